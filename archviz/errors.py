@@ -1,0 +1,19 @@
+"""What went wrong, where, and what to do: the only errors a user meets.  Imports nothing of ours."""
+from __future__ import annotations
+
+
+class ArchvizError(Exception):
+    """A mistake the user can mend: `message` says what and where, `hint` what to do.  Exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class DoesNotFit(ArchvizError):
+    """The figure is larger than its page; `hint` names what to collapse."""

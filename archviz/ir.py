@@ -1,0 +1,259 @@
+"""The graph of a network: frozen values and the pure functions that regroup them.
+
+In: nodes and edges from a front end or from JSON.  Out: `Graph`.  Imports nothing of ours, and no torch.
+
+A graph is a *cut* through the trace.  Every drawn `Node` stands for one or more ids of the trace (`members`), and
+every drawn `Edge` for one or more edges of the trace (`parts`).  Passes regroup with `merge` and `split`; the drawn
+edges follow from who owns which member, so regrouping can be undone in any order.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+NodeId = str
+"""``"layers.0.relu@1"`` (module path, ``@call`` from the second call on), ``"layers.0/add"`` (a function called in the
+forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output)."""
+
+KINDS = (
+    "input", "output", "parameter", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
+    "attention", "recurrent", "add", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
+    "failed",
+    # without meaning to a reader, hidden by default:
+    "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
+)
+"""What a node is to a reader; a style gives each kind a paint and a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor: its shape, its dtype (``"float32"``) and, where known, which axis is which (``"NCHW"``, ``"NLC"``)."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    axes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A tensor that flows from `src` to `dst`, as operand number `slot`.
+
+    `role` is ``data``, ``skip`` or ``recurrent`` (back to an earlier node: the next copy of a folded block).
+    `parts` are the edges of the trace this one stands for; empty for an edge of the trace itself.
+    """
+
+    src: NodeId
+    dst: NodeId
+    tensor: TensorSpec | None = None
+    role: str = "data"
+    slot: int = 0
+    parts: tuple[Edge, ...] = ()
+
+    @property
+    def base(self) -> tuple[Edge, ...]:
+        """The edges of the trace this edge stands for: its parts, or itself."""
+        return self.parts or (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One thing that may be drawn: an operation, a leaf module, or a group of them.
+
+    scope    the enclosing module calls, outermost first; the root module is not among them
+    op       what ran: ``"Conv2d"``, ``"relu"``, ``"add"``; a class name for a collapsed module
+    kind     one of `KINDS`
+    attrs    JSON values: hyper-parameters as the module names them (``kernel_size``, ``stride``, ``num_heads`` …);
+             after fusing, ``fused``: the ops that follow in the same box
+    out      the tensors it gives
+    params   parameters, each counted at the node that uses it first
+    flops    as `torch.utils.flop_counter` counts: two for a multiply-add
+    members  the ids of the trace it stands for, in trace order; (id,) for a node of the trace
+    index    position in the trace (of its first member)
+    repeat   how many equal copies it stands for, within its own frame: the ×N drawn at the node itself.  A node in a
+             frame that is drawn ×12 has repeat 1; `total_repeat` multiplies the frames in
+    shared   the node that used the same weights before, if any
+    inside   the nodes it replaced, and `wires` the trace edges among them
+    """
+
+    id: NodeId
+    scope: tuple[NodeId, ...] = ()
+    op: str = ""
+    kind: str = "math"
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    out: tuple[TensorSpec, ...] = ()
+    params: int = 0
+    flops: int = 0
+    members: tuple[NodeId, ...] = ()
+    index: int = 0
+    repeat: int = 1
+    shared: NodeId | None = None
+    inside: tuple[Node, ...] = ()
+    wires: tuple[Edge, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            object.__setattr__(self, "members", (self.id,))
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One call of a module that contains others: a frame in the figure, or a box once collapsed.
+
+    id       the call's NodeId, as it stands in `Node.scope`
+    cls      class name, empty for a frame that folding made around several siblings; `path` the qualified module path
+             (equal for two calls of one module)
+    repeat   the ×N drawn at the frame, within the frame around it; `copies` are the ids of all calls it stands for, its
+             own first (in nested repeats more than `repeat`)
+    shared   True when those copies use one set of weights
+    attrs    JSON values worth a caption (``num_heads``, ``embed_dim`` …), and ``layer`` / ``public`` facts of the class
+    """
+
+    id: NodeId
+    cls: str = ""
+    path: str = ""
+    scope: tuple[NodeId, ...] = ()
+    repeat: int = 1
+    copies: tuple[NodeId, ...] = ()
+    shared: bool = False
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network, or a cut through it: nodes in trace order, edges among them, and the module calls they sit in.
+
+    name   class name of the model
+    attrs  JSON facts of the whole model: ``report`` (how it was traced), ``shared_params`` …
+    """
+
+    name: str
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    modules: Mapping[NodeId, Module] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def by_id(self) -> dict[NodeId, Node]:
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def owner(self) -> dict[NodeId, NodeId]:
+        """Which drawn node stands for each id of the trace."""
+        return {member: node.id for node in self.nodes for member in node.members}
+
+    @cached_property
+    def outgoing(self) -> dict[NodeId, tuple[Edge, ...]]:
+        return _by(self.nodes, self.edges, "src")
+
+    @cached_property
+    def incoming(self) -> dict[NodeId, tuple[Edge, ...]]:
+        return _by(self.nodes, self.edges, "dst")
+
+    @property
+    def params(self) -> int:
+        return sum(node.params for node in self.nodes)
+
+    @property
+    def flops(self) -> int:
+        return sum(node.flops for node in self.nodes)
+
+
+def _by(nodes: Iterable[Node], edges: Iterable[Edge], end: str) -> dict[NodeId, tuple[Edge, ...]]:
+    found: dict[NodeId, list[Edge]] = {node.id: [] for node in nodes}
+    for edge in edges:
+        found[getattr(edge, end)].append(edge)
+    return {key: tuple(value) for key, value in found.items()}
+
+
+# ---------------------------------------------------------------------------------------------- regrouping
+
+def _order(edge: Edge) -> tuple[NodeId, NodeId, int]:
+    return edge.src, edge.dst, edge.slot
+
+
+def base_edges(graph: Graph) -> Iterator[Edge]:
+    """The trace edges behind the drawn edges (not those inside merged nodes)."""
+    for edge in graph.edges:
+        yield from edge.base
+
+
+def total_repeat(graph: Graph, node: Node) -> int:
+    """How many equal copies `node` stands for in the whole model: its own ×N times those of the frames around it."""
+    total = node.repeat
+    for frame in node.scope:
+        total *= graph.modules[frame].repeat if frame in graph.modules else 1
+    return total
+
+
+def lift(
+    nodes: Iterable[Node], base: Iterable[Edge],
+) -> tuple[tuple[Node, ...], tuple[Edge, ...], dict[NodeId, list[Edge]]]:
+    """Sort `nodes`, and join trace edges that share their drawn ends.
+
+    Returns the nodes, the drawn edges, and per node the edges that fell inside it.  A joined edge is recurrent only where
+    all its parts are.
+    """
+    ordered = tuple(sorted(nodes, key=lambda node: (node.index, node.id)))
+    owner = {member: node.id for node in ordered for member in node.members}
+    rank = {node.id: i for i, node in enumerate(ordered)}
+    drawn: dict[tuple[NodeId, NodeId], list[Edge]] = {}
+    inner: dict[NodeId, list[Edge]] = {}
+    for edge in base:
+        src, dst = owner[edge.src], owner[edge.dst]
+        if src == dst:
+            inner.setdefault(src, []).append(edge)
+        else:
+            drawn.setdefault((src, dst), []).append(edge)
+    edges = []
+    for (src, dst), parts in drawn.items():
+        parts.sort(key=_order)
+        first = next((edge for edge in parts if edge.role != "recurrent"), parts[0])
+        if len(parts) == 1 and (first.src, first.dst) == (src, dst):
+            edges.append(first)
+        else:
+            edges.append(Edge(src, dst, first.tensor, first.role, min(p.slot for p in parts), tuple(parts)))
+    edges.sort(key=lambda edge: (rank[edge.src], rank[edge.dst]))
+    return ordered, tuple(edges), inner
+
+
+def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Graph:
+    """Replace each group of drawn nodes by one node.
+
+    `groups` holds pairs: a node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the ids it
+    replaces.  Members, parameters, FLOPs, index, `inside` and `wires` are filled in here.
+    """
+    taken: set[NodeId] = set()
+    fresh: list[Node] = []
+    for node, ids in groups:
+        parts = sorted((graph.by_id[i] for i in ids), key=lambda n: (n.index, n.id))
+        if taken & set(ids) or not parts:
+            raise ValueError(f"groups overlap or are empty at {node.id!r}")
+        taken.update(ids)
+        fresh.append(replace(
+            node, members=tuple(m for p in parts for m in p.members), index=parts[0].index,
+            params=sum(p.params for p in parts), flops=sum(p.flops for p in parts), inside=tuple(parts), wires=()))
+    kept = [node for node in graph.nodes if node.id not in taken]
+    nodes, edges, inner = lift([*kept, *fresh], base_edges(graph))
+    nodes = tuple(replace(node, wires=tuple(sorted(inner[node.id], key=_order)))
+                  if node.id in inner else node for node in nodes)
+    return replace(graph, nodes=nodes, edges=edges)
+
+
+def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
+    """Undo `merge`: put what the nodes `ids` replaced back in their place."""
+    opened = set(ids)
+    base = list(base_edges(graph))
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.id in opened and node.inside:
+            nodes.extend(node.inside)
+            base.extend(node.wires)
+        else:
+            nodes.append(node)
+    ordered, edges, inner = lift(nodes, base)
+    if inner:
+        # A fresh part of the opened node was itself merged: its own wires are already inside it.
+        raise ValueError(f"wires fell inside {sorted(inner)}")
+    return replace(graph, nodes=ordered, edges=edges)

@@ -1,0 +1,67 @@
+"""Layouts: a graph and the sizes of its boxes → where everything goes.
+
+Contract: a file ``archviz/layouts/<name>.py`` holds ``<name>(graph, sizes, frames, spacing, direction, limit) -> Layout``.
+Lengths are printed points, y grows downwards.  May import ir and style.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from archviz.ir import NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much room a node's drawing needs.
+
+    `joint` marks a small glyph (⊕, ⊗, concat) that edges may enter from its sides; `label` is the width × height kept free
+    beside the arrow that enters the node (the shape of what flows in).
+    """
+
+    width: float
+    height: float
+    joint: bool = False
+    label: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a frame needs beside its content: the width of its title, the width of its ×N, the height of that row."""
+
+    title: float = 0.0
+    count: float = 0.0
+    bar: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle on the page."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The corners of an orthogonal line from the border of `src` to the border of `dst`."""
+
+    src: NodeId
+    dst: NodeId
+    points: tuple[tuple[float, float], ...]
+    skip: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where every node and every frame stands, and how the edges run."""
+
+    nodes: Mapping[NodeId, Place]
+    frames: Mapping[NodeId, Place]
+    routes: tuple[Route, ...]
+    width: float
+    height: float
+    titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)   # baseline start of a frame's title
+    direction: str = "down"

@@ -1,0 +1,416 @@
+"""Layered layout with nested frames: layers along the flow, orthogonal lines, long runs wrapped into columns or rows.
+
+In: a graph, the sizes of its nodes, what its frames need, spacing.  Out: `Layout` in printed points.  May import ir and the
+other files of this folder.
+
+Each frame is laid out by itself, from the inside out, with ports on its border for what enters and leaves; its parent then
+places it like a node.  Everything is computed along the flow (v) and across it (u); a figure that reads from left to right is
+the same computation with the axes swapped.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Frame, Layout, Place, Route, Size
+from archviz.layouts._coordinates import in_port, out_port, place
+from archviz.layouts._level import IN, OUT, Item, Net, build
+from archviz.layouts._tracks import pack
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(slots=True)
+class Field:
+    """One level laid out, without border: where its items stand, and how its nets run."""
+
+    width: float
+    height: float
+    at: dict[str, tuple[float, float]]
+    ins: dict[str, float]
+    outs: dict[str, float]
+    hops: dict[tuple[str, str], Points]
+    breaks: list[tuple[int, float]] = field(default_factory=list)   # layer → where it ends along v
+    layer: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Block:
+    """A frame laid out: its content at (du, dv) inside its border."""
+
+    field: Field
+    width: float
+    height: float
+    du: float
+    dv: float
+    title: tuple[float, float]
+    children: dict[str, Block]
+
+
+def layered(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+            direction: str = "down", limit: float = math.inf) -> Layout:
+    """Lay `graph` out, `direction` "down" or "right"; whatever is longer than `limit` along the flow wraps.
+
+    spacing: along (between layers), across (between neighbours), beside (a line and a box), lane (between lines), track (between
+    turns), pad (inside a frame), gutter (between wrapped columns).
+    """
+    return _Nest(graph, sizes, frames, spacing, direction == "right").layout(limit)
+
+
+class _Nest:
+    """The frames of one graph, and the nets of each."""
+
+    def __init__(self, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+                 spacing: Mapping[str, float], turned: bool) -> None:
+        self.graph, self.sizes, self.frames, self.spacing, self.turned = graph, sizes, frames, spacing, turned
+        self.scope = {node.id: node.scope for node in graph.nodes}
+        self.children: dict[str, list[str]] = {"": []}
+        self.index: dict[str, int] = {}
+        for node in graph.nodes:
+            parent = ""
+            for scope in node.scope:
+                key = _frame(scope)
+                if key not in self.children:
+                    self.children[key] = []
+                    self.children[parent].append(key)
+                    self.index[key] = node.index
+                parent = key
+            self.children[parent].append(node.id)
+            self.index[node.id] = node.index
+        self.nets = self._nets()
+
+    def _nets(self) -> dict[str, list[Net]]:
+        """Per frame, everything that flows between its children and across its border, one net per source."""
+        ends: dict[str, dict[tuple[str, str], dict[str, None]]] = {key: {} for key in self.children}
+        self.flows = [edge for edge in self.graph.edges if edge.role != "recurrent"]
+        for edge in self.flows:
+            for frame, start, target in self.path(edge.src, edge.dst):
+                ends[frame].setdefault((edge.src, start), {})[target] = None
+        return {frame: [Net(source, start, tuple(targets)) for (source, start), targets in nets.items()]
+                for frame, nets in ends.items()}
+
+    def path(self, src: NodeId, dst: NodeId) -> list[tuple[str, str, str]]:
+        """The hops (frame, start, target) of an edge, from the inside of one frame out and into another."""
+        a = [*map(_frame, self.scope[src]), src]
+        b = [*map(_frame, self.scope[dst]), dst]
+        common = 0
+        while a[common] == b[common]:
+            common += 1
+        hops = [(a[i - 1], a[i], OUT) for i in range(len(a) - 1, common, -1)]
+        hops.append((a[common - 1] if common else "", a[common], b[common]))
+        hops += [(b[i - 1], IN, b[i]) for i in range(common + 1, len(b))]
+        return hops
+
+    def layout(self, limit: float) -> Layout:
+        root = self._block("", limit)
+        nodes: dict[NodeId, Place] = {}
+        boxes: dict[NodeId, Place] = {}
+        titles: dict[NodeId, tuple[float, float]] = {}
+        origin: dict[str, tuple[float, float]] = {}
+
+        def settle(key: str, block: Block, u: float, v: float) -> None:
+            u0, v0 = u + block.du, v + block.dv
+            origin[key] = (u0, v0)
+            if key:
+                boxes[_bare(key)] = self._place(u, v, block.width, block.height)
+                titles[_bare(key)] = (boxes[_bare(key)].x + block.title[0], boxes[_bare(key)].y + block.title[1])
+            for child, (cu, cv) in block.field.at.items():
+                if child in block.children:
+                    settle(child, block.children[child], u0 + cu, v0 + cv)
+                else:
+                    width, height = self._turned(self.sizes[child].width, self.sizes[child].height)
+                    nodes[child] = self._place(u0 + cu, v0 + cv, width, height)
+
+        settle("", root, 0.0, 0.0)
+        fields = self.fields
+        routes = []
+        for edge in self.flows:
+            points: list[tuple[float, float]] = []
+            for frame, _, target in self.path(edge.src, edge.dst):
+                u0, v0 = origin[frame]
+                points += [self._turned(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
+            routes.append(Route(edge.src, edge.dst, _clean(points), _detours(points)))
+        width, height = self._turned(root.width, root.height)
+        return Layout(nodes, boxes, tuple(routes), width, height, titles, "right" if self.turned else "down")
+
+    def _turned(self, a: float, b: float) -> tuple[float, float]:
+        return (b, a) if self.turned else (a, b)
+
+    def _place(self, u: float, v: float, width: float, height: float) -> Place:
+        return Place(*self._turned(u, v), *self._turned(width, height))
+
+    def _block(self, key: str, limit: float) -> Block:
+        if not key:
+            self.fields: dict[str, Field] = {}
+        pad, frame = self.spacing["pad"], self.frames.get(_bare(key), Frame()) if key else Frame()
+        before, after, left, right = (pad, pad, pad, pad) if key else (0.0, 0.0, 0.0, 0.0)
+        if key:
+            before, left = (before, left + frame.bar) if self.turned else (before + frame.bar, left)
+        room = limit - before - after
+        items: dict[str, Item] = {}
+        children: dict[str, Block] = {}
+        for child in self.children[key]:
+            if child in self.children:
+                block = children[child] = self._block(child, room)
+                ins, outs = ({s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs))
+                items[child] = Item(child, block.width, block.height, self.index[child], ins, outs, rigid=True)
+            else:
+                size = self.sizes[child]
+                width, height = self._turned(size.width, size.height)
+                items[child] = Item(child, width, height, self.index[child], joint=size.joint, label=self._turned(*size.label))
+        content = self._wrapped(items, self.nets[key], room)
+        self.fields[key] = content
+        if not key:
+            return Block(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
+        for (_, target), points in content.hops.items():      # carry lines that cross the border through the padding
+            assert points or target
+        _extend(content, before, after)
+        text = frame.title + frame.count + (4.0 if frame.count else 0.0)
+        baseline = frame.bar * 0.78 + 1.0
+        if self.turned:
+            height = max(content.height + before + after, text + 2 * pad)
+            return Block(content, content.width + left + right, height, left, before, (pad, baseline), children)
+        width, du, x = _title_room(content, text, pad)
+        return Block(content, width, content.height + before + after, du, before, (x, baseline), children)
+
+    # ------------------------------------------------------------------------------------------ wrapping
+
+    def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float) -> Field:
+        whole = _solve(items, nets, self.spacing)
+        if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:
+            return whole
+        ends = [v for _, v in whole.breaks]
+        least = max(2, math.ceil(whole.height / limit))
+        for parts in range(least, len(ends) + 1):
+            cuts = _cut(ends, parts, self._bundles(whole, nets, len(ends)))
+            bounds = [0.0, *(ends[c] for c in cuts), ends[-1]]
+            if max(b - a for a, b in zip(bounds, bounds[1:], strict=False)) <= limit - 2 * self.spacing["gutter"] or parts >= least + 4:
+                break
+        segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
+        return self._columns(items, nets, segment, len(cuts) + 1)
+
+    @staticmethod
+    def _bundles(whole: Field, nets: list[Net], layers: int) -> list[int]:
+        """How many nets pass below each layer."""
+        passing = [0] * layers
+        for net in nets:
+            first = whole.layer[net.start] if net.start != IN else 0
+            last = max((whole.layer[t] if t != OUT else layers for t in net.targets), default=first)
+            for k in range(first, min(last, layers)):
+                passing[k] += 1
+        return passing
+
+    def _columns(self, items: dict[str, Item], nets: list[Net], segment: dict[str, int], count: int) -> Field:
+        """Lay the segments side by side; what goes from one to the next turns back along the gutter between them."""
+        s = self.spacing
+        parts: list[Field] = []
+        for n in range(count):
+            own: list[Net] = []
+            for net in nets:
+                first = segment[net.start] if net.start != IN else 0
+                spots = [count - 1 if t == OUT else segment[t] for t in net.targets]
+                if not first <= n <= max(spots):
+                    continue
+                targets = [t for t, spot in zip(net.targets, spots, strict=True) if spot == n]
+                if max(spots) > n and OUT not in targets:
+                    targets.append(OUT)
+                if targets:
+                    own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
+            parts.append(_solve({key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
+                                 for key, item in items.items() if segment[key] == n}, own, s))
+        joins = [[source for source in parts[n].outs if source in parts[n + 1].ins] for n in range(count - 1)]
+        most = max((len(j) for j in joins), default=0)
+        top = s["along"] + (most - 1) * s["lane"]
+        x, offsets = 0.0, []
+        for n, part in enumerate(parts):
+            offsets.append(x)
+            x += part.width + (s["gutter"] * 2 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
+        height = max(part.height + (s["gutter"] * 0.7 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
+                     for n, part in enumerate(parts)) + top
+        hops: dict[tuple[str, str], Points] = {}
+        reach: dict[str, Points] = {}       # net → its line up to the column at hand
+        at: dict[str, tuple[float, float]] = {}
+        outs: dict[str, float] = {}
+        for n, part in enumerate(parts):
+            dx = offsets[n]
+            at.update({key: (u + dx, v + top) for key, (u, v) in part.at.items()})
+            moved = {key: tuple((u + dx, v + top) for u, v in points) for key, points in part.hops.items()}
+            for (source, target), points in moved.items():
+                before = reach.get(source, ()) if source in part.ins else ()
+                if target != OUT or n == count - 1:
+                    hops[source, target] = before + points
+            if n == 0:
+                for source, u in part.ins.items():
+                    hops_in = ((u + dx, 0.0),)
+                    for key in [k for k in hops if k[0] == source]:
+                        hops[key] = hops_in + hops[key]
+                    reach[source] = hops_in
+            if n == count - 1:
+                outs = {source: u + dx for source, u in part.outs.items()}
+                for source, u in outs.items():
+                    hops[source, OUT] += ((u, height),)
+                break
+            order = sorted(joins[n], key=lambda source: -part.outs[source])
+            for i, source in enumerate(order):
+                low = top + part.height + s["gutter"] * 0.5 + i * s["lane"]
+                lane = dx + part.width + s["gutter"] + i * s["lane"]
+                high = (len(order) - 1 - i) * 0.0 + i * s["lane"] + 1.0
+                into = offsets[n + 1] + parts[n + 1].ins[source]
+                before = reach.get(source, ()) if source in part.ins else ()
+                reach[source] = before + moved[source, OUT] + ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
+        ins = {source: u + offsets[0] for source, u in parts[0].ins.items()}
+        return Field(x, height, at, ins, outs, hops)
+
+
+def _frame(scope: NodeId) -> str:
+    return f"▣{scope}"      # a frame may share its id with nothing else in a level
+
+
+def _bare(key: str) -> NodeId:
+    return key[1:]
+
+
+def _title_room(content: Field, text: float, pad: float) -> tuple[float, float, float]:
+    """Width of the frame, where its content starts, and where its title starts: beside the lines that enter on top."""
+    width = content.width + 2 * pad
+    if not text:
+        return width, pad, pad
+    ports = [u + pad for u in content.ins.values()]
+    if not ports:
+        return max(width, text + 2 * pad), max(pad, (text + 2 * pad - content.width) / 2), pad
+    left = max(pad + text + 3.0 - min(ports), 0.0)
+    right = max(text + pad + 3.0 - (width - max(ports)), 0.0)
+    if left <= right:
+        return width + left, pad + left, pad
+    return width + right, pad, width + right - pad - text
+
+
+def _extend(content: Field, before: float, after: float) -> None:
+    """Carry lines from the frame's border through its padding (the content starts `before` below the border)."""
+    for (source, target), points in list(content.hops.items()):
+        if source in content.ins and abs(points[0][1]) < 1e-6 and abs(points[0][0] - content.ins[source]) < 1e-6:
+            points = ((points[0][0], -before), *points)
+        if target == OUT:
+            points = (*points, (points[-1][0], content.height + after))
+        content.hops[source, target] = points
+
+
+def _cut(ends: Sequence[float], parts: int, bundles: Sequence[int]) -> list[int]:
+    """After which layers to cut so that `parts` runs are about equally long and few lines are cut (dynamic programming)."""
+    n, total = len(ends), ends[-1]
+    goal = total / parts
+    best: list[dict[int, tuple[float, list[int]]]] = [{-1: (0.0, [])}]
+    for part in range(parts):
+        row: dict[int, tuple[float, list[int]]] = {}
+        for start, (cost, cuts) in best[-1].items():
+            begin = ends[start] if start >= 0 else 0.0
+            stops = [n - 1] if part == parts - 1 else range(start + 1, n - parts + part + 1)
+            for stop in stops:
+                length = (ends[stop] - begin) / goal
+                price = cost + max(length - 1.0, 0.0) ** 2 * 4 + (length - 1.0) ** 2
+                price += 0.35 * (bundles[stop] - 1) if stop < n - 1 else 0.0
+                if stop not in row or price < row[stop][0]:
+                    row[stop] = (price, [*cuts, stop])
+        best.append(row)
+    return best[-1][n - 1][1][:-1]
+
+
+def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
+    """One level as a single run: coordinates across, then heights along, then the lines."""
+    layered_ = build(items, nets, spacing)
+    width = place(layered_, spacing)
+    layers, count = layered_.layers, len(layered_.layers)
+    tops, heights, tracks = [0.0] * count, [0.0] * count, [dict[str, float]() for _ in range(count)]
+    v = 0.0
+    for k in range(count):
+        tops[k] = v
+        heights[k] = max((e.item.height for e in layers[k] if e.item), default=0.0)
+        v += heights[k]
+        if k == count - 1:
+            break
+        spans: dict[str, tuple[float, list[float]]] = {}
+        for wire in layered_.wires:
+            if wire.upper.layer == k and wire.lower.layer == k + 1:
+                spans.setdefault(wire.net, (wire.upper.u + out_port(wire), []))[1].append(wire.lower.u + in_port(wire))
+        rows, depth = pack([(top, tuple(bottoms)) for top, bottoms in spans.values()])
+        label = max((e.item.label[1] for e in layers[k + 1] if e.item), default=0.0)
+        if (k == 0 and not layers[0]) or (k == count - 2 and not layers[-1]):
+            continue
+        border = k == 0 or k == count - 2
+        lead = spacing["turn"] if depth else 0.0
+        for (net, _), row in zip(spans.items(), rows, strict=True):
+            if row is not None:
+                tracks[k][net] = v + (0.0 if k == 0 else lead) + row * spacing["track"]
+        v += (lead + (depth - 1) * spacing["track"] if depth else 0.0)
+        v += max(spacing["along"] * (0.45 if border and not depth else 1.0), label + 1.5 if label else 0.0)
+        if k == count - 2 and not depth:
+            v -= spacing["along"] * 0.45
+    at: dict[str, tuple[float, float]] = {}
+    for key, element in layered_.elements.items():
+        slack = heights[element.layer] - items[key].height
+        fed = key in layered_.mains
+        share = 0.5 if slack < 24 or items[key].joint else (0.0 if fed else 1.0)
+        at[key] = (element.u, tops[element.layer] + slack * share)
+    hops: dict[tuple[str, str], Points] = {}
+    for net in nets:
+        first = 0 if net.start == IN else layered_.elements[net.start].layer
+        if net.start == IN:
+            u = layered_.chains[net.source, 0].u
+            line: list[tuple[float, float]] = [(u, 0.0)]
+        else:
+            item = items[net.start]
+            u = at[net.start][0] + item.outs.get(net.source, item.width / 2)
+            line = [(u, at[net.start][1] + item.height)]
+        lines = {first: line}
+        reach = first
+        while (net.source, reach + 1) in layered_.chains:
+            lines[reach + 1] = _hop(lines[reach], layered_.chains[net.source, reach + 1].u, tracks[reach].get(net.source))
+            reach += 1
+        for target in net.targets:
+            if target == OUT:
+                u = layered_.chains[net.source, count - 1].u
+                hops[net.source, OUT] = (*lines[count - 1], (u, v))
+                continue
+            element = layered_.elements[target]
+            u, top = at[target]
+            bend = layered_.sides.get((net.source, target))
+            if bend is not None:
+                middle = top + items[target].height / 2
+                edge = u if bend.u < u else u + items[target].width
+                hops[net.source, target] = (*lines[element.layer], (bend.u, middle), (edge, middle))
+            else:
+                u += items[target].ins.get(net.source, items[target].width / 2)
+                hops[net.source, target] = (*_hop(lines[element.layer - 1], u, tracks[element.layer - 1].get(net.source)), (u, top))
+    ins = {e.net: e.u for e in layers[0]}
+    outs = {e.net: e.u for e in layers[-1]}
+    breaks = [(k - 1, tops[k] + heights[k]) for k in range(1, count - 1)]
+    if breaks:
+        breaks[-1] = (breaks[-1][0], v)
+    return Field(width, v, at, ins, outs, hops, breaks, {key: e.layer - 1 for key, e in layered_.elements.items()})
+
+
+def _hop(line: list[tuple[float, float]], u: float, track: float | None) -> list[tuple[float, float]]:
+    """The line so far, turned at `track` to go on at `u`."""
+    if track is None or abs(line[-1][0] - u) <= 0.05:
+        return line
+    return [*line, (line[-1][0], track), (u, track)]
+
+
+def _clean(points: Sequence[tuple[float, float]]) -> Points:
+    kept: list[tuple[float, float]] = []
+    for p in points:
+        if kept and abs(kept[-1][0] - p[0]) < 0.01 and abs(kept[-1][1] - p[1]) < 0.01:
+            continue
+        if len(kept) > 1 and (abs(kept[-1][0] - kept[-2][0]) < 0.01 and abs(p[0] - kept[-1][0]) < 0.01
+                              or abs(kept[-1][1] - kept[-2][1]) < 0.01 and abs(p[1] - kept[-1][1]) < 0.01):
+            kept[-1] = p
+            continue
+        kept.append(p)
+    return tuple(kept)
+
+
+def _detours(points: Sequence[tuple[float, float]]) -> bool:
+    """Does the line leave its course and come back to it: a skip?"""
+    return len(_clean(points)) > 3 and abs(points[0][0] - points[-1][0]) < 12.0

@@ -1,0 +1,209 @@
+"""The drawing, free of any output format: marks that carry roles, and one sheet that says how a role is painted.
+
+In: marks made by a form.  Out: `Scene`.  Imports nothing of ours.  Lengths are printed points (1/72.27 inch), y grows
+downwards.  Every backend draws four core marks (Group, Path, Text, Image); `lower` turns the rich ones into these.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+POINTS_PER_MM = 72.27 / 25.4
+
+Point = tuple[float, float]
+Command = tuple[str, tuple[float, ...]]
+"""("M", (x, y)) · ("L", (x, y)) · ("C", (x1, y1, x2, y2, x, y)) · ("Z", ())"""
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """How a role looks.  Colours are ``#rrggbb`` or None for none; sizes are printed points."""
+
+    fill: str | None = None
+    stroke: str | None = None
+    stroke_width: float = 0.6
+    dash: tuple[float, ...] = ()
+    opacity: float = 1.0
+    color: str = "#000000"      # of text
+    size: float = 7.0           # font size
+    weight: Literal["normal", "bold"] = "normal"
+    italic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """An outline; filled and stroked as the role says."""
+
+    commands: tuple[Command, ...]
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One line of text; (x, y) is the baseline's start, middle or end.  The role gives font size, weight and colour."""
+
+    x: float
+    y: float
+    string: str
+    role: str
+    anchor: Literal["start", "middle", "end"] = "start"
+    rotate: float = 0.0         # degrees clockwise about (x, y)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture as PNG bytes, fitted into its rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    png: bytes
+    role: str = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Marks that belong together; `node` is the NodeId (or edge ``src->dst``) they draw, `title` a tooltip."""
+
+    marks: tuple[Mark, ...]
+    role: str = ""
+    node: str = ""
+    title: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle with rounded corners."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    role: str
+    radius: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    x: float
+    y: float
+    r: float
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An orthogonal line through `points` with rounded corners and, where `arrow`, a head at its end."""
+
+    points: tuple[Point, ...]
+    role: str
+    radius: float = 2.0
+    arrow: bool = True
+    head: float = 3.2           # length of the arrow head
+
+
+Core = Group | Path | Text | Image
+Mark = Core | Box | Circle | Link
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole figure: `width` × `height` printed points, painted by `sheet` (role → Paint)."""
+
+    marks: tuple[Mark, ...]
+    sheet: Mapping[str, Paint]
+    width: float
+    height: float
+    title: str = ""
+    description: str = ""
+    uid: str = "av"             # prefix of every id, so that two figures share a page
+    facts: Mapping[str, str] = field(default_factory=dict)   # metadata: how it was traced, version, options
+
+
+KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
+
+
+def lower(mark: Mark) -> tuple[Core, ...]:
+    """The core marks that draw `mark`."""
+    match mark:
+        case Group():
+            return (replace(mark, marks=tuple(core for m in mark.marks for core in lower(m))),)
+        case Box(x, y, w, h, role, radius):
+            return (Path(_rounded(x, y, w, h, min(radius, w / 2, h / 2)), role),)
+        case Circle(x, y, r, role):
+            k = KAPPA * r
+            return (Path((("M", (x + r, y)), ("C", (x + r, y + k, x + k, y + r, x, y + r)),
+                          ("C", (x - k, y + r, x - r, y + k, x - r, y)), ("C", (x - r, y - k, x - k, y - r, x, y - r)),
+                          ("C", (x + k, y - r, x + r, y - k, x + r, y)), ("Z", ())), role),)
+        case Link():
+            return _link(mark)
+        case _:
+            return (mark,)
+
+
+def lowered(scene: Scene) -> Scene:
+    """The same figure in core marks only."""
+    return replace(scene, marks=tuple(core for mark in scene.marks for core in lower(mark)))
+
+
+def _rounded(x: float, y: float, w: float, h: float, r: float) -> tuple[Command, ...]:
+    if r <= 0:
+        return (("M", (x, y)), ("L", (x + w, y)), ("L", (x + w, y + h)), ("L", (x, y + h)), ("Z", ()))
+    c = r * (1 - KAPPA)
+    return (
+        ("M", (x + r, y)), ("L", (x + w - r, y)), ("C", (x + w - c, y, x + w, y + c, x + w, y + r)),
+        ("L", (x + w, y + h - r)), ("C", (x + w, y + h - c, x + w - c, y + h, x + w - r, y + h)),
+        ("L", (x + r, y + h)), ("C", (x + c, y + h, x, y + h - c, x, y + h - r)),
+        ("L", (x, y + r)), ("C", (x, y + c, x + c, y, x + r, y)), ("Z", ()))
+
+
+def _link(link: Link) -> tuple[Core, ...]:
+    points = _simplified(link.points)
+    if len(points) < 2:
+        return ()
+    head: tuple[Core, ...] = ()
+    if link.arrow:
+        (ax, ay), (bx, by) = points[-2:]
+        length = max(((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5, 1e-9)
+        ux, uy = (bx - ax) / length, (by - ay) / length
+        back = min(link.head, length)
+        half = link.head * 0.42
+        base = (bx - ux * back, by - uy * back)
+        head = (Path((("M", (bx, by)), ("L", (base[0] - uy * half, base[1] + ux * half)),
+                      ("L", (bx - ux * back * 0.8, by - uy * back * 0.8)),
+                      ("L", (base[0] + uy * half, base[1] - ux * half)), ("Z", ())), f"{link.role} head"),)
+        points = (*points[:-1], (bx - ux * back * 0.8, by - uy * back * 0.8))
+    commands: list[Command] = [("M", points[0])]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        into, out = _toward(corner, before, link.radius), _toward(corner, after, link.radius)
+        k = 1 - KAPPA
+        c1 = (into[0] + (corner[0] - into[0]) * (1 - k), into[1] + (corner[1] - into[1]) * (1 - k))
+        c2 = (out[0] + (corner[0] - out[0]) * (1 - k), out[1] + (corner[1] - out[1]) * (1 - k))
+        commands += [("L", into), ("C", (*c1, *c2, *out))]
+    commands.append(("L", points[-1]))
+    return (Path(tuple(commands), link.role), *head)
+
+
+def _simplified(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Without repeated points and without points in the middle of a straight line."""
+    kept: list[Point] = []
+    for p in points:
+        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
+            continue
+        if len(kept) > 1:
+            (ax, ay), (bx, by) = kept[-2:]
+            if abs((bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax)) < 1e-6:
+                kept.pop()
+        kept.append(p)
+    return tuple(kept)
+
+
+def _toward(corner: Point, other: Point, radius: float) -> Point:
+    """The point `radius` from `corner` towards `other`, at most half way."""
+    dx, dy = other[0] - corner[0], other[1] - corner[1]
+    length = max((dx * dx + dy * dy) ** 0.5, 1e-9)
+    r = min(radius, length / 2)
+    return (corner[0] + dx / length * r, corner[1] + dy / length * r)

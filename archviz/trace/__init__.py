@@ -1,0 +1,5 @@
+"""The front ends: a module and its inputs → `Trace`.
+
+`trace` walks the ladder of the design (record without compute, record on real tensors, torch.fx symbolic tracing) and
+returns the first rung that ran.  May import torch, ir, errors.
+"""
