@@ -122,6 +122,24 @@ class Scene:
     uid: str = "av"             # prefix of every id, so that two figures share a page
     facts: Mapping[str, str] = field(default_factory=dict)   # metadata: how it was traced, version, options
 
+    def paint(self, role: str) -> Paint:
+        """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
+        is the outline alone, a ``band`` looks as its kind.  Raises `LookupError` for any other role the sheet has not.
+        """
+        found = self.sheet.get(role)
+        if found is not None:
+            return found
+        base, _, part = role.rpartition(" ")
+        match part:
+            case "head" if base:
+                paint = self.paint(base)
+                return replace(paint, fill=paint.stroke, stroke=None, dash=())
+            case "rim" if base:
+                return replace(self.paint(base), fill=None)
+            case "band" if base:
+                return self.paint(base)
+        raise LookupError(f"the style has no role {role!r}")
+
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
 

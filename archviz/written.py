@@ -1,0 +1,128 @@
+"""YAML text → values that know where they were written, and readers that turn them into words, numbers and lists.
+
+In: the bytes of a YAML file.  Out: `Written` trees; whatever is wrong is an `ArchvizError` that begins with ``file:line:``.
+Imports errors and find.  Nothing is constructed from the YAML: a tag can call nothing, every scalar stays a string.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+import yaml
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+
+POINTS = {"mm": 72.27 / 25.4, "cm": 72.27 / 2.54, "in": 72.27, "pt": 1.0}
+"""Printed points (1/72.27 inch) in each unit of length."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """One YAML value: a scalar's text (None for nothing or null), the items of a list, or the pairs of a mapping."""
+
+    value: str | None | tuple[Written, ...] | dict[Written, Written]
+    where: str      # "style.yaml:12"
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "nothing (a value that begins with # or { needs quotes)"
+        return repr(self.value) if isinstance(self.value, str) else "a list" if isinstance(self.value, tuple) else "a table"
+
+
+def read(data: bytes | str, name: str) -> Written:
+    """The one document in `data`; `name` is the file's name in messages.  An empty file is an empty table."""
+    try:
+        # The C parser is ten times as fast, where libyaml is there.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data)
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+        return Written({}, f"{name}:1") if node is None else _written(node, name, ())
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise ArchvizError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or 'not readable text'}") from None
+
+
+def _written(node: yaml.Node, name: str, outside: tuple[int, ...]) -> Written:
+    where = f"{name}:{node.start_mark.line + 1}"
+    if id(node) in outside:
+        raise ArchvizError(f"{where}: an alias stands inside its own anchor")
+    outside += (id(node),)
+    if len(outside) > 8:
+        raise ArchvizError(f"{where}: nested too deeply")
+    if isinstance(node, yaml.SequenceNode):
+        return Written(tuple(_written(child, name, outside) for child in node.value), where)
+    if isinstance(node, yaml.MappingNode):
+        return Written({_written(key, name, outside): _written(value, name, outside) for key, value in node.value}, where)
+    return Written(None if node.tag.endswith(":null") else str(node.value), where)
+
+
+def mistake(at: Written, message: str, hint: str = "") -> ArchvizError:
+    """The error that says where `at` was written."""
+    return ArchvizError(f"{at.where}: {message}", hint)
+
+
+def refuse(at: Written, what: str, name: str, known: Iterable[str]) -> NoReturn:
+    raise mistake(at, f"unknown {what} {name!r}", did_you_mean(name, known))
+
+
+def items(at: Written) -> Iterator[tuple[Written, str, Written]]:
+    """The pairs of a table: the key, its word, the value.  Every key is a word and stands once."""
+    if not isinstance(at.value, dict):
+        raise mistake(at, f"here must stand a table (key: value), not {at}")
+    seen = set()
+    for key, value in at.value.items():
+        name = word(key)
+        if name in seen:
+            raise mistake(key, f"the key {name!r} stands here twice")
+        seen.add(name)
+        yield key, name, value
+
+
+def word(at: Written) -> str:
+    if not isinstance(at.value, str) or not at.value:
+        raise mistake(at, f"here must stand a word, not {at}")
+    return at.value
+
+
+def string(at: Written) -> str:
+    """Text, which may be empty when it is written in quotes."""
+    if not isinstance(at.value, str):
+        raise mistake(at, f"here must stand text, not {at}")
+    return at.value
+
+
+def one_of(at: Written, what: str, known: Iterable[str]) -> str:
+    known = tuple(known)
+    if word(at) not in known:
+        refuse(at, what, word(at), known)
+    return word(at)
+
+
+def truth(at: Written) -> bool:
+    return one_of(at, "truth value", ("true", "false")) == "true"
+
+
+def listed(at: Written) -> tuple[Written, ...]:
+    if not isinstance(at.value, tuple):
+        raise mistake(at, f"here must stand a list, not {at}")
+    return at.value
+
+
+def number(at: Written, low: float = 0.0, high: float = 1e5) -> float:
+    """A number, or a length with its unit as printed points."""
+    value = points(word(at))
+    if value is None or not low <= value <= high:
+        raise mistake(at, f"here must stand a number from {low:g} to {high:g}, not {at}")
+    return value
+
+
+def points(string: str) -> float | None:
+    """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"`` or a bare number of them; None for anything else."""
+    found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*(mm|cm|in|pt)?", string.strip())
+    return float(found[1]) * POINTS[found[2] or "pt"] if found else None
