@@ -100,18 +100,17 @@ def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Column], di
     above: dict[int, Wire] = {}
     # bends first: long lines are straight before anything else is
     ranked = sorted((w for w in layered.wires if w.upper.layer != w.lower.layer),
-                    key=lambda w: (not (w.upper.bend and w.lower.bend), -w.weight))
-    fan: dict[int, int] = {}
-    for wire in ranked:
-        if not wire.lower.bend:
-            fan[id(wire.upper)] = fan.get(id(wire.upper), 0) + 1
+                    key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight))
+    direct = {id(wire.upper) for wire in ranked if not wire.lower.bend}
     for wire in ranked if straight else ():
-        chain = wire.upper.bend and wire.lower.bend
+        chain = wire.upper.bend and wire.lower.bend and wire.upper.layer > 0
         if not chain:
-            if wire.lower.bend:
-                if wire.weight < 0.1 or fan.get(id(wire.upper), 0):
+            if layered.branches.get(wire.net, 0) > 2:
+                continue
+            if wire.lower.item is None:
+                if id(wire.upper) in direct:
                     continue
-            elif layered.mains.get(wire.lower.item.key if wire.lower.item else "") != wire.net or fan.get(id(wire.upper), 0) > 2:
+            elif layered.mains.get(wire.lower.item.key) != wire.net:
                 continue
         if id(wire.upper) in below or id(wire.lower) in above or _crosses(layered, wire, below):
             continue

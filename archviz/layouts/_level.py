@@ -74,10 +74,12 @@ class Layered:
     chains: dict[tuple[str, int], Element]      # (net, layer) → where the net passes that layer
     mains: dict[str, str]               # item key → the net that enters it straight on
     sides: dict[tuple[str, str], Element]       # (net, joint key) → the bend beside the joint it enters from the side
+    loose: set[str]                     # sources (and what only they feed) that moved towards their consumer
+    branches: dict[str, int]            # net → how many of its targets begin a branch
 
 
-def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> dict[str, int]:
-    """Longest path from the sources; what has slack then moves towards its consumers."""
+def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[str, int], set[str]]:
+    """Longest path from the sources; a source that only one consumer waits for then moves towards it (`loose`, returned too)."""
     order = sorted(items, key=lambda key: (items[key].index, key))
     succ: dict[str, list[str]] = {key: [] for key in order}
     waiting = dict.fromkeys(order, 0)
@@ -106,16 +108,23 @@ def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> dict[str, i
             if waiting[target] == 0:
                 ready.append(target)
     position = {key: i for i, key in enumerate(done)}
+    feeds = {target for net in nets for target in net.targets}
+    loose = {key: key not in feeds for key in done}         # hangs on nothing but what may move with it
+    exclusive = {target for key in done if loose[key] and len(succ[key]) == 1 for target in succ[key]}
+    for net in nets:
+        exclusive -= {t for t in net.targets if net.start == IN or len(set(net.targets)) > 1 or not loose.get(net.start, False)}
+    for key in done:
+        loose[key] = loose[key] or key in exclusive
     for key in reversed(done):
         later = [layer[t] for t in succ[key] if position[t] > position[key]]
-        if later:
+        if later and loose[key]:
             layer[key] = max(layer[key], min(later) - 1)
-    return layer
+    return layer, {key for key in done if loose[key]}
 
 
 def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, float]) -> Layered:
     """Elements, chains and wires for `items`, ordered to cross as little as the heuristics find."""
-    layer = assign_layers(items, nets)
+    layer, loose = assign_layers(items, nets)
     last = max(layer.values(), default=-1) + 1
     layers: list[list[Element]] = [[] for _ in range(last + 2)]     # layers[0] = IN, layers[k + 1] = layer k
     elements: dict[str, Element] = {}
@@ -160,9 +169,15 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
             upper = chains.get((net.source, at - 1)) or elements[net.start]
             straight = mains.get(target) == net.source
             wires.append(Wire(net.source, upper, elements[target], 2.0 if straight else 1.0))
-    layered = Layered(layers, wires, elements, chains, mains, sides)
+    layered = Layered(layers, wires, elements, chains, mains, sides, loose, _branches(nets, items, mains))
     _order(layered)
     return layered
+
+
+def _branches(nets: Sequence[Net], items: Mapping[str, Item], mains: Mapping[str, str]) -> dict[str, int]:
+    """How many ways each net forks into: targets that are more than the far end of a skip."""
+    return {net.source: sum(1 for t in net.targets if t != OUT and not (items[t].joint and mains.get(t) != net.source))
+            for net in nets}
 
 
 def _depths(items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, int]) -> dict[str, int]:

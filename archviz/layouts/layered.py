@@ -34,6 +34,7 @@ class Field:
     hops: dict[tuple[str, str], Points]
     breaks: list[tuple[int, float]] = field(default_factory=list)   # layer → where it ends along v
     layer: dict[str, int] = field(default_factory=dict)
+    loose: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -182,13 +183,14 @@ class _Nest:
         if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:
             return whole
         ends = [v for _, v in whole.breaks]
-        least = max(2, math.ceil(whole.height / limit))
-        for parts in range(least, len(ends) + 1):
-            cuts = _cut(ends, parts, self._bundles(whole, nets, len(ends)))
-            bounds = [0.0, *(ends[c] for c in cuts), ends[-1]]
-            if max(b - a for a, b in zip(bounds, bounds[1:], strict=False)) <= limit - 2 * self.spacing["gutter"] or parts >= least + 4:
-                break
+        cuts = _cut(ends, limit - 2 * self.spacing["gutter"], self._bundles(whole, nets, len(ends)))
+        if not cuts:
+            return whole
         segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
+        feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
+        for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):     # a source stands in the column it feeds
+            segment[key] = max(segment[key], min(feeds.get(key) or [0]))
+            feeds.update({net.start: [segment[t] for t in net.targets if t != OUT] for net in nets if key in net.targets})
         return self._columns(items, nets, segment, len(cuts) + 1)
 
     @staticmethod
@@ -297,24 +299,25 @@ def _extend(content: Field, before: float, after: float) -> None:
         content.hops[source, target] = points
 
 
-def _cut(ends: Sequence[float], parts: int, bundles: Sequence[int]) -> list[int]:
-    """After which layers to cut so that `parts` runs are about equally long and few lines are cut (dynamic programming)."""
-    n, total = len(ends), ends[-1]
-    goal = total / parts
-    best: list[dict[int, tuple[float, list[int]]]] = [{-1: (0.0, [])}]
-    for part in range(parts):
-        row: dict[int, tuple[float, list[int]]] = {}
-        for start, (cost, cuts) in best[-1].items():
-            begin = ends[start] if start >= 0 else 0.0
-            stops = [n - 1] if part == parts - 1 else range(start + 1, n - parts + part + 1)
-            for stop in stops:
-                length = (ends[stop] - begin) / goal
-                price = cost + max(length - 1.0, 0.0) ** 2 * 4 + (length - 1.0) ** 2
-                price += 0.35 * (bundles[stop] - 1) if stop < n - 1 else 0.0
-                if stop not in row or price < row[stop][0]:
-                    row[stop] = (price, [*cuts, stop])
-        best.append(row)
-    return best[-1][n - 1][1][:-1]
+def _cut(ends: Sequence[float], limit: float, bundles: Sequence[int]) -> list[int]:
+    """After which layers to cut so that no run is longer than `limit`: few runs, few lines cut, runs about equally long.
+
+    Dynamic programming over the layers; a layer that is too long by itself stands alone.
+    """
+    n = len(ends)
+    goal = ends[-1] / math.ceil(ends[-1] / limit) if limit > 0 else ends[-1]
+    best: list[tuple[float, list[int]]] = [(0.0, [])]       # for the layers before each index
+    for stop in range(n):
+        options = []
+        for start in range(stop, -1, -1):
+            length = ends[stop] - (ends[start - 1] if start else 0.0)
+            if length > limit and start < stop:
+                break
+            cost, cuts = best[start]
+            lines = 0.35 * (bundles[stop] - 1) if stop < n - 1 else 0.0
+            options.append((cost + 1.0 + 0.3 * (1.0 - min(length / goal, 1.0)) ** 2 + lines, [*cuts, stop]))
+        best.append(min(options))
+    return best[-1][1][:-1]
 
 
 def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
@@ -350,8 +353,7 @@ def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]
     at: dict[str, tuple[float, float]] = {}
     for key, element in layered_.elements.items():
         slack = heights[element.layer] - items[key].height
-        fed = key in layered_.mains
-        share = 0.5 if slack < 24 or items[key].joint else (0.0 if fed else 1.0)
+        share = 1.0 if key in layered_.loose else 0.5 if slack < 24 else 0.0
         at[key] = (element.u, tops[element.layer] + slack * share)
     hops: dict[tuple[str, str], Points] = {}
     for net in nets:
@@ -388,7 +390,7 @@ def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]
     breaks = [(k - 1, tops[k] + heights[k]) for k in range(1, count - 1)]
     if breaks:
         breaks[-1] = (breaks[-1][0], v)
-    return Field(width, v, at, ins, outs, hops, breaks, {key: e.layer - 1 for key, e in layered_.elements.items()})
+    return Field(width, v, at, ins, outs, hops, breaks, {key: e.layer - 1 for key, e in layered_.elements.items()}, layered_.loose)
 
 
 def _hop(line: list[tuple[float, float]], u: float, track: float | None) -> list[tuple[float, float]]:

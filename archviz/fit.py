@@ -1,0 +1,269 @@
+"""How much of the model a figure shows, and how it is laid out, so that it fits its page with legible text.
+
+In: a graph after its passes, a style, how much detail is asked for.  Out: `Drawing`: the cut, its layout, its scene.
+May import ir, style, text, find, errors, scene, and whatever `find` finds.
+
+Detail is one monotone scale: a list of steps, each opening the modules of one kind, from a single box to every operation.
+The real layout judges which steps fit; nothing is ever scaled down to fit.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+from archviz import text
+from archviz.errors import DoesNotFit
+from archviz.find import find
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Layout
+from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
+from archviz.style import Style
+
+FRACTIONS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32, 0.25, 0.2, 0.15, 0.11)     # of the page's height, tried as height of a column
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How far modules are opened: `depth` levels (None: as far as fits), and globs of modules to close and to open."""
+
+    depth: int | None = None
+    collapse: tuple[str, ...] = ()
+    expand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure: what is drawn (`graph`, a cut of the one given), where, and the marks."""
+
+    graph: Graph
+    layout: Layout
+    scene: Scene
+
+
+@dataclass(frozen=True)
+class _Try:
+    graph: Graph
+    layout: Layout
+    width: float
+    height: float
+    score: float
+
+    def fits(self, style: Style) -> bool:
+        return self.width <= style.page.width + 0.01 and self.height <= style.page.max_height + 0.01
+
+
+def fit(graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = "") -> Drawing:
+    """Draw `graph` with as much detail as `detail` asks for or as the page has room for.
+
+    Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when the page
+    has no room even for a single box.
+    """
+    judge = _Judge(graph, style, graph.name if title is None else title)
+    pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
+    pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
+    if detail.depth is not None:
+        opened = {key for key, module in graph.modules.items() if len(module.scope) < detail.depth} | pinned
+        best = judge.best(opened - closed)
+        if not best.fits(style):
+            raise _too_large(best, style, f"at depth {detail.depth}")
+    else:
+        best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed, closed)
+        if not best.fits(style):
+            raise _too_large(best, style, "even with everything collapsed" if not pinned else "with what is to be expanded")
+    return Drawing(best.graph, best.layout, judge.scene(best, description))
+
+
+def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
+    return set(find("passes", "collapse").select(graph, patterns)) if patterns else set()
+
+
+def scale(graph: Graph) -> list[set[NodeId]]:
+    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block, then the rest.
+
+    Modules of one class at one depth open together, so that like is drawn like.
+    """
+    modules = graph.modules
+    repeated = [key for key, module in modules.items() if module.repeat > 1]
+    if not repeated:
+        classes = [(m.cls, len(m.scope)) for m in modules.values()]
+        repeated = [key for key, m in modules.items() if classes.count((m.cls, len(m.scope))) > 1]
+    to_repeats = {scope for key in repeated for scope in modules[key].scope}
+    first = {modules[key].cls: key for key in reversed(repeated)}
+    steps: dict[tuple[int, int, str], set[NodeId]] = {}
+    for key, module in modules.items():
+        depth = len(module.scope)
+        tier = 0 if key in to_repeats else 1 if key in first.values() else 2
+        steps.setdefault((tier, depth, module.cls), set()).add(key)
+    order = {module.cls: i for i, module in reversed(list(enumerate(modules.values())))}
+    return [steps[key] for key in sorted(steps, key=lambda k: (k[0], k[1], order[k[2]]))]
+
+
+def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId], closed: set[NodeId]) -> _Try:
+    """The longest prefix of the scale that fits, by bisection; then whichever later steps still fit, one by one."""
+    def upto(n: int) -> set[NodeId]:
+        return pinned.union(*steps[:n])
+
+    if judge.fits(upto(len(steps))):
+        return judge.best(upto(len(steps)))
+    low, high = 0, len(steps)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if judge.fits(upto(middle)) else (low, middle)
+    opened = upto(low)
+    for step in steps[low:low + 12]:
+        ready = {key for key in step if all(s in opened for s in judge.graph.modules[key].scope)}
+        if ready and judge.fits(opened | ready):
+            opened |= ready
+            continue
+        for key in sorted(ready)[:1]:       # like is drawn like, but where it cannot be, one stands for all
+            if len(ready) > 1 and judge.fits(opened | {key}):
+                opened.add(key)
+    return judge.best(opened)
+
+
+def _too_large(found: _Try, style: Style, when: str) -> DoesNotFit:
+    mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
+    graph = found.graph
+    drawn: dict[NodeId, int] = {}
+    for node in graph.nodes:
+        for scope in node.scope:
+            drawn[scope] = drawn.get(scope, 0) + 1
+    hint = f"allow more with --width {math.ceil(mm[0])}mm --max-height {math.ceil(mm[1])}mm"
+    if drawn:
+        worst = max(drawn, key=lambda key: (drawn[key] / (1 + 0.0 * len(key)), -len(graph.modules[key].scope)))
+        inner = [k for k in drawn if graph.modules[k].repeat == 1 and len(graph.modules[k].scope) == max(len(graph.modules[d].scope) for d in drawn)]
+        name = graph.modules[inner[0] if inner else worst].path
+        hint = f"collapse more: --collapse '{name}', or leave out --depth; or {hint}"
+    return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
+
+
+class _Judge:
+    """Lays out cuts of one graph on one page, remembering what it tried."""
+
+    def __init__(self, graph: Graph, style: Style, title: str) -> None:
+        self.graph, self.style, self.title = graph, style, text.clean(title)
+        self.form: ModuleType = find("forms", style.form)
+        self.layout = getattr(find("layouts", style.layout), style.layout)
+        self.collapse = find("passes", "collapse")
+        self.cuts: dict[frozenset[NodeId], Graph] = {}
+        self.tried: dict[tuple[frozenset[NodeId], str, float], _Try] = {}
+
+    def cut(self, opened: Iterable[NodeId]) -> Graph:
+        """The graph with everything closed but `opened` (and what a closed module holds)."""
+        key = frozenset(opened)
+        if key not in self.cuts:
+            closed = [k for k, module in self.graph.modules.items() if k not in key and all(s in key for s in module.scope)]
+            self.cuts[key] = self.collapse.collapse(self.graph, self.style, ids=closed)
+        return self.cuts[key]
+
+    def directions(self) -> tuple[str, ...]:
+        return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)
+
+    def attempt(self, opened: frozenset[NodeId], direction: str, fraction: float) -> _Try:
+        if (opened, direction, fraction) not in self.tried:
+            graph, s, page = self.cut(opened), self.style.sizes, self.style.page
+            room = (page.max_height - self.heading() - s["legend"] if direction == "down" else page.width) - 2 * s["margin"]
+            layout = self.layout(graph, self.form.sizes(graph, self.style), self.form.frames(graph, self.style), s, direction,
+                                 room * fraction)
+            width, height = self.extent(graph, layout)
+            self.tried[opened, direction, fraction] = _Try(graph, layout, width, height, self.score(layout, width, height))
+        return self.tried[opened, direction, fraction]
+
+    def fits(self, opened: Iterable[NodeId]) -> bool:
+        key = frozenset(opened)
+        return any(self.attempt(key, direction, 1.0).fits(self.style) for direction in self.directions())
+
+    def best(self, opened: Iterable[NodeId]) -> _Try:
+        """The layout that reads best among those that fit; the smallest one when none does."""
+        key = frozenset(opened)
+        tries = [self.attempt(key, direction, fraction) for direction in self.directions()
+                 for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:3])]
+        fitting = [t for t in tries if t.fits(self.style)]
+        page = self.style.page
+        return min(fitting, key=lambda t: t.score) if fitting else min(
+            tries, key=lambda t: max(t.width / page.width, t.height / page.max_height))
+
+    def score(self, layout: Layout, width: float, height: float) -> float:
+        """Lower is better: little of the page's height, short lines, few turns back."""
+        lines = sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for route in layout.routes for a, b in zip(route.points, route.points[1:], strict=False))
+        bends = sum(len(route.points) - 2 for route in layout.routes)
+        return height + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
+
+    # -------------------------------------------------------------------------------------------- the page around it
+
+    def heading(self) -> float:
+        return self.style.roles["title"].size * 1.7 if self.title else 0.0
+
+    def extent(self, graph: Graph, layout: Layout) -> tuple[float, float]:
+        """Width and height of the whole figure: heading, drawing, legend, margins."""
+        margin = 2 * self.style.sizes["margin"]
+        width = max(layout.width, self.heading_width(graph))
+        rows = self.legend_rows(graph, layout, max(width, min(self.style.page.width - margin, 150.0)))
+        width = max([width, *(w for w, _ in rows)])
+        legend = len(rows) * self.style.sizes["legend_row"] + (self.style.sizes["legend_gap"] if rows else 0.0)
+        return width + margin, self.heading() + layout.height + legend + margin
+
+    def heading_width(self, graph: Graph) -> float:
+        title, totals = self.style.roles["title"], self.style.roles["totals"]
+        return text.width(self.title, title.size, title.weight) + text.width(self.totals(graph), totals.size) + 6.0 if self.title else 0.0
+
+    def totals(self, graph: Graph) -> str:
+        parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
+                 f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
+        return " · ".join(part for part in parts if part)
+
+    def legend_rows(self, graph: Graph, layout: Layout, limit: float) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
+        """Entries (x, name, swatch) in rows no wider than `limit`, with the width of each row."""
+        s, size = self.style.sizes, self.style.roles["legend"].size
+        rows: list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]] = []
+        for name, swatch in self.form.legend(graph, layout, self.style):
+            wide = s["swatch"] + 3.0 + text.width(name, size)
+            x = rows[-1][0] + s["legend_between"] if rows else 0.0
+            if not rows or x + wide > limit:
+                rows.append((0.0, []))
+                x = 0.0
+            rows[-1] = (x + wide, [*rows[-1][1], (x, name, swatch)])
+        return rows
+
+    def scene(self, found: _Try, description: str) -> Scene:
+        s, margin = self.style.sizes, self.style.sizes["margin"]
+        graph, layout = found.graph, found.layout
+        marks: list[Mark] = []
+        if self.title:
+            paint = self.style.roles["title"]
+            y = margin + paint.size
+            marks.append(Text(margin, y, self.title, "title"))
+            marks.append(Text(margin + text.width(self.title, paint.size, paint.weight) + 6.0, y, self.totals(graph), "totals"))
+        left = (found.width - layout.width) / 2
+        top = margin + self.heading()
+        marks.extend(shifted(mark, left, top) for mark in self.form.draw(graph, layout, self.style))
+        inner = found.width - 2 * margin
+        entries: list[Mark] = []
+        y = top + layout.height + s["legend_gap"]
+        for wide, row in self.legend_rows(graph, layout, inner + 0.01):
+            start = margin + (inner - wide) / 2
+            for x, name, swatch in row:
+                middle = y + s["legend_row"] / 2
+                entries.extend(shifted(mark, start + x, middle - s["swatch"] * 0.31) for mark in swatch)
+                entries.append(Text(start + x + s["swatch"] + 3.0, middle + self.style.roles["legend"].size * 0.35, name, "legend"))
+            y += s["legend_row"]
+        if entries:
+            marks.append(Group(tuple(entries), "legend"))
+        return Scene(tuple(marks), dict(self.style.roles), found.width, found.height, self.title or graph.name, description)
+
+
+def shifted(mark: Mark, dx: float, dy: float) -> Mark:
+    """`mark`, moved."""
+    from archviz.scene import Box, Circle, Image, Link, Path
+    match mark:
+        case Group():
+            return replace(mark, marks=tuple(shifted(m, dx, dy) for m in mark.marks))
+        case Path():
+            return replace(mark, commands=tuple((c, tuple(v + (dy if i % 2 else dx) for i, v in enumerate(values)))
+                                                for c, values in mark.commands))
+        case Link():
+            return replace(mark, points=tuple((x + dx, y + dy) for x, y in mark.points))
+        case Text() | Image() | Box() | Circle():
+            return replace(mark, x=mark.x + dx, y=mark.y + dy)

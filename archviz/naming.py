@@ -1,0 +1,74 @@
+"""What modules are called in a figure: names from class and contents, not ``Sequential`` and ``ModuleList``.
+
+In: a graph.  Out: a title per module call.  Imports ir only.
+"""
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from archviz.ir import Graph, Module, NodeId
+
+CONTAINERS = {"Sequential", "ModuleList", "ModuleDict", "Module"}
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+def words(cls: str) -> list[str]:
+    """The words of a CamelCase or snake_case name; a number stays with the word before it."""
+    found: list[str] = []
+    for piece in cls.split("_"):
+        for word in _WORD.findall(piece):
+            if found and word.isdigit():
+                found[-1] += word
+            else:
+                found.append(word)
+    return found
+
+
+def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId, str]:
+    """A title for each module of `graph`: from `table` by class name, or the class in words without the model's own name
+    in front (``GPT2Block`` → ``Block``), or for a container the attribute that holds it."""
+    table = table or {}
+    known = {**{m.id: m for m in graph.modules.values()}}
+    prefix = _family(graph)
+    return {key: table.get(module.cls) or _title(module, prefix) for key, module in known.items()}
+
+
+def title(cls: str, graph: Graph, table: Mapping[str, str] | None = None) -> str:
+    """The title of one class in this graph."""
+    return (table or {}).get(cls) or _readable(cls, _family(graph))
+
+
+def _title(module: Module, prefix: tuple[str, ...]) -> str:
+    if module.cls in CONTAINERS or not module.cls:
+        parts = module.path.split(".")
+        name = parts[-1]
+        if name.isdigit() and len(parts) > 1:
+            name = f"{parts[-2]} {int(name) + 1}"
+        spelt = name.replace("_", " ").strip()
+        return spelt[:1].upper() + spelt[1:]
+    return _readable(module.cls, prefix)
+
+
+def _readable(cls: str, prefix: tuple[str, ...]) -> str:
+    spelt = words(cls)
+    if tuple(spelt[:len(prefix)]) == prefix and len(spelt) > len(prefix):
+        spelt = spelt[len(prefix):]
+    if not spelt:
+        return cls
+    first = spelt[0] if spelt[0].isupper() else spelt[0][:1].upper() + spelt[0][1:]
+    return " ".join([first, *(w if w.isupper() and len(w) > 1 else w.lower() for w in spelt[1:])])
+
+
+def _family(graph: Graph) -> tuple[str, ...]:
+    """The words that the model's class and most of its modules' classes begin with: ``("GPT2",)``."""
+    model = words(graph.name)
+    classes = [words(cls) for cls in sorted({m.cls for m in graph.modules.values()} - CONTAINERS)]
+    best: tuple[str, ...] = ()
+    for n in range(1, len(model)):
+        prefix = tuple(model[:n])
+        count = Counter(tuple(spelt[:n]) == prefix and len(spelt) > n for spelt in classes)[True]
+        if count >= 2 and count * 2 >= len(classes):
+            best = prefix
+    return best
