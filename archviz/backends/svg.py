@@ -1,0 +1,193 @@
+"""Scene → SVG.
+
+In: a `Scene`.  Out: the bytes of an SVG 1.1 file, its size in millimetres, one user unit a printed point.
+Imports scene, text, errors, and svgwrite.
+
+Looks are presentation attributes, so that renderers without CSS (PowerPoint, Inkscape, converters) draw it right; every
+element also has its role as a class, and a group the node it draws as ``data-node``.  Marks of one role that follow
+each other share one group.  Same scene, same bytes.
+"""
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from xml.etree import ElementTree
+
+import svgwrite
+from svgwrite.base import BaseElement
+from svgwrite.container import Group as SvgGroup
+from svgwrite.container import Hyperlink
+from svgwrite.image import Image as SvgImage
+from svgwrite.path import Path as SvgPath
+from svgwrite.text import Text as SvgText
+
+from archviz.errors import ArchvizError
+from archviz.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower
+from archviz.text import clean
+
+FAMILY = "Liberation Sans, Arial, Helvetica, sans-serif"    # three fonts of the same widths, none embedded
+
+
+def render(scene: Scene) -> bytes:
+    """The SVG file.  Raises `ArchvizError` for a role the scene's sheet does not paint."""
+    drawing = svgwrite.Drawing(
+        debug=False, size=(f"{_number(scene.width / POINTS_PER_MM)}mm", f"{_number(scene.height / POINTS_PER_MM)}mm"),
+        viewBox=f"0 0 {_number(scene.width)} {_number(scene.height)}")
+    # Without hinting and rounding to pixels, text prints as wide as it was measured.
+    _set(drawing, role="img", id=scene.uid, **{
+        "font-family": FAMILY, "text-rendering": "geometricPrecision", "stroke-linejoin": "round"})
+    if scene.title or scene.description:
+        drawing.set_desc(clean(scene.title) or None, clean(scene.description) or None)
+    if scene.facts:
+        facts = ElementTree.Element("facts", {"xmlns": "urn:archviz"})
+        facts.text = clean(json.dumps(dict(sorted(scene.facts.items())), ensure_ascii=False))
+        drawing.set_metadata(facts)
+    writer = _Writer(scene)
+    background = scene.sheet.get("background")
+    if background and background.fill:
+        page = Path((("M", (0, 0)), ("L", (scene.width, 0)), ("L", (scene.width, scene.height)),
+                     ("L", (0, scene.height)), ("Z", ())), "background")
+        drawing.add(writer.element(page))
+    for element in writer.elements(scene.marks):
+        drawing.add(element)
+    # svgwrite always writes an empty <defs/>, which no mark of ours uses.
+    written: str = drawing.tostring()
+    return written.replace("<defs />", "", 1).encode()
+
+
+class _Writer:
+    """Turns the marks of one scene into elements; remembers which ids are taken."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.ids = scene, Counter[str]()
+
+    def elements(self, marks: Iterable[Mark]) -> Iterator[BaseElement]:
+        core = [c for mark in marks for c in lower(mark)]
+        for key, run in groupby(core, _look):
+            same = list(run)
+            if key is None:
+                yield from map(self.group, (mark for mark in same if isinstance(mark, Group)))
+            elif len(same) == 1:
+                yield self.element(same[0])
+            else:
+                shared = SvgGroup(debug=False)
+                self.paint(shared, same[0])
+                for mark in same:
+                    shared.add(_bare(mark))
+                yield shared
+
+    def group(self, group: Group) -> BaseElement:
+        href = clean(group.href)
+        element: BaseElement = Hyperlink(href, target="_self", debug=False) if _safe(href) else SvgGroup(debug=False)
+        if group.role:
+            _set(element, **{"class": _class(group.role)})
+        if group.node:
+            _set(element, id=self.id(group.node), **{"data-node": clean(group.node)})
+        if group.title:
+            element.set_desc(clean(group.title))
+        for child in self.elements(group.marks):
+            element.add(child)
+        return element
+
+    def id(self, node: str) -> str:
+        """``<uid>-<node>`` in characters that need no escaping in CSS or a URL, and once in the file."""
+        name = f"{self.scene.uid}-{re.sub('[^A-Za-z0-9_-]+', '-', node).strip('-')}"
+        self.ids[name] += 1
+        return name if self.ids[name] == 1 else self.id(f"{node}-{self.ids[name]}")
+
+    def element(self, mark: Core) -> BaseElement:
+        element = _bare(mark)
+        self.paint(element, mark)
+        return element
+
+    def paint(self, element: BaseElement, mark: Core) -> None:
+        try:
+            paint = self.scene.paint(mark.role)
+        except LookupError as error:
+            raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
+        match mark:
+            case Text(anchor=anchor):
+                look = _text(paint)
+                if anchor != "start":
+                    look["text-anchor"] = anchor
+            case Image():
+                look = {"opacity": _number(paint.opacity)} if paint.opacity < 1 else {}
+            case _:
+                look = _outline(paint)
+        _set(element, **{"class": _class(mark.role)}, **look)
+
+
+def _look(mark: Core) -> tuple[str, ...] | None:
+    """Marks of equal look may share their attributes; None for a group, which stands alone."""
+    if isinstance(mark, Group):
+        return None
+    return type(mark).__name__, mark.role, mark.anchor if isinstance(mark, Text) else ""
+
+
+def _bare(mark: Core) -> BaseElement:
+    """The element without its look."""
+    match mark:
+        case Path(commands):
+            return SvgPath(d=_data(commands), debug=False)
+        case Text(x, y, string, rotate=rotate):
+            text = SvgText(clean(string), debug=False)
+            _set(text, x=_number(x), y=_number(y))
+            if rotate:
+                _set(text, transform=f"rotate({_number(rotate)} {_number(x)} {_number(y)})")
+            return text
+        case Image(x, y, width, height, png):
+            image = SvgImage(f"data:image/png;base64,{b64encode(png).decode()}", debug=False)
+            _set(image, x=_number(x), y=_number(y), width=_number(width), height=_number(height))
+            return image
+    raise TypeError(f"not a core mark: {mark!r}")
+
+
+def _outline(paint: Paint) -> dict[str, str]:
+    look = {"fill": paint.fill or "none"}
+    if paint.stroke:
+        look |= {"stroke": paint.stroke, "stroke-width": _number(paint.stroke_width)}
+        if paint.dash:
+            look["stroke-dasharray"] = " ".join(map(_number, paint.dash))
+    if paint.opacity < 1:
+        # Not `opacity`, which on a shared group would let marks shine through each other differently than alone.
+        look |= {"fill-opacity": _number(paint.opacity), "stroke-opacity": _number(paint.opacity)}
+    return look
+
+
+def _text(paint: Paint) -> dict[str, str]:
+    look = {"fill": paint.color, "font-size": _number(paint.size)}
+    if paint.weight != "normal":
+        look["font-weight"] = paint.weight
+    if paint.italic:
+        look["font-style"] = "italic"
+    if paint.opacity < 1:
+        look["fill-opacity"] = _number(paint.opacity)
+    return look
+
+
+def _data(commands: Iterable[Command]) -> str:
+    return "".join(letter + " ".join(map(_number, numbers)) for letter, numbers in commands)
+
+
+def _number(value: float) -> str:
+    """Two decimals (a hundredth of a point is four micrometres), no trailing zeros, no minus zero."""
+    written = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if written == "-0" else written
+
+
+def _class(role: str) -> str:
+    return "-".join(role.split())
+
+
+def _safe(href: str) -> bool:
+    """A link to a place, not to a script."""
+    return bool(href) and (":" not in href.split("/")[0] or href.split(":")[0].lower() in ("http", "https", "mailto"))
+
+
+def _set(element: BaseElement, **attributes: str) -> None:
+    """Past svgwrite's own setters, which know no ``data-*``."""
+    element.attribs.update(attributes)
