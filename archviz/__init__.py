@@ -1,0 +1,21 @@
+"""archviz: a PyTorch model → the figure its paper would print.
+
+``archviz.draw(model, inputs).save("model.svg")``.  What is named here is loaded on first use, so that ``import archviz``
+and ``archviz --help`` stay light.
+"""
+__version__ = "0.1.0"
+__all__ = ["ArchvizError", "DoesNotFit", "Figure", "draw"]
+
+_HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"archviz.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]
