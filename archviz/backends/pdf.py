@@ -1,8 +1,8 @@
 """Scene → PDF, by way of the SVG: vectors, selectable text, fonts subset.
 
 In: a `Scene`.  Out: the bytes of a one-page PDF of exactly the figure's size, with its title and alternative text.
-Imports the SVG backend, scene, text, errors, and typst (late).  Only the package's own fonts are used, and no clock: same
-scene, same bytes.
+Imports the SVG backend, scene, text, errors, and typst (late).  Only the package's own fonts are used, and no clock:
+same scene, same bytes.
 """
 from __future__ import annotations
 
