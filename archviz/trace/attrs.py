@@ -1,0 +1,98 @@
+"""Hyper-parameters worth a caption, by the names their constructors use.
+
+In: a module, or a function's arguments.  Out: JSON values only.  May import torch, tape.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+_LAYER = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "in_features",
+          "out_features", "num_embeddings", "embedding_dim", "normalized_shape", "num_features", "num_groups",
+          "num_channels", "hidden_size", "input_size", "num_layers", "bidirectional", "batch_first", "embed_dim",
+          "num_heads", "p", "scale_factor", "size", "mode", "dim", "output_size", "start_dim", "end_dim",
+          "negative_slope", "upscale_factor", "downscale_factor", "ceil_mode", "eps", "affine", "nf", "nx", "padding_idx",
+          "approximate", "inplace", "nonlinearity", "proj_size", "elementwise_affine", "drop_prob")
+_CONTAINER = ("num_heads", "embed_dim", "hidden_size", "head_dim", "num_attention_heads", "n_head", "n_heads", "nhead", "d_model",
+              "dim", "in_channels", "out_channels", "in_features", "out_features", "num_experts", "top_k",
+              "window_size", "shift_size", "stride", "groups", "num_key_value_groups", "num_key_value_heads",
+              "intermediate_size", "layer_idx", "num_layers", "is_decoder", "is_cross_attention", "is_causal", "depth",
+              "patch_size", "image_size", "vocab_size", "all_head_size", "attention_head_size", "hidden_dim", "d_state",
+              "d_conv", "num_labels", "num_classes", "kernel_size", "expansion")
+
+
+def json_value(value: Any) -> Any:
+    """`value` if JSON can hold it (tuples become lists), else None."""
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (tuple, list)) and len(value) <= 8:
+        items = [json_value(item) for item in value]
+        return None if any(item is None for item in items) else items
+    return None
+
+
+def _named(module: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
+    held = vars(module)
+    found = {}
+    for name in names:
+        value = json_value(held.get(name))
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def of_layer(module: nn.Module) -> dict[str, Any]:
+    """What a caption may say of a leaf module."""
+    found = _named(module, _LAYER)
+    if "bias" in module._parameters:
+        found["bias"] = module.bias is not None
+    elif isinstance(vars(module).get("bias"), bool):
+        found["bias"] = bool(module.bias)
+    return found
+
+
+def of_container(module: nn.Module) -> dict[str, Any]:
+    """What a caption may say of a module that holds others."""
+    found = _named(module, _CONTAINER)
+    if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
+        found["container"] = True
+    home = type(module).__module__
+    if home.startswith("torch.nn."):
+        found["layer"] = True
+    return found
+
+
+_CONV = ("stride", "padding", "dilation", "groups")
+_POSITIONAL: dict[str, tuple[str, ...]] = {
+    **{f"conv{n}d": ("input", "weight", "bias", "stride", "padding", "dilation", "groups") for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+       for n in (1, 2, 3)},
+    **{f"{kind}_pool{n}d": ("input", "kernel_size", "stride", "padding") for n in (1, 2, 3) for kind in ("max", "avg")},
+    **{f"adaptive_{kind}_pool{n}d": ("input", "output_size") for n in (1, 2, 3) for kind in ("max", "avg")},
+    "interpolate": ("input", "size", "scale_factor", "mode"), "softmax": ("input", "dim"), "log_softmax": ("input", "dim"),
+    "cat": ("tensors", "dim"), "stack": ("tensors", "dim"), "mean": ("input", "dim"), "sum": ("input", "dim"),
+    "transpose": ("input", "dim0", "dim1"), "flatten": ("input", "start_dim", "end_dim"), "dropout": ("input", "p"),
+    "layer_norm": ("input", "normalized_shape"), "group_norm": ("input", "num_groups"), "leaky_relu": ("input", "negative_slope"),
+    "permute": ("input", "dims"), "squeeze": ("input", "dim"), "unsqueeze": ("input", "dim"), "max": ("input", "dim"),
+    "pixel_shuffle": ("input", "upscale_factor"), "pad": ("input", "pad", "mode"), "chunk": ("input", "chunks", "dim"),
+    "split": ("input", "split_size", "dim"), "einsum": ("equation",), "topk": ("input", "k"), "cumsum": ("input", "dim"),
+    "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),
+}
+_OPERANDS = frozenset({"input", "weight", "bias", "tensors", "query", "key", "value", "attn_mask", "dropout_p"})
+
+
+def of_function(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a caption may say of a function call: its named arguments that are not tensors."""
+    given = dict(zip(_POSITIONAL.get(op, ()), args, strict=False)) | dict(kwargs)
+    found = {}
+    for name, value in given.items():
+        value = json_value(value) if name not in _OPERANDS else None
+        if value is not None:
+            found[name] = value
+    if op in ("add", "sub", "mul", "div", "pow") and len(args) > 1:
+        value = next((json_value(a) for a in args if isinstance(a, (int, float))), None)
+        if value is not None:
+            found["scalar"] = value
+    return found

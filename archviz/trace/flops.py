@@ -1,0 +1,34 @@
+"""FLOP formulas for operations that `torch.utils.flop_counter` does not know yet.
+
+In: nothing.  Out: what its ``custom_mapping`` takes.  May import torch.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+
+Shape = tuple[int, ...]
+
+
+@cache
+def formulas() -> dict[Any, Callable[..., int]]:
+    """Attention on the CPU, counted as the counter counts it elsewhere, and the grouped products of mixtures of experts."""
+    aten = torch.ops.aten
+    found: dict[Any, Callable[..., int]] = {}
+    for name, formula in (("_scaled_dot_product_flash_attention_for_cpu", _attention), ("_grouped_mm", _grouped)):
+        if hasattr(aten, name):
+            found[getattr(aten, name)] = formula
+    return found
+
+
+def _attention(query: Shape, key: Shape, value: Shape, *args: Any, **kwargs: Any) -> int:
+    batch, heads, length, dim = query
+    return 2 * batch * heads * length * key[2] * (dim + value[3])
+
+
+def _grouped(a: Shape, b: Shape, *args: Any, out_shape: Shape = (), **kwargs: Any) -> int:
+    rows = a[0] if len(a) == 2 else a[0] * a[1]
+    return 2 * rows * a[-1] * b[-1]

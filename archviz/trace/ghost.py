@@ -1,0 +1,279 @@
+"""Tensors without values: build and run a model without compute and without memory for its weights.
+
+In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors that have a shape and a dtype, and no values.
+May import torch only.
+
+A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `Ghost`
+
+- an operation that meets a ghost runs on ghosts only, and gives ghosts; everything else runs for real, so position ids,
+  masks and tables keep their values, and code that looks at them goes the way it always goes;
+- a ghost answers ``x.device`` with ``cpu``: what code makes "on the same device" is real;
+- writing a ghost into a real tensor makes that tensor a ghost from then on;
+- while a model is being built (``building=True``) its large random or unset tensors are ghosts from birth, so that
+  filling them costs nothing.
+
+Where code asks a ghost for a value PyTorch raises, as it does for any meta tensor; with ``invent=True`` the value is made up, from data
+of the same shape and type, and `Ghost.invented` names the operations that were answered this way.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+CPU = torch.device("cpu")
+META = torch.device("meta")
+
+SMALL = 4096
+"""A tensor that is born unset or random and has at least this many elements is taken for a weight."""
+
+KNOWN = 4_000_000
+"""A tensor of known values (zeros, arange …) up to this many elements stays real: it may be a mask or a table."""
+
+BUDGET = 64_000_000
+"""How many elements of large real tables one model may hold; what comes after is a ghost."""
+
+_UNSET = frozenset({"empty", "rand", "randn", "randint", "normal", "empty_strided"})
+_VALUED = frozenset({"zeros", "ones", "full", "eye", "arange", "linspace", "tensor", "randperm"})
+_LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like", "new_empty",
+                   "rand_like", "randn_like", "new_tensor"})
+_READS = frozenset({"_local_scalar_dense", "nonzero", "masked_select", "equal", "unique_dim", "_unique2", "bincount",
+                    "unique_consecutive", "repeat_interleave", "is_nonzero"})
+
+
+def is_ghost(value: object) -> bool:
+    """Whether `value` is a tensor without values."""
+    return isinstance(value, torch.Tensor) and value.device.type == "meta"
+
+
+def ghost_of(tensor: torch.Tensor) -> torch.Tensor:
+    """A ghost with the shape, dtype and strides of `tensor`; a `Parameter` stays one."""
+    try:
+        bare = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+    except RuntimeError:  # sparse, quantised …: no strides
+        bare = torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
+    if isinstance(tensor, torch.nn.Parameter):
+        return torch.nn.Parameter(bare, requires_grad=tensor.requires_grad)
+    return bare
+
+
+class Ghost:
+    """Context manager: see the module's docstring.  `invented` fills while it is active."""
+
+    def __init__(self, *, building: bool = False, invent: bool = False) -> None:
+        self.invented: list[str] = []
+        self._values = _Values(invent, self.invented)
+        self._device = _Device(building)
+
+    def __enter__(self) -> Ghost:
+        self._values.__enter__()
+        self._device.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._device.__exit__(kind, error, tb)
+        self._values.__exit__(kind, error, tb)
+
+
+class _Device(TorchFunctionMode):
+    """Makes ghosts say that they live on the CPU, and decides what is born a ghost."""
+
+    def __init__(self, building: bool) -> None:
+        super().__init__()
+        self.building = building
+        self.left = BUDGET
+
+    def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = dict(kwargs) if kwargs else {}
+        name: str = getattr(func, "__name__", "")
+        if name == "__get__":
+            result = func(*args, **kwargs)
+            if isinstance(result, torch.device) and result.type == "meta":
+                return CPU
+            if result is True and getattr(getattr(func, "__self__", None), "__name__", "") == "is_meta":
+                return False
+            return result
+        if name in _UNSET or name in _VALUED or name in _LIKE:
+            return self._factory(name, func, args, kwargs)
+        if args and is_ghost(args[0]):
+            if name in ("to", "type_as", "cpu", "type"):
+                return _move(name, func, args, kwargs)
+        elif name == "to" and len(args) > 1 and is_ghost(args[1]):
+            return func(args[0], args[1].dtype, *args[2:], **kwargs)
+        return func(*args, **kwargs)
+
+    def _factory(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name in _LIKE:
+            if is_ghost(args[0]) and "device" not in kwargs:
+                count = args[0].numel() if name.endswith("_like") else _count(args[1:], kwargs)
+                kwargs["device"] = CPU if count <= KNOWN // 4 and name not in ("empty_like", "new_empty") else META
+            return func(*args, **kwargs)
+        if kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta":
+            kwargs["device"] = CPU  # code that builds "on meta" would later move its model; nothing here can be moved
+        if name == "tensor" or any(isinstance(arg, torch.Tensor) for arg in args):
+            return func(*args, **kwargs)
+        if name in ("arange", "linspace", "randperm"):
+            return func(*args, **kwargs)
+        count = _count(args[:1] if name == "full" else args, kwargs)
+        if self.building and (count >= SMALL if name in _UNSET else count > KNOWN or count > self.left):
+            kwargs["device"] = META
+            kwargs.pop("generator", None)
+            kwargs.pop("pin_memory", None)
+        elif self.building and name not in _UNSET and count > SMALL:
+            self.left -= count
+        return func(*args, **kwargs)
+
+
+def _count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    """How many elements ``torch.zeros(*args, **kwargs)`` has."""
+    size = kwargs.get("size", args)
+    while isinstance(size, (tuple, list)) and len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    try:
+        return math.prod(int(n) for n in size if isinstance(n, int))
+    except TypeError:
+        return 0
+
+
+def _move(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``ghost.to(…)`` and its relatives: dtypes change, devices do not."""
+    ghost, rest = args[0], list(args[1:])
+    if name == "cpu":
+        return ghost
+    if name == "type_as":
+        return ghost.to(rest[0].dtype)
+    if name == "type":
+        return func(*args, **kwargs) if rest or kwargs else torch.empty(0, dtype=ghost.dtype).type()
+    kwargs.pop("device", None)
+    if rest and isinstance(rest[0], torch.Tensor):
+        rest[0] = rest[0].dtype
+    elif rest and isinstance(rest[0], (str, torch.device, int)) or rest and rest[0] is None:
+        rest.pop(0)
+    return ghost.to(*rest, **kwargs) if rest or kwargs else ghost
+
+
+class _Values(TorchDispatchMode):
+    """Below the public functions: what meets a ghost becomes one."""
+
+    def __init__(self, invent: bool, invented: list[str]) -> None:
+        super().__init__()
+        self.invent, self.invented = invent, invented
+        self.turned: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # id of a storage's first tensor → it, its ghost
+
+    def __torch_dispatch__(self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = dict(kwargs) if kwargs else {}
+        tensors = list(_tensors((args, kwargs)))
+        haunted = [t for t in tensors if t.device.type == "meta" or self.turned and self._turned(t)]
+        if not haunted:
+            return func(*args, **kwargs)
+        name: str = func.overloadpacket.__name__
+        if name in _LIKE and kwargs.get("device") == CPU:
+            return func(*args, **kwargs)
+        if self.invent and (name in _READS or name == "index" and _by_mask(args)):
+            return self._made_up(name, func, args, kwargs)
+        if len(haunted) == len(tensors) and not self.turned:
+            if kwargs.get("device") is not None:
+                kwargs["device"] = META
+            return func(*args, **kwargs)
+        if name in ("index", "index_put", "index_put_"):
+            args = (args[0], _positions(args[1]), *args[2:])
+        elif name == "masked_select" and not is_ghost(args[1]):
+            return torch.empty(int(args[1].expand_as(args[0]).sum()), dtype=args[0].dtype, device=META)
+        if kwargs.get("device") is not None:
+            kwargs["device"] = META
+        result = func(*self._twins(args), **{key: self._twins(value) for key, value in kwargs.items()})
+        written = kwargs.get("out", args[0] if name.endswith("_") and args else None)
+        if isinstance(written, torch.Tensor) and written.device.type != "meta":
+            self._turn(written)
+            return written
+        if isinstance(result, torch.Tensor) and func.is_view and args[0].device.type != "meta":
+            # A view of a tensor that was turned: PyTorch wants a view of the very tensor, whose values nobody may read.
+            return func(*args, **kwargs)
+        return result
+
+    def _turned(self, tensor: torch.Tensor) -> bool:
+        return id(_owner(tensor)) in self.turned
+
+    def _turn(self, tensor: torch.Tensor) -> None:
+        owner = _owner(tensor)
+        self.turned[id(owner)] = (owner, ghost_of(owner))
+
+    def _twins(self, value: Any) -> Any:
+        """`value` with every tensor replaced by a ghost of the same kind."""
+        if isinstance(value, torch.Tensor):
+            if value.device.type == "meta":
+                return value
+            if value.dim() == 0 and not self._turned(value):
+                return value  # numbers mix with every device
+            if self._turned(value):
+                base = self.turned[id(_owner(value))][1]
+                return base.as_strided(value.shape, value.stride(), value.storage_offset())
+            return ghost_of(value.detach() if isinstance(value, torch.nn.Parameter) else value)
+        if isinstance(value, (tuple, list)):
+            return type(value)([self._twins(item) for item in value])
+        return value
+
+    def _made_up(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.invented.append(name)
+        values = _made_up((args, kwargs))
+        result = func(*values[0], **values[1])
+        return _as_ghosts(result) if name in ("index", "masked_select") else result
+
+
+def _owner(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor that `tensor` is a view of, or itself."""
+    base = tensor._base
+    return tensor if base is None else base
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+def _by_mask(args: Sequence[Any]) -> bool:
+    return any(isinstance(i, torch.Tensor) and i.dtype in (torch.bool, torch.uint8) and is_ghost(i) for i in args[1])
+
+
+def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+    """Indices with every real mask replaced by the positions where it is true, as indexing itself would."""
+    found: list[torch.Tensor | None] = []
+    for index in indices:
+        if index is not None and index.dtype in (torch.bool, torch.uint8) and not is_ghost(index):
+            found.extend(index.nonzero().unbind(1))
+        else:
+            found.append(index)
+    return found
+
+
+def _made_up(value: Any) -> Any:
+    """`value` with every ghost replaced by made-up data: fair coins for integers and masks, a ramp for other numbers."""
+    if isinstance(value, torch.Tensor) and is_ghost(value):
+        count = torch.arange(value.numel(), dtype=torch.int64)
+        if value.dtype.is_floating_point:
+            return (count.to(torch.float64).mul(0.7548776662).frac() + 0.01).to(value.dtype).reshape(value.shape)
+        return (count.mul(2654435761).remainder(4294967296) >> 31).to(value.dtype).reshape(value.shape)
+    if isinstance(value, (tuple, list)):
+        return type(value)([_made_up(item) for item in value])
+    if isinstance(value, dict):
+        return {key: _made_up(item) for key, item in value.items()}
+    return value
+
+
+def _as_ghosts(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return ghost_of(value)
+    return type(value)([_as_ghosts(item) for item in value]) if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,232 @@
+"""The ladder of front ends: record without compute, then on real tensors, then with made-up answers, then symbolically.
+
+In: a model, or a function that makes one, and what to call it with.  Out: `Trace`.  May import torch, ir, errors, and the
+rest of this package.
+"""
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from archviz.errors import ArchvizError
+from archviz.ir import Graph, NodeId
+from archviz.trace import build, program
+from archviz.trace.borrow import borrowed
+from archviz.trace.ghost import Ghost
+from archviz.trace.record import record, walk
+from archviz.trace.tape import Tape
+
+SHARE_OF_MEMORY = 0.6
+"""A real run is tried when the weights take at most this part of the memory that is free."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The arguments of one call; `note` says how they were found."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was seen, how, and what was not.
+
+    rung      ``ghost`` (no compute), ``real``, ``invented`` (values made up where code asked for them), ``symbolic``
+    notes     sentences for a reader
+    failed    the node at which the model raised, and the error
+    invented  True when made-up values may have decided the path
+    seconds   time taken, with building the model
+    """
+
+    rung: str
+    notes: tuple[str, ...] = ()
+    failed: tuple[NodeId, str] | None = None
+    invented: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A graph, the tape it was made from, and how that went."""
+
+    graph: Graph
+    report: Report
+    tape: Tape | None = None
+    model: nn.Module | None = None
+    symbolic: fx.GraphModule | None = None
+
+    @cached_property
+    def module(self) -> fx.GraphModule | None:
+        """What ran as a `torch.fx` program; its nodes carry their NodeId in ``meta["archviz"]``."""
+        if self.tape is None or self.model is None or self.report.failed is not None:
+            return self.symbolic
+        return program.program(self.tape, self.model)
+
+
+class NothingRan(ArchvizError):
+    """None of the inputs that were guessed can be given to the model."""
+
+
+Model = nn.Module | Callable[[], nn.Module]
+Given = Inputs | Sequence[Inputs] | Callable[[nn.Module], Sequence[Inputs]]
+
+
+def trace(model: Model, inputs: Given, name: str = "") -> Trace:
+    """Run `model` once without compute where that is possible, and return what it did.
+
+    `model` is an instance, which is given back as it was, or a function that builds one, which is then built without
+    memory for its weights.  `inputs` are what to call it with; several, or a function from the model to several, are guesses
+    that are tried in turn.  Raises `NothingRan` when no guess runs.  A model that raises in the middle, with inputs that
+    are not guesses, gives the part that ran, and ``report.failed``.
+    """
+    start = time.perf_counter()
+    climb = _Climb(model, inputs, name, start)
+    with quiet():
+        return climb.run()
+
+
+class _Climb:
+    """One walk up the ladder."""
+
+    def __init__(self, model: Model, inputs: Given, name: str, start: float) -> None:
+        self.model, self.inputs, self.name, self.start = model, inputs, name, start
+        self.notes: list[str] = []
+        self.errors: list[tuple[Inputs, BaseException]] = []
+
+    def run(self) -> Trace:
+        module = self._build(ghosts=True)
+        guessed = not isinstance(self.inputs, Inputs)
+        tries = self._tries(module)
+        if not tries:
+            return self._symbolic(module)
+        for given in tries:
+            tape, error = self._record(module, given, ghosts=True)
+            if error is None:
+                return self._trace(module, tape, "ghost", given)
+            self.errors.append((given, error))
+        size = sum(t.numel() * t.element_size() for _, m in walk(module) for t in m.parameters(recurse=False))
+        reason = f"{type(self.errors[0][1]).__name__}: {_first_line(self.errors[0][1])}"
+        real = size < SHARE_OF_MEMORY * free_memory()
+        if real:
+            if not isinstance(self.model, nn.Module):
+                module = self._build(ghosts=False)
+            tries = self._tries(module)
+            self.errors.clear()
+        else:
+            self.notes.append(f"its weights ({size / 2**30:.0f} GiB) do not fit in memory")
+        for given in tries:
+            tape, error = self._record(module, given, ghosts=not real, invent=not real)
+            if error is None:
+                self.notes.append(f"values decide its path ({reason})")
+                return self._trace(module, tape, "real" if real else "invented", given)
+            self.errors.append((given, error))
+        if not guessed:
+            return self._trace(module, tape, "real" if real else "invented", tries[0], error)
+        raise NothingRan(
+            f"none of the inputs tried can be given to {self.name or type(module).__name__}:\n" + "\n".join(
+                f"  {given.note or shapes(given)}: {type(error).__name__}: {_first_line(error)}" for given, error in self.errors))
+
+    def _tries(self, module: nn.Module) -> list[Inputs]:
+        if isinstance(self.inputs, Inputs):
+            return [self.inputs]
+        return list(self.inputs(module) if callable(self.inputs) else self.inputs)
+
+    def _build(self, *, ghosts: bool) -> nn.Module:
+        if isinstance(self.model, nn.Module):
+            return getattr(self.model, "_orig_mod", self.model)  # what torch.compile wraps
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            if not ghosts:
+                return self.model()
+            try:
+                with Ghost(building=True):
+                    return self.model()
+            except Exception as error:
+                self.notes.append(f"it could not be built without weights ({type(error).__name__}: {_first_line(error)})")
+                return self.model()
+
+    def _record(self, module: nn.Module, given: Inputs, *, ghosts: bool, invent: bool = False,
+                ) -> tuple[Tape, BaseException | None]:
+        args, kwargs = _own(given.args), _own(dict(given.kwargs))
+        with borrowed(module, ghosts=ghosts), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            if not ghosts:
+                return record(module, args, kwargs)
+            with Ghost(invent=invent) as ghost:
+                tape, error = record(module, args, kwargs)
+            if ghost.invented:
+                tape.notes.append(f"made-up values answered {', '.join(sorted(set(ghost.invented)))}")
+            return tape, error
+
+    def _trace(self, module: nn.Module, tape: Tape, rung: str, given: Inputs, error: BaseException | None = None) -> Trace:
+        notes = [*([given.note] if given.note else []), *self.notes, *tape.notes]
+        failed = (tape.calls[-1].id, tape.calls[-1].error) if error is not None else None
+        report = Report(rung, tuple(notes), failed, rung == "invented", time.perf_counter() - self.start)
+        facts: dict[str, Any] = {"report": {"rung": rung, "notes": notes, "invented": report.invented}}
+        if failed:
+            facts["report"]["failed"] = list(failed)
+        return Trace(build.graph(tape, self.name or type(module).__name__, facts), report, tape, module)
+
+    def _symbolic(self, module: nn.Module) -> Trace:
+        raise NothingRan(f"no input is known for {type(module).__name__}")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The run as it is meant: no fused fast path that hides the insides of attention, nothing compiled."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free; 8 GiB where the system does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (ValueError, OSError, AttributeError):
+        return 8 * 2**30
+
+
+def shapes(given: Inputs) -> str:
+    """The inputs as a reader would write them: ``input_ids=1x128:int64``."""
+    def one(value: Any) -> str:
+        if isinstance(value, torch.Tensor):
+            text = "x".join(map(str, value.shape)) or "()"
+            return text if value.dtype == torch.float32 else f"{text}:{str(value.dtype).removeprefix('torch.')}"
+        return repr(value)
+    return ", ".join([*map(one, given.args), *(f"{key}={one(value)}" for key, value in given.kwargs.items())]) or "no input"
+
+
+def _own(value: Any) -> Any:
+    """`value` with its tensors copied, so that a model that writes into its input does not write into the caller's."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if type(value) in (tuple, list):
+        return type(value)([_own(item) for item in value])
+    if type(value) is dict:
+        return {key: _own(item) for key, item in value.items()}
+    return value
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:300]

@@ -1,0 +1,354 @@
+"""Run a model once and watch: module calls through hooks, everything else through a ``__torch_function__`` mode.
+
+In: a module and the arguments of one call.  Out: a `Tape`.  May import torch, ir, kinds, tape.
+
+The ids are made here and nowhere else: the qualified path of a module, ``@call`` from its second call on; for a function
+``enclosing-call/op[@n]``; ``/in:name`` and ``/out:name`` for what goes in and out.
+"""
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from archviz.ir import Module, NodeId
+from archviz.trace import attrs, flops, kinds
+from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
+
+Watch = Callable[[NodeId, Any], None]
+"""Called with each node's id and what it gave, while the model runs."""
+
+_QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_point", "is_contiguous", "storage_offset",
+                    "_set_grad_enabled", "__set__", "__repr__", "__format__", "__hash__", "nelement", "is_complex",
+                    "set_default_dtype", "is_inference", "untyped_storage", "data_ptr", "element_size", "get_device"})
+"""Functions that never give a tensor."""
+
+_TENSOR_ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
+
+
+def record(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None,
+           watch: Watch | None = None) -> tuple[Tape, BaseException | None]:
+    """Call ``model(*args, **kwargs)`` and return what was seen, and the exception that ended the call, if one did.
+
+    A tape that ended early holds what ran, and as its last call what failed (``error`` is set).
+    """
+    recorder = Recorder(model, watch)
+    return recorder.tape, recorder.run(args, dict(kwargs or {}))
+
+
+class _Frame:
+    """A module call that is under way."""
+
+    __slots__ = ("counts", "id", "leaf", "module", "scope")
+
+    def __init__(self, module: nn.Module, id: NodeId, scope: tuple[NodeId, ...], leaf: bool) -> None:
+        self.module, self.id, self.scope, self.leaf = module, id, scope, leaf
+        self.counts: Counter[str] = Counter()
+
+
+class Recorder(TorchFunctionMode):
+    """The mode and the hooks of one recording.  Use `record`."""
+
+    def __init__(self, model: nn.Module, watch: Watch | None = None) -> None:
+        super().__init__()
+        self.model, self.watch = model, watch
+        self.tape = Tape()
+        self.values: dict[int, tuple[torch.Tensor, Ref]] = {}
+        self.owned: dict[int, tuple[torch.Tensor, str, str]] = {}
+        self.calls: Counter[str] = Counter()
+        self.frames: list[_Frame] = []
+        self.paused = False
+        self.counted = 0
+        self.counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
+        self.unwound: _Frame | None = None
+        self.failing: Call | None = None
+        for path, module in walk(model):
+            self._adopt(path, module)
+
+    # ------------------------------------------------------------------------------------------ the run
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseException | None:
+        for name, value in named_arguments(self.model, args, kwargs):
+            for path, tensor in tensors(value):
+                self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
+        before = register_module_forward_pre_hook(self._before)
+        after = register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
+        try:
+            with torch.no_grad(), self.counter, self:
+                result = self.model(*args, **kwargs)
+        except Exception as error:
+            self._fail(error)
+            return error
+        finally:
+            before.remove()
+            after.remove()
+        for path, tensor in tensors(result):
+            self._output(path, tensor)
+        self.tape.result = swap(result, self._known_or_none)
+        return None
+
+    def _known_or_none(self, tensor: torch.Tensor) -> Ref | None:
+        entry = self.values.get(id(tensor))
+        return entry[1] if entry else None
+
+    def _output(self, path: Path, tensor: torch.Tensor) -> None:
+        name = "/out:" + (".".join(map(str, path)) or "0")
+        ref = self._ref(tensor)
+        self.tape.calls.append(Call(name, (), "output", "output", args=(ref,), out={(): spec(tensor)}))
+
+    def _fail(self, error: BaseException) -> None:
+        """Put what failed at the end of the tape: the call that raised, or the module whose own code did."""
+        call = self.failing
+        if call is None:
+            frame = self.unwound or (self.frames[-1] if self.frames else None)
+            scope = (*frame.scope, frame.id) if frame and frame.id and not frame.leaf else frame.scope if frame else ()
+            if frame is not None and frame.leaf:
+                call = self._module_call(frame, (), {})
+            else:
+                inside = frame.id if frame else ""
+                last = Ref(len(self.tape.calls) - 1, next(iter(self.tape.calls[-1].out), ())) if self.tape.calls else None
+                call = Call(f"{inside}/failed", scope, "function", type(error).__name__, args=(last,) if last else ())
+        call.error = f"{type(error).__name__}: {error}"
+        self.tape.calls.append(call)
+
+    # ------------------------------------------------------------------------------------------ modules
+
+    def _adopt(self, path: str, module: nn.Module) -> None:
+        """Know `module` and its tensors under the qualified name `path`."""
+        if self.tape.paths.setdefault(id(module), path) != path:
+            return
+        dot = f"{path}." if path else ""
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) not in self.owned:
+                self.owned[id(parameter)] = (parameter, dot + name, "parameter")
+                self.tape.parameters[dot + name] = parameter
+        for name, buffer in module.named_buffers(recurse=False):
+            self.owned.setdefault(id(buffer), (buffer, dot + name, "constant"))
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                self.owned.setdefault(id(value), (value, dot + name, "constant"))
+
+    def _before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if self.paused:
+            return
+        top = self.frames[-1] if self.frames else None
+        if top is not None and top.leaf:
+            return
+        path = self.tape.paths.get(id(module))
+        scope = self._scope()
+        leaf = kinds.is_leaf(module)
+        if path is None:  # made while the model runs
+            name = self._count(top, kinds.class_of(module).__name__)
+            for inner, child in walk(module):
+                self._adopt(f"{name}.{inner}" if inner else name, child)
+        elif path == "":
+            name = f"/{kinds.class_of(module).__name__}" if leaf else ""
+        else:
+            n = self.calls[path]
+            self.calls[path] += 1
+            name = f"{path}@{n}" if n else path
+        frame = _Frame(module, name, scope, leaf)
+        self.frames.append(frame)
+        if not leaf and name:
+            self.paused = True
+            try:
+                self.tape.modules[name] = Module(name, kinds.class_of(module).__name__, path or name, scope,
+                                                 attrs=attrs.of_container(module))
+            finally:
+                self.paused = False
+
+    def _after(self, module: nn.Module, args: Any, *rest: Any) -> Any:
+        if self.paused or not self.frames:
+            return None
+        if self.frames[-1].module is not module:
+            if self.frames[-1].leaf or all(frame.module is not module for frame in self.frames):
+                return None
+            while self.frames[-1].module is not module:  # an exception that the model caught
+                self.frames.pop()
+        frame = self.frames.pop()
+        output = rest[-1]
+        if output is None:
+            self.unwound = self.unwound or frame
+            return None
+        if not frame.leaf:
+            return None
+        self.paused = True
+        try:
+            kwargs = rest[0] if len(rest) == 2 else {}
+            if isinstance(output, torch.Tensor) and not getattr(module, "inplace", False):
+                if any(output is tensor for _, tensor in tensors((args, kwargs))):
+                    output = output.view_as(output)  # its own tensor, so that each reader is linked to what it read
+            self._add(self._module_call(frame, args, kwargs), output, (args, kwargs))
+        finally:
+            self.paused = False
+        return output
+
+    def _module_call(self, frame: _Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        path = self.tape.paths[id(frame.module)]
+        weights = tuple(self.owned[id(p)][1] for p in frame.module.parameters() if id(p) in self.owned)
+        return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
+                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights)
+
+    def _scope(self) -> tuple[NodeId, ...]:
+        if not self.frames:
+            return ()
+        top = self.frames[-1]
+        return (*top.scope, top.id) if top.id else top.scope
+
+    def _count(self, top: _Frame | None, name: str) -> NodeId:
+        if top is None:
+            return f"/{name}"
+        n = top.counts[name]
+        top.counts[name] += 1
+        return f"{top.id}/{name}@{n}" if n else f"{top.id}/{name}"
+
+    # ------------------------------------------------------------------------------------------ functions
+
+    def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        name: str = getattr(func, "__name__", "")
+        if self.paused or name in _QUIET or self.frames and self.frames[-1].leaf:
+            return func(*args, **kwargs)
+        if name == "__get__":
+            name = getattr(getattr(func, "__self__", None), "__name__", "")
+            if name not in _TENSOR_ATTRIBUTES:
+                return func(*args, **kwargs)
+            how = "attribute"
+        else:
+            how = "method" if getattr(torch.Tensor, name, None) is func else "function"
+        self.paused = True
+        try:
+            return self._function(func, name, how, args, kwargs)
+        finally:
+            self.paused = False
+
+    def _function(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
+                  kwargs: Mapping[str, Any]) -> Any:
+        given = [tensor for _, tensor in tensors((args, kwargs))]
+        versions = [_version(tensor) for tensor in given]
+        try:
+            result = func(*args, **kwargs)
+        except Exception:
+            self.failing = self._function_call(func, name, how, args, kwargs)
+            raise
+        wrote = [tensor for tensor, version in zip(given, versions, strict=True) if _version(tensor) != version]
+        if not wrote:
+            if isinstance(result, torch.Tensor):
+                if any(result is tensor for tensor in given):
+                    return result  # ``x.contiguous()``, dropout in evaluation: nothing happened
+            elif not any(True for _ in tensors(result)):
+                self.failing = None
+                return result  # an answer about a tensor
+        call = self._function_call(func, name, how, args, kwargs)
+        self._add(call, wrote[0] if wrote and result is None else result, (), wrote)
+        return result
+
+    def _function_call(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
+                       kwargs: Mapping[str, Any]) -> Call:
+        op = kinds.canonical(name)
+        top = self.frames[-1] if self.frames else None
+        operands = swap(args, self._ref)
+        return Call(self._count(top, op), self._scope(), how, op, name if how != "function" else func, None,
+                    operands, swap(dict(kwargs), self._ref))
+
+    # ------------------------------------------------------------------------------------------ the tape
+
+    def _add(self, call: Call, output: Any, given: Any, wrote: Sequence[torch.Tensor] = ()) -> None:
+        """Put `call` on the tape: its output, the FLOPs since the last one, and what it wrote in place."""
+        self.failing = self.unwound = None
+        number = len(self.tape.calls)
+        total = self.counter.get_total_flops()
+        call.flops, self.counted = total - self.counted, total
+        for path, tensor in tensors(output):
+            call.out[path] = spec(tensor)
+            self.values[id(tensor)] = (tensor, Ref(number, path))
+        first = next(iter(call.out), ())
+        for tensor in wrote:
+            call.wrote += tuple(ref for ref in (self._known_or_none(tensor),) if ref)
+            for same in (tensor, tensor._base):
+                if same is not None:
+                    self.values[id(same)] = (same, Ref(number, first))
+        self.tape.calls.append(call)
+        if self.watch is not None:
+            self.watch(call.id, output)
+
+    def _source(self, name: NodeId, how: str, op: str, tensor: torch.Tensor, scope: tuple[NodeId, ...]) -> Ref:
+        """Put a tensor that nothing on the tape gave on it: an input, a parameter, a constant."""
+        ref = Ref(len(self.tape.calls))
+        weights = (name,) if how == "parameter" else ()
+        self.tape.calls.append(Call(name, scope, how, op, tensor, out={(): spec(tensor)}, weights=weights))
+        self.values[id(tensor)] = (tensor, ref)
+        if self.watch is not None:
+            self.watch(name, tensor)
+        return ref
+
+    def _ref(self, tensor: torch.Tensor) -> Ref:
+        entry = self.values.get(id(tensor))
+        if entry is not None:
+            return entry[1]
+        owned = self.owned.get(id(tensor))
+        if owned is not None:
+            return self._source(owned[1], owned[2], owned[2], tensor, self._scope())
+        base = tensor._base
+        if base is not None and id(base) in self.values:
+            return self.values[id(base)][1]
+        top = self.frames[-1] if self.frames else None
+        return self._source(self._count(top, "constant"), "constant", "constant", tensor, self._scope())
+
+
+def _version(tensor: torch.Tensor) -> int:
+    try:
+        return int(tensor._version)
+    except RuntimeError:  # inference tensors do not count
+        return 0
+
+
+def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every module with its qualified name, also those that a module keeps in plain lists, tuples and dicts."""
+    seen: set[int] = set()
+    stack: list[tuple[str, nn.Module]] = [("", model)]
+    while stack:
+        path, module = stack.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        yield path, module
+        dot = f"{path}." if path else ""
+        inner = [(dot + name, child) for name, child in module.named_children()]
+        for name, value in vars(module).items():
+            if name.startswith("_") and name in _OWN:
+                continue
+            if isinstance(value, (list, tuple)):
+                inner += [(f"{dot}{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, nn.Module)]
+            elif isinstance(value, dict):
+                inner += [(f"{dot}{name}.{key}", item) for key, item in value.items() if isinstance(item, nn.Module)]
+        stack.extend(reversed(inner))
+
+
+_OWN = frozenset(vars(nn.Module()))
+"""What every module keeps for itself: its registered children, hooks …"""
+
+
+def named_arguments(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The arguments of one call under the names that `forward` gives them."""
+    try:
+        signature = inspect.signature(model.forward)
+        bound = signature.bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return [*((str(i), arg) for i, arg in enumerate(args)), *kwargs.items()]
+    found: list[tuple[str, Any]] = []
+    for name, value in bound.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            found.extend(value.items())
+        else:
+            found.append((name, value))
+    return found
