@@ -29,4 +29,4 @@ def render(scene: Scene) -> bytes:
     inputs = {"title": clean(scene.title), "alt": clean(scene.description), "svg": svg.render(scene).decode()}
     # Its stubs want the font folders to be of the type of the input.
     return bytes(typst.compile(  # type: ignore[call-overload]
-        page.encode(), format="pdf", font_paths=[str(FONTS)], ignore_system_fonts=True, timestamp=0, sys_inputs=inputs))
+        page.encode(), format="pdf", font_paths=[str(FONTS)], ignore_system_fonts=True, sys_inputs=inputs))

@@ -15,7 +15,7 @@ from archviz.scene import Scene
 from archviz.text import FONTS
 
 
-def render(scene: Scene, dpi: float = 300.0) -> bytes:
+def render(scene: Scene, dpi: int = 300) -> bytes:
     """The PNG file, `dpi` pixels per inch.  Raises `ArchvizError` without resvg, and for a size it cannot draw."""
     try:
         from resvg_py import svg_to_bytes
@@ -25,13 +25,13 @@ def render(scene: Scene, dpi: float = 300.0) -> bytes:
     if not dpi > 0 or not 1 <= pixels <= 2e8:
         raise ArchvizError(f"a PNG of {dpi:g} dpi would have {max(pixels, 0) / 1e6:.3g} million pixels",
                            "choose a --dpi between 50 and 1200, or write SVG or PDF")
-    drawn = svg_to_bytes(svg.render(scene).decode(), dpi=dpi, skip_system_fonts=True,
+    drawn = svg_to_bytes(svg_string=svg.render(scene).decode(), dpi=dpi, skip_system_fonts=True,
                          font_files=[str(path) for path in sorted(FONTS.glob("*.ttf"))],
                          font_family="Liberation Sans", sans_serif_family="Liberation Sans")
     return _with_resolution(bytes(drawn), dpi)
 
 
-def _with_resolution(png: bytes, dpi: float) -> bytes:
+def _with_resolution(png: bytes, dpi: int) -> bytes:
     """The file with a pHYs chunk after its header, so that a page sets it at its true size."""
     per_metre = round(dpi / 0.0254)
     body = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
