@@ -351,7 +351,8 @@ class DenseBlock(nn.Module):
 
 class Transition(nn.Sequential):
     def __init__(self, cin: int, cout: int) -> None:
-        super().__init__(nn.BatchNorm2d(cin), nn.ReLU(inplace=True), nn.Conv2d(cin, cout, 1, bias=False), nn.AvgPool2d(2))
+        super().__init__(nn.BatchNorm2d(cin), nn.ReLU(inplace=True), nn.Conv2d(cin, cout, 1, bias=False),
+                         nn.AvgPool2d(2))
 
 
 class DenseNet(nn.Module):
@@ -360,8 +361,8 @@ class DenseNet(nn.Module):
     def __init__(self, blocks: tuple[int, ...] = (6, 12, 24, 16), growth: int = 32, classes: int = 1000) -> None:
         super().__init__()
         width = 2 * growth
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-                                  nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width),
+                                  nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1))
         stages: list[nn.Module] = []
         for i, layers in enumerate(blocks):
             stages.append(DenseBlock(layers, width, growth))

@@ -1,0 +1,354 @@
+"""``model.py[:Name]`` or ``package.module[:Name]`` → something that builds the model, and the inputs to run it with.
+
+In: a target as the user types it, ``--arg key=value`` strings, ``--input`` specs.  Out: `Loaded`.  The only file that
+runs user code before the trace does.  May import torch, errors, find, guess.
+"""
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from torch import nn
+
+from archviz import guess
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+from archviz.trace import Inputs
+
+Build = Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that can be built, any number of times where it is a class or a factory.
+
+    name      what the figure's file is called by default
+    build     makes the model; call it under ``torch.device("meta")`` to spend no memory
+    instance  the model, where the user's file has already built it
+    source    the target, as errors name it
+    examples  ``example_inputs`` of the model or of its file: a tensor, tuple, dict, or a function that gives one
+    """
+
+    name: str
+    build: Build
+    instance: nn.Module | None
+    source: str
+    examples: Any = None
+
+    def inputs(self, module: nn.Module, specs: Sequence[str] = ()) -> list[Inputs]:
+        """The inputs to try, best first: the `specs` of ``--input`` alone, else the file's, the model's, and guesses.
+
+        `module` is the built model; its parameters may be on meta.  Raises `ArchvizError` for a spec it cannot read.
+        """
+        if specs:
+            return [guess.from_specs(module, specs)]
+        if self.examples is not None:
+            given = self.examples
+            if callable(given) and not isinstance(given, nn.Module):
+                try:
+                    with _user_code(self.source):
+                        given = given()
+                except Exception as error:
+                    raise _blamed(error, f"example_inputs of {self.source}") from error
+            return [guess.from_value(given, f"example_inputs of {self.source}")]
+        return guess.from_model(module)
+
+
+def load(target: str, args: Sequence[str] = ()) -> Loaded:
+    """Find the model that `target` names.
+
+    `args` are ``key=value`` strings for its constructor: Python literals, else plain strings.  Raises `ArchvizError`
+    for whatever the user can mend: no such file or name, several models, an error in the file, wrong arguments.
+    """
+    file, name = _parse(target)
+    module = _run_file(file) if file is not None else _import(target.partition(":")[0])
+    where = target.removesuffix(f":{name}") if name else target
+    name, value = (name, _lookup(module, name, where)) if name else _only_model(module, where)
+    source = f"{where}:{name}"
+    examples = _examples(value)
+    if examples is None and file is not None:
+        examples = getattr(module, "example_inputs", None)
+    build, instance = _builder(value, name, source, _parse_args(args))
+    return Loaded(type(instance).__name__ if instance is not None else name, build, instance, source, examples)
+
+
+# ---------------------------------------------------------------------------------------------- the target
+
+def _parse(target: str) -> tuple[Path | None, str]:
+    """The file (None for a module's dotted name) and the name in it ("" where none is given)."""
+    found = re.fullmatch(r"(.*\.py)(?::(.*))?", target, re.DOTALL)
+    if found:
+        return Path(found[1]), found[2] or ""
+    if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:.*)?", target) and not Path(target).suffix == ".py":
+        path = Path(target.partition(":")[0])
+        if path.suffix.lower() not in (".pt", ".pth", ".onnx", ".ckpt", ".bin", ".safetensors", ".ipynb"):
+            return None, target.partition(":")[2]
+    if Path(target).suffix.lower() in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
+        raise ArchvizError(f"{target} holds weights, and a figure is drawn from code",
+                           "name the file with the class: archviz model.py:Net")
+    raise ArchvizError(f"{target!r} is neither a Python file nor a module",
+                       "write model.py, model.py:Net, package.module:Net or graph.json")
+
+
+def _run_file(path: Path) -> ModuleType:
+    """Run the user's file as the module it is: inside its package if it has one, else on its own."""
+    if not path.is_file():
+        folder = path.parent
+        there = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
+        raise ArchvizError(f"there is no file {path}", did_you_mean(path.name, there) if there else "")
+    path = path.resolve()
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():     # a relative import needs the package
+        parts.insert(0, root.name)
+        root = root.parent
+    _on_path(root)
+    _on_path(path.parent)
+    if len(parts) > 1:
+        return _import(".".join(parts).removesuffix(".__init__"))
+    known = sys.modules.get(path.stem)
+    ours = known is None or getattr(known, "__file__", None) == str(path)
+    spec = importlib.util.spec_from_file_location(path.stem if ours else f"_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module             # dataclasses and pickle look their module up here
+    try:
+        with _user_code(str(path)):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[spec.name]
+        raise _blamed(error, path.name) from error
+    return module
+
+
+def _import(name: str) -> ModuleType:
+    _on_path(Path.cwd())
+    try:
+        with _user_code(name):
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise _blamed(error, name) from error
+        hint = f"if it is a file, write {name}.py" if Path(f"{name}.py").exists() else \
+            "a module is looked for in this folder and in the environment archviz runs in"
+        raise ArchvizError(f"there is no module {error.name}", hint) from error
+    except (Exception, SystemExit) as error:
+        raise _blamed(error, name) from error
+
+
+def _on_path(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+@contextlib.contextmanager
+def _user_code(name: str) -> Iterator[None]:
+    """What the user's file prints goes to stderr, and our own command line is hidden from it."""
+    argv = sys.argv
+    sys.argv = [name]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.argv = argv
+
+
+def _blamed(error: BaseException, where: str) -> ArchvizError:
+    """The user's error in one line: file, line and message of the innermost frame that is theirs."""
+    what = type(error).__name__
+    message = " ".join(str(error).split())
+    if isinstance(error, SyntaxError):
+        place, message = f"{Path(error.filename or where).name}:{error.lineno}", error.msg
+    elif isinstance(error, SystemExit):
+        place, message = where, "the file ends the program while it is imported"
+    else:
+        foreign = (str(Path(__file__).parent), "importlib", "<frozen", "site-packages", "dist-packages")
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+                  if not any(part in frame.filename for part in foreign)]
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else where
+    hint = ""
+    if isinstance(error, ModuleNotFoundError):
+        hint = f"install {(error.name or '').partition('.')[0]} in the environment archviz runs in"
+    elif isinstance(error, SystemExit):
+        hint = 'move that code under if __name__ == "__main__":'
+    return ArchvizError(f"{place}: {what}: {message}".rstrip(": "), hint)
+
+
+# ---------------------------------------------------------------------------------------------- the model in it
+
+def _lookup(module: ModuleType, name: str, where: str) -> Any:
+    value: Any = module
+    for part in name.split("."):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            known = [n for n, v in vars(module).items() if not n.startswith("_") and _is_candidate(v)]
+            raise ArchvizError(f"there is no {name} in {where}", did_you_mean(name, known)) from None
+        except Exception as error:              # a lazy module may fail to import what it names
+            raise _blamed(error, where) from error
+    return value
+
+
+def _is_candidate(value: Any) -> bool:
+    return isinstance(value, nn.Module) or _is_model_class(value) or _is_factory(value)
+
+
+def _is_model_class(value: Any) -> bool:
+    """A class that can run: one without a forward of its own is a base for others."""
+    return isinstance(value, type) and issubclass(value, nn.Module) and value.forward is not nn.Module.forward \
+        and not inspect.isabstract(value)
+
+
+def _is_factory(value: Any) -> bool:
+    if not inspect.isfunction(value):
+        return False
+    try:
+        given = get_type_hints(value).get("return")
+    except Exception:                           # an annotation that names something unknown here
+        return False
+    return isinstance(given, type) and issubclass(given, nn.Module)
+
+
+def _only_model(module: ModuleType, where: str) -> tuple[str, Any]:
+    """The one model of a module: what is defined in it and is not a part of something else in it."""
+    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    instances = {name: value for name, value in own.items() if isinstance(value, nn.Module)}
+    defined = {name: value for name, value in own.items() if getattr(value, "__module__", None) == module.__name__
+               and (_is_model_class(value) or _is_factory(value))}
+    built = {type(part) for value in instances.values() for part in value.modules()}
+    inner = _used_inside(module, defined)
+    found = instances | {name: value for name, value in defined.items() if name not in inner and value not in built}
+    if len(found) == 1:
+        return next(iter(found.items()))
+    if not found:
+        raise ArchvizError(f"there is no model in {where}",
+                           "a model is an nn.Module class, an instance of one, or a function annotated -> nn.Module")
+    names = sorted(found)
+    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    raise ArchvizError(f"{where} has {len(names)} models: {listed}", f"name one: archviz {where}:{names[0]}")
+
+
+def _used_inside(module: ModuleType, defined: Mapping[str, Any]) -> set[str]:
+    """Those of `defined` that another of them builds or extends, directly or through helper functions."""
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError):
+        return set()
+    uses = {node.name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            | {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    reach: dict[str, set[str]] = {}
+    for name in defined:
+        seen: set[str] = set()
+        todo = [name]
+        while todo:
+            fresh = (uses.get(todo.pop(), set()) & uses.keys()) - seen
+            seen |= fresh
+            todo.extend(fresh)
+        reach[name] = seen
+    return {name for name in defined
+            if any(name in reach[other] and other not in reach[name] for other in defined if other != name)}
+
+
+def _examples(value: Any) -> Any:
+    """``example_inputs`` of a model class, instance or factory; not a method that still needs its model."""
+    given = getattr(value, "example_inputs", None)
+    bound_later = isinstance(value, type) and inspect.isfunction(given) and inspect.signature(given).parameters
+    return None if isinstance(given, property) or bound_later else given
+
+
+# ---------------------------------------------------------------------------------------------- building it
+
+def _parse_args(args: Sequence[str]) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for text in args:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip().isidentifier():
+            raise ArchvizError(f"cannot read --arg {text!r}", "write --arg key=value, as in --arg num_classes=10")
+        try:
+            parsed[key.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            parsed[key.strip()] = value
+    return parsed
+
+
+def _builder(value: Any, name: str, source: str, args: dict[str, Any]) -> tuple[Build, nn.Module | None]:
+    if isinstance(value, nn.Module):
+        if args:
+            raise ArchvizError(f"{source} is already built: --arg {next(iter(args))} comes too late",
+                               f"name its class instead: {source.rpartition(':')[0]}:{type(value).__name__}")
+        return (lambda: value), value
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        configured = _configured(value, source, args)
+        if configured is not None:
+            return _guarded(configured, source), None
+    elif isinstance(value, ModuleType) or not callable(value) or isinstance(value, type):
+        what = "a class" if isinstance(value, type) else f"a {type(value).__name__}"
+        raise ArchvizError(f"{source} is {what}, not a model",
+                           "a model is an nn.Module class, an instance of one, or a function that gives one")
+    _check_args(value, source, args)
+    return _guarded(lambda: value(**args), source), None
+
+
+def _guarded(build: Build, source: str) -> Build:
+    """Build with the user's output on stderr, and make sure that a model came out."""
+
+    def guarded() -> nn.Module:
+        with contextlib.redirect_stdout(sys.stderr):
+            built = build()
+        if not isinstance(built, nn.Module):
+            raise ArchvizError(f"{source} gave a {type(built).__name__}, not a model", "it must return an nn.Module")
+        return built
+
+    return guarded
+
+
+def _configured(cls: type[nn.Module], source: str, args: dict[str, Any]) -> Build | None:
+    """A class that is built from a config object (``config_class``): --arg then sets the config's fields."""
+    config_class = getattr(cls, "config_class", None)
+    if config_class is None or "config" in args or "config" not in inspect.signature(cls).parameters:
+        return None
+    try:
+        known = {*config_class().to_dict(), *getattr(config_class, "attribute_map", {})}
+        unknown = [key for key in args if key not in known and key not in inspect.signature(config_class).parameters]
+        if unknown:
+            hint = did_you_mean(unknown[0], known)
+            raise ArchvizError(f"{config_class.__name__} has no argument {unknown[0]!r}", hint)
+        config = config_class(**args)
+    except ArchvizError:
+        raise
+    except Exception as error:
+        raise ArchvizError(f"{config_class.__name__}: {' '.join(str(error).split())}",
+                           f"write a function that builds {source} and name that") from error
+    return lambda: cls(config)
+
+
+def _check_args(value: Callable[..., Any], source: str, args: dict[str, Any]) -> None:
+    """Refuse arguments the constructor does not take, and say which ones it still needs."""
+    try:
+        parameters = inspect.signature(value).parameters
+    except (TypeError, ValueError):             # built in: no signature to check
+        return
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    for key in args:
+        if key not in named and not takes_any:
+            accepted = f"{source} takes {', '.join(named) if named else 'no arguments'}"
+            near = did_you_mean(key, named)
+            hint = f"{near} ({accepted})" if near.startswith("did") else accepted
+            raise ArchvizError(f"{source} has no argument {key!r}", hint)
+    missing = [n for n in named if parameters[n].default is inspect.Parameter.empty and n not in args]
+    if missing:
+        needs = "an argument" if len(missing) == 1 else f"{len(missing)} arguments"
+        raise ArchvizError(f"{source} needs {needs}: {', '.join(missing)}",
+                           "give " + " ".join(f"--arg {n}=…" for n in missing))
