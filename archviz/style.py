@@ -1,11 +1,11 @@
 """Styles: YAML → `Style`, the data that says which form, layout, passes, colours, captions and sizes a figure has.
 
 In: the name of a style that archviz brings, or the path of a YAML file; single settings to override.  Out: a `Style`.
-Imports ir, scene, text, written, find, errors.  Lengths are printed points (1/72.27 inch); in YAML also "174mm", "3.4in", "8cm".
+Imports ir, scene, text, written, find, errors.  Lengths are printed points (1/72.27 in); in YAML also "174mm", "3.4in".
 
-A file may say ``extends: base``; what it says itself goes on top, role by role and setting by setting (lists are replaced
-whole).  Colours are written as in LaTeX: "#0072B2", a name of the table ``colors``, ``blue!35`` (35 % blue in white),
-``blue!60!black``, or none.
+A file may say ``extends: base``; what it says itself goes on top, role by role and setting by setting (lists are
+replaced whole).  Colours are written as in LaTeX: "#0072B2", a name of the table ``colors``, ``blue!35`` (35 % blue in
+white), ``blue!60!black``, or none.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from archviz import text, written
 from archviz.errors import ArchvizError
-from archviz.find import did_you_mean
+from archviz.find import did_you_mean, names
 from archviz.ir import KINDS
 from archviz.scene import POINTS_PER_MM, Paint
 from archviz.written import Written
@@ -89,8 +89,9 @@ def style_names() -> tuple[str, ...]:
 
 
 def load_style(name_or_path: str | Path, overrides: Mapping[str, str] | None = None) -> Style:
-    """The style of that name, or in that file, with `overrides` on top: ``{"page.width": "84mm", "roles.conv.fill": "#f00"}``.
+    """The style of that name, or in that file, with `overrides` on top.
 
+    Overrides are named by their place, and written as in YAML: ``{"page.width": "84mm", "roles.conv.fill": "#f00"}``.
     Raises `ArchvizError`, with file and line, for anything it does not know or cannot read.
     """
     path = _find(str(name_or_path), Path())
@@ -103,13 +104,13 @@ def load_style(name_or_path: str | Path, overrides: Mapping[str, str] | None = N
 
 
 def length(string: str) -> float:
-    """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"``, a bare number (points), ``"column"`` or ``"page"``.
+    """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"``, ``"240"`` (points), ``"column"``, ``"page"``.
 
     Raises `ArchvizError` for anything else, and for what is not a positive size.
     """
     value = WIDTHS.get(string) or written.points(string)
     if value is None or not 0 < value < 1e5:
-        raise ArchvizError(f"{string!r} is not a length", f"write it as 174mm, 3.4in, 8cm, 240pt, {' or '.join(WIDTHS)}")
+        raise ArchvizError(f"{string!r} is not a length", "write it as 174mm, 3.4in, 8cm, 240pt, column or page")
     return value
 
 
@@ -163,7 +164,7 @@ def _hex(at: Written, name: str) -> tuple[int, int, int]:
 
 def _colour(at: Written, colors: Mapping[str, Written]) -> str | None:
     if at.value is None:
-        raise written.mistake(at, "a colour is missing", 'write "#rrggbb" in quotes (a bare # begins a comment), or none')
+        raise written.mistake(at, "a colour is missing", 'write "#rrggbb" in quotes (# begins a comment), or none')
     whole = written.word(at)
     if whole == "none":
         return None
@@ -186,7 +187,7 @@ def _colour(at: Written, colors: Mapping[str, Written]) -> str | None:
     return "#" + "".join(f"{round(value):02x}" for value in rgb)
 
 
-# ------------------------------------------------------------------------------------------------ putting layers together
+# ------------------------------------------------------------------------------------------------ layers of settings
 
 class _Settings:
     """The settings of all layers by name, each still a value that knows where it was written."""
@@ -200,14 +201,15 @@ class _Settings:
         """Lay one file on top.  `own`: it is the user's, who can change but not add a size or a role."""
         for key, name, value in written.items(layer):
             if name in TABLES:
-                known = {"page": tuple(f.name for f in fields(Page)), "sizes": tuple(self.tables["sizes"]) if own else None}
-                _lay(value, self.tables[name], "size" if name == "sizes" else "key", known.get(name))
+                known = {"page": tuple(f.name for f in fields(Page)),
+                         "sizes": tuple(self.tables["sizes"]) if own else None}.get(name)
+                _lay(value, self.tables[name], "size" if name == "sizes" else "key", known)
             elif name in RECORDS:
                 records = self.records[name]
-                names = KINDS if name == "kinds" else tuple(records) if own else None
+                allowed = KINDS if name == "kinds" else tuple(records) if own else None
                 for k, record, settings in written.items(value):
-                    if names is not None and record not in names:
-                        written.refuse(k, name.rstrip("s"), record, names)
+                    if allowed is not None and record not in allowed:
+                        written.refuse(k, name.rstrip("s"), record, allowed)
                     _lay(settings, records.setdefault(record, {}), "key", RECORDS[name])
             elif name in KEYS:
                 self.plain[name] = value
@@ -217,16 +219,16 @@ class _Settings:
     def override(self, key: str, string: str) -> None:
         """One setting by its dotted name; its value needs no quotes, a list is written ``[a, b]``."""
         section, _, rest = key.partition(".")
-        names = rest.rsplit(".", 1) if section in RECORDS else [rest] if rest else []
-        if section in KEYS and len(names) != (2 if section in RECORDS else 1 if section in TABLES else 0):
+        parts = rest.rsplit(".", 1) if section in RECORDS else [rest] if rest else []
+        if section in KEYS and len(parts) != (2 if section in RECORDS else 1 if section in TABLES else 0):
             example = {"roles": "roles.conv.fill", "kinds": "kinds.conv.shape", "page": "page.width"}.get(
                 section, f"{section}.<name>" if section in TABLES else section)
             raise ArchvizError(f"there is no setting {key!r}", f"write it as {example}")
         where = f"setting {key}"
         value = Written(string, where)
-        if section in LISTS or names[-1:] == ["dash"]:
+        if section in LISTS or parts[-1:] == ["dash"]:
             value = written.read(string, where)
-        for name in reversed([section, *names]):
+        for name in reversed([section, *parts]):
             value = Written({Written(name, where): value}, where)
         self.add(value, own=True)
 
@@ -236,8 +238,9 @@ class _Settings:
             if key not in self.plain:
                 raise ArchvizError(f"the style {name!r} names no {key}", "add 'extends: block', or name one")
         words = {key: written.word(self.plain[key]) for key in WORDS if key in self.plain}
-        if "direction" in words:
-            written.one_of(self.plain["direction"], "direction", DIRECTIONS)
+        for key, known in (("form", names("forms")), ("layout", names("layouts")), ("direction", DIRECTIONS)):
+            if key in words:
+                written.one_of(self.plain[key], key, known)
         colors = self.tables["colors"]
         for at in colors.values():
             _hex(at, written.word(at))
@@ -245,14 +248,15 @@ class _Settings:
         roles = {role: _paint(settings, colors, page.min_font) for role, settings in self.records["roles"].items()}
         return Style(
             name=name, **words, page=page, roles=roles, kinds=self._kinds(roles),
-            passes=self._list("passes"), fuse=self._list("fuse"), hide=self._list("hide", KINDS),
+            passes=self._list("passes", "pass", names("passes")), fuse=self._list("fuse"),
+            hide=self._list("hide", "kind", KINDS),
             captions={key: _template(at) for key, at in self.tables["captions"].items()},
             titles={key: _template(at) for key, at in self.tables["titles"].items()},
             sizes={key: written.number(at) for key, at in self.tables["sizes"].items()})
 
-    def _list(self, key: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
+    def _list(self, key: str, what: str = "word", known: Iterable[str] | None = None) -> tuple[str, ...]:
         listed = written.listed(self.plain[key]) if key in self.plain else ()
-        return tuple(written.word(at) if known is None else written.one_of(at, "kind", known) for at in listed)
+        return tuple(written.word(at) if known is None else written.one_of(at, what, known) for at in listed)
 
     def _kinds(self, roles: Mapping[str, Paint]) -> dict[str, Kind]:
         found = {}

@@ -2,8 +2,9 @@
 
 In: strings, numbers, tensor shapes, a node's attributes.  Out: strings, and widths in printed points.  Imports ir only.
 
-Widths come from a table made of Liberation Sans, the font that PDF and PNG are drawn with (Arial and Helvetica share its
-metrics).  They are upper bounds: kerning that pulls letters together is left out, kerning that pushes them apart is in.
+Widths come from a table made of Liberation Sans, the font that PDF and PNG are drawn with (Arial and Helvetica share
+its metrics).  They are upper bounds: kerning that pulls letters together is left out, kerning that pushes them apart is
+in.
 """
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def _face(name: str) -> tuple[dict[int, float], dict[str, float]]:
     """Advances and widening kern pairs of one face, as parts of the font size."""
     face = json.loads((FONTS / "advances.json").read_text("ascii"))[name]
     em = face["em"]
-    advances = {int(first) + i: advance / em for first, run in face["advances"].items() for i, advance in enumerate(run)}
+    advances = {code: advance / em
+                for first, run in face["advances"].items() for code, advance in enumerate(run, int(first))}
     return advances, {pair: value / em for pair, value in face["kern"].items()}
 
 
@@ -54,7 +56,7 @@ def _ems(string: str, face: str) -> float:
 
 
 def _foreign(character: str) -> float:
-    """A generous advance for a character another font will draw: none if it combines, one em (a CJK square) otherwise."""
+    """A generous advance for a character another font will draw: none if it combines, else one em (a CJK square)."""
     return 0.0 if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc") else 1.0
 
 
@@ -91,8 +93,11 @@ def _shortened(string: str, keep: int, middle: bool) -> str:
 # ------------------------------------------------------------------------------------------------ strings and numbers
 
 def clean(string: str) -> str:
-    """`string` as one line of plain characters: white space becomes single spaces, and whatever would break a line, a file
-    or the reading direction (control, format, surrogate and non-characters) goes."""
+    """`string` as one line of plain characters.
+
+    White space becomes single spaces, and whatever would break a line, a file or the reading direction (control, format,
+    surrogate and non-characters) goes.
+    """
     if string.isascii() and string.isprintable() and "  " not in string:
         return string.strip()
     spaced = "".join(" " if c.isspace() or c in "\v\f\x1c\x1d\x1e\x1f\x85" else c for c in string)
@@ -101,7 +106,7 @@ def clean(string: str) -> str:
 
 
 def units(number: float) -> str:
-    """Three significant digits with K, M, G, T or P: ``25_557_032`` → ``"25.6M"``, ``1000`` → ``"1K"``, ``640`` → ``"640"``."""
+    """Three significant digits with K, M, G, T or P: ``25_557_032`` → ``"25.6M"``, ``1000`` → ``"1K"``, ``64`` → ``"64"``."""
     if number < 0:
         return "−" + units(-number)
     if number < 1000:
@@ -149,7 +154,7 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     ``{name:x}``        always joined with ×: ``3×3``;  a single number is printed twice
     ``{name:si}``       with K, M, G: ``1.2M``
     ``[ … ]``           optional: dropped when a field inside is missing, None or False.  Sections may be nested
-    ``{stride!1}``      in a section: dropped also when the value prints as ``1``; several may follow (``{g!1!in_channels}``)
+    ``{stride!1}``      in a section: dropped also when the value prints as ``1``; several may follow (``{g!1!2}``)
     ``{size=1}``        in a section: kept only when the value prints as ``1``, and prints nothing itself
     ``{name?}``         in a section: prints nothing, but must be there (``{groups!1?}`` joins both)
 
@@ -160,8 +165,9 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     try:
         return clean(_fill(_parsed(template), values))
     except _Missing as missing:
+        known = ", ".join(sorted(values)) or "nothing"
         raise ArchvizError(f"the caption {template!r} asks for {str(missing)!r}, which is not known here",
-                           f"write it in [ ] to make it optional; known: {', '.join(sorted(values)) or 'nothing'}") from None
+                           f"write it in [ ] to make it optional; known: {known}") from None
 
 
 def caption(captions: Mapping[str, str], op: str, values: Mapping[str, Any]) -> str:

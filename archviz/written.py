@@ -1,6 +1,6 @@
 """YAML text → values that know where they were written, and readers that turn them into words, numbers and lists.
 
-In: the bytes of a YAML file.  Out: `Written` trees; whatever is wrong is an `ArchvizError` that begins with ``file:line:``.
+In: the bytes of a YAML file.  Out: `Written` trees; what is wrong is an `ArchvizError` that begins with ``file:line:``.
 Imports errors and find.  Nothing is constructed from the YAML: a tag can call nothing, every scalar stays a string.
 """
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Written:
     def __str__(self) -> str:
         if self.value is None:
             return "nothing (a value that begins with # or { needs quotes)"
-        return repr(self.value) if isinstance(self.value, str) else "a list" if isinstance(self.value, tuple) else "a table"
+        if isinstance(self.value, str):
+            return repr(self.value)
+        return "a list" if isinstance(self.value, tuple) else "a table"
 
 
 def read(data: bytes | str, name: str) -> Written:
@@ -45,7 +47,8 @@ def read(data: bytes | str, name: str) -> Written:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise ArchvizError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or 'not readable text'}") from None
+        problem = getattr(error, "problem", None) or "not readable text"
+        raise ArchvizError(f"{where}: not valid YAML: {problem}") from None
 
 
 def _written(node: yaml.Node, name: str, outside: tuple[int, ...]) -> Written:
@@ -58,7 +61,8 @@ def _written(node: yaml.Node, name: str, outside: tuple[int, ...]) -> Written:
     if isinstance(node, yaml.SequenceNode):
         return Written(tuple(_written(child, name, outside) for child in node.value), where)
     if isinstance(node, yaml.MappingNode):
-        return Written({_written(key, name, outside): _written(value, name, outside) for key, value in node.value}, where)
+        return Written({_written(key, name, outside): _written(value, name, outside)
+                        for key, value in node.value}, where)
     return Written(None if node.tag.endswith(":null") else str(node.value), where)
 
 
@@ -123,6 +127,6 @@ def number(at: Written, low: float = 0.0, high: float = 1e5) -> float:
 
 
 def points(string: str) -> float | None:
-    """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"`` or a bare number of them; None for anything else."""
+    """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"`` or a bare number of them, else None."""
     found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*(mm|cm|in|pt)?", string.strip())
     return float(found[1]) * POINTS[found[2] or "pt"] if found else None
