@@ -31,7 +31,7 @@ DTYPES |= {"float": torch.float32, "half": torch.float16, "double": torch.float6
            "int": torch.int64, "long": torch.int64}
 
 IMAGE_SIZES = (224, 32, 64, 28, 128, 256, 512, 227, 299, 84, 96, 160, 192, 240, 300, 384, 448, 48, 572, 16, 8)
-SMALL_IMAGE_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 572, 16, 8)   # one channel: digits before scans
+DIGIT_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 16, 8)
 LENGTHS = (128, 64, 32, 16, 8, 1)
 
 
@@ -169,6 +169,8 @@ def _named(values: Mapping[str, Any]) -> str:
 
 def _from_layers(module: nn.Module) -> Iterator[Inputs]:
     required = _required(module)
+    if not required:
+        yield Inputs((), {}, "called without inputs: its forward takes none")
     seen: set[tuple[Any, ...]] = set()
     for attempt in _attempts(module, [p.name for p in required]):
         key = tuple((shape, dtype) for shape, dtype, _ in attempt)
@@ -190,6 +192,7 @@ def _attempts(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[Wish, .
         firsts.setdefault(_family(layer), (path, layer))
     order = list(firsts.values())
     floats = _float(module)
+    dense = any(isinstance(layer, nn.Linear) for _, layer in leaves)
     choices: list[list[list[Wish]]] = []        # per argument, per layer to start from: shapes
     for name in names:
         if (fixed := _by_name(name)) is not None:
@@ -197,7 +200,8 @@ def _attempts(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[Wish, .
             continue
         wanted = _family_of_name(name)
         entry = sorted(order, key=lambda item: _family(item[1]) != wanted) if wanted in firsts else order
-        lists = [[(shape, dtype or floats, why) for shape, dtype, why in _shapes(path, layer)] for path, layer in entry]
+        lists = [[(shape, dtype or floats, why) for shape, dtype, why in _shapes(path, layer, dense)]
+                 for path, layer in entry]
         choices.append(lists or [[(shape, floats, "no layer that tells") for shape in
                                   ((1, 3, 224, 224), (1, 128), (1, 16, 128), (1, 1, 28, 28), (16,))]])
     for start in range(max((len(lists) for lists in choices), default=0)):
@@ -235,14 +239,17 @@ def _family(layer: nn.Module) -> str:
     return next((family for family, types in _FAMILIES if isinstance(layer, types)), "")
 
 
-def _shapes(path: str, layer: nn.Module) -> Iterator[tuple[Shape, torch.dtype | None, str]]:
-    """What a layer can be given, likeliest first, and why; dtype None is the model's own float type."""
+def _shapes(path: str, layer: nn.Module, dense: bool) -> Iterator[tuple[Shape, torch.dtype | None, str]]:
+    """What a layer can be given, likeliest first, and why; dtype None is the model's own float type.
+
+    `dense`: the model has linear layers, so a grey picture is rather a digit than a scan.
+    """
     match layer:
         case nn.Conv2d() | nn.BatchNorm2d() | nn.Conv1d() | nn.Conv3d() | \
                 nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
             channels = layer.num_features if isinstance(layer, nn.BatchNorm2d) else layer.in_channels
             why = f"the first convolution ({path or 'the model'}: {channels} channels)"
-            for sizes in _sizes(layer, channels):
+            for sizes in _sizes(layer, digits=channels == 1 and dense):
                 yield (1, channels or 3, *sizes), None, why
         case nn.Embedding() | nn.EmbeddingBag():
             why = f"the first embedding ({path or 'the model'}: {layer.num_embeddings} entries)"
@@ -274,17 +281,17 @@ def _shapes(path: str, layer: nn.Module) -> Iterator[tuple[Shape, torch.dtype | 
                 yield (1, 1, side, side), None, why     # a picture that is flattened first
 
 
-def _sizes(layer: nn.Module, channels: int) -> Iterable[Shape]:
+def _sizes(layer: nn.Module, digits: bool) -> Iterable[Shape]:
     """Picture sizes, signal lengths and volumes, likeliest first."""
     match layer:
         case nn.ConvTranspose2d():
             return ((1, 1), (7, 7), (8, 8), (16, 16), (32, 32))     # what a generator starts from
         case nn.Conv1d() | nn.ConvTranspose1d():
-            return ((16000,), (1024,), (256,)) if channels == 1 else ((128,), (1000,), (3000,), (16,))
+            return ((16000,), (1024,), (256,)) if layer.in_channels == 1 else ((128,), (1000,), (3000,), (16,))
         case nn.Conv3d() | nn.ConvTranspose3d():
             return ((16, 112, 112), (64, 64, 64), (32, 224, 224), (8, 32, 32))
         case _:
-            return ((size, size) for size in (SMALL_IMAGE_SIZES if channels == 1 else IMAGE_SIZES))
+            return ((size, size) for size in (DIGIT_SIZES if digits else IMAGE_SIZES))
 
 
 # ---------------------------------------------------------------------------------------------- names of arguments

@@ -97,6 +97,9 @@ def _parse(target: str) -> tuple[Path | None, str]:
     if Path(target).suffix.lower() in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
         raise ArchvizError(f"{target} holds weights, and a figure is drawn from code",
                            "name the file with the class: archviz model.py:Net")
+    file, colon, name = target.partition(":")
+    if Path(f"{file}.py").is_file():
+        raise ArchvizError(f"{target!r} is neither a Python file nor a module", f"did you mean {file}.py{colon}{name}?")
     raise ArchvizError(f"{target!r} is neither a Python file nor a module",
                        "write model.py, model.py:Net, package.module:Net or graph.json")
 
@@ -139,9 +142,8 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise _blamed(error, name) from error
-        hint = f"if it is a file, write {name}.py" if Path(f"{name}.py").exists() else \
-            "a module is looked for in this folder and in the environment archviz runs in"
-        raise ArchvizError(f"there is no module {error.name}", hint) from error
+        raise ArchvizError(f"there is no module {error.name}", "a module is looked for in this folder and in the "
+                           "environment archviz runs in") from error
     except (Exception, SystemExit) as error:
         raise _blamed(error, name) from error
 
