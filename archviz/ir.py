@@ -71,8 +71,7 @@ class Node:
     flops    as `torch.utils.flop_counter` counts: two for a multiply-add
     members  the ids of the trace it stands for, in trace order; (id,) for a node of the trace
     index    position in the trace (of its first member)
-    repeat   how many equal copies it stands for, within its own frame: the ×N drawn at the node itself.  A node in a
-             frame that is drawn ×12 has repeat 1; `total_repeat` multiplies the frames in
+    repeat   how many equal copies it stands for in the whole model; `own_repeat` leaves out those of the frames around it
     shared   the node that used the same weights before, if any
     inside   the nodes it replaced, and `wires` the trace edges among them
     """
@@ -179,12 +178,12 @@ def base_edges(graph: Graph) -> Iterator[Edge]:
         yield from edge.base
 
 
-def total_repeat(graph: Graph, node: Node) -> int:
-    """How many equal copies `node` stands for in the whole model: its own ×N times those of the frames around it."""
-    total = node.repeat
+def own_repeat(graph: Graph, node: Node) -> int:
+    """The ×N to write at the node itself: its copies, over the ×N of the frames around it."""
+    times = node.repeat
     for frame in node.scope:
-        total *= graph.modules[frame].repeat if frame in graph.modules else 1
-    return total
+        times //= graph.modules[frame].repeat
+    return max(times, 1)
 
 
 def lift(

@@ -1,0 +1,200 @@
+"""Thickets of operations that have one name: attention, an activation or a norm written by hand.
+
+In: a `Flow`.  Out: `Idiom` values: which positions form one node, and how that node is called.  Imports ir and _values.
+Patterns are about operations and shapes; no class of a known model is named.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archviz.ir import Module, NodeId
+from archviz.passes._values import DATA, WEIGHT, Flow
+
+PRODUCTS = frozenset("matmul bmm baddbmm einsum mm".split())
+"""Functions that multiply two computed matrices."""
+
+PLAIN = frozenset("dropout view cast index mask identity math add mul".split())
+"""Kinds that may stand between the parts of an idiom."""
+
+ELEMENTARY = PLAIN | {"act", "reduce", "parameter", "constant", "size", "softmax"}
+"""Kinds of which a norm or an activation is written."""
+
+CURVES = frozenset("exp tanh erf sigmoid log1p softplus relu gelu silu clamp pow square".split())
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """Positions `parts` read as one node of this `op` and `kind`, whose value is that of `last`."""
+
+    op: str
+    kind: str
+    parts: frozenset[int]
+    last: int
+    scope: tuple[NodeId, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
+    """All idioms, without overlaps."""
+    found: list[Idiom] = []
+    taken: set[int] = set()
+    for idiom in (*_attentions(flow), *_elementary(flow, modules), *_activations(flow)):
+        if not taken & idiom.parts and _convex(flow, idiom.parts):
+            found.append(idiom)
+            taken |= idiom.parts
+    return found
+
+
+def heads(flow: Flow, product: int, value: int) -> dict[str, Any]:
+    """How many heads an attention has, from four axes [N, heads, length, dim] of its operands."""
+    out = flow.nodes[value].out
+    shape = out[0].shape if out else ()
+    scores = flow.nodes[product].out
+    if len(shape) == 4 and (product == value or (scores and scores[0].shape[:2] == shape[:2])):
+        return {"num_heads": shape[1], "head_dim": shape[3]}
+    return {}
+
+
+# ------------------------------------------------------------------------------------------------- attention
+
+def _attentions(flow: Flow) -> Iterable[Idiom]:
+    """softmax(q kᵀ) v, whatever scaling, mask, bias and dropout stand in between."""
+    for i, node in enumerate(flow.nodes):
+        if node.kind != "softmax" or not flow.bits[i] & DATA:
+            continue
+        before = _up(flow, i, 12)
+        after = _down(flow, i, 8)
+        if before is None or after is None:
+            continue
+        parts = frozenset((*before, i, *after))
+        scope = _common(flow.nodes[j].scope for j in parts)
+        yield Idiom("attention", "attention", parts, after[-1], scope, heads(flow, before[-1], after[-1]))
+
+
+def _computed(flow: Flow, i: int) -> list[int]:
+    return [src for src, _ in flow.operands[i] if flow.bits[src] & DATA]
+
+
+def _up(flow: Flow, i: int, steps: int) -> list[int] | None:
+    """From `i` up to the product it derives from, through plain operations."""
+    for src in dict.fromkeys(_computed(flow, i)):
+        if flow.nodes[src].op in PRODUCTS and flow.nodes[src].kind in ("matmul", "linear"):
+            if sum(bool(flow.bits[s] & (DATA | WEIGHT)) for s, _ in flow.operands[src]) >= 2:
+                return [src]
+        elif steps and flow.nodes[src].kind in PLAIN:
+            above = _up(flow, src, steps - 1)
+            if above is not None:
+                return [src, *above]
+    return None
+
+
+def _down(flow: Flow, i: int, steps: int) -> list[int] | None:
+    """From `i` down to the product that uses it, through plain operations."""
+    for user in flow.users[i]:
+        node = flow.nodes[user]
+        if node.op in PRODUCTS and node.kind in ("matmul", "linear"):
+            return [user]
+        if steps and node.kind in PLAIN and node.kind not in ("add",) and len(_computed(flow, user)) == 1:
+            below = _down(flow, user, steps - 1)
+            if below is not None:
+                return [user, *below]
+    return None
+
+
+# --------------------------------------------------------------------------------- norms and activations
+
+def _elementary(flow: Flow, modules: Mapping[NodeId, Module]) -> Iterable[Idiom]:
+    """A module of one data input and one output that holds nothing but elementwise work: a norm, or an activation."""
+    inside: dict[NodeId, list[int]] = {}
+    plain: dict[NodeId, bool] = {}
+    for i, node in enumerate(flow.nodes):
+        for frame in node.scope:
+            inside.setdefault(frame, []).append(i)
+            plain[frame] = plain.get(frame, True) and (node.kind in ELEMENTARY or not flow.bits[i] & (DATA | WEIGHT))
+    for frame in sorted((f for f in inside if plain[f] and f in modules), key=lambda f: (len(modules[f].scope), inside[f][0])):
+        parts = frozenset(i for i in inside[frame] if flow.bits[i] & (DATA | WEIGHT))
+        sources = {src for i in parts for src in _computed(flow, i) if src not in parts}
+        leaving = [i for i in sorted(parts) if flow.bits[i] & DATA and any(u not in parts for u in flow.users[i])]
+        if len(sources) != 1 or len(leaving) != 1:
+            continue
+        (source,), (last,) = sources, leaving
+        if not (flow.nodes[source].out and flow.nodes[last].out):
+            continue
+        before, after = flow.nodes[source].out[0].shape, flow.nodes[last].out[0].shape
+        kind = _nature({flow.nodes[i].op for i in parts}, {flow.nodes[i].kind for i in parts})
+        if kind and before == after and sum(flow.nodes[i].kind in ("math", "mul", "add", "act", "reduce") for i in parts) > 1:
+            yield Idiom(modules[frame].cls, kind, parts, last, modules[frame].scope)
+
+
+def _nature(ops: set[str], kinds: set[str]) -> str:
+    if "softmax" in kinds:
+        return ""
+    if ops & {"rsqrt", "normalize"} or (ops & {"sqrt", "var", "std", "norm", "vector_norm", "linalg_vector_norm"} and "div" in ops):
+        return "norm"
+    if "reduce" in kinds:
+        return ""
+    return "act" if "act" in kinds or ops & CURVES else ""
+
+
+def _activations(flow: Flow) -> Iterable[Idiom]:
+    """x · f(x): swish, mish, GELU by hand."""
+    for i, node in enumerate(flow.nodes):
+        if node.op != "mul" or not flow.bits[i] & DATA:
+            continue
+        computed = _computed(flow, i)
+        if len(computed) != 2:
+            continue
+        for curved, plain in (computed, computed[::-1]):
+            anchors = {plain, *_trail(flow, plain, node.scope)}
+            own = _trail(flow, curved, node.scope, anchors)
+            curve = [j for j in own if flow.nodes[j].kind == "act"]
+            if len(curve) != 1 or not anchors & set(_computed(flow, own[-1])):
+                continue
+            parts = frozenset((i, *own))
+            if all(set(flow.users[j]) <= parts for j in own):
+                op = {"sigmoid": "silu", "Sigmoid": "SiLU", "hardsigmoid": "hardswish"}.get(flow.nodes[curve[0]].op, "gelu")
+                yield Idiom(op, "act", parts, i, node.scope)
+            break
+
+
+def _trail(flow: Flow, i: int, scope: tuple[NodeId, ...], until: Collection[int] = ()) -> list[int]:
+    """`i` and what lies above it in one line of elementwise work, as far as `until`."""
+    trail: list[int] = []
+    while i not in until and flow.nodes[i].scope == scope and len(trail) < 8:
+        above = dict.fromkeys(_computed(flow, i))
+        if flow.nodes[i].kind not in ("math", "act", "add", "mul", "cast", "identity") or len(above) != 1:
+            break
+        trail.append(i)
+        i = next(iter(above))
+    return trail
+
+
+# ---------------------------------------------------------------------------------------------------- shared
+
+def _common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
+    """The longest scope that holds all of them."""
+    shared: tuple[NodeId, ...] | None = None
+    for scope in scopes:
+        if shared is None:
+            shared = scope
+        else:
+            n = next((k for k, (a, b) in enumerate(zip(shared, scope, strict=False)) if a != b), min(len(shared), len(scope)))
+            shared = shared[:n]
+    return shared or ()
+
+
+def _convex(flow: Flow, parts: frozenset[int]) -> bool:
+    """Whether no path leaves `parts` and comes back: only then can one node stand for them."""
+    first, last = min(parts), max(parts)
+    outside: set[int] = set()
+    for i in range(first, last + 1):
+        from_parts = any(src in parts for src, _ in flow.operands[i])
+        from_outside = any(src in outside for src, _ in flow.operands[i])
+        if i in parts:
+            if from_outside:
+                return False
+        elif from_parts or from_outside:
+            outside.add(i)
+    return True

@@ -1,0 +1,102 @@
+"""Say about each node what a caption may want: its receptive field, how many activations it gives, which axis is which.
+
+In: a trace graph.  Out: the same graph with ``attrs["receptive_field"]`` (input samples per axis, on convolutions and
+poolings), ``attrs["activations"]`` (numbers in its outputs), and `TensorSpec.axes` where they follow from the layers.
+Parameters and FLOPs are left as the trace counted them.  Imports ir, style.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.style import Style
+
+Field = tuple[tuple[float, ...], tuple[float, ...]]
+"""Receptive field and step between neighbours, in input samples, per spatial axis."""
+
+CHANNELS_FIRST = {3: "NCL", 4: "NCHW", 5: "NCDHW"}
+CHANNELS_LAST = {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}
+LOCAL = frozenset("norm act add mul cat dropout cast identity math softmax mask".split())
+"""Kinds that leave axes where they are and look at no neighbours."""
+
+
+def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
+    """Add receptive fields, activation counts and axes."""
+    fields: dict[NodeId, Field | None] = {}
+    axes: dict[NodeId, str] = {}
+    nodes = []
+    for node in graph.nodes:
+        before = [edge for edge in graph.incoming[node.id] if edge.src in fields]
+        field = _field(node, [fields[edge.src] for edge in before
+                             if graph.by_id[edge.src].kind not in ("parameter", "constant")])
+        fields[node.id] = field
+        axes[node.id] = _axes(node, before, axes)
+        attrs = dict(node.attrs)
+        if node.out:
+            attrs["activations"] = sum(prod(tensor.shape) for tensor in node.out)
+        if field is not None and node.kind in ("conv", "pool"):
+            attrs["receptive_field"] = [int(size) for size in field[0]]
+        nodes.append(replace(node, attrs=attrs, out=tuple(_named(tensor, axes[node.id]) for tensor in node.out)))
+    edges = tuple(_edge(edge, axes) for edge in graph.edges)
+    return replace(graph, nodes=tuple(nodes), edges=edges)
+
+
+def _edge(edge: Edge, axes: dict[NodeId, str]) -> Edge:
+    return edge if edge.tensor is None else replace(edge, tensor=_named(edge.tensor, axes.get(edge.src, "")))
+
+
+def _named(tensor: TensorSpec, axes: str) -> TensorSpec:
+    return replace(tensor, axes=axes) if not tensor.axes and len(axes) == len(tensor.shape) else tensor
+
+
+def _axes(node: Node, before: list[Edge], known: dict[NodeId, str]) -> str:
+    if not node.out:
+        return ""
+    rank = len(node.out[0].shape)
+    if node.out[0].axes:
+        return node.out[0].axes
+    if node.kind in ("conv", "upconv"):
+        return CHANNELS_FIRST.get(rank, "")
+    if node.kind in ("linear", "embedding"):
+        return CHANNELS_LAST.get(rank, "")
+    if node.kind in LOCAL or node.kind in ("pool", "upsample"):
+        return next((known[e.src] for e in before if len(known.get(e.src, "")) == rank), "")
+    if node.kind in ("attention", "recurrent") and rank == 3:
+        return "NLC"
+    return ""
+
+
+def _field(node: Node, before: list[Field | None]) -> Field | None:
+    """What part of the input one output sees; None once it is all of it, or unknown."""
+    if node.kind == "input":
+        rank = len(node.out[0].shape) - 2 if node.out else 0
+        return ((1.0,) * rank, (1.0,) * rank) if rank in (1, 2, 3) and "int" not in node.out[0].dtype else None
+    known = [field for field in before if field is not None]
+    if not known or len(known) < len(before):
+        return None
+    size = tuple(max(sizes) for sizes in zip(*(field[0] for field in known), strict=False))
+    step = tuple(max(steps) for steps in zip(*(field[1] for field in known), strict=False))
+    if node.kind in LOCAL:
+        return size, step
+    if node.kind not in ("conv", "pool", "upconv", "upsample") or "kernel_size" not in node.attrs:
+        return None
+    kernel = _per_axis(node.attrs.get("kernel_size"), len(size))
+    stride = _per_axis(node.attrs.get("stride") or node.attrs.get("kernel_size"), len(size))
+    dilation = _per_axis(node.attrs.get("dilation", 1), len(size))
+    if kernel is None or stride is None or dilation is None:
+        return None
+    if node.kind == "upconv":
+        step = tuple(s / f for s, f in zip(step, stride, strict=True))
+        return tuple(s + (k - 1) * j for s, k, j in zip(size, kernel, step, strict=True)), step
+    grown = tuple(s + (k - 1) * d * j for s, k, d, j in zip(size, kernel, dilation, step, strict=True))
+    return grown, tuple(j * f for j, f in zip(step, stride, strict=True))
+
+
+def _per_axis(value: Any, rank: int) -> tuple[float, ...] | None:
+    if isinstance(value, int | float):
+        return (float(value),) * rank
+    if isinstance(value, list | tuple) and len(value) == rank and all(isinstance(v, int | float) for v in value):
+        return tuple(float(v) for v in value)
+    return None

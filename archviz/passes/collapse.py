@@ -1,0 +1,129 @@
+"""Draw modules as one box, and open them again; choose modules by depth or by name.
+
+In: a graph and the ids of module calls.  Out: the graph in which each of them is one node of kind ``module``, or again
+its content.  Which modules are collapsed is all there is to know: order does not matter, and `expand` undoes `collapse`
+exactly, also inside a module that is collapsed itself.  Imports ir, style, errors, find.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from math import prod
+from typing import Any
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+from archviz.ir import Graph, Node, NodeId, merge, split
+from archviz.style import Style
+
+WHOLE = "/model"
+"""The id that stands for the whole model, all but its inputs and outputs: collapsed, it is the single-box figure."""
+
+HINTS = ("num_heads", "head_dim", "out_channels", "out_features", "embed_dim", "hidden_size", "embedding_dim")
+"""Hyper-parameters of the content that a caption of the whole may want."""
+
+
+def collapse(graph: Graph, style: Style | None = None, *, ids: Iterable[NodeId] = (), **options: Any) -> Graph:
+    """Draw each module of `ids` as one node.  Ids that are collapsed already, or hold nothing drawn, change nothing."""
+    held = collapsed(graph)
+    wanted = {key for key in ids if key in graph.modules or key == WHOLE} - held
+    if not wanted:
+        return graph
+    return _redrawn(_opened(graph), held | wanted)
+
+
+def expand(graph: Graph, style: Style | None = None, *, ids: Iterable[NodeId] = (), **options: Any) -> Graph:
+    """Undo `collapse` for the modules `ids`; the others stay as they are."""
+    held = collapsed(graph)
+    left = held - set(ids)
+    return graph if left == held else _redrawn(_opened(graph), left)
+
+
+def collapsed(graph: Graph) -> set[NodeId]:
+    """The modules that are drawn as one node, and those collapsed inside them."""
+    found: set[NodeId] = set()
+    waiting = list(graph.nodes)
+    while waiting:
+        node = waiting.pop()
+        if _is_collapsed(node):
+            found.add(node.id)
+            waiting.extend(node.inside)
+    return found
+
+
+def to_depth(graph: Graph, depth: int) -> Graph:
+    """Collapse what lies deeper than `depth` frames: 0 draws the model as one box, 1 its outermost modules as boxes."""
+    if depth < 0:
+        raise ArchvizError(f"a depth of {depth} is less than nothing", "0 draws the model as one box")
+    return collapse(graph, ids=[WHOLE] if depth == 0 else at_depth(graph, depth))
+
+
+def at_depth(graph: Graph, depth: int) -> list[NodeId]:
+    """The modules to collapse so that no more than `depth` levels of frames and nodes are drawn."""
+    return [key for key, module in graph.modules.items() if len(module.scope) == depth - 1]
+
+
+def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
+    """The modules that the globs `patterns` name by path, id or class name; a copy that was folded names its block.
+
+    Raises `ArchvizError` for a pattern that names none.
+    """
+    names: dict[NodeId, set[str]] = {}
+    for key, module in graph.modules.items():
+        names[key] = {key, *module.copies} | ({module.cls} if module.cls else set()) | ({module.path} if module.path else set())
+    found: set[NodeId] = set()
+    for pattern in patterns:
+        hits = [key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)]
+        if not hits:
+            known = {name for own in names.values() for name in own}
+            raise ArchvizError(f"no module is called {pattern!r}, neither by path nor by class", did_you_mean(pattern, known))
+        found.update(hits)
+    return [key for key in graph.modules if key in found]
+
+
+# ------------------------------------------------------------------------------------------------- regrouping
+
+def _is_collapsed(node: Node) -> bool:
+    return node.kind == "module" and bool(node.inside) and (
+        node.id == WHOLE or all(node.id in part.scope for part in node.inside))
+
+
+def _opened(graph: Graph) -> Graph:
+    """`graph` with nothing collapsed."""
+    while now := [node.id for node in graph.nodes if _is_collapsed(node)]:
+        graph = split(graph, now)
+    return graph
+
+
+def _redrawn(graph: Graph, ids: set[NodeId]) -> Graph:
+    """`graph`, in which nothing is collapsed, with `ids` collapsed: inner ones first, so that outer ones hold them."""
+    depths = {key: len(graph.modules[key].scope) for key in ids if key != WHOLE}
+    for depth in sorted(set(depths.values()), reverse=True):
+        inside: dict[NodeId, list[Node]] = {}
+        for node in graph.nodes:
+            if len(node.scope) > depth and depths.get(node.scope[depth]) == depth:
+                inside.setdefault(node.scope[depth], []).append(node)
+        graph = merge(graph, [(_box(graph, key, nodes), [node.id for node in nodes]) for key, nodes in inside.items()])
+    if WHOLE in ids:
+        nodes = [node for node in graph.nodes if node.kind not in ("input", "output")]
+        if nodes:
+            graph = merge(graph, [(_box(graph, WHOLE, nodes), [node.id for node in nodes])])
+    return graph
+
+
+def _box(graph: Graph, key: NodeId, nodes: list[Node]) -> Node:
+    """How the module `key` that holds `nodes` is drawn as one node."""
+    module = graph.modules.get(key)
+    own = {node.id for node in nodes}
+    leaving = [node for node in nodes if any(edge.dst not in own for edge in graph.outgoing[node.id])] or nodes[-1:]
+    copies = prod(graph.modules[frame].repeat for frame in (*module.scope, key)) if module else 1
+    contains: Counter[str] = Counter()
+    hints: dict[str, Any] = {}
+    for node in nodes:
+        for kind, count in node.attrs.get("contains", {node.kind: 1}).items():
+            contains[kind] += count * max(node.repeat // copies, 1)
+        hints.update({name: node.attrs[name] for name in HINTS if name in node.attrs})
+    attrs = {**hints, **(module.attrs if module else {}), "contains": dict(sorted(contains.items()))}
+    return Node(key, module.scope if module else (), (module.cls if module else graph.name) or "Block", "module", attrs,
+                tuple(tensor for node in leaving for tensor in node.out), repeat=copies)

@@ -1,0 +1,262 @@
+"""Draw equal neighbours once, with ×N: equal by structure and shapes, not by their names.
+
+In: a graph.  Out: the graph in which each run of equal units is one unit; each drawn node's members hold the ids of all
+copies, the frame (or the node) says ``repeat`` N, and an edge from one copy to the next is ``recurrent``.  Params and FLOPs
+of the copies add up.  Imports ir, style, _runs.
+
+A unit is a node, a module call, or up to four siblings in a row (these get a frame of their own, without a class).
+Neighbours are equal when ops, kinds, hyper-parameters, tensors and the wiring inside are, and when they are wired alike to
+the outside: in a chain, where each is fed by the one before as the first is fed from outside; or side by side, where all
+have the same sources and meet in the same sums or concatenations.  Inner runs are folded before outer ones.
+"""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from archviz.ir import Edge, Graph, Module, Node, NodeId, merge
+from archviz.passes._runs import Copy, alike
+from archviz.style import Style
+
+PERIOD = 4
+"""How many siblings may form one unit."""
+
+INCIDENTAL = frozenset(("receptive_field", "activations", "p", "eps", "momentum", "training", "layer_idx"))
+"""Attributes in which copies may differ."""
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A node, a module call or a run, as a child of its module.
+
+    nodes   the nodes that stand for it, in order, and `frames` the module calls
+    every   all nodes it holds, with the copies of inner runs
+    shape   equal for equal units
+    """
+
+    id: NodeId
+    nodes: tuple[NodeId, ...]
+    every: tuple[NodeId, ...]
+    frames: tuple[NodeId, ...]
+    shape: int
+
+
+def fold(graph: Graph, style: Style, **options: Any) -> Graph:
+    """Fold every run of equal neighbours, inner ones first.  Keeps ids, parameters and FLOPs."""
+    return _Folder(graph).result()
+
+
+class _Folder:
+    """One run of `fold`: works on ids from the innermost modules out, and regroups once at the end."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.first: dict[NodeId, NodeId] = {}                   # node or frame → the one that stands for it
+        self.repeat: dict[NodeId, int] = {}                     # node or frame → ×N
+        self.copies: dict[NodeId, list[NodeId]] = {}            # frame → the frames it stands for
+        self.made: dict[NodeId, NodeId] = {}                    # node or frame → the frame that was put around it
+        self.back: set[tuple[NodeId, NodeId]] = set()           # edges from one copy to the next
+        self.shapes: dict[Hashable, int] = {}
+        self.children: dict[NodeId, dict[NodeId, bool]] = defaultdict(dict)     # frame → child → whether it is a frame
+        for node in graph.nodes:
+            for above, frame in zip(("", *node.scope), node.scope, strict=False):
+                self.children[above].setdefault(frame, True)
+            self.children[node.scope[-1] if node.scope else ""][node.id] = False
+
+    def find(self, key: NodeId) -> NodeId:
+        """What stands for a node or a frame so far."""
+        while key in self.first:
+            key = self.first[key]
+        return key
+
+    # ---------------------------------------------------------------------------------------- inside out
+
+    def units(self, frame: NodeId) -> list[_Unit]:
+        """What lies directly in `frame`, folded."""
+        found = []
+        for child, is_frame in self.children[frame].items():
+            if is_frame:
+                found.append(self._of_module(child))
+            else:
+                found.append(_Unit(child, (child,), (child,), (), self._of_node(self.graph.by_id[child])))
+        return self._folded(found)
+
+    def _of_module(self, frame: NodeId) -> _Unit:
+        inner = self.units(frame)
+        nodes = tuple(node for unit in inner for node in unit.nodes)
+        every = tuple(node for unit in inner for node in unit.every)
+        module = self.graph.modules.get(frame)
+        wires = frozenset(self._copy(nodes, every).inside)
+        shape = self._intern(("module", module.cls if module else "", tuple(unit.shape for unit in inner), wires))
+        return _Unit(frame, nodes, every, (frame, *(f for unit in inner for f in unit.frames)), shape)
+
+    def _of_node(self, node: Node) -> int:
+        attrs = tuple(sorted((key, repr(value)) for key, value in node.attrs.items() if key not in INCIDENTAL))
+        out = tuple((tensor.shape, tensor.dtype) for tensor in node.out)
+        # the ends of the network are never one of many
+        own = node.id if node.kind in ("input", "output", "failed") else ""
+        return self._intern(("node", node.op, node.kind, attrs, out, node.repeat, own))
+
+    def _intern(self, key: Hashable) -> int:
+        return self.shapes.setdefault(key, len(self.shapes))
+
+    def _copy(self, nodes: tuple[NodeId, ...], every: tuple[NodeId, ...]) -> Copy:
+        """How the unit of these nodes is wired."""
+        copy = Copy({node: i for i, node in enumerate(nodes)})
+        for node in every:
+            here = copy.place[self.find(node)]
+            for edge in self.graph.incoming[node]:
+                src = self.find(edge.src)
+                if (edge.src, edge.dst) not in self.back:
+                    if src in copy.place:
+                        copy.inside.add((copy.place[src], here, edge.slot))
+                    else:
+                        copy.incoming.add((src, here, edge.slot))
+            for edge in self.graph.outgoing[node]:
+                dst = self.find(edge.dst)
+                if dst not in copy.place:
+                    joins = self.graph.by_id[edge.dst].kind in ("add", "cat")
+                    copy.outgoing.add((here, dst, 0 if joins else edge.slot))
+        return copy
+
+    # --------------------------------------------------------------------------------------- finding runs
+
+    def _folded(self, units: list[_Unit]) -> list[_Unit]:
+        """`units` with every run replaced by one unit; runs of runs too."""
+        while runs := self._runs(units):
+            units = self._replaced(units, runs)
+        return units
+
+    def _replaced(self, units: list[_Unit], runs: list[tuple[int, int, int]]) -> list[_Unit]:
+        out: list[_Unit] = []
+        position = 0
+        for start, period, count in runs:
+            out.extend(units[position:start])
+            out.append(self._zip([units[start + i * period:start + (i + 1) * period] for i in range(count)]))
+            position = start + period * count
+        return [*out, *units[position:]]
+
+    def _runs(self, units: list[_Unit]) -> list[tuple[int, int, int]]:
+        """(start, period, count) of the runs to fold, from left to right: the longest first, then of shortest period."""
+        shapes = [unit.shape for unit in units]
+        waiting: list[tuple[int, int, int]] = []                # (-covered, period, start)
+        for period in range(1, min(PERIOD, len(units) // 2) + 1):
+            equal = 0                                           # how many children from here on equal the one a period later
+            for start in reversed(range(len(units) - period)):
+                equal = equal + 1 if shapes[start] == shapes[start + period] else 0
+                if equal >= period:
+                    waiting.append((-(equal // period + 1) * period, period, start))
+        heapify(waiting)
+        copies: dict[tuple[int, int], Copy] = {}
+        taken = [False] * len(units)
+        runs = []
+        while waiting:
+            covered, period, start = heappop(waiting)
+            free = start
+            while free < start - covered and not taken[free]:
+                free += 1
+            count = (free - start) // period
+            if count < 2:
+                continue
+            for i in range(count):
+                key = (start + i * period, period)
+                if key not in copies:
+                    group = units[key[0]:key[0] + period]
+                    copies[key] = self._copy(tuple(n for u in group for n in u.nodes), tuple(n for u in group for n in u.every))
+            count = alike([copies[start + i * period, period] for i in range(count)])
+            if count < 2:
+                continue
+            if count * period < -covered:
+                heappush(waiting, (-count * period, period, start))
+                continue
+            runs.append((start, period, count))
+            taken[start:start + count * period] = [True] * (count * period)
+        return sorted(runs)
+
+    def _zip(self, copies: list[list[_Unit]]) -> _Unit:
+        """Let the first copy stand for all of them."""
+        while len(copies[0]) > 1:
+            runs = [self._runs(copy) for copy in copies]
+            if not runs[0] or any(run != runs[0] for run in runs):
+                break
+            copies = [self._replaced(copy, runs[0]) for copy in copies]
+        where = {node: i for i, copy in enumerate(copies) for unit in copy for node in unit.every}
+        for node, i in where.items():
+            self.back.update((edge.src, edge.dst) for edge in self.graph.outgoing[node] if where.get(edge.dst, i) != i)
+        head = copies[0]
+        for column in zip(*copies, strict=True):
+            for unit in column[1:]:
+                for mine, other in zip(column[0].nodes, unit.nodes, strict=True):
+                    self.first[other] = mine
+                for mine, other in zip(column[0].frames, unit.frames, strict=True):
+                    self.first[other] = mine
+                    self.copies.setdefault(mine, [mine]).extend(self.copies.get(other, [other]))
+        frames = tuple(frame for unit in head for frame in unit.frames)
+        if len(head) > 1:
+            key = f"{head[0].id}+{head[-1].id}"
+            self.made.update({unit.id: key for unit in head})
+            frames = (key, *frames)
+        else:
+            key = head[0].id
+        self.repeat[key] = self.repeat.get(key, 1) * len(copies)
+        return _Unit(key, tuple(node for unit in head for node in unit.nodes),
+                     tuple(node for copy in copies for unit in copy for node in unit.every), frames,
+                     self._intern(("run", len(copies), tuple(unit.shape for unit in head))))
+
+    # ----------------------------------------------------------------------------------------- regrouping
+
+    def result(self) -> Graph:
+        self.units("")
+        if not self.repeat:
+            return self.graph
+        graph = self.graph
+        groups: dict[NodeId, list[Node]] = defaultdict(list)
+        for node in graph.nodes:
+            groups[self.find(node.id)].append(node)
+        folded = [(self._node(nodes), [node.id for node in nodes]) for nodes in groups.values()
+                  if len(nodes) > 1 or self._scope(nodes[0].id, nodes[0].scope) != nodes[0].scope]
+        edges = tuple(_recurrent(edge) if (edge.src, edge.dst) in self.back else edge for edge in graph.edges)
+        return merge(replace(graph, edges=edges, modules=self._modules()), folded)
+
+    def _scope(self, key: NodeId, scope: tuple[NodeId, ...]) -> tuple[NodeId, ...]:
+        """`scope` of a node or frame with the frames that folding made."""
+        out: list[NodeId] = []
+        for step in (*scope, key):
+            around = [step]
+            while around[-1] in self.made:
+                around.append(self.made[around[-1]])
+            out.extend(reversed(around))
+        return tuple(out[:-1])
+
+    def _node(self, copies: list[Node]) -> Node:
+        """The node that stands for `copies`, with the attributes they share."""
+        node = copies[0]
+        attrs = {key: value for key, value in node.attrs.items() if all(c.attrs.get(key, None) == value for c in copies)}
+        if len(copies) > 1 and all(copy.shared is not None for copy in copies[1:]):
+            attrs["shared"] = True
+        return replace(node, attrs=attrs, scope=self._scope(node.id, node.scope),
+                       repeat=sum(copy.repeat for copy in copies))
+
+    def _modules(self) -> dict[NodeId, Module]:
+        graph = self.graph
+        modules = {}
+        for key, module in graph.modules.items():
+            if key not in self.first:
+                copies = self.copies.get(key, [])
+                paths = {graph.modules[copy].path for copy in copies if copy in graph.modules}
+                modules[key] = replace(
+                    module, scope=self._scope(key, module.scope), repeat=module.repeat * self.repeat.get(key, 1),
+                    copies=tuple(copies) or module.copies, shared=module.shared or (len(copies) > 1 and paths == {module.path}))
+        for child, key in self.made.items():
+            if key not in self.first and key not in modules:
+                scope = (*self._scope(child, graph.modules[child].scope if child in graph.modules else graph.by_id[child].scope),)
+                modules[key] = Module(key, scope=scope[:scope.index(key)], repeat=self.repeat.get(key, 1),
+                                      copies=tuple(self.copies.get(key, [key])))
+        return modules
+
+
+def _recurrent(edge: Edge) -> Edge:
+    return replace(edge, role="recurrent", parts=tuple(replace(part, role="recurrent") for part in edge.parts))
