@@ -1,0 +1,251 @@
+"""The command line: ``archviz MODEL [options]``.
+
+In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
+0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
+Imports errors, and pipeline once the arguments are read.
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from archviz import __version__
+from archviz.errors import ArchvizError
+
+PATIENCE = 1.0      # seconds before progress is shown
+
+EXAMPLES = """\
+examples:
+  archviz model.py                              the model in model.py, as model.svg
+  archviz model.py:Net --arg classes=10         one of several models; an argument of its constructor
+  archviz package.module:Net --input 1x3x224x224
+  archviz bert.py --input input_ids=1x128:int64 -o fig.pdf -o fig.png --dpi 300
+  archviz model.py --width column --max-height 9cm
+  archviz model.py --depth 2 --expand 'encoder.layers.0'
+  archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
+  archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
+  archviz graph.json --style block
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake as all of archviz does: one line, and what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ArchvizError(message, "archviz --help lists the options")
+
+
+def parser() -> argparse.ArgumentParser:
+    p = _Parser(
+        prog="archviz", description="Compile a PyTorch model into the figure its paper would print.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    p.add_argument("model", nargs="?", metavar="MODEL",
+                   help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
+    p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
+                   help="write .svg, .pdf, .png or .json (the traced graph); may be repeated (default: <model>.svg)")
+    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
+
+    what = p.add_argument_group("the model")
+    what.add_argument("--input", action="append", default=[], metavar="SPEC",
+                      help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
+    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
+                      help="an argument of the constructor; may be repeated")
+
+    look = p.add_argument_group("the figure")
+    look.add_argument("--style", default="block", metavar="NAME|FILE",
+                      help="a style's name or a YAML file (default: block)")
+    look.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                      help="one setting of the style, as in --set sizes.margin=6; may be repeated")
+    look.add_argument("--width", metavar="LENGTH",
+                      help="column (84mm), page (174mm), or 90mm, 3.4in, 240pt (default: page)")
+    look.add_argument("--max-height", metavar="LENGTH", help="(default: 230mm)")
+    look.add_argument("--min-font", metavar="LENGTH", help="no label prints smaller (default: 6pt)")
+    look.add_argument("--depth", type=_depth, metavar="N|auto",
+                      help="how many levels of modules to open (default: auto, what fits)")
+    look.add_argument("--collapse", action="append", default=[], metavar="GLOB",
+                      help="draw these modules closed, by path or class; may be repeated")
+    look.add_argument("--expand", action="append", default=[], metavar="GLOB",
+                      help="draw these modules open; may be repeated")
+    look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
+    look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
+    look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
+
+    tell = p.add_argument_group("instead of a file, or beside it")
+    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
+    tell.add_argument("--emit", choices=("graph", "layout", "scene"), help="print what is drawn as JSON")
+    tell.add_argument("--list", action="store_true", help="print the styles and everything that can be plugged in")
+    tell.add_argument("--verbose", action="store_true", help="say how the model was traced")
+    tell.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    tell.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
+    tell.add_argument("--version", action="version", version=f"archviz {__version__}")
+    return p
+
+
+def _depth(word: str) -> int | None:
+    if word == "auto":
+        return None
+    if not word.isdigit():
+        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor auto")
+    return int(word)
+
+
+def _dpi(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 10000:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a resolution in dots per inch")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        return run(parser().parse_args(arguments))
+    except ArchvizError as error:
+        if debug:
+            raise
+        say(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except BrokenPipeError:     # whoever read stdout has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        say(f"this is a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}\n"
+            "  run it again with --debug, and report what it prints")
+        return 3
+
+
+def say(message: str) -> None:
+    print(f"archviz: {message}", file=sys.stderr)
+
+
+def run(o: argparse.Namespace) -> int:
+    from archviz import pipeline
+
+    if o.list:
+        for kind, known in pipeline.catalogue().items():
+            print(f"{kind + ':':<10} {' '.join(known)}")
+        return 0
+    if o.model is None:
+        raise ArchvizError("no model was named", "write archviz model.py, or archviz --help")
+    outputs = _outputs(o, pipeline.is_ours)
+    for path in outputs:
+        pipeline.check_output(path)
+    options = pipeline.Options(
+        o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
+        o.direction, o.title)
+    style = options.resolved()
+    with progress(not o.quiet) as step:
+        # What the model prints is not our output.
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            if not o.verbose:
+                warnings.simplefilter("ignore")
+            graph = pipeline.read(o.model, o.arg, o.input, step)
+        figure = pipeline.compile(graph, options, style, step)
+        step("write")
+        pipeline.save(figure, outputs, **({"dpi": o.dpi} if o.dpi else {}))
+    if not o.quiet:
+        _report(figure, outputs, o.verbose)
+    if o.caption:
+        print(figure.caption)
+    if o.emit:
+        print(figure.emit(o.emit))
+    sys.stdout.flush()
+    if figure.failed:
+        say(f"error: {figure.failed[0]} raised {' '.join(figure.failed[1].split())}\n"
+            "  the figure shows what ran until then, with the failing call marked")
+        return 1
+    return 0
+
+
+def _outputs(o: argparse.Namespace, is_ours: Callable[[Path], bool]) -> list[Path]:
+    """The files to write: those asked for, or ``<model>.svg`` unless something is printed instead."""
+    if o.output:
+        return list(dict.fromkeys(o.output))
+    if o.caption or o.emit:
+        return []
+    name = o.model.rpartition(":")[2] if ":" in Path(o.model).name else Path(o.model).stem
+    path = Path(f"{name.rpartition('.')[2] or 'model'}.svg")
+    if path.exists() and not o.force and not is_ours(path):
+        raise ArchvizError(f"{path} is there, and archviz did not write it", f"to replace it, name it: -o {path}")
+    return [path]
+
+
+def _settings(given: Sequence[str]) -> dict[str, str]:
+    settings = {}
+    for setting in given:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise ArchvizError(f"cannot read --set {setting!r}",
+                               "write --set key=value, as in --set roles.conv.fill=#56B4E9")
+        settings[key] = value
+    return settings
+
+
+def _report(figure: object, outputs: Sequence[Path], verbose: bool) -> None:
+    """What the user should know of how the figure came about."""
+    from archviz.pipeline import Figure
+
+    assert isinstance(figure, Figure)
+    report = figure.graph.attrs.get("report") or {}
+    for note in report.get("notes", ()):
+        if note.startswith("guessed"):
+            say(f"input: {note}; say --input to change")
+        elif verbose or report.get("invented"):
+            say(note)
+    if verbose:
+        say(f"traced: {report.get('rung', 'not said')}; "
+            f"{len(figure.graph.nodes)} operations, {len(figure.drawn.nodes)} drawn")
+    if outputs:
+        mm = [round(size / 72.27 * 25.4) for size in (figure.scene.width, figure.scene.height)]
+        say(f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)")
+
+
+@contextlib.contextmanager
+def progress(show: bool) -> Iterator[Callable[[str], None]]:
+    """A function to tell the steps to; once they take longer than a second, a bar on a terminal, or a line per step."""
+    start, now = time.monotonic(), [""]
+    stop = threading.Event()
+
+    def bar() -> None:
+        if stop.wait(PATIENCE):
+            return
+        from tqdm import tqdm
+
+        # Steps are of unknown length: the bar says which one, and for how long.
+        with tqdm(bar_format="archviz: {desc} … {elapsed}", leave=False, file=sys.stderr) as shown:
+            shown.start_t -= PATIENCE
+            while not stop.wait(0.2):
+                shown.set_description_str(now[0])
+
+    def step(name: str) -> None:
+        now[0] = name
+        if show and not sys.stderr.isatty() and time.monotonic() - start > PATIENCE:
+            say(f"{name} …")
+
+    thread = threading.Thread(target=bar, daemon=True)
+    if show and sys.stderr.isatty():
+        thread.start()
+    try:
+        yield step
+    finally:
+        stop.set()
+        if thread.ident is not None:
+            thread.join()

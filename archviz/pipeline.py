@@ -1,0 +1,367 @@
+"""The whole way, from what a user names to files: target → Graph → `Figure` → bytes.
+
+In: a target, an `nn.Module` or a graph, and `Options`.  Out: a `Figure`, which saves itself and shows itself in a
+notebook.  Imports all of ours; torch, load and trace only inside the functions that read a model, so that a saved graph
+is drawn without.
+"""
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import stat
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from archviz import __version__, ir
+from archviz.caption import describe
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean, find, names
+from archviz.fit import Detail, Drawing, fit
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Layout
+from archviz.scene import Scene
+from archviz.style import Style, length, load_style, style_names
+
+GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
+MOST_TRIES = 4      # failed guesses that an error tells
+PLUGINS = ("forms", "layouts", "passes", "backends")
+
+Step = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+
+def _no_step(name: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a figure shall be like; None leaves it to the style.
+
+    style       a style's name, or the path of a YAML file
+    settings    single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``
+    width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
+    depth       how many levels of modules to open; None: as many as the page has room for
+    collapse, expand    modules to close and to open, by globs on path or class
+    direction   ``"down"``, ``"right"`` or ``"auto"``
+    title       what stands above the figure; None: the model's name, empty: nothing
+    """
+
+    style: str | Path = "block"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    width: str | float | None = None
+    max_height: str | float | None = None
+    min_font: str | float | None = None
+    depth: int | None = None
+    collapse: tuple[str, ...] = ()
+    expand: tuple[str, ...] = ()
+    direction: str | None = None
+    title: str | None = None
+
+    def resolved(self) -> Style:
+        """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
+        asked = {"width": self.width, "max_height": self.max_height, "min_font": self.min_font}
+        page = {name: str(value) for name, value in asked.items() if value is not None}
+        for value in page.values():
+            length(value)       # so that a mistake is told without the setting's dotted name
+        own = {f"page.{name}": value for name, value in page.items()}
+        if self.direction is not None:
+            own["direction"] = self.direction
+        return load_style(self.style, {**self.settings, **own})
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step) -> Graph:
+    """The graph of what `target` names: ``graph.json``, ``model.py``, ``model.py:Name``, ``package.module:Name``.
+
+    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Raises `ArchvizError`.
+    A model that raises in the middle gives the part that ran; ``Figure.failed`` then says where.
+    """
+    if Path(target).suffix == f".{GRAPH}":
+        for option, given in (("--arg", args), ("--input", inputs)):
+            if given:
+                raise ArchvizError(f"{option} means nothing for {target}, which is already traced",
+                                   "trace its model again, or leave the option out")
+        return _saved(Path(target))
+    step("load torch and the model")
+    from archviz.load import load
+
+    loaded = load(target, args)
+    step("trace")
+    graph = _traced(loaded.instance or loaded.build, lambda module: loaded.inputs(module, inputs), loaded.source)
+    return replace(graph, name=_name(target.rpartition(":")[2], graph.name))
+
+
+def _saved(path: Path) -> Graph:
+    try:
+        return ir.from_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise ArchvizError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        what = f"{type(error).__name__}: {_one_line(error)}" if not isinstance(error, ValueError) else _one_line(error)
+        raise ArchvizError(f"{path} is not a graph that archviz wrote: {what}",
+                           f"write one with: archviz model.py -o {path.name}") from None
+
+
+def _traced(model: Any, inputs: Any, source: str) -> Graph:
+    """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
+    from archviz.guess import suggest
+    from archviz.trace import NothingRan, trace
+
+    built: list[Any] = []
+
+    def given(module: Any) -> Any:
+        built[:] = [module]
+        return inputs(module)
+
+    try:
+        return trace(model, given if callable(inputs) else inputs).graph
+    except NothingRan as error:
+        message, *tried = error.message.splitlines()
+        if len(tried) > MOST_TRIES:
+            tried[MOST_TRIES:] = [f"  … and {len(tried) - MOST_TRIES} more"]
+        hint = f"say what goes in: {suggest(built[0])}" if built else "say what goes in with --input"
+        raise ArchvizError("\n".join([message, *tried]), hint) from error
+    except ArchvizError:
+        raise
+    except Exception as error:
+        from archviz.load import _blamed
+
+        raise _blamed(error, source) from error
+
+
+def _name(named: str, cls: str) -> str:
+    """What to call the model: its class, or the factory's name where that is the class with a size behind it.
+
+    ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``.
+    """
+    plain = re.sub("[^a-z0-9]", "", cls.lower())
+    rest = named[len(cls):].strip("_- ") if named.lower().startswith(cls.lower()) else ""
+    return f"{cls}-{rest}" if plain and rest and rest[0].isdigit() else cls
+
+
+# ------------------------------------------------------------------------------------------------ compiling
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished figure: `graph` is the whole trace, `drawing` what is shown of it, `caption` what to write below."""
+
+    graph: Graph
+    drawing: Drawing
+    caption: str
+
+    @property
+    def scene(self) -> Scene:
+        return self.drawing.scene
+
+    @property
+    def layout(self) -> Layout:
+        return self.drawing.layout
+
+    @property
+    def drawn(self) -> Graph:
+        """The cut of the trace that is drawn."""
+        return self.drawing.graph
+
+    @property
+    def failed(self) -> tuple[NodeId, str] | None:
+        """Where the model raised while it was traced, and what; None for a model that ran."""
+        failed = (self.graph.attrs.get("report") or {}).get("failed")
+        return (str(failed[0]), str(failed[1])) if failed else None
+
+    @cached_property
+    def svg(self) -> str:
+        return self.render("svg").decode()
+
+    def render(self, suffix: str, **options: Any) -> bytes:
+        """The bytes of a file with this suffix (``"svg"``, ``"pdf"``, ``"png"``; ``"json"`` is the traced graph).
+
+        `options` go to the backend that knows them (``dpi`` of png).  Raises `ArchvizError` for an unknown suffix.
+        """
+        if suffix == GRAPH:
+            return ir.to_json(self.graph).encode()
+        backend = find("backends", suffix).render
+        known = inspect.signature(backend).parameters
+        written: bytes = backend(self.scene, **{key: value for key, value in options.items() if key in known})
+        return written
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write the figure; the suffix says as what.  The file is replaced whole or not at all."""
+        save(self, [path], **options)
+
+    def emit(self, what: str) -> str:
+        """An inner value as JSON: the ``graph`` that is drawn, its ``layout``, or the ``scene``."""
+        if what == "graph":
+            return ir.to_json(self.drawn)
+        return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.caption}
+
+
+def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = _no_step) -> Figure:
+    """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
+    style = style or options.resolved()
+    step("arrange")
+    drawn = graph
+    for name in style.passes:
+        drawn = getattr(find("passes", name), name)(drawn, style)
+    drawing = fit(drawn, style, Detail(options.depth, options.collapse, options.expand), options.title)
+    caption = describe(graph, drawing.graph)
+    scene = replace(drawing.scene, description=caption, facts=_facts(graph))
+    scene = replace(scene, uid=f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}")
+    return Figure(graph, replace(drawing, scene=scene), caption)
+
+
+def _facts(graph: Graph) -> dict[str, str]:
+    report = graph.attrs.get("report") or {}
+    facts = {"generator": f"archviz {__version__}", "model": graph.name}
+    if report.get("rung"):
+        facts["traced"] = str(report["rung"])
+    if report.get("notes"):
+        # An object's address in a message would make every run's bytes its own.
+        facts["notes"] = re.sub(r" at 0x[0-9a-f]+", "", "; ".join(map(str, report["notes"])))
+    return facts
+
+
+def draw(
+    model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
+    max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
+    collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
+    name: str | None = None, settings: Mapping[str, str] | None = None,
+) -> Figure:
+    """The figure of a model.
+
+    `model` is an ``nn.Module``, a function or class that makes one (its weights then take no memory), a `Graph`, or a
+    target as on the command line (``"model.py:Net"``, ``"graph.json"``).  `inputs` is what to call it with: a tensor, a
+    tuple of arguments, a dict of named ones, specs like ``"1x3x224x224"``, or None for a guess.  `name` is what the
+    caption calls it; for the rest see `Options`.  Raises `ArchvizError`; a model that raises in the middle is drawn as
+    far as it ran, with a warning.
+    """
+    options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
+                      direction, title)
+    resolved = options.resolved()
+    specs = _specs(inputs)
+    if isinstance(model, Graph):
+        graph = model
+    elif isinstance(model, (str, Path)):
+        graph = read(str(model), (), specs or ())
+    else:
+        from archviz import guess
+
+        if specs is not None:
+            given: Any = lambda module: guess.from_specs(module, specs)  # noqa: E731
+        elif inputs is None:
+            given = guess.from_model
+        else:
+            given = inputs if callable(inputs) else guess.from_value(inputs, "")
+        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__))
+    figure = compile(replace(graph, name=name) if name else graph, options, resolved)
+    if figure.failed:
+        where, error = figure.failed
+        warnings.warn(f"{where} raised {error}; the figure shows what ran until then", stacklevel=2)
+    return figure
+
+
+def _specs(inputs: Any) -> tuple[str, ...] | None:
+    """`inputs` as specs of the command line, if that is what they are."""
+    if isinstance(inputs, str):
+        return (inputs,)
+    if isinstance(inputs, (list, tuple)) and inputs and all(isinstance(item, str) for item in inputs):
+        return tuple(inputs)
+    return None
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+def check_output(path: Path) -> None:
+    """Raise `ArchvizError` for a file that could not be written, before any work is done for it."""
+    suffix = path.suffix.removeprefix(".")
+    if not suffix:
+        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(suffixes())}")
+    if suffix not in suffixes():
+        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, suffixes()))
+    if path.is_dir():
+        raise ArchvizError(f"cannot write {path}: it is a folder")
+    folder = path.parent
+    if not folder.is_dir():
+        raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
+
+
+def suffixes() -> tuple[str, ...]:
+    """What `Figure.save` can write."""
+    return tuple(sorted({*names("backends"), GRAPH}))
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file at `path` was written by archviz (or holds nothing), so that it may be replaced unasked."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(65536)
+    except OSError:
+        return False
+    return not head or b"archviz" in head
+
+
+def save(figure: Figure, paths: Sequence[str | Path], **options: Any) -> None:
+    """Write `figure` to all of `paths`: everything is drawn before the first file is touched."""
+    targets = [Path(path) for path in paths]
+    for path in targets:
+        check_output(path)
+    written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
+    for path, content in written.items():
+        try:
+            _write(path, content)
+        except OSError as error:
+            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace the file at once: whoever reads it sees the old bytes or the new ones."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):     # a pipe or a device is written to, not replaced
+        path.write_bytes(content)
+        return
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(fresh, "xb") as file:
+            file.write(content)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def catalogue() -> dict[str, tuple[str, ...]]:
+    """The names of everything that can be asked for or plugged in."""
+    return {"styles": style_names(), "outputs": suffixes(), **{kind: names(kind) for kind in PLUGINS}}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON values; a dataclass says its type."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
