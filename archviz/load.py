@@ -46,13 +46,13 @@ class Loaded:
     source: str
     examples: Any = None
 
-    def inputs(self, module: nn.Module, specs: Sequence[str] = ()) -> list[Inputs]:
-        """The inputs to try, best first: the `specs` of ``--input`` alone, else the file's, the model's, and guesses.
+    def inputs(self, module: nn.Module, specs: Sequence[str] = ()) -> Inputs | list[Inputs]:
+        """The inputs that are known (the `specs` of ``--input``, else the file's own), or else several to try, best first.
 
         `module` is the built model; its parameters may be on meta.  Raises `ArchvizError` for a spec it cannot read.
         """
         if specs:
-            return [guess.from_specs(module, specs)]
+            return guess.from_specs(module, specs)
         if self.examples is not None:
             given = self.examples
             if callable(given) and not isinstance(given, nn.Module):
@@ -61,7 +61,7 @@ class Loaded:
                         given = given()
                 except Exception as error:
                     raise _blamed(error, f"example_inputs of {self.source}") from error
-            return [guess.from_value(given, f"example_inputs of {self.source}")]
+            return guess.from_value(given, f"example_inputs of {self.source}")
         return guess.from_model(module)
 
 

@@ -78,14 +78,14 @@ class NothingRan(ArchvizError):
 
 
 Model = nn.Module | Callable[[], nn.Module]
-Given = Inputs | Sequence[Inputs] | Callable[[nn.Module], Sequence[Inputs]]
+Given = Inputs | Sequence[Inputs] | Callable[[nn.Module], Inputs | Sequence[Inputs]]
 
 
 def trace(model: Model, inputs: Given, name: str = "") -> Trace:
     """Run `model` once without compute where that is possible, and return what it did.
 
     `model` is an instance, which is given back as it was, or a function that builds one, which is then built without
-    memory for its weights.  `inputs` are what to call it with; several, or a function from the model to several, are guesses
+    memory for its weights.  `inputs` are what to call it with, or a function from the model to that; several are guesses
     that are tried in turn.  Raises `NothingRan` when no guess runs.  A model that raises in the middle, with inputs that
     are not guesses, gives the part that ran, and ``report.failed``.
     """
@@ -101,11 +101,11 @@ class _Climb:
     def __init__(self, model: Model, inputs: Given, name: str, start: float) -> None:
         self.model, self.inputs, self.name, self.start = model, inputs, name, start
         self.notes: list[str] = []
+        self.guessed = False
         self.errors: list[tuple[Inputs, BaseException]] = []
 
     def run(self) -> Trace:
         module = self._build(ghosts=True)
-        guessed = not isinstance(self.inputs, Inputs)
         tries = self._tries(module)
         if not tries:
             return self._symbolic(module)
@@ -130,16 +130,16 @@ class _Climb:
                 self.notes.append(f"values decide its path ({reason})")
                 return self._trace(module, tape, "real" if real else "invented", given)
             self.errors.append((given, error))
-        if not guessed:
+        if not self.guessed:
             return self._trace(module, tape, "real" if real else "invented", tries[0], error)
         raise NothingRan(
             f"none of the inputs tried can be given to {self.name or type(module).__name__}:\n" + "\n".join(
                 f"  {given.note or shapes(given)}: {type(error).__name__}: {_first_line(error)}" for given, error in self.errors))
 
     def _tries(self, module: nn.Module) -> list[Inputs]:
-        if isinstance(self.inputs, Inputs):
-            return [self.inputs]
-        return list(self.inputs(module) if callable(self.inputs) else self.inputs)
+        given = self.inputs(module) if callable(self.inputs) else self.inputs
+        self.guessed = not isinstance(given, Inputs)
+        return [given] if isinstance(given, Inputs) else list(given)
 
     def _build(self, *, ghosts: bool) -> nn.Module:
         if isinstance(self.model, nn.Module):
