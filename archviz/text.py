@@ -95,7 +95,7 @@ def _shortened(string: str, keep: int, middle: bool) -> str:
 def clean(string: str) -> str:
     """`string` as one line of plain characters.
 
-    White space becomes single spaces, and whatever would break a line, a file or the reading direction (control, format,
+    White space becomes single spaces; whatever would break a line, a file or the reading direction (control, format,
     surrogate and non-characters) goes.
     """
     if string.isascii() and string.isprintable() and "  " not in string:
@@ -106,7 +106,7 @@ def clean(string: str) -> str:
 
 
 def units(number: float) -> str:
-    """Three significant digits with K, M, G, T or P: ``25_557_032`` → ``"25.6M"``, ``1000`` → ``"1K"``, ``64`` → ``"64"``."""
+    """Three significant digits with K, M, G, T or P: ``25_557_032`` → ``"25.6M"``, ``1000`` → ``"1K"``."""
     if number < 0:
         return "−" + units(-number)
     if number < 1000:
