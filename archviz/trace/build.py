@@ -4,7 +4,7 @@ In: a `Tape`.  Out: a torch-free `Graph`.  May import torch's types, ir, tape, k
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -22,18 +22,25 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Grap
     content = _content(tape)
     kind = [_kind(call, tape, content) for call in tape.calls]
     kept = _alive(tape, kind)
+    read: dict[int, list[tuple[int, Ref]]] = {}
+    for number in sorted(kept):
+        for ref in tape.calls[number].operands():
+            read.setdefault(ref.call, []).append((number, ref))
     counted: dict[str, NodeId] = {}
     nodes: list[Node] = []
     edges: list[Edge] = []
-    for number, call in enumerate(tape.calls):
-        if number not in kept:
-            continue
-        params, shared = _parameters(call, tape, counted)
-        nodes.append(Node(call.id, call.scope, call.op, kind[number], _attrs(call, tape), tuple(call.out.values()), params,
-                          call.flops, index=len(nodes), shared=shared))
-        for slot, ref in enumerate(call.operands()):
+    for numbers in _together(tape, kept):
+        calls = [tape.calls[number] for number in numbers]
+        call = calls[-1]
+        params, shared = _parameters(calls, tape, counted)
+        name, op, sort = call.group or (call.id, call.op, kind[numbers[-1]])
+        node = Node(name, call.scope, op, sort, _attrs(calls, tape), _out(calls, numbers, tape, read), params,
+                    sum(c.flops for c in calls), index=len(nodes), shared=shared)
+        nodes.append(node)
+        outside = [ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != call.group or not call.group]
+        for slot, ref in enumerate(dict.fromkeys(outside) if call.group else outside):
             source = tape.calls[ref.call]
-            edges.append(Edge(source.id, call.id, source.out.get(ref.path), slot=slot))
+            edges.append(Edge(source.group[0] if source.group else source.id, name, source.out.get(ref.path), slot=slot))
     nodes.extend(_unused(tape, counted, {node.id for node in nodes}, len(nodes)))
     used = {id for node in nodes for id in node.scope}
     return Graph(name, tuple(nodes), tuple(edges), {id: m for id, m in tape.modules.items() if id in used}, dict(facts or {}))
@@ -51,6 +58,33 @@ def _alive(tape: Tape, kind: Sequence[str]) -> set[int]:
             kept.add(number)
             kept.update(ref.call for ref in call.operands())
     return kept
+
+
+def _together(tape: Tape, kept: set[int]) -> Iterator[list[int]]:
+    """The calls that are one node: the calls of one composite function, where the last of them was; each other call."""
+    open: list[int] = []
+    for number, call in enumerate(tape.calls):
+        if number not in kept:
+            continue
+        if open and call.how not in ("parameter", "constant") and call.group != tape.calls[open[-1]].group:
+            yield open
+            open = []
+        if call.group:
+            open.append(number)
+        else:
+            yield [number]
+    if open:
+        yield open
+
+
+def _out(calls: list[Call], numbers: list[int], tape: Tape, read: Mapping[int, list[tuple[int, Ref]]]) -> tuple[TensorSpec, ...]:
+    """What a node gives: all that a single call gave; of a composite function, what others read."""
+    if len(calls) > 1:
+        used = sorted({(number, ref) for number in numbers for reader, ref in read.get(number, ()) if reader > numbers[-1]},
+                      key=lambda pair: pair[0])
+        if used:
+            return tuple(tape.calls[number].out[ref.path] for number, ref in used)
+    return tuple(calls[-1].out.values())
 
 
 def _content(tape: Tape) -> list[bool]:
@@ -111,7 +145,11 @@ def _from_input(tape: Tape, ref: Ref, memo: dict[int, bool]) -> bool:
     return memo[ref.call]
 
 
-def _attrs(call: Call, tape: Tape) -> dict[str, Any]:
+def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
+    call = calls[-1]
+    if call.group:
+        call = next((c for c in calls if c.op == call.group[1]), Call(call.id, (), "function", call.group[1], args=tuple(
+            ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != call.group)))
     if call.module is not None:
         found = attrs.of_layer(call.module)
     elif call.how in ("function", "method"):
@@ -121,29 +159,30 @@ def _attrs(call: Call, tape: Tape) -> dict[str, Any]:
             first, second = ("in_channels", "out_channels") if "transpose" in call.op else ("out_channels", "in_channels")
             groups = int(found.get("groups", 1))
             found |= {first: weight.shape[0], second: weight.shape[1] * groups, "kernel_size": list(weight.shape[2:])}
+        elif weight is not None and call.op == "scaled_dot_product_attention" and len(weight.shape) == 4:
+            found |= {"num_heads": weight.shape[1], "head_dim": weight.shape[3]}
         elif weight is not None and call.op == "linear" and len(weight.shape) == 2:
             found |= {"out_features": weight.shape[0], "in_features": weight.shape[1]}
         elif weight is not None and call.op == "embedding":
             found |= {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1]}
     else:
         found = {}
-    if call.inside:
-        found["within"] = call.inside
     if call.error:
         found["error"] = call.error
     return found
 
 
-def _parameters(call: Call, tape: Tape, counted: dict[str, NodeId]) -> tuple[int, NodeId | None]:
-    """The parameters that `call` is the first to use, and who used its weights before."""
+def _parameters(calls: list[Call], tape: Tape, counted: dict[str, NodeId]) -> tuple[int, NodeId | None]:
+    """The parameters that `calls` are the first to use, and who used their weights before."""
     total, shared = 0, None
-    for name in call.weights:
-        if name in counted:
-            shared = shared or counted[name]
-        else:
-            counted[name] = call.id
+    node = calls[-1].group[0] if calls[-1].group else calls[-1].id
+    for name in [name for call in calls for name in call.weights]:
+        if name not in counted:
+            counted[name] = node
             total += _numel(tape.parameters[name])
-    return total, shared if shared != call.id else None
+        elif counted[name] != node:
+            shared = shared or counted[name]
+    return total, shared
 
 
 def _numel(parameter: nn.Parameter) -> int:

@@ -18,6 +18,7 @@ of the same shape and type, and `Ghost.invented` names the operations that were 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -104,9 +105,17 @@ class _Device(TorchFunctionMode):
         if args and is_ghost(args[0]):
             if name in ("to", "type_as", "cpu", "type"):
                 return _move(name, func, args, kwargs)
+            if name == "__bool__" and self.building and sys._getframe(1).f_globals.get("__name__") == "torch.nn.init":
+                return False  # "is any random number out of bounds?": a weight without values is as good as filled
         elif name == "to" and len(args) > 1 and is_ghost(args[1]):
             return func(args[0], args[1].dtype, *args[2:], **kwargs)
-        return func(*args, **kwargs)
+        try:
+            return func(*args, **kwargs)
+        except RuntimeError:
+            # Some functions look at devices themselves, before what meets a ghost has become one.
+            if len({is_ghost(tensor) for tensor in _tensors((args, kwargs))}) < 2:
+                raise
+            return func(*_all_ghosts(args), **_all_ghosts(kwargs))
 
     def _factory(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name in _LIKE:
@@ -128,6 +137,15 @@ class _Device(TorchFunctionMode):
         elif self.building and name not in _UNSET and count > SMALL:
             self.left -= count
         return func(*args, **kwargs)
+
+
+def _all_ghosts(value: Any) -> Any:
+    """`value` with every real tensor in it replaced by a ghost."""
+    if isinstance(value, torch.Tensor):
+        return value if is_ghost(value) else ghost_of(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)([_all_ghosts(item) for item in value])
+    return {key: _all_ghosts(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
@@ -178,6 +196,10 @@ class _Values(TorchDispatchMode):
             return func(*args, **kwargs)
         if self.invent and (name in _READS or name == "index" and _by_mask(args)):
             return self._made_up(name, func, args, kwargs)
+        if name == "_grouped_mm":  # without values PyTorch takes it in one dtype only, though it runs in others
+            half = func(*[_as_ghosts(a, torch.bfloat16) if isinstance(a, torch.Tensor) and a.dtype.is_floating_point else
+                          self._twins(a) for a in args], **{k: self._twins(v) for k, v in kwargs.items() if k != "out_dtype"})
+            return half.to(kwargs.get("out_dtype") or args[0].dtype)
         if len(haunted) == len(tensors) and not self.turned:
             if kwargs.get("device") is not None:
                 kwargs["device"] = META
@@ -273,7 +295,7 @@ def _made_up(value: Any) -> Any:
     return value
 
 
-def _as_ghosts(value: Any) -> Any:
+def _as_ghosts(value: Any, dtype: torch.dtype | None = None) -> Any:
     if isinstance(value, torch.Tensor):
-        return ghost_of(value)
+        return torch.empty_strided(value.shape, value.stride(), dtype=dtype or value.dtype, device=META)
     return type(value)([_as_ghosts(item) for item in value]) if isinstance(value, (tuple, list)) else value

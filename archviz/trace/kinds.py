@@ -6,6 +6,7 @@ name, no rule for a named model.  May import torch.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from torch import jit, nn
 from torch.nn.utils import parametrize
@@ -86,6 +87,16 @@ _FUNCTIONS: dict[str, str] = {
 FUNCTIONS = {name: kind for kind, names in _FUNCTIONS.items() for name in names.split()}
 """Function names, as `canonical` spells them, to kinds.  The rest is ``math``."""
 
+COMPOSITES: tuple[tuple[str, str, str], ...] = (
+    # pattern on the name of a plain Python function, what it is called, its kind
+    (r"\w*(attention_forward|dot_product_attention)", "scaled_dot_product_attention", "attention"),
+    (r"_?apply_\w*rot(ary|emb)\w*|apply_rope\w*", "rotary", "math"),
+    (r"\w*(selective_scan|linear_attention|delta_rule|chunk_scan)\w*", "scan", "scan"),
+)
+"""Functions that a reader takes for one operation, whatever they do inside."""
+
+_COMPOSITES = tuple((re.compile(f"(?:{pattern})$"), op, kind) for pattern, op, kind in COMPOSITES)
+
 _DUNDER = {"truediv": "div", "floordiv": "floor_divide", "rtruediv": "div", "itruediv": "div", "radd": "add", "iadd": "add",
            "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul", "rpow": "pow", "ipow": "pow", "rmatmul": "matmul",
            "ifloordiv": "floor_divide", "rfloordiv": "floor_divide", "mod": "remainder", "rmod": "remainder",
@@ -99,6 +110,7 @@ _SAME = {"multiply": "mul", "subtract": "sub", "rsub": "sub", "divide": "div", "
          "not_equal": "ne", "square_": "square"}
 
 
+@cache
 def canonical(name: str) -> str:
     """One spelling for a function however it was called: ``__iadd__``, ``add_``, ``torch.add`` → ``"add"``."""
     if name.startswith("__") and name.endswith("__"):
@@ -108,6 +120,12 @@ def canonical(name: str) -> str:
         name = name.strip("_")
         name = name.removeprefix("linalg_") if name in ("linalg_matmul",) else name
     return _SAME.get(name, name)
+
+
+@cache
+def composite(function: str) -> tuple[str, str] | None:
+    """The operation and its kind, if a Python function of this name is one to a reader."""
+    return next(((op, kind) for pattern, op, kind in _COMPOSITES if pattern.match(function)), None)
 
 
 def class_of(module: nn.Module) -> type[nn.Module]:

@@ -8,8 +8,10 @@ The ids are made here and nowhere else: the qualified path of a module, ``@call`
 from __future__ import annotations
 
 import inspect
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 import torch
@@ -43,14 +45,28 @@ def record(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, An
     return recorder.tape, recorder.run(args, dict(kwargs or {}))
 
 
+_MODULE_FILE = nn.Module.__call__.__code__.co_filename
+
+Group = tuple[NodeId, str, str]
+"""A composite function that is under way: its id, its name, its kind."""
+
+
 class _Frame:
-    """A module call that is under way."""
+    """A module call that is under way; `code` is the Python frame it runs in, once that was seen.
 
-    __slots__ = ("counts", "id", "leaf", "module", "scope")
+    A method other than forward that is called on another module has a frame too, which only `code` knows.
+    """
 
-    def __init__(self, module: nn.Module, id: NodeId, scope: tuple[NodeId, ...], leaf: bool) -> None:
-        self.module, self.id, self.scope, self.leaf = module, id, scope, leaf
+    __slots__ = ("code", "counts", "group", "id", "inner", "leaf", "module", "scope")
+
+    def __init__(self, module: nn.Module, id: NodeId, scope: tuple[NodeId, ...], leaf: bool, code: FrameType | None,
+                 group: Group | None) -> None:
+        self.module, self.id, self.scope, self.leaf, self.code, self.group = module, id, scope, leaf, code, group
+        self.inner = (*scope, id) if id else scope
         self.counts: Counter[str] = Counter()
+
+
+Site = tuple[_Frame | None, Group | None]
 
 
 class Recorder(TorchFunctionMode):
@@ -67,6 +83,7 @@ class Recorder(TorchFunctionMode):
         self.paused = False
         self.counted = 0
         self.counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
+        self.composite: tuple[FrameType, Group] | None = None
         self.unwound: _Frame | None = None
         self.failing: Call | None = None
         for path, module in walk(model):
@@ -136,33 +153,78 @@ class Recorder(TorchFunctionMode):
                 self.owned.setdefault(id(value), (value, dot + name, "constant"))
 
     def _before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if self.paused:
+        if self.paused or self.frames and self.frames[-1].leaf:
             return
-        top = self.frames[-1] if self.frames else None
-        if top is not None and top.leaf:
-            return
+        self.paused = True
+        try:
+            self._enter(module, self._site(sys._getframe(1)))
+        finally:
+            self.paused = False
+
+    def _enter(self, module: nn.Module, site: Site, code: FrameType | None = None) -> None:
+        """Begin a call of `module` at `site`; `code` is the Python frame of a method other than forward."""
+        top, group = site
         path = self.tape.paths.get(id(module))
-        scope = self._scope()
-        leaf = kinds.is_leaf(module)
+        leaf = code is None and kinds.is_leaf(module)
+        cls = kinds.class_of(module).__name__
         if path is None:  # made while the model runs
-            name = self._count(top, kinds.class_of(module).__name__)
+            name = self._count(top, cls)
             for inner, child in walk(module):
                 self._adopt(f"{name}.{inner}" if inner else name, child)
         elif path == "":
-            name = f"/{kinds.class_of(module).__name__}" if leaf else ""
+            name = f"/{cls}" if leaf else ""
         else:
             n = self.calls[path]
             self.calls[path] += 1
             name = f"{path}@{n}" if n else path
-        frame = _Frame(module, name, scope, leaf)
+        frame = _Frame(module, name, top.inner if top else (), leaf, code, group)
         self.frames.append(frame)
         if not leaf and name:
-            self.paused = True
-            try:
-                self.tape.modules[name] = Module(name, kinds.class_of(module).__name__, path or name, scope,
-                                                 attrs=attrs.of_container(module))
-            finally:
-                self.paused = False
+            self.tape.modules[name] = Module(name, cls, path or name, frame.scope, attrs=attrs.of_container(module))
+
+    def _site(self, code: FrameType | None) -> Site:
+        """Where the Python frame `code` is: in which module call, and in which composite function.
+
+        Between it and the forward of the innermost module call there may be methods of other modules, which count as
+        calls of these, and functions that a reader takes for one operation.
+        """
+        while code is not None and code.f_code.co_filename == _MODULE_FILE:  # the call that is being entered
+            code = code.f_back
+        between: list[FrameType] = []
+        homes = [frame.code for frame in self.frames]
+        while code is not None and code not in homes:
+            if code.f_code.co_filename == _MODULE_FILE:
+                if self.frames and self.frames[-1].code is None and between:
+                    self.frames[-1].code = between.pop()
+                break
+            between.append(code)
+            code = code.f_back
+        if code in homes:
+            while self.frames[-1].code is not code:  # methods that have returned
+                self.frames.pop()
+        for frame in reversed(between):
+            self._method(frame)
+        top = self.frames[-1] if self.frames else None
+        if top is not None and top.group is not None:
+            return top, top.group
+        for frame in reversed(between):
+            found = kinds.composite(frame.f_code.co_name)
+            if found is not None:
+                if self.composite is None or self.composite[0] is not frame:
+                    self.composite = frame, (self._count(top, found[0]), *found)
+                return top, self.composite[1]
+        self.composite = None
+        return top, None
+
+    def _method(self, code: FrameType) -> None:
+        """Count a running method of a module as a call of that module, unless it is one that is called already."""
+        names = code.f_code.co_varnames
+        if not code.f_code.co_argcount or names[0] != "self":
+            return
+        module = code.f_locals.get("self")
+        if (isinstance(module, nn.Module) and id(module) in self.tape.paths
+                and all(frame.module is not module for frame in self.frames)):
+            self._enter(module, (self.frames[-1] if self.frames else None, None), code)
 
     def _after(self, module: nn.Module, args: Any, *rest: Any) -> Any:
         if self.paused or not self.frames:
@@ -170,7 +232,7 @@ class Recorder(TorchFunctionMode):
         if self.frames[-1].module is not module:
             if self.frames[-1].leaf or all(frame.module is not module for frame in self.frames):
                 return None
-            while self.frames[-1].module is not module:  # an exception that the model caught
+            while self.frames[-1].module is not module:  # methods that have returned, an exception that the model caught
                 self.frames.pop()
         frame = self.frames.pop()
         output = rest[-1]
@@ -194,13 +256,10 @@ class Recorder(TorchFunctionMode):
         path = self.tape.paths[id(frame.module)]
         weights = tuple(self.owned[id(p)][1] for p in frame.module.parameters() if id(p) in self.owned)
         return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
-                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights)
+                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, group=frame.group)
 
     def _scope(self) -> tuple[NodeId, ...]:
-        if not self.frames:
-            return ()
-        top = self.frames[-1]
-        return (*top.scope, top.id) if top.id else top.scope
+        return self.frames[-1].inner if self.frames else ()
 
     def _count(self, top: _Frame | None, name: str) -> NodeId:
         if top is None:
@@ -226,18 +285,18 @@ class Recorder(TorchFunctionMode):
             how = "method" if getattr(torch.Tensor, name, None) is func else "function"
         self.paused = True
         try:
-            return self._function(func, name, how, args, kwargs)
+            return self._function(func, name, how, args, kwargs, sys._getframe(1))
         finally:
             self.paused = False
 
     def _function(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
-                  kwargs: Mapping[str, Any]) -> Any:
+                  kwargs: Mapping[str, Any], code: FrameType) -> Any:
         given = [tensor for _, tensor in tensors((args, kwargs))]
         versions = [_version(tensor) for tensor in given]
         try:
             result = func(*args, **kwargs)
         except Exception:
-            self.failing = self._function_call(func, name, how, args, kwargs)
+            self.failing = self._function_call(func, name, how, args, kwargs, code)
             raise
         wrote = [tensor for tensor, version in zip(given, versions, strict=True) if _version(tensor) != version]
         if not wrote:
@@ -247,17 +306,17 @@ class Recorder(TorchFunctionMode):
             elif not any(True for _ in tensors(result)):
                 self.failing = None
                 return result  # an answer about a tensor
-        call = self._function_call(func, name, how, args, kwargs)
+        call = self._function_call(func, name, how, args, kwargs, code)
         self._add(call, wrote[0] if wrote and result is None else result, (), wrote)
         return result
 
     def _function_call(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
-                       kwargs: Mapping[str, Any]) -> Call:
+                       kwargs: Mapping[str, Any], code: FrameType) -> Call:
+        top, group = self._site(code)
         op = kinds.canonical(name)
-        top = self.frames[-1] if self.frames else None
-        operands = swap(args, self._ref)
-        return Call(self._count(top, op), self._scope(), how, op, name if how != "function" else func, None,
-                    operands, swap(dict(kwargs), self._ref))
+        operands, named = swap(args, self._ref), swap(dict(kwargs), self._ref)
+        return Call(self._count(top, op) if group is None else group[0], top.inner if top else (), how, op,
+                    name if how != "function" else func, None, operands, named, group=group)
 
     # ------------------------------------------------------------------------------------------ the tape
 

@@ -31,7 +31,8 @@ class Ref:
 class Call:
     """One thing that ran.  `how` is ``input``, ``parameter``, ``constant``, ``module``, ``function``, ``method``,
     ``attribute`` or ``output``; `args` and `kwargs` are the call's own, with a `Ref` in the place of every tensor; `weights` names the
-    parameters it holds, `wrote` what it changed in place, `inside` the Python function it ran in, `error` how it failed."""
+    parameters it holds, `wrote` what it changed in place, `group` the composite function it is part of
+    (id, name, kind), `error` how it failed."""
 
     id: NodeId
     scope: tuple[NodeId, ...]
@@ -45,7 +46,7 @@ class Call:
     flops: int = 0
     weights: tuple[str, ...] = ()
     wrote: tuple[Ref, ...] = ()
-    inside: str = ""
+    group: tuple[NodeId, str, str] | None = None
     error: str = ""
 
     def operands(self) -> Iterator[Ref]:
