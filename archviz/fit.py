@@ -9,6 +9,7 @@ The real layout judges which steps fit; nothing is ever scaled down to fit.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -87,15 +88,15 @@ def scale(graph: Graph) -> list[set[NodeId]]:
     modules = graph.modules
     repeated = [key for key, module in modules.items() if module.repeat > 1]
     if not repeated:
-        classes = [(m.cls, len(m.scope)) for m in modules.values()]
-        repeated = [key for key, m in modules.items() if classes.count((m.cls, len(m.scope))) > 1]
+        classes = Counter((m.cls, len(m.scope)) for m in modules.values())
+        repeated = [key for key, m in modules.items() if classes[m.cls, len(m.scope)] > 1]
     to_repeats = {scope for key in repeated for scope in modules[key].scope}
-    first = {modules[key].cls: key for key in reversed(repeated)}
+    shown = {modules[key].cls: key for key in reversed(repeated)}.values()
+    inside = {key for key, module in modules.items() if key in shown or any(scope in shown for scope in module.scope)}
     steps: dict[tuple[int, int, str], set[NodeId]] = {}
     for key, module in modules.items():
-        depth = len(module.scope)
-        tier = 0 if key in to_repeats else 1 if key in first.values() else 2
-        steps.setdefault((tier, depth, module.cls), set()).add(key)
+        tier = 0 if key in to_repeats else 1 if key in inside else 2
+        steps.setdefault((tier, len(module.scope), module.cls), set()).add(key)
     order = {module.cls: i for i, module in reversed(list(enumerate(modules.values())))}
     return [steps[key] for key in sorted(steps, key=lambda k: (k[0], k[1], order[k[2]]))]
 
@@ -164,7 +165,7 @@ class _Judge:
     def attempt(self, opened: frozenset[NodeId], direction: str, fraction: float) -> _Try:
         if (opened, direction, fraction) not in self.tried:
             graph, s, page = self.cut(opened), self.style.sizes, self.style.page
-            room = (page.max_height - self.heading() - s["legend"] if direction == "down" else page.width) - 2 * s["margin"]
+            room = (page.max_height - self.heading_height() - s["legend"] if direction == "down" else page.width) - 2 * s["margin"]
             layout = self.layout(graph, self.form.sizes(graph, self.style), self.form.frames(graph, self.style), s, direction,
                                  room * fraction)
             width, height = self.extent(graph, layout)
@@ -189,30 +190,43 @@ class _Judge:
         """Lower is better: little of the page's height, short lines, few turns back."""
         lines = sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for route in layout.routes for a, b in zip(route.points, route.points[1:], strict=False))
         bends = sum(len(route.points) - 2 for route in layout.routes)
-        return height + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
+        if layout.direction == "around":        # a U says more about its network than anything it could be wrapped into
+            return height * 0.5
+        turns = sum(20.0 + 90.0 * deep for deep in layout.cuts)      # a block cut in two is hard to read
+        return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
 
     # -------------------------------------------------------------------------------------------- the page around it
 
-    def heading(self) -> float:
-        return self.style.roles["title"].size * 1.7 if self.title else 0.0
+    def heading(self) -> list[list[tuple[str, str]]]:
+        """The lines above the drawing, each of (string, role): title and totals, side by side where the page is wide enough."""
+        if not self.title:
+            return []
+        paint, room = self.style.roles["title"], self.style.page.width - 2 * self.style.sizes["margin"]
+        name = (text.fit(self.title, paint.size, room, paint.weight), "title")
+        totals = [(self.totals(), "totals")] if self.totals() else []
+        line = [name, *totals]
+        return [line] if self.wide(line) <= room else [[name], totals]
+
+    def wide(self, line: list[tuple[str, str]]) -> float:
+        roles = self.style.roles
+        return sum(text.width(string, roles[role].size, roles[role].weight) for string, role in line) + 6.0 * (len(line) - 1)
+
+    def heading_height(self) -> float:
+        return sum(max(self.style.roles[role].size for _, role in line) * 1.35 for line in self.heading()) + (4.0 if self.title else 0.0)
+
+    def totals(self) -> str:
+        parts = [f"{text.units(self.graph.params)} parameters" if self.graph.params else "",
+                 f"{text.units(self.graph.flops / 2)} MACs" if self.graph.flops else ""]
+        return " · ".join(part for part in parts if part)
 
     def extent(self, graph: Graph, layout: Layout) -> tuple[float, float]:
         """Width and height of the whole figure: heading, drawing, legend, margins."""
         margin = 2 * self.style.sizes["margin"]
-        width = max(layout.width, self.heading_width(graph))
+        width = max(layout.width, *map(self.wide, self.heading()))
         rows = self.legend_rows(graph, layout, max(width, min(self.style.page.width - margin, 150.0)))
         width = max([width, *(w for w, _ in rows)])
         legend = len(rows) * self.style.sizes["legend_row"] + (self.style.sizes["legend_gap"] if rows else 0.0)
-        return width + margin, self.heading() + layout.height + legend + margin
-
-    def heading_width(self, graph: Graph) -> float:
-        title, totals = self.style.roles["title"], self.style.roles["totals"]
-        return text.width(self.title, title.size, title.weight) + text.width(self.totals(graph), totals.size) + 6.0 if self.title else 0.0
-
-    def totals(self, graph: Graph) -> str:
-        parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
-                 f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
-        return " · ".join(part for part in parts if part)
+        return width + margin, self.heading_height() + layout.height + legend + margin
 
     def legend_rows(self, graph: Graph, layout: Layout, limit: float) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
         """Entries (x, name, swatch) in rows no wider than `limit`, with the width of each row."""
@@ -231,13 +245,15 @@ class _Judge:
         s, margin = self.style.sizes, self.style.sizes["margin"]
         graph, layout = found.graph, found.layout
         marks: list[Mark] = []
-        if self.title:
-            paint = self.style.roles["title"]
-            y = margin + paint.size
-            marks.append(Text(margin, y, self.title, "title"))
-            marks.append(Text(margin + text.width(self.title, paint.size, paint.weight) + 6.0, y, self.totals(graph), "totals"))
+        y = margin
+        for line in self.heading():
+            y += max(self.style.roles[role].size for _, role in line) * 1.35
+            x = margin
+            for string, role in line:
+                marks.append(Text(x, y - self.style.roles[role].size * 0.3, string, role))
+                x += self.wide([(string, role)]) + 6.0
         left = (found.width - layout.width) / 2
-        top = margin + self.heading()
+        top = margin + self.heading_height()
         marks.extend(shifted(mark, left, top) for mark in self.form.draw(graph, layout, self.style))
         inner = found.width - 2 * margin
         entries: list[Mark] = []

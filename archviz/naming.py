@@ -30,9 +30,18 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
     """A title for each module of `graph`: from `table` by class name, or the class in words without the model's own name
     in front (``GPT2Block`` → ``Block``), or for a container the attribute that holds it."""
     table = table or {}
-    known = {**{m.id: m for m in graph.modules.values()}}
     prefix = _family(graph)
-    return {key: table.get(module.cls) or _title(module, prefix) for key, module in known.items()}
+    attributes: dict[tuple[tuple[NodeId, ...], str], set[str]] = {}
+    for module in graph.modules.values():
+        attributes.setdefault((module.scope, module.cls), set()).add(module.path)
+    found = {}
+    for key, module in graph.modules.items():
+        paths = {path.rsplit(".", 1)[-1] for path in attributes[module.scope, module.cls]}
+        if len(paths) > 1 and not any(any(c.isdigit() for c in path) for path in paths):
+            found[key] = _spelt(module.path)        # two of one class side by side: what tells them apart is the attribute
+        else:
+            found[key] = table.get(module.cls) or _title(module, prefix)
+    return found
 
 
 def title(cls: str, graph: Graph, table: Mapping[str, str] | None = None) -> str:
@@ -42,13 +51,18 @@ def title(cls: str, graph: Graph, table: Mapping[str, str] | None = None) -> str
 
 def _title(module: Module, prefix: tuple[str, ...]) -> str:
     if module.cls in CONTAINERS or not module.cls:
-        parts = module.path.split(".")
-        name = parts[-1]
-        if name.isdigit() and len(parts) > 1:
-            name = f"{parts[-2]} {int(name) + 1}"
-        spelt = name.replace("_", " ").strip()
-        return spelt[:1].upper() + spelt[1:]
+        return _spelt(module.path)
     return _readable(module.cls, prefix)
+
+
+def _spelt(path: str) -> str:
+    """The attribute that holds a module, in words: ``encoder.layers.0`` → ``Layers 1``."""
+    parts = path.split(".")
+    name = parts[-1]
+    if name.isdigit() and len(parts) > 1:
+        name = f"{parts[-2]} {int(name) + 1}"
+    spelt = name.replace("_", " ").strip()
+    return spelt[:1].upper() + spelt[1:]
 
 
 def _readable(cls: str, prefix: tuple[str, ...]) -> str:

@@ -58,11 +58,36 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     elif node.kind == "parameter":
         lines = [(text.pretty(node.id.split(".")[-1]), "label"), (values["out"], "sublabel")]
     else:
-        lines = [(text.caption(style.captions, node.op, values) + count, "label")]
+        label = _called(node, incoming, style) + text.caption(style.captions, _known(node.op, style), values) + count
+        lines = [(label, "label")]
+        if text.width(label, style.roles["label"].size) > style.sizes["break_label"] and ", " in label:
+            head, rest = label.split(", ", 1)
+            lines = [(head, "label"), (rest, "sublabel")]
     limit = style.sizes["max_label"]
     kept = tuple((text.fit(line, style.roles[role].size, limit, style.roles[role].weight), role) for line, role in lines if line)
     bands = tuple(f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
     return Look(kind, kept, False, bands, times > 1, arrow)
+
+
+def _known(op: str, style: Style) -> str:
+    """The op itself, or the layer its class is named after: ``LlamaRMSNorm`` → ``RMSNorm``, ``GELUActivation`` → ``GELU``."""
+    if op in style.captions or not op[:1].isupper():
+        return op
+    bare = op.removesuffix("Activation")
+    return max((key for key in style.captions if key[:1].isupper() and bare.endswith(key)), key=len, default=op)
+
+
+def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+    """What an embedding or a projection is called beside its kind: ``position``, ``Q``; with a space after it, or nothing."""
+    own = node.id.split("@")[0].rsplit(".", 1)[-1]
+    if own in style.titles and node.kind == "linear":
+        return style.titles[own] + " "
+    if node.kind != "embedding":
+        return ""
+    spelt = own.lower().split("_")
+    if len(spelt) > 1 and spelt[-1].startswith("embedding"):
+        return " ".join(spelt[:-1]) + " "
+    return "" if incoming else "position "
 
 
 def _port_name(node: Node) -> str:
@@ -153,7 +178,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     marks: list[Mark] = []
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(_depth(graph, entry[0]))):
         marks.append(_frame(graph, key, place, layout, style, names[key]))
-    for route in layout.routes:
+    for route in sorted(layout.routes, key=lambda route: not route.skip):      # where both share a line, the main one is on top
         role = "edge skip" if route.skip else "edge"
         marks.append(Group((Link(route.points, role, style.sizes["bend"], True, style.sizes["arrow"]),),
                            "link", f"{route.src}->{route.dst}"))
@@ -281,9 +306,10 @@ def _glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:
     size = style.roles["shape"].size
     x, y = points[-1]
+    upward = len(points) > 1 and points[-2][1] > y
     if direction == "right":
         return Text(x - style.sizes["arrow"] - 1.5, y + size * 0.72 + 1.5, label, "shape", "end")
-    return Text(x + 2.5, y - 2.2, label, "shape")
+    return Text(x + 2.5, y + size * 0.72 + 2.0 if upward else y - 2.2, label, "shape")
 
 
 # ------------------------------------------------------------------------------------------------ legend

@@ -65,3 +65,4 @@ class Layout:
     height: float
     titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)   # baseline start of a frame's title
     direction: str = "down"
+    cuts: tuple[int, ...] = ()      # for every place where a run was wrapped, how many frames deep it is

@@ -115,11 +115,13 @@ def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[
         exclusive -= {t for t in net.targets if net.start == IN or len(set(net.targets)) > 1 or not loose.get(net.start, False)}
     for key in done:
         loose[key] = loose[key] or key in exclusive
+    moved: set[str] = set()
     for key in reversed(done):
         later = [layer[t] for t in succ[key] if position[t] > position[key]]
-        if later and loose[key]:
-            layer[key] = max(layer[key], min(later) - 1)
-    return layer, {key for key in done if loose[key]}
+        if later and loose[key] and min(later) - 1 > layer[key]:
+            layer[key] = min(later) - 1
+            moved.add(key)
+    return layer, moved
 
 
 def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, float]) -> Layered:

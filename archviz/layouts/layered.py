@@ -52,23 +52,25 @@ class Block:
 
 def layered(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
             direction: str = "down", limit: float = math.inf) -> Layout:
-    """Lay `graph` out, `direction` "down" or "right"; whatever is longer than `limit` along the flow wraps.
+    """Lay `graph` out, `direction` "down", "right" or "up"; whatever is longer than `limit` along the flow wraps.
 
     spacing: along (between layers), across (between neighbours), beside (a line and a box), lane (between lines), track (between
     turns), pad (inside a frame), gutter (between wrapped columns).
     """
-    return _Nest(graph, sizes, frames, spacing, direction == "right").layout(limit)
+    return _Nest(graph, sizes, frames, spacing, direction).layout(limit)
 
 
 class _Nest:
     """The frames of one graph, and the nets of each."""
 
     def __init__(self, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-                 spacing: Mapping[str, float], turned: bool) -> None:
-        self.graph, self.sizes, self.frames, self.spacing, self.turned = graph, sizes, frames, spacing, turned
+                 spacing: Mapping[str, float], direction: str) -> None:
+        self.graph, self.sizes, self.frames, self.spacing, self.direction = graph, sizes, frames, spacing, direction
+        self.turned, self.upward, self.length = direction == "right", direction == "up", 0.0
         self.scope = {node.id: node.scope for node in graph.nodes}
         self.children: dict[str, list[str]] = {"": []}
         self.index: dict[str, int] = {}
+        self.deep: dict[str, int] = {"": 0}
         for node in graph.nodes:
             parent = ""
             for scope in node.scope:
@@ -77,6 +79,7 @@ class _Nest:
                     self.children[key] = []
                     self.children[parent].append(key)
                     self.index[key] = node.index
+                    self.deep[key] = self.deep[parent] + 1
                 parent = key
             self.children[parent].append(node.id)
             self.index[node.id] = node.index
@@ -106,6 +109,7 @@ class _Nest:
 
     def layout(self, limit: float) -> Layout:
         root = self._block("", limit)
+        self.length = root.height
         nodes: dict[NodeId, Place] = {}
         boxes: dict[NodeId, Place] = {}
         titles: dict[NodeId, tuple[float, float]] = {}
@@ -126,29 +130,45 @@ class _Nest:
 
         settle("", root, 0.0, 0.0)
         fields = self.fields
-        routes = []
+        routes, passing = [], skips(self.graph)
         for edge in self.flows:
             points: list[tuple[float, float]] = []
             for frame, _, target in self.path(edge.src, edge.dst):
                 u0, v0 = origin[frame]
-                points += [self._turned(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
-            routes.append(Route(edge.src, edge.dst, _clean(points), _detours(points)))
+                points += [self._point(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
+            routes.append(Route(edge.src, edge.dst, _clean(points), (edge.src, edge.dst) in passing))
         width, height = self._turned(root.width, root.height)
-        return Layout(nodes, boxes, tuple(routes), width, height, titles, "right" if self.turned else "down")
+        return Layout(nodes, boxes, tuple(routes), width, height, titles, self.direction, tuple(self.cuts))
+
+    def _label(self, width: float, height: float) -> tuple[float, float]:
+        """Room across and along the flow for what is written beside an arrow."""
+        return (height, width + self.spacing["arrow"] + 4.0) if self.turned and width else (width, height)
 
     def _turned(self, a: float, b: float) -> tuple[float, float]:
         return (b, a) if self.turned else (a, b)
 
     def _place(self, u: float, v: float, width: float, height: float) -> Place:
+        if self.upward:
+            return Place(u, self.length - v - height, width, height)
         return Place(*self._turned(u, v), *self._turned(width, height))
+
+    def _point(self, u: float, v: float) -> tuple[float, float]:
+        return (u, self.length - v) if self.upward else self._turned(u, v)
 
     def _block(self, key: str, limit: float) -> Block:
         if not key:
             self.fields: dict[str, Field] = {}
+            self.cuts: list[int] = []
         pad, frame = self.spacing["pad"], self.frames.get(_bare(key), Frame()) if key else Frame()
         before, after, left, right = (pad, pad, pad, pad) if key else (0.0, 0.0, 0.0, 0.0)
         if key:
-            before, left = (before, left + frame.bar) if self.turned else (before + frame.bar, left)
+            # the title's row is the frame's upper edge, whichever way the flow runs
+            if self.turned:
+                left = pad * 0.5 + frame.bar
+            elif self.upward:
+                after = frame.bar + self.spacing["along"] * 0.4
+            else:
+                before = max(before, frame.bar)
         room = limit - before - after
         items: dict[str, Item] = {}
         children: dict[str, Block] = {}
@@ -160,25 +180,24 @@ class _Nest:
             else:
                 size = self.sizes[child]
                 width, height = self._turned(size.width, size.height)
-                items[child] = Item(child, width, height, self.index[child], joint=size.joint, label=self._turned(*size.label))
-        content = self._wrapped(items, self.nets[key], room)
+                items[child] = Item(child, width, height, self.index[child], joint=size.joint,
+                                    label=self._label(*size.label))
+        content = self._wrapped(items, self.nets[key], room, self.deep[key])
         self.fields[key] = content
         if not key:
             return Block(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
-        for (_, target), points in content.hops.items():      # carry lines that cross the border through the padding
-            assert points or target
         _extend(content, before, after)
         text = frame.title + frame.count + (4.0 if frame.count else 0.0)
         baseline = frame.bar * 0.78 + 1.0
         if self.turned:
             height = max(content.height + before + after, text + 2 * pad)
             return Block(content, content.width + left + right, height, left, before, (pad, baseline), children)
-        width, du, x = _title_room(content, text, pad)
+        width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
         return Block(content, width, content.height + before + after, du, before, (x, baseline), children)
 
     # ------------------------------------------------------------------------------------------ wrapping
 
-    def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float) -> Field:
+    def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float, deep: int) -> Field:
         whole = _solve(items, nets, self.spacing)
         if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:
             return whole
@@ -186,6 +205,7 @@ class _Nest:
         cuts = _cut(ends, limit - 2 * self.spacing["gutter"], self._bundles(whole, nets, len(ends)))
         if not cuts:
             return whole
+        self.cuts += [deep] * len(cuts)
         segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
         feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
         for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):     # a source stands in the column it feeds
@@ -266,6 +286,25 @@ class _Nest:
         return Field(x, height, at, ins, outs, hops)
 
 
+def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
+    """The edges that pass by what another way between their ends goes through."""
+    found = set()
+    for node in graph.nodes:
+        entering = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        if len(entering) < 2:
+            continue
+        first = min(graph.by_id[edge.src].index for edge in entering)
+        above: set[NodeId] = set()
+        waiting = [edge.src for edge in entering]
+        while waiting:
+            for edge in graph.incoming[waiting.pop()]:
+                if edge.src not in above and edge.role != "recurrent" and graph.by_id[edge.src].index >= first:
+                    above.add(edge.src)
+                    waiting.append(edge.src)
+        found |= {(edge.src, node.id) for edge in entering if edge.src in above}
+    return found
+
+
 def _frame(scope: NodeId) -> str:
     return f"▣{scope}"      # a frame may share its id with nothing else in a level
 
@@ -274,18 +313,19 @@ def _bare(key: str) -> NodeId:
     return key[1:]
 
 
-def _title_room(content: Field, text: float, pad: float) -> tuple[float, float, float]:
-    """Width of the frame, where its content starts, and where its title starts: beside the lines that enter on top."""
+def _title_room(content: Field, crossing: Mapping[str, float], text: float, pad: float) -> tuple[float, float, float]:
+    """Width of the frame, where its content starts, and where its title starts: beside the lines that cross its row."""
     width = content.width + 2 * pad
     if not text:
         return width, pad, pad
-    ports = [u + pad for u in content.ins.values()]
+    ports = [u + pad for u in crossing.values()]
     if not ports:
         return max(width, text + 2 * pad), max(pad, (text + 2 * pad - content.width) / 2), pad
     left = max(pad + text + 3.0 - min(ports), 0.0)
     right = max(text + pad + 3.0 - (width - max(ports)), 0.0)
-    if left <= right:
-        return width + left, pad + left, pad
+    if left <= right or left < 12.0:        # a little more room goes to both sides: the content stays in the middle
+        both = left if left < 12.0 else 0.0
+        return width + left + both, pad + left, pad
     return width + right, pad, width + right - pad - text
 
 
@@ -345,7 +385,7 @@ def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]
         lead = spacing["turn"] if depth else 0.0
         for (net, _), row in zip(spans.items(), rows, strict=True):
             if row is not None:
-                tracks[k][net] = v + (0.0 if k == 0 else lead) + row * spacing["track"]
+                tracks[k][net] = v + lead + row * spacing["track"]
         v += (lead + (depth - 1) * spacing["track"] if depth else 0.0)
         v += max(spacing["along"] * (0.45 if border and not depth else 1.0), label + 1.5 if label else 0.0)
         if k == count - 2 and not depth:
@@ -411,8 +451,3 @@ def _clean(points: Sequence[tuple[float, float]]) -> Points:
             continue
         kept.append(p)
     return tuple(kept)
-
-
-def _detours(points: Sequence[tuple[float, float]]) -> bool:
-    """Does the line leave its course and come back to it: a skip?"""
-    return len(_clean(points)) > 3 and abs(points[0][0] - points[-1][0]) < 12.0
