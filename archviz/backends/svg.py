@@ -87,8 +87,8 @@ class _Writer:
             _set(element, **{"class": _class(group.role)})
         if group.node:
             _set(element, id=self.id(group.node), **{"data-node": clean(group.node)})
-        if group.title:
-            element.set_desc(clean(group.title))
+        if title := clean(group.title):
+            element.set_desc(title)
         for child in self.elements(group.marks):
             element.add(child)
         return element

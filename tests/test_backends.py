@@ -1,0 +1,275 @@
+"""SVG, PDF and PNG: valid whatever the names hold, the same bytes every time, the declared size, our own fonts."""
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Picture
+
+from archviz.backends import pdf, png, svg
+from archviz.errors import ArchvizError
+from archviz.scene import Box, Circle, Group, Image, Link, Mark, Paint, Path, Scene, Text, lowered
+from archviz.style import load_style
+from archviz.text import clean
+from tests.test_scene import marks
+
+NS = "{http://www.w3.org/2000/svg}"
+HREF = "{http://www.w3.org/1999/xlink}href"
+SHEET = {
+    "conv": Paint(fill="#ee9900", stroke="#553300"), "add": Paint(fill="#ffffff", stroke="#000000", dash=(2, 1.5)),
+    "edge": Paint(stroke="#404040", stroke_width=0.7), "label": Paint(size=7), "image": Paint(opacity=0.5),
+    "strong": Paint(size=9, weight="bold", italic=True, color="#123456", opacity=0.25),
+}
+HOSTILE = [
+    '<script>alert("1")</script>', "a & b", "]]>", "'\"", "line\nbreak\r\tx", "\x00\x01\x1b\x7f\ud800\ufffe\uffff",
+    "\u05e9\u05dc\u05d5\u05dd/x", "\u202eevil", "a  b ", "&amp;", "<!-- -->", "層.0", "</svg>", "", "%s{}", "\\u0000", "𝔘"]
+
+
+def picture(width: int = 2, height: int = 2) -> bytes:
+    out = io.BytesIO()
+    Picture.new("RGB", (width, height), (255, 0, 0)).save(out, "png")
+    return out.getvalue()
+
+
+def figure(*many: Mark, **facts: str) -> Scene:
+    return Scene(many, SHEET, 144.54, 72.27, "A title", "What it shows", facts=facts)
+
+
+FIGURE = figure(
+    Group((Box(10, 10, 60, 20, "conv", 2), Text(40, 22.4, "3×3 conv, 64", "label", "middle")),
+          "conv", "layers.0", "tip"),
+    Link(((40, 30), (40, 50), (90, 50), (90, 60)), "edge"), Circle(100, 20, 5, "add"),
+    Text(80, 40, "first", "label"), Text(80, 48, "second", "label"), trace="meta")
+
+
+def tree(scene: Scene) -> ElementTree.Element:
+    return ElementTree.fromstring(svg.render(scene))
+
+
+Drawn = Iterator[tuple[ElementTree.Element, dict[str, str]]]
+
+
+def drawn(element: ElementTree.Element, inherited: Mapping[str, str] = MappingProxyType({})) -> Drawn:
+    """Every drawn element, with the attributes it has or inherits."""
+    resolved = {**inherited, **element.attrib}
+    if element.tag.removeprefix(NS) in ("path", "text", "image"):
+        yield element, resolved
+    for child in element:
+        yield from drawn(child, resolved)
+
+
+# ------------------------------------------------------------------------------------------------ SVG
+
+def test_the_size_is_declared_in_millimetres_and_drawn_in_points() -> None:
+    root = tree(FIGURE)
+    assert (root.get("width"), root.get("height")) == ("50.8mm", "25.4mm")     # 2 inches by 1
+    assert root.get("viewBox") == "0 0 144.54 72.27"
+
+
+def test_each_element_says_what_it_draws() -> None:
+    root = tree(FIGURE)
+    assert root.findtext(f"{NS}title") == "A title" and root.findtext(f"{NS}desc") == "What it shows"
+    assert root.findtext(f"{NS}metadata/{{urn:archviz}}facts") == '{"trace": "meta"}'
+    group = root.find(f"{NS}g[@data-node='layers.0']")
+    assert group is not None and group.get("class") == "conv" and group.findtext(f"{NS}title") == "tip"
+    assert Counter(look["class"] for _, look in drawn(root)) == {
+        "conv": 1, "label": 3, "edge": 1, "edge-head": 1, "add": 1}
+
+
+def test_looks_are_attributes_and_need_no_css() -> None:
+    written = svg.render(FIGURE).decode()
+    assert "<style" not in written and "style=" not in written
+    looks = {look["class"]: look for _, look in drawn(tree(FIGURE))}
+    assert looks["conv"]["fill"] == "#ee9900" and looks["conv"]["stroke"] == "#553300"
+    assert looks["edge"]["fill"] == "none" and looks["edge"]["stroke-width"] == "0.7"
+    assert looks["edge-head"]["fill"] == "#404040" and "stroke" not in looks["edge-head"]
+    assert looks["add"]["stroke-dasharray"] == "2 1.5" and "stroke-dasharray" not in looks["conv"]
+    assert looks["label"]["font-size"] == "7" and looks["label"]["fill"] == "#000000"
+    assert looks["label"]["font-family"].startswith("Liberation Sans, Arial")
+    strong = next(drawn(tree(figure(Text(1, 2, "x", "strong", "end", 90.0)))))[1]
+    assert {"font-weight": "bold", "font-style": "italic", "fill": "#123456", "fill-opacity": "0.25",
+            "text-anchor": "end", "transform": "rotate(90 1 2)"}.items() <= strong.items()
+
+
+@given(st.lists(marks, max_size=8).map(tuple))
+def test_rich_marks_are_drawn_as_their_lowered_ones(many: tuple[Mark, ...]) -> None:
+    scene = figure(*many)
+    assert svg.render(scene) == svg.render(lowered(scene))
+
+
+@given(st.lists(marks, max_size=8).map(tuple), st.text(), st.text(), st.text())
+def test_any_scene_is_valid_xml(many: tuple[Mark, ...], title: str, description: str, fact: str) -> None:
+    root = tree(replace(figure(*many, note=fact), title=title, description=description))
+    assert (root.findtext(f"{NS}title") or "") == clean(title)
+    assert (root.findtext(f"{NS}desc") or "") == clean(description)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_name_is_data(name: str) -> None:
+    scene = figure(Group((Text(5, 5, name, "label"), Box(1, 1, 5, 5, "conv")), "conv", name, name), note=name)
+    root = tree(scene)
+    tip = ["title"] if clean(name) else []
+    assert [e.tag.removeprefix(NS) for e in root.iter()] == [
+        "svg", "title", "desc", "metadata", "{urn:archviz}facts", "g", *tip, "text", "path"]
+    assert (next(drawn(root))[0].text or "") == clean(name)
+    group = root.find(f"{NS}g")
+    assert group is not None and group.get("data-node", "") == clean(name)
+    assert pdf.render(scene).startswith(b"%PDF") and png.render(scene, dpi=50).startswith(b"\x89PNG")
+
+
+@given(st.lists(st.text("ab.-/@", min_size=1, max_size=4), max_size=12))
+def test_ids_are_unique_and_carry_the_prefix(nodes: list[str]) -> None:
+    inner = tuple(Group((), "conv", node) for node in nodes)
+    root = tree(replace(figure(*inner), uid="fig2"))
+    ids = [element.get("id", "") for element in root.iter() if element.get("id")]
+    assert len(ids) == len(set(ids)) == len(nodes) + 1
+    assert all(re.fullmatch(r"fig2(-[A-Za-z0-9_-]*)?", i) for i in ids)
+    assert [g.get("data-node") for g in root.iter(f"{NS}g")] == nodes
+
+
+def test_numbers_are_short() -> None:
+    scene = figure(Box(1 / 3, -1e-9, 1e-3, 7.10, "conv"))
+    assert 'd="M0.33 0L0.33 0L0.33 7.1L0.33 7.1Z"' in svg.render(scene).decode()
+
+
+def test_the_background_is_the_sheets() -> None:
+    scene = replace(FIGURE, sheet={**SHEET, "background": Paint(fill="#fffff0")})
+    first, look = next(drawn(tree(scene)))
+    assert look["fill"] == "#fffff0" and first.get("d") == "M0 0L144.54 0L144.54 72.27L0 72.27Z"
+
+
+def test_an_image_is_inside_the_file() -> None:
+    element, look = next(drawn(tree(figure(Image(1, 2, 30, 40, picture())))))
+    assert b64decode(element.attrib[HREF].removeprefix("data:image/png;base64,")) == picture()
+    assert (look["x"], look["y"], look["width"], look["height"], look["opacity"]) == ("1", "2", "30", "40", "0.5")
+
+
+@pytest.mark.parametrize(("href", "kept"), [
+    ("https://example.org/a?b&c", True), ("#layer", True), ("docs/a.html", True), ("mailto:a@b.c", True), ("", False),
+    ("javascript:alert(1)", False), ("JavaScript:alert(1)", False), ("java\nscript:alert(1)", False),
+    ("data:text/html,x", False), (" javascript:alert(1)", False)])
+def test_links_lead_to_places_only(href: str, kept: bool) -> None:
+    root = tree(figure(Group((Circle(5, 5, 2, "add"),), "conv", "n", href=href)))
+    assert [a.get(HREF) for a in root.iter(f"{NS}a")] == ([href] if kept else [])
+    assert len(list(drawn(root))) == 1
+
+
+@pytest.mark.parametrize("backend", [svg, pdf, png])
+def test_a_role_without_paint_is_named(backend: object) -> None:
+    with pytest.raises(ArchvizError, match="no role 'cube side'"):
+        backend.render(figure(Box(1, 1, 2, 2, "cube side")))  # type: ignore[attr-defined]
+
+
+def test_another_process_writes_the_same_bytes() -> None:
+    script = ("import hashlib, sys; from tests.test_backends import FIGURE, svg, pdf, png\n"
+              "print(*(hashlib.sha256(b.render(FIGURE)).hexdigest() for b in (svg, pdf, png)))")
+    runs = {subprocess.run([sys.executable, "-c", script], env={"PYTHONHASHSEED": seed, "PATH": "", "PYTHONPATH": "."},
+                           capture_output=True, text=True, check=True).stdout for seed in ("1", "2")}
+    assert len(runs) == 1 and len(runs.pop().split()) == 3
+
+
+# ------------------------------------------------------------------------------------------------ PNG
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Picture.open(io.BytesIO(data)).convert("RGBA"))
+
+
+def chunks(data: bytes) -> dict[bytes, bytes]:
+    found, at = {}, 8
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        body, check = data[at + 8:at + 8 + size], data[at + 8 + size:at + 12 + size]
+        assert struct.pack(">I", zlib.crc32(kind + body)) == check
+        found[kind] = body
+        at += 12 + size
+    return found
+
+
+@pytest.mark.parametrize("dpi", [72, 300])
+def test_a_png_has_its_resolution(dpi: int) -> None:
+    data = png.render(FIGURE, dpi=dpi)
+    assert pixels(data).shape == (dpi, 2 * dpi, 4)
+    assert struct.unpack(">IIB", chunks(data)[b"pHYs"]) == (round(dpi / 0.0254), round(dpi / 0.0254), 1)
+
+
+def test_a_png_shows_shapes_and_words_at_their_place() -> None:
+    scale = 144 / 72.27
+    inked = pixels(png.render(figure(Box(10, 10, 60, 20, "conv"), Text(80, 40, "word", "label")), dpi=144))
+    assert tuple(inked[int(20 * scale), int(40 * scale)]) == (0xEE, 0x99, 0x00, 255)
+    assert tuple(inked[int(5 * scale), int(5 * scale)]) == (0, 0, 0, 0)
+    words = inked[int(33 * scale):int(42 * scale), int(80 * scale):int(98 * scale), 3]
+    assert (words > 128).mean() > 0.1           # no font would leave nothing at all
+
+
+def test_words_in_other_scripts_do_not_take_the_rest_away() -> None:
+    alone, mixed = (pixels(png.render(figure(Text(10, 40, words, "label")), dpi=144)) for words in ("conv", "conv 層"))
+    scale = 144 / 72.27
+    here = np.s_[int(30 * scale):int(45 * scale), int(10 * scale):int(25 * scale)]
+    assert alone[here].any() and (alone[here] == mixed[here]).all()
+
+
+@pytest.mark.parametrize("dpi", [0, -1, 1, 10_000_000])
+def test_a_png_nobody_can_draw_is_refused(dpi: int) -> None:
+    with pytest.raises(ArchvizError, match="million pixels"):
+        png.render(replace(FIGURE, width=60, height=60), dpi=dpi)
+
+
+# ------------------------------------------------------------------------------------------------ PDF
+
+def test_a_pdf_is_one_page_of_the_figures_size() -> None:
+    data = pdf.render(FIGURE)
+    (page,) = re.findall(rb"/MediaBox\s*\[([\d. ]+)\]", data)
+    assert [float(n) for n in page.split()] == pytest.approx([0, 0, 144, 72])
+
+
+def test_a_pdf_has_title_alternative_text_and_our_font_and_no_clock() -> None:
+    data = pdf.render(FIGURE)
+    assert b"/Title(A title)" in data and b"/Alt(What it shows)" in data
+    # Six letters and a plus: a subset.
+    assert set(re.findall(rb"/BaseFont/[A-Z]{6}\+([A-Za-z-]+)", data)) == {b"LiberationSans"}
+    assert b"/FontFile" in data and b"/ToUnicode" in data
+    assert b"/CreationDate" not in data and b"/ModDate" not in data
+    assert len(data) < 40_000
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.text('#"\\$[]{}<>&x\n', max_size=12), st.text(max_size=12))
+def test_titles_are_never_typst_code(title: str, description: str) -> None:
+    assert pdf.render(replace(FIGURE, title=title, description=description)).startswith(b"%PDF")
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="needs pdftotext")
+def test_the_words_of_a_pdf_can_be_selected() -> None:
+    words = subprocess.run(["pdftotext", "-", "-"], input=pdf.render(FIGURE), capture_output=True, check=True).stdout
+    assert {"3×3 conv, 64", "first", "second"} <= {line.strip() for line in words.decode().splitlines()}
+
+
+@pytest.mark.parametrize(("backend", "package"), [(png, "resvg_py"), (pdf, "typst")])
+def test_a_missing_converter_is_named(backend: object, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ArchvizError, match=package.replace("_", ".") + r".*") as error:
+        backend.render(FIGURE)  # type: ignore[attr-defined]
+    assert error.value.hint.startswith("pip install")
+
+
+def test_every_role_of_the_block_style_can_be_drawn() -> None:
+    sheet = load_style("block").roles
+    many = tuple(mark for role in sheet for mark in (Box(1, 1, 9, 9, role), Text(2, 2, role, role)))
+    roles = {look["class"] for _, look in drawn(tree(Scene(many, sheet, 50, 50)))}
+    assert roles == {role.replace(" ", "-") for role in sheet}
+    assert isinstance(lowered(Scene(many, sheet, 50, 50)).marks[0], Path)
