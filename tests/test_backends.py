@@ -37,7 +37,8 @@ SHEET = {
 }
 HOSTILE = [
     '<script>alert("1")</script>', "a & b", "]]>", "'\"", "line\nbreak\r\tx", "\x00\x01\x1b\x7f\ud800\ufffe\uffff",
-    "\u05e9\u05dc\u05d5\u05dd/x", "\u202eevil", "a  b ", "&amp;", "<!-- -->", "層.0", "</svg>", "", "%s{}", "\\u0000", "𝔘"]
+    "\u05e9\u05dc\u05d5\u05dd/x", "\u202eevil", "a  b ", "&amp;", "<!-- -->", "層.0", "</svg>", "", "%s{}", "\\u0000",
+    "𝔘"]
 
 
 def picture(width: int = 2, height: int = 2) -> bytes:
