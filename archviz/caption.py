@@ -42,10 +42,10 @@ class Part:
 def describe(graph: Graph, drawn: Graph | None = None) -> str:
     """The caption of `graph`; `drawn` (a cut of it) adds how to read what the figure repeats."""
     parts = _opened(_parts(graph))
-    whole = _listed(_phrases(parts))
+    whole = _listed(_phrases(_told_apart(parts)))
     name = text.clean(graph.name) or "Model"
     sentences = [f"{name}: {whole}." if whole else f"{name}."]
-    costs = _costs(graph)
+    costs = _costs(graph, drawn or graph)
     if costs:
         sentences.append(costs)
     if any(node.shared for node in graph.nodes):
@@ -66,23 +66,23 @@ def _repeats(graph: Graph) -> bool:
         graph.modules[frame].repeat > 1 for node in graph.nodes for frame in node.scope if frame in graph.modules)
 
 
-def _costs(graph: Graph) -> str:
+def _costs(graph: Graph, drawn: Graph) -> str:
     numbers = [f"{text.units(graph.params)} parameters" if graph.params else "",
                f"{text.units(graph.flops / 2)} multiply-accumulates" if graph.flops else ""]
     known = [number for number in numbers if number]
     if not known:
         return ""
-    inputs = [node for node in graph.nodes if node.kind == "input" and node.out]
-    sizes = [_input(node) for node in inputs[:3]]
-    return f"{' and '.join(known)}{' for ' + _listed(sizes) if sizes else ''}."
+    inputs = [drawn.by_id.get(node.id, node) for node in graph.nodes if node.kind == "input" and node.out]
+    sizes = list(dict.fromkeys(map(_input, inputs)))
+    return f"{' and '.join(known)}{' for ' + _listed(sizes) if 0 < len(sizes) <= 3 else ''}."
 
 
 def _input(node: Node) -> str:
     spec = node.out[0]
-    if spec.axes in ("NL", "NT") and spec.dtype.startswith("int"):
+    if len(spec.shape) == 2 and spec.dtype.startswith("int"):
         return f"{spec.shape[1]} tokens" if spec.shape[1] != 1 else "one token"
     size = text.shape(spec)
-    return f"{_article(size)} {size} input"
+    return f"{_article(size)} {size} input" if "×" in size else f"an input of length {size}"
 
 
 # ------------------------------------------------------------------------------------------------ the parts of a model
@@ -110,7 +110,7 @@ def _parts(graph: Graph) -> tuple[Part, ...]:
         cls, path = (module.cls, module.path) if module else (key, key)
         one = _module_noun(cls, path, graph)
         inside = tuple(build(child) for child in children[key])
-        return Part(key, one, f"{one}s", cls, path, sizes[key], inside, tuple(kinds[key]))
+        return Part(key, one, _plural(one), cls, path, sizes[key], inside, tuple(kinds[key]))
 
     return tuple(build(key) for key in children[""])
 
@@ -163,11 +163,18 @@ def _leaf_noun(node: Node) -> tuple[str, str]:
             return "state-space scan", "state-space scans"
         case _:
             noun = text.pretty(node.op)
-    return noun, f"{noun}s"
+    return noun, _plural(noun)
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith(UNCOUNTED):
+        return f"{noun} layers"
+    return noun if noun.endswith("s") else f"{noun}es" if noun.endswith(("ch", "sh", "x")) else f"{noun}s"
 
 
 def _kernel(size: object) -> str:
-    return "×".join(map(str, _flat(size))) + " " if _flat(size) else ""
+    flat = _flat(size)
+    return f"{'×'.join(map(str, flat))} " if len(flat) > 1 else f"{flat[0]}-wide " if flat else ""
 
 
 def _flat(value: object) -> list[object]:
@@ -198,6 +205,15 @@ def _alike(a: Part, b: Part) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ in words
+
+def _told_apart(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Neighbours of one class that are not alike go by their attribute's name: an encoder and a decoder."""
+    def named(part: Part) -> Part:
+        twins = [o for o in parts if o is not part and o.inside and o.cls == part.cls and not _alike(part, o)]
+        name = text.pretty(part.path.split(".")[-1])
+        return replace(part, one=name, many=_plural(name)) if part.inside and twins else part
+    return tuple(map(named, parts))
+
 
 def _runs(parts: Sequence[Part]) -> list[tuple[Part, ...]]:
     """Neighbours that are alike, together; leaves that are called the same, too."""
@@ -245,7 +261,7 @@ def _run(run: tuple[Part, ...]) -> str:
     if not first.inside:
         if len(run) > 1:
             return f"{_number(len(run))} {first.many}"
-        return first.one if first.one.endswith(UNCOUNTED) else f"{_article(first.one)} {first.one}"
+        return _with_article(first.one)
     inner = [_main(part) for part in run]
     blocks = [found for found in inner if found]
     if len(run) > 1 and len(blocks) == len(run) and any(len(found) > 1 for found in blocks):
@@ -257,13 +273,13 @@ def _run(run: tuple[Part, ...]) -> str:
         return f"{_number(len(run))} {_block(first, len(run))}{_contents(run[-1])}"
     found = inner[0]
     if found and len(found) > 1:
-        return f"{_article(first.one)} {first.one} of {_run(found)}"
-    return f"{_article(first.one)} {first.one}{_contents(first)}"
+        return f"{_with_article(first.one)} of {_run(found)}"
+    return f"{_with_article(first.one)}{_contents(first)}"
 
 
 def _main(part: Part) -> tuple[Part, ...]:
-    """The run of modules that makes up most of `part`, if there is one."""
-    runs = [run for run in _runs(_opened(part.inside)) if run[0].inside]
+    """The run of numbered modules that makes up most of `part`, if there is one."""
+    runs = [run for run in _runs(_opened(part.inside)) if run[0].inside and run[0].path[-1:].isdigit()]
     heaviest = max(runs, key=lambda run: sum(p.size for p in run), default=())
     return heaviest if sum(p.size for p in heaviest) >= 0.6 * part.size else ()
 
@@ -272,7 +288,7 @@ def _block(part: Part, count: int) -> str:
     noun = part.one if part.cls not in CONTAINERS else "block"
     if noun.split()[-1] not in UNITS:
         noun += " block"
-    return noun if count == 1 else f"{noun}s"
+    return noun if count == 1 else _plural(noun)
 
 
 def _contents(part: Part) -> str:
@@ -281,13 +297,19 @@ def _contents(part: Part) -> str:
     convs = [run for run in runs if run[0].kinds and set(run[0].kinds) <= {"conv"} and not run[0].inside]
     if runs and len(convs) == len(runs) and 1 < sum(map(len, convs)) <= 4:
         kernels = [p.one.removesuffix(" convolution") for run in convs for p in run]
-        return f" ({_listed(kernels)} convolutions)" if all(k != "convolution" for k in kernels) else ""
+        if len(set(kernels)) == 1:
+            return f" ({_number(len(kernels))} {convs[0][0].many})"
+        return f" ({_listed(kernels)} convolutions)" if "convolution" not in kernels else ""
     names = list(dict.fromkeys(run[0].one if len(run) == 1 else f"{_number(len(run))} {run[0].many}" for run in runs))
     return f" ({_listed(names)})" if 1 < len(names) <= 4 else ""
 
 
 def _number(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else str(count)
+
+
+def _with_article(noun: str) -> str:
+    return noun if noun.endswith((*UNCOUNTED, "s")) else f"{_article(noun)} {noun}"
 
 
 def _article(noun: str) -> str:
