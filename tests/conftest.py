@@ -1,0 +1,33 @@
+"""What all tests share: the command line in a process of its own, and property tests that find the same things every time."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A failure on one machine must be one on every other, and two slow cores must not turn a deadline into a failure.
+settings.register_profile("archviz", deadline=None, derandomize=True, database=None,
+                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.load_profile("archviz")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """``run("model.py", "-o", "x.svg", env={…})``: archviz in a fresh process, in the test's own folder."""
+
+    def archviz(*args: object, cwd: Path | None = None, env: dict[str, str] | None = None,
+                timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "archviz", *map(str, args)], cwd=cwd or tmp_path, capture_output=True, text=True,
+            encoding="utf-8", timeout=timeout, stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", **(env or {})})
+
+    return archviz
