@@ -33,14 +33,14 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Grap
         calls = [tape.calls[number] for number in numbers]
         call = calls[-1]
         params, shared = _parameters(calls, tape, counted)
-        name, op, sort = call.group or (call.id, call.op, kind[numbers[-1]])
-        node = Node(name, call.scope, op, sort, _attrs(calls, tape), _out(calls, numbers, tape, read), params,
+        node_id, op, sort = call.group or (call.id, call.op, kind[numbers[-1]])
+        node = Node(node_id, call.scope, op, sort, _attrs(calls, tape), _out(calls, numbers, tape, read), params,
                     sum(c.flops for c in calls), index=len(nodes), shared=shared)
         nodes.append(node)
         outside = [ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != call.group or not call.group]
         for slot, ref in enumerate(dict.fromkeys(outside) if call.group else outside):
             source = tape.calls[ref.call]
-            edges.append(Edge(source.group[0] if source.group else source.id, name, source.out.get(ref.path), slot=slot))
+            edges.append(Edge(source.group[0] if source.group else source.id, node_id, source.out.get(ref.path), slot=slot))
     nodes.extend(_unused(tape, counted, {node.id for node in nodes}, len(nodes)))
     used = {id for node in nodes for id in node.scope}
     return Graph(name, tuple(nodes), tuple(edges), {id: m for id, m in tape.modules.items() if id in used}, dict(facts or {}))
@@ -98,7 +98,7 @@ def _content(tape: Tape) -> list[bool]:
             found.append(_numbers(call.out))
         elif call.how in ("parameter", "module"):
             found.append(True)
-        elif call.how == "constant" or not any(True for _ in call.operands()):
+        elif call.how == "constant" or not call.operands():
             found.append(False)
         else:
             found.append(any(found[ref.call] for ref in call.operands()) and (_numbers(call.out) or call.how == "output"))
@@ -117,7 +117,7 @@ def _kind(call: Call, tape: Tape, content: list[bool]) -> str:
     if call.module is not None:
         return kinds.kind_of(call.module)
     kind = kinds.kind_of_function(call.op)
-    operands = list(call.operands())
+    operands = call.operands()
     live = [ref for ref in operands if content[ref.call]]
     if not operands:
         return "constant"
@@ -154,7 +154,7 @@ def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
         found = attrs.of_layer(call.module)
     elif call.how in ("function", "method"):
         found = attrs.of_function(call.op, call.args, call.kwargs)
-        weight = next((tape.calls[r.call].out.get(r.path) for r in list(call.operands())[1:2]), None)
+        weight = next((tape.calls[r.call].out.get(r.path) for r in call.operands()[1:2]), None)
         if weight is not None and call.op.startswith("conv") and len(weight.shape) > 2:
             first, second = ("in_channels", "out_channels") if "transpose" in call.op else ("out_channels", "in_channels")
             groups = int(found.get("groups", 1))

@@ -6,7 +6,7 @@ May import torch, ir.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,10 +49,13 @@ class Call:
     group: tuple[NodeId, str, str] | None = None
     error: str = ""
 
-    def operands(self) -> Iterator[Ref]:
+    taken: tuple[Ref, ...] | None = None
+
+    def operands(self) -> tuple[Ref, ...]:
         """The tensors it takes, in the order of its arguments."""
-        yield from refs(self.args)
-        yield from refs(self.kwargs)
+        if self.taken is None:
+            self.taken = (*refs(self.args), *refs(self.kwargs))
+        return self.taken
 
 
 @dataclass
@@ -67,57 +70,59 @@ class Tape:
     notes: list[str] = field(default_factory=list)
 
 
-def refs(value: Any) -> Iterator[Ref]:
-    """Every `Ref` in nested tuples, lists, dicts and slices."""
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from refs(item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from refs(item)
-    elif isinstance(value, slice):
-        yield from refs((value.start, value.stop, value.step))
+def refs(value: Any) -> list[Ref]:
+    """Every `Ref` in what `swap` made."""
+    kind = type(value)
+    if kind is Ref:
+        return [value]
+    if kind is tuple or kind is list:
+        return [ref for item in value for ref in refs(item)]
+    if kind is dict:
+        return [ref for item in value.values() for ref in refs(item)]
+    if kind is slice:
+        return refs((value.start, value.stop, value.step))
+    return []
+
+
+_ATOMS = frozenset({str, int, float, bool, type(None), torch.dtype, torch.device, torch.Size})
 
 
 def swap(value: Any, tensor: Callable[[torch.Tensor], Any]) -> Any:
     """`value` with every tensor replaced; containers become plain tuples, lists, dicts, whatever class they were of."""
+    if type(value) in _ATOMS:
+        return value
     if isinstance(value, torch.Tensor):
         return tensor(value)
-    if isinstance(value, (str, int, float, bool, type(None), torch.dtype)):
-        return value
     if isinstance(value, tuple):
         return tuple([swap(item, tensor) for item in value])
     if isinstance(value, (list, set, frozenset)):
         return [swap(item, tensor) for item in value]
-    if isinstance(value, Mapping):
-        return {key: swap(item, tensor) for key, item in value.items()}
     if isinstance(value, slice):
         return slice(swap(value.start, tensor), swap(value.stop, tensor), swap(value.step, tensor))
+    if isinstance(value, Mapping):
+        return {key: swap(item, tensor) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: swap(getattr(value, f.name, None), tensor) for f in dataclasses.fields(value)}
     return value
 
 
-def tensors(value: Any, path: Path = ()) -> Iterator[tuple[Path, torch.Tensor]]:
+def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
     """Every tensor in nested tuples, lists, dicts and dataclasses, and where it is."""
+    if type(value) in _ATOMS:
+        return []
     if isinstance(value, torch.Tensor):
-        yield path, value
-    elif isinstance(value, (str, int, float, bool, type(None))):
-        return
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        for name in value._fields:
-            yield from tensors(getattr(value, name), (*path, name))
-    elif isinstance(value, (tuple, list)):
-        for i, item in enumerate(value):
-            yield from tensors(item, (*path, i))
+        return [(path, value)]
+    if isinstance(value, (tuple, list)):
+        keys: Iterable[Any] = getattr(value, "_fields", range(len(value)))
+        items = zip(keys, value, strict=True)
     elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from tensors(item, (*path, key))
+        items = zip(value.keys(), value.values(), strict=True)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for f in dataclasses.fields(value):
-            yield from tensors(getattr(value, f.name, None), (*path, f.name))
+        names = [f.name for f in dataclasses.fields(value)]
+        items = zip(names, [getattr(value, name, None) for name in names], strict=True)
+    else:
+        return []
+    return [found for key, item in items for found in tensors(item, (*path, key))]
 
 
 _NAMES: dict[torch.dtype, str] = {}
