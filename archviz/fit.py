@@ -192,7 +192,7 @@ class _Judge:
         bends = sum(len(route.points) - 2 for route in layout.routes)
         if layout.direction == "around":        # a U says more about its network than anything it could be wrapped into
             return height * 0.5
-        turns = sum(20.0 + 90.0 * deep for deep in layout.cuts)      # a block cut in two is hard to read
+        turns = sum(50.0 + 90.0 * deep for deep in layout.cuts)      # a block cut in two is hard to read
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
 
     # -------------------------------------------------------------------------------------------- the page around it

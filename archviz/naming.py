@@ -5,7 +5,6 @@ In: a graph.  Out: a title per module call.  Imports ir only.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 
 from archviz.ir import Graph, Module, NodeId
@@ -41,7 +40,18 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
             found[key] = _spelt(module.path)        # two of one class side by side: what tells them apart is the attribute
         else:
             found[key] = table.get(module.cls) or _title(module, prefix)
-    return found
+    return _numbered(graph, found)
+
+
+def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
+    """Frames of one name side by side get numbers, unless one of them already stands for many."""
+    alike: dict[tuple[tuple[NodeId, ...], str], list[NodeId]] = {}
+    for key, module in graph.modules.items():
+        alike.setdefault((module.scope, names[key]), []).append(key)
+    for keys in alike.values():
+        if len(keys) > 1 and all(graph.modules[key].repeat == 1 for key in keys):
+            names.update({key: f"{names[key]} {i + 1}" for i, key in enumerate(keys)})
+    return names
 
 
 def title(cls: str, graph: Graph, table: Mapping[str, str] | None = None) -> str:
@@ -66,6 +76,9 @@ def _spelt(path: str) -> str:
 
 
 def _readable(cls: str, prefix: tuple[str, ...]) -> str:
+    family = "".join(prefix)
+    if family and cls.startswith(family) and cls[len(family):len(family) + 1].isupper():
+        cls, prefix = cls[len(family):], ()
     spelt = words(cls)
     if tuple(spelt[:len(prefix)]) == prefix and len(spelt) > len(prefix):
         spelt = spelt[len(prefix):]
@@ -78,11 +91,11 @@ def _readable(cls: str, prefix: tuple[str, ...]) -> str:
 def _family(graph: Graph) -> tuple[str, ...]:
     """The words that the model's class and most of its modules' classes begin with: ``("GPT2",)``."""
     model = words(graph.name)
-    classes = [words(cls) for cls in sorted({m.cls for m in graph.modules.values()} - CONTAINERS)]
+    classes = sorted({m.cls for m in graph.modules.values()} - CONTAINERS)
     best: tuple[str, ...] = ()
     for n in range(1, len(model)):
         prefix = tuple(model[:n])
-        count = Counter(tuple(spelt[:n]) == prefix and len(spelt) > n for spelt in classes)[True]
+        count = sum(cls.startswith("".join(prefix)) and cls != "".join(prefix) for cls in classes)
         if count >= 2 and count * 2 >= len(classes):
             best = prefix
     return best

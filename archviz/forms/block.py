@@ -143,7 +143,7 @@ def _evened(graph: Graph, found: dict[NodeId, Size], step: float) -> dict[NodeId
     """Boxes of one frame as wide as its widest, where that is no more than half as wide again."""
     siblings: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
-        if not found[node.id].joint:
+        if not found[node.id].joint and node.kind not in ("input", "output"):
             siblings.setdefault(node.scope[-1] if node.scope else "", []).append(node.id)
     for group in siblings.values():
         for key in group:
@@ -161,7 +161,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     for key, module in graph.modules.items():
         name = text.fit(names[key], paint.size, style.sizes["max_label"], paint.weight)
         room[key] = Frame(text.width(name, paint.size, paint.weight), text.width(_count(module.repeat, module.shared), bold.size, bold.weight),
-                          paint.size * style.sizes["leading"] + 1.0)
+                          paint.size * style.sizes["leading"] + 1.0, module.repeat > 1)
     return room
 
 

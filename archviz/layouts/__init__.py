@@ -27,11 +27,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame needs beside its content: the width of its title, the width of its ×N, the height of that row."""
+    """What a frame needs beside its content: the width of its title, the width of its ×N, the height of that row.
+
+    A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.
+    """
 
     title: float = 0.0
     count: float = 0.0
     bar: float = 0.0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

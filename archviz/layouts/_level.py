@@ -171,6 +171,11 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
             upper = chains.get((net.source, at - 1)) or elements[net.start]
             straight = mains.get(target) == net.source
             wires.append(Wire(net.source, upper, elements[target], 2.0 if straight else 1.0))
+    # what only passes through on its way to something deeper keeps to the left, so that skips have the right to themselves
+    through = {net.source for net in nets if net.start == IN
+               and all(t == OUT or layer[t] > 0 and not items[t].joint for t in net.targets)}
+    for row in layers:
+        row.sort(key=lambda element: element.net not in through)
     layered = Layered(layers, wires, elements, chains, mains, sides, loose, _branches(nets, items, mains))
     _order(layered)
     return layered

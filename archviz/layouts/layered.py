@@ -169,7 +169,7 @@ class _Nest:
                 after = frame.bar + self.spacing["along"] * 0.4
             else:
                 before = max(before, frame.bar)
-        room = limit - before - after
+        room = math.inf if frame.whole else limit - before - after
         items: dict[str, Item] = {}
         children: dict[str, Block] = {}
         for child in self.children[key]:

@@ -16,6 +16,8 @@ from archviz.style import Style
 CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
 """Classes whose name says nothing about the content."""
 
+SHORT = 8       # things directly inside a container that is no more than plumbing
+
 
 def tidy(graph: Graph, style: Style, **options: Any) -> Graph:
     """Dissolve the frames that say nothing.  Ids, parameters, FLOPs and edges stay as they are."""
@@ -42,10 +44,18 @@ def tidy(graph: Graph, style: Style, **options: Any) -> Graph:
             modules[child] = _joined(modules[child], modules[frame])
             _replace_child(children, modules, frame, child, True)
     gone |= _shells(children, modules, gone)
+    gone |= {key for key in modules if key not in gone and _is_plumbing(key, children, modules)}
     if not gone:
         return graph
     kept = {key: replace(module, scope=_without(module.scope, gone)) for key, module in modules.items() if key not in gone}
     return replace(graph, nodes=tuple(_moved(node, gone) for node in graph.nodes), modules=kept)
+
+
+def _is_plumbing(frame: NodeId, children: dict[NodeId, dict[NodeId, bool]], modules: dict[NodeId, Module]) -> bool:
+    """A short unnamed container in the forward of a named class: the class is the block, the container a way to write it."""
+    module = modules[frame]
+    return (module.cls in CONTAINERS and module.repeat == 1 and len(children[frame]) <= SHORT and bool(module.scope)
+            and modules[module.scope[-1]].cls not in CONTAINERS)
 
 
 def _keeps_outer(outer: Module, inner: Module) -> bool:
