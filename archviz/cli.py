@@ -21,6 +21,7 @@ from archviz import __version__
 from archviz.errors import ArchvizError
 
 PATIENCE = 1.0      # seconds before progress is shown
+TICK = 0.2          # seconds between two looks at it
 
 EXAMPLES = """\
 examples:
@@ -220,32 +221,36 @@ def _report(figure: object, outputs: Sequence[Path], verbose: bool) -> None:
 
 @contextlib.contextmanager
 def progress(show: bool) -> Iterator[Callable[[str], None]]:
-    """A function to tell the steps to; once they take longer than a second, a bar on a terminal, or a line per step."""
-    start, now = time.monotonic(), [""]
-    stop = threading.Event()
+    """A function to tell the steps to.  After a second: a running clock on a terminal, else a line a step."""
+    step, since, stop = "", time.monotonic(), threading.Event()
 
-    def bar() -> None:
+    def tell(name: str) -> None:
+        nonlocal step, since
+        step, since = name, time.monotonic()
+
+    def lines() -> None:
+        told = ""
+        while not stop.wait(TICK):
+            if step != told and time.monotonic() - since > PATIENCE:
+                told = step
+                say(f"{step} …")
+
+    def clock() -> None:
         if stop.wait(PATIENCE):
             return
         from tqdm import tqdm
 
-        # Steps are of unknown length: the bar says which one, and for how long.
-        with tqdm(bar_format="archviz: {desc} … {elapsed}", leave=False, file=sys.stderr) as shown:
-            shown.start_t -= PATIENCE
-            while not stop.wait(0.2):
-                shown.set_description_str(now[0])
+        with tqdm(bar_format="archviz: {desc} … {elapsed}", leave=False, file=sys.stderr) as bar:
+            bar.start_t -= PATIENCE
+            while not stop.wait(TICK):
+                bar.set_description_str(step)
 
-    def step(name: str) -> None:
-        now[0] = name
-        if show and not sys.stderr.isatty() and time.monotonic() - start > PATIENCE:
-            say(f"{name} …")
-
-    thread = threading.Thread(target=bar, daemon=True)
-    if show and sys.stderr.isatty():
+    thread = threading.Thread(target=clock if sys.stderr.isatty() else lines, daemon=True)
+    if show:
         thread.start()
     try:
-        yield step
+        yield tell
     finally:
         stop.set()
-        if thread.ident is not None:
+        if show:
             thread.join()

@@ -60,7 +60,7 @@ class Loaded:
                     with _user_code(self.source):
                         given = given()
                 except Exception as error:
-                    raise _blamed(error, f"example_inputs of {self.source}") from error
+                    raise blamed(error, f"example_inputs of {self.source}") from error
             return guess.from_value(given, f"example_inputs of {self.source}")
         return guess.from_model(module)
 
@@ -130,7 +130,7 @@ def _run_file(path: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
-        raise _blamed(error, path.name) from error
+        raise blamed(error, path.name) from error
     return module
 
 
@@ -141,11 +141,11 @@ def _import(name: str) -> ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise _blamed(error, name) from error
+            raise blamed(error, name) from error
         raise ArchvizError(f"there is no module {error.name}", "a module is looked for in this folder and in the "
                            "environment archviz runs in") from error
     except (Exception, SystemExit) as error:
-        raise _blamed(error, name) from error
+        raise blamed(error, name) from error
 
 
 def _on_path(folder: Path) -> None:
@@ -165,7 +165,7 @@ def _user_code(name: str) -> Iterator[None]:
         sys.argv = argv
 
 
-def _blamed(error: BaseException, where: str) -> ArchvizError:
+def blamed(error: BaseException, where: str) -> ArchvizError:
     """The user's error in one line: file, line and message of the innermost frame that is theirs."""
     what = type(error).__name__
     message = " ".join(str(error).split())
@@ -197,7 +197,7 @@ def _lookup(module: ModuleType, name: str, where: str) -> Any:
             known = [n for n, v in vars(module).items() if not n.startswith("_") and _is_candidate(v)]
             raise ArchvizError(f"there is no {name} in {where}", did_you_mean(name, known)) from None
         except Exception as error:              # a lazy module may fail to import what it names
-            raise _blamed(error, where) from error
+            raise blamed(error, where) from error
     return value
 
 

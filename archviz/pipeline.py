@@ -11,6 +11,7 @@ import json
 import os
 import re
 import stat
+import traceback
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,9 @@ from archviz.style import Style, length, load_style, style_names
 
 GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 MOST_TRIES = 4      # failed guesses that an error tells
+BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
+"""Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
+
 PLUGINS = ("forms", "layouts", "passes", "backends")
 
 Step = Callable[[str], None]
@@ -98,17 +102,20 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
     loaded = load(target, args)
     step("trace")
     graph = _traced(loaded.instance or loaded.build, lambda module: loaded.inputs(module, inputs), loaded.source)
+    failed = graph.attrs.get("report", {}).get("failed")
+    if failed and all(node.kind in BEFORE for node in graph.nodes):
+        raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
+                           "change --input, or the file's example_inputs")
     return replace(graph, name=_name(target.rpartition(":")[2], graph.name))
 
 
 def _saved(path: Path) -> Graph:
     try:
-        return ir.from_json(path.read_text("utf-8"))
+        return ir.from_json(path.read_bytes().decode("utf-8", "surrogatepass"))
     except OSError as error:
         raise ArchvizError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        what = f"{type(error).__name__}: {_one_line(error)}" if not isinstance(error, ValueError) else _one_line(error)
-        raise ArchvizError(f"{path} is not a graph that archviz wrote: {what}",
+    except (ValueError, RecursionError) as error:
+        raise ArchvizError(f"{path} is not a graph that archviz wrote: {_one_line(error)}",
                            f"write one with: archviz model.py -o {path.name}") from None
 
 
@@ -134,9 +141,11 @@ def _traced(model: Any, inputs: Any, source: str) -> Graph:
     except ArchvizError:
         raise
     except Exception as error:
-        from archviz.load import _blamed
+        from archviz.load import blamed
 
-        raise _blamed(error, source) from error
+        if Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(Path(__file__).parent):
+            raise       # not the user's mistake
+        raise blamed(error, source) from error
 
 
 def _name(named: str, cls: str) -> str:
@@ -188,7 +197,7 @@ class Figure:
         `options` go to the backend that knows them (``dpi`` of png).  Raises `ArchvizError` for an unknown suffix.
         """
         if suffix == GRAPH:
-            return ir.to_json(self.graph).encode()
+            return ir.to_json(self.graph).encode("utf-8", "surrogatepass")
         backend = find("backends", suffix).render
         known = inspect.signature(backend).parameters
         written: bytes = backend(self.scene, **{key: value for key, value in options.items() if key in known})
@@ -363,5 +372,5 @@ def _plain(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: object) -> str:
     return " ".join(str(error).split())
