@@ -63,7 +63,6 @@ class Style:
     form: str
     layout: str
     direction: str = "auto"
-    font: str = "Liberation Sans"
     page: Page = field(default_factory=Page)
     passes: tuple[str, ...] = ()
     fuse: tuple[str, ...] = ()
@@ -75,7 +74,7 @@ class Style:
     sizes: Mapping[str, float] = field(default_factory=dict)
 
 
-WORDS = ("form", "layout", "direction", "font")                     # key → one word
+WORDS = ("form", "layout", "direction")                             # key → one word
 LISTS = ("passes", "fuse", "hide")                                  # key → a list of words
 TABLES = ("page", "colors", "captions", "titles", "sizes")          # key → name → value
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value

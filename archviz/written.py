@@ -43,7 +43,7 @@ def read(data: bytes | str, name: str) -> Written:
             node = loader.get_single_node()
         finally:
             loader.dispose()
-        return Written({}, f"{name}:1") if node is None else _written(node, name, ())
+        return Written({}, f"{name}:1") if node is None else _written(node, name, (), {})
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
@@ -51,7 +51,9 @@ def read(data: bytes | str, name: str) -> Written:
         raise ArchvizError(f"{where}: not valid YAML: {problem}") from None
 
 
-def _written(node: yaml.Node, name: str, outside: tuple[int, ...]) -> Written:
+def _written(node: yaml.Node, name: str, outside: tuple[int, ...], done: dict[int, Written]) -> Written:
+    if id(node) in done:    # an alias: read once, or aliases of aliases of aliases would take for ever
+        return done[id(node)]
     where = f"{name}:{node.start_mark.line + 1}"
     if id(node) in outside:
         raise ArchvizError(f"{where}: an alias stands inside its own anchor")
@@ -59,11 +61,15 @@ def _written(node: yaml.Node, name: str, outside: tuple[int, ...]) -> Written:
     if len(outside) > 8:
         raise ArchvizError(f"{where}: nested too deeply")
     if isinstance(node, yaml.SequenceNode):
-        return Written(tuple(_written(child, name, outside) for child in node.value), where)
-    if isinstance(node, yaml.MappingNode):
-        return Written({_written(key, name, outside): _written(value, name, outside)
-                        for key, value in node.value}, where)
-    return Written(None if node.tag.endswith(":null") else str(node.value), where)
+        found = Written(tuple(_written(child, name, outside, done) for child in node.value), where)
+    elif isinstance(node, yaml.MappingNode):
+        # Keys are read each for itself, so that a repeated alias stays two keys, and `items` can refuse the second.
+        found = Written({_written(key, name, outside, {}): _written(value, name, outside, done)
+                         for key, value in node.value}, where)
+    else:
+        found = Written(None if node.tag.endswith(":null") else str(node.value), where)
+    done[id(node)] = found
+    return found
 
 
 def mistake(at: Written, message: str, hint: str = "") -> ArchvizError:

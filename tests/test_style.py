@@ -65,6 +65,17 @@ def test_kinds_differ_without_colour(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_stripes_show_on_their_boxes_without_colour(name: str) -> None:
+    style = load_style(name)
+    stripes = {role: paint.fill for role, paint in style.roles.items() if role.endswith(" band") and paint.fill}
+    boxes = {rule.split(" > ")[0] for rule in style.fuse} & set(style.kinds)
+    for band, fill in stripes.items():
+        for kind in boxes:
+            under = style.roles[style.kinds[kind].role].fill or "#ffffff"
+            assert abs(lightness(fill) - lightness(under)) >= 4, (band, kind)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_kind_is_drawn_and_named(name: str) -> None:
     style = load_style(name)
     assert set(style.kinds) == set(KINDS)
@@ -176,6 +187,7 @@ def test_overrides_go_on_top() -> None:
     ("extends: block\ndirection: up\n", 2, r"unknown direction 'up'"),
     ("extends: block\ndirection: down\ndirection: right\n", 3, r"the key 'direction' stands here twice"),
     ("extends: block\n\nextends: base\n", 3, r"stands here twice"),
+    ("extends: &a block\ncaptions: {*a : x,\n  *a : y}\n", 1, r"the key 'block' stands here twice"),
     ("- extends\n", 1, r"here must stand a table"),
     ("extends: block\nroles: {conv: {fill: none}\n", 3, r"not valid YAML"),
     ("extends: blok\n", 1, r"there is no style 'blok'\n  did you mean block\?"),
@@ -234,6 +246,12 @@ def test_length(string: str, points: float) -> None:
 def test_not_a_length(string: str) -> None:
     with pytest.raises(ArchvizError, match="is not a length"):
         length(string)
+
+
+def test_aliases_of_aliases_are_read_once() -> None:
+    laughs = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'ha'] * 9)}]\n" for i in range(40))
+    content = written.read(laughs, "laughs.yaml")
+    assert isinstance(content.value, dict) and len(content.value) == 40
 
 
 @given(st.text("{}[]:,&*!#'\"- \nab", max_size=30))
