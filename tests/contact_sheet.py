@@ -2,8 +2,8 @@
 
 usage: python tests/contact_sheet.py OUT [--width MM]... [name...]
 
-Writes OUT/<name>-<width>.svg and .png, OUT/index.html and OUT/overview-<width>.png, and prints one row per figure:
-seconds to trace and to draw, nodes traced and drawn, size on paper, and what the linter counted.
+Writes OUT/<name>-<width>.svg and .png, OUT/index.html and OUT/overview-<width>-<n>.png, and prints one row per
+figure: seconds to trace and to draw, nodes traced and drawn, size on paper, and what the linter counted.
 """
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.lint import FAULTS, LINTER, lint  # noqa: E402
 from tests.zoo import CASES  # noqa: E402
 
 WIDTHS = (174, 84)
+PER_PAGE = 6      # figures in one overview picture, so that it can be looked at without being shrunk
 PIXELS_PER_MM = 4.0
 HEAD = """<!doctype html><meta charset='utf-8'><title>archviz zoo</title><style>
 body { font: 11px sans-serif; margin: 8px; background: #ddd }
@@ -92,22 +93,23 @@ def draw(name: str, widths: list[int] | tuple[int, ...], out: Path) -> list[tupl
 
 
 def sheet(out: Path, rows: dict[str, str]) -> None:
-    """The overview: all figures of one width side by side at their printed size, as HTML and as a picture."""
+    """The overview: figures of one width side by side at their printed size, as HTML and as pictures."""
     pages = {}
     for width in sorted({key.rpartition("-")[2] for key in rows}, key=int, reverse=True):
-        cells = "".join(
-            f"<figure><figcaption><b>{key}</b> {html.escape(row)}</figcaption><img src='{key}.svg'></figure>"
-            for key, row in rows.items() if key.endswith(f"-{width}"))
-        pages[width] = f"<section id='w{width}'>{cells}</section>"
+        keys = [key for key in rows if key.endswith(f"-{width}")]
+        for page in range(0, len(keys), PER_PAGE):
+            pages[f"{width}-{page // PER_PAGE + 1}"] = "".join(
+                f"<figure><figcaption><b>{key}</b> {html.escape(rows[key])}</figcaption><img src='{key}.svg'></figure>"
+                for key in keys[page:page + PER_PAGE])
     index = out / "index.html"
-    index.write_text(HEAD + "".join(pages.values()))
+    index.write_text(HEAD + "".join(f"<section id='w{name}'>{cells}</section>" for name, cells in pages.items()))
     from playwright.sync_api import sync_playwright
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1830, "height": 1000})
         page.goto(index.resolve().as_uri())
-        for width in pages:
-            page.locator(f"#w{width}").screenshot(path=str(out / f"overview-{width}.png"))
+        for name in pages:
+            page.locator(f"#w{name}").screenshot(path=str(out / f"overview-{name}.png"))
         browser.close()
 
 
