@@ -40,7 +40,7 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Grap
         outside = [ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != call.group or not call.group]
         for slot, ref in enumerate(dict.fromkeys(outside) if call.group else outside):
             source = tape.calls[ref.call]
-            edges.append(Edge(source.group[0] if source.group else source.id, node_id, source.out.get(ref.path), slot=slot))
+            edges.append(Edge(source.group[0] if source.group else source.id, node_id, _spec(tape, ref), slot=slot))
     nodes.extend(_unused(tape, counted, {node.id for node in nodes}, len(nodes)))
     used = {id for node in nodes for id in node.scope}
     return Graph(name, tuple(nodes), tuple(edges), {id: m for id, m in tape.modules.items() if id in used}, dict(facts or {}))
@@ -77,13 +77,18 @@ def _together(tape: Tape, kept: set[int]) -> Iterator[list[int]]:
         yield open
 
 
+def _spec(tape: Tape, ref: Ref) -> TensorSpec | None:
+    number, path = ref.origin
+    return tape.calls[number].out.get(path)
+
+
 def _out(calls: list[Call], numbers: list[int], tape: Tape, read: Mapping[int, list[tuple[int, Ref]]]) -> tuple[TensorSpec, ...]:
     """What a node gives: all that a single call gave; of a composite function, what others read."""
     if len(calls) > 1:
         used = sorted({(number, ref) for number in numbers for reader, ref in read.get(number, ()) if reader > numbers[-1]},
                       key=lambda pair: pair[0])
         if used:
-            return tuple(tape.calls[number].out[ref.path] for number, ref in used)
+            return tuple(_spec(tape, ref) for _, ref in used)
     return tuple(calls[-1].out.values())
 
 

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from archviz.errors import ArchvizError
 from archviz.ir import Graph, NodeId
@@ -22,6 +23,7 @@ from archviz.trace import build, program
 from archviz.trace.borrow import borrowed
 from archviz.trace.ghost import Ghost
 from archviz.trace.record import record, walk
+from archviz.trace.symbolic import symbolic
 from archviz.trace.tape import Tape
 
 SHARE_OF_MEMORY = 0.6
@@ -102,39 +104,40 @@ class _Climb:
         self.model, self.inputs, self.name, self.start = model, inputs, name, start
         self.notes: list[str] = []
         self.guessed = False
-        self.errors: list[tuple[Inputs, BaseException]] = []
 
     def run(self) -> Trace:
         module = self._build(ghosts=True)
         tries = self._tries(module)
         if not tries:
             return self._symbolic(module)
+        errors: list[BaseException] = []
         for given in tries:
             tape, error = self._record(module, given, ghosts=True)
             if error is None:
                 return self._trace(module, tape, "ghost", given)
-            self.errors.append((given, error))
-        size = sum(t.numel() * t.element_size() for _, m in walk(module) for t in m.parameters(recurse=False))
-        reason = f"{type(self.errors[0][1]).__name__}: {_first_line(self.errors[0][1])}"
-        real = size < SHARE_OF_MEMORY * free_memory()
-        if real:
-            if not isinstance(self.model, nn.Module):
-                module = self._build(ghosts=False)
-            tries = self._tries(module)
-            self.errors.clear()
-        else:
-            self.notes.append(f"its weights ({size / 2**30:.0f} GiB) do not fit in memory")
-        for given in tries:
-            tape, error = self._record(module, given, ghosts=not real, invent=not real)
-            if error is None:
-                self.notes.append(f"values decide its path ({reason})")
-                return self._trace(module, tape, "real" if real else "invented", given)
-            self.errors.append((given, error))
+            errors.append(error)
         if not self.guessed:
-            return self._trace(module, tape, "real" if real else "invented", tries[0], error)
+            worth = [0]
+        else:  # a wrong guess is as wrong with values
+            worth = [n for n, error in enumerate(errors) if _wants_values(error)]
+        real = bool(worth) and _bytes(module) < SHARE_OF_MEMORY * free_memory()
+        if worth and not real:
+            self.notes.append(f"its weights ({_bytes(module) / 2**30:.0f} GiB) do not fit in memory")
+        if real and not isinstance(self.model, nn.Module):
+            module = self._build(ghosts=False)
+            tries = self._tries(module)
+        rung = "real" if real else "invented"
+        for n in worth:
+            tape, error = self._record(module, tries[n], ghosts=not real, invent=not real)
+            if error is None:
+                self.notes.append(f"values decide its path ({_said(errors[n])})")
+                return self._trace(module, tape, rung, tries[n])
+            errors[n] = error
+        if not self.guessed:
+            return self._trace(module, tape, rung, tries[0], errors[0])
         raise NothingRan(
-            f"none of the inputs tried can be given to {self.name or type(module).__name__}:\n" + "\n".join(
-                f"  {given.note or shapes(given)}: {type(error).__name__}: {_first_line(error)}" for given, error in self.errors))
+            f"none of the inputs tried can be given to {self.name or type(module).__name__}\n" + "\n".join(
+                f"  {given.note or shapes(given)}: {_said(error)}" for given, error in zip(tries, errors, strict=True)))
 
     def _tries(self, module: nn.Module) -> list[Inputs]:
         given = self.inputs(module) if callable(self.inputs) else self.inputs
@@ -152,7 +155,7 @@ class _Climb:
                 with Ghost(building=True):
                     return self.model()
             except Exception as error:
-                self.notes.append(f"it could not be built without weights ({type(error).__name__}: {_first_line(error)})")
+                self.notes.append(f"it could not be built without weights ({_said(error)})")
                 return self.model()
 
     def _record(self, module: nn.Module, given: Inputs, *, ghosts: bool, invent: bool = False,
@@ -178,7 +181,18 @@ class _Climb:
         return Trace(build.graph(tape, self.name or type(module).__name__, facts), report, tape, module)
 
     def _symbolic(self, module: nn.Module) -> Trace:
-        raise NothingRan(f"no input is known for {type(module).__name__}")
+        name = self.name or type(module).__name__
+        try:
+            with borrowed(module, ghosts=False):
+                found, module_, opaque = symbolic(module, name)
+        except Exception as error:
+            raise NothingRan(f"no input is known for {name}, and torch.fx cannot trace it without one: {_first_line(error)}",
+                             "give an input, such as --input 1x3x224x224") from error
+        notes = (*self.notes, "no input is known: traced symbolically, without shapes",
+                 *(f"{path} could not be looked into" for path in opaque))
+        report = Report("symbolic", notes, seconds=time.perf_counter() - self.start)
+        facts = {"report": {"rung": "symbolic", "notes": list(notes), "invented": False}}
+        return Trace(replace(found, attrs=facts), report, symbolic=module_)
 
 
 @contextmanager
@@ -226,6 +240,21 @@ def _own(value: Any) -> Any:
     if type(value) is dict:
         return {key: _own(item) for key, item in value.items()}
     return value
+
+
+def _bytes(module: nn.Module) -> int:
+    """What the weights of `module` take in memory."""
+    return sum(p.numel() * p.element_size() for _, m in walk(module) for p in m.parameters(recurse=False)
+               if not isinstance(p, UninitializedTensorMixin))
+
+
+def _wants_values(error: BaseException) -> bool:
+    """Whether `error` says that there was no value where code asked for one, or no rule for tensors without values."""
+    return isinstance(error, NotImplementedError) or "meta" in str(error)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_first_line(error)}"
 
 
 def _first_line(error: BaseException) -> str:

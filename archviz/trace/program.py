@@ -39,9 +39,10 @@ def program(tape: Tape, model: nn.Module) -> fx.GraphModule:
         return places[id(value)]
 
     def load(ref: Ref) -> fx.Node:
-        node = made[ref.call]
-        for n, key in enumerate(ref.path):
-            step = (ref.call, ref.path[: n + 1])
+        number, path = ref.origin
+        node = made[number]
+        for n, key in enumerate(path):
+            step = (number, path[: n + 1])
             if step not in items:
                 items[step] = graph.call_function(_item, (node, key))
             node = items[step]

@@ -77,6 +77,7 @@ class Recorder(TorchFunctionMode):
         self.model, self.watch = model, watch
         self.tape = Tape()
         self.values: dict[int, tuple[torch.Tensor, Ref]] = {}
+        self.views: dict[int, torch.Tensor] = {}  # id of a view → what it was taken from
         self.owned: dict[int, tuple[torch.Tensor, str, str]] = {}
         self.calls: Counter[str] = Counter()
         self.frames: list[_Frame] = []
@@ -84,7 +85,7 @@ class Recorder(TorchFunctionMode):
         self.counted = 0
         self.counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
         self.composite: tuple[FrameType, Group] | None = None
-        self.unwound: _Frame | None = None
+        self.unwound: tuple[_Frame, tuple[Any, ...]] | None = None
         self.failing: Call | None = None
         for path, module in walk(model):
             self._adopt(path, module)
@@ -124,12 +125,11 @@ class Recorder(TorchFunctionMode):
         """Put what failed at the end of the tape: the call that raised, or the module whose own code did."""
         call = self.failing
         if call is None:
-            frame = self.unwound or (self.frames[-1] if self.frames else None)
-            scope = (*frame.scope, frame.id) if frame and frame.id and not frame.leaf else frame.scope if frame else ()
+            frame, args = self.unwound or (None, ())
             if frame is not None and frame.leaf:
-                call = self._module_call(frame, (), {})
+                call = self._module_call(frame, args, {})
             else:
-                inside = frame.id if frame else ""
+                inside, scope = (frame.id, frame.inner) if frame else ("", ())
                 last = Ref(len(self.tape.calls) - 1, next(iter(self.tape.calls[-1].out), ())) if self.tape.calls else None
                 call = Call(f"{inside}/failed", scope, "function", type(error).__name__, args=(last,) if last else ())
         call.error = f"{type(error).__name__}: {error}"
@@ -237,17 +237,18 @@ class Recorder(TorchFunctionMode):
         frame = self.frames.pop()
         output = rest[-1]
         if output is None:
-            self.unwound = self.unwound or frame
+            self.unwound = self.unwound or (frame, args)
             return None
         if not frame.leaf:
             return None
         self.paused = True
         try:
             kwargs = rest[0] if len(rest) == 2 else {}
+            given = [tensor for _, tensor in tensors((args, kwargs))]
             if isinstance(output, torch.Tensor) and not getattr(module, "inplace", False):
-                if any(output is tensor for _, tensor in tensors((args, kwargs))):
+                if any(output is tensor for tensor in given):
                     output = output.view_as(output)  # its own tensor, so that each reader is linked to what it read
-            self._add(self._module_call(frame, args, kwargs), output, (args, kwargs))
+            self._add(self._module_call(frame, args, kwargs), output, given)
         finally:
             self.paused = False
         return output
@@ -307,7 +308,8 @@ class Recorder(TorchFunctionMode):
                 self.failing = None
                 return result  # an answer about a tensor
         call = self._function_call(func, name, how, args, kwargs, code)
-        self._add(call, wrote[0] if wrote and result is None else result, (), wrote)
+        call.silent = result is None
+        self._add(call, wrote[0] if call.silent else result, given, wrote)
         return result
 
     def _function_call(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
@@ -320,21 +322,32 @@ class Recorder(TorchFunctionMode):
 
     # ------------------------------------------------------------------------------------------ the tape
 
-    def _add(self, call: Call, output: Any, given: Any, wrote: Sequence[torch.Tensor] = ()) -> None:
-        """Put `call` on the tape: its output, the FLOPs since the last one, and what it wrote in place."""
+    def _add(self, call: Call, output: Any, given: Sequence[torch.Tensor], wrote: Sequence[torch.Tensor] = ()) -> None:
+        """Put `call` on the tape: its output, the FLOPs since the last one, and what it wrote in place.
+
+        Who reads a tensor that was written, or a tensor that the written one is a view of, reads what the call gave.
+        """
         self.failing = self.unwound = None
         number = len(self.tape.calls)
         total = self.counter.get_total_flops()
         call.flops, self.counted = total - self.counted, total
         for path, tensor in tensors(output):
             call.out[path] = spec(tensor)
-            self.values[id(tensor)] = (tensor, Ref(number, path))
+            if tensor._base is not None and not wrote:
+                parent = next((t for t in given if t is tensor._base or t._base is tensor._base), None)
+                if parent is not None and parent is not tensor:
+                    self.views[id(tensor)] = parent
+            if not call.silent:
+                self.values[id(tensor)] = (tensor, Ref(number, path))
         first = next(iter(call.out), ())
         for tensor in wrote:
-            call.wrote += tuple(ref for ref in (self._known_or_none(tensor),) if ref)
-            for same in (tensor, tensor._base):
-                if same is not None:
-                    self.values[id(same)] = (same, Ref(number, first))
+            call.wrote += tuple(ref for ref in (self._known_or_none(tensor),) if ref and ref.call != number)
+            written: torch.Tensor | None = tensor
+            while written is not None:
+                before = self._known_or_none(written)
+                made = before.origin if before and before.call != number else None
+                self.values[id(written)] = (written, Ref(number, first, made))
+                written = self.views.get(id(written))
         self.tape.calls.append(call)
         if self.watch is not None:
             self.watch(call.id, output)

@@ -21,10 +21,17 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A tensor on the tape: what call number `call` gave at `path`."""
+    """A tensor on the tape: what call number `call` gave at `path`, or wrote into; `made` is where it came into being,
+    if that is elsewhere."""
 
     call: int
     path: Path = ()
+    made: tuple[int, Path] | None = None
+
+    @property
+    def origin(self) -> tuple[int, Path]:
+        """The call that gave this very tensor, and where in what it gave."""
+        return self.made or (self.call, self.path)
 
 
 @dataclass(slots=True)
@@ -32,7 +39,7 @@ class Call:
     """One thing that ran.  `how` is ``input``, ``parameter``, ``constant``, ``module``, ``function``, ``method``,
     ``attribute`` or ``output``; `args` and `kwargs` are the call's own, with a `Ref` in the place of every tensor; `weights` names the
     parameters it holds, `wrote` what it changed in place, `group` the composite function it is part of
-    (id, name, kind), `error` how it failed."""
+    (id, name, kind), `error` how it failed; a `silent` call returned nothing."""
 
     id: NodeId
     scope: tuple[NodeId, ...]
@@ -48,6 +55,7 @@ class Call:
     wrote: tuple[Ref, ...] = ()
     group: tuple[NodeId, str, str] | None = None
     error: str = ""
+    silent: bool = False
 
     taken: tuple[Ref, ...] | None = None
 
