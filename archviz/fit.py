@@ -18,10 +18,12 @@ from archviz import text
 from archviz.errors import DoesNotFit
 from archviz.find import find
 from archviz.ir import Graph, NodeId
-from archviz.layouts import Layout
+from archviz.layouts import Frame, Layout, Size
 from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
 from archviz.style import Style
 
+NARROW = 300.0      # points; a page narrower than this is set tighter
+TIGHTER = {"box_x": 0.7, "across": 0.75, "beside": 0.8, "pad": 0.75, "gutter": 0.85, "legend_between": 0.8}
 FRACTIONS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32, 0.25, 0.2, 0.15, 0.11)     # of the page's height, tried as height of a column
 
 
@@ -44,8 +46,18 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class _Try:
+class _Cut:
+    """One level of detail: the graph, and what its form asks for."""
+
     graph: Graph
+    sizes: Mapping[NodeId, Size]
+    frames: Mapping[NodeId, Frame]
+    legend: list[tuple[str, tuple[Mark, ...]]]
+
+
+@dataclass(frozen=True)
+class _Try:
+    cut: _Cut
     layout: Layout
     width: float
     height: float
@@ -61,6 +73,7 @@ def fit(graph: Graph, style: Style, detail: Detail = Detail(), title: str | None
     Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when the page
     has no room even for a single box.
     """
+    style = _tightened(style) if style.page.width < NARROW else style
     judge = _Judge(graph, style, graph.name if title is None else title)
     pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
@@ -73,7 +86,13 @@ def fit(graph: Graph, style: Style, detail: Detail = Detail(), title: str | None
         best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed, closed)
         if not best.fits(style):
             raise _too_large(best, style, "even with everything collapsed" if not pinned else "with what is to be expanded")
-    return Drawing(best.graph, best.layout, judge.scene(best, description))
+    return Drawing(best.cut.graph, best.layout, judge.scene(best, description))
+
+
+def _tightened(style: Style) -> Style:
+    """The same style for one column: the smallest font the page allows, and less air."""
+    roles = {role: replace(paint, size=max(style.page.min_font, paint.size * 0.9)) for role, paint in style.roles.items()}
+    return replace(style, roles=roles, sizes={key: size * TIGHTER.get(key, 1.0) for key, size in style.sizes.items()})
 
 
 def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
@@ -126,7 +145,7 @@ def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId], closed
 
 def _too_large(found: _Try, style: Style, when: str) -> DoesNotFit:
     mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
-    graph = found.graph
+    graph = found.cut.graph
     drawn: dict[NodeId, int] = {}
     for node in graph.nodes:
         for scope in node.scope:
@@ -148,15 +167,17 @@ class _Judge:
         self.form: ModuleType = find("forms", style.form)
         self.layout = getattr(find("layouts", style.layout), style.layout)
         self.collapse = find("passes", "collapse")
-        self.cuts: dict[frozenset[NodeId], Graph] = {}
+        self.cuts: dict[frozenset[NodeId], _Cut] = {}
         self.tried: dict[tuple[frozenset[NodeId], str, float], _Try] = {}
 
-    def cut(self, opened: Iterable[NodeId]) -> Graph:
+    def cut(self, opened: Iterable[NodeId]) -> _Cut:
         """The graph with everything closed but `opened` (and what a closed module holds)."""
         key = frozenset(opened)
         if key not in self.cuts:
             closed = [k for k, module in self.graph.modules.items() if k not in key and all(s in key for s in module.scope)]
-            self.cuts[key] = self.collapse.collapse(self.graph, self.style, ids=closed)
+            graph = self.collapse.collapse(self.graph, self.style, ids=closed)
+            self.cuts[key] = _Cut(graph, self.form.sizes(graph, self.style), self.form.frames(graph, self.style),
+                                  self.form.legend(graph, self.style))
         return self.cuts[key]
 
     def directions(self) -> tuple[str, ...]:
@@ -164,16 +185,17 @@ class _Judge:
 
     def attempt(self, opened: frozenset[NodeId], direction: str, fraction: float) -> _Try:
         if (opened, direction, fraction) not in self.tried:
-            graph, s, page = self.cut(opened), self.style.sizes, self.style.page
+            cut, s, page = self.cut(opened), self.style.sizes, self.style.page
             room = (page.max_height - self.heading_height() - s["legend"] if direction == "down" else page.width) - 2 * s["margin"]
-            layout = self.layout(graph, self.form.sizes(graph, self.style), self.form.frames(graph, self.style), s, direction,
-                                 room * fraction)
-            width, height = self.extent(graph, layout)
-            self.tried[opened, direction, fraction] = _Try(graph, layout, width, height, self.score(layout, width, height))
+            layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
+            width, height = self.extent(cut, layout)
+            self.tried[opened, direction, fraction] = _Try(cut, layout, width, height, self.score(layout, width, height))
         return self.tried[opened, direction, fraction]
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
-        key = frozenset(opened)
+        key, page, along = frozenset(opened), self.style.page, self.style.sizes["along"]
+        if sum(size.width * (size.height + along) for size in self.cut(key).sizes.values()) > page.width * page.max_height:
+            return False        # no need to try: the boxes alone are larger than the page
         return any(self.attempt(key, direction, 1.0).fits(self.style) for direction in self.directions())
 
     def best(self, opened: Iterable[NodeId]) -> _Try:
@@ -192,7 +214,7 @@ class _Judge:
         bends = sum(len(route.points) - 2 for route in layout.routes)
         if layout.direction == "around":        # a U says more about its network than anything it could be wrapped into
             return height * 0.5
-        turns = sum(50.0 + 90.0 * deep for deep in layout.cuts)      # a block cut in two is hard to read
+        turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * lines) for deep, lines in layout.cuts)      # a block cut in two is hard to read
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
 
     # -------------------------------------------------------------------------------------------- the page around it
@@ -219,20 +241,20 @@ class _Judge:
                  f"{text.units(self.graph.flops / 2)} MACs" if self.graph.flops else ""]
         return " · ".join(part for part in parts if part)
 
-    def extent(self, graph: Graph, layout: Layout) -> tuple[float, float]:
+    def extent(self, cut: _Cut, layout: Layout) -> tuple[float, float]:
         """Width and height of the whole figure: heading, drawing, legend, margins."""
         margin = 2 * self.style.sizes["margin"]
         width = max(layout.width, *map(self.wide, self.heading()))
-        rows = self.legend_rows(graph, layout, max(width, min(self.style.page.width - margin, 150.0)))
+        rows = self.legend_rows(cut, max(width, min(self.style.page.width - margin, 150.0)))
         width = max([width, *(w for w, _ in rows)])
         legend = len(rows) * self.style.sizes["legend_row"] + (self.style.sizes["legend_gap"] if rows else 0.0)
         return width + margin, self.heading_height() + layout.height + legend + margin
 
-    def legend_rows(self, graph: Graph, layout: Layout, limit: float) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
+    def legend_rows(self, cut: _Cut, limit: float) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
         """Entries (x, name, swatch) in rows no wider than `limit`, with the width of each row."""
         s, size = self.style.sizes, self.style.roles["legend"].size
         rows: list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]] = []
-        for name, swatch in self.form.legend(graph, layout, self.style):
+        for name, swatch in cut.legend:
             wide = s["swatch"] + 3.0 + text.width(name, size)
             x = rows[-1][0] + s["legend_between"] if rows else 0.0
             if not rows or x + wide > limit:
@@ -243,7 +265,7 @@ class _Judge:
 
     def scene(self, found: _Try, description: str) -> Scene:
         s, margin = self.style.sizes, self.style.sizes["margin"]
-        graph, layout = found.graph, found.layout
+        cut, layout = found.cut, found.layout
         marks: list[Mark] = []
         y = margin
         for line in self.heading():
@@ -254,11 +276,11 @@ class _Judge:
                 x += self.wide([(string, role)]) + 6.0
         left = (found.width - layout.width) / 2
         top = margin + self.heading_height()
-        marks.extend(shifted(mark, left, top) for mark in self.form.draw(graph, layout, self.style))
+        marks.extend(shifted(mark, left, top) for mark in self.form.draw(cut.graph, layout, self.style))
         inner = found.width - 2 * margin
         entries: list[Mark] = []
         y = top + layout.height + s["legend_gap"]
-        for wide, row in self.legend_rows(graph, layout, inner + 0.01):
+        for wide, row in self.legend_rows(cut, inner + 0.01):
             start = margin + (inner - wide) / 2
             for x, name, swatch in row:
                 middle = y + s["legend_row"] / 2
@@ -267,7 +289,7 @@ class _Judge:
             y += s["legend_row"]
         if entries:
             marks.append(Group(tuple(entries), "legend"))
-        return Scene(tuple(marks), dict(self.style.roles), found.width, found.height, self.title or graph.name, description)
+        return Scene(tuple(marks), dict(self.style.roles), found.width, found.height, self.title or self.graph.name, description)
 
 
 def shifted(mark: Mark, dx: float, dy: float) -> Mark:

@@ -14,11 +14,11 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def words(cls: str) -> list[str]:
-    """The words of a CamelCase or snake_case name; a number stays with the word before it."""
+    """The words of a CamelCase or snake_case name; a number, and ``Net``, stay with the word before."""
     found: list[str] = []
     for piece in cls.split("_"):
         for word in _WORD.findall(piece):
-            if found and word.isdigit():
+            if found and (word.isdigit() or word == "Net"):
                 found[-1] += word
             else:
                 found.append(word)

@@ -56,7 +56,9 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     elif node.kind in ("input", "output"):
         lines = [(_port_name(node), "label"), (values["out"], "sublabel")]
     elif node.kind == "parameter":
-        lines = [(text.pretty(node.id.split(".")[-1]), "label"), (values["out"], "sublabel")]
+        path = node.id.split(".")
+        own = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
+        lines = [(text.pretty(own), "label"), (values["out"], "sublabel")]
     else:
         label = _called(node, incoming, style) + text.caption(style.captions, _known(node.op, style), values) + count
         lines = [(label, "label")]
@@ -102,14 +104,22 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
     for node in graph.nodes:
         if node.kind in ("input", "parameter") or not node.out:
             continue
-        entering = [edge.tensor for edge in graph.incoming[node.id] if edge.role != "recurrent" and edge.tensor]
+        entering = [_carried(graph, edge) for edge in graph.incoming[node.id] if edge.role != "recurrent" and edge.tensor]
         if not entering or _extent(entering[0]) == _extent(node.out[0]):
             continue
-        leaving: list[Edge] = [edge for edge in graph.outgoing[node.id]
-                               if edge.role != "recurrent" and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")]
-        if leaving and leaving[0].tensor and leaving[0].dst not in labels:
-            labels[leaving[0].dst] = text.shape(leaving[0].tensor)
+        leaving = [edge for edge in graph.outgoing[node.id] if edge.role != "recurrent" and edge.tensor
+                   and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")
+                   and sum(e.role != "recurrent" for e in graph.incoming[edge.dst]) == 1]
+        if leaving and leaving[0].dst not in labels:
+            labels[leaving[0].dst] = text.shape(_carried(graph, leaving[0]))
     return labels
+
+
+def _carried(graph: Graph, edge: Edge) -> TensorSpec:
+    """What a reader takes to flow along an edge: what its source gives, unless it arrives with other axes (not just padded)."""
+    out = graph.by_id[edge.src].out
+    tensor = edge.tensor or TensorSpec(())
+    return out[0] if out and len(out[0].shape) == len(tensor.shape) else tensor
 
 
 def _extent(spec: TensorSpec) -> tuple[int, ...]:
@@ -134,6 +144,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         if look.kind.shape in ("trapezoid", "trapezoid up", "parallelogram", "stadium"):
             width += 2 * SLANT
         height = 2 * s["box_y"] + sum(style.roles[role].size * s["leading"] for _, role in look.lines) + s["band"] * len(look.bands)
+        height += 2 * s["stack"] * look.stack
         label = (text.width(look.arrow, style.roles["shape"].size), style.roles["shape"].size) if look.arrow else (0.0, 0.0)
         found[key] = Size(max(width, s["min_box"]), height, label=label)
     return _evened(graph, found, s["min_box"])
@@ -161,7 +172,8 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     for key, module in graph.modules.items():
         name = text.fit(names[key], paint.size, style.sizes["max_label"], paint.weight)
         room[key] = Frame(text.width(name, paint.size, paint.weight), text.width(_count(module.repeat, module.shared), bold.size, bold.weight),
-                          paint.size * style.sizes["leading"] + 1.0, module.repeat > 1)
+                          paint.size * style.sizes["leading"] + 1.0, module.repeat > 1,
+                          2 * style.sizes["stack"] if module.repeat > 1 else 0.0)
     return room
 
 
@@ -184,25 +196,17 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
                            "link", f"{route.src}->{route.dst}"))
     for node in graph.nodes:
         marks.append(_node(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
+    written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
-        if label and _labelled(graph, route.src, route.dst):
+        if label and route.dst not in written and not route.skip:
+            written.add(route.dst)
             marks.append(_arrow_label(label, route.points, layout.direction, style))
     return tuple(marks)
 
 
 def _depth(graph: Graph, key: NodeId) -> tuple[NodeId, ...]:
     return next((node.scope[:node.scope.index(key)] for node in graph.nodes if key in node.scope), ())
-
-
-def _labelled(graph: Graph, src: NodeId, dst: NodeId) -> bool:
-    edge = next(e for e in graph.incoming[dst] if e.role != "recurrent" and e.tensor is not None
-                and text.shape(e.tensor) == arrow_text(graph, dst))
-    return edge.src == src
-
-
-def arrow_text(graph: Graph, dst: NodeId) -> str:
-    return arrow_labels(graph).get(dst, "")
 
 
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
@@ -227,6 +231,8 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
 def _node(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
     s, role = style.sizes, look.kind.role
     marks: list[Mark] = []
+    if look.stack:      # the copies behind it take the rest
+        place = Place(place.x, place.y, place.width, place.height - 2 * s["stack"])
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
     if look.glyph:
         return Group(_glyph(node.kind, place, role, style), role, node.id, title=tip)
@@ -314,7 +320,7 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
 
 # ------------------------------------------------------------------------------------------------ legend
 
-def legend(graph: Graph, layout: Layout, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind and stripe in the figure; swatches stand at the origin, `swatch` points wide."""
     s = style.sizes
     swatch = Place(0.0, 0.0, s["swatch"], s["swatch"] * 0.62)

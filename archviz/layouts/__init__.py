@@ -29,13 +29,15 @@ class Size:
 class Frame:
     """What a frame needs beside its content: the width of its title, the width of its ×N, the height of that row.
 
-    A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.
+    A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.  `skirt` is the room
+    that the copies drawn behind it need along the flow.
     """
 
     title: float = 0.0
     count: float = 0.0
     bar: float = 0.0
     whole: bool = False
+    skirt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +71,4 @@ class Layout:
     height: float
     titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)   # baseline start of a frame's title
     direction: str = "down"
-    cuts: tuple[int, ...] = ()      # for every place where a run was wrapped, how many frames deep it is
+    cuts: tuple[tuple[int, int], ...] = ()      # where a run was wrapped: how many frames deep, and how many lines turn back

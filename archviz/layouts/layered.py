@@ -19,6 +19,8 @@ from archviz.layouts._coordinates import in_port, out_port, place
 from archviz.layouts._level import IN, OUT, Item, Net, build
 from archviz.layouts._tracks import pack
 
+FORBIDDEN = 1000    # lines: what no cut may have to pay
+
 Points = tuple[tuple[float, float], ...]
 
 
@@ -48,6 +50,7 @@ class Block:
     dv: float
     title: tuple[float, float]
     children: dict[str, Block]
+    skirt: float = 0.0
 
 
 def layered(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
@@ -158,7 +161,7 @@ class _Nest:
     def _block(self, key: str, limit: float) -> Block:
         if not key:
             self.fields: dict[str, Field] = {}
-            self.cuts: list[int] = []
+            self.cuts: list[tuple[int, int]] = []
         pad, frame = self.spacing["pad"], self.frames.get(_bare(key), Frame()) if key else Frame()
         before, after, left, right = (pad, pad, pad, pad) if key else (0.0, 0.0, 0.0, 0.0)
         if key:
@@ -176,7 +179,7 @@ class _Nest:
             if child in self.children:
                 block = children[child] = self._block(child, room)
                 ins, outs = ({s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs))
-                items[child] = Item(child, block.width, block.height, self.index[child], ins, outs, rigid=True)
+                items[child] = Item(child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True)
             else:
                 size = self.sizes[child]
                 width, height = self._turned(size.width, size.height)
@@ -186,14 +189,14 @@ class _Nest:
         self.fields[key] = content
         if not key:
             return Block(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
-        _extend(content, before, after)
+        _extend(content, before, after + frame.skirt)
         text = frame.title + frame.count + (4.0 if frame.count else 0.0)
         baseline = frame.bar * 0.78 + 1.0
         if self.turned:
             height = max(content.height + before + after, text + 2 * pad)
-            return Block(content, content.width + left + right, height, left, before, (pad, baseline), children)
+            return Block(content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt)
         width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
-        return Block(content, width, content.height + before + after, du, before, (x, baseline), children)
+        return Block(content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
 
     # ------------------------------------------------------------------------------------------ wrapping
 
@@ -202,10 +205,11 @@ class _Nest:
         if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:
             return whole
         ends = [v for _, v in whole.breaks]
-        cuts = _cut(ends, limit - 2 * self.spacing["gutter"], self._bundles(whole, nets, len(ends)))
+        bundles = self._bundles(whole, nets, len(ends))
+        cuts = _cut(ends, limit - 2 * self.spacing["gutter"], [b if b < 3 or not deep else FORBIDDEN for b in bundles])
         if not cuts:
             return whole
-        self.cuts += [deep] * len(cuts)
+        self.cuts += [(deep, bundles[c]) for c in cuts]
         segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
         feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
         for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):     # a source stands in the column it feeds
@@ -357,7 +361,7 @@ def _cut(ends: Sequence[float], limit: float, bundles: Sequence[int]) -> list[in
             lines = 0.35 * (bundles[stop] - 1) if stop < n - 1 else 0.0
             options.append((cost + 1.0 + 0.3 * (1.0 - min(length / goal, 1.0)) ** 2 + lines, [*cuts, stop]))
         best.append(min(options))
-    return best[-1][1][:-1]
+    return best[-1][1][:-1] if best[-1][0] < FORBIDDEN / 4 else []
 
 
 def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
