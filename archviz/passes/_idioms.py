@@ -24,6 +24,10 @@ ELEMENTARY = PLAIN | {"act", "reduce", "parameter", "constant", "size", "softmax
 CURVES = frozenset("exp tanh erf sigmoid log1p softplus relu gelu silu clamp pow square".split())
 
 
+SELF_GATED = {"sigmoid": "silu", "Sigmoid": "SiLU", "hardsigmoid": "hardswish"}
+"""What x · f(x) is called, by f; by default it is a GELU."""
+
+
 @dataclass(frozen=True)
 class Idiom:
     """Positions `parts` read as one node of this `op` and `kind`, whose value is that of `last`."""
@@ -47,14 +51,13 @@ def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
     return found
 
 
-def heads(flow: Flow, product: int, value: int) -> dict[str, Any]:
-    """How many heads an attention has, from four axes [N, heads, length, dim] of its operands."""
-    out = flow.nodes[value].out
-    shape = out[0].shape if out else ()
-    scores = flow.nodes[product].out
-    if len(shape) == 4 and (product == value or (scores and scores[0].shape[:2] == shape[:2])):
-        return {"num_heads": shape[1], "head_dim": shape[3]}
-    return {}
+def heads(flow: Flow, product: int) -> dict[str, Any]:
+    """How many heads an attention has, from four axes [N, heads, length, dim] of queries and keys."""
+    shapes = [edge.tensor.shape for _, edge in flow.operands[product] if edge.tensor is not None]
+    if len(shapes) < 2 or len(shapes[0]) != 4 or len(shapes[1]) != 4:
+        return {}
+    found = {"num_heads": shapes[0][1], "head_dim": shapes[0][3]}
+    return found if shapes[1][1] == shapes[0][1] else {**found, "num_key_value_heads": shapes[1][1]}
 
 
 # ------------------------------------------------------------------------------------------------- attention
@@ -70,7 +73,7 @@ def _attentions(flow: Flow) -> Iterable[Idiom]:
             continue
         parts = frozenset((*before, i, *after))
         scope = _common(flow.nodes[j].scope for j in parts)
-        yield Idiom("attention", "attention", parts, after[-1], scope, heads(flow, before[-1], after[-1]))
+        yield Idiom("attention", "attention", parts, after[-1], scope, heads(flow, before[-1]))
 
 
 def _computed(flow: Flow, i: int) -> list[int]:
@@ -113,7 +116,8 @@ def _elementary(flow: Flow, modules: Mapping[NodeId, Module]) -> Iterable[Idiom]
         for frame in node.scope:
             inside.setdefault(frame, []).append(i)
             plain[frame] = plain.get(frame, True) and (node.kind in ELEMENTARY or not flow.bits[i] & (DATA | WEIGHT))
-    for frame in sorted((f for f in inside if plain[f] and f in modules), key=lambda f: (len(modules[f].scope), inside[f][0])):
+    frames = [frame for frame in inside if plain[frame] and frame in modules]
+    for frame in sorted(frames, key=lambda frame: (len(modules[frame].scope), inside[frame][0])):
         parts = frozenset(i for i in inside[frame] if flow.bits[i] & (DATA | WEIGHT))
         sources = {src for i in parts for src in _computed(flow, i) if src not in parts}
         leaving = [i for i in sorted(parts) if flow.bits[i] & DATA and any(u not in parts for u in flow.users[i])]
@@ -124,14 +128,16 @@ def _elementary(flow: Flow, modules: Mapping[NodeId, Module]) -> Iterable[Idiom]
             continue
         before, after = flow.nodes[source].out[0].shape, flow.nodes[last].out[0].shape
         kind = _nature({flow.nodes[i].op for i in parts}, {flow.nodes[i].kind for i in parts})
-        if kind and before == after and sum(flow.nodes[i].kind in ("math", "mul", "add", "act", "reduce") for i in parts) > 1:
+        work = sum(flow.nodes[i].kind in ("math", "mul", "add", "act", "reduce") for i in parts)
+        if kind and before == after and work > 1:
             yield Idiom(modules[frame].cls, kind, parts, last, modules[frame].scope)
 
 
 def _nature(ops: set[str], kinds: set[str]) -> str:
     if "softmax" in kinds:
         return ""
-    if ops & {"rsqrt", "normalize"} or (ops & {"sqrt", "var", "std", "norm", "vector_norm", "linalg_vector_norm"} and "div" in ops):
+    spread = ops & {"sqrt", "var", "std", "norm", "vector_norm", "linalg_vector_norm"}
+    if ops & {"rsqrt", "normalize"} or (spread and "div" in ops):
         return "norm"
     if "reduce" in kinds:
         return ""
@@ -147,6 +153,8 @@ def _activations(flow: Flow) -> Iterable[Idiom]:
         if len(computed) != 2:
             continue
         for curved, plain in (computed, computed[::-1]):
+            if len(flow.nodes[plain].out) > 1:      # one half gates the other: not one value
+                break
             anchors = {plain, *_trail(flow, plain, node.scope)}
             own = _trail(flow, curved, node.scope, anchors)
             curve = [j for j in own if flow.nodes[j].kind == "act"]
@@ -154,15 +162,14 @@ def _activations(flow: Flow) -> Iterable[Idiom]:
                 continue
             parts = frozenset((i, *own))
             if all(set(flow.users[j]) <= parts for j in own):
-                op = {"sigmoid": "silu", "Sigmoid": "SiLU", "hardsigmoid": "hardswish"}.get(flow.nodes[curve[0]].op, "gelu")
-                yield Idiom(op, "act", parts, i, node.scope)
+                yield Idiom(SELF_GATED.get(flow.nodes[curve[0]].op, "gelu"), "act", parts, i, node.scope)
             break
 
 
 def _trail(flow: Flow, i: int, scope: tuple[NodeId, ...], until: Collection[int] = ()) -> list[int]:
     """`i` and what lies above it in one line of elementwise work, as far as `until`."""
     trail: list[int] = []
-    while i not in until and flow.nodes[i].scope == scope and len(trail) < 8:
+    while i not in until and flow.nodes[i].scope == scope and len(flow.nodes[i].out) == 1 and len(trail) < 8:
         above = dict.fromkeys(_computed(flow, i))
         if flow.nodes[i].kind not in ("math", "act", "add", "mul", "cast", "identity") or len(above) != 1:
             break
@@ -179,9 +186,8 @@ def _common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
     for scope in scopes:
         if shared is None:
             shared = scope
-        else:
-            n = next((k for k, (a, b) in enumerate(zip(shared, scope, strict=False)) if a != b), min(len(shared), len(scope)))
-            shared = shared[:n]
+        while scope[:len(shared)] != shared:
+            shared = shared[:-1]
     return shared or ()
 
 

@@ -12,16 +12,20 @@ from dataclasses import dataclass
 
 from archviz.ir import Edge, Graph, Node, base_edges
 
-CONST, INDEX, WEIGHT, DATA = 1, 2, 4, 8
-"""A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights looked up by an input."""
+CONST, INDEX, WEIGHT, DATA, WAVE = 1, 2, 4, 8, 16
+"""A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights looked up by an input;
+sines and cosines of constants."""
 
 MAKERS = frozenset(
-    "zeros ones full empty arange eye linspace logspace zeros_like ones_like full_like empty_like new_zeros new_ones new_full "
-    "new_empty rand randn randint rand_like randn_like randint_like numel size shape finfo dim".split())
+    "zeros ones full empty arange eye linspace logspace zeros_like ones_like full_like empty_like new_zeros new_ones "
+    "new_full new_empty rand randn randint rand_like randn_like randint_like numel size shape finfo dim".split())
 """Functions whose result holds nothing of their operands but a shape, a dtype or a device."""
 
 COUNTERS = frozenset("cumsum argmax argmin nonzero eq ne lt le gt ge isin searchsorted bucketize".split())
 """Functions that make positions or masks out of integers."""
+
+BLANKS = frozenset("zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full".split())
+"""Functions that make an empty state to start from."""
 
 LOOKUPS = frozenset("embedding linear conv upconv matmul recurrent attention".split())
 """Kinds that turn indices and weights into data."""
@@ -34,13 +38,14 @@ WEIGHTED = frozenset("conv upconv linear embedding norm recurrent scan opaque fa
 class Flow:
     """A trace by position: `nodes` in trace order; per node its operands (position, edge) by slot, and its users.
 
-    `bits` tells what each value derives from (`CONST` … `DATA`, or-ed).
+    `bits` tells what each value derives from (`CONST` … `WAVE`, or-ed); `starts` are constants that begin a flow of data.
     """
 
     nodes: list[Node]
     operands: list[list[tuple[int, Edge]]]
     users: list[list[int]]
     bits: list[int]
+    starts: set[int]
 
 
 def flow(graph: Graph) -> Flow:
@@ -55,13 +60,36 @@ def flow(graph: Graph) -> Flow:
         if src < dst:
             operands[dst].append((src, edge))
             users[src].append(dst)
-    bits: list[int] = []
-    for i, node in enumerate(nodes):
-        operands[i].sort(key=lambda operand: (operand[1].slot, operand[0]))
-        bits.append(_bits(node, [(bits[src], edge) for src, edge in operands[i]]))
     for found in users:
         found[:] = sorted(set(found))
-    return Flow(nodes, operands, users, bits)
+    for own in operands:
+        own.sort(key=lambda operand: (operand[1].slot, operand[0]))
+    bits = _derived(nodes, operands, set())
+    starts = {start for i, node in enumerate(nodes) if (start := _start(nodes, operands, bits, i)) is not None}
+    if starts:
+        bits = _derived(nodes, operands, starts)
+    return Flow(nodes, operands, users, bits, starts)
+
+
+def _derived(nodes: list[Node], operands: list[list[tuple[int, Edge]]], starts: set[int]) -> list[int]:
+    bits: list[int] = []
+    for i, node in enumerate(nodes):
+        bits.append(DATA if i in starts else _bits(node, [bits[src] for src, _ in operands[i]]))
+    return bits
+
+
+def _start(nodes: list[Node], operands: list[list[tuple[int, Edge]]], bits: list[int], i: int) -> int | None:
+    """Where the blank state comes from that position `i` projects as if it were data: the queries a decoder starts with."""
+    if nodes[i].kind not in ("linear", "recurrent") or not operands[i]:
+        return None
+    src, edge = operands[i][0]
+    while bits[src] == CONST and (edge.tensor is None or is_float(edge.tensor.dtype)):
+        if nodes[src].op in BLANKS:
+            return src
+        if not operands[src]:
+            return None
+        src, edge = operands[src][0]
+    return None
 
 
 def is_float(dtype: str) -> bool:
@@ -69,7 +97,7 @@ def is_float(dtype: str) -> bool:
     return dtype.startswith(("float", "bfloat", "complex", "double", "half"))
 
 
-def _bits(node: Node, operands: list[tuple[int, Edge]]) -> int:
+def _bits(node: Node, operands: list[int]) -> int:
     if node.kind == "input":
         return DATA if not node.out or is_float(node.out[0].dtype) else INDEX
     if node.kind == "parameter":
@@ -77,12 +105,14 @@ def _bits(node: Node, operands: list[tuple[int, Edge]]) -> int:
     if node.kind == "constant" or node.kind == "size" or node.op in MAKERS:
         return CONST
     bits = 0
-    for one, _ in operands:
+    for one in operands:
         bits |= one
-    if node.params or node.shared is not None or (node.kind in ("embedding", "opaque", "failed", "module") and not bits):
+    if node.params or node.shared is not None or (not bits and node.kind in ("embedding", "opaque", "failed", "module")):
         bits |= WEIGHT
     if node.kind in LOOKUPS and bits & WEIGHT and bits & INDEX:
         bits |= DATA
     if not bits & (WEIGHT | DATA) and (node.op in COUNTERS or (node.out and node.out[0].dtype == "bool")):
         return CONST
+    if node.op in ("sin", "cos") and not bits & (WEIGHT | DATA):
+        bits |= WAVE
     return bits or CONST

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from archviz.ir import Edge, Graph, Module, Node, NodeId, merge
+from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, merge
 from archviz.passes._runs import Copy, alike
 from archviz.style import Style
 
@@ -27,6 +27,9 @@ PERIOD = 4
 INCIDENTAL = frozenset(("receptive_field", "activations", "p", "eps", "momentum", "training", "layer_idx"))
 """Attributes in which copies may differ."""
 
+WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "normalized_shape", "num_channels"))
+"""Attributes that follow from the number of channels that come in."""
+
 
 @dataclass(frozen=True)
 class _Unit:
@@ -34,7 +37,8 @@ class _Unit:
 
     nodes   the nodes that stand for it, in order, and `frames` the module calls
     every   all nodes it holds, with the copies of inner runs
-    shape   equal for equal units
+    shape   equal for equal units, `loose` also for those whose input has other channels
+    grows   whether a concatenation is inside: then a stack of such modules counts as equal though each has wider input
     """
 
     id: NodeId
@@ -42,6 +46,8 @@ class _Unit:
     every: tuple[NodeId, ...]
     frames: tuple[NodeId, ...]
     shape: int
+    loose: int
+    grows: bool
 
 
 def fold(graph: Graph, style: Style, **options: Any) -> Graph:
@@ -81,7 +87,7 @@ class _Folder:
             if is_frame:
                 found.append(self._of_module(child))
             else:
-                found.append(_Unit(child, (child,), (child,), (), self._of_node(self.graph.by_id[child])))
+                found.append(self._of_node(self.graph.by_id[child]))
         return self._folded(found)
 
     def _of_module(self, frame: NodeId) -> _Unit:
@@ -89,16 +95,21 @@ class _Folder:
         nodes = tuple(node for unit in inner for node in unit.nodes)
         every = tuple(node for unit in inner for node in unit.every)
         module = self.graph.modules.get(frame)
-        wires = frozenset(self._copy(nodes, every).inside)
-        shape = self._intern(("module", module.cls if module else "", tuple(unit.shape for unit in inner), wires))
-        return _Unit(frame, nodes, every, (frame, *(f for unit in inner for f in unit.frames)), shape)
+        grows = any(unit.grows for unit in inner)
+        key = ("module", module.cls if module else "", frozenset(self._copy(nodes, every).inside))
+        loose = self._intern((*key, tuple(unit.loose for unit in inner)))
+        shape = loose if grows else self._intern((*key, tuple(unit.shape for unit in inner)))
+        return _Unit(frame, nodes, every, (frame, *(f for unit in inner for f in unit.frames)), shape, loose, grows)
 
-    def _of_node(self, node: Node) -> int:
-        attrs = tuple(sorted((key, repr(value)) for key, value in node.attrs.items() if key not in INCIDENTAL))
-        out = tuple((tensor.shape, tensor.dtype) for tensor in node.out)
+    def _of_node(self, node: Node) -> _Unit:
+        attrs = sorted((key, repr(value)) for key, value in node.attrs.items() if key not in INCIDENTAL)
         # the ends of the network are never one of many
-        own = node.id if node.kind in ("input", "output", "failed") else ""
-        return self._intern(("node", node.op, node.kind, attrs, out, node.repeat, own))
+        key = ("node", node.op, node.kind, node.repeat, node.id if node.kind in ("input", "output", "failed") else "")
+        shape = self._intern((*key, tuple(attrs), tuple((tensor.shape, tensor.dtype) for tensor in node.out)))
+        fixed = node.kind in ("conv", "upconv", "linear")
+        loose = self._intern((*key, tuple(item for item in attrs if item[0] not in WIDTH_OF_INPUT),
+                              tuple(tensor.shape if fixed else _unchannelled(tensor) for tensor in node.out)))
+        return _Unit(node.id, (node.id,), (node.id,), (), shape, loose, node.kind == "cat")
 
     def _intern(self, key: Hashable) -> int:
         return self.shapes.setdefault(key, len(self.shapes))
@@ -204,7 +215,9 @@ class _Folder:
         self.repeat[key] = self.repeat.get(key, 1) * len(copies)
         return _Unit(key, tuple(node for unit in head for node in unit.nodes),
                      tuple(node for copy in copies for unit in copy for node in unit.every), frames,
-                     self._intern(("run", len(copies), tuple(unit.shape for unit in head))))
+                     self._intern(("run", len(copies), tuple(unit.shape for unit in head))),
+                     self._intern(("run", len(copies), tuple(unit.loose for unit in head))),
+                     any(unit.grows for unit in head))
 
     # ----------------------------------------------------------------------------------------- regrouping
 
@@ -237,7 +250,7 @@ class _Folder:
         attrs = {key: value for key, value in node.attrs.items() if all(c.attrs.get(key, None) == value for c in copies)}
         if len(copies) > 1 and all(copy.shared is not None for copy in copies[1:]):
             attrs["shared"] = True
-        return replace(node, attrs=attrs, scope=self._scope(node.id, node.scope),
+        return replace(node, attrs=attrs, scope=self._scope(node.id, node.scope), out=copies[-1].out,
                        repeat=sum(copy.repeat for copy in copies))
 
     def _modules(self) -> dict[NodeId, Module]:
@@ -256,6 +269,12 @@ class _Folder:
                 modules[key] = Module(key, scope=scope[:scope.index(key)], repeat=self.repeat.get(key, 1),
                                       copies=tuple(self.copies.get(key, [key])))
         return modules
+
+
+def _unchannelled(tensor: TensorSpec) -> tuple[int, ...]:
+    """The shape without the axis of the channels."""
+    axis = tensor.axes.find("C") if "C" in tensor.axes else 1
+    return tuple(size for i, size in enumerate(tensor.shape) if i != axis)
 
 
 def _recurrent(edge: Edge) -> Edge:

@@ -2,7 +2,8 @@
 
 In: a trace graph; ``style.hide``, the kinds without meaning to a reader.  Out: the same network without them: an edge
 u → hidden → v becomes u → v, edges that carry only masks, positions, sizes or caches vanish, and the ids of what is
-hidden join the members of a visible neighbour (producer first).  Parameters and FLOPs keep their sums.  Imports ir, style.
+hidden join the members of a visible neighbour (producer first).  Parameters and FLOPs keep their sums.  Imports ir,
+style, _values, _idioms.
 """
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Edge, Graph, Node, merge
+from archviz.ir import Edge, Graph, Node, NodeId, merge
 from archviz.passes._idioms import Idiom, heads, idioms
-from archviz.passes._values import DATA, INDEX, WEIGHT, WEIGHTED, Flow, flow, is_float
+from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, flow, is_float
 from archviz.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
@@ -25,6 +26,10 @@ SIDE_OUTPUT = re.compile(
     r"(?:^|[./:])(?:past_key_values|(?!last_)\w+_hidden_states?|hidden_states|(?:\w+_)?attentions|cache_params|mems|\w+_output)"
     r"(?:[./@\d]|$)")
 """Outputs that a library hands out beside its result: caches, every layer's state, attention maps."""
+
+
+POSITION = re.compile("[Pp]osition")
+"""In the class name of an embedding: it looks up where a token stands, not what it is."""
 
 
 def hide(graph: Graph, style: Style, **options: Any) -> Graph:
@@ -44,6 +49,7 @@ class _Cut:
         self.sources: list[tuple[int, ...]] = []            # per position: the drawn positions its value comes from
         self.drawn: set[int] = set()                        # idioms at their last position
         self.edges: dict[int, list[tuple[int, Edge]]] = {}  # per drawn position: (source, operand)
+        self.begun: dict[int, Node] = {}                    # constants that are drawn, and as what
         for i in range(len(values.nodes)):
             self._visit(i)
 
@@ -56,6 +62,10 @@ class _Cut:
                      if src not in idiom.parts and self.flow.bits[src] & DATA and self._carries(edge)]
             self._draw(idiom.last, found)
             self.sources.append((idiom.last,))
+            return
+        if i in self.flow.starts:
+            self.sources.append((i,))
+            self._begin(i)
             return
         operands = self._operands(i)
         origins = [self.sources[src] for src, _ in operands]
@@ -79,13 +89,17 @@ class _Cut:
         weights = [o for o in operands if not bits[o[0]] & DATA and bits[o[0]] & WEIGHT]
         if node.kind == "output":
             return data or weights or list(operands)
-        if node.kind == "attention" and node.op != "attention":
+        if node.kind == "embedding":        # looks up integers; by position, when its name says so: no one's data
+            indices = [o for o in operands if bits[o[0]] & (INDEX | DATA) and not (o in data and self._carries(o[1]))]
+            return [] if POSITION.search(node.op) else indices
+        if node.kind == "attention":
             weights = [o for o in weights if o[1].slot < 3]
         elif node.kind in WEIGHTED:
             inputs = [o for o in operands if bits[o[0]] & INDEX and not bits[o[0]] & (DATA | WEIGHT)]
             return data or inputs or [o for o in weights if o[1].slot == (1 if node.op == "addmm" else 0)]
         elif data:
-            weights = [o for o in weights if node.kind != "mul" and self._substantial(node, o)]
+            weights = [o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)]
+            weights += [o for o in operands if self._encodes(node, o)]
         if data or weights:
             return sorted((*data, *weights), key=lambda o: (o[1].slot, o[0]))
         return [o for o in operands if bits[o[0]] & INDEX]
@@ -100,6 +114,55 @@ class _Cut:
             return node.kind in ("cat", "add")
         looked_up = any(self.flow.nodes[s].kind != "parameter" for s in self.sources[operand[0]])
         return node.kind == "add" and (looked_up or sum(size > 1 for size in operand[1].tensor.shape) > 1)
+
+    def _encodes(self, node: Node, operand: tuple[int, Edge]) -> bool:
+        """Whether a constant is an encoding of positions that is added to data: a table of its shape, or sines."""
+        src, edge = operand
+        bits = self.flow.bits[src]
+        if node.op != "add" or bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not self._carries(edge):
+            return False
+        shape, sum_shape = edge.tensor.shape[-2:], node.out[0].shape[-2:]
+        if len(shape) < 2 or shape != sum_shape or min(shape) < 2 or not (bits & WAVE or shape[0] != shape[1]):
+            return False
+        root = self._root(src)
+        if not bits & WAVE and self.flow.nodes[root].kind != "constant":
+            return False
+        self._begin(root)
+        for i in range(root + 1, src + 1):          # what lies between the table and the sum is a view of it
+            if self.sources[i] == () and any(self.sources[s] == (root,) for s, _ in self.flow.operands[i]):
+                self.sources[i] = (root,)
+        return True
+
+    def _root(self, i: int) -> int:
+        """From `i` up through views and casts to the constant itself."""
+        while self.flow.nodes[i].kind in ("view", "cast", "index", "identity"):
+            above = self.flow.operands[i]
+            if not above:
+                break
+            i = above[0][0]
+        return i
+
+    def _begin(self, root: int) -> None:
+        """Draw the constant `root` as something data flows from: under the name of the module that made it."""
+        if root in self.begun:
+            return
+        node = self.flow.nodes[root]
+        self.drawn.add(root)
+        self.edges[root] = []
+        self.sources[root] = (root,)
+        made = next((f for f in node.scope if f in self.graph.modules and all(
+            f not in self.flow.nodes[u].scope or not self.flow.bits[u] & DATA for u in self.flow.users[root])
+            and self._constant(f)), None)
+        if made is None:
+            self.begun[root] = replace(node, kind="parameter")
+        else:
+            module = self.graph.modules[made]
+            self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs={})
+
+    def _constant(self, frame: NodeId) -> bool:
+        """Whether nothing in the module is data."""
+        return not any(bits & (DATA | WEIGHT) and frame in node.scope
+                       for node, bits in zip(self.flow.nodes, self.flow.bits, strict=True))
 
     def _visible(self, node: Node, i: int, operands: list[tuple[int, Edge]], origins: list[tuple[int, ...]]) -> bool:
         if node.kind in ("input", "output", "parameter", "opaque", "failed"):
@@ -175,30 +238,105 @@ class _Cut:
         order = sorted(alive)
         return [o if o is not None else order[0] for o in own]
 
+    # ------------------------------------------------------------------------------- what stands for what
+
+    def _drawn_as(self, i: int) -> Node:
+        """The node drawn at position `i`, without members."""
+        node, idiom = self.flow.nodes[i], self.group.get(i)
+        if idiom is not None:
+            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, attrs=dict(idiom.attrs),
+                           index=self.flow.nodes[min(idiom.parts)].index)
+        if i in self.begun:
+            return self.begun[i]
+        if node.kind == "attention":
+            return replace(node, attrs={**node.attrs, **heads(self.flow, i)})
+        if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
+            return replace(node, kind="mul" if node.op == "mul" else "add")
+        if node.kind == "matmul" and node.out and self._projects(i):
+            axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA else -2
+            return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
+        return node
+
+    def _projects(self, i: int) -> bool:
+        """Whether a matrix product multiplies data with a weight."""
+        bits = [self.flow.bits[src] for src, _ in self.flow.operands[i]]
+        return sum(bool(b & DATA) for b in bits) == 1 and any(b & WEIGHT and not b & DATA for b in bits)
+
     def result(self) -> Graph:
         alive = self._alive()
         nodes = self.flow.nodes
+        inputs = {i: [(source, edge) for source, edge in self.edges[i] if source in alive] for i in alive}
+        into = _joined_sums(nodes, inputs)
+        _running_cats(nodes, inputs)
         members: dict[int, list[int]] = {}
         for i, own in enumerate(self._owners(alive)):
-            members.setdefault(own, []).append(i)
+            members.setdefault(into.get(own, own), []).append(i)
         drawn = []
         for i, parts in members.items():
-            idiom = self.group.get(i)
-            base = nodes[i]
-            if idiom is not None:
-                base = replace(base, op=idiom.op, kind=idiom.kind, scope=idiom.scope, attrs=dict(idiom.attrs),
-                               index=nodes[min(idiom.parts)].index)
-            elif base.kind == "attention" and "num_heads" not in base.attrs:
-                base = replace(base, attrs={**base.attrs, **heads(self.flow, i, i)})
-            drawn.append(replace(base, members=tuple(m for p in parts for m in nodes[p].members),
-                                 params=sum(nodes[p].params for p in parts), flops=sum(nodes[p].flops for p in parts)))
-        edges = {}
-        for i in sorted(alive):
-            for source, edge in self.edges[i]:
-                if source in alive:
-                    composed = Edge(nodes[source].id, nodes[i].id, edge.tensor, "data", edge.slot)
-                    edges.setdefault((composed.src, composed.dst, composed.slot), composed)
-        bare = replace(self.graph, nodes=tuple(sorted(drawn, key=lambda n: (n.index, n.id))), edges=tuple(edges.values()))
+            node = self._drawn_as(i)
+            chosen = next((nodes[p].attrs["k"] for p in parts if nodes[p].op == "topk" and "k" in nodes[p].attrs), None)
+            drawn.append(replace(
+                node, members=tuple(m for p in parts for m in nodes[p].members),
+                params=sum(nodes[p].params for p in parts), flops=sum(nodes[p].flops for p in parts),
+                attrs=node.attrs if chosen is None else {**node.attrs, "top_k": chosen}))
+        edges: dict[tuple[NodeId, NodeId, int], Edge] = {}
+        for i in sorted(inputs):
+            for slot, (source, edge) in enumerate(inputs[i]):
+                slot = slot if nodes[i].kind in ("add", "cat") else edge.slot
+                key = (nodes[source].id, nodes[i].id, slot)
+                edges.setdefault(key, Edge(*key[:2], edge.tensor, "data", slot))
+        frames = {frame for node in drawn for frame in node.scope}
+        order = tuple(sorted(drawn, key=lambda node: (node.index, node.id)))
+        bare = replace(self.graph, nodes=order, edges=tuple(edges.values()),
+                       modules={key: module for key, module in self.graph.modules.items() if key in frames})
         return merge(bare, ())
 
 
+def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -> dict[int, int]:
+    """Let a + b + c be one sum: an add that feeds nothing but an add beside it joins that one.  Returns what joined what."""
+    users: dict[int, set[int]] = {}
+    for i, own in inputs.items():
+        for source, _ in own:
+            users.setdefault(source, set()).add(i)
+    into: dict[int, int] = {}
+    for i in sorted(inputs):
+        after = next(iter(users.get(i, ())), None)
+        if (nodes[i].op == "add" and after is not None and len(users[i]) == 1 and nodes[after].op == "add"
+                and nodes[after].scope == nodes[i].scope and sum(source == i for source, _ in inputs[after]) == 1):
+            inputs[after] = [pair for source, edge in inputs[after]
+                             for pair in (inputs[i] if source == i else [(source, edge)])]
+            for source, _ in inputs[i]:
+                users[source] = {after if user == i else user for user in users[source]}
+            del inputs[i]
+            into = {key: after if value == i else value for key, value in into.items()} | {i: after}
+    return into
+
+
+def _running_cats(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -> None:
+    """Let cat(a, b, c) continue an earlier cat(a, b) that leads to c, so that dense connections read as one growing value."""
+    known: dict[tuple[int, ...], int] = {}
+    for i in sorted(inputs):
+        if nodes[i].kind != "cat":
+            continue
+        sources = tuple(source for source, _ in inputs[i])
+        known.setdefault(sources, i)
+        for length in range(len(sources) - 1, 1, -1):
+            before = known.get(sources[:length])
+            if before is not None and nodes[before].attrs.get("dim") == nodes[i].attrs.get("dim"):
+                if _leads(inputs, before, [source for source, _ in inputs[i][length:]]):
+                    tensor = nodes[before].out[0] if nodes[before].out else None
+                    inputs[i] = [(before, Edge("", "", tensor)), *inputs[i][length:]]
+                break
+
+
+def _leads(inputs: dict[int, list[tuple[int, Edge]]], start: int, goals: list[int]) -> bool:
+    """Whether a path runs from `start` to one of `goals`."""
+    waiting, seen = list(goals), set(goals)
+    while waiting:
+        i = waiting.pop()
+        if i == start:
+            return True
+        new = {source for source, _ in inputs.get(i, ()) if source >= start} - seen
+        seen |= new
+        waiting.extend(new)
+    return False

@@ -1,8 +1,9 @@
 """Keep the frames that tell a reader something, and dissolve the others.
 
-In: a graph.  Out: the same nodes and edges with fewer modules: a module that holds a single node, one of two modules of
-which the outer holds nothing but the inner, and the module that holds the whole model but its head.  Their ids leave
-`Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  Imports ir, style.
+In: a graph.  Out: the same nodes and edges with fewer modules.  These go: a module that holds a single node; one of two
+modules of which the outer holds nothing but the inner; a short unnamed container in a named block; the few layers that end
+in the sum of a residual branch which began outside of them; and the module that holds the whole model but its head.  Their
+ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  Imports ir, style.
 """
 from __future__ import annotations
 
@@ -17,52 +18,91 @@ CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
 """Classes whose name says nothing about the content."""
 
 SHORT = 8       # things directly inside a container that is no more than plumbing
+TAIL = 4        # layers in a module that ends another one's residual branch
+SHELL = 0.9     # share of all operations in a module that is the model but for its head
+
+Children = dict[NodeId, dict[NodeId, bool]]
+"""Frame (empty for the root) → what lies directly in it → whether that is a frame."""
 
 
 def tidy(graph: Graph, style: Style, **options: Any) -> Graph:
     """Dissolve the frames that say nothing.  Ids, parameters, FLOPs and edges stay as they are."""
-    children: dict[NodeId, dict[NodeId, bool]] = defaultdict(dict)          # frame → child → whether it is a frame
+    while (step := _step(graph)) is not graph:
+        graph = step
+    return graph
+
+
+def _step(graph: Graph) -> Graph:
+    """Dissolve what can be told by what lies in it now; never two frames of which one holds the other."""
+    children: Children = defaultdict(dict)
     for node in graph.nodes:
         for above, frame in zip(("", *node.scope), node.scope, strict=False):
             children[above].setdefault(frame, True)
         children[node.scope[-1] if node.scope else ""][node.id] = False
     modules = dict(graph.modules)
     gone = {key for key in modules if key not in children}
-    for frame in sorted(children, key=lambda key: -len(modules[key].scope) if key in modules else 1):
-        if len(children[frame]) != 1 or frame not in modules:
+    touched: set[NodeId] = set()
+    for frame in sorted((key for key in children if key), key=lambda key: -len(modules[key].scope)):
+        inner, above = children[frame], modules[frame].scope
+        if frame in touched or touched & inner.keys() or (above and above[-1] in touched):
             continue
-        (child, is_frame), = children[frame].items()
-        if not is_frame:
-            gone.add(frame)
-            _replace_child(children, modules, frame, child, False)
-        elif _keeps_outer(modules[frame], modules[child]):
-            gone.add(child)
-            modules[frame] = _joined(modules[frame], modules[child])
-            children[frame] = children[child]
-        else:
-            gone.add(frame)
-            modules[child] = _joined(modules[child], modules[frame])
-            _replace_child(children, modules, frame, child, True)
-    gone |= _shells(children, modules, gone)
-    gone |= {key for key in modules if key not in gone and _is_plumbing(key, children, modules)}
+        drop = _dissolved(frame, graph, children)
+        if drop:
+            gone.add(drop)
+            touched.add(frame)
+            kept = frame if drop != frame else next(iter(inner))
+            if len(inner) == 1 and kept in modules:
+                modules[kept] = _joined(modules[kept], modules[drop])
+    gone |= _shells(graph, children) if not touched else set()
     if not gone:
         return graph
-    kept = {key: replace(module, scope=_without(module.scope, gone)) for key, module in modules.items() if key not in gone}
-    return replace(graph, nodes=tuple(_moved(node, gone) for node in graph.nodes), modules=kept)
+    kept_modules = {key: replace(module, scope=_without(module.scope, gone))
+                    for key, module in modules.items() if key not in gone}
+    return replace(graph, nodes=tuple(_moved(node, gone) for node in graph.nodes), modules=kept_modules)
 
 
-def _is_plumbing(frame: NodeId, children: dict[NodeId, dict[NodeId, bool]], modules: dict[NodeId, Module]) -> bool:
-    """A short unnamed container in the forward of a named class: the class is the block, the container a way to write it."""
-    module = modules[frame]
-    return (module.cls in CONTAINERS and module.repeat == 1 and len(children[frame]) <= SHORT and bool(module.scope)
-            and modules[module.scope[-1]].cls not in CONTAINERS)
+def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
+    """Which frame to dissolve: `frame`, the only one in it, or none ("")."""
+    module, inner = graph.modules[frame], children[frame]
+    if len(inner) == 1:
+        (child, is_frame), = inner.items()
+        if not is_frame:
+            return frame
+        within = graph.modules[child]
+        if module.cls in CONTAINERS or within.cls in CONTAINERS:
+            return frame if module.cls in CONTAINERS else child
+        if within.repeat == 1:
+            return child
+        # a stack of blocks, and the list around it: like the others of its kind
+        peers = [key for key in children[module.scope[-1] if module.scope else ""]
+                 if key in graph.modules and graph.modules[key].cls == module.cls]
+        return frame if all(len(children[peer]) == 1 for peer in peers) else ""
+    if module.repeat > 1 or not module.scope:
+        return ""
+    if module.cls in CONTAINERS and len(inner) <= SHORT and graph.modules[module.scope[-1]].cls not in CONTAINERS:
+        return frame
+    return frame if _ends_a_branch(frame, graph, inner) else ""
 
 
-def _keeps_outer(outer: Module, inner: Module) -> bool:
-    """Which of two names tells more: a class name more than a container, the repeated block more than the list around it."""
-    if outer.cls in CONTAINERS or inner.cls in CONTAINERS:
-        return outer.cls not in CONTAINERS
-    return inner.repeat == 1
+def _ends_a_branch(frame: NodeId, graph: Graph, inner: dict[NodeId, bool]) -> bool:
+    """Whether the few layers of `frame` get the branch and, at their sum, what it goes around."""
+    if len(inner) > TAIL or any(inner.values()):
+        return False
+    outside = {(edge.src, key) for key in inner for edge in graph.incoming[key]
+               if edge.src not in inner and edge.role != "recurrent"}
+    at_sum = {src for src, key in outside if graph.by_id[key].kind == "add"}
+    return bool(at_sum) and bool({src for src, key in outside} - at_sum)
+
+
+def _shells(graph: Graph, children: Children) -> set[NodeId]:
+    """The frame that holds (nearly) all of the model: the backbone beside its head, whose title is the model's own."""
+    frames = [child for child, is_frame in children[""].items() if is_frame]
+    total = sum(len(node.members) for node in graph.nodes)
+    for frame in frames:
+        share = sum(len(node.members) for node in graph.nodes if frame in node.scope) / max(total, 1)
+        if graph.modules[frame].repeat == 1 and any(children[frame].values()) and (len(frames) == 1 or share >= SHELL):
+            return {frame}
+    return set()
 
 
 def _joined(kept: Module, gone: Module) -> Module:
@@ -71,32 +111,9 @@ def _joined(kept: Module, gone: Module) -> Module:
                    attrs={**gone.attrs, **kept.attrs})
 
 
-def _replace_child(children: dict[NodeId, dict[NodeId, bool]], modules: dict[NodeId, Module], frame: NodeId, child: NodeId,
-                   is_frame: bool) -> None:
-    """Let `child` take the place of `frame` in what holds it."""
-    for key in (*reversed(modules[frame].scope), ""):
-        if frame in children.get(key, ()):
-            children[key] = {(child if own == frame else own): (is_frame if own == frame else kind)
-                             for own, kind in children[key].items()}
-            return
-
-
-def _shells(children: dict[NodeId, dict[NodeId, bool]], modules: dict[NodeId, Module], gone: set[NodeId]) -> set[NodeId]:
-    """The frames that hold all other frames: the backbone beside its head, whose title is the model's own."""
-    shells: set[NodeId] = set()
-    inside = children[""]
-    while True:
-        frames = [child for child, is_frame in inside.items() if is_frame and child not in gone]
-        if len(frames) != 1 or modules[frames[0]].repeat > 1 or not any(children[frames[0]].values()):
-            return shells
-        shells.add(frames[0])
-        inside = children[frames[0]]
-
-
 def _without(scope: tuple[NodeId, ...], gone: set[NodeId]) -> tuple[NodeId, ...]:
     return tuple(frame for frame in scope if frame not in gone)
 
 
 def _moved(node: Node, gone: set[NodeId]) -> Node:
-    return replace(node, scope=_without(node.scope, gone),
-                   inside=tuple(_moved(part, gone) for part in node.inside))
+    return replace(node, scope=_without(node.scope, gone), inside=tuple(_moved(part, gone) for part in node.inside))
