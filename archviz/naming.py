@@ -93,7 +93,7 @@ def _family(graph: Graph) -> tuple[str, ...]:
     model = words(graph.name)
     classes = sorted({m.cls for m in graph.modules.values()} - CONTAINERS)
     best: tuple[str, ...] = ()
-    for n in range(1, len(model)):
+    for n in range(1, len(model) + 1):
         prefix = tuple(model[:n])
         count = sum(cls.startswith("".join(prefix)) and cls != "".join(prefix) for cls in classes)
         if count >= 2 and count * 2 >= len(classes):

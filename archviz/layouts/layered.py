@@ -175,9 +175,13 @@ class _Nest:
         room = math.inf if frame.whole else limit - before - after
         items: dict[str, Item] = {}
         children: dict[str, Block] = {}
+        # what stands beside inner frames needs room in their column too, unless it is a long run of its own
+        beside = sum(self._turned(self.sizes[c].width, self.sizes[c].height)[1] + self.spacing["along"]
+                     for c in self.children[key] if c not in self.children)
+        inner = room - beside if beside < 0.35 * room else room
         for child in self.children[key]:
             if child in self.children:
-                block = children[child] = self._block(child, room)
+                block = children[child] = self._block(child, inner)
                 ins, outs = ({s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs))
                 items[child] = Item(child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True)
             else:
@@ -327,8 +331,8 @@ def _title_room(content: Field, crossing: Mapping[str, float], text: float, pad:
         return max(width, text + 2 * pad), max(pad, (text + 2 * pad - content.width) / 2), pad
     left = max(pad + text + 3.0 - min(ports), 0.0)
     right = max(text + pad + 3.0 - (width - max(ports)), 0.0)
-    if left <= right or left < 12.0:        # a little more room goes to both sides: the content stays in the middle
-        both = left if left < 12.0 else 0.0
+    if left <= right or left < 20.0:        # a little more room goes to both sides: the content stays in the middle
+        both = left if left < 20.0 else 0.0
         return width + left + both, pad + left, pad
     return width + right, pad, width + right - pad - text
 

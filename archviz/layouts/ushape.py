@@ -109,7 +109,8 @@ def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
         if ya < yb:
             a = _stretched(a, _below(a, src, [a.nodes[e.src] for e in skips]), yb - ya)
         elif yb < ya:
-            b = _stretched(b, _below(b, dst, [b.nodes[e.dst] for e in skips]), ya - yb)
+            inmost = edge is skips[-1]      # the room under the lowest skip belongs below everything
+            b = _stretched(b, b.height if inmost else _below(b, dst, [b.nodes[e.dst] for e in skips]), ya - yb)
     return a, b
 
 
