@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -240,7 +241,9 @@ def progress(show: bool) -> Iterator[Callable[[str], None]]:
             return
         from tqdm import tqdm
 
-        with tqdm(bar_format="archviz: {desc} … {elapsed}", leave=False, file=sys.stderr) as bar:
+        size = shutil.get_terminal_size()       # a terminal that does not say its size is none to tqdm
+        with tqdm(bar_format="archviz: {desc} … {elapsed}", leave=False, file=sys.stderr,
+                  ncols=size.columns, nrows=size.lines) as bar:
             bar.start_t -= PATIENCE
             while not stop.wait(TICK):
                 bar.set_description_str(step)
