@@ -51,9 +51,13 @@ def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
     return found
 
 
-def heads(flow: Flow, product: int) -> dict[str, Any]:
-    """How many heads an attention has, from four axes [N, heads, length, dim] of queries and keys."""
+def heads(flow: Flow, product: int, width: int | None = None) -> dict[str, Any]:
+    """How many heads an attention has, from four axes [N, heads, length, dim] of queries and keys.
+
+    `width` leaves out operands of another last axis: a bias that was handed in among them.
+    """
     shapes = [edge.tensor.shape for _, edge in flow.operands[product] if edge.tensor is not None]
+    shapes = [shape for shape in shapes if width is None or shape[-1:] == (width,)]
     if len(shapes) < 2 or len(shapes[0]) != 4 or len(shapes[1]) != 4:
         return {}
     found = {"num_heads": shapes[0][1], "head_dim": shapes[0][3]}

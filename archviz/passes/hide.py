@@ -93,7 +93,7 @@ class _Cut:
             indices = [o for o in operands if bits[o[0]] & (INDEX | DATA) and not (o in data and self._carries(o[1]))]
             return [] if POSITION.search(node.op) else indices
         if node.kind == "attention":
-            weights = [o for o in weights if o[1].slot < 3]
+            weights = weights[:max(3 - len(data), 0)]       # learned queries; beside three of data it is a bias
         elif node.kind in WEIGHTED:
             inputs = [o for o in operands if bits[o[0]] & INDEX and not bits[o[0]] & (DATA | WEIGHT)]
             return data or inputs or [o for o in weights if o[1].slot == (1 if node.op == "addmm" else 0)]
@@ -249,7 +249,7 @@ class _Cut:
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
-            return replace(node, attrs={**node.attrs, **heads(self.flow, i)})
+            return replace(node, attrs={**node.attrs, **heads(self.flow, i, node.out[0].shape[-1] if node.out else None)})
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
         if node.kind == "matmul" and node.out and self._projects(i):
