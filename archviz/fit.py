@@ -23,7 +23,9 @@ from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
 from archviz.style import Style
 
 NARROW = 300.0      # points; a page narrower than this is set tighter
-TIGHTER = {"box_x": 0.7, "across": 0.75, "beside": 0.8, "pad": 0.75, "gutter": 0.85, "legend_between": 0.8}
+TIGHTER = {"box_x": 0.7, "across": 0.75, "beside": 0.8, "pad": 0.75, "gutter": 0.85, "legend_between": 0.8,
+           "break_label": 0.7, "even": 0.7}
+FOLDS = 7       # lines that may turn back to the next column or row, each frame deep counting as one more
 FRACTIONS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32, 0.25, 0.2, 0.15, 0.11)     # of the page's height, tried as height of a column
 
 
@@ -65,6 +67,10 @@ class _Try:
 
     def fits(self, style: Style) -> bool:
         return self.width <= style.page.width + 0.01 and self.height <= style.page.max_height + 0.01
+
+    def reads(self) -> bool:
+        """Is it one figure still, not a ribbon folded over and over?"""
+        return sum(lines + deep for deep, lines in self.layout.cuts) <= FOLDS
 
 
 def fit(graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = "") -> Drawing:
@@ -196,7 +202,8 @@ class _Judge:
         key, page, along = frozenset(opened), self.style.page, self.style.sizes["along"]
         if sum(size.width * (size.height + along) for size in self.cut(key).sizes.values()) > page.width * page.max_height:
             return False        # no need to try: the boxes alone are larger than the page
-        return any(self.attempt(key, direction, 1.0).fits(self.style) for direction in self.directions())
+        tries = (self.attempt(key, direction, 1.0) for direction in self.directions())
+        return any(found.fits(self.style) and found.reads() for found in tries)
 
     def best(self, opened: Iterable[NodeId]) -> _Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
@@ -205,8 +212,9 @@ class _Judge:
                  for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:3])]
         fitting = [t for t in tries if t.fits(self.style)]
         page = self.style.page
-        return min(fitting, key=lambda t: t.score) if fitting else min(
-            tries, key=lambda t: max(t.width / page.width, t.height / page.max_height))
+        if fitting:
+            return min(fitting, key=lambda t: (not t.reads(), t.score))
+        return min(tries, key=lambda t: max(t.width / page.width, t.height / page.max_height))
 
     def score(self, layout: Layout, width: float, height: float) -> float:
         """Lower is better: little of the page's height, short lines, few turns back."""

@@ -58,25 +58,47 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     elif node.kind == "parameter":
         path = node.id.split(".")
         own = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
-        lines = [(text.pretty(own), "label"), (values["out"], "sublabel")]
+        lines = [(text.pretty(own.rsplit("/", 1)[-1].removesuffix("_like")), "label"), (values["out"], "sublabel")]
     else:
-        label = _called(node, incoming, style) + text.caption(style.captions, _known(node.op, style), values) + count
-        lines = [(label, "label")]
-        if text.width(label, style.roles["label"].size) > style.sizes["break_label"] and ", " in label:
-            head, rest = label.split(", ", 1)
-            lines = [(head, "label"), (rest, "sublabel")]
+        called = _called(node, incoming, style)
+        values = {"output_size": 1, **values} if _pools(node, incoming) else values
+        lines = [(called + text.caption(style.captions, _known(node, incoming, style), values) + count, "label")]
+    lines = [piece for line in lines for piece in _broken(*line, style)]
     limit = style.sizes["max_label"]
     kept = tuple((text.fit(line, style.roles[role].size, limit, style.roles[role].weight), role) for line, role in lines if line)
     bands = tuple(f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
     return Look(kind, kept, False, bands, times > 1, arrow)
 
 
-def _known(op: str, style: Style) -> str:
+def _broken(line: str, role: str, style: Style) -> list[tuple[str, str]]:
+    """A long label in two: numbers after the first comma, or else words after the space nearest to the middle."""
+    if text.width(line, style.roles[role].size, style.roles[role].weight) <= style.sizes["break_label"]:
+        return [(line, role)]
+    head, comma, rest = line.partition(", ")
+    if comma:
+        return [(head, role), (rest, "sublabel")]
+    spaces = [i for i, character in enumerate(line) if character == " "]
+    if not spaces:
+        return [(line, role)]
+    at = min(spaces, key=lambda i: (abs(2 * i - len(line)), i))
+    return [(line[:at], role), (line[at + 1:], role)]
+
+
+def _known(node: Node, incoming: Sequence[Edge], style: Style) -> str:
     """The op itself, or the layer its class is named after: ``LlamaRMSNorm`` → ``RMSNorm``, ``GELUActivation`` → ``GELU``."""
-    if op in style.captions or not op[:1].isupper():
-        return op
-    bare = op.removesuffix("Activation")
-    return max((key for key in style.captions if key[:1].isupper() and bare.endswith(key)), key=len, default=op)
+    if _pools(node, incoming):
+        return "AdaptiveAvgPool2d"
+    if node.op in style.captions or not node.op[:1].isupper():
+        return node.op
+    bare = node.op.removesuffix("Activation")
+    return max((key for key in style.captions if key[:1].isupper() and bare.endswith(key)), key=len, default=node.op)
+
+
+def _pools(node: Node, incoming: Sequence[Edge]) -> bool:
+    """Is this a mean over all pixels, which readers know as global average pooling?"""
+    entering = incoming[0].tensor if incoming else None
+    return node.op == "mean" and entering is not None and set("HW") <= set(entering.axes) and bool(node.out) and (
+        len(node.out[0].shape) <= 2 or set(node.out[0].shape[-2:]) == {1})
 
 
 def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
@@ -147,11 +169,11 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         height += 2 * s["stack"] * look.stack
         label = (text.width(look.arrow, style.roles["shape"].size), style.roles["shape"].size) if look.arrow else (0.0, 0.0)
         found[key] = Size(max(width, s["min_box"]), height, label=label)
-    return _evened(graph, found, s["min_box"])
+    return _evened(graph, found, s["even"])
 
 
-def _evened(graph: Graph, found: dict[NodeId, Size], step: float) -> dict[NodeId, Size]:
-    """Boxes of one frame as wide as its widest, where that is no more than half as wide again."""
+def _evened(graph: Graph, found: dict[NodeId, Size], most: float) -> dict[NodeId, Size]:
+    """Boxes of one frame as wide as its widest, where that is no more than `most` times their own width."""
     siblings: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
         if not found[node.id].joint and node.kind not in ("input", "output"):
@@ -159,7 +181,7 @@ def _evened(graph: Graph, found: dict[NodeId, Size], step: float) -> dict[NodeId
     for group in siblings.values():
         for key in group:
             size = found[key]
-            wide = max(found[k].width for k in group if found[k].width <= size.width * 1.5)
+            wide = max(found[k].width for k in group if found[k].width <= size.width * most)
             found[key] = Size(wide, size.height, False, size.label)
     return found
 

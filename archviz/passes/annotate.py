@@ -32,7 +32,7 @@ def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
         field = _field(node, [fields[edge.src] for edge in before
                              if graph.by_id[edge.src].kind not in ("parameter", "constant")])
         fields[node.id] = field
-        axes[node.id] = _axes(node, before, axes)
+        axes[node.id] = _axes(node, before, axes) or _read_as(node, graph)
         attrs = dict(node.attrs)
         if node.out:
             attrs["activations"] = sum(prod(tensor.shape) for tensor in node.out)
@@ -61,10 +61,26 @@ def _axes(node: Node, before: list[Edge], known: dict[NodeId, str]) -> str:
         return CHANNELS_FIRST.get(rank, "")
     if node.kind in ("linear", "embedding"):
         return CHANNELS_LAST.get(rank, "")
-    if node.kind in LOCAL or node.kind in ("pool", "upsample"):
+    if node.kind in LOCAL or node.kind in ("pool", "upsample", "output") or node.op in ("pad", "contiguous", "clone"):
         return next((known[e.src] for e in before if len(known.get(e.src, "")) == rank), "")
     if node.kind in ("attention", "recurrent") and rank == 3:
         return "NLC"
+    return ""
+
+
+def _read_as(node: Node, graph: Graph) -> str:
+    """The axes of an input, told from the first convolution that reads it, through what leaves axes alone."""
+    if node.kind != "input" or not node.out:
+        return ""
+    rank, waiting, seen = len(node.out[0].shape), [node.id], {node.id}
+    while waiting and len(seen) < 32:
+        for edge in graph.outgoing[waiting.pop(0)]:
+            reader = graph.by_id[edge.dst]
+            if reader.kind in ("conv", "upconv"):
+                return CHANNELS_FIRST.get(rank, "")
+            if edge.dst not in seen and (reader.kind in LOCAL or reader.op == "pad"):
+                seen.add(edge.dst)
+                waiting.append(edge.dst)
     return ""
 
 
