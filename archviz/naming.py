@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from archviz.ir import Graph, Module, NodeId
 
 CONTAINERS = {"Sequential", "ModuleList", "ModuleDict", "Module"}
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_WORD = re.compile(r"(?:Re|Si|Ge|Se)LU|[A-Z]+?(?=(?:Re|Si|Ge|Se)LU)|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def words(cls: str) -> list[str]:
@@ -85,7 +85,7 @@ def _readable(cls: str, prefix: tuple[str, ...]) -> str:
     if not spelt:
         return cls
     first = spelt[0] if spelt[0].isupper() else spelt[0][:1].upper() + spelt[0][1:]
-    return " ".join([first, *(w if w.isupper() and len(w) > 1 else w.lower() for w in spelt[1:])])
+    return " ".join([first, *(w if w[1:] != w[1:].lower() else w.lower() for w in spelt[1:])])
 
 
 def _family(graph: Graph) -> tuple[str, ...]:
