@@ -26,7 +26,8 @@ GALLERY = [
      "layers. 61.7K parameters and 417K multiply-accumulates for a 32×32×1 input."),
     (resnet.resnet18, resnet.example_inputs,
      "ResNet: a 7×7 convolution, max pooling, four stages of 2 basic blocks each (two 3×3 convolutions), global "
-     f"average pooling and a linear layer. 11.7M parameters and 1.81G multiply-accumulates for a 224×224×3 input. {TIMES}"),
+     "average pooling and a linear layer. 11.7M parameters and 1.81G multiply-accumulates for a 224×224×3 input. "
+     + TIMES),
     (resnet.resnet50, resnet.example_inputs,
      "ResNet: a 7×7 convolution, max pooling, four stages of 3, 4, 6 and 3 bottleneck blocks (1×1, 3×3 and 1×1 "
      "convolutions), global average pooling and a linear layer. 25.6M parameters and 4.09G multiply-accumulates for a "
@@ -40,8 +41,8 @@ ZOO = {
     "unet": "UNet: nine double conv blocks (two 3×3 convolutions), four max-pooling layers, four 2×2 transposed "
             "convolutions, four concatenations and a 1×1 convolution.",
     "densenet": "DenseNet: a 7×7 convolution, max pooling, four stages of 6, 12, 24 and 16 dense layers ("
-                "concatenation, 1×1 convolution and 3×3 convolution), three transition blocks (1×1 convolution and average pooling), "
-                "global average pooling and a linear layer.",
+                "concatenation, 1×1 convolution and 3×3 convolution), three transition blocks (1×1 convolution and "
+                "average pooling), global average pooling and a linear layer.",
     "lstm": "LSTMClassifier: an embedding, a 2-layer LSTM and a linear layer.",
     "transformer": "Transformer: an encoder of six encoder layers (8-head attention and two linear layers) and a "
                    "decoder of six decoder layers (two 8-head attention layers and two linear layers).",
