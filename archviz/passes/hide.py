@@ -202,7 +202,7 @@ class _Cut:
         main = [i for i in outputs if self.edges[i] and not SIDE_OUTPUT.search(nodes[i].id)
                 and any(bits[s] & DATA for s, _ in self.edges[i])]
         seeds = main or [i for i in outputs if self.edges[i]] or outputs
-        seeds = seeds + [i for i in self.drawn if nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA]
+        seeds = seeds + [i for i in self.drawn if nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i]]
         alive: set[int] = set()
         waiting = sorted(seeds)
         while waiting:
@@ -225,6 +225,8 @@ class _Cut:
                 own[i] = i
             elif idiom is not None and idiom.last in alive:
                 own[i] = idiom.last
+            elif self.sources[i] and self.sources[i][0] in self.begun and self.sources[i][0] in alive:
+                own[i] = self.sources[i][0]
             else:
                 bits = self.flow.bits
                 data = [own[s] for s, _ in self.flow.operands[i] if bits[s] & DATA] if bits[i] & DATA else []

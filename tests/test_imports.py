@@ -1,0 +1,101 @@
+"""Who may import whom: the rules of the design, read from the source."""
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1] / "archviz"
+FILES = sorted(ROOT.rglob("*.py"))
+
+ALL = {"errors", "find"}
+FOLDERS = {     # a folder (or file) of ours → what of ours it may import besides errors, find and itself
+    "ir": set(), "scene": set(), "errors": set(),
+    "passes": {"ir", "style"},
+    "layouts": {"ir", "style"},
+    "forms": {"ir", "style", "layouts", "scene", "text", "naming"},
+    "backends": {"scene", "text"},
+    "trace": {"ir"},
+    "methods": {"trace", "record", "ir"},
+    "cli": {"pipeline"},
+    "sphinxext": {"pipeline"},
+}
+TORCH = {"load", "guess", "trace", "record", "methods"}
+"""Where torch may be imported at the top of a file; elsewhere only inside a function."""
+
+
+def part(path: Path) -> str:
+    """The folder directly under archviz a file belongs to, or its own name."""
+    inside = path.relative_to(ROOT)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def imports(tree: ast.Module, top_only: bool = False) -> list[str]:
+    """The full names of the modules that a file imports; with `top_only` those that run on import."""
+    found = []
+    late = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if top_only and id(node) in late:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            base = node.module or ""
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            files = [one for one in names if base == "archviz" or (ROOT.parent / f"{one.replace('.', '/')}.py").exists()]
+            found += files or [base]
+    return found
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if part(path) in FOLDERS], ids=name)
+def test_a_file_imports_only_what_its_folder_may(path):
+    own = part(path)
+    ours = {module.split(".")[1] for module in imports(ast.parse(path.read_text("utf-8"))) if module.startswith("archviz.")}
+    free = set() if own in ("ir", "scene", "errors") else ALL
+    assert ours <= FOLDERS[own] | free | {own, "__version__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_torch_is_imported_only_where_models_are(path):
+    top = imports(ast.parse(path.read_text("utf-8")), top_only=True)
+    if part(path) not in TORCH:
+        assert not [module for module in top if module.split(".")[0] in ("torch", "transformers", "torchvision")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_nothing_hides_behind_type_checking(path):
+    if part(path) in FOLDERS:
+        assert "TYPE_CHECKING" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_file_opens_with_what_it_is_and_stays_short(path):
+    text = path.read_text("utf-8")
+    assert ast.get_docstring(ast.parse(text)), "no docstring"
+    assert text.count("\n") <= 450
+
+
+def test_ours_has_no_cycles():
+    graph = {}
+    for path in FILES:
+        inside = path.relative_to(ROOT).with_suffix("")
+        key = ".".join(("archviz", *inside.parts)).removesuffix(".__init__")
+        graph[key] = {m for m in imports(ast.parse(path.read_text("utf-8")), top_only=True) if m.startswith("archviz.")}
+    done: set[str] = set()
+
+    def visit(key: str, trail: tuple[str, ...]) -> None:
+        assert key not in trail, " → ".join((*trail, key))
+        if key not in done:
+            for other in graph.get(key, ()):
+                visit(other, (*trail, key))
+            done.add(key)
+
+    for key in graph:
+        visit(key, ())

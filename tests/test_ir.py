@@ -1,0 +1,133 @@
+"""The graph: regrouping and its undoing, JSON, and what is refused."""
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archviz import ir
+from archviz.ir import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, split
+from tests.graphs import Builder, graphs
+
+
+def small() -> Graph:
+    build = Builder()
+    x = build.input()
+    with build.module("block"):
+        a = build.op("Linear", x, params=3, flops=5, out_features=16)
+        b = build.op("add", a, x)
+    build.output(b)
+    return merge(build.graph(), ())
+
+
+def test_merge_joins_edges_and_sums():
+    g = small()
+    one = merge(g, [(Node("block", (), "Block", "module"), ["block/Linear", "block/add"])])
+    box = one.by_id["block"]
+    assert box.members == ("block/Linear", "block/add") and (box.params, box.flops) == (3, 5)
+    assert [(e.src, e.dst) for e in one.edges] == [("/in:x", "block"), ("block", "/out:0")]
+    assert {(p.src, p.dst) for p in one.edges[0].parts} == {("/in:x", "block/Linear"), ("/in:x", "block/add")}
+    assert [(w.src, w.dst) for w in box.wires] == [("block/Linear", "block/add")]
+
+
+def test_merge_refuses_groups_that_overlap_or_are_empty():
+    g = small()
+    with pytest.raises(ValueError, match="overlap or are empty at 'b'"):
+        merge(g, [(Node("a"), ["block/Linear"]), (Node("b"), ["block/Linear"])])
+    with pytest.raises(ValueError, match="empty at 'a'"):
+        merge(g, [(Node("a"), [])])
+
+
+def test_a_joined_edge_is_recurrent_only_if_all_parts_are():
+    g = small()
+    edges = tuple(replace(e, role="recurrent") if e.dst == "block/add" and e.src == "/in:x" else e for e in g.edges)
+    g = replace(g, edges=edges)
+    one = merge(g, [(Node("block", (), "Block", "module"), ["block/Linear", "block/add"])])
+    assert one.edges[0].role == "data"
+    assert {e.role for e in split(one, ["block"]).edges if e.dst == "block/add" and e.src == "/in:x"} == {"recurrent"}
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_split_undoes_merge(graph, random):
+    graph = merge(graph, ())
+    ids = [node.id for node in graph.nodes]
+    random.shuffle(ids)
+    cut = random.randint(0, len(ids))
+    groups = [(Node(f"group{i}"), part) for i, part in enumerate((ids[:cut // 2], ids[cut // 2:cut])) if part]
+    merged = merge(graph, groups)
+    assert merged.params == graph.params and merged.flops == graph.flops
+    assert sorted(m for n in merged.nodes for m in n.members) == sorted(ids)
+    assert split(merged, [node.id for node, _ in groups]) == graph
+
+
+def test_own_repeat_leaves_out_the_frames():
+    modules = {"a": Module("a", repeat=3), "b": Module("b", scope=("a",), repeat=2)}
+    node = Node("n", ("a", "b"), repeat=12)
+    assert own_repeat(Graph("g", (node,), (), modules), node) == 2
+
+
+# ----------------------------------------------------------------------------------------------------- JSON
+
+@given(graphs())
+@settings(max_examples=60, deadline=None)
+def test_json_brings_back_the_same_graph(graph):
+    text = ir.to_json(graph)
+    assert ir.from_json(text) == graph
+    assert ir.to_json(ir.from_json(text)) == text
+    merged = merge(graph, [(Node("all", kind="module"), [node.id for node in graph.nodes[1:]])])
+    assert ir.from_json(ir.to_json(merged)) == merged
+
+
+def test_json_keeps_every_field():
+    inner = Node("a", ("m",), "Conv2d", "conv", {"kernel_size": [3, 3]}, (TensorSpec((1, 2), "int64", "NC"),), 7, 8, index=4)
+    outer = replace(inner, id="m", kind="module", scope=(), repeat=3, shared="z", inside=(inner,), members=("a",),
+                    wires=(Edge("a", "a", None, "recurrent", 2),))
+    other = Node("b", index=9)
+    edge = Edge("m", "b", TensorSpec((1,)), "skip", 1, (Edge("a", "b", None, "data", 1),))
+    g = Graph("Näme \u202e\"</script>", (outer, other), (edge,), {"m": Module("m", "Blk", "m", (), 3, ("m", "n"), True, {"h": 1})},
+              {"report": {"rung": "ghost"}})
+    assert ir.from_json(ir.to_json(g)) == g
+
+
+def broken(change) -> str:
+    value = json.loads(ir.to_json(small()))
+    change(value)
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "not JSON"),
+    ("[]", "not a graph of archviz"),
+    ('{"format": "other"}', "not a graph of archviz"),
+    ("[" * 100_000, "not JSON"),
+    (broken(lambda v: v.update(version=99)), "version 99"),
+    (broken(lambda v: v.update(extra=1)), "unknown entries in the graph: extra"),
+    (broken(lambda v: v["nodes"][0].update(colour="red")), "unknown entry 'colour' in node '/in:x'"),
+    (broken(lambda v: v["nodes"][0].update(params="many")), "params of node '/in:x' should be a number"),
+    (broken(lambda v: v["nodes"][0].update(params=True)), "should be a number"),
+    (broken(lambda v: v["nodes"][0].update(kind="magic")), "unknown kind 'magic'"),
+    (broken(lambda v: v["nodes"][0].update(repeat=0)), "repeated 0 times"),
+    (broken(lambda v: v["nodes"][0].pop("id")), "has no id"),
+    (broken(lambda v: v["nodes"].append(dict(v["nodes"][0]))), "used twice"),
+    (broken(lambda v: v["nodes"][1].update(scope=["nowhere"])), "'nowhere', which is not among the modules"),
+    (broken(lambda v: v["edges"].append({"src": "/in:x", "dst": "gone"})), "ends at 'gone'"),
+    (broken(lambda v: v["edges"][0].update(parts=[{"src": "/out:0", "dst": "/in:x"}])), "belongs elsewhere"),
+    (broken(lambda v: v["nodes"][0].update(attrs={"p": float("nan")})), "NaN is not a JSON value"),
+    (broken(lambda v: v.update(nodes=5)), "nodes should be a list"),
+])
+def test_json_that_is_no_graph_is_told_why(text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        ir.from_json(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_attributes_that_are_not_json_are_told_by_node():
+    node = Node("conv1", attrs={"weight": object()})
+    with pytest.raises(ValueError, match="'conv1' are not JSON values"):
+        ir.to_json(Graph("g", (node,)))
+    with pytest.raises(ValueError, match="'conv2' are not JSON values"):
+        ir.to_json(Graph("g", (Node("conv2", attrs={"p": float("inf")}),)))
