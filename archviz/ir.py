@@ -30,7 +30,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One tensor: its shape, its dtype (``"float32"``) and, where known, which axis is which (``"NCHW"``, ``"NLC"``)."""
+    """One tensor: shape, dtype (``"float32"``) and, where known, which axis is which (``"NCHW"``, ``"NLC"``)."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -72,7 +72,7 @@ class Node:
     flops    as `torch.utils.flop_counter` counts: two for a multiply-add
     members  the ids of the trace it stands for, in trace order; (id,) for a node of the trace
     index    position in the trace (of its first member)
-    repeat   how many equal copies it stands for in the whole model; `own_repeat` leaves out those of the frames around it
+    repeat   how many equal copies it stands for in the whole model; see `own_repeat` for the ×N at the node itself
     shared   the node that used the same weights before, if any
     inside   the nodes it replaced, and `wires` the trace edges among them
     """
@@ -192,8 +192,8 @@ def lift(
 ) -> tuple[tuple[Node, ...], tuple[Edge, ...], dict[NodeId, list[Edge]]]:
     """Sort `nodes`, and join trace edges that share their drawn ends.
 
-    Returns the nodes, the drawn edges, and per node the edges that fell inside it.  A joined edge is recurrent only where
-    all its parts are.
+    Returns the nodes, the drawn edges, and per node the edges that fell inside it.  A joined edge is recurrent only
+    where all its parts are.
     """
     ordered = tuple(sorted(nodes, key=lambda node: (node.index, node.id)))
     owner = {member: node.id for node in ordered for member in node.members}
@@ -221,8 +221,8 @@ def lift(
 def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Graph:
     """Replace each group of drawn nodes by one node.
 
-    `groups` holds pairs: a node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the ids it
-    replaces.  Members, parameters, FLOPs, index, `inside` and `wires` are filled in here.
+    `groups` holds pairs: a node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the
+    ids it replaces.  Members, parameters, FLOPs, index, `inside` and `wires` are filled in here.
     """
     taken: set[NodeId] = set()
     fresh: list[Node] = []
@@ -279,11 +279,11 @@ def to_json(graph: Graph) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=False, indent=1) + "\n"
     except (TypeError, ValueError) as error:
-        for item in (*graph.nodes, *graph.modules.values()):
+        for key, attrs in ((item.id, item.attrs) for items in (graph.nodes, graph.modules.values()) for item in items):
             try:
-                json.dumps(dict(item.attrs), allow_nan=False)
+                json.dumps(dict(attrs), allow_nan=False)
             except (TypeError, ValueError):
-                raise ValueError(f"the attributes of {item.id!r} are not JSON values: {error}") from None
+                raise ValueError(f"the attributes of {key!r} are not JSON values: {error}") from None
         raise ValueError(f"the graph cannot be written as JSON: {error}") from None
 
 
@@ -296,7 +296,7 @@ def from_json(text: str) -> Graph:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise ValueError(f'this is not a graph of archviz: it does not say "format": "{FORMAT}"')
     if value.get("version") != VERSION:
-        raise ValueError(f"this graph is of format version {value.get('version')!r}; this archviz reads version {VERSION}")
+        raise ValueError(f"this graph is of format version {value.get('version')!r}; here version {VERSION} is read")
     extra = sorted(set(value) - {"format", "version", "name", "nodes", "edges", "modules", "attrs"})
     if extra:
         raise ValueError(f"unknown entries in the graph: {', '.join(extra)}")
@@ -401,8 +401,9 @@ def _value(shape: Any, value: Any, what: str) -> Any:
 _SHAPES: dict[Any, dict[str, Any]] = {
     TensorSpec: {"shape": (int,), "dtype": str, "axes": str},
     Edge: {"src": str, "dst": str, "tensor": TensorSpec, "role": str, "slot": int, "parts": (Edge,)},
-    Node: {"id": str, "scope": (str,), "op": str, "kind": str, "attrs": dict, "out": (TensorSpec,), "params": int, "flops": int,
-           "members": (str,), "index": int, "repeat": int, "shared": str, "inside": (Node,), "wires": (Edge,)},
+    Node: {"id": str, "scope": (str,), "op": str, "kind": str, "attrs": dict, "out": (TensorSpec,), "params": int,
+           "flops": int, "members": (str,), "index": int, "repeat": int, "shared": str, "inside": (Node,),
+           "wires": (Edge,)},
     Module: {"id": str, "cls": str, "path": str, "scope": (str,), "repeat": int, "copies": (str,), "shared": bool,
              "attrs": dict},
 }

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from archviz.ir import Edge, Graph, Module, Node, TensorSpec
 
-KINDS = {"Conv2d": "conv", "Linear": "linear", "BatchNorm2d": "norm", "LayerNorm": "norm", "ReLU": "act", "MaxPool2d": "pool",
-         "Embedding": "embedding", "add": "add", "mul": "mul", "cat": "cat", "matmul": "matmul", "softmax": "softmax",
+KINDS = {"Conv2d": "conv", "Linear": "linear", "BatchNorm2d": "norm", "LayerNorm": "norm", "ReLU": "act",
+         "MaxPool2d": "pool", "Embedding": "embedding",
+         "add": "add", "mul": "mul", "cat": "cat", "matmul": "matmul", "softmax": "softmax",
          "view": "view", "dropout": "dropout", "mean": "reduce", "arange": "constant", "sin": "math", "tanh": "act",
-         "sigmoid": "act", "pow": "math", "rsqrt": "math", "lt": "mask", "transpose": "view", "div": "math", "split": "view",
+         "sigmoid": "act", "pow": "math", "rsqrt": "math", "lt": "mask", "transpose": "view", "div": "math",
+         "split": "view",
          "zeros": "constant", "scaled_dot_product_attention": "attention", "parameter": "parameter", "topk": "index",
          "input": "input", "output": "output"}
 
@@ -55,7 +57,8 @@ class Builder:
         self.stack.pop()
 
     def op(self, op: str, *inputs: str, shape: tuple[int, ...] = (1, 8, 16), params: int = 0, flops: int = 0,
-           dtype: str = "float32", name: str = "", kind: str = "", outs: int = 1, shared: str | None = None, **attrs: Any) -> str:
+           dtype: str = "float32", name: str = "", kind: str = "", outs: int = 1, shared: str | None = None,
+           **attrs: Any) -> str:
         key = name or self.unique(f"{self.stack[-1] if self.stack else ''}/{op}")
         out = (TensorSpec(shape, dtype),) * outs
         self.nodes.append(Node(key, tuple(self.stack), op, kind or KINDS[op], attrs, out, params, flops,
@@ -69,7 +72,8 @@ class Builder:
         return self.op("input", shape=shape, dtype=dtype, name=f"/in:{name}")
 
     def output(self, src: str, name: str = "0") -> str:
-        return self.op("output", src, name=f"/out:{name}", shape=next(n for n in self.nodes if n.id == src).out[0].shape)
+        shape = next(node for node in self.nodes if node.id == src).out[0].shape
+        return self.op("output", src, name=f"/out:{name}", shape=shape)
 
     def graph(self) -> Graph:
         return Graph(self.name, tuple(self.nodes), tuple(self.edges), dict(self.modules))
@@ -86,9 +90,9 @@ def sources(graph: Graph, op: str) -> list[str]:
     return [graph.by_id[edge.src].op for edge in graph.incoming[node.id]]
 
 
-OPS = ("Conv2d", "Linear", "BatchNorm2d", "LayerNorm", "ReLU", "MaxPool2d", "add", "mul", "cat", "view", "dropout", "mean",
-       "arange", "sin", "softmax", "matmul", "lt", "pow", "parameter", "tanh", "sigmoid", "transpose", "div", "topk", "zeros",
-       "Embedding")
+OPS = ("Conv2d", "Linear", "BatchNorm2d", "LayerNorm", "ReLU", "MaxPool2d", "add", "mul", "cat", "view", "dropout",
+       "mean", "arange", "sin", "softmax", "matmul", "lt", "pow", "parameter", "tanh", "sigmoid", "transpose", "div",
+       "topk", "zeros", "Embedding")
 SHAPES = ((1, 8, 16), (1, 4, 8, 8), (8,), (1, 16))
 JOINS = ("add", "mul", "cat", "matmul")
 SOURCES = ("arange", "parameter", "zeros")

@@ -45,7 +45,8 @@ def imports(tree: ast.Module, top_only: bool = False) -> list[str]:
             assert node.level == 0, "imports name the whole path"
             base = node.module or ""
             names = [f"{base}.{alias.name}" for alias in node.names]
-            files = [one for one in names if base == "archviz" or (ROOT.parent / f"{one.replace('.', '/')}.py").exists()]
+            files = [one for one in names
+                     if base == "archviz" or (ROOT.parent / f"{one.replace('.', '/')}.py").exists()]
             found += files or [base]
     return found
 
@@ -57,7 +58,8 @@ def name(path: Path) -> str:
 @pytest.mark.parametrize("path", [path for path in FILES if part(path) in FOLDERS], ids=name)
 def test_a_file_imports_only_what_its_folder_may(path):
     own = part(path)
-    ours = {module.split(".")[1] for module in imports(ast.parse(path.read_text("utf-8"))) if module.startswith("archviz.")}
+    named = imports(ast.parse(path.read_text("utf-8")))
+    ours = {module.split(".")[1] for module in named if module.startswith("archviz.")}
     free = set() if own in ("ir", "scene", "errors") else ALL
     assert ours <= FOLDERS[own] | free | {own, "__version__"}
 

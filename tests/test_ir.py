@@ -83,13 +83,14 @@ def test_json_brings_back_the_same_graph(graph):
 
 
 def test_json_keeps_every_field():
-    inner = Node("a", ("m",), "Conv2d", "conv", {"kernel_size": [3, 3]}, (TensorSpec((1, 2), "int64", "NC"),), 7, 8, index=4)
+    tensor = TensorSpec((1, 2), "int64", "NC")
+    inner = Node("a", ("m",), "Conv2d", "conv", {"kernel_size": [3, 3]}, (tensor,), 7, 8, index=4)
     outer = replace(inner, id="m", kind="module", scope=(), repeat=3, shared="z", inside=(inner,), members=("a",),
                     wires=(Edge("a", "a", None, "recurrent", 2),))
     other = Node("b", index=9)
     edge = Edge("m", "b", TensorSpec((1,)), "skip", 1, (Edge("a", "b", None, "data", 1),))
-    g = Graph("Näme \u202e\"</script>", (outer, other), (edge,), {"m": Module("m", "Blk", "m", (), 3, ("m", "n"), True, {"h": 1})},
-              {"report": {"rung": "ghost"}})
+    module = Module("m", "Blk", "m", (), 3, ("m", "n"), True, {"h": 1})
+    g = Graph("Näme \u202e\"</script>", (outer, other), (edge,), {"m": module}, {"report": {"rung": "ghost"}})
     assert ir.from_json(ir.to_json(g)) == g
 
 

@@ -187,7 +187,8 @@ def test_residual_sums_and_gates_stay_but_scales_and_biases_go():
 def test_position_embeddings_and_class_tokens_are_sources():
     b = Builder()
     x = b.op("Linear", b.input())
-    token = b.op("cat", b.op("view", b.op("parameter", shape=(1, 1, 16), params=16, name="cls_token"), shape=(1, 1, 16)), x)
+    cls = b.op("parameter", shape=(1, 1, 16), params=16, name="cls_token")
+    token = b.op("cat", b.op("view", cls, shape=(1, 1, 16)), x)
     table = b.op("Embedding", b.op("arange", dtype="int64"), params=128)
     b.output(b.op("Linear", b.op("add", token, table)))
     shown = hide(b.graph(), STYLE)

@@ -13,8 +13,8 @@ from archviz.ir import NodeId
 
 @dataclass
 class Copy:
-    """The wiring of one copy: `place` numbers its nodes; `inside` holds (place, place, slot), `incoming` (source, place,
-    slot), `outgoing` (place, target, slot)."""
+    """The wiring of one copy: `place` numbers its nodes; `inside` holds (place, place, slot), `incoming` (source,
+    place, slot), `outgoing` (place, target, slot)."""
 
     place: dict[NodeId, int]
     inside: set[tuple[int, int, int]] = field(default_factory=set)
@@ -50,7 +50,8 @@ def _chain(copies: Sequence[Copy]) -> int:
         return 1
     count = 1 + next((i for i, step in enumerate(steps) if step != steps[0]), len(steps))
     exits = {place for place, _, _ in passed}
-    aside = [{out for out in copy.outgoing if out[1] not in after.place} for copy, after in zip(copies, copies[1:], strict=False)]
+    aside = [{out for out in copy.outgoing if out[1] not in after.place}
+             for copy, after in zip(copies, copies[1:], strict=False)]
     count = min(count, 1 + next((i for i, outs in enumerate(aside) if outs != aside[0]), len(aside)))
     while count > 1:
         last = copies[count - 1].outgoing

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from archviz.ir import Edge, Graph, Node, base_edges
 
 CONST, INDEX, WEIGHT, DATA, WAVE = 1, 2, 4, 8, 16
-"""A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights looked up by an input;
-sines and cosines of constants."""
+"""A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights that an input
+looks up; sines and cosines of constants."""
 
 MAKERS = frozenset(
     "zeros ones full empty arange eye linspace logspace zeros_like ones_like full_like empty_like new_zeros new_ones "
@@ -38,7 +38,7 @@ WEIGHTED = frozenset("conv upconv linear embedding norm recurrent scan opaque fa
 class Flow:
     """A trace by position: `nodes` in trace order; per node its operands (position, edge) by slot, and its users.
 
-    `bits` tells what each value derives from (`CONST` … `WAVE`, or-ed); `starts` are constants that begin a flow of data.
+    `bits` tells what each value derives from (`CONST` … `WAVE`, or-ed); `starts` are constants that data flows from.
     """
 
     nodes: list[Node]
@@ -79,7 +79,7 @@ def _derived(nodes: list[Node], operands: list[list[tuple[int, Edge]]], starts: 
 
 
 def _start(nodes: list[Node], operands: list[list[tuple[int, Edge]]], bits: list[int], i: int) -> int | None:
-    """Where the blank state comes from that position `i` projects as if it were data: the queries a decoder starts with."""
+    """Where the blank state comes from that position `i` projects like data: the queries a decoder starts with."""
     if nodes[i].kind not in ("linear", "recurrent") or not operands[i]:
         return None
     src, edge = operands[i][0]
@@ -107,7 +107,8 @@ def _bits(node: Node, operands: list[int]) -> int:
     bits = 0
     for one in operands:
         bits |= one
-    if node.params or node.shared is not None or (not bits and node.kind in ("embedding", "opaque", "failed", "module")):
+    unseen = not bits and node.kind in ("embedding", "opaque", "failed", "module")
+    if node.params or node.shared is not None or unseen:
         bits |= WEIGHT
     if node.kind in LOOKUPS and bits & WEIGHT and bits & INDEX:
         bits |= DATA

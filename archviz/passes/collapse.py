@@ -71,13 +71,14 @@ def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
     """
     names: dict[NodeId, set[str]] = {}
     for key, module in graph.modules.items():
-        names[key] = {key, *module.copies} | ({module.cls} if module.cls else set()) | ({module.path} if module.path else set())
+        names[key] = {key, module.cls, module.path, *module.copies} - {""}
     found: set[NodeId] = set()
     for pattern in patterns:
         hits = [key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)]
         if not hits:
             known = {name for own in names.values() for name in own}
-            raise ArchvizError(f"no module is called {pattern!r}, neither by path nor by class", did_you_mean(pattern, known))
+            raise ArchvizError(f"no module is called {pattern!r}, neither by path nor by class",
+                               did_you_mean(pattern, known))
         found.update(hits)
     return [key for key in graph.modules if key in found]
 

@@ -1,13 +1,13 @@
 """Draw equal neighbours once, with ×N: equal by structure and shapes, not by their names.
 
 In: a graph.  Out: the graph in which each run of equal units is one unit; each drawn node's members hold the ids of all
-copies, the frame (or the node) says ``repeat`` N, and an edge from one copy to the next is ``recurrent``.  Params and FLOPs
-of the copies add up.  Imports ir, style, _runs.
+copies, the frame (or the node) says ``repeat`` N, and an edge from one copy to the next is ``recurrent``.  Parameters
+and FLOPs of the copies add up.  Imports ir, style, _runs.
 
 A unit is a node, a module call, or up to four siblings in a row (these get a frame of their own, without a class).
-Neighbours are equal when ops, kinds, hyper-parameters, tensors and the wiring inside are, and when they are wired alike to
-the outside: in a chain, where each is fed by the one before as the first is fed from outside; or side by side, where all
-have the same sources and meet in the same sums or concatenations.  Inner runs are folded before outer ones.
+Neighbours are equal when ops, kinds, hyper-parameters, tensors and the wiring inside are, and when they are wired alike
+to the outside: in a chain, where each is fed by the one before as the first is fed from outside; or side by side, where
+all have the same sources and meet in the same sums or concatenations.  Inner runs are folded before outer ones.
 """
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Folder:
         self.made: dict[NodeId, NodeId] = {}                    # node or frame → the frame that was put around it
         self.back: set[tuple[NodeId, NodeId]] = set()           # edges from one copy to the next
         self.shapes: dict[Hashable, int] = {}
-        self.children: dict[NodeId, dict[NodeId, bool]] = defaultdict(dict)     # frame → child → whether it is a frame
+        self.children: dict[NodeId, dict[NodeId, bool]] = defaultdict(dict)     # frame → child → is it a frame
         for node in graph.nodes:
             for above, frame in zip(("", *node.scope), node.scope, strict=False):
                 self.children[above].setdefault(frame, True)
@@ -151,11 +151,11 @@ class _Folder:
         return [*out, *units[position:]]
 
     def _runs(self, units: list[_Unit]) -> list[tuple[int, int, int]]:
-        """(start, period, count) of the runs to fold, from left to right: the longest first, then of shortest period."""
+        """(start, period, count) of the runs to fold, left to right: the longest win, then those of shortest period."""
         shapes = [unit.shape for unit in units]
         waiting: list[tuple[int, int, int]] = []                # (-covered, period, start)
         for period in range(1, min(PERIOD, len(units) // 2) + 1):
-            equal = 0                                           # how many children from here on equal the one a period later
+            equal = 0                                           # how many from here on equal the one a period later
             for start in reversed(range(len(units) - period)):
                 equal = equal + 1 if shapes[start] == shapes[start + period] else 0
                 if equal >= period:
@@ -176,7 +176,8 @@ class _Folder:
                 key = (start + i * period, period)
                 if key not in copies:
                     group = units[key[0]:key[0] + period]
-                    copies[key] = self._copy(tuple(n for u in group for n in u.nodes), tuple(n for u in group for n in u.every))
+                    copies[key] = self._copy(tuple(node for unit in group for node in unit.nodes),
+                                             tuple(node for unit in group for node in unit.every))
             count = alike([copies[start + i * period, period] for i in range(count)])
             if count < 2:
                 continue
@@ -247,7 +248,7 @@ class _Folder:
     def _node(self, copies: list[Node]) -> Node:
         """The node that stands for `copies`, with the attributes they share."""
         node = copies[0]
-        attrs = {key: value for key, value in node.attrs.items() if all(c.attrs.get(key, None) == value for c in copies)}
+        attrs = {key: value for key, value in node.attrs.items() if all(c.attrs.get(key) == value for c in copies)}
         if len(copies) > 1 and all(copy.shared is not None for copy in copies[1:]):
             attrs["shared"] = True
         return replace(node, attrs=attrs, scope=self._scope(node.id, node.scope), out=copies[-1].out,
@@ -262,10 +263,12 @@ class _Folder:
                 paths = {graph.modules[copy].path for copy in copies if copy in graph.modules}
                 modules[key] = replace(
                     module, scope=self._scope(key, module.scope), repeat=module.repeat * self.repeat.get(key, 1),
-                    copies=tuple(copies) or module.copies, shared=module.shared or (len(copies) > 1 and paths == {module.path}))
+                    copies=tuple(copies) or module.copies,
+                    shared=module.shared or (len(copies) > 1 and paths == {module.path}))
         for child, key in self.made.items():
             if key not in self.first and key not in modules:
-                scope = (*self._scope(child, graph.modules[child].scope if child in graph.modules else graph.by_id[child].scope),)
+                held = graph.modules[child] if child in graph.modules else graph.by_id[child]
+                scope = self._scope(child, held.scope)
                 modules[key] = Module(key, scope=scope[:scope.index(key)], repeat=self.repeat.get(key, 1),
                                       copies=tuple(self.copies.get(key, [key])))
         return modules

@@ -1,11 +1,13 @@
 """Draw chains that a reader takes for one layer as one box: ``conv > norm > act``.
 
 In: a graph; ``style.fuse``, rules.  Out: the graph with each chain as one node: the first one's op, kind and attrs, the
-last one's tensors, and in ``attrs["fused"]`` the ops that follow.  Imports ir, style, errors.
+last one's tensors, in ``attrs["fused"]`` the ops that follow and in ``attrs["fused_kinds"]`` their kinds.  Imports ir,
+style, errors.
 
-A rule names two or more steps, separated by ``>``.  A step is a kind (``conv``) or an op (``relu``, ``BatchNorm2d``), or
-several of these separated by ``|``.  A chain matches where every step but the last has one user, the next step, every
-step but the first has one operand, and all lie in the same module.  Of the rules that match at a node the longest counts.
+A rule names two or more steps, separated by ``>``.  A step is a kind (``conv``) or an op (``relu``, ``BatchNorm2d``),
+or several of these separated by ``|``.  A chain matches where every step but the last has one user, the next step,
+every step but the first has one operand, and all lie in the same module.  Of the rules that match at a node the longest
+counts.
 """
 from __future__ import annotations
 
@@ -34,10 +36,15 @@ def fuse(graph: Graph, style: Style, **options: Any) -> Graph:
         chain = next((found for rule in rules if (found := _match(rule, node, after, taken))), None)
         if chain:
             taken.update(part.id for part in chain)
-            attrs = {**node.attrs, "fused": [op for part in chain[1:] for op in (part.op, *part.attrs.get("fused", ()))],
-                     "fused_kinds": [kind for part in chain[1:] for kind in (part.kind, *part.attrs.get("fused_kinds", ()))]}
+            attrs = {**node.attrs, "fused": _listed(chain[1:], "op", "fused"),
+                     "fused_kinds": _listed(chain[1:], "kind", "fused_kinds")}
             groups.append((replace(node, attrs=attrs, out=chain[-1].out), [part.id for part in chain]))
     return merge(graph, groups)
+
+
+def _listed(parts: list[Node], what: str, key: str) -> list[str]:
+    """The op or kind of each part, and of what was fused into it before."""
+    return [name for part in parts for name in (getattr(part, what), *part.attrs.get(key, ()))]
 
 
 def parse(rule: str) -> Rule:

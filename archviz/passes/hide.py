@@ -23,7 +23,8 @@ MEETING = frozenset("add sub mul div cat stack where maximum minimum pow matmul"
 """Functions in which two values meet as equals."""
 
 SIDE_OUTPUT = re.compile(
-    r"(?:^|[./:])(?:past_key_values|(?!last_)\w+_hidden_states?|hidden_states|(?:\w+_)?attentions|cache_params|mems|\w+_output)"
+    r"(?:^|[./:])(?:past_key_values|(?!last_)\w+_hidden_states?|hidden_states|(?:\w+_)?attentions|cache_params|mems"
+    r"|\w+_output)"
     r"(?:[./@\d]|$)")
 """Outputs that a library hands out beside its result: caches, every layer's state, attention maps."""
 
@@ -109,7 +110,7 @@ class _Cut:
         return edge.tensor is None or is_float(edge.tensor.dtype)
 
     def _substantial(self, node: Node, operand: tuple[int, Edge]) -> bool:
-        """Whether a weight is worth an arrow where it meets data: position embeddings, class tokens; not biases or scales."""
+        """Whether a weight is worth an arrow where it meets data: position embeddings, class tokens; not biases."""
         if node.kind == "cat" or operand[1].tensor is None:
             return node.kind in ("cat", "add")
         looked_up = any(self.flow.nodes[s].kind != "parameter" for s in self.sources[operand[0]])
@@ -202,7 +203,8 @@ class _Cut:
         main = [i for i in outputs if self.edges[i] and not SIDE_OUTPUT.search(nodes[i].id)
                 and any(bits[s] & DATA for s, _ in self.edges[i])]
         seeds = main or [i for i in outputs if self.edges[i]] or outputs
-        seeds = seeds + [i for i in self.drawn if nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i]]
+        seeds = seeds + [i for i in self.drawn
+                         if nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i]]
         alive: set[int] = set()
         waiting = sorted(seeds)
         while waiting:
@@ -251,7 +253,8 @@ class _Cut:
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
-            return replace(node, attrs={**node.attrs, **heads(self.flow, i, node.out[0].shape[-1] if node.out else None)})
+            width = node.out[0].shape[-1] if node.out and node.out[0].shape else None
+            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width)})
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
         if node.kind == "matmul" and node.out and self._projects(i):
@@ -295,7 +298,7 @@ class _Cut:
 
 
 def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -> dict[int, int]:
-    """Let a + b + c be one sum: an add that feeds nothing but an add beside it joins that one.  Returns what joined what."""
+    """Let a + b + c be one sum: an add that feeds nothing but an add beside it joins that one; what joined what."""
     users: dict[int, set[int]] = {}
     for i, own in inputs.items():
         for source, _ in own:
@@ -315,7 +318,7 @@ def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -
 
 
 def _running_cats(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -> None:
-    """Let cat(a, b, c) continue an earlier cat(a, b) that leads to c, so that dense connections read as one growing value."""
+    """Let cat(a, b, c) continue an earlier cat(a, b) that leads to c: dense connections read as one growing value."""
     known: dict[tuple[int, ...], int] = {}
     for i in sorted(inputs):
         if nodes[i].kind != "cat":

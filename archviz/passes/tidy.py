@@ -1,9 +1,9 @@
 """Keep the frames that tell a reader something, and dissolve the others.
 
 In: a graph.  Out: the same nodes and edges with fewer modules.  These go: a module that holds a single node; one of two
-modules of which the outer holds nothing but the inner; a short unnamed container in a named block; the few layers that end
-in the sum of a residual branch which began outside of them; and the module that holds the whole model but its head.  Their
-ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  Imports ir, style.
+modules of which the outer holds nothing but the inner; a short unnamed container in a named block; the few layers that
+end in the sum of a residual branch which began outside of them; and the module that holds the whole model but its head.
+Their ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  Imports ir, style.
 """
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def _step(graph: Graph) -> Graph:
     """Dissolve what can be told by what lies in it now; never two frames of which one holds the other."""
     children: Children = defaultdict(dict)
     for node in graph.nodes:
-        for above, frame in zip(("", *node.scope), node.scope, strict=False):
-            children[above].setdefault(frame, True)
+        for outer, frame in zip(("", *node.scope), node.scope, strict=False):
+            children[outer].setdefault(frame, True)
         children[node.scope[-1] if node.scope else ""][node.id] = False
     modules = dict(graph.modules)
     gone = {key for key in modules if key not in children}
     touched: set[NodeId] = set()
     for frame in sorted((key for key in children if key), key=lambda key: -len(modules[key].scope)):
-        inner, above = children[frame], modules[frame].scope
-        if frame in touched or touched & inner.keys() or (above and above[-1] in touched):
+        inner, above = children[frame], modules[frame].scope[-1:]
+        if touched & {frame, *inner, *above}:
             continue
         drop = _dissolved(frame, graph, children)
         if drop:
             gone.add(drop)
             touched.add(frame)
-            kept = frame if drop != frame else next(iter(inner))
-            if len(inner) == 1 and kept in modules:
-                modules[kept] = _joined(modules[kept], modules[drop])
+            stays = frame if drop != frame else next(iter(inner))
+            if len(inner) == 1 and stays in modules:
+                modules[stays] = _joined(modules[stays], modules[drop])
     gone |= _shells(graph, children) if not touched else set()
     if not gone:
         return graph
-    kept_modules = {key: replace(module, scope=_without(module.scope, gone))
-                    for key, module in modules.items() if key not in gone}
-    return replace(graph, nodes=tuple(_moved(node, gone) for node in graph.nodes), modules=kept_modules)
+    kept = {key: replace(module, scope=_without(module.scope, gone))
+            for key, module in modules.items() if key not in gone}
+    return replace(graph, nodes=tuple(_moved(node, gone) for node in graph.nodes), modules=kept)
 
 
 def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
