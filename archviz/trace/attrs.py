@@ -4,6 +4,7 @@ In: a module, or a function's arguments.  Out: JSON values only.  May import tor
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +14,10 @@ _LAYER = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "di
           "out_features", "num_embeddings", "embedding_dim", "normalized_shape", "num_features", "num_groups",
           "num_channels", "hidden_size", "input_size", "num_layers", "bidirectional", "batch_first", "embed_dim",
           "num_heads", "p", "scale_factor", "size", "mode", "dim", "output_size", "start_dim", "end_dim",
-          "negative_slope", "upscale_factor", "downscale_factor", "ceil_mode", "eps", "affine", "nf", "nx", "padding_idx",
-          "approximate", "inplace", "nonlinearity", "proj_size", "elementwise_affine", "drop_prob")
-_CONTAINER = ("num_heads", "embed_dim", "hidden_size", "head_dim", "num_attention_heads", "n_head", "n_heads", "nhead", "d_model",
-              "dim", "in_channels", "out_channels", "in_features", "out_features", "num_experts", "top_k",
+          "negative_slope", "upscale_factor", "downscale_factor", "ceil_mode", "eps", "affine", "nf", "nx",
+          "padding_idx", "approximate", "inplace", "nonlinearity", "proj_size", "elementwise_affine", "drop_prob")
+_CONTAINER = ("num_heads", "embed_dim", "hidden_size", "head_dim", "num_attention_heads", "n_head", "n_heads", "nhead",
+              "d_model", "dim", "in_channels", "out_channels", "in_features", "out_features", "num_experts", "top_k",
               "window_size", "shift_size", "stride", "groups", "num_key_value_groups", "num_key_value_heads",
               "intermediate_size", "layer_idx", "num_layers", "is_decoder", "is_cross_attention", "is_causal", "depth",
               "patch_size", "image_size", "vocab_size", "all_head_size", "attention_head_size", "hidden_dim", "d_state",
@@ -25,7 +26,9 @@ _CONTAINER = ("num_heads", "embed_dim", "hidden_size", "head_dim", "num_attentio
 
 def json_value(value: Any) -> Any:
     """`value` if JSON can hold it (tuples become lists), else None."""
-    if isinstance(value, (bool, int, float, str)):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (tuple, list)) and len(value) <= 8:
         items = [json_value(item) for item in value]
@@ -71,13 +74,16 @@ _POSITIONAL: dict[str, tuple[str, ...]] = {
        for n in (1, 2, 3)},
     **{f"{kind}_pool{n}d": ("input", "kernel_size", "stride", "padding") for n in (1, 2, 3) for kind in ("max", "avg")},
     **{f"adaptive_{kind}_pool{n}d": ("input", "output_size") for n in (1, 2, 3) for kind in ("max", "avg")},
-    "interpolate": ("input", "size", "scale_factor", "mode"), "softmax": ("input", "dim"), "log_softmax": ("input", "dim"),
+    "interpolate": ("input", "size", "scale_factor", "mode"),
+    "softmax": ("input", "dim"), "log_softmax": ("input", "dim"),
     "cat": ("tensors", "dim"), "stack": ("tensors", "dim"), "mean": ("input", "dim"), "sum": ("input", "dim"),
     "transpose": ("input", "dim0", "dim1"), "flatten": ("input", "start_dim", "end_dim"), "dropout": ("input", "p"),
-    "layer_norm": ("input", "normalized_shape"), "group_norm": ("input", "num_groups"), "leaky_relu": ("input", "negative_slope"),
+    "layer_norm": ("input", "normalized_shape"), "group_norm": ("input", "num_groups"),
+    "leaky_relu": ("input", "negative_slope"),
     "permute": ("input", "dims"), "squeeze": ("input", "dim"), "unsqueeze": ("input", "dim"), "max": ("input", "dim"),
     "pixel_shuffle": ("input", "upscale_factor"), "pad": ("input", "pad", "mode"), "chunk": ("input", "chunks", "dim"),
-    "split": ("input", "split_size", "dim"), "einsum": ("equation",), "topk": ("input", "k"), "cumsum": ("input", "dim"),
+    "split": ("input", "split_size", "dim"), "einsum": ("equation",), "topk": ("input", "k"),
+    "cumsum": ("input", "dim"),
     "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),
 }
 _OPERANDS = frozenset({"input", "weight", "bias", "tensors", "query", "key", "value", "attn_mask", "dropout_p"})

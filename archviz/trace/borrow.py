@@ -2,7 +2,7 @@
 
 In: a module.  Out: while the context lasts, the same module in evaluation mode, its parameters (if asked) replaced by
 ghosts; afterwards every attribute of every module is what it was, also when an exception ended it.
-May import torch, ghost, record.
+May import torch, ghost, model.
 """
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from archviz.trace.ghost import KNOWN, ghost_of
-from archviz.trace.record import walk
+from archviz.trace.model import walk
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def haunt(modules: list[nn.Module]) -> None:
     ghosts: dict[int, Any] = {}
     for module in modules:
         for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
-            if parameter.device.type != "meta" and not isinstance(parameter, UninitializedTensorMixin):
+            if not is_lazy(parameter):
                 if id(parameter) not in ghosts:
                     ghosts[id(parameter)] = ghost_of(parameter)
                 setattr(module, name, ghosts[id(parameter)])

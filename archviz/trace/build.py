@@ -5,10 +5,11 @@ In: a `Tape`.  Out: a torch-free `Graph`.  May import torch's types, ir, tape, k
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.trace import attrs, kinds
@@ -19,8 +20,8 @@ BOOKKEEPING = frozenset({"view", "cast", "index", "size", "mask", "constant", "i
 
 def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Graph:
     """The graph of what is on `tape`; `facts` go to its `attrs`."""
-    content = _content(tape)
-    kind = [_kind(call, tape, content) for call in tape.calls]
+    carries = _carries(tape)
+    kind = [_kind(call, carries) for call in tape.calls]
     kept = _alive(tape, kind)
     read: dict[int, list[tuple[int, Ref]]] = {}
     for number in sorted(kept):
@@ -37,13 +38,13 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Grap
         node = Node(node_id, call.scope, op, sort, _attrs(calls, tape), _out(calls, numbers, tape, read), params,
                     sum(c.flops for c in calls), index=len(nodes), shared=shared)
         nodes.append(node)
-        outside = [ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != call.group or not call.group]
-        for slot, ref in enumerate(dict.fromkeys(outside) if call.group else outside):
+        for slot, ref in enumerate(_operands(calls, tape)):
             source = tape.calls[ref.call]
-            edges.append(Edge(source.group[0] if source.group else source.id, node_id, _spec(tape, ref), slot=slot))
+            edges.append(Edge(source.node, node_id, _spec(tape, ref), slot=slot))
     nodes.extend(_unused(tape, counted, {node.id for node in nodes}, len(nodes)))
-    used = {id for node in nodes for id in node.scope}
-    return Graph(name, tuple(nodes), tuple(edges), {id: m for id, m in tape.modules.items() if id in used}, dict(facts or {}))
+    used = {frame for node in nodes for frame in node.scope}
+    modules = {frame: module for frame, module in tape.modules.items() if frame in used}
+    return Graph(name, tuple(nodes), tuple(edges), modules, dict(facts or {}))
 
 
 def _alive(tape: Tape, kind: Sequence[str]) -> set[int]:
@@ -82,31 +83,48 @@ def _spec(tape: Tape, ref: Ref) -> TensorSpec | None:
     return tape.calls[number].out.get(path)
 
 
-def _out(calls: list[Call], numbers: list[int], tape: Tape, read: Mapping[int, list[tuple[int, Ref]]]) -> tuple[TensorSpec, ...]:
+def _operands(calls: list[Call], tape: Tape) -> list[Ref]:
+    """The tensors a node takes: of a composite function each once, and only from outside."""
+    group = calls[-1].group
+    if group is None:
+        return list(calls[-1].operands())
+    return list(dict.fromkeys(ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != group))
+
+
+def _out(calls: list[Call], numbers: list[int], tape: Tape, read: Mapping[int, list[tuple[int, Ref]]],
+         ) -> tuple[TensorSpec, ...]:
     """What a node gives: all that a single call gave; of a composite function, what others read."""
     if len(calls) > 1:
-        used = sorted({(number, ref) for number in numbers for reader, ref in read.get(number, ()) if reader > numbers[-1]},
-                      key=lambda pair: pair[0])
+        used = dict.fromkeys(ref for number in numbers for reader, ref in read.get(number, ()) if reader > numbers[-1])
         if used:
-            return tuple(_spec(tape, ref) for _, ref in used)
+            return tuple(found for found in (_spec(tape, ref) for ref in used) if found is not None)
     return tuple(calls[-1].out.values())
 
 
-def _content(tape: Tape) -> list[bool]:
-    """For each call, whether it carries what the network computes: numbers that depend on its inputs or its weights.
+@dataclass(frozen=True)
+class _Carries:
+    """For each call: whether its result depends on an input, and whether it is content.
 
-    Whole numbers and truth values, and what is made of nothing else, are bookkeeping until they meet a weight.
+    Content is what the network computes: numbers that depend on an input or a weight.  Whole numbers and truth values,
+    and what is made of nothing else, are bookkeeping until they meet a weight.
     """
-    found: list[bool] = []
+
+    input: list[bool]
+    content: list[bool]
+
+
+def _carries(tape: Tape) -> _Carries:
+    found = _Carries([], [])
     for call in tape.calls:
+        operands = call.operands()
+        found.input.append(call.how == "input" or any(found.input[ref.call] for ref in operands))
         if call.how == "input":
-            found.append(_numbers(call.out))
+            found.content.append(_numbers(call.out))
         elif call.how in ("parameter", "module"):
-            found.append(True)
-        elif call.how == "constant" or not call.operands():
-            found.append(False)
+            found.content.append(True)
         else:
-            found.append(any(found[ref.call] for ref in call.operands()) and (_numbers(call.out) or call.how == "output"))
+            numbers = _numbers(call.out) or call.how == "output"
+            found.content.append(numbers and any(found.content[ref.call] for ref in operands))
     return found
 
 
@@ -114,7 +132,7 @@ def _numbers(out: Mapping[Any, TensorSpec]) -> bool:
     return any(spec.dtype.startswith(("float", "bfloat", "complex")) for spec in out.values())
 
 
-def _kind(call: Call, tape: Tape, content: list[bool]) -> str:
+def _kind(call: Call, carries: _Carries) -> str:
     if call.error:
         return "failed"
     if call.how in ("input", "output", "parameter", "constant"):
@@ -123,45 +141,34 @@ def _kind(call: Call, tape: Tape, content: list[bool]) -> str:
         return kinds.kind_of(call.module)
     kind = kinds.kind_of_function(call.op)
     operands = call.operands()
-    live = [ref for ref in operands if content[ref.call]]
-    if not operands:
-        return "constant"
+    live = [ref for ref in operands if carries.content[ref.call]]
+    numbers = _numbers(call.out)
     if not live:
-        specs = list(call.out.values())
-        if kind in BOOKKEEPING:
+        if kind in BOOKKEEPING and operands:
             return kind
-        if any(spec.dtype == "bool" for spec in specs):
-            return "mask"
-        if all(tape.calls[ref.call].how == "constant" or not _from_input(tape, ref, {}) for ref in operands):
+        if not any(carries.input[ref.call] for ref in operands):
             return "constant"
-        return "mask" if _numbers(call.out) else "index"
-    if not _numbers(call.out):
+        return "mask" if numbers or any(spec.dtype == "bool" for spec in call.out.values()) else "index"
+    if not numbers:
         return kind if kind in BOOKKEEPING else "index"
     if kind in ("add", "mul") and len(live) < 2:
-        return "mask" if kind == "add" and any(_from_input(tape, ref, {}) for ref in operands if ref not in live) else "math"
+        masked = any(carries.input[ref.call] for ref in operands if ref not in live)
+        return "mask" if kind == "add" and masked else "math"
     return kind
-
-
-def _from_input(tape: Tape, ref: Ref, memo: dict[int, bool]) -> bool:
-    """Whether what `ref` names depends on an input of the model."""
-    if ref.call not in memo:
-        call = tape.calls[ref.call]
-        memo[ref.call] = call.how == "input" or any(_from_input(tape, source, memo) for source in call.operands())
-    return memo[ref.call]
 
 
 def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
     call = calls[-1]
     if call.group:
-        call = next((c for c in calls if c.op == call.group[1]), Call(call.id, (), "function", call.group[1], args=tuple(
-            ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != call.group)))
+        stand_in = Call(call.id, (), "function", call.group[1], args=tuple(_operands(calls, tape)))
+        call = next((c for c in calls if c.op == stand_in.op), stand_in)
     if call.module is not None:
         found = attrs.of_layer(call.module)
     elif call.how in ("function", "method"):
         found = attrs.of_function(call.op, call.args, call.kwargs)
         weight = next((tape.calls[r.call].out.get(r.path) for r in call.operands()[1:2]), None)
         if weight is not None and call.op.startswith("conv") and len(weight.shape) > 2:
-            first, second = ("in_channels", "out_channels") if "transpose" in call.op else ("out_channels", "in_channels")
+            first, second = ("in_channels", "out_channels")[:: 1 if "transpose" in call.op else -1]
             groups = int(found.get("groups", 1))
             found |= {first: weight.shape[0], second: weight.shape[1] * groups, "kernel_size": list(weight.shape[2:])}
         elif weight is not None and call.op == "scaled_dot_product_attention" and len(weight.shape) == 4:
@@ -180,7 +187,7 @@ def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
 def _parameters(calls: list[Call], tape: Tape, counted: dict[str, NodeId]) -> tuple[int, NodeId | None]:
     """The parameters that `calls` are the first to use, and who used their weights before."""
     total, shared = 0, None
-    node = calls[-1].group[0] if calls[-1].group else calls[-1].id
+    node = calls[-1].node
     for name in [name for call in calls for name in call.weights]:
         if name not in counted:
             counted[name] = node
@@ -191,7 +198,7 @@ def _parameters(calls: list[Call], tape: Tape, counted: dict[str, NodeId]) -> tu
 
 
 def _numel(parameter: nn.Parameter) -> int:
-    return 0 if isinstance(parameter, UninitializedTensorMixin) else parameter.numel()
+    return 0 if is_lazy(parameter) else parameter.numel()
 
 
 def _unused(tape: Tape, counted: Mapping[str, NodeId], taken: set[NodeId], index: int) -> list[Node]:
@@ -201,7 +208,7 @@ def _unused(tape: Tape, counted: Mapping[str, NodeId], taken: set[NodeId], index
         if name not in counted:
             module = name.rpartition(".")[0]
             left[module] = left.get(module, 0) + _numel(parameter)
-    nodes = []
+    nodes: list[Node] = []
     for path, total in left.items():
         name = f"{path}/unused" if path in taken or path in tape.modules or not path else path
         scope = next(((*tape.modules[p].scope, p) for p in _ancestors(path) if p in tape.modules), ())

@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 @cache
 def formulas() -> dict[Any, Callable[..., int]]:
-    """Attention on the CPU, counted as the counter counts it elsewhere, and the grouped products of mixtures of experts."""
+    """Attention on the CPU, counted as elsewhere, and the grouped products of mixtures of experts."""
     aten = torch.ops.aten
     found: dict[Any, Callable[..., int]] = {}
     for name, formula in (("_scaled_dot_product_flash_attention_for_cpu", _attention), ("_grouped_mm", _grouped)):

@@ -1,6 +1,6 @@
 """Tensors without values: build and run a model without compute and without memory for its weights.
 
-In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors that have a shape and a dtype, and no values.
+In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors with a shape and a dtype, and no values.
 May import torch, shapes.
 
 A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `Ghost`
@@ -12,8 +12,8 @@ A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on t
 - while a model is being built (``building=True``) its large random or unset tensors are ghosts from birth, so that
   filling them costs nothing.
 
-Where code asks a ghost for a value PyTorch raises, as it does for any meta tensor; with ``invent=True`` the value is made up, from data
-of the same shape and type, and `Ghost.invented` names the operations that were answered this way.
+Where code asks a ghost for a value PyTorch raises, as for any meta tensor; with ``invent=True`` the value is made up,
+from data of the same shape and type, and `Ghost.invented` names the operations that were answered this way.
 """
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ BUDGET = 64_000_000
 
 _UNSET = frozenset({"empty", "rand", "randn", "randint", "normal", "empty_strided"})
 _VALUED = frozenset({"zeros", "ones", "full", "eye", "arange", "linspace", "tensor", "randperm"})
-_LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like", "new_empty",
-                   "rand_like", "randn_like", "new_tensor"})
+_LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like",
+                   "new_empty", "rand_like", "randn_like", "new_tensor"})
 _READS = frozenset({"_local_scalar_dense", "nonzero", "masked_select", "equal", "unique_dim", "_unique2", "bincount",
                     "unique_consecutive", "repeat_interleave", "is_nonzero"})
 
@@ -55,14 +55,12 @@ def is_ghost(value: object) -> bool:
 
 
 def ghost_of(tensor: torch.Tensor) -> torch.Tensor:
-    """A ghost with the shape, dtype and strides of `tensor`; a `Parameter` stays one."""
+    """A ghost with the shape, dtype and strides of `tensor`; a `Parameter` stays one, without gradients."""
     try:
         bare = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
     except RuntimeError:  # sparse, quantised …: no strides
         bare = torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
-    if isinstance(tensor, torch.nn.Parameter):
-        return torch.nn.Parameter(bare, requires_grad=tensor.requires_grad)
-    return bare
+    return torch.nn.Parameter(bare, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else bare
 
 
 class Ghost:
@@ -71,24 +69,24 @@ class Ghost:
     def __init__(self, *, building: bool = False, invent: bool = False) -> None:
         self.invented: list[str] = []
         self._values = _Values(invent, self.invented)
-        self._device = _Device(building)
+        self._device = _Device(building, self._values)
 
     def __enter__(self) -> Ghost:
-        self._values.__enter__()
-        self._device.__enter__()
+        self._values.__enter__()  # type: ignore[no-untyped-call]
+        self._device.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._device.__exit__(kind, error, tb)
-        self._values.__exit__(kind, error, tb)
+        self._device.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
+        self._values.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
 
 
 class _Device(TorchFunctionMode):
     """Makes ghosts say that they live on the CPU, and decides what is born a ghost."""
 
-    def __init__(self, building: bool) -> None:
+    def __init__(self, building: bool, values: _Values) -> None:
         super().__init__()
-        self.building = building
+        self.building, self.values = building, values
         self.left = BUDGET
 
     def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
@@ -107,6 +105,9 @@ class _Device(TorchFunctionMode):
         if args and is_ghost(args[0]):
             if name in ("to", "type_as", "cpu", "type"):
                 return _move(name, func, args, kwargs)
+            if name in ("tolist", "numpy") and self.values.invent:
+                self.values.invented.append(name)
+                return func(_made_up(args[0]), *args[1:], **kwargs)
             if name == "__bool__" and self.building and sys._getframe(1).f_globals.get("__name__") == "torch.nn.init":
                 return False  # "is any random number out of bounds?": a weight without values is as good as filled
         elif name == "to" and len(args) > 1 and is_ghost(args[1]):
@@ -178,11 +179,11 @@ def _move(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     return ghost.to(*rest, **kwargs) if rest or kwargs else ghost
 
 
-class _Values(TorchDispatchMode):
+class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Below the public functions: what meets a ghost becomes one."""
 
     def __init__(self, invent: bool, invented: list[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.invent, self.invented = invent, invented
         self.turned: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # id of a storage's first tensor → it, its ghost
 
@@ -199,9 +200,10 @@ class _Values(TorchDispatchMode):
         if self.invent and (name in _READS or name == "index" and _by_mask(args)):
             return self._made_up(name, func, args, kwargs)
         if name == "_grouped_mm":  # without values PyTorch takes it in one dtype only, though it runs in others
-            half = func(*[_as_ghosts(a, torch.bfloat16) if isinstance(a, torch.Tensor) and a.dtype.is_floating_point else
-                          self._twins(a) for a in args], **{k: self._twins(v) for k, v in kwargs.items() if k != "out_dtype"})
-            return half.to(kwargs.get("out_dtype") or args[0].dtype)
+            dtype = kwargs.pop("out_dtype", None) or args[0].dtype
+            halves = [_as_ghosts(arg, torch.bfloat16) if getattr(arg, "dtype", None) == args[0].dtype
+                      else self._twins(arg) for arg in args]
+            return func(*halves, **{key: self._twins(value) for key, value in kwargs.items()}).to(dtype)
         if not self.turned:
             known = shapes.shortcut(func, args, kwargs)
             if known is not None:
@@ -291,7 +293,7 @@ def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | No
 
 
 def _made_up(value: Any) -> Any:
-    """`value` with every ghost replaced by made-up data: fair coins for integers and masks, a ramp for other numbers."""
+    """`value` with every ghost replaced by made-up data: coins for integers and masks, fractions for other numbers."""
     if isinstance(value, torch.Tensor) and is_ghost(value):
         count = torch.arange(value.numel(), dtype=torch.int64)
         if value.dtype.is_floating_point:

@@ -1,7 +1,7 @@
 """What things are to a reader: tables from class names and function names to `ir.KINDS`.
 
-In: a module or the name of a function.  Out: its kind, and whether a module is looked into or taken as one.  One row per
-name, no rule for a named model.  May import torch.
+In: a module or the name of a function.  Out: its kind, and whether a module is looked into or taken as one.  One row
+per name, no rule for a named model.  May import torch.
 """
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ EXACT = {"Flatten": "view", "Unflatten": "view", "PixelUnshuffle": "view", "Chan
          "PixelShuffle": "upsample", "Fold": "view", "Unfold": "view"}
 
 _PATTERNS = tuple((re.compile(f"(?:{pattern})$"), kind) for pattern, kind in CLASSES)
-_COMPOSITE = re.compile(r"\w*(Norm|Norm\d?d|RMSNorm\w*|LayerNorm\w*|Activation|GELU\w*|SiLU|Swish|DropPath|StochasticDepth)$|Conv1D$")
+_COMPOSITE = re.compile(
+    r"(?:\w*(Norm|Norm\dd|RMSNorm\w*|LayerNorm\w*|Activation|GELU\w*|SiLU|Swish|DropPath|StochasticDepth)|Conv1D)$")
 """Classes of other libraries without children that a reader takes for one operation."""
 
 _FUNCTIONS: dict[str, str] = {
@@ -62,10 +63,10 @@ _FUNCTIONS: dict[str, str] = {
     "reduce": "mean sum max min amax amin prod norm std var argmax argmin logsumexp any all median mode vector_norm "
               "std_mean var_mean aminmax nanmean nansum count_nonzero linalg_norm linalg_vector_norm cosine_similarity",
     "scan": "cumsum cumprod logcumsumexp cummax cummin selective_scan_fn",
-    "dropout": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout",
+    "dropout": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
     "view": "view reshape flatten unflatten transpose permute t T mT H mH squeeze unsqueeze expand expand_as view_as "
-            "reshape_as movedim moveaxis swapaxes swapdims contiguous ravel unfold fold pixel_unshuffle channel_shuffle "
-            "as_strided unbind chunk split split_with_sizes tensor_split hsplit vsplit narrow select diagonal repeat "
+            "reshape_as movedim contiguous ravel unfold fold pixel_unshuffle channel_shuffle as_strided "
+            "unbind chunk split split_with_sizes tensor_split hsplit vsplit narrow select diagonal repeat "
             "repeat_interleave tile roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d broadcast_to "
             "broadcast_tensors slice view_as_real view_as_complex real imag pad expand_copy adjoint slice_scatter",
     "cast": "to type type_as float half double bfloat16 long int bool short char byte cpu cuda data detach clone "
@@ -75,7 +76,7 @@ _FUNCTIONS: dict[str, str] = {
              "unique_consecutive searchsorted bucketize one_hot bincount put index_reduce kthvalue argwhere copy msort",
     "size": "numel size shape",
     "mask": "masked_fill masked_scatter tril triu eq ne lt le gt ge logical_and logical_or logical_not logical_xor "
-            "isin isinf isnan isfinite bitwise_and bitwise_or bitwise_not bitwise_xor invert and or xor not lshift rshift "
+            "isin isinf isnan isfinite bitwise_and bitwise_or bitwise_not bitwise_xor not lshift rshift "
             "greater less greater_equal less_equal equal not_equal nan_to_num",
     "constant": "arange zeros ones full empty eye linspace logspace tensor zeros_like ones_like full_like empty_like "
                 "new_zeros new_ones new_full new_empty new_tensor rand randn randint rand_like randn_like randint_like "
@@ -97,14 +98,16 @@ COMPOSITES: tuple[tuple[str, str, str], ...] = (
 
 _COMPOSITES = tuple((re.compile(f"(?:{pattern})$"), op, kind) for pattern, op, kind in COMPOSITES)
 
-_DUNDER = {"truediv": "div", "floordiv": "floor_divide", "rtruediv": "div", "itruediv": "div", "radd": "add", "iadd": "add",
-           "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul", "rpow": "pow", "ipow": "pow", "rmatmul": "matmul",
+_DUNDER = {"truediv": "div", "floordiv": "floor_divide", "rtruediv": "div", "itruediv": "div", "radd": "add",
+           "iadd": "add", "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul", "rpow": "pow", "ipow": "pow",
+           "rmatmul": "matmul",
            "ifloordiv": "floor_divide", "rfloordiv": "floor_divide", "mod": "remainder", "rmod": "remainder",
            "iand": "and", "ior": "or", "rand": "and", "ror": "or", "ixor": "xor", "rxor": "xor", "pos": "identity"}
 _SAME = {"multiply": "mul", "subtract": "sub", "rsub": "sub", "divide": "div", "true_divide": "div", "concat": "cat",
          "concatenate": "cat", "negative": "neg", "special_softmax": "softmax", "special_expit": "sigmoid",
          "absolute": "abs", "swapaxes": "transpose", "swapdims": "transpose", "moveaxis": "movedim", "clip": "clamp",
-         "index_put_impl": "index_put", "native_dropout": "dropout", "arccos": "acos", "max_pool1d_with_indices": "max_pool1d",
+         "index_put_impl": "index_put", "native_dropout": "dropout", "arccos": "acos",
+         "max_pool1d_with_indices": "max_pool1d",
          "max_pool2d_with_indices": "max_pool2d", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
          "invert": "bitwise_not", "greater": "gt", "less": "lt", "greater_equal": "ge", "less_equal": "le",
          "not_equal": "ne", "square_": "square"}

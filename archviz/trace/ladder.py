@@ -1,6 +1,6 @@
 """The ladder of front ends: record without compute, then on real tensors, then with made-up answers, then symbolically.
 
-In: a model, or a function that makes one, and what to call it with.  Out: `Trace`.  May import torch, ir, errors, and the
+In: a model, or a function that makes one, and what to call it with.  Out: `Trace`.  May import torch, ir, errors, the
 rest of this package.
 """
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from archviz.errors import ArchvizError
 from archviz.ir import Graph, NodeId
 from archviz.trace import build, program
 from archviz.trace.borrow import borrowed
 from archviz.trace.ghost import Ghost
-from archviz.trace.record import record, walk
+from archviz.trace.model import walk
+from archviz.trace.record import record
 from archviz.trace.symbolic import symbolic
 from archviz.trace.tape import Tape
 
@@ -87,9 +88,9 @@ def trace(model: Model, inputs: Given, name: str = "") -> Trace:
     """Run `model` once without compute where that is possible, and return what it did.
 
     `model` is an instance, which is given back as it was, or a function that builds one, which is then built without
-    memory for its weights.  `inputs` are what to call it with, or a function from the model to that; several are guesses
-    that are tried in turn.  Raises `NothingRan` when no guess runs.  A model that raises in the middle, with inputs that
-    are not guesses, gives the part that ran, and ``report.failed``.
+    memory for its weights.  `inputs` are what to call it with, or a function from the model to that; several are
+    guesses that are tried in turn.  Raises `NothingRan` when no guess runs.  A model that raises in the middle, with
+    inputs that are not guesses, gives the part that ran, and ``report.failed``.
     """
     start = time.perf_counter()
     climb = _Climb(model, inputs, name, start)
@@ -155,6 +156,8 @@ class _Climb:
                 with Ghost(building=True):
                     return self.model()
             except Exception as error:
+                if not _wants_values(error):
+                    raise  # it would fail as well with its weights, after taking the memory for them
                 self.notes.append(f"it could not be built without weights ({_said(error)})")
                 return self.model()
 
@@ -171,7 +174,8 @@ class _Climb:
                 tape.notes.append(f"made-up values answered {', '.join(sorted(set(ghost.invented)))}")
             return tape, error
 
-    def _trace(self, module: nn.Module, tape: Tape, rung: str, given: Inputs, error: BaseException | None = None) -> Trace:
+    def _trace(self, module: nn.Module, tape: Tape, rung: str, given: Inputs,
+               error: BaseException | None = None) -> Trace:
         notes = [*([given.note] if given.note else []), *self.notes, *tape.notes]
         failed = (tape.calls[-1].id, tape.calls[-1].error) if error is not None else None
         report = Report(rung, tuple(notes), failed, rung == "invented", time.perf_counter() - self.start)
@@ -186,7 +190,7 @@ class _Climb:
             with borrowed(module, ghosts=False):
                 found, module_, opaque = symbolic(module, name)
         except Exception as error:
-            raise NothingRan(f"no input is known for {name}, and torch.fx cannot trace it without one: {_first_line(error)}",
+            raise NothingRan(f"no input is known for {name}, and torch.fx cannot trace it without one: {_said(error)}",
                              "give an input, such as --input 1x3x224x224") from error
         notes = (*self.notes, "no input is known: traced symbolically, without shapes",
                  *(f"{path} could not be looked into" for path in opaque))
@@ -228,7 +232,8 @@ def shapes(given: Inputs) -> str:
             text = "x".join(map(str, value.shape)) or "()"
             return text if value.dtype == torch.float32 else f"{text}:{str(value.dtype).removeprefix('torch.')}"
         return repr(value)
-    return ", ".join([*map(one, given.args), *(f"{key}={one(value)}" for key, value in given.kwargs.items())]) or "no input"
+    named = [f"{key}={one(value)}" for key, value in given.kwargs.items()]
+    return ", ".join([*map(one, given.args), *named]) or "no input"
 
 
 def _own(value: Any) -> Any:
@@ -245,12 +250,12 @@ def _own(value: Any) -> Any:
 def _bytes(module: nn.Module) -> int:
     """What the weights of `module` take in memory."""
     return sum(p.numel() * p.element_size() for _, m in walk(module) for p in m.parameters(recurse=False)
-               if not isinstance(p, UninitializedTensorMixin))
+               if not is_lazy(p))
 
 
 def _wants_values(error: BaseException) -> bool:
     """Whether `error` says that there was no value where code asked for one, or no rule for tensors without values."""
-    return isinstance(error, NotImplementedError) or "meta" in str(error)
+    return isinstance(error, NotImplementedError) or any(word in str(error) for word in ("meta", "unallocated storage"))
 
 
 def _said(error: BaseException) -> str:

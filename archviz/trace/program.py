@@ -23,9 +23,8 @@ def program(tape: Tape, model: nn.Module) -> fx.GraphModule:
 
     def held(name: str, value: Any) -> str:
         """A place for `value` in the module, under a name that is a valid path and free."""
-        name = ".".join(part if part.isidentifier() or part.isdigit() else f"held_{abs(hash(part))}" for part in name.split("."))
-        name = name or "root"
-        while any(other != name and (other.startswith(f"{name}.") or name.startswith(f"{other}.")) for other in names):
+        name = ".".join("".join(c if c.isalnum() else "_" for c in part) for part in name.split(".")) or "root"
+        while name in names or any((other.startswith(f"{name}.") or name.startswith(f"{other}.")) for other in names):
             name += "_"
         names.add(name)
         root[name] = value
@@ -69,7 +68,8 @@ def program(tape: Tape, model: nn.Module) -> fx.GraphModule:
         elif call.how in ("parameter", "constant"):
             node = graph.get_attr(place(call.id.replace("/", ".").replace("@", "_").strip("."), _find(model, call)))
         elif call.how == "module":
-            node = graph.call_module(place(call.target or call.op, call.module), fill(call.args), fill(dict(call.kwargs)))
+            module = place(call.target or call.op, call.module)
+            node = graph.call_module(module, fill(call.args), fill(dict(call.kwargs)))
         elif call.how == "method":
             node = graph.call_method(call.target, fill(call.args), fill(dict(call.kwargs)))
         elif call.how == "attribute":

@@ -1,16 +1,15 @@
 """Run a model once and watch: module calls through hooks, everything else through a ``__torch_function__`` mode.
 
-In: a module and the arguments of one call.  Out: a `Tape`.  May import torch, ir, kinds, tape.
+In: a module and the arguments of one call.  Out: a `Tape`.  May import torch, ir, the rest of this package.
 
-The ids are made here and nowhere else: the qualified path of a module, ``@call`` from its second call on; for a function
-``enclosing-call/op[@n]``; ``/in:name`` and ``/out:name`` for what goes in and out.
+The ids are made here and nowhere else: the qualified path of a module, ``@call`` from its second call on; for a
+function ``enclosing-call/op[@n]``; ``/in:name`` and ``/out:name`` for what goes in and out.
 """
 from __future__ import annotations
 
-import inspect
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -22,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.ir import Module, NodeId
 from archviz.trace import attrs, flops, kinds
+from archviz.trace.model import named_arguments, walk
 from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
 
 Watch = Callable[[NodeId, Any], None]
@@ -81,6 +81,7 @@ class Recorder(TorchFunctionMode):
         self.owned: dict[int, tuple[torch.Tensor, str, str]] = {}
         self.calls: Counter[str] = Counter()
         self.frames: list[_Frame] = []
+        self.outside: Counter[str] = Counter()
         self.paused = False
         self.counted = 0
         self.counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
@@ -130,8 +131,8 @@ class Recorder(TorchFunctionMode):
                 call = self._module_call(frame, args, {})
             else:
                 inside, scope = (frame.id, frame.inner) if frame else ("", ())
-                last = Ref(len(self.tape.calls) - 1, next(iter(self.tape.calls[-1].out), ())) if self.tape.calls else None
-                call = Call(f"{inside}/failed", scope, "function", type(error).__name__, args=(last,) if last else ())
+                last = tuple(Ref(n, path) for n, ran in [*enumerate(self.tape.calls)][-1:] for path in ran.out)
+                call = Call(f"{inside}/failed", scope, "function", type(error).__name__, args=last[:1])
         call.error = f"{type(error).__name__}: {error}"
         self.tape.calls.append(call)
 
@@ -232,7 +233,7 @@ class Recorder(TorchFunctionMode):
         if self.frames[-1].module is not module:
             if self.frames[-1].leaf or all(frame.module is not module for frame in self.frames):
                 return None
-            while self.frames[-1].module is not module:  # methods that have returned, an exception that the model caught
+            while self.frames[-1].module is not module:  # methods that returned, an exception that the model caught
                 self.frames.pop()
         frame = self.frames.pop()
         output = rest[-1]
@@ -263,11 +264,10 @@ class Recorder(TorchFunctionMode):
         return self.frames[-1].inner if self.frames else ()
 
     def _count(self, top: _Frame | None, name: str) -> NodeId:
-        if top is None:
-            return f"/{name}"
-        n = top.counts[name]
-        top.counts[name] += 1
-        return f"{top.id}/{name}@{n}" if n else f"{top.id}/{name}"
+        counts, place = (top.counts, top.id) if top is not None else (self.outside, "/out:")
+        n = counts[name]
+        counts[name] += 1
+        return f"{place}/{name}@{n}" if n else f"{place}/{name}"
 
     # ------------------------------------------------------------------------------------------ functions
 
@@ -381,46 +381,3 @@ def _version(tensor: torch.Tensor) -> int:
         return int(tensor._version)
     except RuntimeError:  # inference tensors do not count
         return 0
-
-
-def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every module with its qualified name, also those that a module keeps in plain lists, tuples and dicts."""
-    seen: set[int] = set()
-    stack: list[tuple[str, nn.Module]] = [("", model)]
-    while stack:
-        path, module = stack.pop()
-        if id(module) in seen:
-            continue
-        seen.add(id(module))
-        yield path, module
-        dot = f"{path}." if path else ""
-        inner = [(dot + name, child) for name, child in module.named_children()]
-        for name, value in vars(module).items():
-            if name.startswith("_") and name in _OWN:
-                continue
-            if isinstance(value, (list, tuple)):
-                inner += [(f"{dot}{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, nn.Module)]
-            elif isinstance(value, dict):
-                inner += [(f"{dot}{name}.{key}", item) for key, item in value.items() if isinstance(item, nn.Module)]
-        stack.extend(reversed(inner))
-
-
-_OWN = frozenset(vars(nn.Module()))
-"""What every module keeps for itself: its registered children, hooks …"""
-
-
-def named_arguments(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The arguments of one call under the names that `forward` gives them."""
-    try:
-        signature = inspect.signature(model.forward)
-        bound = signature.bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        return [*((str(i), arg) for i, arg in enumerate(args)), *kwargs.items()]
-    found: list[tuple[str, Any]] = []
-    for name, value in bound.items():
-        kind = signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            found.extend(value.items())
-        else:
-            found.append((name, value))
-    return found

@@ -1,7 +1,7 @@
 """Results of common operations on tensors without values, known from shapes alone.
 
-In: an ATen operation and its arguments, tensors on the meta device.  Out: what PyTorch's own rules would give, many times
-faster: those rules are Python and answer much that nobody asks here.  None where this file has no rule.
+In: an ATen operation and its arguments, tensors on the meta device.  Out: what PyTorch's own rules would give, many
+times faster: those rules are Python and answer much that nobody asks here.  None where this file has no rule.
 May import torch only.
 """
 from __future__ import annotations
@@ -14,11 +14,13 @@ from torch import Tensor
 
 META = torch.device("meta")
 
-_IN_PLACE = frozenset({"normal_", "uniform_", "zero_", "fill_", "clamp_", "clamp_min_", "sigmoid_", "tanh_", "relu_", "silu_",
-                       "hardswish_", "hardtanh_", "leaky_relu_", "elu_", "exponential_", "bernoulli_", "erfinv_", "log_normal_"})
-_LIKE_FIRST = frozenset({"relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu",
-                         "softplus", "mish", "neg", "exp", "rsqrt", "sqrt", "sin", "cos", "erf", "log", "tril", "triu", "abs",
-                         "square", "reciprocal", "clamp", "clamp_min", "_softmax", "_log_softmax", "_safe_softmax"})
+_IN_PLACE = frozenset({
+    "normal_", "uniform_", "zero_", "fill_", "clamp_", "clamp_min_", "sigmoid_", "tanh_", "relu_", "silu_",
+    "hardswish_", "hardtanh_", "leaky_relu_", "elu_", "exponential_", "bernoulli_", "erfinv_", "log_normal_"})
+_LIKE_FIRST = frozenset({
+    "relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "softplus",
+    "mish", "neg", "exp", "rsqrt", "sqrt", "sin", "cos", "erf", "log", "tril", "triu", "abs", "square", "reciprocal",
+    "clamp", "clamp_min", "_softmax", "_log_softmax", "_safe_softmax"})
 _BINARY = frozenset({"add", "sub", "mul", "div"})
 
 
@@ -29,7 +31,7 @@ def shortcut(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
         return args[0] if not any(isinstance(arg, Tensor) for arg in args[1:]) else None
     first = args[0] if args else None
     if name in _LIKE_FIRST:
-        return _like(first) if _plain(first) and not _more(args) else None
+        return _like(args[0]) if _plain(first) and not _more(args) else None
     if name in _BINARY:
         return _binary(args, kwargs)
     rule = _RULES.get(name)
@@ -55,7 +57,7 @@ def _binary(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
         return None
     whole = a if a.shape == b.shape else None
     if whole is None:
-        shape = torch.broadcast_shapes(a.shape, b.shape)
+        shape = torch.broadcast_shapes(a.shape, b.shape)  # type: ignore[no-untyped-call]
         whole = a if a.shape == shape else b if b.shape == shape else None
     return _like(whole) if whole is not None and 0 not in whole.stride() else None
 
@@ -96,8 +98,10 @@ def _product(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
 
 def _addmm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
     result = _product(args[1:], kwargs)
-    fits = isinstance(args[0], Tensor) and args[0].dim() == 1 and result is not None and args[0].shape[0] == result.shape[1]
-    return result if fits and args[0].dtype == args[1].dtype and args[0].device == META else None
+    bias = args[0]
+    if result is None or not _plain(bias) or bias.dtype != result.dtype:
+        return None
+    return result if bias.dim() == 1 and bias.shape[0] == result.shape[1] else None
 
 
 def _cat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
@@ -127,6 +131,6 @@ def _power(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
 
 
 _RULES: dict[str, Callable[[tuple[Any, ...], Mapping[str, Any]], Any]] = {
-    "_native_batch_norm_legit_no_training": _batch_norm, "native_layer_norm": _layer_norm, "mm": _product, "bmm": _product,
-    "addmm": _addmm, "cat": _cat, "mean": _mean, "pow": _power,
+    "_native_batch_norm_legit_no_training": _batch_norm, "native_layer_norm": _layer_norm,
+    "mm": _product, "bmm": _product, "addmm": _addmm, "cat": _cat, "mean": _mean, "pow": _power,
 }

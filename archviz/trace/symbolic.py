@@ -1,7 +1,7 @@
 """The last rung: `torch.fx` symbolic tracing, for a model whose inputs nobody knows.
 
-In: a module.  Out: a graph without shapes and FLOPs, and the `fx.GraphModule`.  A submodule that cannot be traced becomes an
-opaque leaf.  May import torch, ir, kinds, attrs, record (for the qualified names).
+In: a module.  Out: a graph without shapes and FLOPs, and the `fx.GraphModule`.  A submodule that cannot be traced
+becomes an opaque leaf.  May import torch, ir, kinds, attrs, model.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import fx, nn
 
 from archviz.ir import Edge, Graph, Module, Node, NodeId
 from archviz.trace import attrs, kinds
-from archviz.trace.record import walk
+from archviz.trace.model import walk
 
 
 def symbolic(model: nn.Module, name: str) -> tuple[Graph, fx.GraphModule, tuple[str, ...]]:
@@ -22,7 +22,7 @@ def symbolic(model: nn.Module, name: str) -> tuple[Graph, fx.GraphModule, tuple[
     tracer = _Tracer(model)
     program = tracer.trace(model)
     weights = {path: {id(p): p.numel() for p in module.parameters()} for path, module in walk(model)}
-    own = {path: p for path, p in model.named_parameters()}
+    own = dict(model.named_parameters())
     nodes: list[Node] = []
     edges: list[Edge] = []
     counted: dict[int, NodeId] = {}
@@ -56,14 +56,15 @@ def _describe(node: fx.Node, model: nn.Module, place: str, tracer: _Tracer) -> t
     if node.op == "get_attr":
         path = str(target)
         parameter = path in dict(model.named_parameters())
-        return tracer.numbered(path, "@"), *(("parameter",) * 2 if parameter else ("constant",) * 2), {}
+        return tracer.numbered(path), *(("parameter",) * 2 if parameter else ("constant",) * 2), {}
     if node.op == "call_module":
         module = model.get_submodule(str(target))
         opaque = str(target) in tracer.opaque
         kind = "opaque" if opaque else kinds.kind_of(module)
         return tracer.ids[node], kinds.class_of(module).__name__, kind, attrs.of_layer(module)
     op = kinds.canonical(target if isinstance(target, str) else getattr(target, "__name__", str(target)))
-    return tracer.numbered(f"{place}/{op}", "@"), op, kinds.kind_of_function(op), attrs.of_function(op, node.args, node.kwargs)
+    facts = attrs.of_function(op, node.args, node.kwargs)
+    return tracer.numbered(f"{place}/{op}"), op, kinds.kind_of_function(op), facts
 
 
 class _Tracer(fx.Tracer):
@@ -79,10 +80,11 @@ class _Tracer(fx.Tracer):
         self.stack: list[NodeId] = []
         self.counts: Counter[str] = Counter()
 
-    def numbered(self, name: str, mark: str) -> NodeId:
+    def numbered(self, name: str) -> NodeId:
+        """`name`, with ``@n`` from its second use on."""
         n = self.counts[name]
         self.counts[name] += 1
-        return f"{name}{mark}{n}" if n else name
+        return f"{name}@{n}" if n else name
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return kinds.is_leaf(m)
@@ -92,13 +94,15 @@ class _Tracer(fx.Tracer):
         self.where[node] = tuple(self.stack), self.stack[-1] if self.stack else ""
         return node
 
-    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...],
+                    kwargs: dict[str, Any]) -> Any:
         path = self.path_of_module(m)
-        call = self.numbered(path, "@")
+        call = self.numbered(path)
         if self.is_leaf_module(m, path):
             return self._leaf(path, call, args, kwargs)
         before = list(self.graph.nodes)
-        self.modules[call] = Module(call, kinds.class_of(m).__name__, path, tuple(self.stack), attrs=attrs.of_container(m))
+        cls = kinds.class_of(m).__name__
+        self.modules[call] = Module(call, cls, path, tuple(self.stack), attrs=attrs.of_container(m))
         self.stack.append(call)
         try:
             return forward(*args, **kwargs)

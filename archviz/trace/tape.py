@@ -36,10 +36,17 @@ class Ref:
 
 @dataclass(slots=True)
 class Call:
-    """One thing that ran.  `how` is ``input``, ``parameter``, ``constant``, ``module``, ``function``, ``method``,
-    ``attribute`` or ``output``; `args` and `kwargs` are the call's own, with a `Ref` in the place of every tensor; `weights` names the
-    parameters it holds, `wrote` what it changed in place, `group` the composite function it is part of
-    (id, name, kind), `error` how it failed; a `silent` call returned nothing."""
+    """One thing that ran.
+
+    how       ``input``, ``parameter``, ``constant``, ``module``, ``function``, ``method``, ``attribute`` or ``output``
+    args      the call's own, as `kwargs`, with a `Ref` in the place of every tensor
+    out       what it gave, and where in what it returned; a `silent` call returned nothing and wrote in place
+    weights   the names of the parameters it holds
+    wrote     what it changed in place
+    group     the composite function it is part of: id, name, kind
+    error     how it failed
+    taken     the answer of `operands`, once asked for
+    """
 
     id: NodeId
     scope: tuple[NodeId, ...]
@@ -58,6 +65,11 @@ class Call:
     silent: bool = False
 
     taken: tuple[Ref, ...] | None = None
+
+    @property
+    def node(self) -> NodeId:
+        """The id of the node that stands for it."""
+        return self.group[0] if self.group else self.id
 
     def operands(self) -> tuple[Ref, ...]:
         """The tensors it takes, in the order of its arguments."""
