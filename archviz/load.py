@@ -61,7 +61,8 @@ class Loaded:
                         given = given()
                 except Exception as error:
                     raise blamed(error, f"example_inputs of {self.source}") from error
-            return guess.from_value(given, f"example_inputs of {self.source}")
+            # The folder is not said: a note is part of the figure, whose bytes do not depend on where it was drawn.
+            return guess.from_value(given, f"example_inputs of {Path(self.source).name}")
         return guess.from_model(module)
 
 

@@ -229,8 +229,9 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawn = getattr(find("passes", name), name)(drawn, style)
     drawing = fit(drawn, style, Detail(options.depth, options.collapse, options.expand), options.title)
     caption = describe(graph, drawing.graph)
-    scene = replace(drawing.scene, description=caption, facts=_facts(graph))
-    scene = replace(scene, uid=f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}")
+    scene = replace(drawing.scene, description=caption)
+    uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
+    scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
 
 

@@ -340,10 +340,10 @@ def test_help_imports_no_drawing_code(run: Run) -> None:
     assert not names & {"archviz.pipeline", "yaml", "svgwrite", "numpy", "torch", "tqdm"}
 
 
-def test_the_same_bytes_whatever_the_hash_seed(run: Run, tmp_path: Path) -> None:
-    for seed in ("1", "2"):
+def test_the_same_bytes_whatever_the_hash_seed_and_the_folder(run: Run, tmp_path: Path) -> None:
+    for seed, folder in (("1", GALLERY), ("2", Path(os.path.relpath(GALLERY, tmp_path)))):
         outputs = [f"-o{seed}.{suffix}" for suffix in ("svg", "pdf", "png", "json")]
-        assert run(f"{GALLERY / 'resnet.py'}:resnet18", *outputs, env={"PYTHONHASHSEED": seed}).returncode == 0
+        assert run(f"{folder / 'resnet.py'}:resnet18", *outputs, env={"PYTHONHASHSEED": seed}).returncode == 0
     for suffix in ("svg", "pdf", "png", "json"):
         assert (tmp_path / f"1.{suffix}").read_bytes() == (tmp_path / f"2.{suffix}").read_bytes(), suffix
 
