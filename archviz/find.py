@@ -1,7 +1,8 @@
 """A folder is a registry: the names of what can be plugged in, and how to get one by name.
 
-In: a kind (``"passes"``, ``"layouts"``, ``"forms"``, ``"backends"``, ``"methods"``) and a name.  Out: the module.  A file
-in ``archviz/<kind>/`` is found without being registered; other packages join through entry points ``archviz.<kind>``.
+In: a kind (``"passes"``, ``"layouts"``, ``"forms"``, ``"backends"``, ``"methods"``) and a name.  Out: the module.  A
+file in ``archviz/<kind>/`` is found without being registered; other packages join through entry points
+``archviz.<kind>``.
 """
 from __future__ import annotations
 

@@ -3,14 +3,15 @@
 In: a graph after its passes, a style, how much detail is asked for.  Out: `Drawing`: the cut, its layout, its scene.
 May import ir, style, text, find, errors, scene, and whatever `find` finds.
 
-Detail is one monotone scale: a list of steps, each opening the modules of one kind, from a single box to every operation.
-The real layout judges which steps fit; nothing is ever scaled down to fit.
+Detail is one monotone scale: a list of steps, each opening the modules of one kind, from a single box to every
+operation. The real layout judges which steps fit; nothing is ever scaled down to fit.
 """
+
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 
@@ -22,11 +23,19 @@ from archviz.layouts import Frame, Layout, Size
 from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
 from archviz.style import Style
 
-NARROW = 300.0      # points; a page narrower than this is set tighter
-TIGHTER = {"box_x": 0.7, "across": 0.75, "beside": 0.8, "pad": 0.75, "gutter": 0.85, "legend_between": 0.8,
-           "break_label": 0.7, "even": 0.7}
-FOLDS = 7       # lines that may turn back to the next column or row, each frame deep counting as one more
-FRACTIONS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32, 0.25, 0.2, 0.15, 0.11)     # of the page's height, tried as height of a column
+NARROW = 300.0  # points; a page narrower than this is set tighter
+TIGHTER = {
+    "box_x": 0.7,
+    "across": 0.75,
+    "beside": 0.8,
+    "pad": 0.75,
+    "gutter": 0.85,
+    "legend_between": 0.8,
+    "break_label": 0.7,
+    "even": 0.7,
+}
+FOLDS = 7  # lines that may turn back to the next column or row, each frame deep counting as one more
+FRACTIONS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32, 0.25, 0.2, 0.15, 0.11)  # of the page's height, tried as height of a column
 
 
 @dataclass(frozen=True)
@@ -73,11 +82,13 @@ class _Try:
         return sum(lines + deep for deep, lines in self.layout.cuts) <= FOLDS
 
 
-def fit(graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = "") -> Drawing:
+def fit(
+    graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = ""
+) -> Drawing:
     """Draw `graph` with as much detail as `detail` asks for or as the page has room for.
 
-    Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when the page
-    has no room even for a single box.
+    Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when
+    the page has no room even for a single box.
     """
     style = _tightened(style) if style.page.width < NARROW else style
     judge = _Judge(graph, style, graph.name if title is None else title)
@@ -91,13 +102,17 @@ def fit(graph: Graph, style: Style, detail: Detail = Detail(), title: str | None
     else:
         best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed, closed)
         if not best.fits(style):
-            raise _too_large(best, style, "even with everything collapsed" if not pinned else "with what is to be expanded")
+            raise _too_large(
+                best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
+            )
     return Drawing(best.cut.graph, best.layout, judge.scene(best, description))
 
 
 def _tightened(style: Style) -> Style:
     """The same style for one column: the smallest font the page allows, and less air."""
-    roles = {role: replace(paint, size=max(style.page.min_font, paint.size * 0.9)) for role, paint in style.roles.items()}
+    roles = {
+        role: replace(paint, size=max(style.page.min_font, paint.size * 0.9)) for role, paint in style.roles.items()
+    }
     return replace(style, roles=roles, sizes={key: size * TIGHTER.get(key, 1.0) for key, size in style.sizes.items()})
 
 
@@ -128,6 +143,7 @@ def scale(graph: Graph) -> list[set[NodeId]]:
 
 def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId], closed: set[NodeId]) -> _Try:
     """The longest prefix of the scale that fits, by bisection; then whichever later steps still fit, one by one."""
+
     def upto(n: int) -> set[NodeId]:
         return pinned.union(*steps[:n])
 
@@ -138,12 +154,12 @@ def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId], closed
         middle = (low + high) // 2
         low, high = (middle, high) if judge.fits(upto(middle)) else (low, middle)
     opened = upto(low)
-    for step in steps[low:low + 12]:
+    for step in steps[low : low + 12]:
         ready = {key for key in step if all(s in opened for s in judge.graph.modules[key].scope)}
         if ready and judge.fits(opened | ready):
             opened |= ready
             continue
-        for key in sorted(ready)[:1]:       # like is drawn like, but where it cannot be, one stands for all
+        for key in sorted(ready)[:1]:  # like is drawn like, but where it cannot be, one stands for all
             if len(ready) > 1 and judge.fits(opened | {key}):
                 opened.add(key)
     return judge.best(opened)
@@ -159,7 +175,12 @@ def _too_large(found: _Try, style: Style, when: str) -> DoesNotFit:
     hint = f"allow more with --width {math.ceil(mm[0])}mm --max-height {math.ceil(mm[1])}mm"
     if drawn:
         worst = max(drawn, key=lambda key: (drawn[key] / (1 + 0.0 * len(key)), -len(graph.modules[key].scope)))
-        inner = [k for k in drawn if graph.modules[k].repeat == 1 and len(graph.modules[k].scope) == max(len(graph.modules[d].scope) for d in drawn)]
+        inner = [
+            k
+            for k in drawn
+            if graph.modules[k].repeat == 1
+            and len(graph.modules[k].scope) == max(len(graph.modules[d].scope) for d in drawn)
+        ]
         name = graph.modules[inner[0] if inner else worst].path
         hint = f"collapse more: --collapse '{name}', or leave out --depth; or {hint}"
     return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
@@ -180,10 +201,16 @@ class _Judge:
         """The graph with everything closed but `opened` (and what a closed module holds)."""
         key = frozenset(opened)
         if key not in self.cuts:
-            closed = [k for k, module in self.graph.modules.items() if k not in key and all(s in key for s in module.scope)]
+            closed = [
+                k for k, module in self.graph.modules.items() if k not in key and all(s in key for s in module.scope)
+            ]
             graph = self.collapse.collapse(self.graph, self.style, ids=closed)
-            self.cuts[key] = _Cut(graph, self.form.sizes(graph, self.style), self.form.frames(graph, self.style),
-                                  self.form.legend(graph, self.style))
+            self.cuts[key] = _Cut(
+                graph,
+                self.form.sizes(graph, self.style),
+                self.form.frames(graph, self.style),
+                self.form.legend(graph, self.style),
+            )
         return self.cuts[key]
 
     def directions(self) -> tuple[str, ...]:
@@ -192,24 +219,34 @@ class _Judge:
     def attempt(self, opened: frozenset[NodeId], direction: str, fraction: float) -> _Try:
         if (opened, direction, fraction) not in self.tried:
             cut, s, page = self.cut(opened), self.style.sizes, self.style.page
-            room = (page.max_height - self.heading_height() - s["legend"] if direction == "down" else page.width) - 2 * s["margin"]
+            room = (
+                page.max_height - self.heading_height() - s["legend"] if direction == "down" else page.width
+            ) - 2 * s["margin"]
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
             width, height = self.extent(cut, layout)
-            self.tried[opened, direction, fraction] = _Try(cut, layout, width, height, self.score(layout, width, height))
+            self.tried[opened, direction, fraction] = _Try(
+                cut, layout, width, height, self.score(layout, width, height)
+            )
         return self.tried[opened, direction, fraction]
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
         key, page, along = frozenset(opened), self.style.page, self.style.sizes["along"]
-        if sum(size.width * (size.height + along) for size in self.cut(key).sizes.values()) > page.width * page.max_height:
-            return False        # no need to try: the boxes alone are larger than the page
+        if (
+            sum(size.width * (size.height + along) for size in self.cut(key).sizes.values())
+            > page.width * page.max_height
+        ):
+            return False  # no need to try: the boxes alone are larger than the page
         tries = (self.attempt(key, direction, 1.0) for direction in self.directions())
         return any(found.fits(self.style) and found.reads() for found in tries)
 
     def best(self, opened: Iterable[NodeId]) -> _Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
         key = frozenset(opened)
-        tries = [self.attempt(key, direction, fraction) for direction in self.directions()
-                 for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:3])]
+        tries = [
+            self.attempt(key, direction, fraction)
+            for direction in self.directions()
+            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:3])
+        ]
         fitting = [t for t in tries if t.fits(self.style)]
         page = self.style.page
         if fitting:
@@ -218,17 +255,30 @@ class _Judge:
 
     def score(self, layout: Layout, width: float, height: float) -> float:
         """Lower is better: little of the page's height, short lines, few turns back."""
-        lines = sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for route in layout.routes for a, b in zip(route.points, route.points[1:], strict=False))
+        lines = sum(
+            abs(a[0] - b[0]) + abs(a[1] - b[1])
+            for route in layout.routes
+            for a, b in zip(route.points, route.points[1:], strict=False)
+        )
         bends = sum(len(route.points) - 2 for route in layout.routes)
-        if layout.direction == "around":        # a U says more about its network than anything it could be wrapped into
+        if layout.direction == "around":  # a U says more about its network than anything it could be wrapped into
             return height * 0.5
-        turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * lines) for deep, lines in layout.cuts)      # a block cut in two is hard to read
-        return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
+        turns = sum(
+            (65.0 + 65.0 * deep) * (0.5 + 0.5 * lines) for deep, lines in layout.cuts
+        )  # a block cut in two is hard to read
+        return (
+            height
+            + turns
+            + 0.25 * lines / max(len(layout.routes), 1)
+            + 0.5 * bends
+            + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
+        )
 
     # -------------------------------------------------------------------------------------------- the page around it
 
     def heading(self) -> list[list[tuple[str, str]]]:
-        """The lines above the drawing, each of (string, role): title and totals, side by side where the page is wide enough."""
+        """The lines above the drawing, each of (string, role): title and totals, side by side where the page is wide
+        enough."""
         if not self.title:
             return []
         paint, room = self.style.roles["title"], self.style.page.width - 2 * self.style.sizes["margin"]
@@ -239,14 +289,20 @@ class _Judge:
 
     def wide(self, line: list[tuple[str, str]]) -> float:
         roles = self.style.roles
-        return sum(text.width(string, roles[role].size, roles[role].weight) for string, role in line) + 6.0 * (len(line) - 1)
+        return sum(text.width(string, roles[role].size, roles[role].weight) for string, role in line) + 6.0 * (
+            len(line) - 1
+        )
 
     def heading_height(self) -> float:
-        return sum(max(self.style.roles[role].size for _, role in line) * 1.35 for line in self.heading()) + (4.0 if self.title else 0.0)
+        return sum(max(self.style.roles[role].size for _, role in line) * 1.35 for line in self.heading()) + (
+            4.0 if self.title else 0.0
+        )
 
     def totals(self) -> str:
-        parts = [f"{text.units(self.graph.params)} parameters" if self.graph.params else "",
-                 f"{text.units(self.graph.flops / 2)} MACs" if self.graph.flops else ""]
+        parts = [
+            f"{text.units(self.graph.params)} parameters" if self.graph.params else "",
+            f"{text.units(self.graph.flops / 2)} MACs" if self.graph.flops else "",
+        ]
         return " · ".join(part for part in parts if part)
 
     def extent(self, cut: _Cut, layout: Layout) -> tuple[float, float]:
@@ -293,22 +349,31 @@ class _Judge:
             for x, name, swatch in row:
                 middle = y + s["legend_row"] / 2
                 entries.extend(shifted(mark, start + x, middle - s["swatch"] * 0.31) for mark in swatch)
-                entries.append(Text(start + x + s["swatch"] + 3.0, middle + self.style.roles["legend"].size * 0.35, name, "legend"))
+                entries.append(
+                    Text(start + x + s["swatch"] + 3.0, middle + self.style.roles["legend"].size * 0.35, name, "legend")
+                )
             y += s["legend_row"]
         if entries:
             marks.append(Group(tuple(entries), "legend"))
-        return Scene(tuple(marks), dict(self.style.roles), found.width, found.height, self.title or self.graph.name, description)
+        return Scene(
+            tuple(marks), dict(self.style.roles), found.width, found.height, self.title or self.graph.name, description
+        )
 
 
 def shifted(mark: Mark, dx: float, dy: float) -> Mark:
     """`mark`, moved."""
     from archviz.scene import Box, Circle, Image, Link, Path
+
     match mark:
         case Group():
             return replace(mark, marks=tuple(shifted(m, dx, dy) for m in mark.marks))
         case Path():
-            return replace(mark, commands=tuple((c, tuple(v + (dy if i % 2 else dx) for i, v in enumerate(values)))
-                                                for c, values in mark.commands))
+            return replace(
+                mark,
+                commands=tuple(
+                    (c, tuple(v + (dy if i % 2 else dx) for i, v in enumerate(values))) for c, values in mark.commands
+                ),
+            )
         case Link():
             return replace(mark, points=tuple((x + dx, y + dy) for x, y in mark.points))
         case Text() | Image() | Box() | Circle():

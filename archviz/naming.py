@@ -2,6 +2,7 @@
 
 In: a graph.  Out: a title per module call.  Imports ir only.
 """
+
 from __future__ import annotations
 
 import re
@@ -26,8 +27,8 @@ def words(cls: str) -> list[str]:
 
 
 def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId, str]:
-    """A title for each module of `graph`: from `table` by class name, or the class in words without the model's own name
-    in front (``GPT2Block`` → ``Block``), or for a container the attribute that holds it."""
+    """A title for each module of `graph`: from `table` by class name, or the class in words without the model's own
+    name in front (``GPT2Block`` → ``Block``), or for a container the attribute that holds it."""
     table = table or {}
     prefix = _family(graph)
     attributes: dict[tuple[tuple[NodeId, ...], str], set[str]] = {}
@@ -37,7 +38,7 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
     for key, module in graph.modules.items():
         paths = {path.rsplit(".", 1)[-1] for path in attributes[module.scope, module.cls]}
         if len(paths) > 1 and not any(any(c.isdigit() for c in path) for path in paths):
-            found[key] = _spelt(module.path)        # two of one class side by side: what tells them apart is the attribute
+            found[key] = _spelt(module.path)  # two of one class side by side: what tells them apart is the attribute
         else:
             found[key] = table.get(module.cls) or _title(module, prefix)
     return _numbered(graph, found)
@@ -70,18 +71,20 @@ def _spelt(path: str) -> str:
     parts = path.split(".")
     name = parts[-1]
     if name.isdigit() and len(parts) > 1:
-        name = f"{parts[-2]} {int(name) + 1}"
+        many = parts[-2]
+        one = many[:-1] if len(many) > 3 and many.endswith("s") and not many.endswith("ss") else many
+        name = f"{one} {int(name) + 1}"
     spelt = name.replace("_", " ").strip()
     return spelt[:1].upper() + spelt[1:]
 
 
 def _readable(cls: str, prefix: tuple[str, ...]) -> str:
     family = "".join(prefix)
-    if family and cls.startswith(family) and cls[len(family):len(family) + 1].isupper():
-        cls, prefix = cls[len(family):], ()
+    if family and cls.startswith(family) and cls[len(family) : len(family) + 1].isupper():
+        cls, prefix = cls[len(family) :], ()
     spelt = words(cls)
-    if tuple(spelt[:len(prefix)]) == prefix and len(spelt) > len(prefix):
-        spelt = spelt[len(prefix):]
+    if tuple(spelt[: len(prefix)]) == prefix and len(spelt) > len(prefix):
+        spelt = spelt[len(prefix) :]
     if not spelt:
         return cls
     first = spelt[0] if spelt[0].isupper() else spelt[0][:1].upper() + spelt[0][1:]

@@ -1,8 +1,9 @@
 """Layouts: a graph and the sizes of its boxes → where everything goes.
 
-Contract: a file ``archviz/layouts/<name>.py`` holds ``<name>(graph, sizes, frames, spacing, direction, limit) -> Layout``.
-Lengths are printed points, y grows downwards.  May import ir and style.
+Contract: a file ``archviz/layouts/<name>.py`` holds ``<name>(graph, sizes, frames, spacing, direction, limit) ->
+Layout``. Lengths are printed points, y grows downwards.  May import ir and style.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ from archviz.ir import NodeId
 class Size:
     """How much room a node's drawing needs.
 
-    `joint` marks a small glyph (⊕, ⊗, concat) that edges may enter from its sides; `label` is the width × height kept free
-    beside the arrow that enters the node (the shape of what flows in).
+    `joint` marks a small glyph (⊕, ⊗, concat) that edges may enter from its sides; `label` is the width × height kept
+    free beside the arrow that enters the node (the shape of what flows in).
     """
 
     width: float
@@ -29,8 +30,8 @@ class Size:
 class Frame:
     """What a frame needs beside its content: the width of its title, the width of its ×N, the height of that row.
 
-    A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.  `skirt` is the room
-    that the copies drawn behind it need along the flow.
+    A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.  `skirt` is the
+    room that the copies drawn behind it need along the flow.
     """
 
     title: float = 0.0
@@ -69,6 +70,7 @@ class Layout:
     routes: tuple[Route, ...]
     width: float
     height: float
-    titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)   # baseline start of a frame's title
+    titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)  # baseline start of a frame's title
     direction: str = "down"
-    cuts: tuple[tuple[int, int], ...] = ()      # where a run was wrapped: how many frames deep, and how many lines turn back
+    # where a run was wrapped: how many frames deep, and how many lines turn back there
+    cuts: tuple[tuple[int, int], ...] = ()

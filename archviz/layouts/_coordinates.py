@@ -1,9 +1,11 @@
 """Positions across the flow: chains stay straight, forks stay centred, nothing overlaps.
 
-In: an ordered `Layered`.  Out: `u` of its elements.  May import _level.  Elements joined by a line that must be straight form
-one column with one position; positions then minimise the weighted squared bends under the separation constraints (projection
-after Dwyer, Marriott and Stuckey, "Fast node overlap removal", 2005, without its splitting step).
+In: an ordered `Layered`.  Out: `u` of its elements.  May import _level.  Elements joined by a line that must be
+straight form one column with one position; positions then minimise the weighted squared bends under the separation
+constraints (projection after Dwyer, Marriott and Stuckey, "Fast node overlap removal", 2005, without its splitting
+step).
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -28,7 +30,7 @@ def place(layered: Layered, spacing: Mapping[str, float]) -> float:
     columns, member = _columns(layered)
     constraints = _constraints(layered, member, spacing)
     order = _left_to_right(columns, constraints)
-    if order is None:       # straight lines that contradict each other: every element stands alone, which always works
+    if order is None:  # straight lines that contradict each other: every element stands alone, which always works
         columns, member = _columns(layered, straight=False)
         constraints = _constraints(layered, member, spacing)
         order = _left_to_right(columns, constraints)
@@ -94,13 +96,16 @@ def _ports(layered: Layered) -> None:
         for i, wire in enumerate(wires):
             item.ins[wire.net] = item.width / 2 + (i - middle) * step
 
+
 def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Column], dict[int, _Column]]:
     """Join what must be straight: bends of one net, and a node with the one that continues it."""
     below: dict[int, Wire] = {}
     above: dict[int, Wire] = {}
     # bends first: long lines are straight before anything else is
-    ranked = sorted((w for w in layered.wires if w.upper.layer != w.lower.layer),
-                    key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight))
+    ranked = sorted(
+        (w for w in layered.wires if w.upper.layer != w.lower.layer),
+        key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight),
+    )
     direct = {id(wire.upper) for wire in ranked if not wire.lower.bend}
     for wire in ranked if straight else ():
         chain = wire.upper.bend and wire.lower.bend and wire.upper.layer > 0
@@ -148,7 +153,9 @@ def _crosses(layered: Layered, wire: Wire, below: dict[int, Wire]) -> bool:
     return False
 
 
-def _constraints(layered: Layered, member: Mapping[int, _Column], spacing: Mapping[str, float]) -> list[tuple[_Column, _Column, float]]:
+def _constraints(
+    layered: Layered, member: Mapping[int, _Column], spacing: Mapping[str, float]
+) -> list[tuple[_Column, _Column, float]]:
     """(left, right, distance) for neighbours in a layer."""
     tightest: dict[tuple[int, int], tuple[_Column, _Column, float]] = {}
     for layer in layered.layers:
@@ -181,7 +188,9 @@ def _left_to_right(columns: list[_Column], constraints: list[tuple[_Column, _Col
     return order if len(order) == len(columns) else None
 
 
-def _project(order: list[_Column], wanted: Mapping[int, float], constraints: list[tuple[_Column, _Column, float]]) -> None:
+def _project(
+    order: list[_Column], wanted: Mapping[int, float], constraints: list[tuple[_Column, _Column, float]]
+) -> None:
     """Move columns as little as possible (weighted squares) so that every constraint holds."""
     into: dict[int, list[tuple[_Column, float]]] = {id(c): [] for c in order}
     for a, b, distance in constraints:
@@ -209,7 +218,7 @@ def _project(order: list[_Column], wanted: Mapping[int, float], constraints: lis
                 break
             a, c, distance = pair
             ra = root[id(a)]
-            shift = offset[id(a)] + distance - offset[id(c)]        # added to every offset of this cluster
+            shift = offset[id(a)] + distance - offset[id(c)]  # added to every offset of this cluster
             moment[ra] += moment[r] - mass[r] * shift
             mass[ra] += mass[r]
             for c in cluster[r]:

@@ -1,14 +1,15 @@
 """One level of nesting: its items into layers, long edges into chains of bends, and an order within each layer.
 
-In: the items of one frame and the nets among them.  Out: `Layered`.  Imports nothing of ours.  The flow runs along v, across
-it is u; the caller swaps the axes for figures that read from left to right.
+In: the items of one frame and the nets among them.  Out: `Layered`.  Imports nothing of ours.  The flow runs along v,
+across it is u; the caller swaps the axes for figures that read from left to right.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-IN, OUT = "▸in", "▸out"     # no NodeId starts with these
+IN, OUT = "▸in", "▸out"  # no NodeId starts with these
 
 
 @dataclass(slots=True)
@@ -25,14 +26,15 @@ class Item:
     index: int
     ins: dict[str, float] = field(default_factory=dict)
     outs: dict[str, float] = field(default_factory=dict)
-    rigid: bool = False         # ports already fixed: an inner frame
+    rigid: bool = False  # ports already fixed: an inner frame
     joint: bool = False
     label: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """Everything one source feeds in this level: from an item (or the frame's border, IN) to items (or the border, OUT)."""
+    """Everything one source feeds in this level: from an item (or the frame's border, IN) to items (or the border,
+    OUT)."""
 
     source: str
     start: str
@@ -45,11 +47,11 @@ class Element:
 
     layer: int
     item: Item | None
-    net: str                    # the net that passes; "" for an item
-    left: float                 # room needed left and right of the reference point
+    net: str  # the net that passes; "" for an item
+    left: float  # room needed left and right of the reference point
     right: float
     order: float = 0.0
-    u: float = 0.0              # of the reference: an item's left edge, a bend's line
+    u: float = 0.0  # of the reference: an item's left edge, a bend's line
 
     @property
     def bend(self) -> bool:
@@ -68,18 +70,19 @@ class Wire:
 
 @dataclass(slots=True)
 class Layered:
-    layers: list[list[Element]]         # the first holds the IN ports, the last the OUT ports
+    layers: list[list[Element]]  # the first holds the IN ports, the last the OUT ports
     wires: list[Wire]
-    elements: dict[str, Element]        # by item key
-    chains: dict[tuple[str, int], Element]      # (net, layer) → where the net passes that layer
-    mains: dict[str, str]               # item key → the net that enters it straight on
-    sides: dict[tuple[str, str], Element]       # (net, joint key) → the bend beside the joint it enters from the side
-    loose: set[str]                     # sources (and what only they feed) that moved towards their consumer
-    branches: dict[str, int]            # net → how many of its targets begin a branch
+    elements: dict[str, Element]  # by item key
+    chains: dict[tuple[str, int], Element]  # (net, layer) → where the net passes that layer
+    mains: dict[str, str]  # item key → the net that enters it straight on
+    sides: dict[tuple[str, str], Element]  # (net, joint key) → the bend beside the joint it enters from the side
+    loose: set[str]  # sources (and what only they feed) that moved towards their consumer
+    branches: dict[str, int]  # net → how many of its targets begin a branch
 
 
 def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[str, int], set[str]]:
-    """Longest path from the sources; a source that only one consumer waits for then moves towards it (`loose`, returned too)."""
+    """Longest path from the sources; a source that only one consumer waits for then moves towards it (`loose`,
+    returned too)."""
     order = sorted(items, key=lambda key: (items[key].index, key))
     succ: dict[str, list[str]] = {key: [] for key in order}
     waiting = dict.fromkeys(order, 0)
@@ -93,7 +96,7 @@ def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[
     done: list[str] = []
     placed: set[str] = set()
     while len(done) < len(order):
-        if not ready:           # a cycle among frames: break it where the model comes first
+        if not ready:  # a cycle among frames: break it where the model comes first
             ready = [next(key for key in order if key not in placed)]
         key = ready.pop(0)
         if key in placed:
@@ -109,10 +112,12 @@ def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[
                 ready.append(target)
     position = {key: i for i, key in enumerate(done)}
     feeds = {target for net in nets for target in net.targets}
-    loose = {key: key not in feeds for key in done}         # hangs on nothing but what may move with it
+    loose = {key: key not in feeds for key in done}  # hangs on nothing but what may move with it
     exclusive = {target for key in done if loose[key] and len(succ[key]) == 1 for target in succ[key]}
     for net in nets:
-        exclusive -= {t for t in net.targets if net.start == IN or len(set(net.targets)) > 1 or not loose.get(net.start, False)}
+        exclusive -= {
+            t for t in net.targets if net.start == IN or len(set(net.targets)) > 1 or not loose.get(net.start, False)
+        }
     for key in done:
         loose[key] = loose[key] or key in exclusive
     moved: set[str] = set()
@@ -128,7 +133,7 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
     """Elements, chains and wires for `items`, ordered to cross as little as the heuristics find."""
     layer, loose = assign_layers(items, nets)
     last = max(layer.values(), default=-1) + 1
-    layers: list[list[Element]] = [[] for _ in range(last + 2)]     # layers[0] = IN, layers[k + 1] = layer k
+    layers: list[list[Element]] = [[] for _ in range(last + 2)]  # layers[0] = IN, layers[k + 1] = layer k
     elements: dict[str, Element] = {}
     for key in sorted(items, key=lambda key: (items[key].index, key)):
         item = items[key]
@@ -171,9 +176,13 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
             upper = chains.get((net.source, at - 1)) or elements[net.start]
             straight = mains.get(target) == net.source
             wires.append(Wire(net.source, upper, elements[target], 2.0 if straight else 1.0))
-    # what only passes through on its way to something deeper keeps to the left, so that skips have the right to themselves
-    through = {net.source for net in nets if net.start == IN
-               and all(t == OUT or layer[t] > 0 and not items[t].joint for t in net.targets)}
+    # what only passes through on its way to something deeper keeps to the left, so that skips have the right to
+    # themselves
+    through = {
+        net.source
+        for net in nets
+        if net.start == IN and all(t == OUT or layer[t] > 0 and not items[t].joint for t in net.targets)
+    }
     for row in layers:
         row.sort(key=lambda element: element.net not in through)
     layered = Layered(layers, wires, elements, chains, mains, sides, loose, _branches(nets, items, mains))
@@ -183,22 +192,35 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
 
 def _branches(nets: Sequence[Net], items: Mapping[str, Item], mains: Mapping[str, str]) -> dict[str, int]:
     """How many ways each net forks into: targets that are more than the far end of a skip."""
-    return {net.source: sum(1 for t in net.targets if t != OUT and not (items[t].joint and mains.get(t) != net.source))
-            for net in nets}
+    return {
+        net.source: sum(1 for t in net.targets if t != OUT and not (items[t].joint and mains.get(t) != net.source))
+        for net in nets
+    }
 
 
 def _depths(items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, int]) -> dict[str, int]:
     """Items on the longest way from a source to each item: how much of the model lies above it."""
     depth = dict.fromkeys(items, 1)
-    feeds = sorted(((layer[net.start], net.start, t) for net in nets if net.start in items
-                    for t in net.targets if t in items and layer[t] > layer[net.start]), key=lambda f: f[0])
+    feeds = sorted(
+        (
+            (layer[net.start], net.start, t)
+            for net in nets
+            if net.start in items
+            for t in net.targets
+            if t in items and layer[t] > layer[net.start]
+        ),
+        key=lambda f: f[0],
+    )
     for _, start, target in feeds:
         depth[target] = max(depth[target], depth[start] + 1)
     return depth
 
 
-def _mains(items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, int], depth: Mapping[str, int]) -> dict[str, str]:
-    """Which net enters each item straight on: the one with most of the model behind it, none where three or more tie."""
+def _mains(
+    items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, int], depth: Mapping[str, int]
+) -> dict[str, str]:
+    """Which net enters each item straight on: the one with most of the model behind it, none where three or more
+    tie."""
     inputs: dict[str, list[tuple[int, int, str]]] = {key: [] for key in items}
     for net in nets:
         for target in net.targets:
@@ -211,7 +233,12 @@ def _mains(items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, i
             continue
         entries.sort()
         tie = [e for e in entries if e[0] == entries[0][0]]
-        if len(entries) >= 2 and len(tie) == len(entries) and not items[key].rigid and (len(tie) > 2 or not items[key].joint):
+        if (
+            len(entries) >= 2
+            and len(tie) == len(entries)
+            and not items[key].rigid
+            and (len(tie) > 2 or not items[key].joint)
+        ):
             continue
         mains[key] = entries[0][2]
     return mains
@@ -264,7 +291,8 @@ def _order(layered: Layered) -> None:
 
 
 def _in(wire: Wire) -> float:
-    """Where along the item below the wire enters, from 0 to under 1; only the ports of a frame are known before placing."""
+    """Where along the item below the wire enters, from 0 to under 1; only the ports of a frame are known before
+    placing."""
     item = wire.lower.item
     return 0.8 * item.ins.get(wire.net, 0.0) / item.width if item and item.rigid else 0.4
 
@@ -277,7 +305,7 @@ def _out(wire: Wire) -> float:
 def _draw_near(layer: list[Element], joint: Element, bend: Element) -> None:
     """Nothing but bends may stand between a joint and the line that enters its side."""
     i, j = layer.index(joint), layer.index(bend)
-    between = layer[min(i, j) + 1:max(i, j)]
+    between = layer[min(i, j) + 1 : max(i, j)]
     if any(not element.bend for element in between):
         layer.remove(bend)
         layer.insert(layer.index(joint) + (j > i), bend)
@@ -287,5 +315,5 @@ def _crossings(layers: list[list[Element]], down: Mapping[int, list[Wire]]) -> i
     total = 0
     for k in range(1, len(layers)):
         ends = sorted((wire.upper.order + _out(wire), wire.lower.order + _in(wire)) for wire in down.get(k, ()))
-        total += sum(1 for i, (_, b) in enumerate(ends) for _, d in ends[i + 1:] if d < b) if len(ends) < 200 else 0
+        total += sum(1 for i, (_, b) in enumerate(ends) for _, d in ends[i + 1 :] if d < b) if len(ends) < 200 else 0
     return total

@@ -3,6 +3,7 @@
 In: the nets that pass a gap, as where they come from and where they go across the flow.  Out: a track number each.
 Imports nothing of ours.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 Span = tuple[float, tuple[float, ...]]
 """Where a net comes down from the layer above, and where it goes on to below."""
 
-NEAR = 2.0      # points; lines closer than this read as one
+NEAR = 2.0  # points; lines closer than this read as one
 
 
 def pack(spans: Sequence[Span]) -> tuple[list[int | None], int]:
@@ -19,8 +20,18 @@ def pack(spans: Sequence[Span]) -> tuple[list[int | None], int]:
     order: list[int] = []
     rest = sorted(turning, key=lambda i: spans[i][0])
     while rest:
-        best = min(rest, key=lambda i: (sum(_cost(spans[i], spans[j]) - _cost(spans[j], spans[i]) for j in rest if j != i),
-                                        spans[i][0], i)) if len(rest) <= 60 else rest[0]
+        best = (
+            min(
+                rest,
+                key=lambda i: (
+                    sum(_cost(spans[i], spans[j]) - _cost(spans[j], spans[i]) for j in rest if j != i),
+                    spans[i][0],
+                    i,
+                ),
+            )
+            if len(rest) <= 60
+            else rest[0]
+        )
         order.append(best)
         rest.remove(best)
     tracks: list[int | None] = [None] * len(spans)

@@ -1,42 +1,23 @@
 """Layered layout with nested frames: layers along the flow, orthogonal lines, long runs wrapped into columns or rows.
 
-In: a graph, the sizes of its nodes, what its frames need, spacing.  Out: `Layout` in printed points.  May import ir and the
-other files of this folder.
+In: a graph, the sizes of its nodes, what its frames need, spacing.  Out: `Layout` in printed points.  May import ir
+and the other files of this folder.
 
-Each frame is laid out by itself, from the inside out, with ports on its border for what enters and leaves; its parent then
-places it like a node.  Everything is computed along the flow (v) and across it (u); a figure that reads from left to right is
-the same computation with the axes swapped.
+Each frame is laid out by itself, from the inside out, with ports on its border for what enters and leaves; its parent
+then places it like a node.  Everything is computed along the flow (v) and across it (u); a figure that reads from left
+to right is the same computation with the axes swapped.
 """
+
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Frame, Layout, Place, Route, Size
-from archviz.layouts._coordinates import in_port, out_port, place
-from archviz.layouts._level import IN, OUT, Item, Net, build
-from archviz.layouts._tracks import pack
-
-FORBIDDEN = 1000    # lines: what no cut may have to pay
-
-Points = tuple[tuple[float, float], ...]
-
-
-@dataclass(slots=True)
-class Field:
-    """One level laid out, without border: where its items stand, and how its nets run."""
-
-    width: float
-    height: float
-    at: dict[str, tuple[float, float]]
-    ins: dict[str, float]
-    outs: dict[str, float]
-    hops: dict[tuple[str, str], Points]
-    breaks: list[tuple[int, float]] = field(default_factory=list)   # layer → where it ends along v
-    layer: dict[str, int] = field(default_factory=dict)
-    loose: set[str] = field(default_factory=set)
+from archviz.layouts._field import FORBIDDEN, Field, Points, cut, solve
+from archviz.layouts._level import IN, OUT, Item, Net
 
 
 @dataclass(slots=True)
@@ -53,12 +34,18 @@ class Block:
     skirt: float = 0.0
 
 
-def layered(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-            direction: str = "down", limit: float = math.inf) -> Layout:
+def layered(
+    graph: Graph,
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    direction: str = "down",
+    limit: float = math.inf,
+) -> Layout:
     """Lay `graph` out, `direction` "down", "right" or "up"; whatever is longer than `limit` along the flow wraps.
 
-    spacing: along (between layers), across (between neighbours), beside (a line and a box), lane (between lines), track (between
-    turns), pad (inside a frame), gutter (between wrapped columns).
+    spacing: along (between layers), across (between neighbours), beside (a line and a box), lane (between lines),
+    track (between turns), pad (inside a frame), gutter (between wrapped columns).
     """
     return _Nest(graph, sizes, frames, spacing, direction).layout(limit)
 
@@ -66,8 +53,14 @@ def layered(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, 
 class _Nest:
     """The frames of one graph, and the nets of each."""
 
-    def __init__(self, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-                 spacing: Mapping[str, float], direction: str) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        sizes: Mapping[NodeId, Size],
+        frames: Mapping[NodeId, Frame],
+        spacing: Mapping[str, float],
+        direction: str,
+    ) -> None:
         self.graph, self.sizes, self.frames, self.spacing, self.direction = graph, sizes, frames, spacing, direction
         self.turned, self.upward, self.length = direction == "right", direction == "up", 0.0
         self.scope = {node.id: node.scope for node in graph.nodes}
@@ -95,8 +88,10 @@ class _Nest:
         for edge in self.flows:
             for frame, start, target in self.path(edge.src, edge.dst):
                 ends[frame].setdefault((edge.src, start), {})[target] = None
-        return {frame: [Net(source, start, tuple(targets)) for (source, start), targets in nets.items()]
-                for frame, nets in ends.items()}
+        return {
+            frame: [Net(source, start, tuple(targets)) for (source, start), targets in nets.items()]
+            for frame, nets in ends.items()
+        }
 
     def path(self, src: NodeId, dst: NodeId) -> list[tuple[str, str, str]]:
         """The hops (frame, start, target) of an edge, from the inside of one frame out and into another."""
@@ -176,19 +171,27 @@ class _Nest:
         items: dict[str, Item] = {}
         children: dict[str, Block] = {}
         # what stands beside inner frames needs room in their column too, unless it is a long run of its own
-        beside = sum(self._turned(self.sizes[c].width, self.sizes[c].height)[1] + self.spacing["along"]
-                     for c in self.children[key] if c not in self.children)
+        beside = sum(
+            self._turned(self.sizes[c].width, self.sizes[c].height)[1] + self.spacing["along"]
+            for c in self.children[key]
+            if c not in self.children
+        )
         inner = room - beside if beside < 0.35 * room else room
         for child in self.children[key]:
             if child in self.children:
                 block = children[child] = self._block(child, inner)
-                ins, outs = ({s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs))
-                items[child] = Item(child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True)
+                ins, outs = (
+                    {s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs)
+                )
+                items[child] = Item(
+                    child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True
+                )
             else:
                 size = self.sizes[child]
                 width, height = self._turned(size.width, size.height)
-                items[child] = Item(child, width, height, self.index[child], joint=size.joint,
-                                    label=self._label(*size.label))
+                items[child] = Item(
+                    child, width, height, self.index[child], joint=size.joint, label=self._label(*size.label)
+                )
         content = self._wrapped(items, self.nets[key], room, self.deep[key])
         self.fields[key] = content
         if not key:
@@ -198,27 +201,31 @@ class _Nest:
         baseline = frame.bar * 0.78 + 1.0
         if self.turned:
             height = max(content.height + before + after, text + 2 * pad)
-            return Block(content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt)
+            return Block(
+                content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt
+            )
         width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
         return Block(content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
 
     # ------------------------------------------------------------------------------------------ wrapping
 
     def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float, deep: int) -> Field:
-        whole = _solve(items, nets, self.spacing)
+        whole = solve(items, nets, self.spacing)
         if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:
             return whole
         ends = [v for _, v in whole.breaks]
         bundles = self._bundles(whole, nets, len(ends))
-        cuts = _cut(ends, limit - 2 * self.spacing["gutter"], [b if b < 3 or not deep else FORBIDDEN for b in bundles])
+        cuts = cut(ends, limit - 2 * self.spacing["gutter"], [b if b < 3 or not deep else FORBIDDEN for b in bundles])
         if not cuts:
             return whole
         self.cuts += [(deep, bundles[c]) for c in cuts]
         segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
         feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
-        for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):     # a source stands in the column it feeds
+        for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):  # a source stands in the column it feeds
             segment[key] = max(segment[key], min(feeds.get(key) or [0]))
-            feeds.update({net.start: [segment[t] for t in net.targets if t != OUT] for net in nets if key in net.targets})
+            feeds.update(
+                {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets if key in net.targets}
+            )
         return self._columns(items, nets, segment, len(cuts) + 1)
 
     @staticmethod
@@ -248,8 +255,17 @@ class _Nest:
                     targets.append(OUT)
                 if targets:
                     own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
-            parts.append(_solve({key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
-                                 for key, item in items.items() if segment[key] == n}, own, s))
+            parts.append(
+                solve(
+                    {
+                        key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
+                        for key, item in items.items()
+                        if segment[key] == n
+                    },
+                    own,
+                    s,
+                )
+            )
         joins = [[source for source in parts[n].outs if source in parts[n + 1].ins] for n in range(count - 1)]
         most = max((len(j) for j in joins), default=0)
         top = s["along"] + (most - 1) * s["lane"]
@@ -257,10 +273,15 @@ class _Nest:
         for n, part in enumerate(parts):
             offsets.append(x)
             x += part.width + (s["gutter"] * 2 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
-        height = max(part.height + (s["gutter"] * 0.7 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
-                     for n, part in enumerate(parts)) + top
+        height = (
+            max(
+                part.height + (s["gutter"] * 0.7 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
+                for n, part in enumerate(parts)
+            )
+            + top
+        )
         hops: dict[tuple[str, str], Points] = {}
-        reach: dict[str, Points] = {}       # net → its line up to the column at hand
+        reach: dict[str, Points] = {}  # net → its line up to the column at hand
         at: dict[str, tuple[float, float]] = {}
         outs: dict[str, float] = {}
         for n, part in enumerate(parts):
@@ -289,7 +310,11 @@ class _Nest:
                 high = (len(order) - 1 - i) * 0.0 + i * s["lane"] + 1.0
                 into = offsets[n + 1] + parts[n + 1].ins[source]
                 before = reach.get(source, ()) if source in part.ins else ()
-                reach[source] = before + moved[source, OUT] + ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
+                reach[source] = (
+                    before
+                    + moved[source, OUT]
+                    + ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
+                )
         ins = {source: u + offsets[0] for source, u in parts[0].ins.items()}
         return Field(x, height, at, ins, outs, hops)
 
@@ -314,7 +339,7 @@ def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
 
 
 def _frame(scope: NodeId) -> str:
-    return f"▣{scope}"      # a frame may share its id with nothing else in a level
+    return f"▣{scope}"  # a frame may share its id with nothing else in a level
 
 
 def _bare(key: str) -> NodeId:
@@ -331,7 +356,7 @@ def _title_room(content: Field, crossing: Mapping[str, float], text: float, pad:
         return max(width, text + 2 * pad), max(pad, (text + 2 * pad - content.width) / 2), pad
     left = max(pad + text + 3.0 - min(ports), 0.0)
     right = max(text + pad + 3.0 - (width - max(ports)), 0.0)
-    if left <= right or left < 20.0:        # a little more room goes to both sides: the content stays in the middle
+    if left <= right or left < 20.0:  # a little more room goes to both sides: the content stays in the middle
         both = left if left < 20.0 else 0.0
         return width + left + both, pad + left, pad
     return width + right, pad, width + right - pad - text
@@ -347,114 +372,17 @@ def _extend(content: Field, before: float, after: float) -> None:
         content.hops[source, target] = points
 
 
-def _cut(ends: Sequence[float], limit: float, bundles: Sequence[int]) -> list[int]:
-    """After which layers to cut so that no run is longer than `limit`: few runs, few lines cut, runs about equally long.
-
-    Dynamic programming over the layers; a layer that is too long by itself stands alone.
-    """
-    n = len(ends)
-    goal = ends[-1] / math.ceil(ends[-1] / limit) if limit > 0 else ends[-1]
-    best: list[tuple[float, list[int]]] = [(0.0, [])]       # for the layers before each index
-    for stop in range(n):
-        options = []
-        for start in range(stop, -1, -1):
-            length = ends[stop] - (ends[start - 1] if start else 0.0)
-            if length > limit and start < stop:
-                break
-            cost, cuts = best[start]
-            lines = 0.35 * (bundles[stop] - 1) if stop < n - 1 else 0.0
-            options.append((cost + 1.0 + 0.3 * (1.0 - min(length / goal, 1.0)) ** 2 + lines, [*cuts, stop]))
-        best.append(min(options))
-    return best[-1][1][:-1] if best[-1][0] < FORBIDDEN / 4 else []
-
-
-def _solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
-    """One level as a single run: coordinates across, then heights along, then the lines."""
-    layered_ = build(items, nets, spacing)
-    width = place(layered_, spacing)
-    layers, count = layered_.layers, len(layered_.layers)
-    tops, heights, tracks = [0.0] * count, [0.0] * count, [dict[str, float]() for _ in range(count)]
-    v = 0.0
-    for k in range(count):
-        tops[k] = v
-        heights[k] = max((e.item.height for e in layers[k] if e.item), default=0.0)
-        v += heights[k]
-        if k == count - 1:
-            break
-        spans: dict[str, tuple[float, list[float]]] = {}
-        for wire in layered_.wires:
-            if wire.upper.layer == k and wire.lower.layer == k + 1:
-                spans.setdefault(wire.net, (wire.upper.u + out_port(wire), []))[1].append(wire.lower.u + in_port(wire))
-        rows, depth = pack([(top, tuple(bottoms)) for top, bottoms in spans.values()])
-        label = max((e.item.label[1] for e in layers[k + 1] if e.item), default=0.0)
-        if (k == 0 and not layers[0]) or (k == count - 2 and not layers[-1]):
-            continue
-        border = k == 0 or k == count - 2
-        lead = spacing["turn"] if depth else 0.0
-        for (net, _), row in zip(spans.items(), rows, strict=True):
-            if row is not None:
-                tracks[k][net] = v + lead + row * spacing["track"]
-        v += (lead + (depth - 1) * spacing["track"] if depth else 0.0)
-        v += max(spacing["along"] * (0.45 if border and not depth else 1.0), label + 1.5 if label else 0.0)
-        if k == count - 2 and not depth:
-            v -= spacing["along"] * 0.45
-    at: dict[str, tuple[float, float]] = {}
-    for key, element in layered_.elements.items():
-        slack = heights[element.layer] - items[key].height
-        share = 1.0 if key in layered_.loose else 0.5 if slack < 24 else 0.0
-        at[key] = (element.u, tops[element.layer] + slack * share)
-    hops: dict[tuple[str, str], Points] = {}
-    for net in nets:
-        first = 0 if net.start == IN else layered_.elements[net.start].layer
-        if net.start == IN:
-            u = layered_.chains[net.source, 0].u
-            line: list[tuple[float, float]] = [(u, 0.0)]
-        else:
-            item = items[net.start]
-            u = at[net.start][0] + item.outs.get(net.source, item.width / 2)
-            line = [(u, at[net.start][1] + item.height)]
-        lines = {first: line}
-        reach = first
-        while (net.source, reach + 1) in layered_.chains:
-            lines[reach + 1] = _hop(lines[reach], layered_.chains[net.source, reach + 1].u, tracks[reach].get(net.source))
-            reach += 1
-        for target in net.targets:
-            if target == OUT:
-                u = layered_.chains[net.source, count - 1].u
-                hops[net.source, OUT] = (*lines[count - 1], (u, v))
-                continue
-            element = layered_.elements[target]
-            u, top = at[target]
-            bend = layered_.sides.get((net.source, target))
-            if bend is not None:
-                middle = top + items[target].height / 2
-                edge = u if bend.u < u else u + items[target].width
-                hops[net.source, target] = (*lines[element.layer], (bend.u, middle), (edge, middle))
-            else:
-                u += items[target].ins.get(net.source, items[target].width / 2)
-                hops[net.source, target] = (*_hop(lines[element.layer - 1], u, tracks[element.layer - 1].get(net.source)), (u, top))
-    ins = {e.net: e.u for e in layers[0]}
-    outs = {e.net: e.u for e in layers[-1]}
-    breaks = [(k - 1, tops[k] + heights[k]) for k in range(1, count - 1)]
-    if breaks:
-        breaks[-1] = (breaks[-1][0], v)
-    return Field(width, v, at, ins, outs, hops, breaks, {key: e.layer - 1 for key, e in layered_.elements.items()}, layered_.loose)
-
-
-def _hop(line: list[tuple[float, float]], u: float, track: float | None) -> list[tuple[float, float]]:
-    """The line so far, turned at `track` to go on at `u`."""
-    if track is None or abs(line[-1][0] - u) <= 0.05:
-        return line
-    return [*line, (line[-1][0], track), (u, track)]
-
-
 def _clean(points: Sequence[tuple[float, float]]) -> Points:
     kept: list[tuple[float, float]] = []
     for p in points:
         if kept and abs(kept[-1][0] - p[0]) < 0.01 and abs(kept[-1][1] - p[1]) < 0.01:
             continue
-        if len(kept) > 1 and (abs(kept[-1][0] - kept[-2][0]) < 0.01 and abs(p[0] - kept[-1][0]) < 0.01
-                              or abs(kept[-1][1] - kept[-2][1]) < 0.01 and abs(p[1] - kept[-1][1]) < 0.01):
+        if len(kept) > 1 and (
+            abs(kept[-1][0] - kept[-2][0]) < 0.01
+            and abs(p[0] - kept[-1][0]) < 0.01
+            or abs(kept[-1][1] - kept[-2][1]) < 0.01
+            and abs(p[1] - kept[-1][1]) < 0.01
+        ):
             kept[-1] = p
             continue
         kept.append(p)

@@ -1,10 +1,12 @@
 """The U of encoder-decoder networks: down on the left, up on the right, skips straight across.
 
-In: a graph, sizes, frames, spacing.  Out: `Layout`: a U where skips are nested one inside the other, otherwise what `layered` gives.
-May import ir and the other files of this folder.
+In: a graph, sizes, frames, spacing.  Out: `Layout`: a U where skips are nested one inside the other, otherwise what
+`layered` gives. May import ir and the other files of this folder.
 
-Both arms are laid out by `layered`; then room is added where an arm is shorter, until the two ends of every skip are level.
+Both arms are laid out by `layered`; then room is added where an arm is shorter, until the two ends of every skip are
+level.
 """
+
 from __future__ import annotations
 
 import math
@@ -16,25 +18,38 @@ from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts.layered import layered
 
 
-def ushape(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-           direction: str = "down", limit: float = math.inf) -> Layout:
-    """Lay a graph with at least two nested skips out as a U (its direction is then "around"), any other as `layered` does.
+def ushape(
+    graph: Graph,
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    direction: str = "down",
+    limit: float = math.inf,
+) -> Layout:
+    """Lay a graph with at least two nested skips out as a U (its direction is then "around"), any other as `layered`
+    does.
 
-    A U is not wrapped: where it is higher than `limit`, or a skip would run through a box, the answer is `layered`'s too.
+    A U is not wrapped: where it is higher than `limit`, or a skip would run through a box, the answer is `layered`'s
+    too.
     """
     u = _u(graph, sizes, frames, spacing) if direction == "down" else None
     return u if u and u.height <= limit else layered(graph, sizes, frames, spacing, direction, limit)
 
 
-def _u(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float]) -> Layout | None:
+def _u(
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float]
+) -> Layout | None:
     found = _arms(graph)
     if found is None:
         return None
     left, skips, bottom = found
     arms = []
     for half, way in ((left, "down"), ({n.id for n in graph.nodes} - left, "up")):
-        part = replace(graph, nodes=tuple(n for n in graph.nodes if n.id in half),
-                       edges=tuple(e for e in graph.edges if e.src in half and e.dst in half))
+        part = replace(
+            graph,
+            nodes=tuple(n for n in graph.nodes if n.id in half),
+            edges=tuple(e for e in graph.edges if e.src in half and e.dst in half),
+        )
         arms.append(layered(part, sizes, frames, spacing, way))
     a, b = _level(arms[0], arms[1], skips)
     gap = spacing["gutter"] * 2 + 2 * spacing["across"]
@@ -52,13 +67,25 @@ def _u(graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame
     low = height + spacing["along"]
     src, dst = nodes[bottom.src], nodes[bottom.dst]
     x0, x1 = src.x + src.width / 2, dst.x + dst.width / 2
-    routes.append(Route(bottom.src, bottom.dst, ((x0, src.y + src.height), (x0, low), (x1, low), (x1, dst.y + dst.height))))
+    routes.append(
+        Route(bottom.src, bottom.dst, ((x0, src.y + src.height), (x0, low), (x1, low), (x1, dst.y + dst.height)))
+    )
     for n, place in nodes.items():
-        if any(_hits((p, q), place) for p, q in (((x0, src.y + src.height + 1), (x0, low)), ((x1, low), (x1, dst.y + dst.height + 1)))
-               if n not in (bottom.src, bottom.dst)):
+        if any(
+            _hits((p, q), place)
+            for p, q in (((x0, src.y + src.height + 1), (x0, low)), ((x1, low), (x1, dst.y + dst.height + 1)))
+            if n not in (bottom.src, bottom.dst)
+        ):
             return None
-    return Layout(nodes, {**a.frames, **b.frames}, tuple(routes), b.width + a.width + gap, low + 1.0,
-                  {**a.titles, **b.titles}, "around")
+    return Layout(
+        nodes,
+        {**a.frames, **b.frames},
+        tuple(routes),
+        b.width + a.width + gap,
+        low + 1.0,
+        {**a.titles, **b.titles},
+        "around",
+    )
 
 
 def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
@@ -69,14 +96,21 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     for edge in flows:
         fed.setdefault(edge.dst, []).append(edge)
     # of the edges into a join, the one from furthest back is the skip
-    chosen = [min(edges, key=lambda e: rank[e.src]) for edges in fed.values()
-              if len(edges) == 2 and max(rank[e.src] for e in edges) - min(rank[e.src] for e in edges) > 1]
-    chosen = [e for e in chosen if graph.by_id[e.dst].scope[:1] != graph.by_id[e.src].scope[:1] or not graph.by_id[e.src].scope]
+    chosen = [
+        min(edges, key=lambda e: rank[e.src])
+        for edges in fed.values()
+        if len(edges) == 2 and max(rank[e.src] for e in edges) - min(rank[e.src] for e in edges) > 1
+    ]
+    chosen = [
+        e
+        for e in chosen
+        if graph.by_id[e.dst].scope[:1] != graph.by_id[e.src].scope[:1] or not graph.by_id[e.src].scope
+    ]
     chosen.sort(key=lambda e: rank[e.src])
     best: list[Edge] = []
-    for start in range(len(chosen)):        # the longest run of skips that lie one inside the other
+    for start in range(len(chosen)):  # the longest run of skips that lie one inside the other
         run = [chosen[start]]
-        for edge in chosen[start + 1:]:
+        for edge in chosen[start + 1 :]:
             if rank[edge.src] > rank[run[-1].src] and rank[edge.dst] < rank[run[-1].dst]:
                 run.append(edge)
         best = max(best, run, key=len)
@@ -88,7 +122,9 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     left = {node.id for node in graph.nodes if rank[node.id] < rank[turn.id]}
     across = [e for e in flows if (e.src in left) != (e.dst in left)]
     bottom = [e for e in across if e not in best]
-    split = {s for n in graph.nodes if n.id in left for s in n.scope} & {s for n in graph.nodes if n.id not in left for s in n.scope}
+    split = {s for n in graph.nodes if n.id in left for s in n.scope} & {
+        s for n in graph.nodes if n.id not in left for s in n.scope
+    }
     if len(bottom) != 1 or bottom[0].dst in left or split or len(across) != len(best) + 1:
         return None
     return left, best, bottom[0]
@@ -98,7 +134,12 @@ def _grows(graph: Graph, key: NodeId) -> bool:
     """Is what this node gives finer than what it gets?"""
     out = graph.by_id[key].out
     entering = [e.tensor for e in graph.incoming[key] if e.tensor]
-    return bool(out and entering and len(out[0].shape) == len(entering[0].shape) >= 3 and out[0].shape[-1] > entering[0].shape[-1])
+    return bool(
+        out
+        and entering
+        and len(out[0].shape) == len(entering[0].shape) >= 3
+        and out[0].shape[-1] > entering[0].shape[-1]
+    )
 
 
 def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
@@ -109,7 +150,7 @@ def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
         if ya < yb:
             a = _stretched(a, _below(a, src, [a.nodes[e.src] for e in skips]), yb - ya)
         elif yb < ya:
-            inmost = edge is skips[-1]      # the room under the lowest skip belongs below everything
+            inmost = edge is skips[-1]  # the room under the lowest skip belongs below everything
             b = _stretched(b, b.height if inmost else _below(b, dst, [b.nodes[e.dst] for e in skips]), ya - yb)
     return a, b
 
@@ -121,33 +162,51 @@ def _below(layout: Layout, place: Place, ends: list[Place]) -> float:
 
 
 def _within(place: Place, frame: Place) -> bool:
-    return (frame.x <= place.x and place.x + place.width <= frame.x + frame.width
-            and frame.y <= place.y and place.y + place.height <= frame.y + frame.height)
+    return (
+        frame.x <= place.x
+        and place.x + place.width <= frame.x + frame.width
+        and frame.y <= place.y
+        and place.y + place.height <= frame.y + frame.height
+    )
 
 
 def _stretched(layout: Layout, at: float, by: float) -> Layout:
     """Everything that ends above `at` stays, everything below moves down by `by`; what lies across grows."""
+
     def y(value: float) -> float:
         return value + by if value > at + 0.01 else value
 
     def place(p: Place) -> Place:
         return Place(p.x, y(p.y), p.width, y(p.y + p.height) - y(p.y))
 
-    return replace(layout, nodes={k: place(p) for k, p in layout.nodes.items()}, frames={k: place(p) for k, p in layout.frames.items()},
-                   routes=tuple(replace(r, points=tuple((px, y(py)) for px, py in r.points)) for r in layout.routes),
-                   titles={k: (tx, y(ty)) for k, (tx, ty) in layout.titles.items()}, height=layout.height + by)
+    return replace(
+        layout,
+        nodes={k: place(p) for k, p in layout.nodes.items()},
+        frames={k: place(p) for k, p in layout.frames.items()},
+        routes=tuple(replace(r, points=tuple((px, y(py)) for px, py in r.points)) for r in layout.routes),
+        titles={k: (tx, y(ty)) for k, (tx, ty) in layout.titles.items()},
+        height=layout.height + by,
+    )
 
 
 def _moved(layout: Layout, dx: float, dy: float) -> Layout:
     def place(p: Place) -> Place:
         return Place(p.x + dx, p.y + dy, p.width, p.height)
 
-    return replace(layout, nodes={k: place(p) for k, p in layout.nodes.items()}, frames={k: place(p) for k, p in layout.frames.items()},
-                   routes=tuple(replace(r, points=tuple((px + dx, py + dy) for px, py in r.points)) for r in layout.routes),
-                   titles={k: (tx + dx, ty + dy) for k, (tx, ty) in layout.titles.items()})
+    return replace(
+        layout,
+        nodes={k: place(p) for k, p in layout.nodes.items()},
+        frames={k: place(p) for k, p in layout.frames.items()},
+        routes=tuple(replace(r, points=tuple((px + dx, py + dy) for px, py in r.points)) for r in layout.routes),
+        titles={k: (tx + dx, ty + dy) for k, (tx, ty) in layout.titles.items()},
+    )
 
 
 def _hits(line: tuple[tuple[float, float], tuple[float, float]], place: Place) -> bool:
     (x0, y0), (x1, y1) = line
-    return (min(x0, x1) < place.x + place.width and place.x < max(x0, x1) + 0.01
-            and min(y0, y1) < place.y + place.height and place.y < max(y0, y1) + 0.01)
+    return (
+        min(x0, x1) < place.x + place.width
+        and place.x < max(x0, x1) + 0.01
+        and min(y0, y1) < place.y + place.height
+        and place.y < max(y0, y1) + 0.01
+    )

@@ -1,0 +1,165 @@
+"""What is written in a figure: the lines of each box, and the shapes beside the arrows.
+
+In: a graph, a style.  Out: a `Look` per node, which a form then draws.  May import ir, style, text, naming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archviz import text
+from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.naming import titles
+from archviz.style import Kind, Style
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is drawn for one node: its lines of text (string, role), its shape, the stripes of what is fused into it."""
+
+    kind: Kind
+    lines: tuple[tuple[str, str], ...]
+    glyph: bool = False
+    bands: tuple[str, ...] = ()
+    stack: bool = False
+    arrow: str = ""  # written beside the arrow that enters
+
+
+def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
+    names = titles(graph, style.titles)
+    arrows = arrow_labels(graph)
+    return {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
+
+
+def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
+    kind = style.kinds.get(node.kind) or Kind("module")
+    incoming = graph.incoming[node.id]
+    if kind.shape == "glyph" and len(incoming) <= 3:
+        return Look(kind, (), glyph=True)
+    times = node.repeat
+    for scope in node.scope:
+        times //= max(graph.modules[scope].repeat, 1)
+    count = f" ×{times}" if times > 1 else ""
+    values = {**node.attrs, "out": text.shape(node.out[0]) if node.out else "", "params": node.params or None}
+    if node.kind == "module":
+        main = names.get(node.id) or style.titles.get(node.op, node.op)
+        sub = text.caption(style.captions, "module", values) if "module" in style.captions else ""
+        shared = bool(graph.modules[node.id].shared) if node.id in graph.modules else False
+        lines = [
+            (main + count + (", shared weights" if shared and times > 1 else ""), "label module"),
+            (sub, "sublabel"),
+        ]
+    elif node.kind in ("input", "output"):
+        lines = [(_port_name(node), "label"), (values["out"], "sublabel")]
+    elif node.kind == "parameter":
+        path = node.id.split(".")
+        own = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
+        lines = [(text.pretty(own.rsplit("/", 1)[-1].removesuffix("_like")), "label"), (values["out"], "sublabel")]
+    else:
+        called = _called(node, incoming, style)
+        values = {"output_size": 1, **values} if _pools(node, incoming) else values
+        lines = [(called + text.caption(style.captions, _known(node, incoming, style), values) + count, "label")]
+    lines = [piece for line in lines for piece in _broken(*line, style)]
+    limit = style.sizes["max_label"]
+    kept = tuple(
+        (text.fit(line, style.roles[role].size, limit, style.roles[role].weight), role) for line, role in lines if line
+    )
+    bands = tuple(f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
+    return Look(kind, kept, False, bands, times > 1, arrow)
+
+
+def _broken(line: str, role: str, style: Style) -> list[tuple[str, str]]:
+    """A long label in two: numbers after the first comma, or else words after the space nearest to the middle."""
+    if text.width(line, style.roles[role].size, style.roles[role].weight) <= style.sizes["break_label"]:
+        return [(line, role)]
+    head, comma, rest = line.partition(", ")
+    if comma:
+        return [(head, role), (rest, "sublabel")]
+    spaces = [i for i, character in enumerate(line) if character == " "]
+    if not spaces:
+        return [(line, role)]
+    at = min(spaces, key=lambda i: (abs(2 * i - len(line)), i))
+    return [(line[:at], role), (line[at + 1 :], role)]
+
+
+def _known(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+    """The op itself, or the layer its class is named after: ``LlamaRMSNorm`` → ``RMSNorm``, ``GELUActivation`` →
+    ``GELU``."""
+    if _pools(node, incoming):
+        return "AdaptiveAvgPool2d"
+    if node.op in style.captions or not node.op[:1].isupper():
+        return node.op
+    bare = node.op.removesuffix("Activation")
+    return max((key for key in style.captions if key[:1].isupper() and bare.endswith(key)), key=len, default=node.op)
+
+
+def _pools(node: Node, incoming: Sequence[Edge]) -> bool:
+    """Is this a mean over all pixels, which readers know as global average pooling?"""
+    entering = incoming[0].tensor if incoming else None
+    return (
+        node.op == "mean"
+        and entering is not None
+        and set("HW") <= set(entering.axes)
+        and bool(node.out)
+        and (len(node.out[0].shape) <= 2 or set(node.out[0].shape[-2:]) == {1})
+    )
+
+
+def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+    """What an embedding or a projection is called beside its kind: ``position``, ``Q``; with a space after it, or
+    nothing."""
+    own = node.id.split("@")[0].rsplit(".", 1)[-1]
+    if own in style.titles and node.kind == "linear":
+        return style.titles[own] + " "
+    if node.kind != "embedding":
+        return ""
+    spelt = own.lower().split("_")
+    if len(spelt) > 1 and spelt[-1].startswith("embedding"):
+        return " ".join(spelt[:-1]) + " "
+    return "" if incoming else "position "
+
+
+def _port_name(node: Node) -> str:
+    name = text.clean(node.id.split(":", 1)[-1])
+    spelt = name.rsplit(".", 1)[-1].replace("_", " ")
+    return {"0": "output", "": node.kind}.get(spelt, spelt) if node.kind == "output" else spelt or "input"
+
+
+def arrow_labels(graph: Graph) -> dict[NodeId, str]:
+    """The shape to write at the arrow into a node: once, after the operation that changed the resolution."""
+    labels: dict[NodeId, str] = {}
+    for node in graph.nodes:
+        if node.kind in ("input", "parameter") or not node.out:
+            continue
+        entering = [
+            _carried(graph, edge) for edge in graph.incoming[node.id] if edge.role != "recurrent" and edge.tensor
+        ]
+        if not entering or _extent(entering[0]) == _extent(node.out[0]):
+            continue
+        leaving = [
+            edge
+            for edge in graph.outgoing[node.id]
+            if edge.role != "recurrent"
+            and edge.tensor
+            and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")
+            and sum(e.role != "recurrent" for e in graph.incoming[edge.dst]) == 1
+        ]
+        if leaving and leaving[0].dst not in labels:
+            labels[leaving[0].dst] = text.shape(_carried(graph, leaving[0]))
+    return labels
+
+
+def _carried(graph: Graph, edge: Edge) -> TensorSpec:
+    """What a reader takes to flow along an edge: what its source gives, unless it arrives with other axes (not just
+    padded)."""
+    out = graph.by_id[edge.src].out
+    tensor = edge.tensor or TensorSpec(())
+    return out[0] if out and len(out[0].shape) == len(tensor.shape) else tensor
+
+
+def _extent(spec: TensorSpec) -> tuple[int, ...]:
+    """The sizes of a tensor but for batch and channels."""
+    if len(spec.axes) == len(spec.shape):
+        return tuple(size for axis, size in zip(spec.axes, spec.shape, strict=True) if axis not in "NC")
+    return spec.shape[1:] if "int" in spec.dtype else spec.shape[1:-1]
