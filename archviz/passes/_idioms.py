@@ -76,7 +76,7 @@ def _attentions(flow: Flow) -> Iterable[Idiom]:
         if before is None or after is None:
             continue
         parts = frozenset((*before, i, *after))
-        scope = _common(flow.nodes[j].scope for j in parts)
+        scope = common(flow.nodes[j].scope for j in parts)
         yield Idiom("attention", "attention", parts, after[-1], scope, heads(flow, before[-1]))
 
 
@@ -184,7 +184,7 @@ def _trail(flow: Flow, i: int, scope: tuple[NodeId, ...], until: Collection[int]
 
 # ---------------------------------------------------------------------------------------------------- shared
 
-def _common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
+def common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
     """The longest scope that holds all of them."""
     shared: tuple[NodeId, ...] | None = None
     for scope in scopes:

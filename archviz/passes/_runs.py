@@ -14,12 +14,13 @@ from archviz.ir import NodeId
 @dataclass
 class Copy:
     """The wiring of one copy: `place` numbers its nodes; `inside` holds (place, place, slot), `incoming` (source,
-    place, slot), `outgoing` (place, target, slot)."""
+    place, slot), `outgoing` (place, target, slot); `joins` tells that all it feeds are sums and concatenations."""
 
     place: dict[NodeId, int]
     inside: set[tuple[int, int, int]] = field(default_factory=set)
     incoming: set[tuple[NodeId, int, int]] = field(default_factory=set)
     outgoing: set[tuple[int, NodeId, int]] = field(default_factory=set)
+    joins: bool = True
 
 
 def alike(copies: Sequence[Copy]) -> int:
@@ -29,9 +30,9 @@ def alike(copies: Sequence[Copy]) -> int:
 
 
 def _parallel(copies: Sequence[Copy]) -> int:
-    """Equal branches: the same sources, and the same targets at the same operand."""
+    """Equal branches: the same sources, and the same sums or concatenations they meet in."""
     head = copies[0]
-    if not head.incoming or not head.outgoing:
+    if not head.incoming or not head.outgoing or not head.joins:
         return 1
     return next((i for i, copy in enumerate(copies)
                  if copy.incoming != head.incoming or copy.outgoing != head.outgoing), len(copies))

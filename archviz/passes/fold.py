@@ -131,6 +131,7 @@ class _Folder:
                 if dst not in copy.place:
                     joins = self.graph.by_id[edge.dst].kind in ("add", "cat")
                     copy.outgoing.add((here, dst, 0 if joins else edge.slot))
+                    copy.joins = copy.joins and joins
         return copy
 
     # --------------------------------------------------------------------------------------- finding runs
@@ -233,7 +234,8 @@ class _Folder:
         folded = [(self._node(nodes), [node.id for node in nodes]) for nodes in groups.values()
                   if len(nodes) > 1 or self._scope(nodes[0].id, nodes[0].scope) != nodes[0].scope]
         edges = tuple(_recurrent(edge) if (edge.src, edge.dst) in self.back else edge for edge in graph.edges)
-        return merge(replace(graph, edges=edges, modules=self._modules()), folded)
+        modules = self._modules([node for node, _ in folded])
+        return merge(replace(graph, edges=edges, modules=modules), folded)
 
     def _scope(self, key: NodeId, scope: tuple[NodeId, ...]) -> tuple[NodeId, ...]:
         """`scope` of a node or frame with the frames that folding made."""
@@ -254,7 +256,7 @@ class _Folder:
         return replace(node, attrs=attrs, scope=self._scope(node.id, node.scope), out=copies[-1].out,
                        repeat=sum(copy.repeat for copy in copies))
 
-    def _modules(self) -> dict[NodeId, Module]:
+    def _modules(self, folded: list[Node]) -> dict[NodeId, Module]:
         graph = self.graph
         modules = {}
         for key, module in graph.modules.items():
@@ -269,8 +271,10 @@ class _Folder:
             if key not in self.first and key not in modules:
                 held = graph.modules[child] if child in graph.modules else graph.by_id[child]
                 scope = self._scope(child, held.scope)
+                weights = [node for node in folded if key in node.scope and (node.params or "shared" in node.attrs)]
                 modules[key] = Module(key, scope=scope[:scope.index(key)], repeat=self.repeat.get(key, 1),
-                                      copies=tuple(self.copies.get(key, [key])))
+                                      copies=tuple(self.copies.get(key, [key])),
+                                      shared=bool(weights) and all("shared" in node.attrs for node in weights))
         return modules
 
 

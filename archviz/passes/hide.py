@@ -8,11 +8,12 @@ style, _values, _idioms.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from archviz.ir import Edge, Graph, Node, NodeId, merge
-from archviz.passes._idioms import Idiom, heads, idioms
+from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, flow, is_float
 from archviz.style import Style
 
@@ -24,10 +25,19 @@ MEETING = frozenset("add sub mul div cat stack where maximum minimum pow matmul"
 
 SIDE_OUTPUT = re.compile(
     r"(?:^|[./:])(?:past_key_values|(?!last_)\w+_hidden_states?|hidden_states|(?:\w+_)?attentions|cache_params|mems"
-    r"|\w+_output)"
+    r"|\w+_model_output)"
     r"(?:[./@\d]|$)")
 """Outputs that a library hands out beside its result: caches, every layer's state, attention maps."""
 
+
+HUSHED = frozenset(
+    "add sub mul div neg pow sqrt rsqrt exp exp2 expm1 log log1p log2 log10 abs sin cos tan asin acos atan atan2 sinh cosh "
+    "clamp square reciprocal sign floor ceil round trunc frac remainder fmod floor_divide maximum minimum addcmul addcdiv "
+    "lerp rotary erf erfc erfinv hypot isclose relu_ nan_to_num".split())
+"""Arithmetic a reader looks past; what is not listed here, a Fourier transform for instance, is drawn."""
+
+NOISE = frozenset("randn rand randn_like rand_like normal".split())
+"""Functions that draw noise: worth an arrow where it scales a value."""
 
 POSITION = re.compile("[Pp]osition")
 """In the class name of an embedding: it looks up where a token stands, not what it is."""
@@ -59,14 +69,16 @@ class _Cut:
     def _visit(self, i: int) -> None:
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if idiom is not None:
+            # of what an attention multiplies also learned queries count; between its products only data, not a bias
+            wanted = DATA | WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else DATA
             found = [(src, edge) for src, edge in self.flow.operands[i]
-                     if src not in idiom.parts and self.flow.bits[src] & DATA and self._carries(edge)]
+                     if src not in idiom.parts and self.flow.bits[src] & wanted and self._carries(edge)]
             self._draw(idiom.last, found)
             self.sources.append((idiom.last,))
             return
         if i in self.flow.starts:
             self.sources.append((i,))
-            self._begin(i)
+            self._begin(i, i)
             return
         operands = self._operands(i)
         origins = [self.sources[src] for src, _ in operands]
@@ -120,18 +132,20 @@ class _Cut:
         """Whether a constant is an encoding of positions that is added to data: a table of its shape, or sines."""
         src, edge = operand
         bits = self.flow.bits[src]
-        if node.op != "add" or bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not self._carries(edge):
+        if bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not self._carries(edge):
+            return False
+        root = self._root(src)
+        if node.op == "mul" and self.flow.nodes[root].op in NOISE:
+            self._begin(root, src)
+            return True
+        if node.op != "add":
             return False
         shape, sum_shape = edge.tensor.shape[-2:], node.out[0].shape[-2:]
         if len(shape) < 2 or shape != sum_shape or min(shape) < 2 or not (bits & WAVE or shape[0] != shape[1]):
             return False
-        root = self._root(src)
         if not bits & WAVE and self.flow.nodes[root].kind != "constant":
             return False
-        self._begin(root)
-        for i in range(root + 1, src + 1):          # what lies between the table and the sum is a view of it
-            if self.sources[i] == () and any(self.sources[s] == (root,) for s, _ in self.flow.operands[i]):
-                self.sources[i] = (root,)
+        self._begin(root, src)
         return True
 
     def _root(self, i: int) -> int:
@@ -143,8 +157,14 @@ class _Cut:
             i = above[0][0]
         return i
 
-    def _begin(self, root: int) -> None:
-        """Draw the constant `root` as something data flows from: under the name of the module that made it."""
+    def _begin(self, root: int, end: int) -> None:
+        """Draw the constant `root` as something data flows from, through views up to position `end`.
+
+        It gets the name of the module that made it.
+        """
+        for i in range(root + 1, end + 1):
+            if self.sources[i] == () and any(s == root or self.sources[s] == (root,) for s, _ in self.flow.operands[i]):
+                self.sources[i] = (root,)
         if root in self.begun:
             return
         node = self.flow.nodes[root]
@@ -155,7 +175,8 @@ class _Cut:
             f not in self.flow.nodes[u].scope or not self.flow.bits[u] & DATA for u in self.flow.users[root])
             and self._constant(f)), None)
         if made is None:
-            self.begun[root] = replace(node, kind="parameter")
+            scopes = [self.flow.nodes[user].scope for user in self.flow.users[root]]
+            self.begun[root] = replace(node, kind="parameter", scope=common((node.scope, *scopes)))
         else:
             module = self.graph.modules[made]
             self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs={})
@@ -170,7 +191,11 @@ class _Cut:
             return True
         if not self.flow.bits[i] & (DATA | WEIGHT) or (node.kind in self.hidden and node.op not in MEETING):
             return False
+        if not self.flow.bits[i] & DATA and node.kind not in WEIGHTED:
+            return False        # what is done to a weight before it meets data
         if node.kind == "reduce" and self._pools(node, operands):
+            return True
+        if node.kind == "math" and node.op not in HUSHED and all(origins) and origins:
             return True
         if node.kind in JUNCTIONS:
             return node.op in MEETING and len(set(origins)) > 1 and all(origins)
@@ -205,17 +230,25 @@ class _Cut:
         seeds = main or [i for i in outputs if self.edges[i]] or outputs
         seeds = seeds + [i for i in self.drawn
                          if nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i]]
-        alive: set[int] = set()
-        waiting = sorted(seeds)
-        while waiting:
-            i = waiting.pop()
-            if i not in alive:
-                alive.add(i)
-                waiting.extend(source for source, _ in self.edges[i])
+        alive = self._above(seeds)
+        used = {source for i in alive for source, _ in self.edges[i]}
+        # what nothing else uses must end somewhere
+        alive |= self._above(i for i in outputs if any(s in alive and s not in used for s, _ in self.edges[i]))
         inputs = [i for i in self.drawn if nodes[i].kind == "input"]
         if inputs and not alive & set(inputs):
             alive.update(inputs)
         return alive or set(self.drawn) or {0}
+
+    def _above(self, ends: Iterable[int]) -> set[int]:
+        """The drawn positions from which one of `ends` is reached, with them."""
+        found: set[int] = set()
+        waiting = sorted(ends)
+        while waiting:
+            i = waiting.pop()
+            if i not in found:
+                found.add(i)
+                waiting.extend(source for source, _ in self.edges[i])
+        return found
 
     def _owners(self, alive: set[int]) -> list[int]:
         """For each position the drawn position that takes its id: itself, its producer, its user, or the nearest."""
@@ -257,6 +290,8 @@ class _Cut:
             return replace(node, attrs={**node.attrs, **heads(self.flow, i, width)})
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
+        if node.kind in self.hidden:
+            return replace(node, kind="math")       # a choice between two values
         if node.kind == "matmul" and node.out and self._projects(i):
             axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA else -2
             return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
@@ -287,7 +322,7 @@ class _Cut:
         edges: dict[tuple[NodeId, NodeId, int], Edge] = {}
         for i in sorted(inputs):
             for slot, (source, edge) in enumerate(inputs[i]):
-                slot = slot if nodes[i].kind in ("add", "cat") else edge.slot
+                slot = slot if nodes[i].kind in ("add", "cat") or i in self.group else edge.slot
                 key = (nodes[source].id, nodes[i].id, slot)
                 edges.setdefault(key, Edge(*key[:2], edge.tensor, "data", slot))
         frames = {frame for node in drawn for frame in node.scope}
