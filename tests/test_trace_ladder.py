@@ -1,4 +1,4 @@
-"""The ladder of front ends: which rung is taken, what is given back, what a failure leaves, and what the trace runs as."""
+"""The ladder of front ends: which rung is taken, what is given back, what a failure leaves, what the trace runs as."""
 from __future__ import annotations
 
 import pytest

@@ -12,59 +12,63 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import jit, nn
 from torch.nn.parameter import is_lazy
 
-from archviz.trace.ghost import KNOWN, ghost_of
+from archviz.trace.ghost import KNOWN, ghost_of, is_ghost
 from archviz.trace.model import walk
 
 
 @contextmanager
-def borrowed(model: nn.Module, *, ghosts: bool, caches: bool = False) -> Iterator[nn.Module]:
-    """`model` in evaluation mode; with `ghosts`, without its weights; unless `caches`, without a generation cache."""
+def borrowed(model: nn.Module, *, ghosts: bool) -> Iterator[nn.Module]:
+    """`model` in evaluation mode and without a generation cache; with `ghosts`, without its weights."""
     modules = [module for _, module in walk(model)]
-    kept = [(module, _copy(vars(module))) for module in modules]
-    configs = [] if caches else _cached_configs(modules)
+    kept = [(module, type(module), _copy(vars(module))) for module in modules]
+    compiled = [(module, name, tensor) for module in modules if isinstance(module, jit.ScriptModule)  # not in vars()
+                for name, tensor in _tensors(module)]
+    configs = _cached_configs(modules)
     try:
         for config in configs:
             config.use_cache = False
         model.eval()
-        if ghosts:
-            haunt(modules)
-        else:
-            _own_buffers(modules)
+        _stand_ins(modules, ghosts)
         yield model
     finally:
         for config in configs:
             config.use_cache = True
-        for module, held in kept:
-            _restore(vars(module), held)
+        for script, name, tensor in compiled:
+            setattr(script, name, tensor)
+        for owner, cls, held in kept:
+            owner.__class__ = cls  # a lazy layer changes its class when it first runs
+            _restore(vars(owner), held)
 
 
-def haunt(modules: list[nn.Module]) -> None:
-    """Replace parameters, and buffers too large to be a table, by ghosts; what is shared stays shared."""
-    ghosts: dict[int, Any] = {}
+def _stand_ins(modules: list[nn.Module], ghosts: bool) -> None:
+    """Let the model run on tensors it may write to; what is shared stays shared.
+
+    With `ghosts` parameters, and buffers too large to be a table, have no values.
+    """
+    made: dict[int, torch.Tensor] = {}
     for module in modules:
-        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
-            if not is_lazy(parameter):
-                if id(parameter) not in ghosts:
-                    ghosts[id(parameter)] = ghost_of(parameter)
-                setattr(module, name, ghosts[id(parameter)])
-        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
-            if buffer.device.type != "meta":
-                if id(buffer) not in ghosts:
-                    ghosts[id(buffer)] = ghost_of(buffer) if buffer.numel() > KNOWN else buffer.clone()
-                setattr(module, name, ghosts[id(buffer)])
+        for name, tensor in _tensors(module):
+            if id(tensor) not in made:
+                made[id(tensor)] = _stand_in(tensor, ghosts)
+            if made[id(tensor)] is not tensor:
+                setattr(module, name, made[id(tensor)])
 
 
-def _own_buffers(modules: list[nn.Module]) -> None:
-    """Let the model write into copies of its buffers (running statistics, counters, caches)."""
-    copies: dict[int, torch.Tensor] = {}
-    for module in modules:
-        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
-            if id(buffer) not in copies:
-                copies[id(buffer)] = buffer.clone()
-            setattr(module, name, copies[id(buffer)])
+def _stand_in(tensor: torch.Tensor, ghosts: bool) -> torch.Tensor:
+    if is_lazy(tensor):
+        return type(tensor)(requires_grad=tensor.requires_grad)
+    if isinstance(tensor, nn.Parameter):
+        return ghost_of(tensor) if ghosts else tensor
+    return ghost_of(tensor) if ghosts and (is_ghost(tensor) or tensor.numel() > KNOWN) else tensor.clone()
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Its own parameters and buffers, by name."""
+    return [*module.named_parameters(recurse=False, remove_duplicate=False),
+            *module.named_buffers(recurse=False, remove_duplicate=False)]
 
 
 def _cached_configs(modules: list[nn.Module]) -> list[Any]:

@@ -15,10 +15,11 @@ Shape = tuple[int, ...]
 
 @cache
 def formulas() -> dict[Any, Callable[..., int]]:
-    """Attention on the CPU, counted as elsewhere, and the grouped products of mixtures of experts."""
+    """Attention and recurrent layers on the CPU, counted as elsewhere, and grouped products (mixtures of experts)."""
     aten = torch.ops.aten
     found: dict[Any, Callable[..., int]] = {}
-    for name, formula in (("_scaled_dot_product_flash_attention_for_cpu", _attention), ("_grouped_mm", _grouped)):
+    for name, formula in (("_scaled_dot_product_flash_attention_for_cpu", _attention), ("_grouped_mm", _grouped),
+                          ("mkldnn_rnn_layer", _recurrent)):
         if hasattr(aten, name):
             found[getattr(aten, name)] = formula
     return found
@@ -32,3 +33,7 @@ def _attention(query: Shape, key: Shape, value: Shape, *args: Any, **kwargs: Any
 def _grouped(a: Shape, b: Shape, *args: Any, out_shape: Shape = (), **kwargs: Any) -> int:
     rows = a[0] if len(a) == 2 else a[0] * a[1]
     return 2 * rows * a[-1] * b[-1]
+
+
+def _recurrent(x: Shape, weight_in: Shape, weight_hidden: Shape, *args: Any, **kwargs: Any) -> int:
+    return 2 * x[0] * x[1] * (weight_in[0] * weight_in[1] + weight_hidden[0] * weight_hidden[1])

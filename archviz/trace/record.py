@@ -57,10 +57,11 @@ class _Frame:
     A method other than forward that is called on another module has a frame too, which only `code` knows.
     """
 
-    __slots__ = ("code", "counts", "group", "id", "inner", "leaf", "module", "scope")
+    __slots__ = ("args", "code", "counts", "group", "id", "inner", "leaf", "module", "scope")
 
     def __init__(self, module: nn.Module, id: NodeId, scope: tuple[NodeId, ...], leaf: bool, code: FrameType | None,
-                 group: Group | None) -> None:
+                 group: Group | None, args: tuple[Any, ...]) -> None:
+        self.args = args
         self.module, self.id, self.scope, self.leaf, self.code, self.group = module, id, scope, leaf, code, group
         self.inner = (*scope, id) if id else scope
         self.counts: Counter[str] = Counter()
@@ -101,6 +102,8 @@ class Recorder(TorchFunctionMode):
         after = register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
         try:
             with torch.no_grad(), self.counter, self:
+                # Its hooks serve counts per module, which nobody reads here, and break models that use gradients.
+                self.counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
                 result = self.model(*args, **kwargs)
         except Exception as error:
             self._fail(error)
@@ -110,6 +113,9 @@ class Recorder(TorchFunctionMode):
             after.remove()
         for path, tensor in tensors(result):
             self._output(path, tensor)
+        unknown = sum(call.how == "constant" and "/constant" in call.id for call in self.tape.calls)
+        if unknown:
+            self.tape.notes.append(f"{unknown} tensors were made where nothing is seen (literals, numpy, vmap)")
         self.tape.result = swap(result, self._known_or_none)
         return None
 
@@ -158,11 +164,11 @@ class Recorder(TorchFunctionMode):
             return
         self.paused = True
         try:
-            self._enter(module, self._site(sys._getframe(1)))
+            self._enter(module, self._site(sys._getframe(1)), args)
         finally:
             self.paused = False
 
-    def _enter(self, module: nn.Module, site: Site, code: FrameType | None = None) -> None:
+    def _enter(self, module: nn.Module, site: Site, args: tuple[Any, ...], code: FrameType | None = None) -> None:
         """Begin a call of `module` at `site`; `code` is the Python frame of a method other than forward."""
         top, group = site
         path = self.tape.paths.get(id(module))
@@ -172,13 +178,13 @@ class Recorder(TorchFunctionMode):
             name = self._count(top, cls)
             for inner, child in walk(module):
                 self._adopt(f"{name}.{inner}" if inner else name, child)
-        elif path == "":
-            name = f"/{cls}" if leaf else ""
+        elif path == "" and leaf:
+            name = self._count(None, cls)
         else:
             n = self.calls[path]
             self.calls[path] += 1
             name = f"{path}@{n}" if n else path
-        frame = _Frame(module, name, top.inner if top else (), leaf, code, group)
+        frame = _Frame(module, name, top.inner if top else (), leaf, code, group, args)
         self.frames.append(frame)
         if not leaf and name:
             self.tape.modules[name] = Module(name, cls, path or name, frame.scope, attrs=attrs.of_container(module))
@@ -225,7 +231,7 @@ class Recorder(TorchFunctionMode):
         module = code.f_locals.get("self")
         if (isinstance(module, nn.Module) and id(module) in self.tape.paths
                 and all(frame.module is not module for frame in self.frames)):
-            self._enter(module, (self.frames[-1] if self.frames else None, None), code)
+            self._enter(module, (self.frames[-1] if self.frames else None, None), (), code)
 
     def _after(self, module: nn.Module, args: Any, *rest: Any) -> Any:
         if self.paused or not self.frames:
@@ -256,15 +262,20 @@ class Recorder(TorchFunctionMode):
 
     def _module_call(self, frame: _Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         path = self.tape.paths[id(frame.module)]
+        if any(not self._known(tensor) for _, tensor in tensors(args)):
+            args = frame.args  # the module's own hooks made the rest of them, as a part of it
         weights = tuple(self.owned[id(p)][1] for p in frame.module.parameters() if id(p) in self.owned)
         return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
                     swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, group=frame.group)
+
+    def _known(self, tensor: torch.Tensor) -> bool:
+        return id(tensor) in self.values or id(tensor) in self.owned
 
     def _scope(self) -> tuple[NodeId, ...]:
         return self.frames[-1].inner if self.frames else ()
 
     def _count(self, top: _Frame | None, name: str) -> NodeId:
-        counts, place = (top.counts, top.id) if top is not None else (self.outside, "/out:")
+        counts, place = (top.counts, top.id) if top is not None else (self.outside, "")
         n = counts[name]
         counts[name] += 1
         return f"{place}/{name}@{n}" if n else f"{place}/{name}"
