@@ -12,6 +12,7 @@ Named = dict[str, tuple[tuple[int, ...], str | None]]
 """Argument → shape and dtype; None is the model's own float type."""
 
 PARTS = ("text_config", "vision_config", "audio_config", "backbone_config", "encoder", "encoder_config")
+CONTENT = ("input_ids", "pixel_values", "input_values", "input_features")
 TOKENS = 128
 SAMPLES = 16000     # a second of speech
 
@@ -24,10 +25,11 @@ def shapes(module: Any) -> Iterator[tuple[Named, str]]:
         return
     takes = inspect.signature(module.forward).parameters
     mains = [name for name in ([main] if isinstance(main, str) else main) if name in takes] or \
-        [name for name in ("input_ids", "pixel_values", "input_values", "input_features") if name in takes][:1]
+        [name for name in CONTENT if name in takes][:1]
+    every = [name for name in CONTENT if name in takes]
     two_towers = getattr(config, "vision_config", None) is not None and {"input_ids", "pixel_values"} <= takes.keys()
-    groups = [["input_ids", "pixel_values"], mains] if two_towers else [mains]
-    for names in groups:
+    groups = [every, mains] if two_towers else [mains, every]
+    for names in groups if groups[0] != groups[1] else groups[:1]:
         options = [list(_options(name, config)) for name in names]
         for step in range(max(map(len, options), default=0)):
             found: Named = {}
