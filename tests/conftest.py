@@ -1,16 +1,18 @@
-"""What all tests share: the command line in a process of its own, and property tests that find the same things every time."""
+"""What all tests share: the command line in its own process, and property tests that find the same every time."""
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A failure on one machine must be one on every other, and two slow cores must not turn a deadline into a failure.
@@ -31,3 +33,21 @@ def run(tmp_path: Path) -> Run:
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", **(env or {})})
 
     return archviz
+
+
+def _not_on_ci(report: Report) -> Report:
+    """A skip hides a missing tool; where everything is meant to be there, it is a failure."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _not_on_ci((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _not_on_ci((yield))
