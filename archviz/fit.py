@@ -308,7 +308,7 @@ class _Judge:
     def extent(self, cut: _Cut, layout: Layout) -> tuple[float, float]:
         """Width and height of the whole figure: heading, drawing, legend, margins."""
         margin = 2 * self.style.sizes["margin"]
-        width = max(layout.width, *map(self.wide, self.heading()))
+        width = max([layout.width, *map(self.wide, self.heading())])
         rows = self.legend_rows(cut, max(width, min(self.style.page.width - margin, 150.0)))
         width = max([width, *(w for w, _ in rows)])
         legend = len(rows) * self.style.sizes["legend_row"] + (self.style.sizes["legend_gap"] if rows else 0.0)

@@ -1,0 +1,143 @@
+"""What is written in a figure: labels as papers write them, shapes where they change, names a reader knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from archviz.ir import Graph, Module, Node, TensorSpec
+from archviz.labels import arrow_labels, looks
+from archviz.naming import titles, words
+from archviz.style import load_style
+from tests.graphs import Builder
+
+STYLE = load_style("block")
+
+
+def lines(build: Builder, key: str) -> list[str]:
+    return [line for line, _ in looks(build.graph(), STYLE)[key].lines]
+
+
+@pytest.mark.parametrize(
+    ("op", "kind", "attrs", "expected"),
+    [
+        (
+            "Conv2d",
+            "conv",
+            {"kernel_size": [3, 3], "out_channels": 64, "stride": [2, 2], "groups": 1},
+            ["3×3 conv, 64, /2"],
+        ),
+        ("Conv2d", "conv", {"kernel_size": [1, 1], "out_channels": 64, "stride": [1, 1]}, ["1×1 conv, 64"]),
+        ("Linear", "linear", {"out_features": 1000}, ["linear, 1000"]),
+        ("LlamaRMSNorm", "norm", {}, ["RMSNorm"]),
+        ("T5LayerNorm", "norm", {}, ["LN"]),
+        ("GELUActivation", "act", {}, ["GELU"]),
+        ("scaled_dot_product_attention", "attention", {"num_heads": 12}, ["attention, 12 heads"]),
+        ("scaled_dot_product_attention", "attention", {"num_heads": 1}, ["attention"]),
+        ("MyLayer", "opaque", {}, ["MyLayer"]),
+    ],
+)
+def test_labels_read_as_papers_write_them(op, kind, attrs, expected):
+    build = Builder()
+    key = build.op(op, build.input(), kind=kind, **attrs)
+    assert lines(build, key) == expected
+
+
+def test_a_projection_is_named_after_its_attribute_and_an_embedding_after_what_it_embeds():
+    build = Builder()
+    x = build.input("ids", (1, 16), "int64")
+    word = build.op("Embedding", x, name="word_embeddings", num_embeddings=9, embedding_dim=4)
+    position = build.op("Embedding", name="wpe", num_embeddings=9, embedding_dim=4)
+    query = build.op("Linear", word, name="attention.q_proj", out_features=4)
+    assert lines(build, word) == ["word embedding, 9×4"]
+    assert lines(build, position) == ["position embedding, 9×4"]
+    assert lines(build, query) == ["Q linear, 4"]
+
+
+def test_a_long_label_goes_on_in_a_second_line_and_a_very_long_one_is_shortened():
+    build = Builder()
+    x = build.input()
+    long = build.op(
+        "Conv2d", x, kernel_size=[11, 11], in_channels=4096, out_channels=4096, groups=4096, stride=[16, 16]
+    )
+    endless = build.op("x" * 400, x, kind="opaque")
+    first, second = lines(build, long)
+    assert first.endswith("depthwise conv") and second == "4096, /16"
+    assert lines(build, endless)[0].endswith("…")
+
+
+def test_names_from_a_model_are_one_line_of_plain_text():
+    build = Builder()
+    key = build.input("a\nb\u202e<&\"']]>\x00")
+    assert lines(build, key)[0] == "a b<&\"']]>"
+
+
+def test_the_shape_is_written_once_after_it_changed():
+    build = Builder()
+    x = build.input("x", (1, 3, 32, 32))
+    a = build.op("Conv2d", x, shape=(1, 8, 32, 32))
+    b = build.op("Conv2d", a, shape=(1, 8, 16, 16))
+    c = build.op("Conv2d", b, shape=(1, 8, 16, 16))
+    d = build.op("Conv2d", c, shape=(1, 8, 16, 16))
+    build.output(d)
+    graph = build.graph()
+    named = Graph(
+        graph.name,
+        tuple(
+            Node(
+                n.id,
+                n.scope,
+                n.op,
+                n.kind,
+                n.attrs,
+                tuple(TensorSpec(t.shape, t.dtype, "NCHW") for t in n.out),
+                index=n.index,
+            )
+            for n in graph.nodes
+        ),
+        graph.edges,
+    )
+    assert arrow_labels(named) == {c: "16×16×8"}
+
+
+def test_copies_are_counted_within_their_frame():
+    modules = {"m": Module("m", "Block", "m", (), 6, ("m",))}
+    nodes = (
+        Node("m.a", ("m",), "Linear", "linear", {"out_features": 4}, repeat=12, index=0),
+        Node("m.b", ("m",), "Linear", "linear", {"out_features": 4}, repeat=6, index=1),
+    )
+    seen = looks(Graph("g", nodes, (), modules), STYLE)
+    assert seen["m.a"].lines[0][0] == "linear, 4 ×2" and seen["m.a"].stack
+    assert seen["m.b"].lines[0][0] == "linear, 4" and not seen["m.b"].stack
+
+
+@pytest.mark.parametrize(
+    ("cls", "spelt"),
+    [
+        ("GPT2Block", ["GPT2", "Block"]),
+        ("ResNetBottleNeckLayer", ["ResNet", "Bottle", "Neck", "Layer"]),
+        ("MLP", ["MLP"]),
+        ("T5LayerFF", ["T5", "Layer", "FF"]),
+        ("snake_case", ["snake", "case"]),
+    ],
+)
+def test_words_of_a_class_name(cls, spelt):
+    assert words(cls) == spelt
+
+
+def named(*modules: tuple[str, str], model: str = "Net") -> list[str]:
+    return list(titles(Graph(model, modules={path: Module(path, cls, path) for path, cls in modules})).values())
+
+
+def test_the_familys_name_is_left_out_of_its_parts():
+    assert named(("h", "GPT2Block"), ("attn", "GPT2Attention"), ("mlp", "GPT2MLP"), model="GPT2LMHeadModel") == [
+        "Block",
+        "Attention",
+        "MLP",
+    ]
+    assert named(("a", "CLIPMLP"), ("b", "CLIPAttention"), model="CLIPModel") == ["MLP", "Attention"]
+
+
+def test_containers_are_named_after_their_attribute_and_twins_after_what_tells_them_apart():
+    assert named(("features", "Sequential"), ("stages.2", "Sequential")) == ["Features", "Stage 3"]
+    assert named(("encoder", "T5Stack"), ("decoder", "T5Stack")) == ["Encoder", "Decoder"]
+    assert named(("stages.0", "Stage"), ("stages.1", "Stage")) == ["Stage 1", "Stage 2"]
