@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archviz.ir import Module, NodeId
-from archviz.passes._values import DATA, WEIGHT, Flow
+from archviz.passes._values import DATA, INDEX, WEIGHT, Flow
 
 PRODUCTS = frozenset("matmul bmm baddbmm einsum mm".split())
 """Functions that multiply two computed matrices."""
@@ -44,7 +44,7 @@ def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
     """All idioms, without overlaps."""
     found: list[Idiom] = []
     taken: set[int] = set()
-    for idiom in (*_attentions(flow), *_elementary(flow, modules), *_activations(flow)):
+    for idiom in (*_attentions(flow), *_waves(flow), *_elementary(flow, modules), *_activations(flow)):
         if not taken & idiom.parts and _convex(flow, idiom.parts):
             found.append(idiom)
             taken |= idiom.parts
@@ -180,6 +180,25 @@ def _trail(flow: Flow, i: int, scope: tuple[NodeId, ...], until: Collection[int]
         trail.append(i)
         i = next(iter(above))
     return trail
+
+
+def _waves(flow: Flow) -> Iterable[Idiom]:
+    """Sines and cosines of one value, joined: the embedding of a time or of coordinates."""
+    for i, node in enumerate(flow.nodes):
+        if node.op not in ("cat", "stack") or not flow.bits[i] & (DATA | INDEX):
+            continue
+        parts = {i}
+        for src, _ in flow.operands[i]:
+            for _ in range(4):
+                parts.add(src)
+                if flow.nodes[src].op in ("sin", "cos") or flow.nodes[src].kind not in PLAIN or not flow.operands[src]:
+                    break
+                src = flow.operands[src][0][0]
+        if {flow.nodes[j].op for j in parts} >= {"sin", "cos"}:
+            waves = {j for j in parts if flow.nodes[j].op in ("sin", "cos")}
+            between = {j for j in parts if any(w <= j for w in waves) and flow.bits[j] & (DATA | INDEX)}
+            inside = frozenset(j for j in between if j in waves or any(s in between for s, _ in flow.operands[j]))
+            yield Idiom("sinusoidal", "embedding", inside, i, node.scope)
 
 
 # ---------------------------------------------------------------------------------------------------- shared

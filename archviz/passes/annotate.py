@@ -36,11 +36,24 @@ def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
         attrs = dict(node.attrs)
         if node.out:
             attrs["activations"] = sum(prod(tensor.shape) for tensor in node.out)
+        if node.kind == "linear" and node.out and node.out[0].shape:
+            attrs.update(_widths(node, graph.incoming[node.id]))
         if field is not None and node.kind in ("conv", "pool"):
             attrs["receptive_field"] = [int(size) for size in field[0]]
         nodes.append(replace(node, attrs=attrs, out=tuple(_named(tensor, axes[node.id]) for tensor in node.out)))
     edges = tuple(_edge(edge, axes) for edge in graph.edges)
     return replace(graph, nodes=tuple(nodes), edges=edges)
+
+
+def _widths(node: Node, before: tuple[Edge, ...]) -> dict[str, int]:
+    """What goes in and out of a product with a weight that does not say so itself, and how many experts share it."""
+    shapes = {edge.slot: edge.tensor.shape for edge in before if edge.tensor is not None}
+    found = {"out_features": node.out[0].shape[-1]}
+    if len(shapes.get(0, ())) > 1:
+        found["in_features"] = shapes[0][-1]
+    if node.op == "grouped_mm" and len(shapes.get(1, ())) == 3:
+        found["num_experts"] = shapes[1][0]
+    return {key: value for key, value in found.items() if key not in node.attrs}
 
 
 def _edge(edge: Edge, axes: dict[NodeId, str]) -> Edge:

@@ -70,7 +70,8 @@ class _Cut:
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if idiom is not None:
             # of what an attention multiplies also learned queries count; between its products only data, not a bias
-            wanted = DATA | WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else DATA
+            wanted = DATA | (WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else
+                             INDEX if idiom.kind == "embedding" else 0)
             found = [(src, edge) for src, edge in self.flow.operands[i]
                      if src not in idiom.parts and self.flow.bits[src] & wanted and self._carries(edge)]
             self._draw(idiom.last, found)
@@ -135,6 +136,8 @@ class _Cut:
         if bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not self._carries(edge):
             return False
         root = self._root(src)
+        if src in self.group or root in self.group:
+            return True
         if node.op == "mul" and self.flow.nodes[root].op in NOISE:
             self._begin(root, src)
             return True
@@ -228,8 +231,8 @@ class _Cut:
         main = [i for i in outputs if self.edges[i] and not SIDE_OUTPUT.search(nodes[i].id)
                 and any(bits[s] & DATA for s, _ in self.edges[i])]
         seeds = main or [i for i in outputs if self.edges[i]] or outputs
-        seeds = seeds + [i for i in self.drawn
-                         if nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i]]
+        seeds = seeds + [i for i in self.drawn if nodes[i].kind == "failed" or (
+            nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i])]
         alive = self._above(seeds)
         used = {source for i in alive for source, _ in self.edges[i]}
         # what nothing else uses must end somewhere
