@@ -7,6 +7,7 @@ function ``enclosing-call/op[@n]``; ``/in:name`` and ``/out:name`` for what goes
 """
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.ir import Module, NodeId
 from archviz.trace import attrs, flops, kinds
+from archviz.trace.ghost import without_compiler
 from archviz.trace.model import named_arguments, walk
 from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
 
@@ -49,6 +51,21 @@ _MODULE_FILE = nn.Module.__call__.__code__.co_filename
 
 Group = tuple[NodeId, str, str]
 """A composite function that is under way: its id, its name, its kind."""
+
+
+_NAMED_TOO: dict[str, Any] = (
+    {"with_kwargs": True} if "with_kwargs" in inspect.signature(register_module_forward_hook).parameters else {})
+"""What makes a global hook see keyword arguments; the first releases of torch 2 cannot (2.4 cannot, 2.13 can)."""
+
+
+def _named_arguments_above(code: FrameType | None) -> Mapping[str, Any]:
+    """The keyword arguments of the module call that runs the hook called from `code`, for a torch that does not say."""
+    while code is not None and code.f_code.co_filename == _MODULE_FILE:
+        if "kwargs" in code.f_locals:
+            found: Mapping[str, Any] = code.f_locals["kwargs"]
+            return found
+        code = code.f_back
+    return {}
 
 
 class _Frame:
@@ -99,9 +116,9 @@ class Recorder(TorchFunctionMode):
             for path, tensor in tensors(value):
                 self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
         before = register_module_forward_pre_hook(self._before)
-        after = register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
+        after = register_module_forward_hook(self._after, always_call=True, **_NAMED_TOO)
         try:
-            with torch.no_grad(), self.counter, self:
+            with torch.no_grad(), self.counter, without_compiler(getattr(self.counter, "mode", self.counter)), self:
                 # Its hooks serve counts per module, which nobody reads here, and break models that use gradients.
                 self.counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
                 result = self.model(*args, **kwargs)
@@ -250,7 +267,7 @@ class Recorder(TorchFunctionMode):
             return None
         self.paused = True
         try:
-            kwargs = rest[0] if len(rest) == 2 else {}
+            kwargs = rest[0] if len(rest) == 2 else _named_arguments_above(sys._getframe(1))
             given = [tensor for _, tensor in tensors((args, kwargs))]
             if isinstance(output, torch.Tensor) and not getattr(module, "inplace", False):
                 if any(output is tensor for tensor in given):
