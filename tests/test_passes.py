@@ -302,6 +302,84 @@ def test_means_over_the_image_or_the_tokens_stay(before, after, kept):
     assert ("mean" in drawn(hide(b.graph(), STYLE))) == kept
 
 
+def test_a_maximum_over_points_stays():
+    b = Builder()
+    x = b.op("Conv2d", b.input(), shape=(2, 64, 100))
+    b.output(b.op("Linear", b.op("max", x, shape=(2, 64), kind="reduce")))
+    assert drawn(hide(annotate(b.graph(), STYLE), STYLE)) == ["Conv2d", "max", "Linear"]
+
+
+def test_transforms_are_drawn_but_not_arithmetic():
+    b = Builder()
+    x = b.op("Linear", b.input())
+    b.output(b.op("Linear", b.op("add", x, b.op("pow", b.op("fft_fftn", x, kind="math")))))
+    assert drawn(hide(b.graph(), STYLE)) == ["Linear", "fft_fftn", "add", "Linear"]
+
+
+def test_noise_scales_a_value():
+    b = Builder()
+    x = b.op("Linear", b.input())
+    mean, spread = b.op("Linear", x), b.op("Linear", x)
+    b.output(b.op("add", mean, b.op("mul", b.op("pow", spread), b.op("view", b.op("randn", kind="constant")))))
+    shown = hide(b.graph(), STYLE)
+    assert sources(shown, "mul") == ["Linear", "randn"] and sources(shown, "add") == ["Linear", "mul"]
+
+
+def test_learned_queries_reach_attention_and_what_is_done_to_a_table_does_not_show():
+    b = Builder()
+    x = b.input()
+    query = b.op("Linear", b.op("parameter", shape=(8, 16), params=128, name="latents"), params=1)
+    scores = b.op("softmax", b.op("matmul", query, b.op("Linear", x)))
+    y = b.op("matmul", scores, b.op("Linear", x))
+    table = b.op("interpolate", b.op("parameter", shape=(1, 8, 16), params=128, name="table"), kind="upsample")
+    b.output(b.op("Linear", b.op("add", y, table)))
+    shown = hide(b.graph(), STYLE)
+    assert drawn(shown) == ["parameter", "Linear", "Linear", "Linear", "attention", "parameter", "add", "Linear"]
+    assert sources(shown, "attention") == ["Linear"] * 3 and sources(shown, "add") == ["attention", "parameter"]
+
+
+def test_embeddings_of_a_time_are_one_node():
+    b = Builder()
+    angle = b.op("mul", b.op("view", b.input("t", (1,), "int64")), b.op("arange"))
+    waves = b.op("cat", b.op("sin", angle), b.op("cos", angle, kind="math"))
+    b.output(b.op("Linear", waves, params=4))
+    shown = hide(b.graph(), STYLE)
+    assert [node.op for node in shown.nodes] == ["input", "sinusoidal", "Linear", "output"]
+    assert sources(shown, "sinusoidal") == ["input"]
+
+
+def test_messages_along_the_edges_of_a_graph():
+    b = Builder()
+    edges = b.input("edge_index", (2, 30), "int64")
+    x = b.op("Linear", b.input())
+    sent = b.op("getitem", x, b.op("view", edges, dtype="int64"), kind="index")
+    b.output(b.op("index_add", b.op("zeros"), b.op("view", edges, dtype="int64"), sent, kind="index"))
+    shown = hide(b.graph(), STYLE)
+    assert drawn(shown) == ["Linear", "index_add"] and shown.nodes[-2].kind == "reduce"
+    assert sources(shown, "index_add") == ["input", "Linear"]
+
+
+def test_a_decoder_may_start_from_zeros():
+    b = Builder()
+    start, memory = b.op("zeros"), b.input()
+    for i in range(3):
+        with b.module(f"layer.{i}", "DecoderLayer"):
+            b.op("add", start, b.op("Linear", start, params=1), b.op("Linear", memory, params=1))
+            start = b.nodes[-1].id
+    b.output(start)
+    shown = run(b.graph(), "hide", "fold")
+    assert [node.op for node in shown.nodes] == ["zeros", "input", "Linear", "Linear", "add", "output"]
+    assert shown.modules["layer.0"].repeat == 3 and shown.by_id["/zeros"].kind == "parameter"
+
+
+def test_a_side_output_stays_if_nothing_else_needs_what_makes_it():
+    b = Builder()
+    x = b.op("Linear", b.input())
+    b.output(b.op("Linear", x, params=3), "encoder_hidden_states")
+    b.output(x, "logits")
+    assert len(hide(b.graph(), STYLE).nodes) == 5
+
+
 def test_caches_are_no_outputs():
     b = Builder()
     x = b.op("Linear", b.input())
@@ -465,6 +543,18 @@ def test_calls_of_one_module_share_its_weights():
     assert call == "block@3" and folded.params == 7
 
 
+def test_a_loop_over_shared_layers_is_one_frame_that_says_so():
+    b = Builder()
+    x, seen = b.op("Conv2d", b.input()), False
+    for _ in range(3):
+        x = b.op("ReLU", b.op("Linear", x, params=0 if seen else 7, shared="/Linear" if seen else None))
+        seen = True
+    b.output(x)
+    folded = fold(merge(b.graph(), ()), STYLE)
+    frame = folded.modules[folded.by_id["/Linear"].scope[0]]
+    assert (frame.cls, frame.repeat, frame.shared) == ("", 3, True)
+
+
 def test_wider_and_wider_input_is_still_a_stack():
     b = Builder()
     values = [b.input()]
@@ -495,6 +585,18 @@ def test_wrappers_and_containers_go():
     tidied = tidy(merge(b.graph(), ()), STYLE)
     assert sorted(tidied.modules) == ["model.0", "model.1"]
     assert {node.scope for node in tidied.nodes} == {(), ("model.0",), ("model.1",)}
+
+
+def test_the_end_of_a_branch_joins_its_block():
+    b = Builder()
+    x = b.input()
+    for i in range(2):
+        with b.module(f"layer.{i}"):
+            y = b.op("Linear", x, out_features=i)
+            with b.module(f"layer.{i}.output", "Output"):
+                x = b.op("LayerNorm", b.op("add", b.op("Linear", y), x))
+    b.output(x)
+    assert sorted(tidy(merge(b.graph(), ()), STYLE).modules) == ["layer.0", "layer.1"]
 
 
 def test_a_wrapper_of_a_stack_goes_only_with_its_kind():

@@ -31,10 +31,13 @@ SIDE_OUTPUT = re.compile(
 
 
 HUSHED = frozenset(
-    "add sub mul div neg pow sqrt rsqrt exp exp2 expm1 log log1p log2 log10 abs sin cos tan asin acos atan atan2 sinh cosh "
-    "clamp square reciprocal sign floor ceil round trunc frac remainder fmod floor_divide maximum minimum addcmul addcdiv "
-    "lerp rotary erf erfc erfinv hypot isclose relu_ nan_to_num".split())
+    "add sub mul div rdiv neg pow rpow sqrt rsqrt exp exp2 expm1 log log1p log2 log10 abs sin cos tan asin acos atan "
+    "atan2 sinh cosh clamp square reciprocal sign floor ceil round trunc frac remainder fmod floor_divide maximum "
+    "minimum addcmul addcdiv lerp rotary erf erfc erfinv hypot isclose nan_to_num".split())
 """Arithmetic a reader looks past; what is not listed here, a Fourier transform for instance, is drawn."""
+
+GATHERED = frozenset("index_add scatter_add scatter_reduce index_reduce segment_reduce".split())
+"""Functions that sum what an index sends to one place: messages along the edges of a graph, if it is an input."""
 
 NOISE = frozenset("randn rand randn_like rand_like normal".split())
 """Functions that draw noise: worth an arrow where it scales a value."""
@@ -103,6 +106,8 @@ class _Cut:
         weights = [o for o in operands if not bits[o[0]] & DATA and bits[o[0]] & WEIGHT]
         if node.kind == "output":
             return data or weights or list(operands)
+        if node.op in GATHERED and data:
+            return [o for o in operands if o in data or bits[o[0]] & (INDEX | DATA | WEIGHT) == INDEX]
         if node.kind == "embedding":        # looks up integers; by position, when its name says so: no one's data
             indices = [o for o in operands if bits[o[0]] & (INDEX | DATA) and not (o in data and self._carries(o[1]))]
             return [] if POSITION.search(node.op) else indices
@@ -192,6 +197,8 @@ class _Cut:
     def _visible(self, node: Node, i: int, operands: list[tuple[int, Edge]], origins: list[tuple[int, ...]]) -> bool:
         if node.kind in ("input", "output", "parameter", "opaque", "failed"):
             return True
+        if node.op in GATHERED and any(self.flow.bits[src] & (INDEX | DATA) == INDEX for src, _ in operands):
+            return True
         if not self.flow.bits[i] & (DATA | WEIGHT) or (node.kind in self.hidden and node.op not in MEETING):
             return False
         if not self.flow.bits[i] & DATA and node.kind not in WEIGHTED:
@@ -214,13 +221,11 @@ class _Cut:
         if before is None or len(before.shape) not in (3, 4, 5):
             return False
         after, sizes = node.out[0].shape, before.shape
-        if len(sizes) == 3:
-            kept = [size for size in after if size != 1]
-            return len(after) in (2, 3) and after[-1] == sizes[-1] and len(kept) < sum(s != 1 for s in sizes)
-        spatial = len(sizes) - 2
-        return after[:2] == sizes[:2] and (len(after) == 2 or after[2:] == (1,) * spatial) or (
-            len(sizes) == 4 and len(after) in (2, 4) and after[0] == sizes[0] and after[-1] == sizes[-1]
-            and after[1:-1] in ((), (1, 1)))
+        # where nothing else is known, tokens have their channels last and images either way
+        channels = (before.axes.find("C"),) if "C" in before.axes else (2,) if len(sizes) == 3 else (1, len(sizes) - 1)
+        kept = [(sizes[0], sizes[c]) for c in channels]
+        ones = [tuple(size if i in (0, c) else 1 for i, size in enumerate(sizes)) for c in channels]
+        return after in kept or after in ones
 
     # ----------------------------------------------------------------------------------- what is alive
 
@@ -284,8 +289,7 @@ class _Cut:
         """The node drawn at position `i`, without members."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if idiom is not None:
-            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, attrs=dict(idiom.attrs),
-                           index=self.flow.nodes[min(idiom.parts)].index)
+            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, attrs=dict(idiom.attrs))
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
@@ -294,7 +298,7 @@ class _Cut:
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
         if node.kind in self.hidden:
-            return replace(node, kind="math")       # a choice between two values
+            return replace(node, kind="reduce" if node.op in GATHERED else "math")
         if node.kind == "matmul" and node.out and self._projects(i):
             axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA else -2
             return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
