@@ -15,6 +15,7 @@ to the layers, which is what the others trace.  archviz is called as a user call
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import json
 import os
@@ -256,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no model called {', '.join(unknown)}; known: {', '.join(CASES)}")
     if not shutil.which("dot"):
         parser.error("torchview and torchlens need Graphviz's dot")
+    compileall.compile_dir(ROOT / "archviz", quiet=2)       # as the installer does for the others
     rows: dict[str, dict[str, Result]] = {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
