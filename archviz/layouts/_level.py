@@ -165,11 +165,14 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
             if above is not None:
                 wires.append(Wire(net.source, above, bend, 40.0 if above.bend else (0.02 if passes_by else 0.3)))
             above = bend
+        beside: set[int] = set()
         for target in net.targets:
             if target == OUT:
                 continue
             at = layer[target] + 1
-            if items[target].joint and mains.get(target) != net.source:
+            # one bend stands beside one joint: a second joint of the same layer is entered from above
+            if items[target].joint and mains.get(target) != net.source and at not in beside:
+                beside.add(at)
                 sides[net.source, target] = chains[net.source, at]
                 wires.append(Wire(net.source, chains[net.source, at], elements[target], 0.02))
                 continue
