@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -63,6 +64,27 @@ def ghost_of(tensor: torch.Tensor) -> torch.Tensor:
     return torch.nn.Parameter(bare, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else bare
 
 
+@contextmanager
+def without_compiler(*modes: object) -> Iterator[None]:
+    """Keep PyTorch from importing its compiler for the dispatch modes `modes`, which it does the first time each runs.
+
+    That import takes seconds, and serves only programs that are being compiled, which nothing is here.
+    """
+    methods = [getattr(type(mode), "__torch_dispatch__", None) for mode in modes]
+    raws = [getattr(method, "__wrapped__", None) for method in methods]
+    raws = [raw for raw in raws if raw is not None and not hasattr(raw, _DISABLED)]
+    for raw in raws:
+        setattr(raw, _DISABLED, raw)
+    try:
+        yield
+    finally:
+        for raw in raws:
+            delattr(raw, _DISABLED)
+
+
+_DISABLED = "__dynamo_disable"
+
+
 class Ghost:
     """Context manager: see the module's docstring.  `invented` fills while it is active."""
 
@@ -72,6 +94,8 @@ class Ghost:
         self._device = _Device(building, self._values)
 
     def __enter__(self) -> Ghost:
+        self._quick = without_compiler(self._values)
+        self._quick.__enter__()
         self._values.__enter__()  # type: ignore[no-untyped-call]
         self._device.__enter__()  # type: ignore[no-untyped-call]
         return self
@@ -79,6 +103,7 @@ class Ghost:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._device.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
         self._values.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
+        self._quick.__exit__(None, None, None)
 
 
 class _Device(TorchFunctionMode):

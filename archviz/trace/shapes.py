@@ -20,7 +20,7 @@ _IN_PLACE = frozenset({
 _LIKE_FIRST = frozenset({
     "relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "softplus",
     "mish", "neg", "exp", "rsqrt", "sqrt", "sin", "cos", "erf", "log", "tril", "triu", "abs", "square", "reciprocal",
-    "clamp", "clamp_min", "_softmax", "_log_softmax", "_safe_softmax"})
+    "clamp", "clamp_min"})
 _BINARY = frozenset({"add", "sub", "mul", "div"})
 
 
@@ -32,6 +32,8 @@ def shortcut(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     first = args[0] if args else None
     if name in _LIKE_FIRST:
         return _like(args[0]) if _plain(first) and not _more(args) else None
+    if name.rstrip("_") in _BINARY and name.endswith("_"):
+        return first if _plain(first) and _binary(args, kwargs) is not None else None
     if name in _BINARY:
         return _binary(args, kwargs)
     rule = _RULES.get(name)
@@ -66,7 +68,12 @@ def _like(tensor: Tensor) -> Tensor:
     """An operand's shape and layout; a layout with gaps or repeats is made dense, as PyTorch does."""
     if tensor.is_contiguous():
         return torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
-    return torch.empty_like(tensor)
+    dense = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if stride != dense and size != 1:
+            return torch.empty_like(tensor)
+        dense *= size
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
 
 
 def _empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -75,7 +82,7 @@ def _empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
 
 def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     x = args[0]
-    return (_like(x), _empty((0,), x), _empty((0,), x)) if _plain(x) else None
+    return (_like(x), _empty((x.shape[1],), x), _empty((x.shape[1],), x)) if _plain(x) and x.dim() > 1 else None
 
 
 def _layer_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -130,7 +137,89 @@ def _power(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
     return _like(args[0]) if _plain(args[0]) and isinstance(args[1], (int, float)) else None
 
 
+def _pair(value: Any, n: int) -> tuple[int, ...]:
+    return (value,) * n if isinstance(value, int) else tuple(value) * n if len(value) == 1 else tuple(value)
+
+
+def _convolution(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    x, weight, _, stride, padding, dilation, transposed, more, groups = args
+    n = weight.dim() - 2
+    if not _plain(x) or not _plain(weight) or x.dtype != weight.dtype or x.dim() != n + 2:
+        return None
+    stride, padding, dilation, more = (_pair(value, n) for value in (stride, padding, dilation, more))
+    ins, outs = weight.shape[0 if transposed else 1], weight.shape[1 if transposed else 0]
+    ins, outs = (ins, outs * groups) if transposed else (ins * groups, outs)
+    reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    if transposed:
+        sizes = [(x.shape[i + 2] - 1) * stride[i] - 2 * padding[i] + reach[i] + more[i] + 1 for i in range(n)]
+    else:
+        sizes = [(x.shape[i + 2] + 2 * padding[i] - reach[i] - 1) // stride[i] + 1 for i in range(n)]
+    if x.shape[1] != ins or min(sizes) < 1 or not x.is_contiguous():
+        return None
+    return _empty((x.shape[0], outs, *sizes), x)
+
+
+def _windows(x: Tensor, args: tuple[Any, ...], dilated: bool) -> tuple[int, ...] | None:
+    """The shape that ``(input, kernel_size, stride, padding, [dilation], ceil_mode)`` pools `x` to."""
+    given = dict(zip(("kernel", "stride", "padding", *(("dilation",) if dilated else ()), "up"), args[1:], strict=False))
+    if not _plain(x) or x.dim() != 4 or not x.is_contiguous():
+        return None
+    kernel, padding = _pair(given["kernel"], 2), _pair(given.get("padding", 0), 2)
+    stride, dilation = _pair(given.get("stride") or kernel, 2), _pair(given.get("dilation", 1), 2)
+    sizes = []
+    for i in (0, 1):
+        span = x.shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1
+        size = -(-span // stride[i]) + 1 if given.get("up") else span // stride[i] + 1
+        if given.get("up") and (size - 1) * stride[i] >= x.shape[i + 2] + padding[i]:
+            size -= 1  # the last window would start in the padding
+        sizes.append(size)
+    return (*x.shape[:2], *sizes) if min(sizes) >= 1 and all(2 * padding[i] <= kernel[i] for i in (0, 1)) else None
+
+
+def _max_pool(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    shape = _windows(args[0], args, True)
+    return (_empty(shape, args[0]), torch.empty(shape, dtype=torch.int64, device=META)) if shape else None
+
+
+def _avg_pool(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    shape = _windows(args[0], args, False)
+    return _empty(shape, args[0]) if shape else None
+
+
+def _adaptive_pool(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    x, size = args[0], args[1]
+    fits = _plain(x) and x.dim() == 4 and x.is_contiguous() and min(size) > 0
+    return _empty((*x.shape[:2], *size), x) if fits else None
+
+
+def _softmax(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    return _like(args[0]) if _plain(args[0]) and args[0].is_contiguous() and not _more(args) else None
+
+
+def _embedding(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    table, indices = args[0], args[1]
+    return _empty((*indices.shape, table.shape[1]), table) if _plain(table) and table.dim() == 2 else None
+
+
+def _stack(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    tensors, dim = args[0], args[1] if len(args) > 1 else 0
+    first = tensors[0]
+    if not all(_plain(t) and t.dtype == first.dtype and t.shape == first.shape for t in tensors):
+        return None
+    dim %= first.dim() + 1
+    return _empty((*first.shape[:dim], len(tensors), *first.shape[dim:]), first)
+
+
+def _clone(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    layout = kwargs.get("memory_format")
+    if not _plain(args[0]) or layout not in (None, torch.preserve_format, torch.contiguous_format):
+        return None
+    return _empty(tuple(args[0].shape), args[0]) if layout is torch.contiguous_format else _like(args[0])
+
+
 _RULES: dict[str, Callable[[tuple[Any, ...], Mapping[str, Any]], Any]] = {
-    "_native_batch_norm_legit_no_training": _batch_norm, "native_layer_norm": _layer_norm,
-    "mm": _product, "bmm": _product, "addmm": _addmm, "cat": _cat, "mean": _mean, "pow": _power,
+    "_native_batch_norm_legit_no_training": _batch_norm, "native_layer_norm": _layer_norm, "convolution": _convolution,
+    "max_pool2d_with_indices": _max_pool, "avg_pool2d": _avg_pool, "_adaptive_avg_pool2d": _adaptive_pool,
+    "mm": _product, "bmm": _product, "addmm": _addmm, "cat": _cat, "stack": _stack, "mean": _mean, "pow": _power,
+    "_softmax": _softmax, "_log_softmax": _softmax, "_safe_softmax": _softmax, "embedding": _embedding, "clone": _clone,
 }
