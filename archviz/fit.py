@@ -23,6 +23,7 @@ from archviz.layouts import Frame, Layout, Size
 from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
 from archviz.style import Style
 
+ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
 NARROW = 300.0  # points; a page narrower than this is set tighter
 TIGHTER = {
     "box_x": 0.7,
@@ -100,7 +101,9 @@ def fit(
         if not best.fits(style):
             raise _too_large(best, style, f"at depth {detail.depth}")
     else:
-        best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed, closed)
+        best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed)
+        if not best.fits(style) and not pinned:
+            best = judge.best(ONE_BOX)
         if not best.fits(style):
             raise _too_large(
                 best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
@@ -141,7 +144,7 @@ def scale(graph: Graph) -> list[set[NodeId]]:
     return [steps[key] for key in sorted(steps, key=lambda k: (k[0], k[1], order[k[2]]))]
 
 
-def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId], closed: set[NodeId]) -> _Try:
+def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> _Try:
     """The longest prefix of the scale that fits, by bisection; then whichever later steps still fit, one by one."""
 
     def upto(n: int) -> set[NodeId]:
@@ -201,9 +204,10 @@ class _Judge:
         """The graph with everything closed but `opened` (and what a closed module holds)."""
         key = frozenset(opened)
         if key not in self.cuts:
-            closed = [
-                k for k, module in self.graph.modules.items() if k not in key and all(s in key for s in module.scope)
-            ]
+            modules = self.graph.modules.items()
+            closed = [k for k, module in modules if k not in key and all(s in key for s in module.scope)]
+            if key == ONE_BOX:
+                closed = [self.collapse.WHOLE]
             graph = self.collapse.collapse(self.graph, self.style, ids=closed)
             self.cuts[key] = _Cut(
                 graph,

@@ -1,4 +1,4 @@
-"""Approved figures, as text: what each shows, in reading order.  A change shows up as a diff of words, not of coordinates.
+"""Approved figures, as text: what each shows, in reading order.  A change is a diff of words, not of coordinates.
 
 ``pytest tests/test_approved.py --accept`` takes the figures as they are; look at them first, all on one sheet:
 ``python tests/contact_sheet.py OUT``.

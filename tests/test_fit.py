@@ -147,3 +147,13 @@ def test_a_long_title_puts_the_totals_on_a_line_of_their_own() -> None:
     drawing = fit(passed(encoder(), style), style, title="A model with quite a long name to print above it")
     first, second = texts(drawing.scene.marks)[:2]
     assert first.x == second.x and first.y < second.y
+
+
+def test_a_page_with_room_for_one_box_gets_one_box() -> None:
+    style = page("50mm", "28mm")
+    build = Builder("Wide")
+    x = build.input()
+    branches = [build.op("Linear", x, out_features=8) for _ in range(9)]
+    build.output(build.op("cat", *branches))
+    drawing = fit(passed(build.graph(), style), style)
+    assert [node.op for node in drawing.graph.nodes if node.kind == "module"] == ["Wide"]
