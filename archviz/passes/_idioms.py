@@ -71,8 +71,8 @@ def _attentions(flow: Flow) -> Iterable[Idiom]:
     for i, node in enumerate(flow.nodes):
         if node.kind != "softmax" or not flow.bits[i] & DATA:
             continue
-        before = _up(flow, i, 12)
-        after = _down(flow, i, 8)
+        before = _up(flow, i, 12, set())
+        after = _down(flow, i, 8, set())
         if before is None or after is None:
             continue
         parts = frozenset((*before, i, *after))
@@ -84,27 +84,33 @@ def _computed(flow: Flow, i: int) -> list[int]:
     return [src for src, _ in flow.operands[i] if flow.bits[src] & DATA]
 
 
-def _up(flow: Flow, i: int, steps: int) -> list[int] | None:
+def _up(flow: Flow, i: int, steps: int, seen: set[int]) -> list[int] | None:
     """From `i` up to the product it derives from, through plain operations."""
     for src in dict.fromkeys(_computed(flow, i)):
+        if src in seen:
+            continue
+        seen.add(src)
         if flow.nodes[src].op in PRODUCTS and flow.nodes[src].kind in ("matmul", "linear"):
             if sum(bool(flow.bits[s] & (DATA | WEIGHT)) for s, _ in flow.operands[src]) >= 2:
                 return [src]
         elif steps and flow.nodes[src].kind in PLAIN:
-            above = _up(flow, src, steps - 1)
+            above = _up(flow, src, steps - 1, seen)
             if above is not None:
                 return [src, *above]
     return None
 
 
-def _down(flow: Flow, i: int, steps: int) -> list[int] | None:
+def _down(flow: Flow, i: int, steps: int, seen: set[int]) -> list[int] | None:
     """From `i` down to the product that uses it, through plain operations."""
     for user in flow.users[i]:
         node = flow.nodes[user]
+        if user in seen:
+            continue
+        seen.add(user)
         if node.op in PRODUCTS and node.kind in ("matmul", "linear"):
             return [user]
         if steps and node.kind in PLAIN and node.kind not in ("add",) and len(_computed(flow, user)) == 1:
-            below = _down(flow, user, steps - 1)
+            below = _down(flow, user, steps - 1, seen)
             if below is not None:
                 return [user, *below]
     return None

@@ -173,13 +173,16 @@ class _Folder:
             count = (free - start) // period
             if count < 2:
                 continue
-            for i in range(count):
-                key = (start + i * period, period)
-                if key not in copies:
-                    group = units[key[0]:key[0] + period]
-                    copies[key] = self._copy(tuple(node for unit in group for node in unit.nodes),
-                                             tuple(node for unit in group for node in unit.every))
-            count = alike([copies[start + i * period, period] for i in range(count)])
+            for few in (2, count):      # two that are not alike end it, however many equal ones follow
+                for i in range(few):
+                    key = (start + i * period, period)
+                    if key not in copies:
+                        group = units[key[0]:key[0] + period]
+                        copies[key] = self._copy(tuple(node for unit in group for node in unit.nodes),
+                                                 tuple(node for unit in group for node in unit.every))
+                count = alike([copies[start + i * period, period] for i in range(few)])
+                if count < 2:
+                    break
             if count < 2:
                 continue
             if count * period < -covered:
