@@ -166,13 +166,13 @@ def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
         found = attrs.of_layer(call.module)
     elif call.how in ("function", "method"):
         found = attrs.of_function(call.op, call.args, call.kwargs)
-        weight = next((tape.calls[r.call].out.get(r.path) for r in call.operands()[1:2]), None)
+        query, weight = [*(_spec(tape, ref) for ref in call.operands()[:2]), None, None][:2]
         if weight is not None and call.op.startswith("conv") and len(weight.shape) > 2:
             first, second = ("in_channels", "out_channels")[:: 1 if "transpose" in call.op else -1]
             groups = int(found.get("groups", 1))
             found |= {first: weight.shape[0], second: weight.shape[1] * groups, "kernel_size": list(weight.shape[2:])}
-        elif weight is not None and call.op == "scaled_dot_product_attention" and len(weight.shape) == 4:
-            found |= {"num_heads": weight.shape[1], "head_dim": weight.shape[3]}
+        elif query is not None and call.op == "scaled_dot_product_attention" and len(query.shape) == 4:
+            found |= {"num_heads": query.shape[1], "head_dim": query.shape[3]}
         elif weight is not None and call.op == "linear" and len(weight.shape) == 2:
             found |= {"out_features": weight.shape[0], "in_features": weight.shape[1]}
         elif weight is not None and call.op == "embedding":

@@ -161,7 +161,8 @@ def _convolution(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | N
 
 def _windows(x: Tensor, args: tuple[Any, ...], dilated: bool) -> tuple[int, ...] | None:
     """The shape that ``(input, kernel_size, stride, padding, [dilation], ceil_mode)`` pools `x` to."""
-    given = dict(zip(("kernel", "stride", "padding", *(("dilation",) if dilated else ()), "up"), args[1:], strict=False))
+    names = ("kernel", "stride", "padding", "dilation", "up") if dilated else ("kernel", "stride", "padding", "up")
+    given = dict(zip(names, args[1:], strict=False))
     if not _plain(x) or x.dim() != 4 or not x.is_contiguous():
         return None
     kernel, padding = _pair(given["kernel"], 2), _pair(given.get("padding", 0), 2)
