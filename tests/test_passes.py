@@ -219,6 +219,16 @@ def test_sums_of_several_terms_are_one():
     assert len(shown.incoming["/add@1"]) == 3
 
 
+def test_what_is_stacked_and_summed_is_a_sum():
+    b = Builder()
+    x = b.input()
+    stacked = b.op("stack", b.op("Linear", x), b.op("Conv2d", x), shape=(2, 1, 8, 16), kind="cat")
+    b.output(b.op("Linear", b.op("sum", stacked, kind="reduce")))
+    shown = hide(b.graph(), STYLE)
+    assert drawn(shown) == ["Linear", "Conv2d", "add", "Linear"]
+    assert shown.by_id["/stack"].kind == "add"
+
+
 def test_dense_connections_are_one_running_concatenation():
     b = Builder()
     values = [b.input()]

@@ -297,12 +297,21 @@ class _Cut:
             return replace(node, attrs={**node.attrs, **heads(self.flow, i, width)})
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
+        if node.op == "stack" and self._summed(i):
+            return replace(node, op="add", kind="add")
         if node.kind in self.hidden:
             return replace(node, kind="reduce" if node.op in GATHERED else "math")
         if node.kind == "matmul" and node.out and self._projects(i):
             axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA else -2
             return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
         return node
+
+    def _summed(self, i: int) -> bool:
+        """Whether what is stacked at position `i` is summed again over the new axis."""
+        shapes = {edge.tensor.shape for _, edge in self.flow.operands[i] if edge.tensor is not None}
+        users = [self.flow.nodes[user] for user in self.flow.users[i]]
+        return bool(users) and all(
+            user.op in ("sum", "mean") and len(user.out) == 1 and {user.out[0].shape} == shapes for user in users)
 
     def _projects(self, i: int) -> bool:
         """Whether a matrix product multiplies data with a weight."""
