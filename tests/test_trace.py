@@ -166,6 +166,20 @@ def test_what_was_written_in_place_is_read_afterwards() -> None:
     assert sources(found, "/add@1") == ["/mul", "/mul"]
 
 
+def test_writes_are_seen_in_inference_mode_too() -> None:
+    class Inference(InPlace):
+        @torch.inference_mode()
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.fc(x)
+            h += x
+            h[:, 0] = 1.0
+            return h.relu_()
+
+    found = run(Inference(), torch.randn(2, 4))
+    assert ids(found) == ["/in:x", "fc", "/add", "/setitem", "/relu", "/out:0"]
+    assert sources(found, "/relu") == ["/setitem"] and sources(found, "/setitem") == ["/add"]
+
+
 class Spellings(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = (x + x) + torch.add(x, x) + x.add(x)
@@ -222,6 +236,27 @@ def test_containers_go_in_and_out() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ structure
+
+def test_a_layer_with_hooks_of_its_own_is_one_node() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    model[0].register_forward_pre_hook(lambda module, args: (args[0] + 1,))
+    found = run(model, torch.randn(1, 4))
+    assert ids(found) == ["/in:input", "0", "1", "/out:0"]
+
+
+def test_a_model_that_calls_itself() -> None:
+    class Again(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor, depth: int = 1) -> Tensor:
+            return self.fc(x) if depth == 0 else self(x, depth - 1) + x
+
+    found = run(Again(), torch.randn(1, 4), depth=2)
+    assert ids(found) == ["/in:x", "fc", "@1/add", "/add", "/out:0"]
+    assert found.graph.by_id["@1/add"].scope == ("@1",)
+
 
 class Codec(nn.Module):
     class Half(nn.Module):

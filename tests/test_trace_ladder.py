@@ -78,6 +78,36 @@ def test_an_instance_comes_back_as_it_was(fail: bool) -> None:
     assert model(x).shape == (3, 4)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("build", [lambda: nn.LazyLinear(3), lambda: torch.jit.script(nn.Linear(4, 3))],
+                         ids=["lazy", "scripted"])
+def test_layers_that_keep_their_tensors_elsewhere_come_back_too(build: Callable[[], nn.Module]) -> None:
+    layer = build()
+    model = nn.Sequential(layer, nn.ReLU())
+    cls, before = type(layer), dict(layer.named_parameters())
+    found = run(model, torch.randn(2, 4))
+    assert found.report.rung == "ghost" and found.graph.params == 15
+    assert type(layer) is cls and dict(layer.named_parameters()).keys() == before.keys()
+    if not isinstance(layer, nn.LazyLinear):
+        assert all(not parameter.is_meta for parameter in layer.parameters())
+    assert model(torch.randn(2, 4)).shape == (2, 3)
+
+
+def test_a_model_that_asks_for_gradients_runs_with_values() -> None:
+    class Force(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                return torch.autograd.grad(self.fc(x).sum(), x)[0]
+
+    found = run(Force(), torch.randn(2, 4))
+    assert found.report.rung == "real" and found.report.failed is None
+
+
 def test_the_callers_tensors_are_not_written() -> None:
     class Writes(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

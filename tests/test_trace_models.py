@@ -50,8 +50,9 @@ def bert() -> nn.Module:
 def llama() -> nn.Module:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    return LlamaForCausalLM(LlamaConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-                                        intermediate_size=32, vocab_size=50))
+    return LlamaForCausalLM(LlamaConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, intermediate_size=32,
+        vocab_size=50))
 
 
 def mixtral() -> nn.Module:

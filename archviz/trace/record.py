@@ -26,9 +26,6 @@ from archviz.trace.ghost import without_compiler
 from archviz.trace.model import named_arguments, walk
 from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
 
-Watch = Callable[[NodeId, Any], None]
-"""Called with each node's id and what it gave, while the model runs."""
-
 _QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_point", "is_contiguous", "storage_offset",
                     "_set_grad_enabled", "__set__", "__repr__", "__format__", "__hash__", "nelement", "is_complex",
                     "set_default_dtype", "is_inference", "untyped_storage", "data_ptr", "element_size", "get_device"})
@@ -38,12 +35,12 @@ _TENSOR_ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "g
 
 
 def record(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None,
-           watch: Watch | None = None) -> tuple[Tape, BaseException | None]:
+           ) -> tuple[Tape, BaseException | None]:
     """Call ``model(*args, **kwargs)`` and return what was seen, and the exception that ended the call, if one did.
 
     A tape that ended early holds what ran, and as its last call what failed (``error`` is set).
     """
-    recorder = Recorder(model, watch)
+    recorder = Recorder(model)
     return recorder.tape, recorder.run(args, dict(kwargs or {}))
 
 
@@ -90,9 +87,9 @@ Site = tuple[_Frame | None, Group | None]
 class Recorder(TorchFunctionMode):
     """The mode and the hooks of one recording.  Use `record`."""
 
-    def __init__(self, model: nn.Module, watch: Watch | None = None) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.watch = model, watch
+        self.model = model
         self.tape = Tape()
         self.values: dict[int, tuple[torch.Tensor, Ref]] = {}
         self.views: dict[int, torch.Tensor] = {}  # id of a view → what it was taken from
@@ -328,6 +325,8 @@ class Recorder(TorchFunctionMode):
             self.failing = self._function_call(func, name, how, args, kwargs, code)
             raise
         wrote = [tensor for tensor, version in zip(given, versions, strict=True) if _version(tensor) != version]
+        if not wrote and given and _in_place(name) and given[0].is_inference():
+            wrote = given[:1]  # inference tensors do not count what is written to them
         if not wrote:
             if isinstance(result, torch.Tensor):
                 if any(result is tensor for tensor in given):
@@ -377,8 +376,6 @@ class Recorder(TorchFunctionMode):
                 self.values[id(written)] = (written, Ref(number, first, made))
                 written = self.views.get(id(written))
         self.tape.calls.append(call)
-        if self.watch is not None:
-            self.watch(call.id, output)
 
     def _source(self, name: NodeId, how: str, op: str, tensor: torch.Tensor, scope: tuple[NodeId, ...]) -> Ref:
         """Put a tensor that nothing on the tape gave on it: an input, a parameter, a constant."""
@@ -386,8 +383,6 @@ class Recorder(TorchFunctionMode):
         weights = (name,) if how == "parameter" else ()
         self.tape.calls.append(Call(name, scope, how, op, tensor, out={(): spec(tensor)}, weights=weights))
         self.values[id(tensor)] = (tensor, ref)
-        if self.watch is not None:
-            self.watch(name, tensor)
         return ref
 
     def _ref(self, tensor: torch.Tensor) -> Ref:
@@ -402,6 +397,13 @@ class Recorder(TorchFunctionMode):
             return self.values[id(base)][1]
         top = self.frames[-1] if self.frames else None
         return self._source(self._count(top, "constant"), "constant", "constant", tensor, self._scope())
+
+
+def _in_place(name: str) -> bool:
+    """Whether a function of this name writes into its first argument."""
+    if name.startswith("__"):
+        return name == "__setitem__" or name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+    return name.endswith("_")
 
 
 def _version(tensor: torch.Tensor) -> int:
