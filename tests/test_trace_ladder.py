@@ -1,6 +1,8 @@
 """The ladder of front ends: which rung is taken, what is given back, what a failure leaves, what the trace runs as."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
