@@ -44,6 +44,18 @@ def test_values_are_made_up_only_where_the_weights_do_not_fit(monkeypatch: pytes
     assert any("made-up" in note for note in found.report.notes)
 
 
+def test_a_model_on_the_meta_device_is_never_run_on_values_it_does_not_have() -> None:
+    found = run(Routed().to("meta"), torch.ones(1, 4))
+    assert found.report.rung == "invented" and found.report.invented
+
+
+def test_what_fails_without_memory_for_the_weights_is_not_said_to_be_invented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archviz.trace.ladder.free_memory", lambda: 0)
+    found = run(Net, torch.randn(1, 3))
+    assert found.report.failed == ("layers.0.fc", found.graph.by_id["layers.0.fc"].attrs["error"])
+    assert (found.report.rung, found.report.invented, found.report.notes) == ("ghost", False, ())
+
+
 # ------------------------------------------------------------------------------------------------------ giving back
 
 class Stateful(nn.Module):

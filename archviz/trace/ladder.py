@@ -111,34 +111,40 @@ class _Climb:
         tries = self._tries(module)
         if not tries:
             return self._symbolic(module)
-        errors: list[BaseException] = []
+        failed: list[tuple[Tape, BaseException]] = []
         for given in tries:
             tape, error = self._record(module, given, ghosts=True)
             if error is None:
                 return self._trace(module, tape, "ghost", given)
-            errors.append(error)
-        if not self.guessed:
-            worth = [0]
-        else:  # a wrong guess is as wrong with values
-            worth = [n for n, error in enumerate(errors) if _wants_values(error)]
-        real = bool(worth) and _bytes(module) < SHARE_OF_MEMORY * free_memory()
-        if worth and not real:
+            failed.append((tape, error))
+        rung, fits = "ghost", self._fits(module)
+        # A wrong guess is as wrong with values; inputs that are no guess get every chance.
+        worth = [n for n, (_, error) in enumerate(failed) if _wants_values(error) or fits and not self.guessed]
+        if worth and fits:
+            rung = "real"
+            if not isinstance(self.model, nn.Module):
+                module = self._build(ghosts=False)
+                tries = self._tries(module)
+        elif worth:
+            rung = "invented"
             self.notes.append(f"its weights ({_bytes(module) / 2**30:.0f} GiB) do not fit in memory")
-        if real and not isinstance(self.model, nn.Module):
-            module = self._build(ghosts=False)
-            tries = self._tries(module)
-        rung = "real" if real else "invented"
         for n in worth:
-            tape, error = self._record(module, tries[n], ghosts=not real, invent=not real)
+            tape, error = self._record(module, tries[n], ghosts=not fits, invent=not fits)
             if error is None:
-                self.notes.append(f"values decide its path ({_said(errors[n])})")
+                self.notes.append(f"values decide its path ({_said(failed[n][1])})")
                 return self._trace(module, tape, rung, tries[n])
-            errors[n] = error
+            failed[n] = tape, error
         if not self.guessed:
-            return self._trace(module, tape, rung, tries[0], errors[0])
+            return self._trace(module, failed[0][0], rung, tries[0], failed[0][1])
         raise NothingRan(
             f"none of the inputs tried can be given to {self.name or type(module).__name__}\n" + "\n".join(
-                f"  {given.note or shapes(given)}: {_said(error)}" for given, error in zip(tries, errors, strict=True)))
+                f"  {given.note or shapes(given)}: {_said(error)}"
+                for given, (_, error) in zip(tries, failed, strict=True)))
+
+    def _fits(self, module: nn.Module) -> bool:
+        """Whether there are weights to run with, and memory for them."""
+        bare = isinstance(self.model, nn.Module) and any(parameter.is_meta for parameter in module.parameters())
+        return not bare and _bytes(module) < SHARE_OF_MEMORY * free_memory()
 
     def _tries(self, module: nn.Module) -> list[Inputs]:
         given = self.inputs(module) if callable(self.inputs) else self.inputs
@@ -171,6 +177,7 @@ class _Climb:
             with Ghost(invent=invent) as ghost:
                 tape, error = record(module, args, kwargs)
             if ghost.invented:
+                tape.invented = True
                 tape.notes.append(f"made-up values answered {', '.join(sorted(set(ghost.invented)))}")
             return tape, error
 
@@ -178,7 +185,7 @@ class _Climb:
                error: BaseException | None = None) -> Trace:
         notes = [*([given.note] if given.note else []), *self.notes, *tape.notes]
         failed = (tape.calls[-1].id, tape.calls[-1].error) if error is not None else None
-        report = Report(rung, tuple(notes), failed, rung == "invented", time.perf_counter() - self.start)
+        report = Report(rung, tuple(notes), failed, tape.invented, time.perf_counter() - self.start)
         facts: dict[str, Any] = {"report": {"rung": rung, "notes": notes, "invented": report.invented}}
         if failed:
             facts["report"]["failed"] = list(failed)

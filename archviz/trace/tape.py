@@ -88,6 +88,7 @@ class Tape:
     paths: dict[int, str] = field(default_factory=dict)
     result: Any = None
     notes: list[str] = field(default_factory=list)
+    invented: bool = False
 
 
 def refs(value: Any) -> list[Ref]:
