@@ -6,6 +6,7 @@ is drawn without.
 """
 from __future__ import annotations
 
+import gc
 import inspect
 import json
 import os
@@ -14,7 +15,8 @@ import stat
 import traceback
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -119,6 +121,20 @@ def _saved(path: Path) -> Graph:
                            f"write one with: archviz model.py -o {path.name}") from None
 
 
+@contextmanager
+def _sweeping_little() -> Iterator[None]:
+    """Garbage is looked for among new objects only: a sweep through all of torch takes as long as a figure."""
+    ours = not gc.get_freeze_count()
+    if ours:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if ours:
+            gc.unfreeze()
+
+
+@_sweeping_little()
 def _traced(model: Any, inputs: Any, source: str) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
     from archviz.guess import suggest
@@ -220,6 +236,7 @@ class Figure:
         return {"image/svg+xml": self.svg, "text/plain": self.caption}
 
 
+@_sweeping_little()
 def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = _no_step) -> Figure:
     """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
     style = style or options.resolved()
@@ -246,6 +263,7 @@ def _facts(graph: Graph) -> dict[str, str]:
     return facts
 
 
+@_sweeping_little()
 def draw(
     model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
