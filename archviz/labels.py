@@ -41,6 +41,8 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     for scope in node.scope:
         times //= max(graph.modules[scope].repeat, 1)
     count = f" ×{times}" if times > 1 else ""
+    if _pools(node, incoming):
+        kind = style.kinds["pool"]
     values = {**node.attrs, "out": text.shape(node.out[0]) if node.out else "", "params": node.params or None}
     if node.kind == "module":
         main = names.get(node.id) or style.titles.get(node.op, node.op)
@@ -132,11 +134,7 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
     for node in graph.nodes:
         if node.kind in ("input", "parameter") or not node.out:
             continue
-        entering = [
-            _carried(graph, edge) for edge in graph.incoming[node.id] if edge.role != "recurrent" and edge.tensor
-        ]
-        if not entering or _extent(entering[0]) == _extent(node.out[0]):
-            continue
+        entering = [e for e in graph.incoming[node.id] if e.role != "recurrent" and e.tensor]
         leaving = [
             edge
             for edge in graph.outgoing[node.id]
@@ -145,17 +143,20 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
             and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")
             and sum(e.role != "recurrent" for e in graph.incoming[edge.dst]) == 1
         ]
-        if leaving and leaving[0].dst not in labels:
-            labels[leaving[0].dst] = text.shape(_carried(graph, leaving[0]))
+        if not entering or not leaving or leaving[0].dst in labels:
+            continue
+        given = _carried(graph, leaving[0])
+        if _extent(given) != _extent(_carried(graph, entering[0])):
+            labels[leaving[0].dst] = text.shape(given)
     return labels
 
 
 def _carried(graph: Graph, edge: Edge) -> TensorSpec:
-    """What a reader takes to flow along an edge: what its source gives, unless it arrives with other axes (not just
-    padded)."""
+    """What a reader takes to flow along an edge: what its source gives, however it is padded or split into heads on
+    the way, unless it arrives flattened."""
     out = graph.by_id[edge.src].out
     tensor = edge.tensor or TensorSpec(())
-    return out[0] if out and len(out[0].shape) == len(tensor.shape) else tensor
+    return out[0] if out and len(out[0].shape) <= len(tensor.shape) else tensor
 
 
 def _extent(spec: TensorSpec) -> tuple[int, ...]:
