@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
 
 from archviz.errors import ArchvizError
@@ -22,13 +22,23 @@ def names(kind: str) -> tuple[str, ...]:
     """The names one may ask `find` for."""
     package = importlib.import_module(f"archviz.{kind}")
     own = {info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")}
-    return tuple(sorted(own | {entry.name for entry in entry_points(group=f"archviz.{kind}")}))
+    return tuple(sorted(own | set(_plugged(kind).names)))
+
+
+@cache
+def _installed() -> EntryPoints:
+    """What every installed package announces; read once, for it means opening a file of each."""
+    return entry_points()
+
+
+def _plugged(kind: str) -> EntryPoints:
+    return _installed().select(group=f"archviz.{kind}")
 
 
 @cache
 def find(kind: str, name: str) -> ModuleType:
     """The module that implements `name`.  Raises `ArchvizError` with the nearest names for an unknown one."""
-    for entry in entry_points(group=f"archviz.{kind}"):
+    for entry in _plugged(kind):
         if entry.name == name:
             loaded = entry.load()
             assert isinstance(loaded, ModuleType), f"the entry point archviz.{kind}:{name} must name a module"
