@@ -113,6 +113,7 @@ class _Device(TorchFunctionMode):
         super().__init__()
         self.building, self.values = building, values
         self.left = BUDGET
+        self.asked = False  # whether the code is building on meta of its own accord, and so wants to hear of it
 
     def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
                            kwargs: Mapping[str, Any] | None = None) -> Any:
@@ -120,10 +121,10 @@ class _Device(TorchFunctionMode):
         name: str = getattr(func, "__name__", "")
         if name == "__get__":
             result = func(*args, **kwargs)
-            if isinstance(result, torch.device) and result.type == "meta":
-                return CPU
+            if isinstance(result, torch.device):
+                return META if self.asked else CPU if result.type == "meta" else result
             if result is True and getattr(getattr(func, "__self__", None), "__name__", "") == "is_meta":
-                return False
+                return self.asked
             return result
         if name in _UNSET or name in _VALUED or name in _LIKE:
             return self._factory(name, func, args, kwargs)
@@ -151,8 +152,9 @@ class _Device(TorchFunctionMode):
                 count = args[0].numel() if name.endswith("_like") else _count(args[1:], kwargs)
                 kwargs["device"] = CPU if count <= KNOWN // 4 and name not in ("empty_like", "new_empty") else META
             return func(*args, **kwargs)
-        if kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta":
-            kwargs["device"] = CPU  # code that builds "on meta" would later move its model; nothing here can be moved
+        self.asked = kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta"
+        if self.asked:
+            kwargs["device"] = CPU  # what is large becomes a ghost below, and tables keep their values
         if name == "tensor" or any(isinstance(arg, torch.Tensor) for arg in args):
             return func(*args, **kwargs)
         if name in ("arange", "linspace", "randperm"):
@@ -182,7 +184,7 @@ def _count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
     while isinstance(size, (tuple, list)) and len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     try:
-        return math.prod(int(n) for n in size if isinstance(n, int))
+        return math.prod(int(n) for n in size if hasattr(n, "__index__"))
     except TypeError:
         return 0
 
@@ -196,12 +198,11 @@ def _move(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: di
         return ghost.to(rest[0].dtype)
     if name == "type":
         return func(*args, **kwargs) if rest or kwargs else torch.empty(0, dtype=ghost.dtype).type()
-    kwargs.pop("device", None)
-    if rest and isinstance(rest[0], torch.Tensor):
-        rest[0] = rest[0].dtype
-    elif rest and isinstance(rest[0], (str, torch.device, int)) or rest and rest[0] is None:
-        rest.pop(0)
-    return ghost.to(*rest, **kwargs) if rest or kwargs else ghost
+    given = [*rest, *kwargs.values()]
+    dtype = next((value if isinstance(value, torch.dtype) else value.dtype for value in given
+                  if isinstance(value, (torch.dtype, torch.Tensor))), ghost.dtype)
+    layout = {"memory_format": kwargs["memory_format"]} if kwargs.get("memory_format") is not None else {}
+    return func(ghost, dtype, **layout) if layout or dtype != ghost.dtype else ghost
 
 
 class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]

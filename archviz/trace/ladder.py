@@ -266,7 +266,8 @@ def _wants_values(error: BaseException) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {_first_line(error)}"
+    text = f"{type(error).__name__}: {_first_line(error)}"
+    return text if len(text) <= 160 else text[:159] + "…"
 
 
 def _first_line(error: BaseException) -> str:
