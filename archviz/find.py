@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
+from typing import Any
 
 from archviz.errors import ArchvizError
 
@@ -26,13 +27,14 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 @cache
-def _installed() -> EntryPoints:
-    """What every installed package announces; read once, for it means opening a file of each."""
+def _installed() -> Any:
+    """What every installed package announces (of a type that differs among Pythons); read once, as it opens many files."""
     return entry_points()
 
 
 def _plugged(kind: str) -> EntryPoints:
-    return _installed().select(group=f"archviz.{kind}")
+    found: EntryPoints = _installed().select(group=f"archviz.{kind}")
+    return found
 
 
 @cache
