@@ -28,7 +28,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 @cache
 def _installed() -> Any:
-    """What every installed package announces (of a type that differs among Pythons); read once, as it opens many files."""
+    """What every installed package announces, read once as it opens many files; its type differs among Pythons."""
     return entry_points()
 
 
