@@ -152,20 +152,22 @@ class _Climb:
         return [given] if isinstance(given, Inputs) else list(given)
 
     def _build(self, *, ghosts: bool) -> nn.Module:
-        if isinstance(self.model, nn.Module):
-            return getattr(self.model, "_orig_mod", self.model)  # what torch.compile wraps
+        module = self.model if isinstance(self.model, nn.Module) else self._made(self.model, ghosts)
+        return getattr(module, "_orig_mod", module)  # what torch.compile wraps
+
+    def _made(self, build: Callable[[], nn.Module], ghosts: bool) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if not ghosts:
-                return self.model()
+                return build()
             try:
                 with Ghost(building=True):
-                    return self.model()
+                    return build()
             except Exception as error:
                 if not _wants_values(error):
                     raise  # it would fail as well with its weights, after taking the memory for them
                 self.notes.append(f"it could not be built without weights ({_said(error)})")
-                return self.model()
+                return build()
 
     def _record(self, module: nn.Module, given: Inputs, *, ghosts: bool, invent: bool = False,
                 ) -> tuple[Tape, BaseException | None]:
