@@ -34,7 +34,7 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
 
 def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
     kind = style.kinds.get(node.kind) or Kind("module")
-    incoming = graph.incoming[node.id]
+    incoming = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
     if kind.shape == "glyph" and len(incoming) <= 3:
         return Look(kind, (), glyph=True)
     times = node.repeat
@@ -97,15 +97,12 @@ def _known(node: Node, incoming: Sequence[Edge], style: Style) -> str:
 
 
 def _pools(node: Node, incoming: Sequence[Edge]) -> bool:
-    """Is this a mean over all pixels, which readers know as global average pooling?"""
+    """Is this a mean over all pixels, however it is written, which readers know as global average pooling?"""
     entering = incoming[0].tensor if incoming else None
-    return (
-        node.op == "mean"
-        and entering is not None
-        and set("HW") <= set(entering.axes)
-        and bool(node.out)
-        and (len(node.out[0].shape) <= 2 or set(node.out[0].shape[-2:]) == {1})
-    )
+    if entering is None or not node.out or not set("HW") <= set(entering.axes):
+        return False
+    mean = node.op == "mean" or (node.kind == "pool" and "avg" in node.op.lower())
+    return mean and (len(node.out[0].shape) <= 2 or set(node.out[0].shape[-2:]) == {1})
 
 
 def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:

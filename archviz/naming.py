@@ -15,11 +15,12 @@ _WORD = re.compile(r"(?:Re|Si|Ge|Se)LU|[A-Z]+?(?=(?:Re|Si|Ge|Se)LU)|[A-Z]+(?=[A-
 
 
 def words(cls: str) -> list[str]:
-    """The words of a CamelCase or snake_case name; a number, and ``Net``, stay with the word before."""
+    """The words of a CamelCase or snake_case name; a number, ``Net`` and a single capital (``ViT``) stay with the
+    word before."""
     found: list[str] = []
     for piece in cls.split("_"):
         for word in _WORD.findall(piece):
-            if found and (word.isdigit() or word == "Net"):
+            if found and (word.isdigit() or word == "Net" or len(word) == 1 and word.isupper()):
                 found[-1] += word
             else:
                 found.append(word)

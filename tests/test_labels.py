@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archviz.ir import Graph, Module, Node, TensorSpec
+from archviz.ir import Edge, Graph, Module, Node, TensorSpec
 from archviz.labels import arrow_labels, looks
 from archviz.naming import titles, words
 from archviz.style import load_style
@@ -115,6 +115,7 @@ def test_copies_are_counted_within_their_frame():
     [
         ("GPT2Block", ["GPT2", "Block"]),
         ("ResNetBottleNeckLayer", ["ResNet", "Bottle", "Neck", "Layer"]),
+        ("ViTLayer", ["ViT", "Layer"]),
         ("MLP", ["MLP"]),
         ("T5LayerFF", ["T5", "Layer", "FF"]),
         ("snake_case", ["snake", "case"]),
@@ -141,3 +142,30 @@ def test_containers_are_named_after_their_attribute_and_twins_after_what_tells_t
     assert named(("features", "Sequential"), ("stages.2", "Sequential")) == ["Features", "Stage 3"]
     assert named(("encoder", "T5Stack"), ("decoder", "T5Stack")) == ["Encoder", "Decoder"]
     assert named(("stages.0", "Stage"), ("stages.1", "Stage")) == ["Stage 1", "Stage 2"]
+
+
+@pytest.mark.parametrize(
+    ("op", "kind", "attrs", "after", "expected"),
+    [
+        ("mean", "reduce", {"dim": [-2, -1]}, (1, 8), "global avg pool"),
+        ("AvgPool2d", "pool", {"kernel_size": 2560, "stride": 2560}, (1, 8, 1, 1), "global avg pool"),
+        ("AvgPool2d", "pool", {"kernel_size": 2, "stride": 2}, (1, 8, 8, 8), "2×2 avg pool, /2"),
+    ],
+)
+def test_a_mean_over_all_pixels_is_global_average_pooling_however_it_is_written(op, kind, attrs, after, expected):
+    build = Builder()
+    key = build.op(op, build.input("x", (1, 8, 16, 16)), kind=kind, shape=after, **attrs)
+    graph = build.graph()
+    seen = TensorSpec((1, 8, 16, 16), "float32", "NCHW")
+    edges = tuple(Edge(e.src, e.dst, seen) for e in graph.edges)
+    look = looks(Graph(graph.name, graph.nodes, edges), STYLE)[key]
+    assert look.lines[0][0] == expected and look.kind == STYLE.kinds["pool"]
+
+
+def test_a_glyph_stays_one_where_copies_feed_each_other():
+    build = Builder()
+    a, b = build.input("a"), build.input("b")
+    key = build.op("add", a, b)
+    graph = build.graph()
+    again = tuple(Edge(key, key, role="recurrent", slot=i) for i in range(3))
+    assert looks(Graph("g", graph.nodes, graph.edges + again), STYLE)[key].glyph

@@ -157,25 +157,25 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
     if look.glyph:
         return Group(_glyph(node.kind, place, role, style), role, node.id, title=tip)
-    if look.stack:
-        for i in (2, 1):
+    banded = s["band"] * len(look.bands)
+    slanted = look.kind.shape.startswith("trapezoid") and bool(look.bands)
+    # the stripes of a slanted box are its plinth; those of any other lie inside its outline
+    body = Place(place.x, place.y, place.width, place.height - banded) if slanted else place
+    for i in (2, 1, 0) if look.stack else (0,):
+        shift = i * s["stack"]
+        if look.kind.shape != "text":
             marks.append(
                 _outline(
-                    look,
-                    Place(place.x + i * s["stack"], place.y + i * s["stack"], place.width, place.height),
-                    direction,
-                    role,
-                    s["corner"],
+                    look, Place(body.x + shift, body.y + shift, body.width, body.height), direction, role, s["corner"]
                 )
             )
-    if look.kind.shape != "text":
-        marks.append(_outline(look, place, direction, role, s["corner"]))
-    bottom = place.y + place.height - s["band"] * len(look.bands)
+    bottom = place.y + place.height - banded
+    inset = _lean(body) if slanted and look.kind.shape == "trapezoid" and direction != "right" else 0.0
+    stripe = Place(place.x + inset, place.y, place.width - 2 * inset, place.height)
     for i, band in enumerate(look.bands):
-        marks.append(
-            _band(place, bottom + i * s["band"], s["band"], band, last=i == len(look.bands) - 1, corner=s["corner"])
-        )
-    if look.bands:
+        last = i == len(look.bands) - 1 and not slanted
+        marks.append(_band(stripe, bottom + i * s["band"], s["band"], band, last, s["corner"]))
+    if look.bands and not slanted:
         marks.append(Box(place.x, place.y, place.width, place.height, "rim", s["corner"]))
     heights = [style.roles[r].size * s["leading"] for _, r in look.lines]
     y = (place.y + bottom) / 2 - sum(heights) / 2
@@ -209,7 +209,7 @@ def _outline(look: Look, p: Place, direction: str, role: str, corner: float) -> 
 
 
 def _trapezoid(p: Place, role: str, direction: str, narrowing: bool) -> Path:
-    lean = min(SLANT, p.height / 3)
+    lean = _lean(p)
     if direction == "right":
         a, b = (0.0, min(lean, p.height / 6)) if narrowing else (min(lean, p.height / 6), 0.0)
         return _polygon(
@@ -220,6 +220,10 @@ def _trapezoid(p: Place, role: str, direction: str, narrowing: bool) -> Path:
     return _polygon(
         [(p.x + a, p.y), (p.x + p.width - a, p.y), (p.x + p.width - b, p.y + p.height), (p.x + b, p.y + p.height)], role
     )
+
+
+def _lean(p: Place) -> float:
+    return min(SLANT, p.height / 3)
 
 
 def _polygon(points: Sequence[tuple[float, float]], role: str) -> Path:
