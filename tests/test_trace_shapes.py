@@ -42,6 +42,7 @@ class Compare(TorchDispatchMode):
 x4, x3, x2 = empty(2, 8, 9, 7), empty(2, 5, 8), empty(5, 8)
 turned = empty(2, 5, 8).transpose(1, 2)
 last = empty(2, 9, 7, 8).permute(0, 3, 1, 2)
+gaps = empty(2, 8, 9, 7)[:, :, 3]
 
 CASES: dict[str, Callable[[], Any]] = {
     "conv": lambda: F.conv2d(x4, empty(6, 4, 3, 3), empty(6), stride=2, padding=(1, 2), dilation=(2, 1), groups=2),
@@ -59,12 +60,13 @@ CASES: dict[str, Callable[[], Any]] = {
     "linear": lambda: (F.linear(x2, empty(3, 8), empty(3)), F.linear(x3, empty(3, 8), empty(3)), x2 @ empty(8, 2)),
     "bmm": lambda: torch.bmm(x3, turned),
     "act": lambda: [f(t) for f in (F.relu, F.gelu, F.silu, torch.tanh, F.hardswish, F.leaky_relu)
-                    for t in (x4, turned, last)],
+                    for t in (x4, turned, last, gaps, gaps.mT)],
     "in place": lambda: (empty(3).relu_(), empty(3).normal_(), empty(3).add_(1), empty(3, 4).mul_(empty(4))),
     "binary": lambda: (x3 + x3, x3 * empty(8), empty(8) * x3, x3 - 1, x3 / empty(5, 1),
                        x3 + empty(2, 1, 1), turned + x3.mT),
     "binary of two types": lambda: (x3 + x3.half(), x3 * torch.ones((), device=M, dtype=torch.int64),
                                     x3 + empty(1, 5, 8).double()),
+    "with gaps": lambda: (gaps + gaps, gaps * empty(7), gaps.mT - 1, gaps.mT * gaps.mT.clone(), gaps[:, ::2].exp()),
     "broadcast both ways": lambda: empty(3, 1) + empty(1, 4),
     "expanded": lambda: empty(3, 1).expand(3, 4) + empty(3, 4),
     "whole numbers": lambda: (empty(3, dtype=torch.int64).tanh(), empty(3, dtype=torch.int64) / 2),

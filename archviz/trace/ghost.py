@@ -117,15 +117,15 @@ class _Device(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
                            kwargs: Mapping[str, Any] | None = None) -> Any:
-        kwargs = dict(kwargs) if kwargs else {}
         name: str = getattr(func, "__name__", "")
         if name == "__get__":
-            result = func(*args, **kwargs)
+            result = func(*args)
             if isinstance(result, torch.device):
                 return META if self.asked else CPU if result.type == "meta" else result
             if result is True and getattr(getattr(func, "__self__", None), "__name__", "") == "is_meta":
                 return self.asked
             return result
+        kwargs = dict(kwargs) if kwargs else {}
         if name in _UNSET or name in _VALUED or name in _LIKE:
             return self._factory(name, func, args, kwargs)
         if args and is_ghost(args[0]):
@@ -216,7 +216,7 @@ class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (),
                            kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = dict(kwargs) if kwargs else {}
-        tensors = list(_tensors((args, kwargs)))
+        tensors = _tensors((args, kwargs)) if kwargs else _tensors(args)
         haunted = [t for t in tensors if t.device.type == "meta" or self.turned and self._turned(t)]
         if not haunted:
             return func(*args, **kwargs)
@@ -292,15 +292,13 @@ def _owner(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if base is None else base
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
+def _tensors(value: Any) -> list[torch.Tensor]:
+    """Every tensor in nested tuples, lists and dicts."""
     if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return [tensor for item in value.values() for tensor in _tensors(item)] if isinstance(value, dict) else []
 
 
 def _by_mask(args: Sequence[Any]) -> bool:

@@ -68,12 +68,12 @@ def _like(tensor: Tensor) -> Tensor:
     """An operand's shape and layout; a layout with gaps or repeats is made dense, as PyTorch does."""
     if tensor.is_contiguous():
         return torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
-    dense = 1
-    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
-        if stride != dense and size != 1:
-            return torch.empty_like(tensor)
-        dense *= size
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+    if 0 in tensor.stride():
+        return torch.empty_like(tensor)
+    strides, dense = [0] * tensor.dim(), 1
+    for i in sorted(range(tensor.dim()), key=lambda i: (tensor.stride(i), -i)):
+        strides[i], dense = dense, dense * max(tensor.shape[i], 1)
+    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=META)
 
 
 def _empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
