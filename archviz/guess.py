@@ -38,7 +38,7 @@ LENGTHS = (128, 64, 32, 16, 8, 1)
 # ---------------------------------------------------------------------------------------------- what the user said
 
 def from_specs(module: nn.Module, specs: Sequence[str]) -> Inputs:
-    """``1x3x224x224``, ``input_ids=1x128:int64``, ``use_cache=False`` → the arguments of one call.
+    """``1x3x224x224``, ``input_ids=1x128:int64``, ``batch.image=1x3x32x32``, ``use_cache=False`` → one call.
 
     Raises `ArchvizError` for a spec that cannot be read and for a name that `module.forward` does not take.
     """
@@ -52,11 +52,15 @@ def from_specs(module: nn.Module, specs: Sequence[str]) -> Inputs:
             names = [n for n, p in accepted.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
             args.append(_value(module, names[len(args)] if len(args) < len(names) else "", spec, spec))
             continue
+        name, *keys = name.split(".")           # batch.image=…: an entry of a dict
         if name not in accepted and not takes_any:
             hint = did_you_mean(name, accepted)
             raise ArchvizError(f"--input {spec}: {type(module).__name__} takes no input {name!r}",
                                hint or f"it takes {', '.join(accepted)}")
-        kwargs[name] = _value(module, name, text, spec)
+        holder = kwargs
+        for outer, inner in zip((name, *keys), keys, strict=False):
+            name, holder = inner, holder.setdefault(outer, {})
+        holder[name] = _value(module, name, text, spec)
     return Inputs(tuple(args), kwargs, "")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
+import torch
 from torch import nn
 
 from archviz import guess
@@ -47,7 +48,7 @@ class Loaded:
     examples: Any = None
 
     def inputs(self, module: nn.Module, specs: Sequence[str] = ()) -> Inputs | list[Inputs]:
-        """The inputs that are known (the `specs` of ``--input``, else the file's own), or else several to try, best first.
+        """The inputs that are known (`specs` of ``--input``, else the file's own), or else several to try, best first.
 
         `module` is the built model; its parameters may be on meta.  Raises `ArchvizError` for a spec it cannot read.
         """
@@ -72,6 +73,7 @@ def load(target: str, args: Sequence[str] = ()) -> Loaded:
     `args` are ``key=value`` strings for its constructor: Python literals, else plain strings.  Raises `ArchvizError`
     for whatever the user can mend: no such file or name, several models, an error in the file, wrong arguments.
     """
+    target = target.removesuffix(":")
     file, name = _parse(target)
     module = _run_file(file) if file is not None else _import(target.partition(":")[0])
     where = target.removesuffix(f":{name}") if name else target
@@ -95,6 +97,9 @@ def _parse(target: str) -> tuple[Path | None, str]:
         path = Path(target.partition(":")[0])
         if path.suffix.lower() not in (".pt", ".pth", ".onnx", ".ckpt", ".bin", ".safetensors", ".ipynb"):
             return None, target.partition(":")[2]
+    if Path(target).is_dir():
+        raise ArchvizError(f"{target} is a folder", "name a file in it: " + next(
+            (str(path) for path in sorted(Path(target).glob("*.py")) if path.name != "__init__.py"), "model.py"))
     if Path(target).suffix.lower() in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
         raise ArchvizError(f"{target} holds weights, and a figure is drawn from code",
                            "name the file with the class: archviz model.py:Net")
@@ -286,6 +291,9 @@ def _parse_args(args: Sequence[str]) -> dict[str, Any]:
 
 
 def _builder(value: Any, name: str, source: str, args: dict[str, Any]) -> tuple[Build, nn.Module | None]:
+    if isinstance(value, torch.jit.ScriptModule):
+        raise ArchvizError(f"{source} is TorchScript, which does not show what runs inside",
+                           "name the Python class that it was made from")
     if isinstance(value, nn.Module):
         if args:
             raise ArchvizError(f"{source} is already built: --arg {next(iter(args))} comes too late",

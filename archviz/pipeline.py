@@ -103,7 +103,8 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
 
     loaded = load(target, args)
     step("trace")
-    graph = _traced(loaded.instance or loaded.build, lambda module: loaded.inputs(module, inputs), loaded.source)
+    model = loaded.build if loaded.instance is None else loaded.instance
+    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source)
     failed = graph.attrs.get("report", {}).get("failed")
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",

@@ -206,6 +206,23 @@ def test_something_that_is_no_model(write, name, what):
     assert f"{target} is {what}, not a model" in error(target).message
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_told_apart(write):
+    target = write("scripted = torch.jit.trace(nn.Linear(2, 3), torch.ones(1, 2))\n") + ":scripted"
+    assert "is TorchScript" in error(target).message
+
+
+def test_a_folder(write, tmp_path):
+    write(NET, "nets/small.py")
+    caught = error("nets/")
+    assert "nets/ is a folder" in caught.message and "nets/small.py" in caught.hint
+
+
+def test_a_compiled_model_is_an_instance_like_any_other(write):
+    target = write(NET + "net = torch.compile(Net(4))\n") + ":net"
+    assert load(target).instance is not None
+
+
 def test_a_factory_that_gives_something_else(write):
     assert "gave a dict, not a model" in error(write("def make():\n    return {}\n") + ":make").message
 
@@ -281,6 +298,12 @@ def test_specs_without_a_dtype_take_the_one_that_fits():
     assert given("1x3x8x8", "1x5").args[1].dtype is torch.int64
     assert given("1x5", module=nn.Sequential(nn.Embedding(9, 3))).args[0].dtype is torch.int64
     assert given("1x5", module=nn.Linear(5, 3).half()).args[0].dtype is torch.float16
+
+
+def test_a_dotted_name_is_an_entry_of_a_dict():
+    found = given("image.left.raw=1x3x8x8", "image.right=2x2", "image.ids=1x5")
+    assert found.kwargs["image"]["left"]["raw"].shape == (1, 3, 8, 8) and found.kwargs["image"]["right"].shape == (2, 2)
+    assert found.kwargs["image"]["ids"].dtype is torch.int64
 
 
 @pytest.mark.parametrize(("spec", "message", "hint"), [
