@@ -67,12 +67,11 @@ def test_kinds_differ_without_colour(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_stripes_show_on_their_boxes_without_colour(name: str) -> None:
     style = load_style(name)
-    stripes = {role: paint.fill for role, paint in style.roles.items() if role.endswith(" band") and paint.fill}
-    boxes = {rule.split(" > ")[0] for rule in style.fuse} & set(style.kinds)
-    for band, fill in stripes.items():
-        for kind in boxes:
-            under = style.roles[style.kinds[kind].role].fill or "#ffffff"
-            assert abs(lightness(fill) - lightness(under)) >= 4, (band, kind)
+    pairs = {(head, step) for rule in style.fuse for head, *rest in [rule.split(" > ")] for step in rest}
+    assert pairs
+    for kind, step in sorted(pairs):
+        fill, under = style.roles[f"{step} band"].fill, style.roles[style.kinds[kind].role].fill
+        assert fill and abs(lightness(fill) - lightness(under or "#ffffff")) >= 4, (kind, step)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
