@@ -1,6 +1,6 @@
 """archviz: a PyTorch model → the figure its paper would print.
 
-``archviz.draw(model, inputs).save("model.svg")``.  What is named here is loaded on first use, so that ``import archviz``
+``archviz.draw(model, inputs).save("model.svg")``.  What is named here is loaded on first use, so that importing archviz
 and ``archviz --help`` stay light.
 """
 __version__ = "0.1.0"
