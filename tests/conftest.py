@@ -21,6 +21,10 @@ settings.register_profile("archviz", deadline=None, derandomize=True, database=N
 settings.load_profile("archviz")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept", action="store_true", help="take the figures as they are drawn for the approved ones")
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """``run("model.py", "-o", "x.svg", env={…})``: archviz in a fresh process, in the test's own folder."""
