@@ -9,7 +9,6 @@ operation. The real layout judges which steps fit; nothing is ever scaled down t
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -171,21 +170,11 @@ def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> _Tr
 def _too_large(found: _Try, style: Style, when: str) -> DoesNotFit:
     mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
     graph = found.cut.graph
-    drawn: dict[NodeId, int] = {}
-    for node in graph.nodes:
-        for scope in node.scope:
-            drawn[scope] = drawn.get(scope, 0) + 1
-    hint = f"allow more with --width {math.ceil(mm[0])}mm --max-height {math.ceil(mm[1])}mm"
-    if drawn:
-        worst = max(drawn, key=lambda key: (drawn[key] / (1 + 0.0 * len(key)), -len(graph.modules[key].scope)))
-        inner = [
-            k
-            for k in drawn
-            if graph.modules[k].repeat == 1
-            and len(graph.modules[k].scope) == max(len(graph.modules[d].scope) for d in drawn)
-        ]
-        name = graph.modules[inner[0] if inner else worst].path
-        hint = f"collapse more: --collapse '{name}', or leave out --depth; or {hint}"
+    holds = Counter(node.scope[-1] for node in graph.nodes if node.scope)
+    hint = f"allow more with --width {mm[0] + 1}mm --max-height {mm[1] + 1}mm"
+    if holds:
+        fullest = max(holds, key=lambda key: holds[key])
+        hint = f"collapse more: --collapse '{graph.modules[fullest].path}', or leave out --depth; or {hint}"
     return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
 
 

@@ -307,7 +307,7 @@ class _Nest:
             for i, source in enumerate(order):
                 low = top + part.height + s["gutter"] * 0.5 + i * s["lane"]
                 lane = dx + part.width + s["gutter"] + i * s["lane"]
-                high = (len(order) - 1 - i) * 0.0 + i * s["lane"] + 1.0
+                high = i * s["lane"] + 1.0
                 into = offsets[n + 1] + parts[n + 1].ins[source]
                 before = reach.get(source, ()) if source in part.ins else ()
                 reach[source] = (
