@@ -57,7 +57,9 @@ def place(layered: Layered, spacing: Mapping[str, float]) -> float:
         for element in layer:
             column = member[id(element)]
             element.u = column.position + column.offsets[id(element)]
-    room = [(e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for layer in layered.layers for e in layer]
+    room = [
+        (e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for layer in layered.layers for e in layer
+    ]
     low, high = min((a for a, _ in room), default=0.0), max((b for _, b in room), default=0.0)
     for layer in layered.layers:
         for element in layer:

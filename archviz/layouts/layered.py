@@ -242,30 +242,14 @@ class _Nest:
     def _columns(self, items: dict[str, Item], nets: list[Net], segment: dict[str, int], count: int) -> Field:
         """Lay the segments side by side; what goes from one to the next turns back along the gutter between them."""
         s = self.spacing
-        parts: list[Field] = []
+        parts = []
         for n in range(count):
-            own: list[Net] = []
-            for net in nets:
-                first = segment[net.start] if net.start != IN else 0
-                spots = [count - 1 if t == OUT else segment[t] for t in net.targets]
-                if not first <= n <= max(spots):
-                    continue
-                targets = [t for t, spot in zip(net.targets, spots, strict=True) if spot == n]
-                if max(spots) > n and OUT not in targets:
-                    targets.append(OUT)
-                if targets:
-                    own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
-            parts.append(
-                solve(
-                    {
-                        key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
-                        for key, item in items.items()
-                        if segment[key] == n
-                    },
-                    own,
-                    s,
-                )
-            )
+            own = {
+                key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
+                for key, item in items.items()
+                if segment[key] == n
+            }
+            parts.append(solve(own, _portion(nets, segment, n, count), s))
         joins = [[source for source in parts[n].outs if source in parts[n + 1].ins] for n in range(count - 1)]
         most = max((len(j) for j in joins), default=0)
         top = s["along"] + (most - 1) * s["lane"]
@@ -317,6 +301,20 @@ class _Nest:
                 )
         ins = {source: u + offsets[0] for source, u in parts[0].ins.items()}
         return Field(x, height, at, ins, outs, hops)
+
+
+def _portion(nets: Sequence[Net], segment: Mapping[str, int], n: int, count: int) -> list[Net]:
+    """The part of the nets that runs through segment `n` of `count`: what enters it, what it feeds, what goes on."""
+    own = []
+    for net in nets:
+        first = segment[net.start] if net.start != IN else 0
+        spots = [count - 1 if t == OUT else segment[t] for t in net.targets]
+        targets = [t for t, spot in zip(net.targets, spots, strict=True) if spot == n]
+        if max(spots) > n and OUT not in targets:
+            targets.append(OUT)
+        if first <= n <= max(spots) and targets:
+            own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
+    return own
 
 
 def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
