@@ -49,7 +49,8 @@ def test_blocks_are_told_as_in_the_paper(name):
 
 INSIDE = {      # what is drawn inside one block, by kind, in order
     "gpt2": ("GPT2Block", "norm linear attention linear add norm linear linear add"),
-    "llama_8b": ("LlamaDecoderLayer", "norm linear linear linear attention linear add norm linear linear mul linear add"),
+    "llama_8b": ("LlamaDecoderLayer",
+                 "norm linear linear linear attention linear add norm linear linear mul linear add"),
     "bert": ("BertLayer", "linear linear linear attention linear add norm linear linear add norm"),
     "t5": ("T5Block", "norm linear linear linear attention linear add norm linear linear add"),
     "mixtral": ("MixtralSparseMoeBlock", "linear softmax linear act mul linear mul reduce"),
@@ -84,4 +85,5 @@ def test_queries_of_a_detector_come_from_a_table_and_positions_reach_every_layer
     graph = passed("detr")
     encoding = next(node for node in graph.nodes if node.op == "DetrSinePositionEmbedding")
     assert {graph.by_id[edge.dst].kind for edge in graph.outgoing[encoding.id]} == {"add"}
-    assert any(node.kind == "parameter" and node.id.endswith("query_position_embeddings.weight") for node in graph.nodes)
+    queries = [node for node in graph.nodes if node.id.endswith("query_position_embeddings.weight")]
+    assert [node.kind for node in queries] == ["parameter"]
