@@ -122,17 +122,23 @@ def _saved(path: Path) -> Graph:
                            f"write one with: archviz model.py -o {path.name}") from None
 
 
+_frozen = False     # whether `_sweeping_little` is under way
+
+
 @contextmanager
 def _sweeping_little() -> Iterator[None]:
     """Garbage is looked for among new objects only: a sweep through all of torch takes as long as a figure."""
-    ours = not gc.get_freeze_count()
+    global _frozen
+    ours = not _frozen and not gc.get_freeze_count()    # which counts them one by one: asked once, not when nested
     if ours:
         gc.freeze()
+        _frozen = True
     try:
         yield
     finally:
         if ours:
             gc.unfreeze()
+            _frozen = False
 
 
 @_sweeping_little()
