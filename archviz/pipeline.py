@@ -30,6 +30,7 @@ from archviz.find import did_you_mean, find, names
 from archviz.fit import Detail, Drawing, fit
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
+from archviz.naming import CONTAINERS
 from archviz.scene import Scene
 from archviz.style import Style, length, load_style, style_names
 
@@ -174,8 +175,10 @@ def _traced(model: Any, inputs: Any, source: str) -> Graph:
 def _name(named: str, cls: str) -> str:
     """What to call the model: its class, or the factory's name where that is the class with a size behind it.
 
-    ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``.
+    ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``; a bare container is called what the user calls it.
     """
+    if cls in CONTAINERS:
+        return named.removesuffix(".py").rpartition("/")[2] or cls
     plain = re.sub("[^a-z0-9]", "", cls.lower())
     rest = named[len(cls):].strip("_- ") if named.lower().startswith(cls.lower()) else ""
     return f"{cls}-{rest}" if plain and rest and rest[0].isdigit() else cls
