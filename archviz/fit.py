@@ -217,9 +217,7 @@ class _Judge:
             ) - 2 * s["margin"]
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
             width, height = self.extent(cut, layout)
-            self.tried[opened, direction, fraction] = _Try(
-                cut, layout, width, height, self.score(layout, width, height)
-            )
+            self.tried[opened, direction, fraction] = _Try(cut, layout, width, height, self.score(layout, height))
         return self.tried[opened, direction, fraction]
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
@@ -246,7 +244,7 @@ class _Judge:
             return min(fitting, key=lambda t: (not t.reads(), t.score))
         return min(tries, key=lambda t: max(t.width / page.width, t.height / page.max_height))
 
-    def score(self, layout: Layout, width: float, height: float) -> float:
+    def score(self, layout: Layout, height: float) -> float:
         """Lower is better: little of the page's height, short lines, few turns back."""
         lines = sum(
             abs(a[0] - b[0]) + abs(a[1] - b[1])
@@ -256,16 +254,9 @@ class _Judge:
         bends = sum(len(route.points) - 2 for route in layout.routes)
         if layout.direction == "around":  # a U says more about its network than anything it could be wrapped into
             return height * 0.5
-        turns = sum(
-            (65.0 + 65.0 * deep) * (0.5 + 0.5 * lines) for deep, lines in layout.cuts
-        )  # a block cut in two is hard to read
-        return (
-            height
-            + turns
-            + 0.25 * lines / max(len(layout.routes), 1)
-            + 0.5 * bends
-            + (0.15 * height if width < 0.5 * self.style.page.width else 0.0)
-        )
+        # a run that turns back is harder to follow, a frame cut in two still more
+        turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * lines) for deep, lines in layout.cuts)
+        return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends
 
     # -------------------------------------------------------------------------------------------- the page around it
 

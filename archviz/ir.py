@@ -259,6 +259,25 @@ def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
     return replace(graph, nodes=ordered, edges=edges)
 
 
+def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
+    """The edges that pass by what another way between their ends goes through."""
+    found = set()
+    for node in graph.nodes:
+        entering = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        if len(entering) < 2:
+            continue
+        first = min(graph.by_id[edge.src].index for edge in entering)
+        above: set[NodeId] = set()
+        waiting = [edge.src for edge in entering]
+        while waiting:
+            for edge in graph.incoming[waiting.pop()]:
+                if edge.src not in above and edge.role != "recurrent" and graph.by_id[edge.src].index >= first:
+                    above.add(edge.src)
+                    waiting.append(edge.src)
+        found |= {(edge.src, node.id) for edge in entering if edge.src in above}
+    return found
+
+
 # ----------------------------------------------------------------------------------------------------- JSON
 
 FORMAT, VERSION = "archviz-graph", 1

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz.ir import Edge, Graph, Module, Node
+from archviz.ir import Edge, Graph, Module, Node, skips
 from archviz.layouts import Frame, Layout, Place, Size
-from archviz.layouts.layered import layered, skips
+from archviz.layouts.layered import layered
 from archviz.layouts.ushape import ushape
 from archviz.style import load_style
 from tests.graphs import Builder, graphs

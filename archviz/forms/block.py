@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archviz import text
-from archviz.ir import KINDS, Graph, Node, NodeId
+from archviz.ir import KINDS, Graph, Node, NodeId, skips
 from archviz.labels import Look, looks
 from archviz.layouts import Frame, Layout, Place, Size
 from archviz.naming import titles
@@ -279,7 +279,7 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
 
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
-    """(name, swatch) for every kind and stripe in the figure; swatches stand at the origin, `swatch` points wide."""
+    """(name, swatch) for every kind, stripe and special line in the figure; swatches stand at the origin."""
     s = style.sizes
     swatch = Place(0.0, 0.0, s["swatch"], s["swatch"] * 0.62)
     seen = looks(graph, style)
@@ -300,4 +300,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         if fused.name not in entries:
             stripe = Place(0.0, (swatch.height - s["band"]) / 2, swatch.width, s["band"])
             entries[fused.name] = (_band(stripe, stripe.y, stripe.height, band, True, 0.0),)
+    if skips(graph) and (name := style.captions.get("edge skip")):
+        middle = swatch.height / 2
+        entries[name] = (Link(((0.0, middle), (swatch.width, middle)), "edge skip", head=s["arrow"]),)
     return list(entries.items())

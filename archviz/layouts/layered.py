@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archviz.ir import Graph, NodeId
+from archviz.ir import Graph, NodeId, skips
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts._field import FORBIDDEN, Field, Points, cut, solve
 from archviz.layouts._level import IN, OUT, Item, Net
@@ -315,25 +315,6 @@ def _portion(nets: Sequence[Net], segment: Mapping[str, int], n: int, count: int
         if first <= n <= max(spots) and targets:
             own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
     return own
-
-
-def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
-    """The edges that pass by what another way between their ends goes through."""
-    found = set()
-    for node in graph.nodes:
-        entering = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
-        if len(entering) < 2:
-            continue
-        first = min(graph.by_id[edge.src].index for edge in entering)
-        above: set[NodeId] = set()
-        waiting = [edge.src for edge in entering]
-        while waiting:
-            for edge in graph.incoming[waiting.pop()]:
-                if edge.src not in above and edge.role != "recurrent" and graph.by_id[edge.src].index >= first:
-                    above.add(edge.src)
-                    waiting.append(edge.src)
-        found |= {(edge.src, node.id) for edge in entering if edge.src in above}
-    return found
 
 
 def _frame(scope: NodeId) -> str:
