@@ -14,7 +14,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"archviz.{_HOMES[name]}"), name)
+    from archviz.garbage import sparing
+
+    with sparing():
+        return getattr(import_module(f"archviz.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -35,7 +35,7 @@ TIGHTER = {
     "even": 0.7,
 }
 FOLDS = 7  # lines that may turn back to the next column or row, each frame deep counting as one more
-FRACTIONS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.32, 0.25, 0.2, 0.15, 0.11)  # of the page's height, tried as height of a column
+FRACTIONS = (1.0, 0.7, 0.5, 0.36, 0.25, 0.16)  # of the page's height, tried as height of a column
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ class _Judge:
         tries = [
             self.attempt(key, direction, fraction)
             for direction in self.directions()
-            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:3])
+            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])
         ]
         fitting = [t for t in tries if t.fits(self.style)]
         page = self.style.page

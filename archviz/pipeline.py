@@ -6,7 +6,6 @@ is drawn without.
 """
 from __future__ import annotations
 
-import gc
 import inspect
 import json
 import os
@@ -15,8 +14,7 @@ import stat
 import traceback
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -28,6 +26,7 @@ from archviz.caption import describe
 from archviz.errors import ArchvizError
 from archviz.find import did_you_mean, find, names
 from archviz.fit import Detail, Drawing, fit
+from archviz.garbage import sparing
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
 from archviz.naming import CONTAINERS
@@ -123,26 +122,7 @@ def _saved(path: Path) -> Graph:
                            f"write one with: archviz model.py -o {path.name}") from None
 
 
-_frozen = False     # whether `_sweeping_little` is under way
-
-
-@contextmanager
-def _sweeping_little() -> Iterator[None]:
-    """Garbage is looked for among new objects only: a sweep through all of torch takes as long as a figure."""
-    global _frozen
-    ours = not _frozen and not gc.get_freeze_count()    # which counts them one by one: asked once, not when nested
-    if ours:
-        gc.freeze()
-        _frozen = True
-    try:
-        yield
-    finally:
-        if ours:
-            gc.unfreeze()
-            _frozen = False
-
-
-@_sweeping_little()
+@sparing()
 def _traced(model: Any, inputs: Any, source: str) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
     from archviz.guess import suggest
@@ -246,7 +226,7 @@ class Figure:
         return {"image/svg+xml": self.svg, "text/plain": self.caption}
 
 
-@_sweeping_little()
+@sparing()
 def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = _no_step) -> Figure:
     """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
     style = style or options.resolved()
@@ -273,7 +253,7 @@ def _facts(graph: Graph) -> dict[str, str]:
     return facts
 
 
-@_sweeping_little()
+@sparing()
 def draw(
     model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
