@@ -23,17 +23,6 @@ from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
 from archviz.style import Style
 
 ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
-NARROW = 300.0  # points; a page narrower than this is set tighter
-TIGHTER = {
-    "box_x": 0.7,
-    "across": 0.75,
-    "beside": 0.8,
-    "pad": 0.75,
-    "gutter": 0.85,
-    "legend_between": 0.8,
-    "break_label": 0.7,
-    "even": 0.7,
-}
 FOLDS = 7  # lines that may turn back to the next column or row, each frame deep counting as one more
 FRACTIONS = (1.0, 0.7, 0.5, 0.36, 0.25, 0.16)  # of the page's height, tried as height of a column
 
@@ -90,7 +79,7 @@ def fit(
     Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when
     the page has no room even for a single box.
     """
-    style = _tightened(style) if style.page.width < NARROW else style
+    style = _tightened(style) if style.page.width < style.narrow.get("page", 0.0) else style
     judge = _Judge(graph, style, graph.name if title is None else title)
     pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
@@ -111,11 +100,10 @@ def fit(
 
 
 def _tightened(style: Style) -> Style:
-    """The same style for one column: the smallest font the page allows, and less air."""
-    roles = {
-        role: replace(paint, size=max(style.page.min_font, paint.size * 0.9)) for role, paint in style.roles.items()
-    }
-    return replace(style, roles=roles, sizes={key: size * TIGHTER.get(key, 1.0) for key, size in style.sizes.items()})
+    """The same style for one column: smaller type where the page allows it, and less air."""
+    smaller, least = style.narrow.get("type", 1.0), style.page.min_font
+    roles = {role: replace(paint, size=max(least, paint.size * smaller)) for role, paint in style.roles.items()}
+    return replace(style, roles=roles, sizes={k: size * style.narrow.get(k, 1.0) for k, size in style.sizes.items()})
 
 
 def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:

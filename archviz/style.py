@@ -57,6 +57,7 @@ class Style:
     kinds     kind of node → how it is drawn
     titles    class name → a reader's name for it, or a template
     sizes     every padding and gap by name, printed points
+    narrow    how a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name
     """
 
     name: str
@@ -72,11 +73,12 @@ class Style:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, float] = field(default_factory=dict)
+    narrow: Mapping[str, float] = field(default_factory=dict)
 
 
 WORDS = ("form", "layout", "direction")                             # key → one word
 LISTS = ("passes", "fuse", "hide")                                  # key → a list of words
-TABLES = ("page", "colors", "captions", "titles", "sizes")          # key → name → value
+TABLES = ("page", "colors", "captions", "titles", "sizes", "narrow")    # key → name → value
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value
            "kinds": tuple(f.name for f in fields(Kind))}
 KEYS = ("extends", *WORDS, *LISTS, *TABLES, *RECORDS)
@@ -201,8 +203,9 @@ class _Settings:
         for key, name, value in written.items(layer):
             if name in TABLES:
                 known = {"page": tuple(f.name for f in fields(Page)),
-                         "sizes": tuple(self.tables["sizes"]) if own else None}.get(name)
-                _lay(value, self.tables[name], "size" if name == "sizes" else "key", known)
+                         "sizes": tuple(self.tables["sizes"]) if own else None,
+                         "narrow": ("page", "type", *self.tables["sizes"])}.get(name)
+                _lay(value, self.tables[name], "size" if name in ("sizes", "narrow") else "key", known)
             elif name in RECORDS:
                 records = self.records[name]
                 allowed = KINDS if name == "kinds" else tuple(records) if own else None
@@ -251,7 +254,8 @@ class _Settings:
             hide=self._list("hide", "kind", KINDS),
             captions={key: _template(at) for key, at in self.tables["captions"].items()},
             titles={key: _template(at) for key, at in self.tables["titles"].items()},
-            sizes={key: written.number(at) for key, at in self.tables["sizes"].items()})
+            sizes={key: written.number(at) for key, at in self.tables["sizes"].items()},
+            narrow={key: written.number(at) for key, at in self.tables["narrow"].items()})
 
     def _list(self, key: str, what: str = "word", known: Iterable[str] | None = None) -> tuple[str, ...]:
         listed = written.listed(self.plain[key]) if key in self.plain else ()

@@ -157,3 +157,12 @@ def test_a_page_with_room_for_one_box_gets_one_box() -> None:
     build.output(build.op("cat", *branches))
     drawing = fit(passed(build.graph(), style), style)
     assert [node.op for node in drawing.graph.nodes if node.kind == "module"] == ["Wide"]
+
+
+def test_one_column_is_set_tighter_as_the_style_says() -> None:
+    def sizes(style: Style) -> dict[str, float]:
+        drawing = fit(passed(encoder(), style), style)
+        return {role: paint.size for role, paint in drawing.scene.sheet.items()}
+
+    wide, narrow, loose = sizes(page()), sizes(page("84mm")), sizes(page("84mm", **{"narrow.page": "0"}))
+    assert narrow["label"] < wide["label"] == loose["label"]

@@ -267,3 +267,9 @@ def test_styles_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         style.form = "cube"  # type: ignore[misc]
     assert isinstance(style, Style) and "base" not in style_names()
+
+
+def test_narrow_knows_the_sizes_and_nothing_else() -> None:
+    assert load_style("block", {"narrow.pad": "0.5"}).narrow["pad"] == 0.5
+    with pytest.raises(ArchvizError, match="did you mean pad"):
+        load_style("block", {"narrow.pads": "0.5"})

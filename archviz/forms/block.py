@@ -6,7 +6,7 @@ the types of layouts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from archviz import text
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
@@ -15,9 +15,6 @@ from archviz.layouts import Frame, Layout, Place, Size
 from archviz.naming import titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text
 from archviz.style import Style
-
-SLANT = 4.0  # how far the slanted sides of a trapezoid or parallelogram lean in, at most
-
 
 # ------------------------------------------------------------------------------------------------ how big
 
@@ -41,7 +38,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
             + 2 * s["box_x"]
         )
         if look.kind.shape in ("trapezoid", "trapezoid up", "parallelogram", "stadium"):
-            width += 2 * SLANT
+            width += 2 * s["slant"]
         height = (
             2 * s["box_y"]
             + sum(style.roles[role].size * s["leading"] for _, role in look.lines)
@@ -164,13 +161,10 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
     for i in (2, 1, 0) if look.stack else (0,):
         shift = i * s["stack"]
         if look.kind.shape != "text":
-            marks.append(
-                _outline(
-                    look, Place(body.x + shift, body.y + shift, body.width, body.height), direction, role, s["corner"]
-                )
-            )
+            copy = Place(body.x + shift, body.y + shift, body.width, body.height)
+            marks.append(_outline(look, copy, direction, role, s))
     bottom = place.y + place.height - banded
-    inset = _lean(body) if slanted and look.kind.shape == "trapezoid" and direction != "right" else 0.0
+    inset = _lean(body, s) if slanted and look.kind.shape == "trapezoid" and direction != "right" else 0.0
     stripe = Place(place.x + inset, place.y, place.width - 2 * inset, place.height)
     for i, band in enumerate(look.bands):
         last = i == len(look.bands) - 1 and not slanted
@@ -186,18 +180,19 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
     return Group(tuple(marks), role, node.id, title=tip)
 
 
-def _outline(look: Look, p: Place, direction: str, role: str, corner: float) -> Mark:
+def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, float]) -> Mark:
+    lean = _lean(p, s)
     match look.kind.shape:
         case "trapezoid":
-            return _trapezoid(p, role, direction, narrowing=True)
+            return _trapezoid(p, role, direction, lean, narrowing=True)
         case "trapezoid up":
-            return _trapezoid(p, role, direction, narrowing=False)
+            return _trapezoid(p, role, direction, lean, narrowing=False)
         case "parallelogram":
             return _polygon(
                 [
-                    (p.x + SLANT, p.y),
+                    (p.x + s["slant"], p.y),
                     (p.x + p.width, p.y),
-                    (p.x + p.width - SLANT, p.y + p.height),
+                    (p.x + p.width - s["slant"], p.y + p.height),
                     (p.x, p.y + p.height),
                 ],
                 role,
@@ -205,11 +200,10 @@ def _outline(look: Look, p: Place, direction: str, role: str, corner: float) -> 
         case "stadium":
             return Box(p.x, p.y, p.width, p.height, role, p.height / 2)
         case _:
-            return Box(p.x, p.y, p.width, p.height, role, corner)
+            return Box(p.x, p.y, p.width, p.height, role, min(s["corner"], p.height / 4))
 
 
-def _trapezoid(p: Place, role: str, direction: str, narrowing: bool) -> Path:
-    lean = _lean(p)
+def _trapezoid(p: Place, role: str, direction: str, lean: float, narrowing: bool) -> Path:
     if direction == "right":
         a, b = (0.0, min(lean, p.height / 6)) if narrowing else (min(lean, p.height / 6), 0.0)
         return _polygon(
@@ -222,8 +216,8 @@ def _trapezoid(p: Place, role: str, direction: str, narrowing: bool) -> Path:
     )
 
 
-def _lean(p: Place) -> float:
-    return min(SLANT, p.height / 3)
+def _lean(p: Place, s: Mapping[str, float]) -> float:
+    return min(s["slant"], p.height / 3)
 
 
 def _polygon(points: Sequence[tuple[float, float]], role: str) -> Path:
@@ -294,7 +288,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
             entries.setdefault(look.kind.name, _glyph(kind, glyph, look.kind.role, style))
         else:
             plain = Look(look.kind, ())
-            entries.setdefault(look.kind.name, (_outline(plain, swatch, "right", look.kind.role, s["corner"] * 0.7),))
+            entries.setdefault(look.kind.name, (_outline(plain, swatch, "right", look.kind.role, s),))
     for band in dict.fromkeys(band for look in seen.values() for band in look.bands):
         fused = style.kinds[band.removesuffix(" band")]
         if fused.name not in entries:
