@@ -125,7 +125,6 @@ def _saved(path: Path) -> Graph:
 @sparing()
 def _traced(model: Any, inputs: Any, source: str) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
-    from archviz.guess import suggest
     from archviz.trace import NothingRan, trace
 
     built: list[Any] = []
@@ -137,6 +136,8 @@ def _traced(model: Any, inputs: Any, source: str) -> Graph:
     try:
         return trace(model, given if callable(inputs) else inputs).graph
     except NothingRan as error:
+        from archviz.guess import suggest
+
         message, *tried = error.message.splitlines()
         if len(tried) > MOST_TRIES:
             tried[MOST_TRIES:] = [f"  … and {len(tried) - MOST_TRIES} more"]
