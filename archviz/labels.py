@@ -27,6 +27,7 @@ class Look:
 
 
 def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
+    """What to draw for each node, in the words and shapes of `style`."""
     names = titles(graph, style.titles)
     arrows = arrow_labels(graph)
     return {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}

@@ -67,6 +67,7 @@ def _evened(graph: Graph, found: dict[NodeId, Size], most: float) -> dict[NodeId
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
+    """Room for the title of each frame, its ×N and the copies behind it."""
     paint = style.roles["frame title"]
     bold = style.roles["frame count"]
     names = titles(graph, style.titles)
