@@ -320,7 +320,7 @@ class _Judge:
             start = margin + (inner - wide) / 2
             for x, name, swatch in row:
                 middle = y + s["legend_row"] / 2
-                entries.extend(shifted(mark, start + x, middle - s["swatch"] * 0.31) for mark in swatch)
+                entries.extend(shifted(mark, start + x, middle - s["swatch_height"] / 2) for mark in swatch)
                 entries.append(
                     Text(start + x + s["swatch"] + 3.0, middle + self.style.roles["legend"].size * 0.35, name, "legend")
                 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz import text
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, own_repeat
 from archviz.naming import titles
 from archviz.style import Kind, Style
 
@@ -38,9 +38,7 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     incoming = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
     if kind.shape == "glyph" and len(incoming) <= 3:
         return Look(kind, (), glyph=True)
-    times = node.repeat
-    for scope in node.scope:
-        times //= max(graph.modules[scope].repeat, 1)
+    times = own_repeat(graph, node)
     count = f" ×{times}" if times > 1 else ""
     if _pools(node, incoming):
         kind = style.kinds["pool"]

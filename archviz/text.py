@@ -22,7 +22,6 @@ from archviz.ir import TensorSpec
 
 FONTS = Path(__file__).resolve().parent / "fonts"
 
-ASCENT, DESCENT, CAP_HEIGHT, X_HEIGHT = 0.905, 0.212, 0.688, 0.528   # of Liberation Sans, as parts of the font size
 
 
 class Measure(Protocol):

@@ -13,7 +13,7 @@ from archviz.errors import ArchvizError
 from archviz.find import find
 from archviz.ir import Graph, merge, own_repeat, split
 from archviz.passes.annotate import annotate
-from archviz.passes.collapse import WHOLE, at_depth, collapse, collapsed, expand, select, to_depth
+from archviz.passes.collapse import WHOLE, collapse, collapsed, expand, select
 from archviz.passes.fold import fold
 from archviz.passes.fuse import fuse, parse
 from archviz.passes.hide import hide
@@ -637,14 +637,10 @@ def test_a_collapsed_module_says_what_it_holds():
     assert box.out == folded.by_id["layer.0/add"].out
 
 
-def test_depth_counts_frames():
+def test_the_whole_model_is_one_box_and_opens_again():
     g = run(blocks(3, project=True))
-    assert drawn(to_depth(g, 0)) == ["Net"]
-    assert drawn(to_depth(g, 1)) == ["Conv2d", "Block", "Block", "Linear"]
-    assert to_depth(g, 2) == g and at_depth(g, 1) == ["layer.0", "layer.1"]
-    assert expand(to_depth(g, 0), ids=[WHOLE]) == g
-    with pytest.raises(ArchvizError, match="less than nothing"):
-        to_depth(g, -1)
+    one = collapse(g, ids=[WHOLE])
+    assert drawn(one) == ["Net"] and expand(one, ids=[WHOLE]) == g
 
 
 def test_modules_are_named_by_path_id_class_or_copy():

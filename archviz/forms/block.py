@@ -74,9 +74,10 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     room = {}
     for key, module in graph.modules.items():
         name = text.fit(names[key], paint.size, style.sizes["max_label"], paint.weight)
+        count = _count(module.repeat, module.shared)
         room[key] = Frame(
             text.width(name, paint.size, paint.weight),
-            text.width(_count(module.repeat, module.shared), bold.size, bold.weight),
+            text.width(count, bold.size, bold.weight) + (style.sizes["title_gap"] if count else 0.0),
             paint.size * style.sizes["leading"] + 1.0,
             module.repeat > 1,
             2 * style.sizes["stack"] if module.repeat > 1 else 0.0,
@@ -96,11 +97,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     seen = looks(graph, style)
     names = titles(graph, style.titles)
     marks: list[Mark] = []
-    for key, place in sorted(layout.frames.items(), key=lambda entry: len(_depth(graph, entry[0]))):
+    for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style, names[key]))
-    for route in sorted(
-        layout.routes, key=lambda route: not route.skip
-    ):  # where both share a line, the main one is on top
+    for route in sorted(layout.routes, key=lambda route: not route.skip):  # a shared line belongs to the main one
         role = "edge skip" if route.skip else "edge"
         marks.append(
             Group(
@@ -120,13 +119,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _depth(graph: Graph, key: NodeId) -> tuple[NodeId, ...]:
-    return next((node.scope[: node.scope.index(key)] for node in graph.nodes if key in node.scope), ())
-
-
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
     module, s = graph.modules[key], style.sizes
-    role = "frame inner" if len(_depth(graph, key)) % 2 else "frame"
+    role = "frame inner" if len(module.scope) % 2 else "frame"
     marks: list[Mark] = []
     if module.repeat > 1:
         for i in (2, 1):
@@ -142,7 +137,12 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     count = _count(module.repeat, module.shared)
     if count:
         marks.append(
-            Text(x + (text.width(shown, paint.size, paint.weight) + 4.0 if shown else 0.0), y, count, "frame count")
+            Text(
+                x + (text.width(shown, paint.size, paint.weight) + s["title_gap"] if shown else 0.0),
+                y,
+                count,
+                "frame count",
+            )
         )
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
@@ -262,12 +262,12 @@ def _glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
 
 
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:
-    size = style.roles["shape"].size
+    size, gap = style.roles["shape"].size, style.sizes["label_gap"]
     x, y = points[-1]
     upward = len(points) > 1 and points[-2][1] > y
     if direction == "right":
-        return Text(x - style.sizes["arrow"] - 1.5, y + size * 0.72 + 1.5, label, "shape", "end")
-    return Text(x + 2.5, y + size * 0.72 + 2.0 if upward else y - 2.2, label, "shape")
+        return Text(x - style.sizes["arrow"] - gap, y + size * 0.72 + gap, label, "shape", "end")
+    return Text(x + gap, y + size * 0.72 + gap if upward else y - gap, label, "shape")
 
 
 # ------------------------------------------------------------------------------------------------ legend
@@ -276,7 +276,7 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, stripe and special line in the figure; swatches stand at the origin."""
     s = style.sizes
-    swatch = Place(0.0, 0.0, s["swatch"], s["swatch"] * 0.62)
+    swatch = Place(0.0, 0.0, s["swatch"], s["swatch_height"])
     seen = looks(graph, style)
     entries: dict[str, tuple[Mark, ...]] = {}
     for kind in KINDS:

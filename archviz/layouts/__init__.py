@@ -28,7 +28,8 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame needs beside its content: the width of its title, the width of its ×N, the height of that row.
+    """What a frame needs beside its content: the width of its title, the width of its ×N (with the
+    space before it), the height of that row.
 
     A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.  `skirt` is the
     room that the copies drawn behind it need along the flow.

@@ -140,7 +140,11 @@ class _Nest:
 
     def _label(self, width: float, height: float) -> tuple[float, float]:
         """Room across and along the flow for what is written beside an arrow."""
-        return (height, width + self.spacing["arrow"] + 4.0) if self.turned and width else (width, height)
+        return (
+            (height, width + self.spacing["arrow"] + 2 * self.spacing["label_gap"])
+            if self.turned and width
+            else (width, height)
+        )
 
     def _turned(self, a: float, b: float) -> tuple[float, float]:
         return (b, a) if self.turned else (a, b)
@@ -197,7 +201,7 @@ class _Nest:
         if not key:
             return Block(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
         _extend(content, before, after + frame.skirt)
-        text = frame.title + frame.count + (4.0 if frame.count else 0.0)
+        text = frame.title + frame.count
         baseline = frame.bar * 0.78 + 1.0
         if self.turned:
             height = max(content.height + before + after, text + 2 * pad)

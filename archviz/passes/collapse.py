@@ -52,18 +52,6 @@ def collapsed(graph: Graph) -> set[NodeId]:
     return found
 
 
-def to_depth(graph: Graph, depth: int) -> Graph:
-    """Collapse what lies deeper than `depth` frames: 0 draws the model as one box, 1 its outermost modules as boxes."""
-    if depth < 0:
-        raise ArchvizError(f"a depth of {depth} is less than nothing", "0 draws the model as one box")
-    return collapse(graph, ids=[WHOLE] if depth == 0 else at_depth(graph, depth))
-
-
-def at_depth(graph: Graph, depth: int) -> list[NodeId]:
-    """The modules to collapse so that no more than `depth` levels of frames and nodes are drawn."""
-    return [key for key, module in graph.modules.items() if len(module.scope) == depth - 1]
-
-
 def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
     """The modules that the globs `patterns` name by path, id or class name; a copy that was folded names its block.
 
