@@ -243,7 +243,7 @@ class _Judge:
         if layout.direction == "around":  # a U says more about its network than anything it could be wrapped into
             return height * 0.5
         # a run that turns back is harder to follow, a frame cut in two still more
-        turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * lines) for deep, lines in layout.cuts)
+        turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * crossing) for deep, crossing in layout.cuts)
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends
 
     # -------------------------------------------------------------------------------------------- the page around it
