@@ -19,7 +19,7 @@ from archviz.errors import DoesNotFit
 from archviz.find import find
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Frame, Layout, Size
-from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text
+from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text, moved
 from archviz.style import Style
 
 ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
@@ -312,7 +312,7 @@ class _Judge:
                 x += self.wide([(string, role)]) + 6.0
         left = (found.width - layout.width) / 2
         top = margin + self.heading_height()
-        marks.extend(shifted(mark, left, top) for mark in self.form.draw(cut.graph, layout, self.style))
+        marks.extend(moved(mark, left, top) for mark in self.form.draw(cut.graph, layout, self.style))
         inner = found.width - 2 * margin
         entries: list[Mark] = []
         y = top + layout.height + s["legend_gap"]
@@ -320,7 +320,7 @@ class _Judge:
             start = margin + (inner - wide) / 2
             for x, name, swatch in row:
                 middle = y + s["legend_row"] / 2
-                entries.extend(shifted(mark, start + x, middle - s["swatch_height"] / 2) for mark in swatch)
+                entries.extend(moved(mark, start + x, middle - s["swatch_height"] / 2) for mark in swatch)
                 entries.append(
                     Text(start + x + s["swatch"] + 3.0, middle + self.style.roles["legend"].size * 0.35, name, "legend")
                 )
@@ -330,23 +330,3 @@ class _Judge:
         return Scene(
             tuple(marks), dict(self.style.roles), found.width, found.height, self.title or self.graph.name, description
         )
-
-
-def shifted(mark: Mark, dx: float, dy: float) -> Mark:
-    """`mark`, moved."""
-    from archviz.scene import Box, Circle, Image, Link, Path
-
-    match mark:
-        case Group():
-            return replace(mark, marks=tuple(shifted(m, dx, dy) for m in mark.marks))
-        case Path():
-            return replace(
-                mark,
-                commands=tuple(
-                    (c, tuple(v + (dy if i % 2 else dx) for i, v in enumerate(values))) for c, values in mark.commands
-                ),
-            )
-        case Link():
-            return replace(mark, points=tuple((x + dx, y + dy) for x, y in mark.points))
-        case Text() | Image() | Box() | Circle():
-            return replace(mark, x=mark.x + dx, y=mark.y + dy)

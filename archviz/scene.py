@@ -5,7 +5,7 @@ downwards.  Every backend draws four core marks (Group, Path, Text, Image); `low
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,6 +14,10 @@ POINTS_PER_MM = 72.27 / 25.4
 Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]
 """("M", (x, y)) · ("L", (x, y)) · ("C", (x1, y1, x2, y2, x, y)) · ("Z", ())"""
+
+
+HATCHES = ("", "north east lines", "north west lines", "horizontal lines", "vertical lines", "crosshatch", "dots")
+"""Patterns for printing without colour, by their names in TikZ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Paint:
     size: float = 7.0           # font size
     weight: Literal["normal", "bold"] = "normal"
     italic: bool = False
+    hatch: str = ""             # one of HATCHES, over the fill, in the colour of the stroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,33 @@ class Link:
     head: float = 3.2           # length of the arrow head
 
 
+@dataclass(frozen=True, slots=True)
+class Cuboid:
+    """A box in parallel projection: its front face has a corner at the top left, (x, y), and three edges start there.
+
+    `along` (the thickness, along the flow), `down` (the height) and `back` (into the depth) are vectors on the page: in
+    cabinet projection ``(t, 0)``, ``(0, h)`` and ``(d cos a, -d sin a)``.  Front, top and right side are seen, painted
+    as `role`, ``role top`` and ``role side``; where `hidden`, the edges behind are dashed on them (``role hidden``).
+    `bands` are parts of the thickness, from 0 to 1, in a role of their own: (from, to, role).
+    """
+
+    x: float
+    y: float
+    along: Point
+    down: Point
+    back: Point
+    role: str
+    bands: tuple[tuple[float, float, str], ...] = ()
+    hidden: bool = True
+
+    def at(self, along: float, down: float, back: float) -> Point:
+        """The point at these parts (0 to 1) of the three edges: ``at(1, 0.5, 0.5)`` is the centre of the right side."""
+        (ax, ay), (bx, by), (cx, cy) = self.along, self.down, self.back
+        return (self.x + along * ax + down * bx + back * cx, self.y + along * ay + down * by + back * cy)
+
+
 Core = Group | Path | Text | Image
-Mark = Core | Box | Circle | Link
+Mark = Core | Box | Circle | Link | Cuboid
 
 
 @dataclass(frozen=True)
@@ -124,7 +154,8 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind.  Raises `LookupError` for any other role the sheet has not.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker than
+        its front, its ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role the sheet has not.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -138,7 +169,21 @@ class Scene:
                 return replace(self.paint(base), fill=None)
             case "band" if base:
                 return self.paint(base)
+            case "top" | "side" if base:    # one light, from above and in front
+                paint = self.paint(base)
+                return replace(paint, fill=_shaded(paint.fill, part))
+            case "hidden" if base:
+                paint = self.paint(base)
+                return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
+
+
+def _shaded(fill: str | None, face: str) -> str | None:
+    """The colour of a face that looks into the light (``top``) or away from it (``side``)."""
+    if fill is None:
+        return None
+    part, other = (0.6, 255) if face == "top" else (0.8, 0)
+    return "#" + "".join(f"{round(part * int(fill[i:i + 2], 16) + (1 - part) * other):02x}" for i in (1, 3, 5))
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
@@ -158,6 +203,8 @@ def lower(mark: Mark) -> tuple[Core, ...]:
                           ("C", (x + k, y - r, x + r, y - k, x + r, y)), ("Z", ())), role),)
         case Link():
             return _link(mark)
+        case Cuboid():
+            return _cuboid(mark)
         case _:
             return (mark,)
 
@@ -165,6 +212,37 @@ def lower(mark: Mark) -> tuple[Core, ...]:
 def lowered(scene: Scene) -> Scene:
     """The same figure in core marks only."""
     return replace(scene, marks=tuple(core for mark in scene.marks for core in lower(mark)))
+
+
+def moved(mark: Mark, dx: float, dy: float) -> Mark:
+    """`mark`, elsewhere."""
+    match mark:
+        case Group():
+            return replace(mark, marks=tuple(moved(m, dx, dy) for m in mark.marks))
+        case Path():
+            return replace(mark, commands=tuple(
+                (c, tuple(v + (dy if i % 2 else dx) for i, v in enumerate(values))) for c, values in mark.commands))
+        case Link():
+            return replace(mark, points=tuple((x + dx, y + dy) for x, y in mark.points))
+        case Text() | Image() | Box() | Circle() | Cuboid():
+            return replace(mark, x=mark.x + dx, y=mark.y + dy)
+
+
+def polygon(points: Sequence[Point], role: str) -> Path:
+    """A closed outline through `points`."""
+    return Path((("M", points[0]), *(("L", point) for point in points[1:]), ("Z", ())), role)
+
+
+def _cuboid(c: Cuboid) -> tuple[Core, ...]:
+    parts = [(0.0, 1.0, c.role), *c.bands]
+    faces = [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 0, 1), c.at(a, 0, 1)], f"{role} top") for a, b, role in parts]
+    last = next((role for _, b, role in reversed(parts) if b >= 1), c.role)
+    faces += [polygon([c.at(1, 0, 0), c.at(1, 0, 1), c.at(1, 1, 1), c.at(1, 1, 0)], f"{last} side")]
+    faces += [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 1, 0), c.at(a, 1, 0)], role) for a, b, role in parts]
+    if c.hidden:
+        corner = c.at(0, 1, 1)
+        faces += [Path((("M", corner), ("L", end)), f"{c.role} hidden") for end in (c.at(0, 1, 0), c.at(0, 0, 1), c.at(1, 1, 1))]
+    return tuple(faces)
 
 
 def _rounded(x: float, y: float, w: float, h: float, r: float) -> tuple[Command, ...]:

@@ -17,7 +17,8 @@ from typing import Any
 
 from archviz import text, written
 from archviz.errors import ArchvizError
-from archviz.find import did_you_mean, names
+from archviz.find import did_you_mean, find, names
+from archviz.forms import Option
 from archviz.ir import KINDS
 from archviz.scene import POINTS_PER_MM, Paint
 from archviz.written import Written
@@ -57,6 +58,7 @@ class Style:
     kinds     kind of node → how it is drawn
     titles    class name → a reader's name for it, or a template
     sizes     every padding and gap by name, printed points
+    options   what the form leaves to choose (its ``OPTIONS``), as it reads them
     narrow    how a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name
     """
 
@@ -73,12 +75,13 @@ class Style:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     narrow: Mapping[str, float] = field(default_factory=dict)
 
 
 WORDS = ("form", "layout", "direction")                             # key → one word
 LISTS = ("passes", "fuse", "hide")                                  # key → a list of words
-TABLES = ("page", "colors", "captions", "titles", "sizes", "narrow")    # key → name → value
+TABLES = ("page", "colors", "captions", "titles", "sizes", "options", "narrow")    # key → name → value
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value
            "kinds": tuple(f.name for f in fields(Kind))}
 KEYS = ("extends", *WORDS, *LISTS, *TABLES, *RECORDS)
@@ -195,6 +198,7 @@ class _Settings:
 
     def __init__(self) -> None:
         self.plain: dict[str, Written] = {}
+        self.mine: dict[str, Written] = {}      # the options that the user wrote
         self.tables: dict[str, dict[str, Written]] = {key: {} for key in TABLES}
         self.records: dict[str, dict[str, dict[str, Written]]] = {key: {} for key in RECORDS}
 
@@ -206,6 +210,8 @@ class _Settings:
                          "sizes": tuple(self.tables["sizes"]) if own else None,
                          "narrow": ("page", "type", *self.tables["sizes"])}.get(name)
                 _lay(value, self.tables[name], "size" if name in ("sizes", "narrow") else "key", known)
+                if own and name == "options":
+                    self.mine |= self.tables[name]
             elif name in RECORDS:
                 records = self.records[name]
                 allowed = KINDS if name == "kinds" else tuple(records) if own else None
@@ -255,11 +261,28 @@ class _Settings:
             captions={key: _template(at) for key, at in self.tables["captions"].items()},
             titles={key: _template(at) for key, at in self.tables["titles"].items()},
             sizes={key: written.number(at) for key, at in self.tables["sizes"].items()},
+            options=self._options(words["form"]),
             narrow={key: written.number(at) for key, at in self.tables["narrow"].items()})
 
     def _list(self, key: str, what: str = "word", known: Iterable[str] | None = None) -> tuple[str, ...]:
         listed = written.listed(self.plain[key]) if key in self.plain else ()
         return tuple(written.word(at) if known is None else written.one_of(at, what, known) for at in listed)
+
+    def _options(self, form: str) -> dict[str, Any]:
+        """What the form leaves to choose.  A style may extend one of another form, whose options then mean nothing."""
+        known: Mapping[str, Option] = getattr(find("forms", form), "OPTIONS", {})
+        for name, at in self.mine.items():
+            if name not in known:
+                hint = did_you_mean(name, known) if known else f"the form {form} has no options"
+                raise written.mistake(at, f"unknown option {name!r}", hint)
+        found = {}
+        for name, option in known.items():
+            at = self.tables["options"].get(name) or Written(option.default, f"the form {form}")
+            try:
+                found[name] = option.read(written.word(at))
+            except ValueError as error:
+                raise written.mistake(at, f"the option {name} {error}, not {at}") from None
+        return found
 
     def _kinds(self, roles: Mapping[str, Paint]) -> dict[str, Kind]:
         found = {}

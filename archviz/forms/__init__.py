@@ -4,7 +4,26 @@ Contract: a file ``archviz/forms/<name>.py`` holds
 
     sizes(graph, style) -> Mapping[NodeId, Size]        frames(graph, style) -> Mapping[NodeId, Frame]
     draw(graph, layout, style) -> tuple[Mark, ...]      legend(graph, style) -> list[(name, swatch marks at the origin)]
+    OPTIONS: Mapping[str, Option]                       what a style may choose for it (may be left out)
 
 A form knows shapes and never colours: marks carry roles, and the style's sheet paints them.
-May import ir, style, text, scene and the types of layouts.
+May import ir, style, text, scene, labels, naming and the types of layouts.
 """
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice that a form leaves to the style (``options:`` in YAML) and to the command line.
+
+    `read` makes a value of what is written there, and raises `ValueError`, saying what may stand there, for anything
+    else; `default` is written as in YAML, `help` is one line.
+    """
+
+    read: Callable[[str], Any]
+    default: str
+    help: str

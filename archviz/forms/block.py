@@ -13,7 +13,7 @@ from archviz.ir import KINDS, Graph, Node, NodeId, skips
 from archviz.labels import Look, looks
 from archviz.layouts import Frame, Layout, Place, Size
 from archviz.naming import titles
-from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text
+from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.style import Style
 
 # ------------------------------------------------------------------------------------------------ how big
@@ -189,7 +189,7 @@ def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, fl
         case "trapezoid up":
             return _trapezoid(p, role, direction, lean, narrowing=False)
         case "parallelogram":
-            return _polygon(
+            return polygon(
                 [
                     (p.x + s["slant"], p.y),
                     (p.x + p.width, p.y),
@@ -207,12 +207,12 @@ def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, fl
 def _trapezoid(p: Place, role: str, direction: str, lean: float, narrowing: bool) -> Path:
     if direction == "right":
         a, b = (0.0, min(lean, p.height / 6)) if narrowing else (min(lean, p.height / 6), 0.0)
-        return _polygon(
+        return polygon(
             [(p.x, p.y + a), (p.x + p.width, p.y + b), (p.x + p.width, p.y + p.height - b), (p.x, p.y + p.height - a)],
             role,
         )
     a, b = (0.0, lean) if narrowing else (lean, 0.0)
-    return _polygon(
+    return polygon(
         [(p.x + a, p.y), (p.x + p.width - a, p.y), (p.x + p.width - b, p.y + p.height), (p.x + b, p.y + p.height)], role
     )
 
@@ -221,14 +221,10 @@ def _lean(p: Place, s: Mapping[str, float]) -> float:
     return min(s["slant"], p.height / 3)
 
 
-def _polygon(points: Sequence[tuple[float, float]], role: str) -> Path:
-    return Path((("M", points[0]), *(("L", point) for point in points[1:]), ("Z", ())), role)
-
-
 def _band(p: Place, y: float, height: float, role: str, last: bool, corner: float) -> Mark:
     """A stripe across the box; the last one follows its rounded corners."""
     if not last:
-        return _polygon([(p.x, y), (p.x + p.width, y), (p.x + p.width, y + height), (p.x, y + height)], role)
+        return polygon([(p.x, y), (p.x + p.width, y), (p.x + p.width, y + height), (p.x, y + height)], role)
     x0, x1, bottom, r = p.x, p.x + p.width, y + height, min(corner, height)
     k = r * 0.4477
     return Path(
