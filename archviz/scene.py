@@ -154,8 +154,8 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker than
-        its front, its ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role the sheet has not.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
+        than its front, its ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -235,13 +235,14 @@ def polygon(points: Sequence[Point], role: str) -> Path:
 
 def _cuboid(c: Cuboid) -> tuple[Core, ...]:
     parts = [(0.0, 1.0, c.role), *c.bands]
-    faces = [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 0, 1), c.at(a, 0, 1)], f"{role} top") for a, b, role in parts]
+    faces = [
+        polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 0, 1), c.at(a, 0, 1)], f"{role} top") for a, b, role in parts]
     last = next((role for _, b, role in reversed(parts) if b >= 1), c.role)
     faces += [polygon([c.at(1, 0, 0), c.at(1, 0, 1), c.at(1, 1, 1), c.at(1, 1, 0)], f"{last} side")]
     faces += [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 1, 0), c.at(a, 1, 0)], role) for a, b, role in parts]
     if c.hidden:
-        corner = c.at(0, 1, 1)
-        faces += [Path((("M", corner), ("L", end)), f"{c.role} hidden") for end in (c.at(0, 1, 0), c.at(0, 0, 1), c.at(1, 1, 1))]
+        behind, ends = c.at(0, 1, 1), (c.at(0, 1, 0), c.at(0, 0, 1), c.at(1, 1, 1))
+        faces += [Path((("M", behind), ("L", end)), f"{c.role} hidden") for end in ends]
     return tuple(faces)
 
 
