@@ -155,7 +155,8 @@ class Scene:
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker.  Raises `LookupError` for any other role.
+        than its front, its ``hidden`` edges are thin and dashed, a ``grid`` on it thin, a ``deep`` band is fuller.
+        Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -169,28 +170,26 @@ class Scene:
                 return replace(self.paint(base), fill=None)
             case "band" if base:
                 return self.paint(base)
-            case "top" | "side" if base:    # one light, from above and in front
+            case "top" | "side" | "deep" if base:
                 paint = self.paint(base)
-                return replace(paint, fill=_shaded(paint.fill, part))
-            case "deep" if base:
-                paint = self.paint(base)
-                return replace(paint, fill=_mixed(paint.fill, paint.stroke, 0.72))
+                return replace(paint, fill=_inked(paint.fill, part))
+            case "grid" if base:
+                return replace(self.paint(base), fill=None, hatch="", stroke_width=0.5 * self.paint(base).stroke_width)
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
-def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
-    if fill is None or other is None:
-        return fill
-    pairs = [(int(fill[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
+INK = {"top": 0.55, "side": 1.45, "deep": 1.8}
+"""How much of a face's colour lies on paper, of what lies on the front: one light, from above and in front."""
 
 
-def _shaded(fill: str | None, face: str) -> str | None:
-    """The colour of a face that looks into the light (``top``) or away from it (``side``)."""
-    return _mixed(fill, "#ffffff", 0.6) if face == "top" else _mixed(fill, "#000000", 0.82)
+def _inked(fill: str | None, part: str) -> str | None:
+    """A lighter or a fuller shade of the same hue."""
+    if fill is None:
+        return None
+    return "#" + "".join(f"{max(0, round(255 - INK[part] * (255 - int(fill[i:i + 2], 16)))):02x}" for i in (1, 3, 5))
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
@@ -248,8 +247,11 @@ def _cuboid(c: Cuboid) -> tuple[Core, ...]:
     faces += [polygon([c.at(1, 0, 0), c.at(1, 0, 1), c.at(1, 1, 1), c.at(1, 1, 0)], f"{last} side")]
     faces += [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 1, 0), c.at(a, 1, 0)], role) for a, b, role in parts]
     if c.hidden:
-        behind, ends = c.at(0, 1, 1), (c.at(0, 1, 0), c.at(0, 0, 1), c.at(1, 1, 1))
-        faces += [Path((("M", behind), ("L", end)), f"{c.role} hidden") for end in ends]
+        behind, above = c.at(0, 1, 1), c.at(0, 0, 1)
+        share = min(-c.back[1] / c.down[1], 1.0) if c.down[1] else 0.0
+        edge = c.at(0, share, 1)        # up to here it is seen through the front, from here through the top
+        lines = ((behind, c.at(0, 1, 0)), (behind, c.at(1, 1, 1)), (behind, edge), (edge, above))
+        faces += [Path((("M", a), ("L", b)), f"{c.role} hidden") for a, b in lines if a != b]
     return tuple(faces)
 
 
