@@ -161,6 +161,7 @@ def _name(graph: Graph, p: Plan, style: Style) -> None:
     names = titles(graph, style.titles)
     named = _frames(graph, p)
     before: tuple[str, int | None, int | None, int | None] | None = None
+    seen: set[tuple[str, int | None, int | None, int | None]] = set()
     kernels: dict[str, str] = {}
     row = 0
     for block in p.blocks:
@@ -175,14 +176,17 @@ def _name(graph: Graph, p: Plan, style: Style) -> None:
         if not frame:
             title = _own(graph, main[0], names, style) if len(main) == 1 else _range(graph, main)
         volume = p.volumes[main[0]]
-        if volume.kind != "rod" and volume.extent != before:
+        names_in = style.sizes["rows"]
+        told = volume.extent in seen if not names_in else volume.extent == before
+        seen.add(volume.extent)
+        if volume.kind != "rod" and not told:
             labels.around(first=before is None or volume.depth_of not in (None, volume.height_of))
         before = volume.extent if volume.kind != "rod" else before
-        labels.below(title, row)
-        row = 1 - row if labels.wide(title) and style.sizes["staggered"] else 0
+        labels.below(title if names_in or not labels.wide(title) else "", row)
+        row = 1 - row if labels.wide(title) and names_in > 1 else 0
         arrow, size = _kernel(graph.by_id[main[0]])
         kind = graph.by_id[main[0]].kind
-        if arrow and arrow != kernels.get(kind):
+        if arrow and arrow != kernels.get(kind) and names_in:
             labels.arrow(arrow.split("\n"), block)
             kernels[kind] = arrow
         if size and max(size) > 1:
@@ -272,6 +276,7 @@ class _Labels:
         self.volume, self.last = p.volumes[main[0]], p.volumes[main[-1]]
         self.width = sum(p.edges(key)[0][0] for key in main)
         self.rise = sum(p.edges(key)[0][1] for key in main)
+        self.new = False        # of another resolution than the block before
         self.low = False        # the width stands at the corner, as the edge is too short for it
 
     def _add(self, key: NodeId, x: float, y: float, string: str, role: str, anchor: str = "middle", rotate: float = 0.0) -> None:
@@ -303,7 +308,7 @@ class _Labels:
             wide = self.p.edges(key)[0][0]
             channels: int | str | None = v.channels
             if v.thick_of is not None:
-                channels = f"{channels}@{v.thick_of}"       # channels at so many frames
+                channels = f"{channels}@{v.thick_of}" if self.new else channels     # so many frames
             if runs and runs[-1][2] == str(channels):
                 runs[-1] = (runs[-1][0], x + wide, str(channels))
             else:
@@ -316,7 +321,7 @@ class _Labels:
             half = text.width(string, number) / 2
             middle = max((a + b) / 2, row_end + half + 1.5)
             if self.low:        # make room for what stands at the corner
-                middle = min(middle, self.width - half - 0.5)
+                middle = min(middle, self.width - half - 3.0)
             row_end = middle + half
             self._add(first, middle, y, string, "number")
             rows = True
@@ -329,7 +334,7 @@ class _Labels:
     def around(self, first: bool) -> None:
         """Height at the left edge, width along the edge into the depth."""
         number = self.style.roles["number"].size
-        v = self.volume
+        v, self.new = self.volume, True
         if v.height_of is not None and (first or v.depth_of is None):
             middle = 0.5 if first else 0.84     # below the arrow and what stands above it
             self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
@@ -339,9 +344,9 @@ class _Labels:
             angle = math.atan2(-back[1], back[0])
             off, wide = number * 0.9 + 1.2, text.width(string, number)
             x, y = along[0] + back[0] / 2 + off * math.sin(angle), down[1] + along[1] + back[1] / 2 + off * math.cos(angle)
-            self.low = back[0] < wide * math.cos(angle) + 2 * off
+            self.low = back[0] < wide * math.cos(angle) + 4 * off
             if self.low:
-                x, y = along[0] + off, down[1] + along[1] + 0.6
+                x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
             self._add(last, x, y, string, "number", "middle", -math.degrees(angle))
 
     def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:

@@ -24,8 +24,9 @@ from archviz.style import Style
 
 SMALL = 20.0    # points: on a lower volume, dashed lines at the back are only noise
 ALIKE = True    # modules of one class are all open or all closed
-STEPS = 18      # sizes in which a figure is tried
+STEPS = 20      # sizes in which a figure is tried
 STEP = 0.92     # each so much smaller than the one before
+CLOSE = 0.6      # of the usual gaps, where nothing else fits
 SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
 
 
@@ -44,11 +45,14 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def variants(style: Style) -> tuple[Style, ...]:
-    """The style with its volumes ever smaller; text and gaps keep their size.  Each with names in one row, then in two."""
-    return tuple(
-        replace(style, sizes={key: value * STEP ** i if key in SCALED else value for key, value in style.sizes.items()}
-                | {"staggered": staggered})
-        for i in range(STEPS) for staggered in (0.0, 1.0))
+    """The style with its volumes ever smaller; text keeps its size.  Each with the names in one row, then in two; last,
+    close together, without kernels' sizes and without names that are wider than their volumes.
+    """
+    s = style.sizes
+    scaled = [{key: value * STEP ** i if key in SCALED else value for key, value in s.items()} for i in range(STEPS)]
+    tried = [sizes | {"rows": rows} for sizes in scaled for rows in (1.0, 2.0)]
+    tried.append(scaled[-1] | {"rows": 0.0, "along": s["along"] * CLOSE, "beside": s["beside"] * CLOSE})
+    return tuple(replace(style, sizes=sizes) for sizes in tried)
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
@@ -125,7 +129,8 @@ def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
     copies = drawn.copies[key]
     each = (along[0] / copies, along[1] / copies)
     followed = any(key in block[:-1] for block in drawn.blocks)
-    hidden = down[1] > SMALL and (not followed or along[0] > 0.6 * back[0]) and copies == 1
+    # where they would lie close to the edges that are seen, or behind what follows, they are left out
+    hidden = down[1] > SMALL and along[0] > (0.6 if followed else 0.3) * back[0] and copies == 1
     marks: list[Mark] = []
     for i in range(copies):
         x, y = place.x + i * each[0], place.y + i * each[1]

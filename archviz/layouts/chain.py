@@ -275,8 +275,11 @@ class _Plan:
             if before is None or levels[i - 1] == level:
                 block.y = axis[level]
                 self._push(block, [b for b in placed if b.y == block.y], -math.inf)
+                if i > 1 and levels[i - 2] > level:     # its labels clear of the line that leads up
+                    line, low = self._bottom(spine[i - 1].nodes[0])[0], [p.x for p in block.soft if p.y > 0]
+                    block.x = max(block.x, line + s["beside"] + 1.0 - min(low, default=0.0))
             elif level > levels[i - 1]:     # under the corner of the line that leads down to it
-                offset = self._top(block.nodes[0])[0] - block.x
+                offset = self._top(block.nodes[0], 0.25)[0] - block.x
                 block.x = max(p.x + p.width for p in before.places()) + s["beside"] + 1.0 - offset
                 if level not in axis:
                     reach = axis[level - 1] + s["glyph"] / 2 + s["along"] + above[level]
@@ -310,7 +313,10 @@ class _Plan:
         taken: list[Place] = [p for block in self.blocks for p in block.places()]
         taken += [_span(route.points) for route in routes]
         for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
-            a, b = self._top(edge.src), self._top(edge.dst)
+            # a line that comes down from another level enters the same face nearer to the front
+            entered = any(self.of[e.dst] == self.of[edge.src] and self.blocks[self.of[e.src]].y < self.blocks[self.of[e.dst]].y
+                          for e in self.edges)
+            a, b = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
             y = min(p.y for p in taken if p.x <= b[0] + 2 and p.x + p.width >= a[0] - 2) - self.spacing["track"]
             points = (a, (a[0], y), (b[0], y), b)
             taken.append(Place(a[0], y, b[0] - a[0], 0.0))
@@ -324,7 +330,7 @@ class _Plan:
             return (start, end)
         if self.of[edge.src] in self.spine and self.of[edge.dst] in self.spine:    # to another level of a U
             if b.y > a.y:
-                top = self._top(edge.dst)
+                top = self._top(edge.dst, 0.25)
                 return (start, (top[0], start[1]), top)
             return (self._top(edge.src), self._bottom(edge.dst))
         if self.of[edge.dst] in self.spine:     # a branch comes back: from above or below
@@ -333,11 +339,11 @@ class _Plan:
         turn = a.right + self.spacing["along"] / 3
         return (start, (turn, start[1]), (turn, end[1]), end)
 
-    def _top(self, key: NodeId) -> tuple[float, float]:
-        """The centre of the upper face."""
+    def _top(self, key: NodeId, deep: float = 0.5) -> tuple[float, float]:
+        """The middle of the upper face, `deep` of its depth from the front."""
         block, size = self.blocks[self.of[key]], self.sizes[key]
         x, y = block.at[key]
-        return (block.x + x + (size.width + size.back[0]) / 2, block.y + y + (size.rise + size.back[1]) / 2)
+        return (block.x + x + size.width / 2 + deep * size.back[0], block.y + y + size.rise / 2 + deep * size.back[1])
 
     def _bottom(self, key: NodeId) -> tuple[float, float]:
         block, size = self.blocks[self.of[key]], self.sizes[key]
