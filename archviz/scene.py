@@ -33,7 +33,8 @@ class Paint:
     size: float = 7.0           # font size
     weight: Literal["normal", "bold"] = "normal"
     italic: bool = False
-    hatch: str = ""             # one of HATCHES, over the fill, in the colour of the stroke
+    hatch: str = ""             # one of HATCHES: thin lines over the fill, under the stroke
+    hatch_color: str | None = None      # of these lines; None: that of the stroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,9 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is its front under the veil that
+        the role ``top`` paints (its fill, as strong as it is opaque), its right ``side`` under that of ``side``; its
+        ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -164,26 +166,34 @@ class Scene:
         match part:
             case "head" if base:
                 paint = self.paint(base)
-                return replace(paint, fill=paint.stroke, stroke=None, dash=())
+                return replace(paint, fill=paint.stroke, stroke=None, dash=(), hatch="")
             case "rim" if base:
-                return replace(self.paint(base), fill=None)
+                return replace(self.paint(base), fill=None, hatch="")
             case "band" if base:
                 return self.paint(base)
             case "top" | "side" if base:    # one light, from above and in front
-                paint = self.paint(base)
-                return replace(paint, fill=_shaded(paint.fill, part))
+                paint, veil = self.paint(base), self.sheet.get(part, VEILS[part])
+                lines = _veiled(paint.hatch_color or paint.stroke, veil) if paint.hatch else None
+                return replace(paint, fill=_veiled(paint.fill, veil), hatch_color=lines)
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
-def _shaded(fill: str | None, face: str) -> str | None:
-    """The colour of a face that looks into the light (``top``) or away from it (``side``)."""
-    if fill is None:
-        return None
-    part, other = (0.6, 255) if face == "top" else (0.8, 0)
-    return "#" + "".join(f"{round(part * int(fill[i:i + 2], 16) + (1 - part) * other):02x}" for i in (1, 3, 5))
+VEILS = {"top": Paint("#ffffff", opacity=0.4), "side": Paint("#000000", opacity=0.2)}
+"""What the light does to the faces of a cuboid, where the sheet does not say."""
+PARTS = ("head", "rim", "band", "top", "side", "hidden")
+"""What a role may end in without being in the sheet."""
+
+
+def _veiled(colour: str | None, veil: Paint) -> str | None:
+    """The colour seen through `veil`."""
+    if colour is None or veil.fill is None:
+        return colour
+    a = veil.opacity
+    return "#" + "".join(
+        f"{round((1 - a) * int(colour[i:i + 2], 16) + a * int(veil.fill[i:i + 2], 16)):02x}" for i in (1, 3, 5))
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
