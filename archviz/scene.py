@@ -156,8 +156,9 @@ class Scene:
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is its front under the veil that
-        the role ``top`` paints (its fill, as strong as it is opaque), its right ``side`` under that of ``side``; its
-        ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role.
+        the role ``top`` paints (its fill, as strong as it is opaque), its right ``side`` under that of ``side``, a
+        ``deep`` band is its front with some of its outline's colour; its ``hidden`` edges are thin and dashed.  Raises
+        `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -173,27 +174,29 @@ class Scene:
                 return self.paint(base)
             case "top" | "side" if base:    # one light, from above and in front
                 paint, veil = self.paint(base), self.sheet.get(part, VEILS[part])
-                lines = _veiled(paint.hatch_color or paint.stroke, veil) if paint.hatch else None
-                return replace(paint, fill=_veiled(paint.fill, veil), hatch_color=lines)
+                return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
+                               hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
+            case "deep" if base:
+                paint = self.paint(base)
+                return replace(paint, fill=_mixed(paint.fill, paint.stroke, 0.72))
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
-VEILS = {"top": Paint("#ffffff", opacity=0.4), "side": Paint("#000000", opacity=0.2)}
+VEILS = {"top": Paint("#ffffff", opacity=0.4), "side": Paint("#000000", opacity=0.18)}
 """What the light does to the faces of a cuboid, where the sheet does not say."""
-PARTS = ("head", "rim", "band", "top", "side", "hidden")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden")
 """What a role may end in without being in the sheet."""
 
 
-def _veiled(colour: str | None, veil: Paint) -> str | None:
-    """The colour seen through `veil`."""
-    if colour is None or veil.fill is None:
-        return colour
-    a = veil.opacity
-    return "#" + "".join(
-        f"{round((1 - a) * int(colour[i:i + 2], 16) + a * int(veil.fill[i:i + 2], 16)):02x}" for i in (1, 3, 5))
+def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
+    """`part` of the one colour and the rest of the other; the one alone where there is no other."""
+    if fill is None or other is None:
+        return fill
+    pairs = [(int(fill[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
