@@ -1,7 +1,7 @@
 """How much of the model a figure shows, and how it is laid out, so that it fits its page with legible text.
 
 In: a graph after its passes, a style, how much detail is asked for.  Out: `Drawing`: the cut, its layout, its scene.
-May import ir, style, text, find, errors, scene, and whatever `find` finds.
+May import ir, style, text, find, errors, scene, marks, and whatever `find` finds.
 
 Detail is one monotone scale: a list of steps, each opening the modules of one kind, from a single box to every
 operation. The real layout judges which steps fit; nothing is ever scaled down to fit.
@@ -19,6 +19,7 @@ from archviz.errors import DoesNotFit
 from archviz.find import find
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Frame, Layout, Size
+from archviz.marks import badges, legend
 from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text, moved
 from archviz.style import Style
 
@@ -190,7 +191,7 @@ class _Judge:
                 graph,
                 self.form.sizes(graph, self.style),
                 self.form.frames(graph, self.style),
-                self.form.legend(graph, self.style),
+                [*self.form.legend(graph, self.style), *legend(graph, self.style)],
             )
         return self.cuts[key]
 
@@ -312,7 +313,8 @@ class _Judge:
                 x += self.wide([(string, role)]) + 6.0
         left = (found.width - layout.width) / 2
         top = margin + self.heading_height()
-        marks.extend(moved(mark, left, top) for mark in self.form.draw(cut.graph, layout, self.style))
+        drawn = (*self.form.draw(cut.graph, layout, self.style), *badges(cut.graph, layout))
+        marks.extend(moved(mark, left, top) for mark in drawn)
         inner = found.width - 2 * margin
         entries: list[Mark] = []
         y = top + layout.height + s["legend_gap"]
