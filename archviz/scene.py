@@ -33,7 +33,8 @@ class Paint:
     size: float = 7.0           # font size
     weight: Literal["normal", "bold"] = "normal"
     italic: bool = False
-    hatch: str = ""             # one of HATCHES, over the fill, in the colour of the stroke
+    hatch: str = ""             # one of HATCHES: thin lines over the fill, under the stroke
+    hatch_color: str | None = None      # of these lines; None: that of the stroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,9 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed, a ``grid`` on it thin, a ``deep`` band is fuller.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front and
+        its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill, as
+        strong as it is opaque); a ``deep`` band is fuller still, ``hidden`` edges are thin and dashed, a ``grid`` is thin.
         Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
@@ -165,12 +167,18 @@ class Scene:
         match part:
             case "head" if base:
                 paint = self.paint(base)
-                return replace(paint, fill=paint.stroke, stroke=None, dash=())
+                return replace(paint, fill=paint.stroke, stroke=None, dash=(), hatch="")
             case "rim" if base:
-                return replace(self.paint(base), fill=None)
+                return replace(self.paint(base), fill=None, hatch="")
             case "band" if base:
                 return self.paint(base)
-            case "top" | "side" | "deep" if base:
+            case "top" | "side" if base:    # one light, from above and in front
+                paint, veil = self.paint(base), self.sheet.get(part)
+                if veil is None or veil.fill is None:
+                    return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
+                return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
+                               hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
+            case "deep" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=_inked(paint.fill, part))
             case "grid" if base:
@@ -181,15 +189,27 @@ class Scene:
         raise LookupError(f"the style has no role {role!r}")
 
 
-INK = {"top": 0.55, "side": 1.45, "deep": 1.8}
-"""How much of a face's colour lies on paper, of what lies on the front: one light, from above and in front."""
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid")
+"""What a role may end in without being in the sheet."""
+INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.55, 0.98)}
+"""How much of its colour lies on a face, of what lies on the front, and the light it gets."""
 
 
 def _inked(fill: str | None, part: str) -> str | None:
     """A lighter or a fuller shade of the same hue."""
     if fill is None:
         return None
-    return "#" + "".join(f"{max(0, round(255 - INK[part] * (255 - int(fill[i:i + 2], 16)))):02x}" for i in (1, 3, 5))
+    ink, light = INK[part]
+    faces = (max(0.0, 255 - ink * (255 - int(fill[i:i + 2], 16))) * light for i in (1, 3, 5))
+    return "#" + "".join(f"{round(face):02x}" for face in faces)
+
+
+def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
+    """`part` of the one colour and the rest of the other; the one alone where there is no other."""
+    if fill is None or other is None:
+        return fill
+    pairs = [(int(fill[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve

@@ -9,14 +9,11 @@ the depth.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from archviz.ir import TensorSpec
 from archviz.style import Style
-
-Law = Callable[[float], float]
-
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -42,20 +39,29 @@ class Volume:
         return self.kind, self.height_of, self.depth_of, self.thick_of
 
 
+@dataclass(frozen=True, slots=True)
+class Law:
+    """How a drawn length follows from a size, 0 at 0."""
+
+    name: str
+    power: float = 1.0
+
+    def __call__(self, n: float) -> float:
+        return math.log1p(n) if self.name == "log" else math.pow(n, self.power)
+
+
 def law(written: str) -> Law:
-    """``"log"``, ``"linear"`` or ``"power 0.55"`` as a function of a size, 0 at 0.  Raises `ValueError` for others."""
+    """``"log"``, ``"linear"`` or ``"power 0.55"``.  Raises `ValueError` for others."""
     word, _, exponent = written.partition(" ")
-    if word == "log" and not exponent:
-        return math.log1p
-    if word == "linear" and not exponent:
-        return float
+    if word in ("log", "linear") and not exponent:
+        return Law(word)
     if word == "power":
         try:
             power = float(exponent)
         except ValueError:
             power = 0.0
         if 0 < power <= 3:
-            return lambda n: math.pow(n, power)
+            return Law(word, power)
     raise ValueError("must be log, linear, or power and an exponent from 0 to 3 (power 0.55)")
 
 

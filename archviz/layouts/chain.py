@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from archviz.ir import Edge, Graph, NodeId
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts.layered import layered
 
+WRAPS = False   # there is one row; what is too long is for the form to draw smaller
 SLICES = 6      # of a slanted outline, each a rectangle
 
 
@@ -38,9 +40,18 @@ class Block:
     def places(self) -> list[Place]:
         return [Place(p.x + self.x, p.y + self.y, p.width, p.height) for p in (*self.solid, *self.soft)]
 
+    @cached_property
+    def left(self) -> float:
+        """From its x to its left end, labels included."""
+        return min(p.x for p in (*self.solid, *self.soft))
+
+    @cached_property
+    def _right(self) -> float:
+        return max(p.x + p.width for p in (*self.solid, *self.soft))
+
     @property
     def right(self) -> float:
-        return self.x + max(p.x + p.width for p in self.solid)
+        return self.x + self._right
 
 
 def chain(
@@ -87,6 +98,8 @@ def _block(run: Sequence[NodeId], sizes: Mapping[NodeId, Size], tuck: float) -> 
         left, top = x - size.back[0] / 2, sunk - (size.height + size.back[1]) / 2
         at[key] = (left, top)
         solid += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size)]
+        if size.back[0] > 2 * size.width:       # a label beside a slender rod is taken for one on it
+            solid.append(Place(left + size.width, top + size.back[1], size.back[0], size.height - size.back[1]))
         tucked += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size, tuck)]
         soft += [Place(left + p.x, top + p.y, p.width, p.height) for p in size.parts]
         x, sunk = x + size.width, sunk + size.rise
@@ -222,8 +235,10 @@ class _Plan:
     def _push(self, block: Block, placed: Iterable[Block], least: float) -> None:
         """As far left as outlines and labels allow."""
         x = least - block.enter if least > -math.inf else 0.0
-        for other in placed:
-            x = max(x, clearance(other, block, self.spacing))
+        reach = self.spacing["along"] - block.left
+        for other in sorted(placed, key=lambda other: -other.right):
+            if other.right + reach > x:
+                x = max(x, clearance(other, block, self.spacing))
         block.x = x
 
     def _row(self, branch: _Branch, above: bool, placed: list[Block]) -> None:
@@ -274,7 +289,7 @@ class _Plan:
             before = spine[i - 1] if i else None
             if before is None or levels[i - 1] == level:
                 block.y = axis[level]
-                self._push(block, [b for b in placed if b.y == block.y], -math.inf)
+                self._push(block, placed, -math.inf)
                 if i > 1 and levels[i - 2] > level:     # its labels clear of the line that leads up
                     line, low = self._bottom(spine[i - 1].nodes[0])[0], [p.x for p in block.soft if p.y > 0]
                     block.x = max(block.x, line + s["beside"] + 1.0 - min(low, default=0.0))
@@ -363,7 +378,9 @@ def clearance(left: Block, right: Block, spacing: Mapping[str, float]) -> float:
                 py, qy = p.y + left.y, q.y + right.y
                 if py < qy + q.height + margin and qy < py + p.height + margin:
                     least = max(least, left.x + p.x + p.width + spacing[gap] - q.x)
-    # Volumes do not pass each other, even where one would fit below the other.
+    if left.y != right.y:
+        return least
+    # Volumes of one row do not pass each other, even where one would fit below the other.
     return max(least, left.x + left.leave + spacing["along"] / 2 - right.enter)
 
 
