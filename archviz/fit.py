@@ -113,8 +113,8 @@ def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
 
 
 def scale(graph: Graph, alike: bool = False) -> list[set[NodeId]]:
-    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block (unless all are to
-    be drawn alike), then the rest.
+    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block (unless all are
+    to be drawn `alike`), then the rest.
 
     Modules of one class at one depth open together, so that like is drawn like.
     """
@@ -152,7 +152,8 @@ def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> _Tr
         if ready and judge.fits(opened | ready):
             opened |= ready
             continue
-        for key in sorted(ready)[:0 if judge.alike else 1]:  # like is drawn like, but where it cannot be, one stands for all
+        # like is drawn like, but where it cannot be, one stands for all
+        for key in sorted(ready)[: 0 if judge.alike else 1]:
             if len(ready) > 1 and judge.fits(opened | {key}):
                 opened.add(key)
     return judge.best(opened)

@@ -156,9 +156,9 @@ class Scene:
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front and
-        its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill, as
-        strong as it is opaque); a ``deep`` band is fuller still, ``hidden`` edges are thin and dashed, a ``grid`` is thin.
-        Raises `LookupError` for any other role.
+        its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill,
+        as strong as it is opaque); a ``deep`` band is fuller still, ``hidden`` edges are thin and dashed, a ``grid`` is
+        thin.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:

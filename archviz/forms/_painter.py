@@ -3,9 +3,10 @@
 In: axis-parallel boxes in space.  Out: their order, the farthest first.  Imports nothing of ours.
 
 The eye looks from the right, from above and from in front.  Between two boxes that do not meet lies a plane parallel to
-the axes, and the one on the eye's side of it is in front (as in Newell, Newell and Sancha, 1972).  Where one is nearer along
-one axis and farther along another, no line of sight meets both.
+the axes, and the one on the eye's side of it is in front (as in Newell, Newell and Sancha, 1972).  Where one is nearer
+along one axis and farther along another, no line of sight meets both.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,12 +26,12 @@ class Solid:
 
 
 def painters_order(solids: Sequence[Solid], back: tuple[float, float] = (0.7, 0.7)) -> list[int]:
-    """Indices into `solids`, each after those it hides.  `back` is how one unit of depth shifts the picture, right and up.
+    """Indices into `solids`, each after those it hides; one unit of depth shifts the picture by `back`, right and up.
 
     Equal ones stay in their order.  Boxes that hide each other in a circle, which no order can draw, are taken as they
     come.
     """
-    hides: list[list[int]] = [[] for _ in solids]       # i is before (farther than) each of hides[i]
+    hides: list[list[int]] = [[] for _ in solids]  # i is before (farther than) each of hides[i]
     waiting = [0] * len(solids)
     for i, a in enumerate(solids):
         for j in range(i + 1, len(solids)):
@@ -46,7 +47,7 @@ def painters_order(solids: Sequence[Solid], back: tuple[float, float] = (0.7, 0.
     order: list[int] = []
     done = [False] * len(solids)
     while len(order) < len(solids):
-        if not ready:       # a circle
+        if not ready:  # a circle
             heappush(ready, min(i for i, finished in enumerate(done) if not finished))
         i = heappop(ready)
         if done[i]:

@@ -2,28 +2,31 @@
 
 In: a graph, a style.  Out: a `Plan`.  May import ir, style, text, naming, labels and the other files of this folder.
 
-A *block* is a run of volumes of one resolution that abut, with the pooling slab on its last face.  Numbers stand once per
-change: channels below a block, height and width where the resolution is new, kernel and stride at the arrow.
+A *block* is a run of volumes of one resolution that abut, with the pooling slab on its last face.  Numbers stand once
+per change: channels below a block, height and width where the resolution is new, kernel and stride at the arrow.
 """
+
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from archviz import text
 from archviz.forms._volumes import Scale, Volume
 from archviz.ir import Graph, Node, NodeId, own_repeat, skips
-from archviz.labels import looks
+from archviz.labels import Look, looks
 from archviz.layouts import Place
 from archviz.naming import titles
 from archviz.scene import Point
 from archviz.style import Style
 
-SEVERAL = 4         # copies of one layer are drawn one by one up to here
+SEVERAL = 4  # copies of one layer are drawn one by one up to here
 ELEMENTWISE = frozenset({"act", "softmax", "norm"})
-GAP = 1.6           # between an edge and the number beside it
+Anchor = Literal["start", "middle", "end"]
+GAP = 1.6  # between an edge and the number beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Label:
     y: float
     string: str
     role: str
-    anchor: str
+    anchor: Anchor
     box: Place
     rotate: float = 0.0
 
@@ -91,12 +94,13 @@ def plan(graph: Graph, style: Style) -> Plan:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
         if seen[node.id].glyph:
             p.glyphs.add(node.id)
-        elif node.kind == "output":     # an arrow that leads out; its name where there are several
+        elif node.kind == "output":  # an arrow that leads out; its name where there are several
             line, role = seen[node.id].lines[0]
             size, several = style.roles[role].size, sum(n.kind == "output" for n in graph.nodes) > 1
             wide = text.width(line, size, style.roles[role].weight) if several else 0.0
             p.ports[node.id] = (wide, size * 1.2 if several else 0.0)
-            p.labels[node.id] = [Label(2.0, size * 0.95, line, role, "start", Place(2.0, 0.0, wide, size * 1.2))] if several else []
+            if several:
+                p.labels[node.id] = [Label(2.0, size * 0.95, line, role, "start", Place(2.0, 0.0, wide, size * 1.2))]
         else:
             volume = scale.volume(node.out[0] if node.out else None)
             if node.kind in ("pool", *ELEMENTWISE) and volume.kind != "rod":
@@ -105,7 +109,7 @@ def plan(graph: Graph, style: Style) -> Plan:
             times = own_repeat(graph, node)
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
     _abut(graph, p)
-    _name(graph, p, style)
+    _name(graph, p, style, seen)
     return p
 
 
@@ -157,29 +161,29 @@ def _joins(graph: Graph, p: Plan, before: NodeId, node: Node) -> bool:
 # ------------------------------------------------------------------------------------------------ words and numbers
 
 
-def _name(graph: Graph, p: Plan, style: Style) -> None:
+def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)
     named = _frames(graph, p)
     before: tuple[str, int | None, int | None, int | None] | None = None
-    seen: set[tuple[str, int | None, int | None, int | None]] = set()
+    told: set[tuple[str, int | None, int | None, int | None]] = set()
     kernels: dict[str, str] = {}
     row = 0
     for block in p.blocks:
         main = [key for key in block if graph.by_id[key].kind not in ("pool", *ELEMENTWISE)]
         if not main:
             if graph.by_id[block[0]].kind in ELEMENTWISE:
-                continue        # a slab between two blocks has nothing to say that they do not
+                continue  # a slab between two blocks has nothing to say that they do not
             main = block
         labels = _Labels(p, style, main)
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat) if frame else ""
         if not frame:
-            title = _own(graph, main[0], names, style) if len(main) == 1 else _range(graph, main)
+            title = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
         volume = p.volumes[main[0]]
         names_in = style.sizes["rows"]
-        told = volume.extent in seen if not names_in else volume.extent == before
-        seen.add(volume.extent)
-        if volume.kind != "rod" and not told:
+        known = volume.extent in told if not names_in else volume.extent == before
+        told.add(volume.extent)
+        if volume.kind != "rod" and not known:
             labels.around(first=before is None or volume.depth_of not in (None, volume.height_of))
         before = volume.extent if volume.kind != "rod" else before
         labels.below(title if names_in or not labels.wide(title) else "", row)
@@ -220,14 +224,14 @@ def _frames(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
     found = {}
     for i, block in enumerate(p.blocks):
         own = [frame for frame in graph.by_id[block[0]].scope if set(holds[frame]) == {i}]
-        whole = [frame for frame in own
-                 if all(frame in graph.by_id[key].scope for key in block if graph.by_id[key].kind not in ("pool", "act"))]
+        heavy = [graph.by_id[key] for key in block if graph.by_id[key].kind not in ("pool", "act")]
+        whole = [frame for frame in own if all(frame in node.scope for node in heavy)]
         if whole:
             found[block[0]] = whole[0]
     return found
 
 
-def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style) -> str:
+def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, look: Look) -> str:
     """What one layer is called: its attribute, if that says something, or what it does."""
     node = graph.by_id[key]
     times = own_repeat(graph, node)
@@ -236,20 +240,19 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style) -
     own = key.split("@")[0].rsplit(".", 1)[-1]
     if "/" not in own and not own.isdigit() and ":" not in own:
         return _titled(text.clean(own), times if times > SEVERAL else 1)
-    words = looks(graph, style)[key].lines
-    if node.kind in ("conv", "upconv", "linear") or not words:
-        return ""       # the kind is in the legend, the numbers are below
-    return text.clean(words[0][0].split(", ")[0])
+    if node.kind in ("conv", "upconv", "linear") or not look.lines:
+        return ""  # the kind is in the legend, the numbers are below
+    return text.clean(look.lines[0][0].split(", ")[0])
 
 
 def _range(graph: Graph, keys: Sequence[NodeId]) -> str:
     """``conv3–5`` for layers of the model itself; those inside a module are named by their frame."""
     if any(graph.by_id[key].scope for key in keys):
         return ""
-    found = [re.fullmatch(r"(.*?)(\d+)", text.clean(key.split("@")[0])) for key in keys]
-    if any(match is None or "/" in match[1] or match[1] != found[0][1] for match in found if found[0]):  # type: ignore[index]
+    found = [match for key in keys if (match := re.fullmatch(r"([^/]*?)(\d+)", text.clean(key.split("@")[0])))]
+    if len(found) < len(keys) or len({match[1] for match in found}) > 1:
         return ""
-    return f"{found[0][0]}–{found[-1][2]}" if found[0] and found[-1] else ""
+    return f"{found[0][0]}–{found[-1][2]}"
 
 
 def _kernel(node: Node) -> tuple[str, tuple[float, ...]]:
@@ -276,10 +279,19 @@ class _Labels:
         self.volume, self.last = p.volumes[main[0]], p.volumes[main[-1]]
         self.width = sum(p.edges(key)[0][0] for key in main)
         self.rise = sum(p.edges(key)[0][1] for key in main)
-        self.new = False        # of another resolution than the block before
-        self.low = False        # the width stands at the corner, as the edge is too short for it
+        self.new = False  # of another resolution than the block before
+        self.low = False  # the width stands at the corner, as the edge is too short for it
 
-    def _add(self, key: NodeId, x: float, y: float, string: str, role: str, anchor: str = "middle", rotate: float = 0.0) -> None:
+    def _add(
+        self,
+        key: NodeId,
+        x: float,
+        y: float,
+        string: str,
+        role: str,
+        anchor: Anchor = "middle",
+        rotate: float = 0.0,
+    ) -> None:
         paint = self.style.roles[role]
         wide, high = text.width(string, paint.size, paint.weight), paint.size
         left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
@@ -308,7 +320,7 @@ class _Labels:
             wide = self.p.edges(key)[0][0]
             channels: int | str | None = v.channels
             if v.thick_of is not None:
-                channels = f"{channels}@{v.thick_of}" if self.new else channels     # so many frames
+                channels = f"{channels}@{v.thick_of}" if self.new else channels  # so many frames
             if runs and runs[-1][2] == str(channels):
                 runs[-1] = (runs[-1][0], x + wide, str(channels))
             else:
@@ -320,7 +332,7 @@ class _Labels:
                 continue
             half = text.width(string, number) / 2
             middle = max((a + b) / 2, row_end + half + 1.5)
-            if self.low:        # make room for what stands at the corner
+            if self.low:  # make room for what stands at the corner
                 middle = min(middle, self.width - half - 3.0)
             row_end = middle + half
             self._add(first, middle, y, string, "number")
@@ -336,14 +348,15 @@ class _Labels:
         number = self.style.roles["number"].size
         v, self.new = self.volume, True
         if v.height_of is not None and (first or v.depth_of is None):
-            middle = 0.5 if first else 0.84     # below the arrow and what stands above it
+            middle = 0.5 if first else 0.84  # below the arrow and what stands above it
             self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None:
             last, string = self.main[-1], str(v.depth_of)
             along, down, back = self.p.edges(last)
             angle = math.atan2(-back[1], back[0])
             off, wide = number * 0.9 + 1.2, text.width(string, number)
-            x, y = along[0] + back[0] / 2 + off * math.sin(angle), down[1] + along[1] + back[1] / 2 + off * math.cos(angle)
+            x = along[0] + back[0] / 2 + off * math.sin(angle)
+            y = down[1] + along[1] + back[1] / 2 + off * math.cos(angle)
             self.low = back[0] < wide * math.cos(angle) + 4 * off
             if self.low:
                 x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
@@ -353,6 +366,6 @@ class _Labels:
         """Kernel and stride above the arrow that enters `block`."""
         number = self.style.roles["number"].size
         along, down, back = self.p.edges(block[0])
-        axis = (down[1] + back[1]) / 2      # the axis runs through the centres of the faces, not through the front's
+        axis = (down[1] + back[1]) / 2  # the axis runs through the centres of the faces, not through the front's
         for i, line in enumerate(reversed(lines)):
             self._add(block[0], -self.style.sizes["arrow"] - 1.0, axis - 2.6 - i * number * 1.05, line, "number", "end")

@@ -3,9 +3,10 @@
 In: a `TensorSpec`, a style.  Out: a `Volume` in printed points.  May import ir, style.
 
 A feature map is a cuboid: its face from height × width, its thickness from the channels.  A sequence of N tokens is a
-flat sheet, N high and d deep; a signal of L samples a strip, L high and as thick as it has channels; a vector a rod along
-the depth.
+flat sheet, N high and d deep; a signal of L samples a strip, L high and as thick as it has channels; a vector a rod
+along the depth.
 """
+
 from __future__ import annotations
 
 import math
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from archviz.ir import TensorSpec
 from archviz.style import Style
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -76,7 +78,7 @@ def projection(written: str) -> tuple[str, float, float]:
         angle = factor = 0.0
     if word == "cabinet" and 5 <= angle <= 85 and 0 < factor <= 1:
         return "cabinet", angle, factor
-    raise ValueError("must be isometric, or cabinet with an angle from 5 to 85 and a depth from 0 to 1 (cabinet 45 0.4)")
+    raise ValueError("must be isometric, or cabinet with an angle from 5 to 85 and a depth up to 1 (cabinet 45 0.4)")
 
 
 class Scale:
@@ -116,14 +118,35 @@ class Scale:
         if "H" in size and "W" in size:
             deep = size.get("D", size.get("T"))
             if deep is not None:
-                return Volume("clip", max(self._extent(deep) * 0.5, s["thinnest"]), self._extent(size["H"]),
-                              self._extent(size["W"]), channels, size["H"], size["W"], deep)
-            return Volume("map", self._thickness(channels or 1), self._extent(size["H"]), self._extent(size["W"]), channels,
-                          size["H"], size["W"])
+                return Volume(
+                    "clip",
+                    max(self._extent(deep) * 0.5, s["thinnest"]),
+                    self._extent(size["H"]),
+                    self._extent(size["W"]),
+                    channels,
+                    size["H"],
+                    size["W"],
+                    deep,
+                )
+            return Volume(
+                "map",
+                self._thickness(channels or 1),
+                self._extent(size["H"]),
+                self._extent(size["W"]),
+                channels,
+                size["H"],
+                size["W"],
+            )
         length = size.get("L", size.get("W", size.get("H", 1)))
         if axes.index("C") > axes.index("L") if "L" in size and "C" in size else False:
-            return Volume("sheet", s["sheet"], self._extent(length), self._length(channels or 1) * 1.4,
-                          height_of=length, depth_of=channels)
+            return Volume(
+                "sheet",
+                s["sheet"],
+                self._extent(length),
+                self._length(channels or 1) * 1.4,
+                height_of=length,
+                depth_of=channels,
+            )
         return Volume("signal", self._thickness(channels or 1), self._extent(length), s["strip"], channels, length)
 
 

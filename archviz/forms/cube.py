@@ -6,27 +6,27 @@ scene, the types of layouts and the other files of this folder.
 Convolutions of one resolution abut; an activation is a darker band, a normalisation a thin line, pooling a slab on the
 face; a vector is a rod.  Sizes stand where they change: channels below, height and width along the edges.
 """
+
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archviz import text
 from archviz.forms import Option
-from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._painter import Solid, painters_order
+from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
 from archviz.layouts import Frame, Layout, Place, Route, Size
-from archviz.scene import Circle, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
+from archviz.scene import Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
 
-SMALL = 20.0    # points: on a lower volume, dashed lines at the back are only noise
-ALIKE = True    # modules of one class are all open or all closed
-STEPS = 22      # sizes in which a figure is tried
-STEP = 0.92     # each so much smaller than the one before
-CLOSE = 0.6      # of the usual gaps, where nothing else fits
+SMALL = 20.0  # points: on a lower volume, dashed lines at the back are only noise
+ALIKE = True  # modules of one class are all open or all closed
+STEPS = 22  # sizes in which a figure is tried
+STEP = 0.92  # each so much smaller than the one before
+CLOSE = 0.6  # of the usual gaps, where nothing else fits
 SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
 
 
@@ -49,7 +49,7 @@ def variants(style: Style) -> tuple[Style, ...]:
     close together, without kernels' sizes and without names that are wider than their volumes.
     """
     s = style.sizes
-    scaled = [{key: value * STEP ** i if key in SCALED else value for key, value in s.items()} for i in range(STEPS)]
+    scaled = [{key: value * STEP**i if key in SCALED else value for key, value in s.items()} for i in range(STEPS)]
     tried = [sizes | {"rows": rows} for sizes in scaled for rows in (1.0, 2.0)]
     tried.append(scaled[-1] | {"rows": 0.0, "along": s["along"] * CLOSE, "beside": s["beside"] * CLOSE})
     return tuple(replace(style, sizes=sizes) for sizes in tried)
@@ -68,15 +68,19 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
             found[node.id] = Size(wide, high, parts=labels)
         else:
             along, down, back = drawn.edges(node.id)
-            found[node.id] = Size(along[0], down[1], back=back, rise=along[1], abuts=node.id in drawn.abutting, parts=labels)
+            found[node.id] = Size(
+                along[0], down[1], back=back, rise=along[1], abuts=node.id in drawn.abutting, parts=labels
+            )
     return found
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """The frames that a brace marks: what repeats, and what holds several blocks."""
     size, s = style.roles["name"].size, style.sizes
-    return {key: Frame(text.width(title, size, "bold"), bar=s["brace"] + size * s["leading"] + 1.0)
-            for key, title in plan(graph, style).braces.items()}
+    return {
+        key: Frame(text.width(title, size, "bold"), bar=s["brace"] + size * s["leading"] + 1.0)
+        for key, title in plan(graph, style).braces.items()
+    }
 
 
 # ------------------------------------------------------------------------------------------------ drawing
@@ -90,8 +94,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         if node.id in drawn.volumes:
             solids.append(_solid(drawn, node.id, layout.nodes[node.id]))
             keys.append(node.id)
-    marks: list[Mark] = [_volume(graph.by_id[keys[i]], drawn, layout.nodes[keys[i]], style)
-                         for i in painters_order(solids, drawn.depth)]
+    marks: list[Mark] = [
+        _volume(graph.by_id[keys[i]], drawn, layout.nodes[keys[i]], style) for i in painters_order(solids, drawn.depth)
+    ]
     drawn_kernels: list[Mark] = []
     for route in layout.routes:
         drawn_kernels += _rays(graph, drawn, layout, route, style)
@@ -106,7 +111,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             marks.append(Group(_glyph(node.kind, layout.nodes[node.id], role, style), role, node.id, title=_tip(node)))
         elif node.id in drawn.ports:
             place = layout.nodes[node.id]
-            marks.append(Group(_written(drawn.labels[node.id], place), "port", node.id, title=_tip(node)))
+            marks.append(Group(_written(drawn.labels.get(node.id, ()), place), "port", node.id, title=_tip(node)))
     for key, title in drawn.braces.items():
         marks.append(_brace(key, title, layout.frames[key], style))
     return tuple(marks)
@@ -153,8 +158,10 @@ def _lattice(c: Cuboid, role: str, side: bool) -> list[Mark]:
 
 
 def _written(labels: Sequence[Label], place: Place) -> tuple[Text, ...]:
-    return tuple(Text(place.x + label.x, place.y + label.y, label.string, label.role, label.anchor, label.rotate)
-                 for label in labels)
+    return tuple(
+        Text(place.x + label.x, place.y + label.y, label.string, label.role, label.anchor, label.rotate)
+        for label in labels
+    )
 
 
 def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style) -> list[Mark]:
@@ -169,8 +176,10 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
         ends = (target.at(0, 0, 0.36), target.at(0, 0, 0.64), target.at(0, 1, 0.36), target.at(0, 1, 0.64))
         starts = (source.at(1, 0, 0), source.at(1, 0, 1), source.at(1, 1, 0), source.at(1, 1, 1))
         # to the upper edge of the rod: its left side is turned away
-        return [Path((("M", start), ("L", (end[0], max(end[1], ends[1][1])))), "ray")
-                for start, end in zip(starts, (ends[0], ends[1], ends[0], ends[1]), strict=True)]
+        return [
+            Path((("M", start), ("L", (end[0], max(end[1], ends[1][1])))), "ray")
+            for start, end in zip(starts, (ends[0], ends[1], ends[0], ends[1]), strict=True)
+        ]
     kernel = drawn.kernels.get(route.dst)
     if kernel is None or a.height_of is None:
         return []
@@ -180,15 +189,21 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     wide = max(min(kernel[-1] / (a.depth_of or kernel[-1]), 1.0), 3.0 / max(a.depth, 3.0), 0.08)
     if high > 0.6 or wide > 0.9:
         return []
-    words = [Place(layout.nodes[key].x + label.box.x, layout.nodes[key].y + label.box.y, label.box.width, label.box.height)
-             for key, labels in drawn.labels.items() for label in labels]
+    words = []
+    for key, labels in drawn.labels.items():
+        x, y = layout.nodes[key].x, layout.nodes[key].y
+        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
     front = 0.5 - wide / 2
-    for top in (0.2, 0.8 - high):       # above the arrow, or below it, where no label is in the way
-        corners = [source.at(1, v, w) for v, w in ((top, front), (top, front + wide), (top + high, front + wide),
-                                                   (top + high, front))]
+    for top in (0.2, 0.8 - high):  # above the arrow, or below it, where no label is in the way
+        corners = [
+            source.at(1, v, w)
+            for v, w in ((top, front), (top, front + wide), (top + high, front + wide), (top + high, front))
+        ]
         at = target.at(0, min(max(_share(target, corners), 0.08), 0.9), 0)
         up, bottom = min(at[1], corners[1][1]), max(at[1], corners[2][1])
-        if not any(p.x < at[0] and corners[1][0] < p.x + p.width and p.y < bottom and up < p.y + p.height for p in words):
+        if not any(
+            p.x < at[0] and corners[1][0] < p.x + p.width and p.y < bottom and up < p.y + p.height for p in words
+        ):
             return [polygon(corners, "kernel"), *(Path((("M", corner), ("L", at)), "ray") for corner in corners[1:3])]
     return []
 
@@ -207,7 +222,9 @@ def _cuboid(drawn: Plan, key: NodeId, layout: Layout) -> Cuboid:
 def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
     high, paint = style.sizes["brace"], style.roles["name"]
     left, right, y = place.x + 1.0, place.x + place.width - 1.0, place.y
-    line = Path((("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), "brace")
+    line = Path(
+        (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), "brace"
+    )
     label = Text(place.x + place.width / 2, y + high + paint.size, title, "name", "middle")
     return Group((line, label), "frame", key)
 
@@ -251,11 +268,6 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         if name not in entries:
             band = (0.35, 0.6, "norm band") if fused == "norm" else (0.5, 1.0, f"{role} deep")
             entries[name] = solid(role, (band,))
-    if skips(graph) and any(drawn.glyphs) and (name := style.captions.get("edge skip")):
-        entries[name] = (Link(((0.0, high / 2), (wide, high / 2)), "edge skip", head=s["arrow"]),)
+    if skips(graph) and any(drawn.glyphs) and (skipping := style.captions.get("edge skip")):
+        entries[skipping] = (Link(((0.0, high / 2), (wide, high / 2)), "edge skip", head=s["arrow"]),)
     return list(entries.items())
-
-
-def slope(back: Point) -> float:
-    """Degrees by which an edge into the depth rises on the page."""
-    return math.degrees(math.atan2(-back[1], back[0]))

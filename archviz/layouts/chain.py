@@ -8,126 +8,39 @@ All volumes of a row are centred on one axis, so that arrows run straight from t
 Neighbours come as close as their outlines and labels allow.  A graph that is no chain with branches is laid out by
 `layered`.
 """
+
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from archviz.ir import Edge, Graph, NodeId
 from archviz.layouts import Frame, Layout, Place, Route, Size
+from archviz.layouts._blocks import Block, blocks_of, clearance
 from archviz.layouts.layered import layered
 
-WRAPS = False   # there is one row; what is too long is for the form to draw smaller
-SLICES = 6      # of a slanted outline, each a rectangle
-
-
-@dataclass
-class Block:
-    """Nodes that touch each other, on an axis at v = 0; `at` says where the front face of each begins."""
-
-    nodes: tuple[NodeId, ...]
-    at: dict[NodeId, tuple[float, float]]
-    solid: list[Place]              # its outline in slices
-    tucked: list[Place]             # and without what the next block may cover
-    soft: list[Place]               # its labels
-    enter: float                    # the left end of its outline on the axis
-    leave: float                    # the centre of its last face
-    x: float = 0.0
-    y: float = 0.0
-
-    def places(self) -> list[Place]:
-        return [Place(p.x + self.x, p.y + self.y, p.width, p.height) for p in (*self.solid, *self.soft)]
-
-    @cached_property
-    def left(self) -> float:
-        """From its x to its left end, labels included."""
-        return min(p.x for p in (*self.solid, *self.soft))
-
-    @cached_property
-    def _right(self) -> float:
-        return max(p.x + p.width for p in (*self.solid, *self.soft))
-
-    @property
-    def right(self) -> float:
-        return self.x + self._right
+WRAPS = False  # there is one row; what is too long is for the form to draw smaller
 
 
 def chain(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "right", limit: float = math.inf,
+    graph: Graph,
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    direction: str = "right",
+    limit: float = math.inf,
 ) -> Layout:
     """Lay `graph` out as a chain of volumes; `frames` are those to be marked by a brace below.
 
     spacing: along (between two outlines), beside (around labels), row (between rows), track (between skip lines), tuck
     (how far a volume may stand before the side of the one before it, 0 to 1).
     """
-    blocks = _blocks(graph, sizes, spacing)
+    blocks = blocks_of(graph, sizes, spacing)
     plan = _Plan(graph, blocks, sizes, spacing)
     if not plan.regular():
         return _layered(graph, blocks, sizes, frames, spacing)
     return plan.around(frames) if direction == "down" and plan.levels() else plan.layout(frames)
-
-
-# ------------------------------------------------------------------------------------------------ blocks
-
-
-def _blocks(graph: Graph, sizes: Mapping[NodeId, Size], spacing: Mapping[str, float]) -> list[Block]:
-    runs: list[list[NodeId]] = []
-    ends: dict[NodeId, list[NodeId]] = {}
-    for node in graph.nodes:
-        before = next((e.src for e in graph.incoming[node.id] if e.src in ends), None) if sizes[node.id].abuts else None
-        run = ends.pop(before) if before is not None else []
-        if not run:
-            runs.append(run)
-        run.append(node.id)
-        ends[node.id] = run
-    return [_block(run, sizes, spacing["tuck"]) for run in runs]
-
-
-def _block(run: Sequence[NodeId], sizes: Mapping[NodeId, Size], tuck: float) -> Block:
-    """Volumes side by side, the centres of their faces on the axis."""
-    at: dict[NodeId, tuple[float, float]] = {}
-    solid: list[Place] = []
-    tucked: list[Place] = []
-    soft: list[Place] = []
-    x, sunk = 0.0, -sum(sizes[key].rise for key in run) / 2
-    for key in run:
-        size = sizes[key]
-        left, top = x - size.back[0] / 2, sunk - (size.height + size.back[1]) / 2
-        at[key] = (left, top)
-        solid += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size)]
-        if size.back[0] > 2 * size.width:       # a label beside a slender rod is taken for one on it
-            solid.append(Place(left + size.width, top + size.back[1], size.back[0], size.height - size.back[1]))
-        tucked += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size, tuck)]
-        soft += [Place(left + p.x, top + p.y, p.width, p.height) for p in size.parts]
-        x, sunk = x + size.width, sunk + size.rise
-    enter = min((p.x for p in solid if p.y <= 0.0 <= p.y + p.height), default=0.0)
-    return Block(tuple(run), at, solid, tucked, soft, enter, x)
-
-
-def outline(size: Size, tuck: float = 0.0) -> list[Place]:
-    """The outline of a volume in upright slices, relative to the top left corner of its front face."""
-    (bx, by), w, h = size.back, size.width, size.height
-    if bx <= 0:
-        return [Place(0.0, min(0.0, size.rise), w, h + abs(size.rise))]
-    wide = w + bx
-    slices = []
-    for i in range(SLICES):
-        a, b = wide * i / SLICES, wide * (i + 1) / SLICES
-        top = min(_edge(a, w, bx, size.rise, by, first="back"), _edge(b, w, bx, size.rise, by, first="back"))
-        low = h + max(_edge(a, w, bx, size.rise, by, first="along"), _edge(b, w, bx, size.rise, by, first="along"))
-        face = w + bx / 2       # what lies behind the centre of the side may be covered, as far as `tuck` says
-        a, b = (v if v <= face else face + (v - face) * (1 - tuck) for v in (a, b))
-        slices.append(Place(a, top, b - a, low - top))
-    return slices
-
-
-def _edge(x: float, w: float, bx: float, rise: float, by: float, first: str) -> float:
-    """The height of a path of two edges at `x`: into the depth and then along, or the other way round."""
-    (n1, d1), (n2, d2) = ((bx, by), (w, rise)) if first == "back" else ((w, rise), (bx, by))
-    return d1 * x / n1 if x <= n1 and n1 > 0 else d1 + d2 * (x - n1) / max(n2, 1e-9)
 
 
 # ------------------------------------------------------------------------------------------------ rows
@@ -168,7 +81,7 @@ class _Plan:
         order = self._order()
         if order is None or not order:
             return False
-        longest: dict[int, tuple[int, int]] = {}        # to the end: how many nodes, and the next block
+        longest: dict[int, tuple[int, int]] = {}  # to the end: how many nodes, and the next block
         for i in reversed(order):
             best = max(self.after[i], key=lambda j: (longest[j][0], -j), default=-1)
             longest[i] = (len(self.blocks[i].nodes) + (longest[best][0] if best >= 0 else 0), best)
@@ -248,7 +161,7 @@ class _Plan:
         for i in branch.blocks:
             self._push(self.blocks[i], row, start.right + self.spacing["along"] if start and not row else -math.inf)
             row.append(self.blocks[i])
-        if start is None and branch.end:        # an input of its own stands just before what it joins
+        if start is None and branch.end:  # an input of its own stands just before what it joins
             shift = self.blocks[self.spine[branch.end - 1]].right - row[-1].right
             for block in row:
                 block.x += max(shift, 0.0)
@@ -269,8 +182,17 @@ class _Plan:
     def levels(self) -> list[int] | None:
         """How many skips pass over each block of the spine, where they are nested like the levels of a U."""
         rank = {block: i for i, block in enumerate(self.spine)}
-        passing = sorted({(rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges
-                          if rank.get(self.of[e.dst], 0) > rank.get(self.of[e.src], 0) + 1}) if not self.branches else []
+        passing = (
+            sorted(
+                {
+                    (rank[self.of[e.src]], rank[self.of[e.dst]])
+                    for e in self.edges
+                    if rank.get(self.of[e.dst], 0) > rank.get(self.of[e.src], 0) + 1
+                }
+            )
+            if not self.branches
+            else []
+        )
         nested = all(a < c and d < b for (a, b), (c, d) in zip(passing, passing[1:], strict=False))
         joints = all(self.sizes[self.blocks[self.spine[b]].nodes[0]].joint for _, b in passing)
         if len(passing) < 2 or not nested or not joints:
@@ -281,8 +203,10 @@ class _Plan:
         """Down on the left, a level for each resolution, and up on the right."""
         levels, s = self.levels() or [], self.spacing
         spine = [self.blocks[i] for i in self.spine]
-        above = [max(-p.y for block, at in zip(spine, levels, strict=True) if at == level for p in block.solid)
-                 for level in range(max(levels) + 1)]
+        above = [
+            max(-p.y for block, at in zip(spine, levels, strict=True) if at == level for p in block.solid)
+            for level in range(max(levels) + 1)
+        ]
         axis = {0: 0.0}
         placed: list[Block] = []
         for i, (block, level) in enumerate(zip(spine, levels, strict=True)):
@@ -290,17 +214,17 @@ class _Plan:
             if before is None or levels[i - 1] == level:
                 block.y = axis[level]
                 self._push(block, placed, -math.inf)
-                if i > 1 and levels[i - 2] > level:     # its labels clear of the line that leads up
+                if i > 1 and levels[i - 2] > level:  # its labels clear of the line that leads up
                     line, low = self._bottom(spine[i - 1].nodes[0])[0], [p.x for p in block.soft if p.y > 0]
                     block.x = max(block.x, line + s["beside"] + 1.0 - min(low, default=0.0))
-            elif level > levels[i - 1]:     # under the corner of the line that leads down to it
+            elif level > levels[i - 1]:  # under the corner of the line that leads down to it
                 offset = self._top(block.nodes[0], 0.25)[0] - block.x
                 block.x = max(p.x + p.width for p in before.places()) + s["beside"] + 1.0 - offset
                 if level not in axis:
                     reach = axis[level - 1] + s["glyph"] / 2 + s["along"] + above[level]
                     axis[level] = max(reach, self._below(block, placed))
                 block.y = axis[level]
-            else:                           # over the middle of what leads up to it
+            else:  # over the middle of what leads up to it
                 block.y = axis[level]
                 block.x = self._top(before.nodes[-1])[0] - self.sizes[block.nodes[0]].width / 2
             placed.append(block)
@@ -310,8 +234,16 @@ class _Plan:
     def _below(self, block: Block, placed: Iterable[Block]) -> float:
         """How far down `block` must stand to be clear of everything."""
         own = [*block.solid, *block.soft]
-        return max((p.y + p.height + self.spacing["beside"] - q.y for other in placed for p in other.places() for q in own
-                    if p.x < block.x + q.x + q.width and block.x + q.x < p.x + p.width), default=0.0)
+        return max(
+            (
+                p.y + p.height + self.spacing["beside"] - q.y
+                for other in placed
+                for p in other.places()
+                for q in own
+                if p.x < block.x + q.x + q.width and block.x + q.x < p.x + p.width
+            ),
+            default=0.0,
+        )
 
     # -------------------------------------------------------------------------------------------- lines
 
@@ -329,12 +261,14 @@ class _Plan:
         taken += [_span(route.points) for route in routes]
         for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
             # a line that comes down from another level enters the same face nearer to the front
-            entered = any(self.of[e.dst] == self.of[edge.src] and self.blocks[self.of[e.src]].y < self.blocks[self.of[e.dst]].y
-                          for e in self.edges)
-            a, b = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
-            y = min(p.y for p in taken if p.x <= b[0] + 2 and p.x + p.width >= a[0] - 2) - self.spacing["track"]
-            points = (a, (a[0], y), (b[0], y), b)
-            taken.append(Place(a[0], y, b[0] - a[0], 0.0))
+            here = self.of[edge.src]
+            entered = any(
+                self.of[e.dst] == here and self.blocks[self.of[e.src]].y < self.blocks[here].y for e in self.edges
+            )
+            start, end = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
+            y = min(p.y for p in taken if p.x <= end[0] + 2 and p.x + p.width >= start[0] - 2) - self.spacing["track"]
+            points = (start, (start[0], y), (end[0], y), end)
+            taken.append(Place(start[0], y, end[0] - start[0], 0.0))
             routes.append(Route(edge.src, edge.dst, points, skip=True))
         return routes
 
@@ -343,12 +277,12 @@ class _Plan:
         start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
         if abs(a.y - b.y) < 1e-6:
             return (start, end)
-        if self.of[edge.src] in self.spine and self.of[edge.dst] in self.spine:    # to another level of a U
+        if self.of[edge.src] in self.spine and self.of[edge.dst] in self.spine:  # to another level of a U
             if b.y > a.y:
                 top = self._top(edge.dst, 0.25)
                 return (start, (top[0], start[1]), top)
             return (self._top(edge.src), self._bottom(edge.dst))
-        if self.of[edge.dst] in self.spine:     # a branch comes back: from above or below
+        if self.of[edge.dst] in self.spine:  # a branch comes back: from above or below
             top = self._top(edge.dst) if a.y < b.y else self._bottom(edge.dst)
             return (start, (top[0], start[1]), top)
         turn = a.right + self.spacing["along"] / 3
@@ -366,24 +300,6 @@ class _Plan:
         return (block.x + x + size.width / 2, block.y + y + size.height + size.rise / 2)
 
 
-def clearance(left: Block, right: Block, spacing: Mapping[str, float]) -> float:
-    """The least x of `right` so that nothing of it touches `left`, which stands already."""
-    least = -math.inf
-    pairs = ((left.tucked, right.solid, "along"), (left.solid, right.soft, "beside"), (left.soft, right.solid, "beside"),
-             (left.soft, right.soft, "beside"))
-    margin = spacing["beside"] / 2
-    for mine, its, gap in pairs:
-        for p in mine:
-            for q in its:
-                py, qy = p.y + left.y, q.y + right.y
-                if py < qy + q.height + margin and qy < py + p.height + margin:
-                    least = max(least, left.x + p.x + p.width + spacing[gap] - q.x)
-    if left.y != right.y:
-        return least
-    # Volumes of one row do not pass each other, even where one would fit below the other.
-    return max(least, left.x + left.leave + spacing["along"] / 2 - right.enter)
-
-
 def _span(points: Sequence[tuple[float, float]]) -> Place:
     xs, ys = [p[0] for p in points], [p[1] for p in points]
     return Place(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
@@ -393,12 +309,19 @@ def _span(points: Sequence[tuple[float, float]]) -> Place:
 
 
 def finished(
-    graph: Graph, blocks: Sequence[Block], sizes: Mapping[NodeId, Size], routes: Sequence[Route],
-    frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    graph: Graph,
+    blocks: Sequence[Block],
+    sizes: Mapping[NodeId, Size],
+    routes: Sequence[Route],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
 ) -> Layout:
     """Everything moved so that it begins at the origin, with braces for the frames below."""
-    nodes = {key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
-             for block in blocks for key, (x, y) in block.at.items()}
+    nodes = {
+        key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
+        for block in blocks
+        for key, (x, y) in block.at.items()
+    }
     everything = [p for block in blocks for p in block.places()] + [_full(nodes[key], sizes[key]) for key in nodes]
     everything += [_span(route.points) for route in routes]
     left, top = min(p.x for p in everything), min(p.y for p in everything)
@@ -419,7 +342,11 @@ def _full(place: Place, size: Size) -> Place:
 
 
 def _braces(
-    graph: Graph, nodes: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], y: float,
+    graph: Graph,
+    nodes: Mapping[NodeId, Place],
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    y: float,
 ) -> dict[NodeId, Place]:
     """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
     found: dict[NodeId, Place] = {}
@@ -432,15 +359,20 @@ def _braces(
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
         middle, bar = (left + right) / 2, frames[key].bar
         row = y
-        while any(p.y < row + bar and row < p.y + p.height and p.x < middle + room / 2 and middle - room / 2 < p.x + p.width
-                  for p in found.values()):
+        while any(
+            p.y < row + bar and row < p.y + p.height and p.x < middle + room / 2 and middle - room / 2 < p.x + p.width
+            for p in found.values()
+        ):
             row += 1.0
         found[key] = Place(middle - room / 2, row, room, bar)
     return found
 
 
 def _layered(
-    graph: Graph, blocks: Sequence[Block], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+    graph: Graph,
+    blocks: Sequence[Block],
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
     spacing: Mapping[str, float],
 ) -> Layout:
     """Each block a box around its outline and labels, symmetric about its axis, laid out by `layered`."""
@@ -456,8 +388,11 @@ def _layered(
         reach[block.nodes[0]] = (left, half)
     heads = [replace(n, scope=()) for n in graph.nodes if of[n.id] == n.id]
     edges = {(of[e.src], of[e.dst]): e for e in graph.edges if of[e.src] != of[e.dst]}
-    flat = Graph(graph.name, tuple(heads), tuple(
-        Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())))
+    flat = Graph(
+        graph.name,
+        tuple(heads),
+        tuple(Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())),
+    )
     result = layered(flat, boxes, {}, spacing, "right")
     for block in blocks:
         place, (left, half) = result.nodes[block.nodes[0]], reach[block.nodes[0]]
