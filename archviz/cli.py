@@ -159,7 +159,7 @@ def run(o: argparse.Namespace) -> int:
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not o.verbose:
                 warnings.simplefilter("ignore")
-            graph = pipeline.read(o.model, o.arg, o.input, step)
+            graph = pipeline.read(o.model, o.arg, o.input, step, pipeline.weights(style))
         figure = pipeline.compile(graph, options, style, step)
         step("write")
         pipeline.save(figure, outputs, **({"dpi": o.dpi} if o.dpi else {}))

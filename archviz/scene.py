@@ -155,7 +155,8 @@ class Scene:
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker.  Raises `LookupError` for any other role.
+        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker; a number is a
+        line that many percent as thick, and paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -178,6 +179,11 @@ class Scene:
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
+            case _ if base and part.isdecimal():    # so many percent as strong
+                paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
+                share = min(int(part), 100) / 100
+                return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
+                               stroke_width=share * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
