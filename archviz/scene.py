@@ -155,8 +155,8 @@ class Scene:
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker; a number is a
-        line that many percent as thick, and paler.  Raises `LookupError` for any other role.
+        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker; a ``cell`` of a grid has
+        thin edges; a number makes a line that many percent as thick, and paler.  Raises `LookupError` for others.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -179,6 +179,9 @@ class Scene:
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
+            case "cell" if base:    # many side by side: edges and hatches of each would be all one sees
+                paint = self.paint(base)
+                return replace(paint, stroke_width=0.55 * paint.stroke_width, hatch="")
             case _ if base and part.isdecimal():    # so many percent as strong
                 paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
                 share = min(int(part), 100) / 100

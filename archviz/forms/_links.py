@@ -77,16 +77,24 @@ def strongest(lines: Sequence[Line], share: float) -> list[Line]:
 def bundle(lines: Iterable[Line], src: Units, start: Point, dst: Units, end: Point, largest: float) -> list[Mark]:
     """The lines, weak ones first so that strong ones lie on top; `start` and `end` are where the two are placed."""
     def strength(line: Line) -> int:
-        return 0 if line.weight is None else max(1, math.ceil(LEVELS * abs(line.weight) / largest - 1e-9))
+        return 0 if line.weight is None else level(line.weight, largest)
 
     marks: list[Mark] = []
     for line in sorted(lines, key=lambda line: (strength(line), (line.weight or 0.0) < 0, line.src, line.dst)):
-        level = strength(line)
-        sign = "negative" if (line.weight or 0.0) < 0 else "positive"
-        role = f"weight {sign} {100 * level // LEVELS}" if level and largest else "weight"
         a, b = _shifted(src.at[line.src], start), _shifted(dst.at[line.dst], end)
-        marks.append(Link(_between(a, src.reach, b, dst.reach), role, 0.0, False))
+        marks.append(Link(_between(a, src.reach, b, dst.reach), role(line.weight or 0.0, strength(line)), 0.0, False))
     return marks
+
+
+def level(weight: float, largest: float) -> int:
+    """How strong a weight is beside the largest drawn, from 1 to `LEVELS`."""
+    return max(1, math.ceil(LEVELS * abs(weight) / largest - 1e-9)) if largest else 1
+
+
+def role(weight: float, level: int) -> str:
+    """The paint of a line of that level, which is 0 where weights are not known."""
+    sign = "negative" if weight < 0 else "positive"
+    return f"weight {sign} {100 * level // LEVELS}" if level else "weight"
 
 
 def ones(src: Units, start: Point, dst: Units, end: Point, head: float) -> list[Mark]:
@@ -113,7 +121,7 @@ def _between(a: Point, ra: float, b: Point, rb: float) -> tuple[Point, Point]:
 
 @dataclass(frozen=True)
 class Window:
-    """The numbers that feed the number `out`, each with the weight it is multiplied with, by its number in the kernel."""
+    """The numbers that feed the number `out`, each with the number of its weight in the kernel."""
 
     out: int
     taps: tuple[tuple[int, int], ...]
@@ -235,12 +243,12 @@ def taps(found: Sequence[Window], node: Node, src: Units, start: Point, dst: Uni
             fed.append(_cell(x, y, dst.reach, "fed"))
         drawn = _corners(window, src) if len(window.taps) > most else {index for index, _ in window.taps}
         for index, number in window.taps:
-            role = f"shared {number % SHARED + 1}" if node.kind == "conv" else "window"
+            paint = f"shared {number % SHARED + 1}" if node.kind == "conv" else "window"
             a = _shifted(src.at[index], start)
             if apart:
-                cells.append(_cell(*a, src.reach, f"{role} head"))
+                cells.append(_cell(*a, src.reach, f"{paint} head"))
             if index in drawn:
-                lines.append(Link((a if apart else (a[0] + src.reach, a[1]), (x - dst.reach, y)), role, 0.0, False))
+                lines.append(Link((a if apart else (a[0] + src.reach, a[1]), (x - dst.reach, y)), paint, 0.0, False))
     lines.sort(key=lambda mark: mark.role if isinstance(mark, Link) else "")
     return [*cells, *lines], fed
 

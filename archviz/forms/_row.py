@@ -72,7 +72,7 @@ class Row:
 
 
 def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row | None:
-    """The row that `graph` is drawn as; None where it is not a chain with a layer that can be shown neuron by neuron."""
+    """The row that `graph` is drawn as; None where it is no chain, or has no layer to show neuron by neuron."""
     if not is_chain(graph) or any(module.repeat > 1 for module in graph.modules.values()):
         return None
     shapes = _shapes(graph)

@@ -97,7 +97,7 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
 
 
 def _unit(x: float, y: float, r: float, role: str, cell: bool) -> Mark:
-    return Box(x - r, y - r, 2 * r, 2 * r, role) if cell else Circle(x, y, r, role)
+    return Box(x - r, y - r, 2 * r, 2 * r, f"{role} cell") if cell else Circle(x, y, r, role)
 
 
 def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:
@@ -121,7 +121,7 @@ def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:
         marks.extend(_cut(y, side, rows, columns, rows < height, columns < width))
         for i in range(rows):
             for j in range(columns):
-                marks.append(Box(j * side, y + i * side, side, side, role))
+                marks.append(Box(j * side, y + i * side, side, side, f"{role} cell"))
                 at[(channel * height + i) * width + j] = ((j + 0.5) * side, y + (i + 0.5) * side)
         y += high
     return Units(wide, y, shape, tuple(marks), at, side / 2, False)
@@ -130,7 +130,8 @@ def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:
 def rows_of(shape: tuple[int, ...], style: Style) -> int:
     """How many rows of cells `grids` draws for a shape, one above the other."""
     channels, height, _ = shape
-    return 1 if height == 1 else len(shown(channels, round(style.sizes["channels"]))) * _part(height, style.sizes["cells"])
+    grids = 1 if height == 1 else len(shown(channels, round(style.sizes["channels"])))
+    return grids * _part(height, style.sizes["cells"])
 
 
 def strips(shape: tuple[int, int], role: str, style: Style) -> Units:
@@ -152,7 +153,7 @@ def strips(shape: tuple[int, int], role: str, style: Style) -> Units:
             continue
         marks.extend(_moved_right(_cut(0.0, side, rows, 1, rows < length, False), x))
         for i in range(rows):
-            marks.append(Box(x, i * side, side, side, role))
+            marks.append(Box(x, i * side, side, side, f"{role} cell"))
             at[channel * length + i] = (x + side / 2, (i + 0.5) * side)
         x += side
     return Units(x, high, shape, tuple(marks), at, side / 2, False)

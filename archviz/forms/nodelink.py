@@ -205,21 +205,34 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     entries = _of_boxes(graph, boxes, style)
     middle = s["swatch_height"] / 2
     if found.largest:
-        signs = {(line.weight or 0.0) < 0 for a, b in zip(found.parts, found.parts[1:], strict=False)
-                 if b.link == "dense" for line in lines(a, b, style) if line.weight is not None}
-        for negative, sign, name in ((False, "", "positive"), (True, "−", "negative")):
-            if negative in signs:
-                step = s["swatch"] / _links.LEVELS
-                wedge = tuple(Link(((k * step, middle), ((k + 1) * step, middle)),
-                                   f"weight {name} {100 * (k + 1) // _links.LEVELS}", 0.0, False)
-                              for k in range(_links.LEVELS))
-                entries.append((f"{name} weight, 0 … {sign}{found.largest:.2g}", wedge))
+        entries += _scale(found, style)
     if any(part.link == "window" and part.node.kind == "conv" for part in found.parts):
         lines_ = tuple(Link(((0.0, middle + d), (s["swatch"], middle + d)), f"shared {k}", 0.0, False)
                        for k, d in ((1, -2.2), (2, 0.0), (3, 2.2)))
         entries.append(("convolution: one colour, one weight, shared by all places", lines_))
     if any(part.link == "window" and part.node.kind != "conv" for part in found.parts):
         entries.append(("pooling window", (Link(((0.0, middle), (s["swatch"], middle)), "window", 0.0, False),)))
+    return entries
+
+
+def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    """What width and colour of a line say: for each sign a line from the weakest to the strongest, and their values."""
+    values = [line.weight for a, b in zip(found.parts, found.parts[1:], strict=False) if b.link == "dense"
+              for line in lines(a, b, style) if line.weight is not None]
+    share = style.options["edges"]
+    levels = [_links.level(value, found.largest) for value in values]
+    middle, count = style.sizes["swatch_height"] / 2, _links.LEVELS - min(levels) + 1
+    step = style.sizes["swatch"] / count
+    entries: list[tuple[str, tuple[Mark, ...]]] = []
+    for name, sign in (("positive", 1), ("negative", -1)):
+        own = [abs(value) for value in values if (value < 0) == (sign < 0)]
+        if own:
+            wedge = tuple(Link(((k * step, middle), ((k + 1) * step, middle)),
+                               _links.role(sign, min(levels) + k), 0.0, False) for k in range(count))
+            minus = "−" if sign < 0 else ""
+            entries.append((f"{name} weight, {minus}{min(own):.2g} … {minus}{max(own):.2g}", wedge))
+    if share < 1:
+        entries[-1] = (f"{entries[-1][0]} (the strongest {100 * share:g} % of each layer)", entries[-1][1])
     return entries
 
 

@@ -20,7 +20,7 @@ BOOKKEEPING = frozenset({"view", "cast", "index", "size", "mask", "constant", "i
 
 def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
           values: Mapping[str, nn.Parameter] | None = None) -> Graph:
-    """The graph of what is on `tape`; `facts` go to its `attrs`, and `values`, weights by name, to its linear layers."""
+    """The graph of what is on `tape`; `facts` go to its `attrs`, `values` (weights by name) to its linear layers."""
     carries = _carries(tape)
     kind = [_kind(call, carries) for call in tape.calls]
     kept = _alive(tape, kind)
