@@ -37,7 +37,7 @@ from archviz.project import configured as configured
 from archviz.project import project_of as project_of
 from archviz.project import written_overrides
 from archviz.scene import Scene
-from archviz.style import Style, length, load_style, style_names
+from archviz.style import Settings, Style, layers, length, style_names, theme_names
 
 GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 MOST_TRIES = 4      # failed guesses that an error tells
@@ -59,6 +59,7 @@ class Options:
     """What a figure shall be like; None leaves it to the style.
 
     style       a style's name, or the path of a YAML file; None: block
+    theme       a theme laid on top of it, by name or path: how the same figure looks on a dark slide or without colour
     settings    single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``
     width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
     depth       how many levels of modules to open; None: as many as the page has room for
@@ -78,10 +79,15 @@ class Options:
     expand: tuple[str, ...] = ()
     direction: str | None = None
     title: str | None = None
+    theme: str | Path | None = None
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
+        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides)
+
+    def layers(self) -> Settings:
+        """The same, with every setting still as it is written in its file."""
         asked = {"width": self.width, "max_height": self.max_height, "min_font": self.min_font}
         page = {name: str(value) for name, value in asked.items() if value is not None}
         for value in page.values():
@@ -89,7 +95,7 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
-        return painted(load_style(self.style or "block", {**self.settings, **own}), self.overrides)
+        return layers(self.style or "block", {**self.settings, **own}, self.theme)
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -284,7 +290,7 @@ def draw(
     model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
-    name: str | None = None, settings: Mapping[str, str] | None = None,
+    name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
@@ -297,7 +303,7 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, written_overrides(overrides or {}))
+                      direction, title, theme, written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):
@@ -394,7 +400,15 @@ def _write(path: Path, content: bytes) -> None:
 
 def catalogue() -> dict[str, tuple[str, ...]]:
     """The names of everything that can be asked for or plugged in."""
-    return {"styles": style_names(), "outputs": suffixes(), **{kind: names(kind) for kind in PLUGINS}}
+    return {"styles": style_names(), "themes": theme_names(), "outputs": suffixes(),
+            **{kind: names(kind) for kind in PLUGINS}}
+
+
+def show(options: Options) -> str:
+    """The style with everything it extends and the options on top, as one YAML file that draws the same figures."""
+    from archviz.show import resolved
+
+    return resolved(options.layers())
 
 
 def _plain(value: Any) -> Any:
