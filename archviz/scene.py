@@ -158,7 +158,8 @@ class Scene:
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front and
         its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill,
         as strong as it is opaque); a ``deep`` band is fuller still, ``hidden`` edges are thin and dashed, a ``grid`` is
-        thin.  Raises `LookupError` for any other role.
+        thin; a ``cell`` of a grid has thin edges; a number (``weight 40``) makes a line that many percent as thick, and
+        paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -186,10 +187,18 @@ class Scene:
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
+            case "cell" if base:    # many side by side: edges and hatches of each would be all one sees
+                paint = self.paint(base)
+                return replace(paint, stroke_width=0.55 * paint.stroke_width, hatch="")
+            case _ if base and part.isdecimal():    # so many percent as strong
+                paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
+                share = min(int(part), 100) / 100
+                return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
+                               stroke_width=share * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "cell")
 """What a role may end in without being in the sheet."""
 INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.55, 0.98)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""
