@@ -157,9 +157,9 @@ class Scene:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front and
         its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill,
-        as strong as it is opaque); a ``deep`` band is fuller still, ``hidden`` edges are thin and dashed, a ``grid`` is
-        thin; a ``cell`` of a grid has thin edges; a number (``weight 40``) makes a line that many percent as thick, and
-        paler.  Raises `LookupError` for any other role.
+        as strong as it is opaque); a ``deep`` band is fuller still, or under a veil nearer to its outline's colour;
+        ``hidden`` edges are thin and dashed, a ``grid`` is thin; a ``cell`` of a grid has thin edges; a number
+        (``weight 40``) makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -180,8 +180,9 @@ class Scene:
                 return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
                                hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
             case "deep" if base:
-                paint = self.paint(base)
-                return replace(paint, fill=_inked(paint.fill, part))
+                paint, veil = self.paint(base), self.sheet.get("side")
+                inked = _inked(paint.fill, part) if veil is None or veil.fill is None else None
+                return replace(paint, fill=inked or _mixed(paint.fill, paint.stroke, 0.62))
             case "grid" if base:
                 return replace(self.paint(base), fill=None, hatch="", stroke_width=0.5 * self.paint(base).stroke_width)
             case "hidden" if base:
@@ -200,7 +201,7 @@ class Scene:
 
 PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "cell")
 """What a role may end in without being in the sheet."""
-INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.55, 0.98)}
+INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""
 
 

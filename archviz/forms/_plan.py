@@ -85,14 +85,19 @@ class Plan:
         return tuple(bands)
 
 
+_last: list[tuple[Graph, Style, Plan]] = []  # a form asks four times for one plan: sizes, frames, legend, drawing
+
+
 def plan(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
+    if _last and _last[0][0] is graph and _last[0][1] is style:
+        return _last[0][2]
     p = Plan(style)
     scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
     seen = looks(graph, style)
     for node in graph.nodes:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
-        if seen[node.id].glyph:
+        if style.kinds[node.kind].shape == "glyph":
             p.glyphs.add(node.id)
         elif node.kind == "output":  # an arrow that leads out; its name where there are several
             line, role = seen[node.id].lines[0]
@@ -110,6 +115,7 @@ def plan(graph: Graph, style: Style) -> Plan:
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
     _abut(graph, p)
     _name(graph, p, style, seen)
+    _last[:] = [(graph, style, p)]
     return p
 
 
@@ -312,7 +318,6 @@ class _Labels:
         number, bold = self.style.roles["number"].size, self.style.roles["name"].size
         first = self.main[0]
         y = self.volume.height + max(self.rise, 0.0) + GAP + number * 0.8
-        rows = False
         x = 0.0
         runs: list[tuple[float, float, str]] = []
         for key in self.main:
@@ -326,19 +331,22 @@ class _Labels:
             else:
                 runs.append((x, x + wide, "" if channels is None else str(channels)))
             x += wide
+        spots: list[tuple[float, str]] = []
         row_end = -math.inf
         for a, b, string in runs:
-            if not string:
-                continue
-            half = text.width(string, number) / 2
-            middle = max((a + b) / 2, row_end + half + 1.5)
-            if self.low:  # make room for what stands at the corner
-                middle = min(middle, self.width - half - 3.0)
-            row_end = middle + half
-            self._add(first, middle, y, string, "number")
-            rows = True
+            if string:
+                half = text.width(string, number) / 2
+                spots.append((max((a + b) / 2, row_end + half + 1.5), string))
+                row_end = spots[-1][0] + half
+        # make room for what stands at the corner
+        shift = max(row_end - self.width + 3.0, 0.0) if self.low and spots else 0.0
+        for middle, string in spots:
+            self._add(first, middle - shift, y, string, "number")
+        rows = bool(spots)
+        if not rows and self.new and self.volume.depth_of is not None:
+            y += number * 0.9
         y += number * 1.1 if rows else 0.0
-        limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.5)
+        limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
         shown = text.fit(title, bold, limit, "bold")
         if shown:
             self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")

@@ -111,6 +111,8 @@ class Scale:
             return Volume("rod", s["rod"], s["rod"], s["rod"])
         axes = spec.axes if len(spec.axes) == len(spec.shape) else _guessed(spec.shape)
         size = dict(zip(axes, spec.shape, strict=True))
+        if "h" in size:  # heads side by side
+            size["C"] *= size["h"]
         channels = size.get("C")
         if all(size.get(axis, 1) == 1 for axis in "HWDT" + ("L" if channels else "")):
             n = channels or size.get("L") or 1
@@ -157,4 +159,4 @@ def _spatial(spec: TensorSpec) -> list[int]:
 
 def _guessed(shape: tuple[int, ...]) -> str:
     """Axes by their number, where the trace does not know them."""
-    return {1: "C", 2: "NC", 3: "NLC", 4: "NCHW", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
+    return {1: "C", 2: "NC", 3: "NLC", 4: "NhLC"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
