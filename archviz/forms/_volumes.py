@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from archviz.ir import TensorSpec
 from archviz.style import Style
 
+Extent = tuple[str, int | None, int | None, int | None]
+"""The kind of a volume, and the numbers at its height, depth and thickness."""
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -36,7 +39,7 @@ class Volume:
     thick_of: int | None = None
 
     @property
-    def extent(self) -> tuple[str, int | None, int | None, int | None]:
+    def extent(self) -> Extent:
         """What is the same for all feature maps of one resolution."""
         return self.kind, self.height_of, self.depth_of, self.thick_of
 

@@ -129,7 +129,9 @@ class _Plan:
         placed: list[Block] = []
         for rank, i in enumerate(self.spine):
             for n, branch in enumerate(b for b in self.branches if b.end == rank):
-                self._row(branch, above=n % 2 == 0, placed=placed)
+                # names stand below volumes, so that only a glyph can be entered from there
+                glyph = self.sizes[self.blocks[i].nodes[0]].joint
+                self._row(branch, above=n % 2 == 0 or not glyph, placed=placed)
             self._push(self.blocks[i], placed, self._start(rank))
             placed.append(self.blocks[i])
         for n, branch in enumerate(b for b in self.branches if b.end is None):
@@ -170,6 +172,9 @@ class _Plan:
                 block.x += max(shift, 0.0)
         left, right = row[0].x, row[-1].right
         crowd = [p for block in placed for p in block.places() if p.x < right and p.x + p.width > left]
+        # the lines of branches to the same place run on in their rows
+        beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
+        crowd += [p for i in beside if self.blocks[i] in placed for p in self.blocks[i].places()]
         own = [p for block in row for p in block.places()]
         gap = self.spacing["row"]
         if above:
