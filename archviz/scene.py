@@ -157,9 +157,9 @@ class Scene:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
         right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the roles
-        ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed, a
-        ``grid`` is thin; a ``cell`` of a grid has thin edges; a number (``weight 40``) makes a line that many percent
-        as thick, and paler.  Raises `LookupError` for any other role.
+        ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed,
+        a ``grid`` is thin; a ``neuron`` has no hatch, nor has a ``cell`` of a grid, whose edges are thin; a number
+        (``weight 40``) makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -184,9 +184,9 @@ class Scene:
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
-            case "cell" if base:    # many side by side: edges and hatches of each would be all one sees
+            case "neuron" | "cell" if base:     # too small for a hatch; of many cells one would see only the edges
                 paint = self.paint(base)
-                return replace(paint, stroke_width=0.55 * paint.stroke_width, hatch="")
+                return replace(paint, stroke_width=(0.55 if part == "cell" else 1) * paint.stroke_width, hatch="")
             case _ if base and part.isdecimal():    # so many percent as strong
                 paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
                 share = min(int(part), 100) / 100
@@ -195,7 +195,7 @@ class Scene:
         raise LookupError(f"the style has no role {role!r}")
 
 
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "cell")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "neuron", "cell")
 """What a role may end in without being in the sheet."""
 INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.55, 0.98)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""
