@@ -155,10 +155,10 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front and
-        its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill,
-        as strong as it is opaque); a ``deep`` band is fuller still, or under a veil nearer to its outline's colour;
-        ``hidden`` edges are thin and dashed, a ``grid`` is thin; a ``cell`` of a grid has thin edges; a number
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
+        right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the roles
+        ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed,
+        a ``grid`` is thin; a ``neuron`` has no hatch, nor has a ``cell`` of a grid, whose edges are thin; a number
         (``weight 40``) makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
@@ -173,24 +173,20 @@ class Scene:
                 return replace(self.paint(base), fill=None, hatch="")
             case "band" if base:
                 return self.paint(base)
-            case "top" | "side" if base:    # one light, from above and in front
+            case "top" | "side" | "deep" if base:   # one light, from above and in front
                 paint, veil = self.paint(base), self.sheet.get(part)
                 if veil is None or veil.fill is None:
                     return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
                 return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
                                hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
-            case "deep" if base:
-                paint, veil = self.paint(base), self.sheet.get("side")
-                inked = _inked(paint.fill, part) if veil is None or veil.fill is None else None
-                return replace(paint, fill=inked or _mixed(paint.fill, paint.stroke, 0.62))
             case "grid" if base:
                 return replace(self.paint(base), fill=None, hatch="", stroke_width=0.5 * self.paint(base).stroke_width)
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
-            case "cell" if base:    # many side by side: edges and hatches of each would be all one sees
+            case "neuron" | "cell" if base:     # too small for a hatch; of many cells one would see only the edges
                 paint = self.paint(base)
-                return replace(paint, stroke_width=0.55 * paint.stroke_width, hatch="")
+                return replace(paint, stroke_width=(0.55 if part == "cell" else 1) * paint.stroke_width, hatch="")
             case _ if base and part.isdecimal():    # so many percent as strong
                 paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
                 share = min(int(part), 100) / 100
@@ -199,7 +195,7 @@ class Scene:
         raise LookupError(f"the style has no role {role!r}")
 
 
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "cell")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "neuron", "cell")
 """What a role may end in without being in the sheet."""
 INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""

@@ -162,4 +162,6 @@ def _spatial(spec: TensorSpec) -> list[int]:
 
 def _guessed(shape: tuple[int, ...]) -> str:
     """Axes by their number, where the trace does not know them."""
-    return {1: "C", 2: "NC", 3: "NLC", 4: "NhLC"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
+    if len(shape) == 4:  # a map, or head by head
+        return "NCHW" if shape[-1] == shape[-2] else "NhLC"
+    return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
