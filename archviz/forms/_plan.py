@@ -313,7 +313,8 @@ class _Labels:
         box = Place(left, y - 0.76 * high, wide, 0.98 * high)
         if rotate:
             a = math.radians(-rotate)
-            w, h = wide * math.cos(a) + high * math.sin(a), wide * math.sin(a) + high * math.cos(a)
+            tall = 1.15 * high
+            w, h = wide * math.cos(a) + tall * math.sin(a), wide * math.sin(a) + tall * math.cos(a)
             middle = 0.36 * high  # from the baseline to the middle of the digits
             box = Place(x - middle * math.sin(a) - w / 2, y - middle * math.cos(a) - h / 2, w, h)
         self.p.labels.setdefault(key, []).append(Label(x, y, string, role, anchor, box, rotate))
@@ -370,7 +371,7 @@ class _Labels:
         same = before is not None and before[0] == v.kind
         square = v.depth_of == v.height_of
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
-            middle = 0.84 if before and v.depth_of is None else 0.5  # below the arrow and what stands above it
+            middle = 0.84 if self.main[0] != self.p.blocks[0][0] and v.depth_of is None else 0.5  # below the arrow and what stands above it
             self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.main[-1], str(v.depth_of)

@@ -72,7 +72,7 @@ def law(written: str) -> Law:
 
 def projection(written: str) -> tuple[str, float, float]:
     """``"cabinet 45 0.4"`` (degrees, factor of the depth) or ``"isometric"``.  Raises `ValueError` for others."""
-    word, *numbers = written.split()
+    word, *numbers = written.split() or [""]
     if word == "isometric" and not numbers:
         return "isometric", 30.0, 0.7
     try:

@@ -31,8 +31,8 @@ SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "th
 
 
 def _kernels(written: str) -> str:
-    if written not in ("auto", "all", "none"):
-        raise ValueError("must be auto, all or none")
+    if written not in ("auto", "none"):
+        raise ValueError("must be auto or none")
     return written
 
 
@@ -40,7 +40,7 @@ OPTIONS: Mapping[str, Option] = {
     "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
     "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
     "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
-    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage), all, none"),
+    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage) or none"),
 }
 
 
@@ -182,7 +182,7 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
         pairs = [(source.at(1, v, w), end) for v in (0, 1) for w, end in ((0, near), (1, far))]
         free = not any(_struck(word, start, end) for word in words for start, end in pairs)
         return [Path((("M", start), ("L", end)), "ray") for start, end in pairs] if free else []
-    kernel = drawn.kernels.get(route.dst)
+    kernel = drawn.kernels.get(route.dst) if style.options["kernels"] == "auto" else None
     if kernel is None or a.height_of is None:
         return []
     if a.height < 1.6 * SMALL:
