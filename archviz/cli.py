@@ -32,6 +32,7 @@ examples:
   archviz bert.py --input input_ids=1x128:int64 -o fig.pdf -o fig.png --dpi 300
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
+  archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
@@ -82,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
                       help="draw these modules open; may be repeated")
+    look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
+                      help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
     look.add_argument("--no-project", action="store_true",
@@ -160,7 +163,7 @@ def run(o: argparse.Namespace) -> int:
         pipeline.check_output(path)
     asked = pipeline.Options(
         o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title)
+        o.direction, o.title, tuple(o.inset))
     project = None if o.no_project else pipeline.project_of(o.model, asked)
     pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
     with progress(not o.quiet) as step:

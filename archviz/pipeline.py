@@ -28,6 +28,7 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean, find, names
 from archviz.fit import Detail, Drawing, fit
 from archviz.garbage import sparing
+from archviz.inset import Wanted, fit_with
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
 from archviz.marks import painted
@@ -63,6 +64,7 @@ class Options:
     width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
     depth       how many levels of modules to open; None: as many as the page has room for
     collapse, expand    modules to close and to open, by globs on path or class
+    inset       modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style
     direction   ``"down"``, ``"right"`` or ``"auto"``
     title       what stands above the figure; None: the model's name, empty: nothing
     overrides   what is said about single layers (see `archviz.project`)
@@ -78,6 +80,7 @@ class Options:
     expand: tuple[str, ...] = ()
     direction: str | None = None
     title: str | None = None
+    inset: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
@@ -240,15 +243,36 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
     style = style or options.resolved()
     step("arrange")
-    drawn = override(graph, style, overrides=options.overrides)
-    for name in style.passes:
-        drawn = getattr(find("passes", name), name)(drawn, style)
-    drawing = fit(drawn, style, _detail(drawn, options), options.title)
-    caption = describe(graph, drawing.graph)
+    drawn = _passed(graph, style, options.overrides)
+    detail = _detail(drawn, options)
+    if options.inset:
+        wanted = [_wanted(graph, spec, drawn, style, options) for spec in options.inset]
+        drawing = fit_with(drawn, style, detail, options.title, wanted)
+    else:
+        drawing = fit(drawn, style, detail, options.title)
+    caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
     uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
     scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
+
+
+def _passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
+    """`graph` after what is said of its layers and after the passes of `style`."""
+    drawn = override(graph, style, overrides=overrides)
+    for name in style.passes:
+        drawn = getattr(find("passes", name), name)(drawn, style)
+    return drawn
+
+
+def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:
+    """The inset that `spec` asks for: a module's glob, or ``glob=style``."""
+    pattern, equals, name = spec.partition("=")
+    if not equals:
+        return Wanted(pattern, drawn, style)
+    own = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
+    other = replace(options, style=name, settings=own).resolved()
+    return Wanted(pattern, _passed(graph, other, options.overrides), other)
 
 
 def _detail(graph: Graph, options: Options) -> Detail:
@@ -278,7 +302,7 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
 
@@ -290,7 +314,8 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, written_overrides(overrides or {}))
+                      direction, title, (inset,) if isinstance(inset, str) else tuple(inset),
+                      overrides=written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):
