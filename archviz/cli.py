@@ -1,4 +1,4 @@
-"""The command line: ``archviz MODEL [options]``.
+"""The command line: ``archviz MODEL [options]``, and ``archviz style show STYLE``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
 0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,6 +34,8 @@ examples:
   archviz model.py --depth 2 --expand 'encoder.layers.0'
   archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
+  archviz model.py --theme mono                 greys and hatches; --list themes names the others
+  archviz style show block > my.yaml            the whole of a style, to change and draw with
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
 an archviz.yaml beside or above the model (or [tool.archviz] in pyproject.toml) keeps options, and names single layers:
@@ -71,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     look = p.add_argument_group("the figure")
     look.add_argument("--style", metavar="NAME|FILE",
                       help="a style's name or a YAML file (default: block)")
+    look.add_argument("--theme", metavar="NAME|FILE",
+                      help="how it looks, on top of any style: paper, mono, dark, print, pastel, or a YAML file")
     look.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="one setting of the style, as in --set sizes.margin=6; may be repeated")
     look.add_argument("--width", metavar="LENGTH",
@@ -86,6 +90,8 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
                       help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
+    look.add_argument("--edges", metavar="all|none|topN%%",
+                      help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
@@ -94,11 +100,23 @@ def parser() -> argparse.ArgumentParser:
     tell = p.add_argument_group("instead of a file, or beside it")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
     tell.add_argument("--emit", choices=("graph", "layout", "scene"), help="print what is drawn as JSON")
-    tell.add_argument("--list", action="store_true", help="print the styles and everything that can be plugged in")
+    tell.add_argument("--list", nargs="?", const="", metavar="KIND",
+                      help="print the styles, themes and everything that can be plugged in, or only styles, …")
     tell.add_argument("--verbose", action="store_true", help="say how the model was traced")
     tell.add_argument("--quiet", action="store_true", help="say nothing but errors")
     tell.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
     tell.add_argument("--version", action="version", version=f"archviz {__version__}")
+    return p
+
+
+def shown() -> argparse.ArgumentParser:
+    p = _Parser(
+        prog="archviz style show", allow_abbrev=False,
+        description="Print a style with all it extends, as one YAML file to change and draw with: --style FILE.")
+    p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
+    p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
     return p
 
 
@@ -125,6 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
+        if arguments[:2] == ["style", "show"]:
+            return show(shown().parse_args(arguments[2:]))
         return run(parser().parse_args(arguments))
     except ArchvizError as error:
         if debug:
@@ -152,26 +172,29 @@ def say(message: str) -> None:
 def run(o: argparse.Namespace) -> int:
     from archviz import pipeline
 
-    if o.list:
-        for kind, known in pipeline.catalogue().items():
-            print(f"{kind + ':':<10} {' '.join(known)}")
-        return 0
+    if o.list is not None:
+        return _list(o.list, pipeline.catalogue())
     if o.model is None:
         raise ArchvizError("no model was named", "write archviz model.py, or archviz --help")
     outputs = _outputs(o, pipeline.is_ours)
     for path in outputs:
         pipeline.check_output(path)
+    settings = _settings(o.set)
+    if o.edges is not None:
+        settings["options.edges"] = o.edges
     asked = pipeline.Options(
-        o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title, tuple(o.inset))
+        o.style, settings, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
+        o.direction, o.title, o.theme, tuple(o.inset))
     project = None if o.no_project else pipeline.project_of(o.model, asked)
-    pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
+    common = pipeline.configured(asked, project)
+    common.resolved()       # a mistake is told before any work is done
+    values = pipeline.weights(common, project)
     with progress(not o.quiet) as step:
         # What the model prints is not our output.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not o.verbose:
                 warnings.simplefilter("ignore")
-            graph = pipeline.read(o.model, o.arg, o.input, step)
+            graph = pipeline.read(o.model, o.arg, o.input, step, values)
         options = pipeline.configured(asked, project, o.model, graph.name)
         figure = pipeline.compile(graph, options, step=step)
         step("write")
@@ -189,6 +212,24 @@ def run(o: argparse.Namespace) -> int:
         say(f"error: {figure.failed[0]} raised {' '.join(figure.failed[1].split())}\n"
             "  the figure shows what ran until then, with the failing call marked")
         return 1
+    return 0
+
+
+def show(o: argparse.Namespace) -> int:
+    from archviz import pipeline
+
+    print(pipeline.show(pipeline.Options(o.style, _settings(o.set), theme=o.theme)), end="")
+    return 0
+
+
+def _list(kind: str, known: Mapping[str, Sequence[str]]) -> int:
+    """All names by kind, or those of one kind, one a line."""
+    if kind and kind not in known:
+        raise ArchvizError(f"cannot list {kind!r}", f"known: {', '.join(known)}")
+    for name in known[kind] if kind else ():
+        print(name)
+    for each, names in () if kind else known.items():
+        print(f"{each + ':':<10} {' '.join(names)}")
     return 0
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
-import stat
 import traceback
 import warnings
 from base64 import b64encode
@@ -25,7 +23,11 @@ from typing import Any
 from archviz import __version__, ir
 from archviz.caption import describe
 from archviz.errors import ArchvizError
-from archviz.find import did_you_mean, find, names
+from archviz.files import GRAPH, suffixes
+from archviz.files import check_output as check_output
+from archviz.files import is_ours as is_ours
+from archviz.files import save as save
+from archviz.find import find, names
 from archviz.fit import Detail, Drawing, fit
 from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
@@ -34,13 +36,12 @@ from archviz.layouts import Layout
 from archviz.marks import painted
 from archviz.naming import CONTAINERS
 from archviz.passes.override import Overrides, chosen, override
+from archviz.project import Project, written_overrides
 from archviz.project import configured as configured
 from archviz.project import project_of as project_of
-from archviz.project import written_overrides
 from archviz.scene import Scene
-from archviz.style import Style, length, load_style, style_names
+from archviz.style import Settings, Style, layers, length, style_names, theme_names
 
-GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
@@ -60,6 +61,7 @@ class Options:
     """What a figure shall be like; None leaves it to the style.
 
     style       a style's name, or the path of a YAML file; None: block
+    theme       a theme laid on top of it, by name or path: how the same figure looks on a dark slide or without colour
     settings    single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``
     width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
     depth       how many levels of modules to open; None: as many as the page has room for
@@ -80,11 +82,16 @@ class Options:
     expand: tuple[str, ...] = ()
     direction: str | None = None
     title: str | None = None
+    theme: str | Path | None = None
     inset: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
+        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides)
+
+    def layers(self) -> Settings:
+        """The same, with every setting still as it is written in its file."""
         asked = {"width": self.width, "max_height": self.max_height, "min_font": self.min_font}
         page = {name: str(value) for name, value in asked.items() if value is not None}
         for value in page.values():
@@ -92,15 +99,34 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
-        return painted(load_style(self.style or "block", {**self.settings, **own}), self.overrides)
+        return layers(self.style or "block", {**self.settings, **own}, self.theme)
 
 
 # ------------------------------------------------------------------------------------------------ reading
 
-def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step) -> Graph:
+def weights(options: Options, project: Project | None = None) -> int:
+    """The largest linear layer whose values a figure may draw, or an inset of it in another style; 0: of none."""
+    styles = {options.style, *(spec.partition("=")[2] for spec in options.inset)}
+    sections = project.models if project else ()
+    styles |= {section.options["style"] for section in sections if "style" in section.options}
+    forms = {find("forms", _styled(options, style).resolved().form) for style in styles if style != ""}
+    return max(int(getattr(form, "WEIGHTS", 0)) for form in forms)
+
+
+def _styled(options: Options, style: str | Path | None) -> Options:
+    """`options` in another style, without what is set of its own style's form."""
+    if style == options.style:
+        return options
+    shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
+    return replace(options, style=style, settings=shared)
+
+
+def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0
+         ) -> Graph:
     """The graph of what `target` names: ``graph.json``, ``model.py``, ``model.py:Name``, ``package.module:Name``.
 
-    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Raises `ArchvizError`.
+    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Linear layers of an
+    instance with at most `values` weights keep them in the graph, for forms that draw them.  Raises `ArchvizError`.
     A model that raises in the middle gives the part that ran; ``Figure.failed`` then says where.
     """
     if Path(target).suffix == f".{GRAPH}":
@@ -115,7 +141,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
     loaded = load(target, args)
     step("trace")
     model = loaded.build if loaded.instance is None else loaded.instance
-    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source)
+    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source, values)
     failed = graph.attrs.get("report", {}).get("failed")
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
@@ -134,7 +160,7 @@ def _saved(path: Path) -> Graph:
 
 
 @sparing()
-def _traced(model: Any, inputs: Any, source: str) -> Graph:
+def _traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
     from archviz.trace import NothingRan, trace
 
@@ -145,7 +171,7 @@ def _traced(model: Any, inputs: Any, source: str) -> Graph:
         return inputs(module)
 
     try:
-        return trace(model, given if callable(inputs) else inputs).graph
+        return trace(model, given if callable(inputs) else inputs, weights=values).graph
     except NothingRan as error:
         from archviz.guess import suggest
 
@@ -270,8 +296,7 @@ def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Option
     pattern, equals, name = spec.partition("=")
     if not equals:
         return Wanted(pattern, drawn, style)
-    own = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
-    other = replace(options, style=name, settings=own).resolved()
+    other = _styled(options, name).resolved()
     return Wanted(pattern, _passed(graph, other, options.overrides), other)
 
 
@@ -301,7 +326,7 @@ def draw(
     model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
-    name: str | None = None, settings: Mapping[str, str] | None = None,
+    name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
@@ -314,14 +339,14 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, (inset,) if isinstance(inset, str) else tuple(inset),
-                      overrides=written_overrides(overrides or {}))
+                      direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
+                      written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):
         graph = model
     elif isinstance(model, (str, Path)):
-        graph = read(str(model), (), specs or ())
+        graph = read(str(model), (), specs or (), values=weights(options))
     else:
         from archviz import guess
 
@@ -331,7 +356,8 @@ def draw(
             given = guess.from_model
         else:
             given = inputs if callable(inputs) else guess.from_value(inputs, "")
-        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__))
+        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__),
+                        weights(options))
     figure = compile(replace(graph, name=name) if name else graph, options, resolved)
     if figure.failed:
         where, error = figure.failed
@@ -348,70 +374,19 @@ def _specs(inputs: Any) -> tuple[str, ...] | None:
     return None
 
 
-# ------------------------------------------------------------------------------------------------ writing
-
-def check_output(path: Path) -> None:
-    """Raise `ArchvizError` for a file that could not be written, before any work is done for it."""
-    suffix = path.suffix.removeprefix(".")
-    if not suffix:
-        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(suffixes())}")
-    if suffix not in suffixes():
-        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, suffixes()))
-    if path.is_dir():
-        raise ArchvizError(f"cannot write {path}: it is a folder")
-    folder = path.parent
-    if not folder.is_dir():
-        raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
-
-
-def suffixes() -> tuple[str, ...]:
-    """What `Figure.save` can write."""
-    return tuple(sorted({*names("backends"), GRAPH}))
-
-
-def is_ours(path: Path) -> bool:
-    """Whether the file at `path` was written by archviz (or holds nothing), so that it may be replaced unasked."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(65536)
-    except OSError:
-        return False
-    return not head or b"archviz" in head
-
-
-def save(figure: Figure, paths: Sequence[str | Path], **options: Any) -> None:
-    """Write `figure` to all of `paths`: everything is drawn before the first file is touched."""
-    targets = [Path(path) for path in paths]
-    for path in targets:
-        check_output(path)
-    written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
-    for path, content in written.items():
-        try:
-            _write(path, content)
-        except OSError as error:
-            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace the file at once: whoever reads it sees the old bytes or the new ones."""
-    path = Path(os.path.realpath(path))
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):     # a pipe or a device is written to, not replaced
-        path.write_bytes(content)
-        return
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(fresh, "xb") as file:
-            file.write(content)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
+# ------------------------------------------------------------------------------------------------ what there is
 
 def catalogue() -> dict[str, tuple[str, ...]]:
     """The names of everything that can be asked for or plugged in."""
-    return {"styles": style_names(), "outputs": suffixes(), **{kind: names(kind) for kind in PLUGINS}}
+    return {"styles": style_names(), "themes": theme_names(), "outputs": suffixes(),
+            **{kind: names(kind) for kind in PLUGINS}}
+
+
+def show(options: Options) -> str:
+    """The style with everything it extends and the options on top, as one YAML file that draws the same figures."""
+    from archviz.show import resolved
+
+    return resolved(options.layers())
 
 
 def _plain(value: Any) -> Any:
