@@ -17,7 +17,7 @@ from math import prod
 from archviz import text
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.find import find
-from archviz.fit import FRACTIONS, Detail, Drawing, Judge, Try, fit, scale, search, tightened
+from archviz.fit import Detail, Drawing, Judge, Try, fit, scale, search, tightened
 from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.marks import badges
 from archviz.naming import titles
@@ -190,14 +190,12 @@ def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
     bare = replace(style, page=Page(max(width, 1.0), max(height, 1.0), page.min_font), narrow={},
                    sizes={**style.sizes, "margin": 0.0, "legend": 0.0})
     judge = Judge(sub, bare, "", _Bare())
-    best = search(judge, scale(sub), set())
+    best = search(judge, scale(sub, judge.alike), set())
     if not best.fits(bare):
         return []
     shut = find("passes", "collapse").collapsed(best.cut.graph)
     opened = frozenset(sub.modules.keys() - shut)
-    sizes = range(len(judge.sized))
-    tries = [judge.attempt(opened, size, direction, fraction)
-             for size in sizes for direction in judge.directions() for fraction in FRACTIONS]
+    tries = [found for size in range(len(judge.sized)) for found in judge.tries(opened, size)]
     fitting = [best, *(found for found in tries if found.fits(bare) and found.reads())]
     chosen = [best, min(fitting, key=lambda t: (round(t.width, 2), t.height)),
               min(fitting, key=lambda t: (round(t.height, 2), t.width))]

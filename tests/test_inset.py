@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archviz import draw, ir, pipeline
+from archviz import text as measure
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.ir import Graph
 from archviz.layouts import Layout, Place, Route
 from archviz.pipeline import Figure, Options
 from archviz.scene import Box, Group, Mark, Text
 from archviz.scene import Path as Outline
-from archviz.text import width
 from archviz.trace import Inputs, trace
 from archviz.zoom import AROUND, HIT, Framed, Zoomed
 from tests.conftest import ROOT, Run
@@ -142,7 +142,7 @@ def test_insets_stand_clear_of_the_drawing_and_of_each_other(key: str):
     for group, frame in zip(groups(fig.scene.marks, "inset"), inner, strict=True):
         for text in texts(group.marks):
             paint = fig.scene.sheet[text.role]
-            wide = width(text.string, paint.size, paint.weight, paint.italic)
+            wide = measure.width(text.string, paint.size, paint.weight, paint.italic)
             left = text.x - {"start": 0.0, "middle": wide / 2, "end": wide}[text.anchor]
             assert frame.x <= left + 0.01 and left + wide <= frame.x + frame.width + 0.01, text.string
 
