@@ -47,9 +47,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class _Cut:
-    """One level of detail: the graph, and what its form asks for."""
+    """One level of detail at one size: the graph, and what its form asks for."""
 
     graph: Graph
+    style: Style
     sizes: Mapping[NodeId, Size]
     frames: Mapping[NodeId, Frame]
     legend: list[tuple[str, tuple[Mark, ...]]]
@@ -174,62 +175,69 @@ class _Judge:
         self.form: ModuleType = find("forms", style.form)
         self.layout = getattr(find("layouts", style.layout), style.layout)
         self.collapse = find("passes", "collapse")
-        self.cuts: dict[frozenset[NodeId], _Cut] = {}
-        self.tried: dict[tuple[frozenset[NodeId], str, float], _Try] = {}
+        # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
+        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)
+        self.graphs: dict[frozenset[NodeId], Graph] = {}
+        self.cuts: dict[tuple[frozenset[NodeId], int], _Cut] = {}
+        self.tried: dict[tuple[frozenset[NodeId], int, str, float], _Try] = {}
 
-    def cut(self, opened: Iterable[NodeId]) -> _Cut:
-        """The graph with everything closed but `opened` (and what a closed module holds)."""
+    def cut(self, opened: Iterable[NodeId], size: int) -> _Cut:
+        """The graph with everything closed but `opened` (and what a closed module holds), in one of the sizes."""
         key = frozenset(opened)
-        if key not in self.cuts:
+        if key not in self.graphs:
             modules = self.graph.modules.items()
             closed = [k for k, module in modules if k not in key and all(s in key for s in module.scope)]
             if key == ONE_BOX:
                 closed = [self.collapse.WHOLE]
-            graph = self.collapse.collapse(self.graph, self.style, ids=closed)
-            self.cuts[key] = _Cut(
+            self.graphs[key] = self.collapse.collapse(self.graph, self.style, ids=closed)
+        if (key, size) not in self.cuts:
+            graph, style = self.graphs[key], self.sized[size]
+            self.cuts[key, size] = _Cut(
                 graph,
-                self.form.sizes(graph, self.style),
-                self.form.frames(graph, self.style),
-                self.form.legend(graph, self.style),
+                style,
+                self.form.sizes(graph, style),
+                self.form.frames(graph, style),
+                self.form.legend(graph, style),
             )
-        return self.cuts[key]
+        return self.cuts[key, size]
 
     def directions(self) -> tuple[str, ...]:
         return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)
 
-    def attempt(self, opened: frozenset[NodeId], direction: str, fraction: float) -> _Try:
-        if (opened, direction, fraction) not in self.tried:
-            cut, s, page = self.cut(opened), self.style.sizes, self.style.page
+    def attempt(self, opened: frozenset[NodeId], size: int, direction: str, fraction: float) -> _Try:
+        key = (opened, size, direction, fraction)
+        if key not in self.tried:
+            cut, s, page = self.cut(opened, size), self.style.sizes, self.style.page
             room = (
                 page.max_height - self.heading_height() - s["legend"] if direction == "down" else page.width
             ) - 2 * s["margin"]
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
             width, height = self.extent(cut, layout)
-            self.tried[opened, direction, fraction] = _Try(cut, layout, width, height, self.score(layout, height))
-        return self.tried[opened, direction, fraction]
+            self.tried[key] = _Try(cut, layout, width, height, self.score(layout, height))
+        return self.tried[key]
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
         key, page, along = frozenset(opened), self.style.page, self.style.sizes["along"]
         if (
-            sum(size.width * (size.height + along) for size in self.cut(key).sizes.values())
+            sum(box.width * (box.height + along) for box in self.cut(key, len(self.sized) - 1).sizes.values())
             > page.width * page.max_height
         ):
             return False  # no need to try: the boxes alone are larger than the page
-        tries = (self.attempt(key, direction, 1.0) for direction in self.directions())
+        tries = (self.attempt(key, len(self.sized) - 1, direction, 1.0) for direction in self.directions())
         return any(found.fits(self.style) and found.reads() for found in tries)
 
     def best(self, opened: Iterable[NodeId]) -> _Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
-        key = frozenset(opened)
-        tries = [
-            self.attempt(key, direction, fraction)
-            for direction in self.directions()
-            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])
-        ]
-        fitting = [t for t in tries if t.fits(self.style)]
-        page = self.style.page
-        if fitting:
-            return min(fitting, key=lambda t: (not t.reads(), t.score))
+        key, page = frozenset(opened), self.style.page
+        for size in range(len(self.sized)):
+            tries = [
+                self.attempt(key, size, direction, fraction)
+                for direction in self.directions()
+                for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])
+            ]
+            fitting = [t for t in tries if t.fits(self.style)]
+            if fitting:
+                return min(fitting, key=lambda t: (not t.reads(), t.score))
         return min(tries, key=lambda t: max(t.width / page.width, t.height / page.max_height))
 
     def score(self, layout: Layout, height: float) -> float:
@@ -312,7 +320,7 @@ class _Judge:
                 x += self.wide([(string, role)]) + 6.0
         left = (found.width - layout.width) / 2
         top = margin + self.heading_height()
-        marks.extend(moved(mark, left, top) for mark in self.form.draw(cut.graph, layout, self.style))
+        marks.extend(moved(mark, left, top) for mark in self.form.draw(cut.graph, layout, cut.style))
         inner = found.width - 2 * margin
         entries: list[Mark] = []
         y = top + layout.height + s["legend_gap"]

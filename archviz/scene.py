@@ -155,7 +155,7 @@ class Scene:
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed.  Raises `LookupError` for any other role.
+        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -172,18 +172,25 @@ class Scene:
             case "top" | "side" if base:    # one light, from above and in front
                 paint = self.paint(base)
                 return replace(paint, fill=_shaded(paint.fill, part))
+            case "deep" if base:
+                paint = self.paint(base)
+                return replace(paint, fill=_mixed(paint.fill, paint.stroke, 0.72))
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
+def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
+    if fill is None or other is None:
+        return fill
+    pairs = [(int(fill[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
+
+
 def _shaded(fill: str | None, face: str) -> str | None:
     """The colour of a face that looks into the light (``top``) or away from it (``side``)."""
-    if fill is None:
-        return None
-    part, other = (0.6, 255) if face == "top" else (0.8, 0)
-    return "#" + "".join(f"{round(part * int(fill[i:i + 2], 16) + (1 - part) * other):02x}" for i in (1, 3, 5))
+    return _mixed(fill, "#ffffff", 0.6) if face == "top" else _mixed(fill, "#000000", 0.82)
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve

@@ -4,7 +4,11 @@ Contract: a file ``archviz/forms/<name>.py`` holds
 
     sizes(graph, style) -> Mapping[NodeId, Size]        frames(graph, style) -> Mapping[NodeId, Frame]
     draw(graph, layout, style) -> tuple[Mark, ...]      legend(graph, style) -> list[(name, swatch marks at the origin)]
-    OPTIONS: Mapping[str, Option]                       what a style may choose for it (may be left out)
+
+and may hold
+
+    OPTIONS: Mapping[str, Option]                       what a style may choose for it
+    variants(style) -> tuple[Style, ...]                the style with its drawings in several sizes, the largest first
 
 A form knows shapes and never colours: marks carry roles, and the style's sheet paints them.
 May import ir, style, text, scene, labels, naming and the types of layouts.

@@ -1,61 +1,42 @@
-"""Letters with indices, set as in formulae: x_t, h_{t−1}, c₀.
+"""Names of quantities as mathematics sets them: x with an index, h with the number of its layer.
 
-In: base, lower and upper index.  Out: text marks, and how wide they print.  May import scene, style, text.
+In: a letter, what stands below and above it, a place.  Out: marks.  May import text, scene, style.
+
+The index is a text of its own, since an index inside one line of text would print below the smallest size of the page.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby
+from typing import Literal
 
 from archviz import text
-from archviz.scene import Mark, Text
+from archviz.scene import Text
 from archviz.style import Style
 
-BASE, LETTER, FIGURE = "symbol", "symbol index", "symbol number"
-"""Roles: the letter, letters and other characters of its indices."""
+LETTER, INDEX = "symbol", "symbol index"    # roles
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A letter with a lower and an upper index."""
+def symbol(x: float, y: float, letter: str, style: Style, *, sub: str = "", sup: str = "",
+           anchor: Literal["start", "middle", "end"] = "start") -> tuple[Text, ...]:
+    """`letter` with its baseline at y, `sub` below and `sup` above to its right; (x, y) is its start, middle or end."""
+    size = style.roles[LETTER].size
+    if anchor != "start":
+        x -= width(letter, style, sub=sub, sup=sup) * (0.5 if anchor == "middle" else 1.0)
+    after = x + _letter(letter, style)
+    marks = [Text(x, y, letter, LETTER)]
+    if sub:
+        marks.append(Text(after, y + 0.24 * size, sub, INDEX))
+    if sup:
+        marks.append(Text(after, y - 0.42 * size, sup, INDEX))
+    return tuple(marks)
 
-    base: str
-    lower: str = ""
-    upper: str = ""
 
-
-def width(symbol: Symbol, style: Style) -> float:
+def width(letter: str, style: Style, *, sub: str = "", sup: str = "") -> float:
     """How wide `symbol` prints, in printed points."""
-    base = style.roles[BASE]
-    return text.width(symbol.base, base.size, base.weight, base.italic) + max(
-        sum(_wide(run, role, style) for run, role in _runs(index)) for index in (symbol.lower, symbol.upper))
+    paint = style.roles[INDEX]
+    return _letter(letter, style) + max(
+        text.width(index, paint.size, paint.weight, paint.italic) if index else 0.0 for index in (sub, sup))
 
 
-def marks(symbol: Symbol, x: float, y: float, style: Style) -> tuple[Mark, ...]:
-    """`symbol` with its letter's baseline starting at (x, y).
-
-    The letter ends and the index starts at the same point, so that they meet in whatever font they are set.
-    """
-    base = style.roles[BASE]
-    x += text.width(symbol.base, base.size, base.weight, base.italic)
-    made: list[Mark] = [Text(x, y, symbol.base, BASE, "end")]
-    for index, shift in ((symbol.lower, 0.24 if not symbol.upper else 0.32), (symbol.upper, -0.42)):
-        at = x
-        for run, role in _runs(index):
-            made.append(Text(at, y + shift * base.size, run, role))
-            at += _wide(run, role, style)
-    return tuple(made)
-
-
-def centred(symbol: Symbol, x: float, y: float, style: Style) -> tuple[Mark, ...]:
-    """`symbol` with its middle at (x, y)."""
-    return marks(symbol, x - width(symbol, style) / 2, y + 0.28 * style.roles[BASE].size, style)
-
-
-def _runs(index: str) -> list[tuple[str, str]]:
-    return [("".join(run), LETTER if letters else FIGURE) for letters, run in groupby(index, str.isalpha)]
-
-
-def _wide(run: str, role: str, style: Style) -> float:
-    paint = style.roles[role]
-    return text.width(run, paint.size, paint.weight, paint.italic)
+def _letter(letter: str, style: Style) -> float:
+    paint = style.roles[LETTER]
+    return text.width(letter, paint.size, paint.weight, paint.italic) + 0.06 * paint.size

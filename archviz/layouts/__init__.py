@@ -13,6 +13,16 @@ from archviz.ir import NodeId
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle on the page."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """How much room a node's drawing needs.
 
@@ -24,6 +34,10 @@ class Size:
     height: float
     joint: bool = False
     label: tuple[float, float] = (0.0, 0.0)
+    back: tuple[float, float] = (0.0, 0.0)
+    rise: float = 0.0
+    abuts: bool = False
+    parts: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +54,6 @@ class Frame:
     bar: float = 0.0
     whole: bool = False
     skirt: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A rectangle on the page."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
