@@ -1,7 +1,7 @@
 """The inside of recurrent cells: which glyphs, joined by which lines, where.
 
-In: the name of a cell.  Out: `Wiring`, a table: it says what the cell computes, and its drawing is made of nothing else.
-May import scene.
+In: a few facts of a cell.  Out: `Wiring`, a table: it says what the cell computes, and its drawing is made of nothing
+else.  May import scene.
 
 Places are in steps of a grid, from the top left corner of the cell to the right and down; a form turns steps into
 printed points.  The equations are those of PyTorch's documentation of LSTM, GRU and RNN.
@@ -165,7 +165,8 @@ def gru(bias: bool = True) -> Wiring:
         Wire("h", "y", ((up - 0.3, line), (up, line)), fork=True, state=True),
         Wire("h in", "hx", ((trunk - 0.3, line), (trunk, line), (trunk, bus)), fork=True, state=True),
         Wire("h in", "hn", ((trunk, new - 0.3), (trunk, new)), fork=True, gap=True, state=True),
-        Wire("x", "hx", ((0.85, bus),)), Wire("x", "in", ((0.85, below + 0.3), (0.85, below), (total, below)), fork=True),
+        Wire("x", "hx", ((0.85, bus),)),
+        Wire("x", "in", ((0.85, below + 0.3), (0.85, below), (total, below)), fork=True),
         Wire("hx", "z", ((update - 0.3, bus), (update, bus)), fork=True), Wire("hx", "r", ((reset, bus),)),
         Wire("z", "keep"), Wire("z", "rest", ((update, rest + 0.3), (update, rest)), fork=True), Wire("rest", "new"),
         Wire("r", "reset"), Wire("hn", "reset"), Wire("reset", "sum"), Wire("in", "sum"), Wire("sum", "n"),

@@ -4,16 +4,17 @@ In: a `Wiring`, a style.  Out: marks and the places of its ports.  May import ir
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz import text
 from archviz.forms._cells import Glyph, Wire, Wiring
-from archviz.forms._symbols import Symbol, marks
+from archviz.forms._symbols import symbol
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Point, Text
 from archviz.style import Style
 
-MATHS = {"mul": "mul", "add": "add", "rest": "mul"}     # glyph → role of its circle
+MATHS = {"mul": "mul", "add": "add", "rest": "mul", "cat": "cat"}     # glyph → role of its circle
+LETTERS = {"rest": "1−", "cat": "C"}
 BOXES = {"gate": "gate", "linear": "linear", "act": "act"}
 
 
@@ -38,8 +39,8 @@ def inside(wiring: Wiring, style: Style) -> Inside:
     for wire, points in runs.items():
         role = "state" if wire.state else "edge"
         head = glyphs[wire.dst].op not in ("port", "join")
-        crossed = [p for other, run in runs.items() if other.src != wire.src for p in _crossings(points, run)]
-        pieces = _broken(points, crossed if wire.gap else (), style.sizes["cell_gap"])
+        crossed = [p for other, run in runs.items() if other.src != wire.src for p in crossings(points, run)]
+        pieces = broken(points, crossed if wire.gap else (), style.sizes["cell_gap"])
         s = style.sizes
         lines = tuple(
             Link(piece, role, s["cell_bend"], head and piece is pieces[-1], s["cell_arrow"]) for piece in pieces)
@@ -47,7 +48,7 @@ def inside(wiring: Wiring, style: Style) -> Inside:
     for glyph in wiring.glyphs:
         if glyph.op not in ("port", "join"):
             made.append(_drawn(glyph, at[glyph.name], style))
-    made += [mark for glyph in wiring.glyphs if glyph.value for mark in _value(glyph, wiring, at, style)]
+    made += [mark for glyph in wiring.glyphs if glyph.value for mark in _value(glyph, at, style)]
     return Inside(width, height, tuple(made), {g.name: at[g.name] for g in wiring.glyphs if g.op == "port"})
 
 
@@ -80,10 +81,8 @@ def _half(glyph: Glyph, style: Style) -> tuple[float, float]:
 
 
 def _radius(op: str, style: Style) -> float:
-    if op != "rest":
-        return style.sizes["glyph"] / 2
     paint = style.roles["glyph text"]
-    return text.width("1−", paint.size, paint.weight) / 2 + 1.5
+    return max(style.sizes["glyph"] / 2, text.width(LETTERS.get(op, ""), paint.size, paint.weight) / 2 + 1.5)
 
 
 # ------------------------------------------------------------------------------------------------ glyphs
@@ -103,12 +102,12 @@ def _drawn(glyph: Glyph, at: Point, style: Style) -> Group:
 
 
 def sign(op: str, x: float, y: float, style: Style) -> tuple[Mark, ...]:
-    """⊙, ⊕ or 1− in a circle: the font has no such characters."""
+    """⊙, ⊕, 1− or C (concatenation) in a circle: the font has no such characters."""
     r = _radius(op, style)
     circle = Circle(x, y, r, MATHS[op])
-    if op == "rest":
+    if op in LETTERS:
         paint = style.roles["glyph text"]
-        return circle, Text(x, y + paint.size * 0.36, "1−", "glyph text", "middle")
+        return circle, Text(x, y + paint.size * 0.36, LETTERS[op], "glyph text", "middle")
     if op == "mul":
         return circle, Circle(x, y, r * 0.24, "glyph sign head")
     arm = r * 0.58
@@ -116,16 +115,18 @@ def sign(op: str, x: float, y: float, style: Style) -> tuple[Mark, ...]:
     return circle, *(Path((("M", a), ("L", b)), "glyph sign") for a, b in ends)
 
 
-def _value(glyph: Glyph, wiring: Wiring, at: Mapping[str, Point], style: Style) -> tuple[Mark, ...]:
+def _value(glyph: Glyph, at: Mapping[str, Point], style: Style) -> tuple[Mark, ...]:
     """The name of what a gate gives, right of the line that leaves it upwards."""
     x, y = at[glyph.name]
     base, _, lower = glyph.value.partition("_")
-    return marks(Symbol(base, lower), x + 2.0, y - _half(glyph, style)[1] - 3.2, style)
+    return symbol(x + 2.0, y - _half(glyph, style)[1] - 3.2, base, style, sub=lower)
 
 
 # ------------------------------------------------------------------------------------------------ lines
 
-def _run(wire: Wire, glyphs: Mapping[str, Glyph], at: Mapping[str, Point], step: Point, style: Style) -> tuple[Point, ...]:
+def _run(
+    wire: Wire, glyphs: Mapping[str, Glyph], at: Mapping[str, Point], step: Point, style: Style
+) -> tuple[Point, ...]:
     """The corners of a line from border to border."""
     via = [(x * step[0], y * step[1]) for x, y in wire.via]
     points = [*([] if wire.fork else [at[wire.src]]), *via, at[wire.dst]]
@@ -143,7 +144,7 @@ def _toward(centre: Point, other: Point, half: tuple[float, float]) -> Point:
     return centre[0], centre[1] + (half[1] if dy > 0 else -half[1])
 
 
-def _crossings(run: tuple[Point, ...], other: tuple[Point, ...]) -> Iterable[Point]:
+def crossings(run: Sequence[Point], other: Sequence[Point]) -> Iterable[Point]:
     """Where two orthogonal lines cross, not touching with an end."""
     for (ax, ay), (bx, by) in zip(run, run[1:], strict=False):
         for (cx, cy), (dx, dy) in zip(other, other[1:], strict=False):
@@ -153,7 +154,7 @@ def _crossings(run: tuple[Point, ...], other: tuple[Point, ...]) -> Iterable[Poi
                 yield cx, ay
 
 
-def _broken(run: tuple[Point, ...], crossed: Iterable[Point], gap: float) -> list[tuple[Point, ...]]:
+def broken(run: Sequence[Point], crossed: Iterable[Point], gap: float) -> list[tuple[Point, ...]]:
     """`run` in pieces, with a gap on either side of each point of `crossed`."""
     pieces: list[tuple[Point, ...]] = []
     piece: list[Point] = [run[0]]
@@ -161,7 +162,7 @@ def _broken(run: tuple[Point, ...], crossed: Iterable[Point], gap: float) -> lis
     for a, b in zip(run, run[1:], strict=False):
         length = max(abs(b[0] - a[0]) + abs(b[1] - a[1]), 1e-9)
         ux, uy = (b[0] - a[0]) / length, (b[1] - a[1]) / length
-        on = sorted(t for x, y in points if abs((t := (x - a[0]) * ux + (y - a[1]) * uy)) < length
+        on = sorted(t for x, y in points if abs(t := (x - a[0]) * ux + (y - a[1]) * uy) < length
                     and t > 0 and abs((x - a[0]) * uy - (y - a[1]) * ux) < 1e-6)
         for t in on:
             pieces.append((*piece, (a[0] + (t - gap) * ux, a[1] + (t - gap) * uy)))

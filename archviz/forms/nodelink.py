@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from archviz.forms import Option, block
+from archviz.forms import Option, _recurrent, block
 from archviz.forms._picture import Picture
 from archviz.ir import Graph, Node, NodeId
 from archviz.layouts import Frame, Layout, Size
 from archviz.scene import Group, Link, Mark, Point, moved
 from archviz.style import Style
 
-OPTIONS: Mapping[str, Option] = {}
+OPTIONS: Mapping[str, Option] = {**_recurrent.OPTIONS}
 
-PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {}
+PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recurrent": _recurrent.picture}
 """Kind of node → its picture; None where this one has none, and is a box."""
 
 
