@@ -1,7 +1,7 @@
 """The written caption: what the model is, part by part, and what it costs, in the few sentences a paper would print.
 
 In: the traced graph, and the one that is drawn.  Out: plain text, also the figure's alternative text.
-Imports ir, text, naming.
+Imports ir, text, naming, marks.
 
 Everything is said from structure: what follows what, what repeats, what kind each part is.  No model is known by name.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from archviz import text
 from archviz.ir import Graph, Node, NodeId
+from archviz.marks import frozen_params
 from archviz.naming import CONTAINERS, title
 
 MOST = 6            # parts in one sentence; beyond, equal ones are counted together, then the lightest go
@@ -52,6 +53,8 @@ def describe(graph: Graph, drawn: Graph | None = None) -> str:
         sentences.append("Weights used more than once are counted once.")
     if drawn is not None and _repeats(drawn):
         sentences.append("×N marks N equal blocks in a row, of which one is drawn.")
+    if drawn is not None and (frozen := frozen_params(drawn)):
+        sentences.append(f"A snowflake marks what is frozen: {text.units(frozen)} of the parameters.")
     report = graph.attrs.get("report") or {}
     if report.get("invented"):
         sentences.append("Values decide the path through this model; the figure shows one, taken with made-up values.")

@@ -35,6 +35,12 @@ examples:
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
+an archviz.yaml beside or above the model (or [tool.archviz] in pyproject.toml) keeps options, and names single layers:
+  width: column
+  models:
+    ResNet*:
+      layers: {stem: {label: Stem, frozen: true}, layer1.*: {color: "#ffcc66", legend: new}, aux: {hide: true}}
+      groups: {backbone: [stem, layer1, layer2]}
 """
 
 
@@ -62,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
                       help="an argument of the constructor; may be repeated")
 
     look = p.add_argument_group("the figure")
-    look.add_argument("--style", default="block", metavar="NAME|FILE",
+    look.add_argument("--style", metavar="NAME|FILE",
                       help="a style's name or a YAML file (default: block)")
     look.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="one setting of the style, as in --set sizes.margin=6; may be repeated")
@@ -78,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
                       help="draw these modules open; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
+    look.add_argument("--no-project", action="store_true",
+                      help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
 
     tell = p.add_argument_group("instead of a file, or beside it")
@@ -150,20 +158,24 @@ def run(o: argparse.Namespace) -> int:
     outputs = _outputs(o, pipeline.is_ours)
     for path in outputs:
         pipeline.check_output(path)
-    options = pipeline.Options(
+    asked = pipeline.Options(
         o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
         o.direction, o.title)
-    style = options.resolved()
+    project = None if o.no_project else pipeline.project_of(o.model, asked)
+    pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
     with progress(not o.quiet) as step:
         # What the model prints is not our output.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not o.verbose:
                 warnings.simplefilter("ignore")
             graph = pipeline.read(o.model, o.arg, o.input, step)
-        figure = pipeline.compile(graph, options, style, step)
+        options = pipeline.configured(asked, project, o.model, graph.name)
+        figure = pipeline.compile(graph, options, step=step)
         step("write")
         pipeline.save(figure, outputs, **({"dpi": o.dpi} if o.dpi else {}))
     if not o.quiet:
+        if o.verbose and project is not None:
+            say(f"project: {project.path}")
         _report(figure, outputs, o.verbose)
     if o.caption:
         print(figure.caption)

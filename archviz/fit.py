@@ -1,7 +1,7 @@
 """How much of the model a figure shows, and how it is laid out, so that it fits its page with legible text.
 
 In: a graph after its passes, a style, how much detail is asked for.  Out: `Drawing`: the cut, its layout, its scene.
-May import ir, style, text, find, errors, scene, and whatever `find` finds.
+May import ir, style, text, find, errors, scene, marks, page, and whatever `find` finds.
 
 Detail is one monotone scale: a list of steps, each opening the modules of one kind, from a single box to every
 operation. The real layout judges which steps fit; nothing is ever scaled down to fit.
@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 
-from archviz import text
+from archviz import page, text
 from archviz.errors import DoesNotFit
 from archviz.find import find
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Frame, Layout, Size
-from archviz.scene import POINTS_PER_MM, Group, Mark, Scene, Text, moved
+from archviz.marks import badges, legend
+from archviz.scene import POINTS_PER_MM, Mark, Scene
 from archviz.style import Style
 
 ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
@@ -172,6 +173,7 @@ class _Judge:
 
     def __init__(self, graph: Graph, style: Style, title: str) -> None:
         self.graph, self.style, self.title = graph, style, text.clean(title)
+        self.heading = page.heading(graph, style, self.title)
         self.form: ModuleType = find("forms", style.form)
         self.layout = getattr(find("layouts", style.layout), style.layout)
         self.collapse = find("passes", "collapse")
@@ -197,7 +199,7 @@ class _Judge:
                 style,
                 self.form.sizes(graph, style),
                 self.form.frames(graph, style),
-                self.form.legend(graph, style),
+                [*self.form.legend(graph, style), *legend(graph, style)],
             )
         return self.cuts[key, size]
 
@@ -207,20 +209,19 @@ class _Judge:
     def attempt(self, opened: frozenset[NodeId], size: int, direction: str, fraction: float) -> _Try:
         key = (opened, size, direction, fraction)
         if key not in self.tried:
-            cut, s, page = self.cut(opened, size), self.style.sizes, self.style.page
-            room = (
-                page.max_height - self.heading_height() - s["legend"] if direction == "down" else page.width
-            ) - 2 * s["margin"]
+            cut, s, limits = self.cut(opened, size), self.style.sizes, self.style.page
+            high = limits.max_height - page.heading_height(self.heading, self.style) - s["legend"]
+            room = (high if direction == "down" else limits.width) - 2 * s["margin"]
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
-            width, height = self.extent(cut, layout)
+            width, height = page.extent(layout.width, layout.height, self.heading, cut.legend, self.style)
             self.tried[key] = _Try(cut, layout, width, height, self.score(layout, height))
         return self.tried[key]
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
-        key, page, along = frozenset(opened), self.style.page, self.style.sizes["along"]
+        key, limits, along = frozenset(opened), self.style.page, self.style.sizes["along"]
         if (
             sum(box.width * (box.height + along) for box in self.cut(key, len(self.sized) - 1).sizes.values())
-            > page.width * page.max_height
+            > limits.width * limits.max_height
         ):
             return False  # no need to try: the boxes alone are larger than the page
         tries = (self.attempt(key, len(self.sized) - 1, direction, 1.0) for direction in self.directions())
@@ -228,7 +229,7 @@ class _Judge:
 
     def best(self, opened: Iterable[NodeId]) -> _Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
-        key, page = frozenset(opened), self.style.page
+        key, limits = frozenset(opened), self.style.page
         for size in range(len(self.sized)):
             tries = [
                 self.attempt(key, size, direction, fraction)
@@ -238,7 +239,7 @@ class _Judge:
             fitting = [t for t in tries if t.fits(self.style)]
             if fitting:
                 return min(fitting, key=lambda t: (not t.reads(), t.score))
-        return min(tries, key=lambda t: max(t.width / page.width, t.height / page.max_height))
+        return min(tries, key=lambda t: max(t.width / limits.width, t.height / limits.max_height))
 
     def score(self, layout: Layout, height: float) -> float:
         """Lower is better: little of the page's height, short lines, few turns back."""
@@ -254,87 +255,10 @@ class _Judge:
         turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * crossing) for deep, crossing in layout.cuts)
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends
 
-    # -------------------------------------------------------------------------------------------- the page around it
-
-    def heading(self) -> list[list[tuple[str, str]]]:
-        """The lines above the drawing, each of (string, role): title and totals, side by side where the page is wide
-        enough."""
-        if not self.title:
-            return []
-        paint, room = self.style.roles["title"], self.style.page.width - 2 * self.style.sizes["margin"]
-        name = (text.fit(self.title, paint.size, room, paint.weight), "title")
-        totals = [(self.totals(), "totals")] if self.totals() else []
-        line = [name, *totals]
-        return [line] if self.wide(line) <= room else [[name], totals]
-
-    def wide(self, line: list[tuple[str, str]]) -> float:
-        roles = self.style.roles
-        return sum(text.width(string, roles[role].size, roles[role].weight) for string, role in line) + 6.0 * (
-            len(line) - 1
-        )
-
-    def heading_height(self) -> float:
-        return sum(max(self.style.roles[role].size for _, role in line) * 1.35 for line in self.heading()) + (
-            4.0 if self.title else 0.0
-        )
-
-    def totals(self) -> str:
-        parts = [
-            f"{text.units(self.graph.params)} parameters" if self.graph.params else "",
-            f"{text.units(self.graph.flops / 2)} MACs" if self.graph.flops else "",
-        ]
-        return " · ".join(part for part in parts if part)
-
-    def extent(self, cut: _Cut, layout: Layout) -> tuple[float, float]:
-        """Width and height of the whole figure: heading, drawing, legend, margins."""
-        margin = 2 * self.style.sizes["margin"]
-        width = max([layout.width, *map(self.wide, self.heading())])
-        rows = self.legend_rows(cut, max(width, min(self.style.page.width - margin, 150.0)))
-        width = max([width, *(w for w, _ in rows)])
-        legend = len(rows) * self.style.sizes["legend_row"] + (self.style.sizes["legend_gap"] if rows else 0.0)
-        return width + margin, self.heading_height() + layout.height + legend + margin
-
-    def legend_rows(self, cut: _Cut, limit: float) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
-        """Entries (x, name, swatch) in rows no wider than `limit`, with the width of each row."""
-        s, size = self.style.sizes, self.style.roles["legend"].size
-        rows: list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]] = []
-        for name, swatch in cut.legend:
-            wide = s["swatch"] + 3.0 + text.width(name, size)
-            x = rows[-1][0] + s["legend_between"] if rows else 0.0
-            if not rows or x + wide > limit:
-                rows.append((0.0, []))
-                x = 0.0
-            rows[-1] = (x + wide, [*rows[-1][1], (x, name, swatch)])
-        return rows
-
     def scene(self, found: _Try, description: str) -> Scene:
-        s, margin = self.style.sizes, self.style.sizes["margin"]
         cut, layout = found.cut, found.layout
-        marks: list[Mark] = []
-        y = margin
-        for line in self.heading():
-            y += max(self.style.roles[role].size for _, role in line) * 1.35
-            x = margin
-            for string, role in line:
-                marks.append(Text(x, y - self.style.roles[role].size * 0.3, string, role))
-                x += self.wide([(string, role)]) + 6.0
-        left = (found.width - layout.width) / 2
-        top = margin + self.heading_height()
-        marks.extend(moved(mark, left, top) for mark in self.form.draw(cut.graph, layout, cut.style))
-        inner = found.width - 2 * margin
-        entries: list[Mark] = []
-        y = top + layout.height + s["legend_gap"]
-        for wide, row in self.legend_rows(cut, inner + 0.01):
-            start = margin + (inner - wide) / 2
-            for x, name, swatch in row:
-                middle = y + s["legend_row"] / 2
-                entries.extend(moved(mark, start + x, middle - s["swatch_height"] / 2) for mark in swatch)
-                entries.append(
-                    Text(start + x + s["swatch"] + 3.0, middle + self.style.roles["legend"].size * 0.35, name, "legend")
-                )
-            y += s["legend_row"]
-        if entries:
-            marks.append(Group(tuple(entries), "legend"))
-        return Scene(
-            tuple(marks), dict(self.style.roles), found.width, found.height, self.title or self.graph.name, description
+        marks = (*self.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
+        name = self.title or self.graph.name
+        return page.scene(
+            marks, layout.width, layout.height, self.heading, cut.legend, self.style, name, description
         )

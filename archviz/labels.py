@@ -6,7 +6,8 @@ In: a graph, a style.  Out: a `Look` per node, which a form then draws.  May imp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from archviz import text
 from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, own_repeat
@@ -34,7 +35,7 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
 
 
 def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
-    kind = style.kinds.get(node.kind) or Kind("module")
+    kind = style.kinds.get(kind_of(node)) or Kind("module")
     incoming = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
     if kind.shape == "glyph" and len(incoming) <= 3:
         return Look(kind, (), glyph=True)
@@ -42,6 +43,8 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     count = f" ×{times}" if times > 1 else ""
     if _pools(node, incoming):
         kind = style.kinds["pool"]
+    if own_role(node.attrs, style):
+        kind = replace(kind, role=own_role(node.attrs, style))
     values = {**node.attrs, "out": text.shape(node.out[0]) if node.out else "", "params": node.params or None}
     if node.kind == "module":
         main = names.get(node.id) or style.titles.get(node.op, node.op)
@@ -61,6 +64,8 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
         called = _called(node, incoming, style)
         values = {"output_size": 1, **values} if _pools(node, incoming) else values
         lines = [(called + text.caption(style.captions, _known(node, incoming, style), values) + count, "label")]
+    if "label" in node.attrs:
+        lines = [(str(node.attrs["label"]) + count, lines[0][1]), *lines[1:]]
     lines = [piece for line in lines for piece in _broken(*line, style)]
     limit = style.sizes["max_label"]
     kept = tuple(
@@ -68,6 +73,17 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     )
     bands = tuple(f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
     return Look(kind, kept, False, bands, times > 1, arrow)
+
+
+def kind_of(node: Node) -> str:
+    """What a node is drawn as: its kind, or the one that the project file says."""
+    return str(node.attrs.get("kind", node.kind))
+
+
+def own_role(attrs: Mapping[str, Any], style: Style) -> str:
+    """The role in which a layer is painted to which the project file gave a colour of its own, or nothing."""
+    role = f"color {attrs['color']}" if "color" in attrs else ""
+    return role if role in style.roles else ""
 
 
 def _broken(line: str, role: str, style: Style) -> list[tuple[str, str]]:

@@ -29,7 +29,8 @@ def words(cls: str) -> list[str]:
 
 def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId, str]:
     """A title for each module of `graph`: from `table` by class name, or the class in words without the model's own
-    name in front (``GPT2Block`` → ``Block``), or for a container the attribute that holds it."""
+    name in front (``GPT2Block`` → ``Block``), or for a container the attribute that holds it; before all of these the
+    ``label`` that the project file gives it."""
     table = table or {}
     prefix = _family(graph)
     attributes: dict[tuple[tuple[NodeId, ...], str], set[str]] = {}
@@ -38,7 +39,9 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
     found = {}
     for key, module in graph.modules.items():
         paths = {path.rsplit(".", 1)[-1] for path in attributes[module.scope, module.cls]}
-        if len(paths) > 1 and not any(any(c.isdigit() for c in path) for path in paths):
+        if module.attrs.get("label"):
+            found[key] = str(module.attrs["label"])
+        elif len(paths) > 1 and not any(any(c.isdigit() for c in path) for path in paths):
             found[key] = _spelt(module.path)  # two of one class side by side: what tells them apart is the attribute
         else:
             found[key] = table.get(module.cls) or _title(module, prefix)
@@ -49,7 +52,8 @@ def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
     """Frames of one name side by side get numbers, unless one of them already stands for many."""
     alike: dict[tuple[tuple[NodeId, ...], str], list[NodeId]] = {}
     for key, module in graph.modules.items():
-        alike.setdefault((module.scope, names[key]), []).append(key)
+        if not module.attrs.get("label"):
+            alike.setdefault((module.scope, names[key]), []).append(key)
     for keys in alike.values():
         if len(keys) > 1 and all(graph.modules[key].repeat == 1 for key in keys):
             names.update({key: f"{names[key]} {i + 1}" for i, key in enumerate(keys)})

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
+from glob import escape
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,12 @@ from archviz.fit import Detail, Drawing, fit
 from archviz.garbage import sparing
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
+from archviz.marks import painted
 from archviz.naming import CONTAINERS
+from archviz.passes.override import Overrides, chosen, override
+from archviz.project import configured as configured
+from archviz.project import project_of as project_of
+from archviz.project import written_overrides
 from archviz.scene import Scene
 from archviz.style import Style, length, load_style, style_names
 
@@ -52,16 +58,17 @@ def _no_step(name: str) -> None:
 class Options:
     """What a figure shall be like; None leaves it to the style.
 
-    style       a style's name, or the path of a YAML file
+    style       a style's name, or the path of a YAML file; None: block
     settings    single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``
     width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
     depth       how many levels of modules to open; None: as many as the page has room for
     collapse, expand    modules to close and to open, by globs on path or class
     direction   ``"down"``, ``"right"`` or ``"auto"``
     title       what stands above the figure; None: the model's name, empty: nothing
+    overrides   what is said about single layers (see `archviz.project`)
     """
 
-    style: str | Path = "block"
+    style: str | Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     width: str | float | None = None
     max_height: str | float | None = None
@@ -71,6 +78,7 @@ class Options:
     expand: tuple[str, ...] = ()
     direction: str | None = None
     title: str | None = None
+    overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
@@ -81,7 +89,7 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
-        return load_style(self.style, {**self.settings, **own})
+        return painted(load_style(self.style or "block", {**self.settings, **own}), self.overrides)
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -232,15 +240,25 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
     style = style or options.resolved()
     step("arrange")
-    drawn = graph
+    drawn = override(graph, style, overrides=options.overrides)
     for name in style.passes:
         drawn = getattr(find("passes", name), name)(drawn, style)
-    drawing = fit(drawn, style, Detail(options.depth, options.collapse, options.expand), options.title)
+    drawing = fit(drawn, style, _detail(drawn, options), options.title)
     caption = describe(graph, drawing.graph)
     scene = replace(drawing.scene, description=caption)
     uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
     scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
+
+
+def _detail(graph: Graph, options: Options) -> Detail:
+    """What to open and close: as the options say, and as the project says of layers they do not name."""
+    select = find("passes", "collapse").select
+    own = {what: set(chosen(graph, options.overrides, what)) for what in ("collapse", "expand")}
+    given = {what: set(select(graph, getattr(options, what))) for what in own}
+    closed, opened = own["collapse"] - given["expand"], own["expand"] - given["collapse"]
+    return Detail(options.depth, (*options.collapse, *map(escape, sorted(closed))),
+                  (*options.expand, *map(escape, sorted(opened))))
 
 
 def _facts(graph: Graph) -> dict[str, str]:
@@ -260,17 +278,19 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
 
     `model` is an ``nn.Module``, a function or class that makes one (its weights then take no memory), a `Graph`, or a
     target as on the command line (``"model.py:Net"``, ``"graph.json"``).  `inputs` is what to call it with: a tensor, a
     tuple of arguments, a dict of named ones, specs like ``"1x3x224x224"``, or None for a guess.  `name` is what the
-    caption calls it; for the rest see `Options`.  Raises `ArchvizError`; a model that raises in the middle is drawn as
-    far as it ran, with a warning.
+    caption calls it; `overrides` is what a project file would say about it, ``{"layers": {"stem": {"frozen": True}},
+    "groups": {"backbone": ["stem", "layer1"]}}`` (no file is read); for the rest see `Options`.  Raises `ArchvizError`;
+    a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title)
+                      direction, title, written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):

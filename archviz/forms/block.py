@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from archviz import text
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
-from archviz.labels import Look, looks
+from archviz.labels import Look, kind_of, looks, own_role
 from archviz.layouts import Frame, Layout, Place, Size
 from archviz.naming import titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
@@ -122,6 +122,8 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
     module, s = graph.modules[key], style.sizes
     role = "frame inner" if len(module.scope) % 2 else "frame"
+    if own_role(module.attrs, style):
+        role = own_role(module.attrs, style) + " frame"
     marks: list[Mark] = []
     if module.repeat > 1:
         for i in (2, 1):
@@ -276,10 +278,11 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     seen = looks(graph, style)
     entries: dict[str, tuple[Mark, ...]] = {}
     for kind in KINDS:
-        look = next((seen[n.id] for n in graph.nodes if n.kind == kind), None)
+        of_kind = [n for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style)]
+        look = seen[of_kind[0].id] if of_kind else None
         if look is None or not look.kind.name or look.kind.shape == "text":
             continue
-        if look.glyph or any(seen[n.id].glyph for n in graph.nodes if n.kind == kind):
+        if look.glyph or any(seen[n.id].glyph for n in of_kind):
             side = s["glyph"]
             glyph = Place((swatch.width - side) / 2, (swatch.height - side) / 2, side, side)
             entries.setdefault(look.kind.name, _glyph(kind, glyph, look.kind.role, style))

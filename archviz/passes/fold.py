@@ -2,7 +2,7 @@
 
 In: a graph.  Out: the graph in which each run of equal units is one unit; each drawn node's members hold the ids of all
 copies, the frame (or the node) says ``repeat`` N, and an edge from one copy to the next is ``recurrent``.  Parameters
-and FLOPs of the copies add up.  Imports ir, style, _runs.
+and FLOPs of the copies add up.  Imports ir, style, _runs, _own.
 
 A unit is a node, a module call, or up to eight siblings in a row (these get a frame of their own, without a class).
 Neighbours are equal when ops, kinds, hyper-parameters, tensors and the wiring inside are, and when they are wired alike
@@ -18,6 +18,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, merge
+from archviz.passes._own import said_of
 from archviz.passes._runs import Copy, alike
 from archviz.style import Style
 
@@ -96,7 +97,8 @@ class _Folder:
         every = tuple(node for unit in inner for node in unit.every)
         module = self.graph.modules.get(frame)
         grows = any(unit.grows for unit in inner)
-        key = ("module", module.cls if module else "", frozenset(self._copy(nodes, every).inside))
+        said = said_of(module.attrs) if module else ()
+        key = ("module", module.cls if module else "", said, frozenset(self._copy(nodes, every).inside))
         loose = self._intern((*key, tuple(unit.loose for unit in inner)))
         shape = loose if grows else self._intern((*key, tuple(unit.shape for unit in inner)))
         return _Unit(frame, nodes, every, (frame, *(f for unit in inner for f in unit.frames)), shape, loose, grows)

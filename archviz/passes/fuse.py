@@ -2,7 +2,7 @@
 
 In: a graph; ``style.fuse``, rules.  Out: the graph with each chain as one node: the first one's op, kind and attrs, the
 last one's tensors, in ``attrs["fused"]`` the ops that follow and in ``attrs["fused_kinds"]`` their kinds.  Imports ir,
-style, errors.
+style, errors, _own.
 
 A rule names two or more steps, separated by ``>``.  A step is a kind (``conv``) or an op (``relu``, ``BatchNorm2d``),
 or several of these separated by ``|``.  A chain matches where every step but the last has one user, the next step,
@@ -17,6 +17,7 @@ from typing import Any
 
 from archviz.errors import ArchvizError
 from archviz.ir import KINDS, Graph, Node, NodeId, merge
+from archviz.passes._own import said_of
 from archviz.style import Style
 
 Rule = tuple[frozenset[str], ...]
@@ -63,7 +64,14 @@ def _only_next(graph: Graph, node: Node) -> Node | None:
         return None
     after = graph.by_id[leaving[0].dst]
     chained = len(graph.incoming[after.id]) == 1 and after.scope == node.scope and after.repeat == node.repeat
-    return after if chained else None
+    return after if chained and _one_layer(node, after) else None
+
+
+def _one_layer(node: Node, after: Node) -> bool:
+    """Whether nothing was said about `after` that its box must show, and both are frozen, or neither."""
+    said = dict(said_of(after.attrs))
+    frozen = said.pop("frozen", False)
+    return not said and (not after.params or frozen == node.attrs.get("frozen", False))
 
 
 def _match(rule: Rule, node: Node, after: dict[NodeId, Node | None], taken: set[NodeId]) -> list[Node] | None:

@@ -3,7 +3,7 @@
 In: a trace graph; ``style.hide``, the kinds without meaning to a reader.  Out: the same network without them: an edge
 u → hidden → v becomes u → v, edges that carry only masks, positions, sizes or caches vanish, and the ids of what is
 hidden join the members of a visible neighbour (producer first).  Parameters and FLOPs keep their sums.  Imports ir,
-style, _values, _idioms.
+style, _values, _idioms, _own.
 """
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from archviz.ir import Edge, Graph, Node, NodeId, merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
+from archviz.passes._own import said_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, flow, is_float
 from archviz.style import Style
 
@@ -58,7 +59,8 @@ class _Cut:
 
     def __init__(self, values: Flow, graph: Graph, hidden: frozenset[str]) -> None:
         self.flow, self.graph, self.hidden = values, graph, hidden
-        self.idioms = idioms(values, graph.modules)
+        self.idioms = [idiom for idiom in idioms(values, graph.modules)
+                       if not any(values.nodes[i].attrs.get("hidden") for i in idiom.parts)]
         self.group: dict[int, Idiom] = {i: idiom for idiom in self.idioms for i in idiom.parts}
         self.sources: list[tuple[int, ...]] = []            # per position: the drawn positions its value comes from
         self.drawn: set[int] = set()                        # idioms at their last position
@@ -71,6 +73,9 @@ class _Cut:
 
     def _visit(self, i: int) -> None:
         node, idiom = self.flow.nodes[i], self.group.get(i)
+        if node.attrs.get("hidden"):        # the project file says so, whatever it is
+            self.sources.append(tuple(dict.fromkeys(s for src, _ in self._operands(i) for s in self.sources[src])))
+            return
         if idiom is not None:
             # of what an attention multiplies also learned queries count; between its products only data, not a bias
             wanted = DATA | (WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else
@@ -289,7 +294,8 @@ class _Cut:
         """The node drawn at position `i`, without members."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if idiom is not None:
-            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, attrs=dict(idiom.attrs))
+            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope,
+                           attrs={**idiom.attrs, **dict(said_of(node.attrs))})
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":

@@ -3,7 +3,8 @@
 In: a graph.  Out: the same nodes and edges with fewer modules.  These go: a module that holds a single node; one of two
 modules of which the outer holds nothing but the inner; a short unnamed container in a named block; the few layers that
 end in the sum of a residual branch which began outside of them; and the module that holds the whole model but its head.
-Their ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  Imports ir, style.
+Their ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  A frame of which the project
+file says something stays, or what was said moves to the one node inside.  Imports ir, style, _own.
 """
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.ir import Graph, Module, Node, NodeId
+from archviz.passes._own import said_of, stays
 from archviz.style import Style
 
 CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
@@ -42,6 +44,7 @@ def _step(graph: Graph) -> Graph:
     modules = dict(graph.modules)
     gone = {key for key in modules if key not in children}
     touched: set[NodeId] = set()
+    said: dict[NodeId, dict[str, Any]] = {}
     for frame in sorted((key for key in children if key), key=lambda key: -len(modules[key].scope)):
         inner, above = children[frame], modules[frame].scope[-1:]
         if touched & {frame, *inner, *above}:
@@ -53,12 +56,15 @@ def _step(graph: Graph) -> Graph:
             stays = frame if drop != frame else next(iter(inner))
             if len(inner) == 1 and stays in modules:
                 modules[stays] = _joined(modules[stays], modules[drop])
+            elif len(inner) == 1:
+                said[stays] = dict(said_of(modules[drop].attrs))
     gone |= _shells(graph, children) if not touched else set()
     if not gone:
         return graph
     kept = {key: replace(module, scope=_without(module.scope, gone))
             for key, module in modules.items() if key not in gone}
-    return replace(graph, nodes=tuple(_moved(node, gone) for node in graph.nodes), modules=kept)
+    nodes = (replace(n, attrs={**said[n.id], **n.attrs}) if said.get(n.id) else n for n in graph.nodes)
+    return replace(graph, nodes=tuple(_moved(node, gone) for node in nodes), modules=kept)
 
 
 def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
@@ -69,6 +75,8 @@ def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
         if not is_frame:
             return frame
         within = graph.modules[child]
+        if stays(module.attrs) or stays(within.attrs):
+            return "" if stays(module.attrs) and stays(within.attrs) else child if stays(module.attrs) else frame
         if module.cls in CONTAINERS or within.cls in CONTAINERS:
             return frame if module.cls in CONTAINERS else child
         if within.repeat == 1:
@@ -77,7 +85,7 @@ def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
         peers = [key for key in children[module.scope[-1] if module.scope else ""]
                  if key in graph.modules and graph.modules[key].cls == module.cls]
         return frame if all(len(children[peer]) == 1 for peer in peers) else ""
-    if module.repeat > 1 or not module.scope:
+    if module.repeat > 1 or not module.scope or stays(module.attrs):
         return ""
     if module.cls in CONTAINERS and len(inner) <= SHORT and graph.modules[module.scope[-1]].cls not in CONTAINERS:
         return frame
@@ -100,7 +108,8 @@ def _shells(graph: Graph, children: Children) -> set[NodeId]:
     total = sum(len(node.members) for node in graph.nodes)
     for frame in frames:
         share = sum(len(node.members) for node in graph.nodes if frame in node.scope) / max(total, 1)
-        if graph.modules[frame].repeat == 1 and any(children[frame].values()) and (len(frames) == 1 or share >= SHELL):
+        plain = graph.modules[frame].repeat == 1 and not stays(graph.modules[frame].attrs)
+        if plain and any(children[frame].values()) and (len(frames) == 1 or share >= SHELL):
             return {frame}
     return set()
 

@@ -1,0 +1,135 @@
+"""What a project file's wishes look like: paints for layers with a colour of their own, and the badge of frozen ones.
+
+In: a style and `Overrides`; a graph, its layout.  Out: the style with those paints; marks over the drawing of any form;
+their entries in the legend.  Imports ir, scene, style, layouts' types, errors, and the types of the pass override.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import cos, pi, sin
+
+from archviz.errors import ArchvizError
+from archviz.ir import Graph, Node, NodeId
+from archviz.layouts import Layout, Place
+from archviz.passes.override import Overrides
+from archviz.scene import Box, Circle, Group, Mark, Paint, Path
+from archviz.style import Style
+
+CONTRAST = 4.5      # least contrast of a label on its box (WCAG 2, level AA)
+BADGE = 3.6         # radius of the badge of a frozen layer
+SPAN = 3.1          # of the snowflake on it
+TINT = 0.14         # part of a layer's own colour in the ground of its frame
+Entry = tuple[str, tuple[Mark, ...]]
+
+
+def painted(style: Style, overrides: Overrides) -> Style:
+    """`style` with a paint for each colour that `overrides` names: role ``color rrggbb``, and the same with ``frame``.
+
+    Raises `ArchvizError`, with the line of the colour, where the style's labels could not be read on it.
+    """
+    roles = dict(style.roles)
+    for rule in overrides.rules:
+        if "color" not in rule.changes:
+            continue
+        fill = f"#{rule.changes['color']}"
+        ink = [style.roles[role].color for role in ("label", "label module", "sublabel") if role in style.roles]
+        least = min((contrast(fill, color) for color in ink), default=CONTRAST)
+        if least < CONTRAST:
+            raise ArchvizError(f"{rule.where}: labels cannot be read on {fill}: their contrast is {least:.1f}:1, and "
+                               f"{CONTRAST}:1 is the least", f"{_toward(fill, ink[0])} could be read")
+        edge = _mixed(fill, "#000000", 0.6)
+        roles[f"color {fill[1:]}"] = Paint(fill=fill, stroke=edge, stroke_width=0.7)
+        ground = style.roles["frame inner"].fill or "#ffffff"
+        roles[f"color {fill[1:]} frame"] = Paint(fill=_mixed(fill, ground, TINT), stroke=edge, stroke_width=0.7)
+    return replace(style, roles=roles)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, ``#rrggbb``, as WCAG 2 defines it: from 1 to 21."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: str) -> float:
+    parts = [int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _mixed(one: str, other: str, part: float) -> str:
+    pairs = ((int(one[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
+
+
+def _toward(fill: str, ink: str) -> str:
+    """The colour nearest to `fill` on which `ink` can be read, mixed with white or black."""
+    end = "#ffffff" if _luminance(ink) < 0.18 else "#000000"
+    steps = (_mixed(fill, end, 1 - i / 20) for i in range(21))
+    return next(color for color in steps if contrast(color, ink) >= CONTRAST)
+
+
+# ------------------------------------------------------------------------------------------------ frozen layers
+
+def frozen(node: Node) -> bool:
+    """Whether all weights of what `node` stands for are frozen, and there are some."""
+    heavy = [part for part in _leaves(node) if part.params or part.shared is not None]
+    return bool(heavy) and all(part.attrs.get("frozen") for part in heavy)
+
+
+def frozen_params(graph: Graph) -> int:
+    """How many parameters of `graph` are frozen."""
+    return sum(part.params for node in graph.nodes for part in _leaves(node) if part.attrs.get("frozen"))
+
+
+def _leaves(node: Node) -> Iterable[Node]:
+    if not node.inside:
+        yield node
+    for part in node.inside:
+        yield from _leaves(part)
+
+
+def badges(graph: Graph, layout: Layout) -> list[Mark]:
+    """A snowflake at the upper right corner of every frozen layer, and once at a frame in which everything is."""
+    cold = {node.id for node in graph.nodes if frozen(node)}
+    whole = {frame for frame in layout.frames if _all_frozen(graph, frame, cold)}
+    outer = [frame for frame in whole if not whole & set(graph.modules[frame].scope)]
+    alone = [node.id for node in graph.nodes if node.id in cold and not whole & set(node.scope)]
+    places = [(key, layout.frames[key]) for key in sorted(outer)] + [(key, layout.nodes[key]) for key in alone]
+    return [Group(_badge(place.x + place.width, place.y), "frozen") for _, place in places]
+
+
+def _all_frozen(graph: Graph, frame: NodeId, cold: set[NodeId]) -> bool:
+    heavy = [node.id for node in graph.nodes if frame in node.scope and (node.params or node.shared is not None)]
+    return bool(heavy) and cold.issuperset(heavy)
+
+
+def _badge(x: float, y: float) -> tuple[Mark, ...]:
+    """A disc with a snowflake of six feathered arms, drawn as shapes: few fonts have one."""
+    def at(turn: float, out: float) -> tuple[float, float]:
+        return x + out * sin(turn * pi / 6), y - out * cos(turn * pi / 6)
+
+    arms: list[Mark] = []
+    for turn in range(0, 12, 2):
+        arms.append(Path((("M", (x, y)), ("L", at(turn, SPAN))), "frozen sign"))
+        feather = (("M", at(turn - 0.6, 0.95 * SPAN)), ("L", at(turn, 0.62 * SPAN)), ("L", at(turn + 0.6, 0.95 * SPAN)))
+        arms.append(Path(feather, "frozen sign"))
+    return Circle(x, y, BADGE, "frozen"), *arms
+
+
+# ------------------------------------------------------------------------------------------------ legend
+
+def legend(graph: Graph, style: Style) -> list[Entry]:
+    """Entries for colours of layers' own, and for the badge where a layer is frozen."""
+    s = style.sizes
+    swatch = Place(0.0, 0.0, s["swatch"], s["swatch_height"])
+    entries: dict[str, tuple[Mark, ...]] = {}
+    frames = [graph.modules[key] for key in dict.fromkeys(frame for node in graph.nodes for frame in node.scope)]
+    for role, attrs in [*(("", node.attrs) for node in graph.nodes), *((" frame", m.attrs) for m in frames)]:
+        if "color" in attrs and f"color {attrs['color']}" in style.roles and attrs.get("legend"):
+            box = Box(0.0, 0.0, swatch.width, swatch.height, f"color {attrs['color']}{role}", s["corner"])
+            entries.setdefault(str(attrs["legend"]), (box,))
+    found = list(entries.items())
+    if any(frozen(node) for node in graph.nodes):
+        found.append(("frozen", _badge(swatch.width / 2, swatch.height / 2)))
+    return found

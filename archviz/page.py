@@ -1,0 +1,112 @@
+"""The page around a drawing: the heading above it, the legend below it, and the margins.
+
+In: a style, the lines of the heading, the size and the marks of a body, the entries of its legend.  Out: how large the
+whole figure is, and its `Scene`.  Imports ir, scene, style, text.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archviz import text
+from archviz.ir import Graph
+from archviz.scene import Group, Mark, Scene, Text, moved
+from archviz.style import Style
+
+Line = list[tuple[str, str]]
+"""Words of the heading side by side: (string, role)."""
+
+Entry = tuple[str, tuple[Mark, ...]]
+"""One line of a legend: its name, and its swatch at the origin."""
+
+BESIDE = 6.0        # between two words of the heading
+
+
+def heading(graph: Graph, style: Style, title: str) -> list[Line]:
+    """The lines above the drawing: title and totals, side by side where the page is wide enough."""
+    if not title:
+        return []
+    paint, room = style.roles["title"], style.page.width - 2 * style.sizes["margin"]
+    name = (text.fit(title, paint.size, room, paint.weight), "title")
+    totals = [(sums, "totals")] if (sums := _totals(graph)) else []
+    line = [name, *totals]
+    return [line] if _wide(line, style) <= room else [[name], totals]
+
+
+def _totals(graph: Graph) -> str:
+    parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
+             f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _wide(line: Line, style: Style) -> float:
+    roles = style.roles
+    widths = (text.width(string, roles[role].size, roles[role].weight) for string, role in line)
+    return sum(widths) + BESIDE * (len(line) - 1)
+
+
+def heading_height(lines: Sequence[Line], style: Style) -> float:
+    return sum(max(style.roles[role].size for _, role in line) * 1.35 for line in lines) + (4.0 if lines else 0.0)
+
+
+def extent(
+    width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry], style: Style,
+) -> tuple[float, float]:
+    """Width and height of the whole figure around a body of this size."""
+    margin = 2 * style.sizes["margin"]
+    width = max([width, *(_wide(line, style) for line in lines)])
+    rows = _rows(entries, style, max(width, min(style.page.width - margin, 150.0)))
+    width = max([width, *(w for w, _ in rows)])
+    legend = len(rows) * style.sizes["legend_row"] + (style.sizes["legend_gap"] if rows else 0.0)
+    return width + margin, heading_height(lines, style) + height + legend + margin
+
+
+def _rows(
+    entries: Sequence[Entry], style: Style, limit: float,
+) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
+    """Entries (x, name, swatch) in rows no wider than `limit`, with the width of each row."""
+    s, size = style.sizes, style.roles["legend"].size
+    rows: list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]] = []
+    for name, swatch in entries:
+        wide = s["swatch"] + 3.0 + text.width(name, size)
+        x = rows[-1][0] + s["legend_between"] if rows else 0.0
+        if not rows or x + wide > limit:
+            rows.append((0.0, []))
+            x = 0.0
+        rows[-1] = (x + wide, [*rows[-1][1], (x, name, swatch)])
+    return rows
+
+
+def scene(
+    marks: Sequence[Mark], width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry], style: Style,
+    title: str = "", description: str = "",
+) -> Scene:
+    """The figure: the body of `marks`, `width` × `height` from the origin, with heading and legend."""
+    margin = style.sizes["margin"]
+    whole, tall = extent(width, height, lines, entries, style)
+    placed: list[Mark] = []
+    y = margin
+    for line in lines:
+        y += max(style.roles[role].size for _, role in line) * 1.35
+        x = margin
+        for string, role in line:
+            placed.append(Text(x, y - style.roles[role].size * 0.3, string, role))
+            x += _wide([(string, role)], style) + BESIDE
+    top = margin + heading_height(lines, style)
+    placed.extend(moved(mark, (whole - width) / 2, top) for mark in marks)
+    below = _legend(entries, style, whole - 2 * margin, top + height + style.sizes["legend_gap"])
+    if below:
+        placed.append(Group(below, "legend"))
+    return Scene(tuple(placed), dict(style.roles), whole, tall, title, description)
+
+
+def _legend(entries: Sequence[Entry], style: Style, inner: float, y: float) -> tuple[Mark, ...]:
+    s, marks = style.sizes, list[Mark]()
+    for wide, row in _rows(entries, style, inner + 0.01):
+        start = s["margin"] + (inner - wide) / 2
+        for x, name, swatch in row:
+            middle = y + s["legend_row"] / 2
+            marks.extend(moved(mark, start + x, middle - s["swatch_height"] / 2) for mark in swatch)
+            below = style.roles["legend"].size * 0.35
+            marks.append(Text(start + x + s["swatch"] + 3.0, middle + below, name, "legend"))
+        y += s["legend_row"]
+    return tuple(marks)

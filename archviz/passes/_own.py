@@ -1,0 +1,21 @@
+"""What a project file may say about one layer, and how to tell that it did.
+
+In: attributes of a node or module.  Out: the part of them that `override` wrote.  Imports nothing of ours.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+OWN = ("label", "kind", "color", "legend", "frozen")
+"""Attributes that `override` writes: a layer that has one is drawn differently from a layer that has not."""
+
+
+def said_of(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """What was said about a layer; two layers of which different things were said are never drawn as one."""
+    return tuple((key, attrs[key]) for key in OWN if key in attrs)
+
+
+def stays(attrs: Mapping[str, Any]) -> bool:
+    """Whether the frame of a module is drawn however little it says otherwise."""
+    return bool(said_of(attrs)) or "pinned" in attrs

@@ -1,0 +1,190 @@
+"""Do to single layers what their project file says: rename, recolour, hide, freeze, and draw siblings in one frame.
+
+In: a trace graph and `Overrides`.  Out: the same nodes and edges.  Names, kinds, colours and ``frozen`` are attributes
+that labels, titles and fold honour (`_own.OWN`); ``hidden`` is one that the pass hide honours; a group is a module of
+its own around the calls it names.  Nothing is merged and nothing is lost.  Imports ir, style, errors, find, _own.
+
+Runs before the passes of the style, so that a layer about which something is said is not folded into its neighbours.
+"""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+from archviz.ir import Graph, Module, NodeId
+from archviz.passes._own import OWN
+from archviz.style import Style
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is said about the layers that `pattern` names, and in which line (`where`): ``label``, ``kind``, ``color``,
+    ``legend``, ``frozen``, ``hide``, ``collapse``, ``expand``."""
+
+    pattern: str
+    where: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Siblings, named by globs, that are drawn in one frame called `name`."""
+
+    name: str
+    where: str
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """All that is said about single layers; of two rules for one layer the later one counts, key by key."""
+
+    rules: tuple[Rule, ...] = ()
+    groups: tuple[Bundle, ...] = field(default=())
+
+    def __bool__(self) -> bool:
+        return bool(self.rules or self.groups)
+
+
+def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), **options: Any) -> Graph:
+    """Apply `overrides`.  Keeps ids, edges, parameters and FLOPs.  Raises `ArchvizError`, saying where, for a pattern
+    that names nothing, and for a group whose members are not siblings."""
+    names = _names(graph)
+    nodes: dict[NodeId, dict[str, Any]] = {}
+    modules: dict[NodeId, dict[str, Any]] = {}
+    for rule in overrides.rules:
+        hits = _hits(rule.pattern, rule.where, names)
+        inside = {node.id for node in graph.nodes if node.id in hits or hits & set(node.scope)}
+        for key in ("frozen", "hide"):      # hold for everything inside
+            if key in rule.changes:
+                for node in inside:
+                    nodes.setdefault(node, {})["hidden" if key == "hide" else key] = rule.changes[key]
+        if rule.changes.get("collapse"):    # the frame must be there to be collapsed
+            for hit in hits & graph.modules.keys():
+                modules.setdefault(hit, {})["pinned"] = True
+        said = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
+        for hit in sorted(_outermost(graph, hits)) if said else ():
+            (modules if hit in graph.modules else nodes).setdefault(hit, {}).update(said)
+    graph = replace(
+        graph, nodes=tuple(replace(n, attrs=_with(n.attrs, nodes[n.id])) if n.id in nodes else n for n in graph.nodes),
+        modules={key: replace(m, attrs=_with(m.attrs, modules[key])) if key in modules else m
+                 for key, m in graph.modules.items()})
+    for bundle in overrides.groups:
+        graph = _framed(graph, bundle)
+    return graph
+
+
+def chosen(graph: Graph, overrides: Overrides, what: str) -> list[NodeId]:
+    """The modules that the rules say to ``collapse`` or to ``expand``, as far as they are frames of `graph` still."""
+    found: dict[NodeId, bool] = {}
+    names = {key: _called(module) for key, module in graph.modules.items()}
+    for rule in overrides.rules:
+        if what in rule.changes:
+            found.update({key: rule.changes[what] for key, own in names.items() if _matches(rule.pattern, own)})
+    return [key for key in graph.modules if found.get(key)]
+
+
+def _with(attrs: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """`attrs` and what was said on top; what was said to be false is as if it had not been said."""
+    return {key: value for key, value in {**attrs, **said}.items() if key not in said or value is not False}
+
+
+# ------------------------------------------------------------------------------------------------ what a glob names
+
+def _called(module: Module) -> set[str]:
+    return {module.id, module.cls, module.path, *module.copies} - {""}
+
+
+def _names(graph: Graph) -> dict[NodeId, set[str]]:
+    """What every call may be named by: its path, its id, its class or function."""
+    found = {key: _called(module) for key, module in graph.modules.items()}
+    for node in graph.nodes:
+        found[node.id] = {node.id, node.id.partition("@")[0], node.op} - {""}
+    return found
+
+
+def _matches(pattern: str, own: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in own)
+
+
+def _hits(pattern: str, where: str, names: Mapping[NodeId, set[str]]) -> set[NodeId]:
+    hits = {key for key, own in names.items() if _matches(pattern, own)}
+    if not hits:
+        known = {name for own in names.values() for name in own}
+        near = did_you_mean(pattern, known)
+        raise ArchvizError(f"{where}: no layer is called {pattern!r}, neither by path nor by class",
+                           near or "the paths are those of the model's named_modules()")
+    return hits
+
+
+def _outermost(graph: Graph, hits: set[NodeId]) -> set[NodeId]:
+    """Of `hits` those that lie in no other: ``layer1.*`` names the blocks of a stage, not every layer inside too."""
+    scopes = {key: module.scope for key, module in graph.modules.items()}
+    scopes.update({node.id: node.scope for node in graph.nodes})
+    return {hit for hit in hits if not hits & set(scopes[hit])}
+
+
+# ------------------------------------------------------------------------------------------------ groups
+
+def _framed(graph: Graph, bundle: Bundle) -> Graph:
+    """`graph` with a frame around the members of `bundle`, and whatever lies on a way from one member to another."""
+    names = _names(graph)
+    hits = _outermost(graph, {hit for pattern in bundle.patterns for hit in _hits(pattern, bundle.where, names)})
+    scopes = {key: module.scope for key, module in graph.modules.items()}
+    scopes.update({node.id: node.scope for node in graph.nodes})
+    parents = {hit: scopes[hit] for hit in sorted(hits)}
+    outer = min(parents.values(), key=len)
+    for hit, scope in parents.items():
+        if scope != outer:
+            other = next(key for key, found in parents.items() if found == outer)
+            raise ArchvizError(
+                f"{bundle.where}: the group {bundle.name!r} holds {_path(graph, other)} and {_path(graph, hit)}, of "
+                f"which only the second lies in {_path(graph, scope[len(outer)])}" if scope[:len(outer)] == outer else
+                f"{bundle.where}: the group {bundle.name!r} holds {_path(graph, other)} and {_path(graph, hit)}, which "
+                "do not lie in the same module", "a group is drawn around siblings")
+    level = len(outer)
+    unit = {node.id: (*node.scope, node.id)[level] for node in graph.nodes if node.scope[:level] == outer}
+    members = _closed(graph, unit, hits)
+    key = f"/group:{bundle.name}"
+    while key in scopes:
+        key += "'"
+
+    def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
+        inside = scope[:level] == outer and (*scope, own)[level:level + 1] and (*scope, own)[level] in members
+        return (*outer, key, *scope[level:]) if inside else scope
+
+    nodes = tuple(replace(node, scope=moved(node.scope, node.id)) for node in graph.nodes)
+    modules = {k: replace(module, scope=moved(module.scope, k)) for k, module in graph.modules.items()}
+    frame = Module(key, bundle.name, bundle.name, outer, attrs={"label": bundle.name})
+    return replace(graph, nodes=nodes, modules={**modules, key: frame})
+
+
+def _path(graph: Graph, key: NodeId) -> str:
+    return graph.modules[key].path or key if key in graph.modules else key
+
+
+def _closed(graph: Graph, unit: Mapping[NodeId, NodeId], hits: set[NodeId]) -> set[NodeId]:
+    """The siblings `hits` and those on a way between two of them: collapsed, the group must not feed itself."""
+    after: dict[NodeId, set[NodeId]] = defaultdict(set)
+    before: dict[NodeId, set[NodeId]] = defaultdict(set)
+    for edge in graph.edges:
+        src, dst = unit.get(edge.src, edge.src), unit.get(edge.dst, edge.dst)
+        after[src].add(dst)
+        before[dst].add(src)
+    return hits | (_reached(hits, after) & _reached(hits, before) & set(unit.values()))
+
+
+def _reached(starts: Iterable[NodeId], steps: Mapping[NodeId, set[NodeId]]) -> set[NodeId]:
+    found: set[NodeId] = set()
+    waiting = list(starts)
+    while waiting:
+        for other in steps.get(waiting.pop(), ()):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
