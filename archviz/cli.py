@@ -81,9 +81,11 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--collapse", action="append", default=[], metavar="GLOB",
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
-                      help="draw these modules open; may be repeated")
+                      help="draw these modules open, or recurrent layers from inside; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
+    look.add_argument("--unroll", type=_steps, metavar="N",
+                      help="in style node-link: draw recurrent layers over N steps of time (default: 0, folded)")
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
@@ -104,6 +106,12 @@ def _depth(word: str) -> int | None:
         return None
     if not word.isdigit():
         raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor auto")
+    return int(word)
+
+
+def _steps(word: str) -> int:
+    if not word.isdigit() or len(word) > 4:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of steps of time")
     return int(word)
 
 
@@ -160,7 +168,7 @@ def run(o: argparse.Namespace) -> int:
         pipeline.check_output(path)
     asked = pipeline.Options(
         o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title)
+        o.direction, o.title, unroll=o.unroll)
     project = None if o.no_project else pipeline.project_of(o.model, asked)
     pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
     with progress(not o.quiet) as step:

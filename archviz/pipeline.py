@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
+from fnmatch import fnmatchcase
 from glob import escape
 from hashlib import blake2b
 from pathlib import Path
@@ -66,6 +67,7 @@ class Options:
     direction   ``"down"``, ``"right"`` or ``"auto"``
     title       what stands above the figure; None: the model's name, empty: nothing
     overrides   what is said about single layers (see `archviz.project`)
+    unroll      how many steps of time to draw of a recurrent layer, in a style that can; 0: folded
     """
 
     style: str | Path | None = None
@@ -79,6 +81,7 @@ class Options:
     direction: str | None = None
     title: str | None = None
     overrides: Overrides = Overrides()
+    unroll: int | None = None
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
@@ -89,7 +92,14 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
-        return painted(load_style(self.style or "block", {**self.settings, **own}), self.overrides)
+        style = load_style(self.style or "block", {**self.settings, **own})
+        if self.unroll is not None:
+            if "unroll" not in style.options:
+                raise ArchvizError(f"--unroll means nothing for the style {style.name}, which draws no steps of time",
+                                   "use --style node-link, or leave it out")
+            own["options.unroll"] = str(self.unroll)
+            style = load_style(self.style or "block", {**self.settings, **own})
+        return painted(style, self.overrides)
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -243,12 +253,27 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     drawn = override(graph, style, overrides=options.overrides)
     for name in style.passes:
         drawn = getattr(find("passes", name), name)(drawn, style)
+    style, options = _cells(drawn, style, options)
     drawing = fit(drawn, style, _detail(drawn, options), options.title)
     caption = describe(graph, drawing.graph)
     scene = replace(drawing.scene, description=caption)
     uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
     scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
+
+
+def _cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:
+    """What `options.expand` names of recurrent layers, which are no modules with others in them, said to the form."""
+    if "cell" not in style.options:
+        return style, options
+    layers = [node for node in graph.nodes if node.kind == "recurrent"]
+    opened = [p for p in options.expand if any(fnmatchcase(name, p) for node in layers for name in (node.id, node.op))]
+    if not opened:
+        return style, options
+    names = {name for module in graph.modules.values() for name in (module.id, module.cls, module.path)}
+    kept = tuple(p for p in options.expand if p not in opened or any(fnmatchcase(name, p) for name in names))
+    cells = (*style.options["cell"], *opened)
+    return replace(style, options={**style.options, "cell": cells}), replace(options, expand=kept)
 
 
 def _detail(graph: Graph, options: Options) -> Detail:
@@ -277,7 +302,7 @@ def draw(
     model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
-    name: str | None = None, settings: Mapping[str, str] | None = None,
+    unroll: int | None = None, name: str | None = None, settings: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
@@ -290,7 +315,7 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, written_overrides(overrides or {}))
+                      direction, title, written_overrides(overrides or {}), unroll)
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):

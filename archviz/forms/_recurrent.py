@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from archviz.forms import Option
 from archviz.forms._cells import gru, lstm, rnn
@@ -27,15 +28,13 @@ def _unroll(word: str) -> int:
     return int(word)
 
 
-def _cell(word: str) -> str:
-    if word not in ("open", "closed"):
-        raise ValueError("is open or closed")
-    return word
+def _cells(word: str) -> tuple[str, ...]:
+    return () if word == "closed" else ("*",) if word == "open" else tuple(word.replace(",", " ").split())
 
 
 OPTIONS: Mapping[str, Option] = {
-    "unroll": Option(_unroll, "0", "draw recurrent layers unrolled over this many time steps; 0: folded, with a loop"),
-    "cell": Option(_cell, "closed", "open: show the gates and states inside a recurrent cell"),
+    "unroll": Option(_unroll, "0", "draw recurrent layers over this many steps of time; 0: folded, with a loop"),
+    "cell": Option(_cells, "closed", "open: show recurrent cells from inside; or globs: only those of these layers"),
 }
 
 
@@ -44,14 +43,19 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
     found = layer(node, graph)
     if found is None:
         return None
-    shown = columns(found, style.options["unroll"], style.options["cell"] == "open")
+    shown = columns(found, style.options["unroll"], is_open(node, style))
     return steps(found, shown, looks(graph, style)[node.id].lines, style)
 
 
 def variants(style: Style) -> tuple[Style, ...]:
-    """The style with fewer and fewer steps of time."""
+    """The style with fewer and fewer steps of time, down to the folded cell."""
     count = style.options["unroll"]
-    return tuple(replace(style, options={**style.options, "unroll": n}) for n in range(count, 0, -1)) or (style,)
+    return tuple(replace(style, options={**style.options, "unroll": n}) for n in range(count, -1, -1))
+
+
+def is_open(node: Node, style: Style) -> bool:
+    """Is `node` among those whose cells are shown from inside?"""
+    return any(fnmatchcase(name, pattern) for name in (node.id, node.op) for pattern in style.options["cell"])
 
 
 def layer(node: Node, graph: Graph) -> Layer | None:
@@ -92,7 +96,8 @@ def columns(layer: Layer, unroll: int, opened: bool) -> tuple[Column, ...]:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
-    found = [one for node in graph.nodes if node.kind == "recurrent" and (one := layer(node, graph))]
+    found = [(one, is_open(node, style)) for node in graph.nodes
+             if node.kind == "recurrent" and (one := layer(node, graph))]
     if not found:
         return []
     s, words = style.sizes, style.captions
@@ -103,8 +108,8 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     def add(name: str, *swatch: Mark) -> None:
         entries.setdefault(name, swatch)
 
-    if style.options["cell"] == "open":
-        ops = {glyph.op for one in found for glyph in one.wiring.glyphs}
+    ops = {glyph.op for one, opened in found if opened for glyph in one.wiring.glyphs}
+    if ops:
         add(words["gate"], Box(0.0, 0.0, width, height, "gate", s["corner"]))
         if "linear" in ops:
             add(words["cell linear"], Box(0.0, 0.0, width, height, "linear", s["corner"]))
@@ -113,7 +118,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         for op in ("mul", "add"):
             if op in ops:
                 add(style.kinds[op].name, *sign(op, *middle, style))
-    if any(one.both for one in found):
+    if any(one.both for one, _ in found):
         add(style.kinds["cat"].name, *sign("cat", *middle, style))
     add(words["state"], Link(((0.0, height / 2), (width, height / 2)), "state", head=s["cell_arrow"]))
     return list(entries.items())

@@ -254,7 +254,7 @@ class _Drawing:
                 middle = (start + way * clear + end - way * (0.0 if b.opened or b.dots else self.s["cell_arrow"])) / 2
                 name = index or ("" if row.back else "T−1")
                 if name:
-                    self.marks.extend(symbol(middle, y - 3.2, letter, self.style, sub=name, sup=sup, anchor="middle"))
+                    self.marks.extend(symbol(middle, y - 4.2, letter, self.style, sub=name, sup=sup, anchor="middle"))
             self._state(_side(cells[-1], way), last, y, True)
             self._symbol(letter, indices[-1], sup, last + 2.0 * way, y, way)
 
@@ -268,10 +268,11 @@ class _Drawing:
         out = _side(cell, way) + way * self.s["cell_loop"]
         above, below = (row.top + part * row.height for part in (0.22, 0.78))
         self._line([(_side(cell, way), above), (out, above), (out, below), (_side(cell, way), below)], "state")
-        between = self.style.roles["symbol"].size * 1.3
-        for k, letter in enumerate(self.layer.states):
+        letter, index = (self.style.roles[role].size for role in ("symbol", "symbol index"))
+        between = 1.2 * letter + (0.7 * index if self._sup(row) else 0.0)
+        for k, name in enumerate(self.layer.states):
             y = (above + below) / 2 + (k - (len(self.layer.states) - 1) / 2) * between
-            self._symbol(letter, self._before(row.back), self._sup(row), out + 2.5 * way, y, way)
+            self._symbol(name, self._before(row.back), self._sup(row), out + 2.5 * way, y, way)
 
     def _upwards(self, column: Column, cells: dict[Row, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""

@@ -20,6 +20,11 @@ PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recur
 """Kind of node → its picture; None where this one has none, and is a box."""
 
 
+def variants(style: Style) -> tuple[Style, ...]:
+    """The style with fewer and fewer steps of time."""
+    return _recurrent.variants(style)
+
+
 def pictures(graph: Graph, style: Style) -> dict[NodeId, Picture]:
     """The nodes of `graph` that are drawn from inside."""
     drawn = {node.id: PICTURES[node.kind](node, graph, style) for node in graph.nodes if node.kind in PICTURES}
@@ -74,4 +79,4 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     drawn = pictures(graph, style)
     boxes = [node for node in graph.nodes if node.id not in drawn]
     kinds = {style.kinds[node.kind].name for node in boxes if node.kind in style.kinds}
-    return [entry for entry in block.legend(graph, style) if entry[0] in kinds]
+    return [*(entry for entry in block.legend(graph, style) if entry[0] in kinds), *_recurrent.legend(graph, style)]
