@@ -1,4 +1,4 @@
-"""The command line: ``archviz MODEL [options]``.
+"""The command line: ``archviz MODEL [options]``, and ``archviz style show STYLE``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
 0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +33,8 @@ examples:
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
+  archviz model.py --theme mono                 greys and hatches; --list themes names the others
+  archviz style show block > my.yaml            the whole of a style, to change and draw with
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
 an archviz.yaml beside or above the model (or [tool.archviz] in pyproject.toml) keeps options, and names single layers:
@@ -70,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
     look = p.add_argument_group("the figure")
     look.add_argument("--style", metavar="NAME|FILE",
                       help="a style's name or a YAML file (default: block)")
+    look.add_argument("--theme", metavar="NAME|FILE",
+                      help="how it looks, on top of any style: paper, mono, dark, print, pastel, or a YAML file")
     look.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="one setting of the style, as in --set sizes.margin=6; may be repeated")
     look.add_argument("--width", metavar="LENGTH",
@@ -93,11 +97,23 @@ def parser() -> argparse.ArgumentParser:
     tell = p.add_argument_group("instead of a file, or beside it")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
     tell.add_argument("--emit", choices=("graph", "layout", "scene"), help="print what is drawn as JSON")
-    tell.add_argument("--list", action="store_true", help="print the styles and everything that can be plugged in")
+    tell.add_argument("--list", nargs="?", const="", metavar="KIND",
+                      help="print the styles, themes and everything that can be plugged in, or only styles, …")
     tell.add_argument("--verbose", action="store_true", help="say how the model was traced")
     tell.add_argument("--quiet", action="store_true", help="say nothing but errors")
     tell.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
     tell.add_argument("--version", action="version", version=f"archviz {__version__}")
+    return p
+
+
+def shown() -> argparse.ArgumentParser:
+    p = _Parser(
+        prog="archviz style show", allow_abbrev=False,
+        description="Print a style with all it extends, as one YAML file to change and draw with: --style FILE.")
+    p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
+    p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
     return p
 
 
@@ -130,6 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
+        if arguments[:2] == ["style", "show"]:
+            return show(shown().parse_args(arguments[2:]))
         return run(parser().parse_args(arguments))
     except ArchvizError as error:
         if debug:
@@ -157,10 +175,8 @@ def say(message: str) -> None:
 def run(o: argparse.Namespace) -> int:
     from archviz import pipeline
 
-    if o.list:
-        for kind, known in pipeline.catalogue().items():
-            print(f"{kind + ':':<10} {' '.join(known)}")
-        return 0
+    if o.list is not None:
+        return _list(o.list, pipeline.catalogue())
     if o.model is None:
         raise ArchvizError("no model was named", "write archviz model.py, or archviz --help")
     outputs = _outputs(o, pipeline.is_ours)
@@ -168,7 +184,7 @@ def run(o: argparse.Namespace) -> int:
         pipeline.check_output(path)
     asked = pipeline.Options(
         o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title, unroll=o.unroll)
+        o.direction, o.title, o.theme, unroll=o.unroll)
     project = None if o.no_project else pipeline.project_of(o.model, asked)
     pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
     with progress(not o.quiet) as step:
@@ -194,6 +210,24 @@ def run(o: argparse.Namespace) -> int:
         say(f"error: {figure.failed[0]} raised {' '.join(figure.failed[1].split())}\n"
             "  the figure shows what ran until then, with the failing call marked")
         return 1
+    return 0
+
+
+def show(o: argparse.Namespace) -> int:
+    from archviz import pipeline
+
+    print(pipeline.show(pipeline.Options(o.style, _settings(o.set), theme=o.theme)), end="")
+    return 0
+
+
+def _list(kind: str, known: Mapping[str, Sequence[str]]) -> int:
+    """All names by kind, or those of one kind, one a line."""
+    if kind and kind not in known:
+        raise ArchvizError(f"cannot list {kind!r}", f"known: {', '.join(known)}")
+    for name in known[kind] if kind else ():
+        print(name)
+    for each, names in () if kind else known.items():
+        print(f"{each + ':':<10} {' '.join(names)}")
     return 0
 
 

@@ -2,16 +2,19 @@
 
 In: a kind (``"passes"``, ``"layouts"``, ``"forms"``, ``"backends"``, ``"methods"``) and a name.  Out: the module.  A
 file in ``archviz/<kind>/`` is found without being registered; other packages join through entry points
-``archviz.<kind>``.
+``archviz.<kind>``.  A form may also be named by the path of its Python file, which is then run.
 """
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +26,7 @@ def names(kind: str) -> tuple[str, ...]:
     """The names one may ask `find` for."""
     package = importlib.import_module(f"archviz.{kind}")
     own = {info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")}
-    return tuple(sorted(own | set(_plugged(kind).names)))
+    return tuple(sorted({*own, *plugged(kind)}))
 
 
 @cache
@@ -32,22 +35,41 @@ def _installed() -> Any:
     return entry_points()
 
 
-def _plugged(kind: str) -> EntryPoints:
-    found: EntryPoints = _installed().select(group=f"archviz.{kind}")
-    return found
+@cache
+def plugged(kind: str) -> Mapping[str, EntryPoint]:
+    """What other packages add, by name: the entry points of the group ``archviz.<kind>``."""
+    return {entry.name: entry for entry in _installed().select(group=f"archviz.{kind}")}
 
 
 @cache
 def find(kind: str, name: str) -> ModuleType:
     """The module that implements `name`.  Raises `ArchvizError` with the nearest names for an unknown one."""
-    for entry in _plugged(kind):
-        if entry.name == name:
-            loaded = entry.load()
-            assert isinstance(loaded, ModuleType), f"the entry point archviz.{kind}:{name} must name a module"
-            return loaded
+    if name.endswith(".py"):
+        return _file(Path(name))
+    if name in plugged(kind):
+        loaded = plugged(kind)[name].load()
+        assert isinstance(loaded, ModuleType), f"the entry point archviz.{kind}:{name} must name a module"
+        return loaded
     if name not in names(kind):
         raise ArchvizError(f"there is no {name!r} among the {kind}", did_you_mean(name, names(kind)))
     return importlib.import_module(f"archviz.{kind}.{name}")
+
+
+def _file(path: Path) -> ModuleType:
+    """Run a Python file as a module of its own.  Raises `ArchvizError` when it is not there or does not run."""
+    if not path.is_file():
+        raise ArchvizError(f"there is no file {str(path)!r}")
+    module = ModuleType(str(path))
+    module.__file__ = str(path)
+    sys.modules[str(path)] = module     # dataclasses look their module up there
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except Exception as error:
+        del sys.modules[str(path)]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = lines[-1] if lines else getattr(error, "lineno", None) or 1
+        raise ArchvizError(f"{path}:{line}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+    return module
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

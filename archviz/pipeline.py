@@ -16,8 +16,8 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cached_property
 from fnmatch import fnmatchcase
+from functools import cached_property
 from glob import escape
 from hashlib import blake2b
 from pathlib import Path
@@ -38,7 +38,8 @@ from archviz.project import configured as configured
 from archviz.project import project_of as project_of
 from archviz.project import written_overrides
 from archviz.scene import Scene
-from archviz.style import Style, length, load_style, style_names
+from archviz.style import Settings, Style, layers, length, style_names, theme_names
+from archviz.written import word
 
 GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 MOST_TRIES = 4      # failed guesses that an error tells
@@ -60,6 +61,7 @@ class Options:
     """What a figure shall be like; None leaves it to the style.
 
     style       a style's name, or the path of a YAML file; None: block
+    theme       a theme laid on top of it, by name or path: how the same figure looks on a dark slide or without colour
     settings    single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``
     width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
     depth       how many levels of modules to open; None: as many as the page has room for
@@ -80,11 +82,16 @@ class Options:
     expand: tuple[str, ...] = ()
     direction: str | None = None
     title: str | None = None
+    theme: str | Path | None = None
     overrides: Overrides = Overrides()
     unroll: int | None = None
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
+        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides)
+
+    def layers(self) -> Settings:
+        """The same, with every setting still as it is written in its file."""
         asked = {"width": self.width, "max_height": self.max_height, "min_font": self.min_font}
         page = {name: str(value) for name, value in asked.items() if value is not None}
         for value in page.values():
@@ -92,14 +99,13 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
-        style = load_style(self.style or "block", {**self.settings, **own})
+        found = layers(self.style or "block", {**self.settings, **own}, self.theme)
         if self.unroll is not None:
-            if "unroll" not in style.options:
-                raise ArchvizError(f"--unroll means nothing for the style {style.name}, which draws no steps of time",
-                                   "use --style node-link, or leave it out")
-            own["options.unroll"] = str(self.unroll)
-            style = load_style(self.style or "block", {**self.settings, **own})
-        return painted(style, self.overrides)
+            if "unroll" not in getattr(find("forms", word(found.plain["form"])), "OPTIONS", {}):
+                raise ArchvizError(f"--unroll means nothing for the style {self.style or 'block'}",
+                                   "only --style node-link draws steps of time")
+            found.override("options.unroll", str(self.unroll))
+        return found
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -302,8 +308,8 @@ def draw(
     model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
-    unroll: int | None = None, name: str | None = None, settings: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None, unroll: int | None = None,
 ) -> Figure:
     """The figure of a model.
 
@@ -315,7 +321,7 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, written_overrides(overrides or {}), unroll)
+                      direction, title, theme, written_overrides(overrides or {}), unroll)
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):
@@ -411,7 +417,15 @@ def _write(path: Path, content: bytes) -> None:
 
 def catalogue() -> dict[str, tuple[str, ...]]:
     """The names of everything that can be asked for or plugged in."""
-    return {"styles": style_names(), "outputs": suffixes(), **{kind: names(kind) for kind in PLUGINS}}
+    return {"styles": style_names(), "themes": theme_names(), "outputs": suffixes(),
+            **{kind: names(kind) for kind in PLUGINS}}
+
+
+def show(options: Options) -> str:
+    """The style with everything it extends and the options on top, as one YAML file that draws the same figures."""
+    from archviz.show import resolved
+
+    return resolved(options.layers())
 
 
 def _plain(value: Any) -> Any:

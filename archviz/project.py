@@ -35,7 +35,7 @@ from archviz import text, written
 from archviz.errors import ArchvizError
 from archviz.ir import KINDS
 from archviz.passes.override import Bundle, Overrides, Rule
-from archviz.style import DIRECTIONS, length, load_style, style_names
+from archviz.style import DIRECTIONS, length, load_style, style_names, theme_names
 from archviz.written import Written
 
 NAME, SHARED = "archviz.yaml", "pyproject.toml"
@@ -284,4 +284,6 @@ def _option(
             raise written.mistake(at, f"there is no style file {value!r}")
     elif part.name == "style":
         written.one_of(at, "style", style_names())
+    elif part.name == "theme":
+        written.one_of(at, "theme", theme_names())
     return {part.name: value}

@@ -33,7 +33,8 @@ class Paint:
     size: float = 7.0           # font size
     weight: Literal["normal", "bold"] = "normal"
     italic: bool = False
-    hatch: str = ""             # one of HATCHES, over the fill, in the colour of the stroke
+    hatch: str = ""             # one of HATCHES: thin lines over the fill, under the stroke
+    hatch_color: str | None = None      # of these lines; None: that of the stroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,10 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is lighter and its ``side`` darker
-        than its front, its ``hidden`` edges are thin and dashed, a ``deep`` band is darker.  Raises `LookupError` for any other role.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is its front under the veil that
+        the role ``top`` paints (its fill, as strong as it is opaque), its right ``side`` under that of ``side``, a
+        ``deep`` band is its front with some of its outline's colour; its ``hidden`` edges are thin and dashed.  Raises
+        `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -164,14 +167,15 @@ class Scene:
         match part:
             case "head" if base:
                 paint = self.paint(base)
-                return replace(paint, fill=paint.stroke, stroke=None, dash=())
+                return replace(paint, fill=paint.stroke, stroke=None, dash=(), hatch="")
             case "rim" if base:
-                return replace(self.paint(base), fill=None)
+                return replace(self.paint(base), fill=None, hatch="")
             case "band" if base:
                 return self.paint(base)
             case "top" | "side" if base:    # one light, from above and in front
-                paint = self.paint(base)
-                return replace(paint, fill=_shaded(paint.fill, part))
+                paint, veil = self.paint(base), self.sheet.get(part, VEILS[part])
+                return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
+                               hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
             case "deep" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=_mixed(paint.fill, paint.stroke, 0.72))
@@ -181,16 +185,18 @@ class Scene:
         raise LookupError(f"the style has no role {role!r}")
 
 
+VEILS = {"top": Paint("#ffffff", opacity=0.4), "side": Paint("#000000", opacity=0.18)}
+"""What the light does to the faces of a cuboid, where the sheet does not say."""
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden")
+"""What a role may end in without being in the sheet."""
+
+
 def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
+    """`part` of the one colour and the rest of the other; the one alone where there is no other."""
     if fill is None or other is None:
         return fill
     pairs = [(int(fill[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
-
-
-def _shaded(fill: str | None, face: str) -> str | None:
-    """The colour of a face that looks into the light (``top``) or away from it (``side``)."""
-    return _mixed(fill, "#ffffff", 0.6) if face == "top" else _mixed(fill, "#000000", 0.82)
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve

@@ -1,26 +1,33 @@
-"""Styles: YAML → `Style`, the data that says which form, layout, passes, colours, captions and sizes a figure has.
+"""Styles and themes: YAML → `Style`, the data that says which form, layout, passes, colours and sizes a figure has.
 
-In: the name of a style that archviz brings, or the path of a YAML file; single settings to override.  Out: a `Style`.
-Imports ir, scene, text, written, find, errors.  Lengths are printed points (1/72.27 in); in YAML also "174mm", "3.4in".
+In: the name of a style that archviz brings, or the path of a YAML file; a theme likewise; single settings to
+override.  Out: a `Style`.  Imports ir, scene, text, colour, written, stylefiles, find, errors.  Lengths are printed
+points (1/72.27 in); in YAML also "174mm", "3.4in".
 
 A file may say ``extends: base``; what it says itself goes on top, role by role and setting by setting (lists are
-replaced whole).  Colours are written as in LaTeX: "#0072B2", a name of the table ``colors``, ``blue!35`` (35 % blue in
-white), ``blue!60!black``, or none.
+replaced whole).  A theme is laid on top of any style: it changes how a figure looks, and names no form, layout or
+passes.  It may speak of a role, size or option that only some styles have.  Colours are written as in LaTeX (see
+colour).
+
+``form: ./hexagons.py`` in a style runs that Python file, which lies beside it: a style from someone else is to be
+trusted as much as their code.  Nothing else in a style or theme can run anything.
 """
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from archviz import text, written
+from archviz.colour import colour, rgb
 from archviz.errors import ArchvizError
-from archviz.find import did_you_mean, find, names
+from archviz.find import did_you_mean, find, names, plugged
 from archviz.forms import Option
 from archviz.ir import KINDS
-from archviz.scene import POINTS_PER_MM, Paint
+from archviz.scene import HATCHES, PARTS, POINTS_PER_MM, Paint
+from archviz.stylefiles import chain, content_of, known_names, locate, own_names, shipped
 from archviz.written import Written
 
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
@@ -85,26 +92,43 @@ TABLES = ("page", "colors", "captions", "titles", "sizes", "options", "narrow") 
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value
            "kinds": tuple(f.name for f in fields(Kind))}
 KEYS = ("extends", *WORDS, *LISTS, *TABLES, *RECORDS)
+NOT_OF_A_THEME = ("form", "layout", "passes")
 
 
 def style_names() -> tuple[str, ...]:
-    """The styles that archviz brings."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.yaml") if path.stem != "base"))
+    """The styles that archviz and other installed packages bring."""
+    return known_names("styles")
 
 
-def load_style(name_or_path: str | Path, overrides: Mapping[str, str] | None = None) -> Style:
-    """The style of that name, or in that file, with `overrides` on top.
+def theme_names() -> tuple[str, ...]:
+    """The themes that archviz and other installed packages bring."""
+    return known_names("themes")
+
+
+def load_style(name_or_path: str | Path, overrides: Mapping[str, str] | None = None,
+               theme: str | Path | None = None) -> Style:
+    """The style of that name, or in that file, with `theme` (a name or a file, too) and then `overrides` on top.
 
     Overrides are named by their place, and written as in YAML: ``{"page.width": "84mm", "roles.conv.fill": "#f00"}``.
     Raises `ArchvizError`, with file and line, for anything it does not know or cannot read.
     """
-    path = _find(str(name_or_path), Path())
-    settings = _Settings()
-    for file, content in _chain(path):
-        settings.add(content, own=file.parent != _folder())
+    return layers(name_or_path, overrides, theme).style(Path(name_or_path).stem)
+
+
+def layers(name_or_path: str | Path, overrides: Mapping[str, str] | None = None,
+           theme: str | Path | None = None) -> Settings:
+    """The same, not yet read: every setting still as it is written in its file."""
+    settings = Settings()
+    files = chain("styles", locate("styles", str(name_or_path)))
+    for path, content in files:
+        settings.add(content, "shipped" if path.parent == shipped("styles") else "own", path.parent)
+    if all(path.parent != shipped("styles") or path.stem == "base" for path, _ in files):
+        settings.complete(files[-1][0])
+    for path, content in chain("themes", locate("themes", str(theme))) if theme else ():
+        settings.add(content, "theme", path.parent)
     for key, value in (overrides or {}).items():
         settings.override(key, value)
-    return settings.style(path.stem)
+    return settings
 
 
 def length(string: str) -> float:
@@ -118,111 +142,82 @@ def length(string: str) -> float:
     return value
 
 
-# ------------------------------------------------------------------------------------------------ files
-
-def _folder() -> Path:
-    """Where the shipped styles lie: inside the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    return here / "styles" if (here / "styles").is_dir() else here.parent / "styles"
-
-
-def _find(name: str, near: Path) -> Path:
-    if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
-        path = near / Path(name).expanduser()
-        if not path.is_file():
-            raise ArchvizError(f"there is no style file {str(path)!r}")
-        return path.resolve()
-    if name not in (*style_names(), "base"):
-        raise ArchvizError(f"there is no style {name!r}", did_you_mean(name, style_names()))
-    return _folder() / f"{name}.yaml"
-
-
-def _chain(path: Path) -> list[tuple[Path, Written]]:
-    """The files to read and what is in them, the one that extends nothing first."""
-    chain: list[tuple[Path, Written]] = []
-    while True:
-        try:
-            content = written.read(path.read_bytes(), str(path))
-        except OSError as error:
-            raise ArchvizError(f"the style {str(path)!r} cannot be read: {error.strerror}") from None
-        chain.append((path, content))
-        parent = next((value for _, name, value in written.items(content) if name == "extends"), None)
-        if parent is None:
-            return chain[::-1]
-        try:
-            path = _find(written.word(parent), path.parent)
-        except ArchvizError as error:
-            raise written.mistake(parent, error.message, error.hint) from None
-        if any(path == file for file, _ in chain):
-            raise written.mistake(parent, f"extends {parent}, which in the end extends this file itself")
-
-
-# ------------------------------------------------------------------------------------------------ colours
-
-def _hex(at: Written, name: str) -> tuple[int, int, int]:
-    if not re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", name):
-        raise written.mistake(at, f"{name!r} is not a colour", 'write it as "#rrggbb", in quotes')
-    digits = "".join(d * (2 if len(name) == 4 else 1) for d in name[1:])
-    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
-
-
-def _colour(at: Written, colors: Mapping[str, Written]) -> str | None:
-    if at.value is None:
-        raise written.mistake(at, "a colour is missing", 'write "#rrggbb" in quotes (# begins a comment), or none')
-    whole = written.word(at)
-    if whole == "none":
-        return None
-
-    def base(name: str) -> tuple[int, int, int]:
-        if name.startswith("#"):
-            return _hex(at, name)
-        if name not in colors:
-            raise written.mistake(at, f"unknown colour {name!r}", did_you_mean(name, colors))
-        return _hex(colors[name], written.word(colors[name]))
-
-    name, *mixes = whole.split("!")
-    rgb: tuple[float, ...] = base(name)
-    for i in range(0, len(mixes), 2):
-        if not re.fullmatch(r"\d{1,2}|100", mixes[i]):
-            raise written.mistake(at, f"{whole!r} is not a colour", "write a mixture as blue!35 or blue!60!black")
-        part = int(mixes[i]) / 100
-        other = base(mixes[i + 1]) if i + 1 < len(mixes) else (255, 255, 255)
-        rgb = tuple(part * a + (1 - part) * b for a, b in zip(rgb, other, strict=True))
-    return "#" + "".join(f"{round(value):02x}" for value in rgb)
-
-
 # ------------------------------------------------------------------------------------------------ layers of settings
 
-class _Settings:
+class Settings:
     """The settings of all layers by name, each still a value that knows where it was written."""
 
     def __init__(self) -> None:
         self.plain: dict[str, Written] = {}
-        self.mine: dict[str, Written] = {}      # the options that the user wrote
+        self.asked: dict[str, tuple[Written, str]] = {}     # option → where the user or a theme wrote it, and which
         self.tables: dict[str, dict[str, Written]] = {key: {} for key in TABLES}
         self.records: dict[str, dict[str, dict[str, Written]]] = {key: {} for key in RECORDS}
 
-    def add(self, layer: Written, own: bool) -> None:
-        """Lay one file on top.  `own`: it is the user's, who can change but not add a size or a role."""
-        for key, name, value in written.items(layer):
-            if name in TABLES:
-                known = {"page": tuple(f.name for f in fields(Page)),
-                         "sizes": tuple(self.tables["sizes"]) if own else None,
-                         "narrow": ("page", "type", *self.tables["sizes"])}.get(name)
-                _lay(value, self.tables[name], "size" if name in ("sizes", "narrow") else "key", known)
-                if own and name == "options":
-                    self.mine |= self.tables[name]
-            elif name in RECORDS:
-                records = self.records[name]
-                allowed = KINDS if name == "kinds" else tuple(records) if own else None
-                for k, record, settings in written.items(value):
-                    if allowed is not None and record not in allowed:
-                        written.refuse(k, name.rstrip("s"), record, allowed)
-                    _lay(settings, records.setdefault(record, {}), "key", RECORDS[name])
-            elif name in KEYS:
-                self.plain[name] = value
-            else:
+    def add(self, layer: Written, whose: str, folder: Path = Path()) -> None:
+        """Lay one file, which lies in `folder`, on top.
+
+        whose    "shipped" adds sizes and roles; what is the user's "own" changes them, and adds its own where it
+                 extends nothing or brings a form; a "theme" changes them, and may name those of other styles
+        """
+        table = list(written.items(layer))
+        adds = whose == "shipped" or (whose == "own" and (
+            not self.plain or any(name == "form" and _brought(value) for _, name, value in table)))
+        for key, name, value in table:
+            if name not in KEYS:
                 written.refuse(key, "key", name, KEYS)
+            if whose == "theme" and name in NOT_OF_A_THEME:
+                raise written.mistake(key, f"a theme cannot set {name!r}", f"a style does: extends: …, {name}: …")
+            if name == "form" and isinstance(value.value, str) and value.value.endswith(".py"):
+                value = Written(str((folder / Path(value.value).expanduser()).resolve()), value.where)
+            if name in TABLES:
+                self._table(name, value, whose, adds)
+            elif name in RECORDS:
+                for k, record, settings in written.items(value):
+                    known: Iterable[str] = KINDS if name == "kinds" else self.records[name]
+                    if record in known or (name == "roles" and (adds or _derived(record, known))):
+                        _lay(settings, self.records[name].setdefault(record, {}), RECORDS[name])
+                    elif whose == "theme" and name == "roles" and _derived(record, self._others["roles"], True):
+                        _lay(settings, {}, RECORDS[name])
+                    else:
+                        written.refuse(k, name.rstrip("s"), record, known)
+            else:
+                self.plain[name] = value
+
+    def _table(self, name: str, table: Written, whose: str, adds: bool) -> None:
+        known = {"page": tuple(f.name for f in fields(Page)), "sizes": self.tables["sizes"],
+                 "narrow": ("page", "type", *self.tables["sizes"])}.get(name)
+        for key, entry, value in written.items(table):
+            if known is None or entry in known or (adds and name == "sizes"):
+                self.tables[name][entry] = value
+                if name == "options" and whose != "shipped":
+                    self.asked[entry] = value, whose
+            elif not (whose == "theme" and name != "page" and entry in self._others["sizes"]):
+                written.refuse(key, "key" if name == "page" else "size", entry, known)
+
+    @cached_property
+    def _others(self) -> dict[str, set[str]]:
+        """The sizes and roles of all that archviz brings: read only when a theme names one that this style has not."""
+        found: dict[str, set[str]] = {"sizes": set(), "roles": set()}
+        for style in ("base", *own_names("styles")):
+            content = content_of(shipped("styles") / f"{style}.yaml", "style")
+            for _, section, table in written.items(content):
+                if section in found:
+                    found[section].update(name for _, name, _ in written.items(table))
+        return found
+
+    def complete(self, path: Path) -> None:
+        """Refuse a style that stands on none of ours, and lacks what its form or the page around it needs."""
+        ours = {name: layers(name) for name in own_names("styles")}
+        form = self.plain["form"].value if "form" in self.plain else None
+        like = [name for name, style in ours.items() if style.plain["form"].value == form] or list(ours)
+        for what, have, all_needed in (
+                ("size", self.tables["sizes"], [set(ours[name].tables["sizes"]) for name in like]),
+                ("role", self.records["roles"], [set(ours[name].records["roles"]) for name in like])):
+            lacking = sorted(set.intersection(*all_needed) - set(have))
+            if form and lacking:
+                more = f" and {len(lacking) - 1} more" if lacking[1:] else ""
+                raise ArchvizError(f"{path}:1: this style lacks the {what} {lacking[0]!r}{more}",
+                                   f"say 'extends: {like[0]}', which has all it needs")
 
     def override(self, key: str, string: str) -> None:
         """One setting by its dotted name; its value needs no quotes, a list is written ``[a, b]``."""
@@ -238,7 +233,7 @@ class _Settings:
             value = written.read(string, where)
         for name in reversed([section, *parts]):
             value = Written({Written(name, where): value}, where)
-        self.add(value, own=True)
+        self.add(value, "own")
 
     def style(self, name: str) -> Style:
         """All settings read and checked."""
@@ -247,13 +242,13 @@ class _Settings:
                 raise ArchvizError(f"the style {name!r} names no {key}", "add 'extends: block', or name one")
         words = {key: written.word(self.plain[key]) for key in WORDS if key in self.plain}
         for key, known in (("form", names("forms")), ("layout", names("layouts")), ("direction", DIRECTIONS)):
-            if key in words:
+            if key in words and not (key == "form" and words[key].endswith(".py")):
                 written.one_of(self.plain[key], key, known)
-        colors = self.tables["colors"]
-        for at in colors.values():
-            _hex(at, written.word(at))
+        palette = self.tables["colors"]
+        for at in palette.values():
+            rgb(at, written.word(at))
         page = Page(**{key: _length(at) for key, at in self.tables["page"].items()})
-        roles = {role: _paint(settings, colors, page.min_font) for role, settings in self.records["roles"].items()}
+        roles = {role: _paint(settings, palette, page.min_font) for role, settings in self.records["roles"].items()}
         return Style(
             name=name, **words, page=page, roles=roles, kinds=self._kinds(roles),
             passes=self._list("passes", "pass", names("passes")), fuse=self._list("fuse"),
@@ -261,18 +256,30 @@ class _Settings:
             captions={key: _template(at) for key, at in self.tables["captions"].items()},
             titles={key: _template(at) for key, at in self.tables["titles"].items()},
             sizes={key: written.number(at) for key, at in self.tables["sizes"].items()},
-            options=self._options(words["form"]),
+            options=self._options(self.plain["form"]),
             narrow={key: written.number(at) for key, at in self.tables["narrow"].items()})
 
     def _list(self, key: str, what: str = "word", known: Iterable[str] | None = None) -> tuple[str, ...]:
         listed = written.listed(self.plain[key]) if key in self.plain else ()
         return tuple(written.word(at) if known is None else written.one_of(at, what, known) for at in listed)
 
-    def _options(self, form: str) -> dict[str, Any]:
-        """What the form leaves to choose.  A style may extend one of another form, whose options then mean nothing."""
-        known: Mapping[str, Option] = getattr(find("forms", form), "OPTIONS", {})
-        for name, at in self.mine.items():
-            if name not in known:
+    def choices(self, form: Written) -> Mapping[str, Option]:
+        """What the form leaves to choose.  Raises `ArchvizError`, with the line of `form`, where that is no form."""
+        try:
+            module = find("forms", written.word(form))
+        except ArchvizError as error:
+            raise written.mistake(form, error.message, error.hint) from error
+        for function in ("sizes", "frames", "draw", "legend"):
+            if not callable(getattr(module, function, None)):
+                raise written.mistake(form, f"the form {form} has no function {function}", "see archviz/forms/__init__")
+        known: Mapping[str, Option] = getattr(module, "OPTIONS", {})
+        return known
+
+    def _options(self, form: Written) -> dict[str, Any]:
+        """The options of the form.  A style may extend one of another form, whose options then mean nothing."""
+        known = self.choices(form)
+        for name, (at, whose) in self.asked.items():
+            if name not in known and not (whose == "theme" and name in _options_of_forms()):
                 hint = did_you_mean(name, known) if known else f"the form {form} has no options"
                 raise written.mistake(at, f"unknown option {name!r}", hint)
         found = {}
@@ -295,10 +302,25 @@ class _Settings:
         return found
 
 
-def _lay(table: Written, onto: dict[str, Written], what: str, known: tuple[str, ...] | None) -> None:
+def _brought(form: Written) -> bool:
+    """Is this a form of the user's, or of another package?"""
+    return form.value in plugged("forms") or (isinstance(form.value, str) and form.value.endswith(".py"))
+
+
+def _derived(role: str, known: Iterable[str], itself: bool = False) -> bool:
+    """Is it a part of a known role, as `Scene.paint` names them (with `itself`: or a known role)?"""
+    base, _, part = role.rpartition(" ")
+    return (itself and role in known) or (part in PARTS and base in known)
+
+
+def _options_of_forms() -> set[str]:
+    return {option for form in names("forms") for option in getattr(find("forms", form), "OPTIONS", {})}
+
+
+def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> None:
     for key, name, value in written.items(table):
-        if known is not None and name not in known:
-            written.refuse(key, what, name, known)
+        if name not in known:
+            written.refuse(key, "key", name, known)
         onto[name] = value
 
 
@@ -319,14 +341,16 @@ def _template(at: Written) -> str:
     return template
 
 
-def _paint(settings: Mapping[str, Written], colors: Mapping[str, Written], min_font: float) -> Paint:
+def _paint(settings: Mapping[str, Written], palette: Mapping[str, Written], min_font: float) -> Paint:
     read: dict[str, Any] = {}
     for key, at in settings.items():
         match key:
-            case "fill" | "stroke":
-                read[key] = _colour(at, colors)
+            case "fill" | "stroke" | "hatch_color":
+                read[key] = colour(at, palette)
             case "color":
-                read[key] = _colour(at, colors) or "#000000"
+                read[key] = colour(at, palette) or "#000000"
+            case "hatch":
+                read[key] = "" if at.value == "none" else written.one_of(at, "hatch", HATCHES[1:])
             case "dash":
                 read[key] = tuple(written.number(part) for part in written.listed(at))
             case "opacity":

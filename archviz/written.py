@@ -1,10 +1,12 @@
 """YAML text → values that know where they were written, and readers that turn them into words, numbers and lists.
 
 In: the bytes of a YAML file.  Out: `Written` trees; what is wrong is an `ArchvizError` that begins with ``file:line:``.
-Imports errors and find.  Nothing is constructed from the YAML: a tag can call nothing, every scalar stays a string.
+Imports errors and find.  Nothing is constructed from the YAML: every scalar stays a string, and a tag, which would ask
+for something to be made of its value, is refused.
 """
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from archviz.find import did_you_mean
 
 POINTS = {"mm": 72.27 / 25.4, "cm": 72.27 / 2.54, "in": 72.27, "pt": 1.0}
 """Printed points (1/72.27 inch) in each unit of length."""
+YAML = "tag:yaml.org,2002:"
+PLAIN = frozenset(YAML + name for name in "str int float bool null timestamp seq map merge value".split())
+"""The tags that YAML itself gives to values without one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +62,9 @@ def _written(node: yaml.Node, name: str, outside: tuple[int, ...], done: dict[in
     where = f"{name}:{node.start_mark.line + 1}"
     if id(node) in outside:
         raise ArchvizError(f"{where}: an alias stands inside its own anchor")
+    if node.tag not in PLAIN:
+        tag = node.tag.replace(YAML, "!!", 1)
+        raise ArchvizError(f"{where}: the tag {tag!r} is refused", "a style is data: words, numbers, lists, tables")
     outside += (id(node),)
     if len(outside) > 8:
         raise ArchvizError(f"{where}: nested too deeply")
@@ -136,3 +144,11 @@ def points(string: str) -> float | None:
     """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"`` or a bare number of them, else None."""
     found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*(mm|cm|in|pt)?", string.strip())
     return float(found[1]) * POINTS[found[2] or "pt"] if found else None
+
+
+def quoted(string: str) -> str:
+    """`string` as a YAML scalar on one line, which `read` reads as the same string."""
+    if re.fullmatch(r"[\w./]([\w ./!-]*[\w./!-])?", string) and string.lower() != "null":
+        return string
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda found: f"\\u{ord(found[0]):04x}",
+                  json.dumps(string, ensure_ascii=False))

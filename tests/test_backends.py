@@ -172,7 +172,7 @@ def test_links_lead_to_places_only(href: str, kept: bool) -> None:
 
 @pytest.mark.parametrize("backend", [svg, pdf, png])
 def test_a_role_without_paint_is_named(backend: object) -> None:
-    with pytest.raises(ArchvizError, match="no role 'cube side'"):
+    with pytest.raises(ArchvizError, match="no role 'cube'"):
         backend.render(figure(Box(1, 1, 2, 2, "cube side")))  # type: ignore[attr-defined]
 
 

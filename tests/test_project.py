@@ -289,7 +289,7 @@ MISTAKES = {
     "direction: up": r"archviz.yaml:1: unknown direction 'up'",
     "set: {sizes.margin: x}": r"archviz.yaml:1: ",
     "set: {sizes.margn: 3}": r"archviz.yaml:1: .*margn.*\n.*margin",
-    "title: !!python/object/apply:os.system [true]": r"archviz.yaml:1: here must stand text",
+    "title: !!python/object/apply:os.system [true]": r"archviz.yaml:1: the tag '!!python.* is refused",
     "layers: {}": r"archviz.yaml:1: layers are those of a model",
     "models:\n  Net:\n    layers:\n      stem: {frozen: maybe}": r"archviz.yaml:4: unknown truth value 'maybe'",
     "models:\n  Net:\n    layers:\n      stem: {colour: '#fff'}": r"archviz.yaml:4: unknown key 'colour'\n.*color",

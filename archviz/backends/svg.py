@@ -5,7 +5,8 @@ Imports scene, text, errors, and svgwrite.
 
 Looks are presentation attributes, so that renderers without CSS (PowerPoint, Inkscape, converters) draw it right; every
 element also has its role as a class, and a group the node it draws as ``data-node``.  Marks of one role that follow
-each other share one group.  Same scene, same bytes.
+each other share one group.  A hatch is a pattern over the fill, drawn as a second outline: a renderer that knows no
+patterns leaves it out.  Same scene, same bytes.
 """
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from svgwrite.container import Group as SvgGroup
 from svgwrite.container import Hyperlink
 from svgwrite.image import Image as SvgImage
 from svgwrite.path import Path as SvgPath
+from svgwrite.pattern import Pattern
 from svgwrite.text import Text as SvgText
 
 from archviz.errors import ArchvizError
@@ -30,6 +32,17 @@ from archviz.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Pain
 from archviz.text import clean
 
 FAMILY = "Liberation Sans, Arial, Helvetica, sans-serif"    # three fonts of the same widths, none embedded
+
+TILE = 3.0      # side of a hatch's tile in printed points, and the width of its lines, as in TikZ
+HATCH_WIDTH = 0.4
+TILES = {       # hatch → its lines in one tile; what leaves it at a corner comes in at the opposite one
+    "north east lines": "M-1 1L1 -1M0 3L3 0M2 4L4 2",
+    "north west lines": "M-1 2L1 4M0 0L3 3M2 -1L4 1",
+    "horizontal lines": "M0 1.5L3 1.5",
+    "vertical lines": "M1.5 0L1.5 3",
+    "crosshatch": "M-1 1L1 -1M0 3L3 0M2 4L4 2M-1 2L1 4M0 0L3 3M2 -1L4 1",
+    "dots": "M1.5 1.5L1.5 1.5",
+}
 
 
 def render(scene: Scene) -> bytes:
@@ -54,16 +67,19 @@ def render(scene: Scene) -> bytes:
         drawing.add(writer.element(page))
     for element in writer.elements(scene.marks):
         drawing.add(element)
-    # svgwrite always writes an empty <defs/>, which no mark of ours uses.
+    for pattern in writer.patterns.values():
+        drawing.defs.add(pattern)
+    # svgwrite writes <defs/> even where no mark of ours uses it.
     written: str = drawing.tostring()
     return written.replace("<defs />", "", 1).encode()
 
 
 class _Writer:
-    """Turns the marks of one scene into elements; remembers which ids are taken."""
+    """Turns the marks of one scene into elements; remembers which ids are taken and which patterns are used."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.ids = scene, Counter[str]()
+        self.patterns: dict[str, BaseElement] = {}
 
     def elements(self, marks: Iterable[Mark]) -> Iterator[BaseElement]:
         core = [c for mark in marks for c in lower(mark)]
@@ -71,6 +87,8 @@ class _Writer:
             same = list(run)
             if key is None:
                 yield from map(self.group, (mark for mark in same if isinstance(mark, Group)))
+            elif isinstance(same[0], Path) and self.looks(same[0].role).hatch:
+                yield self.hatched(same)
             elif len(same) == 1:
                 yield self.element(same[0])
             else:
@@ -104,11 +122,42 @@ class _Writer:
         self.paint(element, mark)
         return element
 
-    def paint(self, element: BaseElement, mark: Core) -> None:
+    def hatched(self, same: Iterable[Core]) -> BaseElement:
+        """Each mark twice: its fill, then its hatch and outline; the next mark may cover both."""
+        shared = SvgGroup(debug=False)
+        for i, mark in enumerate(same):
+            paint = self.looks(mark.role)
+            if not i:
+                self.paint(shared, mark)
+                _set(shared, fill=f"url(#{self.pattern(paint)})")
+            if paint.fill:
+                under = _bare(mark)
+                _set(under, fill=paint.fill, stroke="none")
+                shared.add(under)
+            shared.add(_bare(mark))
+        return shared
+
+    def pattern(self, paint: Paint) -> str:
+        """The id of the pattern for a hatch in its colour."""
+        lines = paint.hatch_color or paint.stroke or "#000000"
+        name = f"{self.scene.uid}-{_class(paint.hatch)}-{lines.removeprefix('#')}"
+        if name not in self.patterns:
+            width = 3 * HATCH_WIDTH if paint.hatch == "dots" else HATCH_WIDTH
+            tile = SvgPath(d=TILES[paint.hatch], debug=False)
+            _set(tile, stroke=lines, fill="none", **{"stroke-width": _number(width), "stroke-linecap": "round"})
+            pattern = self.patterns[name] = Pattern(debug=False)
+            _set(pattern, id=name, patternUnits="userSpaceOnUse", width=_number(TILE), height=_number(TILE))
+            pattern.add(tile)
+        return name
+
+    def looks(self, role: str) -> Paint:
         try:
-            paint = self.scene.paint(mark.role)
+            return self.scene.paint(role)
         except LookupError as error:
             raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
+
+    def paint(self, element: BaseElement, mark: Core) -> None:
+        paint = self.looks(mark.role)
         match mark:
             case Text(anchor=anchor):
                 look = _text(paint)
