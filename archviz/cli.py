@@ -87,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
                       help="draw these modules open, or recurrent layers from inside; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
+    look.add_argument("--edges", metavar="all|none|topN%%",
+                      help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
     look.add_argument("--unroll", type=_steps, metavar="N",
                       help="in style node-link: draw recurrent layers over N steps of time (default: 0, folded)")
@@ -182,17 +184,20 @@ def run(o: argparse.Namespace) -> int:
     outputs = _outputs(o, pipeline.is_ours)
     for path in outputs:
         pipeline.check_output(path)
+    settings = _settings(o.set)
+    if o.edges is not None:
+        settings["options.edges"] = o.edges
     asked = pipeline.Options(
-        o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
+        o.style, settings, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
         o.direction, o.title, o.theme, unroll=o.unroll)
     project = None if o.no_project else pipeline.project_of(o.model, asked)
-    pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
+    style = pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
     with progress(not o.quiet) as step:
         # What the model prints is not our output.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not o.verbose:
                 warnings.simplefilter("ignore")
-            graph = pipeline.read(o.model, o.arg, o.input, step)
+            graph = pipeline.read(o.model, o.arg, o.input, step, pipeline.weights(style))
         options = pipeline.configured(asked, project, o.model, graph.name)
         figure = pipeline.compile(graph, options, step=step)
         step("write")

@@ -110,10 +110,17 @@ class Options:
 
 # ------------------------------------------------------------------------------------------------ reading
 
-def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step) -> Graph:
+def weights(style: Style) -> int:
+    """The largest linear layer whose values the form of `style` draws; 0: of none."""
+    return int(getattr(find("forms", style.form), "WEIGHTS", 0))
+
+
+def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0
+         ) -> Graph:
     """The graph of what `target` names: ``graph.json``, ``model.py``, ``model.py:Name``, ``package.module:Name``.
 
-    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Raises `ArchvizError`.
+    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Linear layers of an
+    instance with at most `values` weights keep them in the graph, for forms that draw them.  Raises `ArchvizError`.
     A model that raises in the middle gives the part that ran; ``Figure.failed`` then says where.
     """
     if Path(target).suffix == f".{GRAPH}":
@@ -128,7 +135,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
     loaded = load(target, args)
     step("trace")
     model = loaded.build if loaded.instance is None else loaded.instance
-    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source)
+    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source, values)
     failed = graph.attrs.get("report", {}).get("failed")
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
@@ -147,7 +154,7 @@ def _saved(path: Path) -> Graph:
 
 
 @sparing()
-def _traced(model: Any, inputs: Any, source: str) -> Graph:
+def _traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
     from archviz.trace import NothingRan, trace
 
@@ -158,7 +165,7 @@ def _traced(model: Any, inputs: Any, source: str) -> Graph:
         return inputs(module)
 
     try:
-        return trace(model, given if callable(inputs) else inputs).graph
+        return trace(model, given if callable(inputs) else inputs, weights=values).graph
     except NothingRan as error:
         from archviz.guess import suggest
 
@@ -327,7 +334,7 @@ def draw(
     if isinstance(model, Graph):
         graph = model
     elif isinstance(model, (str, Path)):
-        graph = read(str(model), (), specs or ())
+        graph = read(str(model), (), specs or (), values=weights(resolved))
     else:
         from archviz import guess
 
@@ -337,7 +344,8 @@ def draw(
             given = guess.from_model
         else:
             given = inputs if callable(inputs) else guess.from_value(inputs, "")
-        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__))
+        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__),
+                        weights(resolved))
     figure = compile(replace(graph, name=name) if name else graph, options, resolved)
     if figure.failed:
         where, error = figure.failed

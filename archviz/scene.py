@@ -157,8 +157,9 @@ class Scene:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is its front under the veil that
         the role ``top`` paints (its fill, as strong as it is opaque), its right ``side`` under that of ``side``, a
-        ``deep`` band is its front with some of its outline's colour; its ``hidden`` edges are thin and dashed.  Raises
-        `LookupError` for any other role.
+        ``deep`` band is its front with some of its outline's colour; its ``hidden`` edges are thin and dashed; a
+        ``cell`` of a grid has thin edges; a number (``weight 40``) makes a line that many percent as thick, and paler.
+        Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -182,12 +183,20 @@ class Scene:
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
+            case "cell" if base:    # many side by side: edges and hatches of each would be all one sees
+                paint = self.paint(base)
+                return replace(paint, stroke_width=0.55 * paint.stroke_width, hatch="")
+            case _ if base and part.isdecimal():    # so many percent as strong
+                paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
+                share = min(int(part), 100) / 100
+                return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
+                               stroke_width=share * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
 VEILS = {"top": Paint("#ffffff", opacity=0.4), "side": Paint("#000000", opacity=0.18)}
 """What the light does to the faces of a cuboid, where the sheet does not say."""
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "cell")
 """What a role may end in without being in the sheet."""
 
 

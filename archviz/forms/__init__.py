@@ -7,6 +7,7 @@ Contract: a file ``archviz/forms/<name>.py`` holds
 
 and may hold
 
+    WEIGHTS: int                                        the largest linear layer whose values it wants in the graph
     OPTIONS: Mapping[str, Option]                       what a style may choose for it
     variants(style) -> tuple[Style, ...]                the style with its drawings in several sizes, the largest first
 

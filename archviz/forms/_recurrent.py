@@ -5,9 +5,9 @@ style, scene, labels.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 from archviz.forms import Option
 from archviz.forms._cells import gru, lstm, rnn
@@ -47,10 +47,10 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
     return steps(found, shown, looks(graph, style)[node.id].lines, style)
 
 
-def variants(style: Style) -> tuple[Style, ...]:
-    """The style with fewer and fewer steps of time, down to the folded cell."""
-    count = style.options["unroll"]
-    return tuple(replace(style, options={**style.options, "unroll": n}) for n in range(count, -1, -1))
+def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
+    """The options of `style` with fewer and fewer steps of time, down to the folded cell."""
+    for count in range(style.options["unroll"], -1, -1):
+        yield {**style.options, "unroll": count}
 
 
 def is_open(node: Node, style: Style) -> bool:

@@ -211,7 +211,8 @@ class _Drawing:
             y += self.style.roles[role].size * self.s["leading"]
             self.marks.append(Text(middle, y + 3.0, line, role, "middle"))
         marks = tuple(moved(mark, 0.0, -top) for mark in self.marks)
-        return Picture(right, (y + 5.0 if caption else 1.0) - top, marks, (0.0, -top / 2), (right, -top / 2))
+        return Picture(right, (y + 5.0 if caption else 1.0) - top, marks, (0.0, -top / 2), (right, -top / 2),
+                       through=True)
 
     def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True) -> None:
         """A line; where it crosses one of a state, it has a gap."""
