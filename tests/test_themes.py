@@ -98,14 +98,14 @@ def test_labels_stand_out_from_everything_they_lie_on(style: str, theme: str) ->
     for role, paint in words.items():
         for under in ground:
             assert contrast(paint.color, under) >= LABELS, (role, under)
-    for kind in made_.kinds.values():
-        paint = made_.roles[kind.role]
+    for under_it in {kind.role for kind in made_.kinds.values()} | {r for r in made_.roles if r.endswith(" band")}:
+        paint = made_.roles[under_it]
         lies_on = [paint.fill or page(made_)]
         if paint.hatch:
             lies_on.append(paint.hatch_color or paint.stroke or "#000000")
         for role in ("label", "sublabel", "label module"):
             for under in lies_on:
-                assert contrast(made_.roles[role].color, under) >= LABELS, (kind, role, under)
+                assert contrast(made_.roles[role].color, under) >= LABELS, (under_it, role, under)
     assert contrast(made_.roles["glyph text"].color, made_.roles["cat"].fill or page(made_)) >= LABELS
 
 
