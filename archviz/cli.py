@@ -90,8 +90,8 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--edges", metavar="all|none|topN%%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
-    look.add_argument("--unroll", type=_steps, metavar="N",
-                      help="in style node-link: draw recurrent layers over N steps of time (default: 0, folded)")
+    look.add_argument("--unroll", metavar="N",
+                      help="over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)")
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
@@ -124,12 +124,6 @@ def _depth(word: str) -> int | None:
         return None
     if not word.isdigit():
         raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor auto")
-    return int(word)
-
-
-def _steps(word: str) -> int:
-    if not word.isdigit() or len(word) > 4:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of steps of time")
     return int(word)
 
 
@@ -187,9 +181,11 @@ def run(o: argparse.Namespace) -> int:
     settings = _settings(o.set)
     if o.edges is not None:
         settings["options.edges"] = o.edges
+    if o.unroll is not None:
+        settings["options.unroll"] = o.unroll
     asked = pipeline.Options(
         o.style, settings, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title, o.theme, unroll=o.unroll)
+        o.direction, o.title, o.theme)
     project = None if o.no_project else pipeline.project_of(o.model, asked)
     style = pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
     with progress(not o.quiet) as step:

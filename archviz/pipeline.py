@@ -39,7 +39,6 @@ from archviz.project import project_of as project_of
 from archviz.project import written_overrides
 from archviz.scene import Scene
 from archviz.style import Settings, Style, layers, length, style_names, theme_names
-from archviz.written import word
 
 GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 MOST_TRIES = 4      # failed guesses that an error tells
@@ -69,7 +68,6 @@ class Options:
     direction   ``"down"``, ``"right"`` or ``"auto"``
     title       what stands above the figure; None: the model's name, empty: nothing
     overrides   what is said about single layers (see `archviz.project`)
-    unroll      how many steps of time to draw of a recurrent layer, in a style that can; 0: folded
     """
 
     style: str | Path | None = None
@@ -84,7 +82,6 @@ class Options:
     title: str | None = None
     theme: str | Path | None = None
     overrides: Overrides = Overrides()
-    unroll: int | None = None
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
@@ -99,13 +96,7 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
-        found = layers(self.style or "block", {**self.settings, **own}, self.theme)
-        if self.unroll is not None:
-            if "unroll" not in getattr(find("forms", word(found.plain["form"])), "OPTIONS", {}):
-                raise ArchvizError(f"--unroll means nothing for the style {self.style or 'block'}",
-                                   "only --style node-link draws steps of time")
-            found.override("options.unroll", str(self.unroll))
-        return found
+        return layers(self.style or "block", {**self.settings, **own}, self.theme)
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -316,7 +307,7 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None, unroll: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
 
@@ -328,7 +319,7 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, theme, written_overrides(overrides or {}), unroll)
+                      direction, title, theme, written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):

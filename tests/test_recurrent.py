@@ -436,8 +436,8 @@ def test_every_picture_fits_its_page_and_nothing_overlaps(
     op: str, hidden: int, layers: int, both: bool, length: int, unroll: int, opened: bool, width: str, font: str
 ) -> None:
     graph = build(op, hidden, layers, both, length)
-    options = Options(style="node-link", width=width, unroll=unroll, min_font=f"{font}pt",
-                      settings={"options.cell": "open" if opened else "closed"})
+    options = Options(style="node-link", width=width, min_font=f"{font}pt", settings={
+        "options.unroll": str(unroll), "options.cell": "open" if opened else "closed"})
     style = options.resolved()
     found = pipeline.compile(graph, options, style)
     scene = found.scene
@@ -469,7 +469,7 @@ def test_figures_have_no_faults_at_either_width(tmp_path: Path) -> None:
 
 
 def test_the_picture_stands_between_the_embedding_and_the_linear_layer() -> None:
-    found = pipeline.draw(str(GALLERY), style="node-link", unroll=3)
+    found = pipeline.draw(str(GALLERY), style="node-link", settings=WAYS["unrolled"])
     assert [node.kind for node in found.drawn.nodes] == ["input", "embedding", "recurrent", "linear", "output"]
     groups = {mark.node: mark for mark in found.scene.marks if isinstance(mark, Group)}
     words = strings(groups["lstm"].marks)
@@ -504,9 +504,10 @@ def test_the_legend_says_what_the_pictures_are_made_of() -> None:
 
 
 def test_a_saved_graph_is_unrolled_as_the_model_is(tmp_path: Path) -> None:
-    first = pipeline.draw(str(GALLERY), style="node-link", unroll=2)
+    first = pipeline.draw(str(GALLERY), style="node-link", settings={"options.unroll": "2"})
     first.save(tmp_path / "graph.json")
-    assert pipeline.draw(str(tmp_path / "graph.json"), style="node-link", unroll=2).svg == first.svg
+    again = pipeline.draw(str(tmp_path / "graph.json"), style="node-link", settings={"options.unroll": "2"})
+    assert again.svg == first.svg
 
 
 # ------------------------------------------------------------------------------------------------ the command line
@@ -519,10 +520,10 @@ def test_unroll_on_the_command_line(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given_", "said"), [
-    (["--unroll", "3"], "--unroll means nothing for the style block"),
-    (["--style", "node-link", "--unroll", "-1"], "'-1' is not a number of steps of time"),
-    (["--style", "node-link", "--unroll", "many"], "'many' is not a number of steps of time"),
-    (["--style", "node-link", "--unroll", "1000"], "is a number of time steps from 0 (folded) to 99"),
+    (["--unroll", "3"], "unknown option 'unroll'\n  only the form nodelink has it, not 'block'"),
+    (["--style", "node-link", "--unroll", "-1"], "is a number of time steps from 0 (folded) to 99, not '-1'"),
+    (["--style", "node-link", "--unroll", "many"], "is a number of time steps from 0 (folded) to 99, not 'many'"),
+    (["--style", "node-link", "--unroll", "1000"], "is a number of time steps from 0 (folded) to 99, not '1000'"),
 ])
 def test_a_mistake_in_unroll_is_said_in_one_line(given_: list[str], said: str, run: Run, tmp_path: Path) -> None:
     done = run(GALLERY, *given_, "-o", "x.svg")
