@@ -91,7 +91,7 @@ def fit(
         if not best.fits(style):
             raise _too_large(best, style, f"at depth {detail.depth}")
     else:
-        best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed)
+        best = _search(judge, [step - closed - pinned for step in scale(graph, judge.alike)], pinned - closed)
         if not best.fits(style) and not pinned:
             best = judge.best(ONE_BOX)
         if not best.fits(style):
@@ -112,8 +112,9 @@ def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
     return set(find("passes", "collapse").select(graph, patterns)) if patterns else set()
 
 
-def scale(graph: Graph) -> list[set[NodeId]]:
-    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block, then the rest.
+def scale(graph: Graph, alike: bool = False) -> list[set[NodeId]]:
+    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block (unless all are
+    to be drawn `alike`), then the rest.
 
     Modules of one class at one depth open together, so that like is drawn like.
     """
@@ -127,7 +128,7 @@ def scale(graph: Graph) -> list[set[NodeId]]:
     inside = {key for key, module in modules.items() if key in shown or any(scope in shown for scope in module.scope)}
     steps: dict[tuple[int, int, str], set[NodeId]] = {}
     for key, module in modules.items():
-        tier = 0 if key in to_repeats else 1 if key in inside else 2
+        tier = 0 if key in to_repeats else 1 if key in inside and not alike else 2
         steps.setdefault((tier, len(module.scope), module.cls), set()).add(key)
     order = {module.cls: i for i, module in reversed(list(enumerate(modules.values())))}
     return [steps[key] for key in sorted(steps, key=lambda k: (k[0], k[1], order[k[2]]))]
@@ -151,7 +152,8 @@ def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> _Tr
         if ready and judge.fits(opened | ready):
             opened |= ready
             continue
-        for key in sorted(ready)[:1]:  # like is drawn like, but where it cannot be, one stands for all
+        # like is drawn like, but where it cannot be, one stands for all
+        for key in sorted(ready)[: 0 if judge.alike else 1]:
             if len(ready) > 1 and judge.fits(opened | {key}):
                 opened.add(key)
     return judge.best(opened)
@@ -175,10 +177,12 @@ class _Judge:
         self.graph, self.style, self.title = graph, style, text.clean(title)
         self.heading = page.heading(graph, style, self.title)
         self.form: ModuleType = find("forms", style.form)
-        self.layout = getattr(find("layouts", style.layout), style.layout)
+        layouts = find("layouts", style.layout)
+        self.layout, self.wraps = getattr(layouts, style.layout), bool(getattr(layouts, "WRAPS", True))
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
         self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)
+        self.alike = bool(getattr(self.form, "ALIKE", False))
         self.graphs: dict[frozenset[NodeId], Graph] = {}
         self.cuts: dict[tuple[frozenset[NodeId], int], _Cut] = {}
         self.tried: dict[tuple[frozenset[NodeId], int, str, float], _Try] = {}
@@ -234,7 +238,7 @@ class _Judge:
             tries = [
                 self.attempt(key, size, direction, fraction)
                 for direction in self.directions()
-                for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])
+                for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])[: None if self.wraps else 1]
             ]
             fitting = [t for t in tries if t.fits(self.style)]
             if fitting:

@@ -212,9 +212,9 @@ def test_a_mistake_in_a_theme_is_answered_with_its_line(
 
 @both
 def test_a_style_that_is_shown_is_the_style(style: str, theme: str, write: Callable[..., str]) -> None:
-    shown = resolved(layers(style, {"sizes.corner": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None))
+    shown = resolved(layers(style, {"sizes.margin": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None))
     again = load_style(write(shown, f"{style}.yaml"))
-    assert again == load_style(style, {"sizes.corner": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None)
+    assert again == load_style(style, {"sizes.margin": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None)
     assert resolved(layers(write(shown))) == shown
 
 

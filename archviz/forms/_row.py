@@ -166,8 +166,7 @@ def _pill(node: Node, style: Style) -> tuple[str, str]:
     """What follows within the node, and the role it is painted in."""
     ops, kinds = node.attrs.get("fused", ()), node.attrs.get("fused_kinds", ())
     names = [text.caption(style.captions, op, {}) for op in ops]
-    role = f"{kinds[-1]} band" if kinds and f"{kinds[-1]} band" in style.roles else "math"
-    return ", ".join(names), role
+    return ", ".join(names), style.kinds[kinds[-1]].role if kinds and kinds[-1] in style.kinds else "math"
 
 
 def _units(node: Node, shape: tuple[int, ...] | None, before: Part | None, follows: Node | None, style: Style
@@ -258,7 +257,7 @@ def _shape(node: Node, before: tuple[int, ...] | None, after: Sequence[Node]) ->
 
 def _read(out: tuple[int, ...], reader: Node) -> tuple[int, ...] | None:
     """An input as its first reader takes it."""
-    if reader.kind == "conv":
+    if reader.kind in ("conv", "pool"):
         return out[-3:] if len(out) == 4 else out[-2:] if len(out) == 3 else None
     if reader.kind == "linear":
         wanted = reader.attrs.get("in_features")

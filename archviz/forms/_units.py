@@ -97,7 +97,7 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
 
 
 def _unit(x: float, y: float, r: float, role: str, cell: bool) -> Mark:
-    return Box(x - r, y - r, 2 * r, 2 * r, f"{role} cell") if cell else Circle(x, y, r, role)
+    return Box(x - r, y - r, 2 * r, 2 * r, f"{role} cell") if cell else Circle(x, y, r, f"{role} neuron")
 
 
 def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:

@@ -9,6 +9,7 @@ Which neurons of a wide layer are drawn depends on their number only: the first 
 """
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -224,31 +225,39 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     if any(part.link == "window" and part.node.kind == "conv" for part in found.parts):
         lines_ = tuple(Link(((0.0, middle + d), (s["swatch"], middle + d)), f"shared {k}", 0.0, False)
                        for k, d in ((1, -2.2), (2, 0.0), (3, 2.2)))
-        entries.append(("convolution: one colour, one weight, shared by all places", lines_))
+        entries.append(("convolution: lines drawn alike share one weight", lines_))
     if any(part.link == "window" and part.node.kind != "conv" for part in found.parts):
         entries.append(("pooling window", (Link(((0.0, middle), (s["swatch"], middle)), "window", 0.0, False),)))
     return entries + _recurrent.legend(graph, style)
 
 
 def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
-    """What width and colour of a line say: for each sign a line from the weakest to the strongest, and their values."""
+    """What width and colour of a line say: for each sign the weakest lines, middling and the strongest, and between
+    which values these are."""
     values = [line.weight for a, b in zip(found.parts, found.parts[1:], strict=False) if b.link == "dense"
               for line in lines(a, b, style) if line.weight is not None]
     share = style.options["edges"]
     levels = [_links.level(value, found.largest) for value in values]
-    middle, count = style.sizes["swatch_height"] / 2, _links.LEVELS - min(levels) + 1
-    step = style.sizes["swatch"] / count
+    middle, wide, least = style.sizes["swatch_height"] / 2, style.sizes["swatch"], min(levels)
+    steps = sorted({least, (least + _links.LEVELS) // 2, _links.LEVELS})
     entries: list[tuple[str, tuple[Mark, ...]]] = []
     for name, sign in (("positive", 1), ("negative", -1)):
         own = [abs(value) for value in values if (value < 0) == (sign < 0)]
         if own:
-            wedge = tuple(Link(((k * step, middle), ((k + 1) * step, middle)),
-                               _links.role(sign, min(levels) + k), 0.0, False) for k in range(count))
-            minus = "−" if sign < 0 else ""
-            entries.append((f"{name} weight, {minus}{min(own):.2g} … {minus}{max(own):.2g}", wedge))
+            swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
+                                _links.role(sign, level), 0.0, False) for k, level in enumerate(steps))
+            low, high = (_rounded(sign * value, found.largest) for value in (min(own), max(own)))
+            entries.append((f"{name} weight, {low} … {high}", swatch))
     if share < 1:
         entries[-1] = (f"{entries[-1][0]} (the strongest {100 * share:g} % of each layer)", entries[-1][1])
     return entries
+
+
+def _rounded(value: float, largest: float) -> str:
+    """`value` to the second digit of the largest."""
+    digits = max(1 - math.floor(math.log10(largest)), 0)
+    written = f"{value:.{digits}f}".replace("-", "−")
+    return "0" if float(f"{value:.{digits}f}") == 0 else written
 
 
 def _of_boxes(graph: Graph, boxes: list[Node], style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
