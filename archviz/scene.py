@@ -155,11 +155,11 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front and
-        its right ``side`` a fuller one, or its front under the veil that the roles ``top`` and ``side`` paint (a fill,
-        as strong as it is opaque); a ``deep`` band is fuller still, ``hidden`` edges are thin and dashed, a ``grid`` is
-        thin; a ``neuron`` has no hatch, nor has a ``cell`` of a grid, whose edges are thin; a number (``weight 40``)
-        makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
+        right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the roles
+        ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed,
+        a ``grid`` is thin; a ``neuron`` has no hatch, nor has a ``cell`` of a grid, whose edges are thin; a number
+        (``weight 40``) makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -173,15 +173,12 @@ class Scene:
                 return replace(self.paint(base), fill=None, hatch="")
             case "band" if base:
                 return self.paint(base)
-            case "top" | "side" if base:    # one light, from above and in front
+            case "top" | "side" | "deep" if base:   # one light, from above and in front
                 paint, veil = self.paint(base), self.sheet.get(part)
                 if veil is None or veil.fill is None:
                     return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
                 return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
                                hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
-            case "deep" if base:
-                paint = self.paint(base)
-                return replace(paint, fill=_inked(paint.fill, part))
             case "grid" if base:
                 return replace(self.paint(base), fill=None, hatch="", stroke_width=0.5 * self.paint(base).stroke_width)
             case "hidden" if base:
