@@ -84,17 +84,32 @@ class Zoomed(Body):
         dx, dy = self._origin(layout, extra)
         marks: list[Mark] = [moved(mark, dx, dy) for mark in drawn]
         words = [place for mark in drawn for place in _words(mark, self.roles)]
+        blocks = {one.key: self._block(one.key, layout, drawn) for one in self.frames}
         places = self._places(layout, extra)
-        for one, place, (price, _, lines) in zip(self.frames, places, self._lines(layout, extra, words), strict=True):
+        found = self._lines(layout, extra, words, blocks)
+        for one, place, (price, _, lines) in zip(self.frames, places, found, strict=True):
             inside = tuple(moved(mark, place.x, place.y) for mark in one.marks)
+            outline = moved(_outline(blocks[one.key], 0.0), dx, dy)
             if price < HIT:
-                marks.append(Group(tuple(_path(line) for line in lines), "zoom"))
+                lined: tuple[Mark, ...] = tuple(_path(line) for line in lines)
+                marks.append(Group(lined if blocks[one.key] == layout.nodes[one.key] else (outline, *lined), "zoom"))
             else:       # no way is free: the same outline around both says that they belong together
-                block = layout.nodes[one.key]
-                marks.append(_outline(Place(block.x + dx, block.y + dy, block.width, block.height)))
-                inside = (*inside, _outline(place))
+                marks.append(moved(_outline(blocks[one.key], OUTSIDE), dx, dy))
+                inside = (*inside, _outline(place, OUTSIDE))
             marks.append(Group(inside, "inset"))
         return tuple(marks)
+
+    def _block(self, key: NodeId, layout: Layout, drawn: tuple[Mark, ...]) -> Place:
+        """The block, with what is written around it where that belongs to its drawing."""
+        place = layout.nodes[key]
+        own = [mark for mark in drawn if isinstance(mark, Group) and mark.node == key]
+        outside = [p for mark in own for p in _words(mark, self.roles) if not _holds(place, p)]
+        if not outside:
+            return place
+        every = (place, *outside)
+        left, top = min(p.x for p in every) - CLEAR, min(p.y for p in every) - CLEAR
+        right, low = max(p.x + p.width for p in every) + CLEAR, max(p.y + p.height for p in every) + CLEAR
+        return Place(left, top, right - left, low - top)
 
     # -------------------------------------------------------------------------------------------- where they stand
 
@@ -143,18 +158,19 @@ class Zoomed(Body):
 
     def _lines(
         self, layout: Layout, extra: float | None, words: Sequence[Place] = (),
+        blocks: Mapping[NodeId, Place] | None = None,
     ) -> list[tuple[float, int, Lines]]:
         """For each inset what its lines cost, which of the `_ways` they are, and the lines, as the body counts.
 
         `extra` is the room left around the drawing, None where there may be as much as is needed; `words` are places
-        of text that lines had better not run through.
+        of text that lines had better not run through, `blocks` the places of the blocks with what belongs to them.
         """
         dx, dy = self._origin(layout, extra or 0.0)
         edges = [tuple(_flipped(point, self.side) for point in route.points) for route in layout.routes]
         places = [Place(p.x - dx, p.y - dy, p.width, p.height) for p in self._places(layout, extra or 0.0)]
         found = []
         for one, place in zip(self.frames, places, strict=True):
-            block = layout.nodes[one.key]
+            block = (blocks or layout.nodes)[one.key]
             others = [*(p for key, p in layout.nodes.items() if key != one.key), *(p for p in places if p is not place)]
             boxes = [_turned(p, self.side) for p in others]
             label = [_turned(p, self.side) for p in words if not _holds(block, p)]
@@ -263,5 +279,5 @@ def _path(line: tuple[Point, ...]) -> Path:
     return Path((("M", line[0]), *(("L", point) for point in line[1:])), "zoom")
 
 
-def _outline(place: Place) -> Box:
-    return Box(place.x - OUTSIDE, place.y - OUTSIDE, place.width + 2 * OUTSIDE, place.height + 2 * OUTSIDE, "zoom")
+def _outline(place: Place, outside: float) -> Box:
+    return Box(place.x - outside, place.y - outside, place.width + 2 * outside, place.height + 2 * outside, "zoom")

@@ -1,4 +1,4 @@
-"""A perceptron with two hidden layers, trained on the digits of scikit-learn until it knows them (0.97 of unseen ones).
+"""A perceptron with two hidden layers, trained on the digits of scikit-learn: about nine in ten new ones it then knows.
 
 The data lies in the package, the seed is fixed, and every step takes all of it: the weights are the same each time.
 """
@@ -27,6 +27,8 @@ def _trained(steps: int = 120) -> MLP:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = MLP()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)        # faster for so small a model, and the same sums on every machine
     x, y = digits()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03, weight_decay=1e-4)
     for _ in range(steps):
@@ -34,6 +36,7 @@ def _trained(steps: int = 120) -> MLP:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    torch.set_num_threads(threads)
     return model
 
 

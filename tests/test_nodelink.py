@@ -224,9 +224,16 @@ def test_a_saved_graph_is_drawn_the_same_without_torch(tmp_path):
 
 
 def test_layers_that_differ_in_their_values_alone_still_fold():
-    blocks = nn.Sequential(*(nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8), nn.GELU()) for _ in range(4)))
+    blocks = nn.Sequential(*(nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8), nn.GELU()) for _ in range(6)))
     drawn = figure(blocks, (1, 5, 8))
-    assert any("×4" in word for word in words(drawn))
+    assert any("×6" in word for word in words(drawn))
+
+
+def test_equal_layers_of_a_short_chain_are_each_drawn_and_those_of_a_long_one_are_folded():
+    short = figure(mlp(8, 12, 12, 12, 2), (1, 8))
+    assert [len(neurons(short, str(key))) for key in (0, 2, 4)] == [12, 12, 12]
+    assert all(line.role != "weight" for line in links(short)["0", "2"])
+    assert any("×" in word for word in words(figure(mlp(8, *[12] * 14, 2), (1, 8))))
 
 
 # ------------------------------------------------------------------------------------------------ windows

@@ -15,10 +15,9 @@ from archviz.forms._picture import Picture
 from archviz.forms._symbols import symbol
 from archviz.forms._symbols import width as symbol_width
 from archviz.forms._units import BIAS, Units, column, grids, rows_of, strips
-from archviz.ir import Graph, Node, NodeId
+from archviz.ir import Graph, Node, NodeId, is_chain
 from archviz.labels import looks
 from archviz.layouts import Size
-from archviz.layouts.columns import is_chain
 from archviz.scene import Box, Mark, Text
 from archviz.style import Style
 

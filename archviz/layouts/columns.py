@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from archviz.ir import Graph, NodeId
+from archviz.ir import Graph, NodeId, is_chain
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts.layered import layered
 
@@ -24,13 +24,6 @@ def columns(
     if frames or not is_chain(graph):
         return layered(graph, sizes, frames, spacing, direction, limit)
     return _row(graph, sizes)
-
-
-def is_chain(graph: Graph) -> bool:
-    """Does each node feed the next one, and nothing else?"""
-    flows = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
-    ids = [node.id for node in graph.nodes]
-    return flows == list(zip(ids, ids[1:], strict=False))
 
 
 def _row(graph: Graph, sizes: Mapping[NodeId, Size]) -> Layout:
