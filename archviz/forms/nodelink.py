@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from archviz import text
-from archviz.forms import Option, _links, block
+from archviz.forms import Option, _links, _recurrent, block
 from archviz.forms._picture import Picture
 from archviz.forms._row import Part, Row, lines, row
 from archviz.ir import Graph, Node, NodeId
@@ -26,7 +26,7 @@ from archviz.style import Style
 WEIGHTS = 20_000
 """The largest layer whose values the form wants to be told."""
 
-PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {}
+PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recurrent": _recurrent.picture}
 """Kind of node → its picture; None where this one has none, and is a box."""
 
 
@@ -48,18 +48,22 @@ def _truth(word: str) -> bool:
 OPTIONS: Mapping[str, Option] = {
     "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
     "bias": Option(_truth, "false", "draw a neuron that is always 1 for the biases"),
+    **_recurrent.OPTIONS,
 }
 
 
 def variants(style: Style) -> tuple[Style, ...]:
-    """Neurons far apart to close together; then boxes for the layers, then for everything."""
+    """Neurons far apart to close together, then boxes for the layers; with fewer and fewer steps of time; at last boxes
+    for everything."""
     s = style.sizes
     room = [(1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
             (0.4, 0.6, 0.8), (0.35, 0.6, 0.6)]
     rows = [replace(style, sizes={**s, "dense": s["dense"] * apart, "local": s["local"] * apart,
                                   "map": s["map"] * side, "cell": s["cell"] * side, "cells": s["cells"] * cells})
             for apart, side, cells in room]
-    return (*rows, replace(style, sizes={**s, "neurons": 0.0}), replace(style, sizes={**s, "neurons": -1.0}))
+    rows.append(replace(style, sizes={**s, "neurons": 0.0}))
+    return (*(replace(row, options=options) for options in _recurrent.shorter(style) for row in rows),
+            replace(style, sizes={**s, "neurons": -1.0}))
 
 
 def _pictures(graph: Graph, style: Style) -> dict[NodeId, Picture]:
@@ -107,8 +111,16 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             place, picture = layout.nodes[mark.node], pictures[mark.node]
             inside = (moved(m, place.x, place.y + place.height / 2 - picture.enters[1]) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
+        elif isinstance(mark, Group) and mark.role == "link" and _goes_on(mark.node, pictures):
+            mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
         marks.append(mark)
     return tuple(marks)
+
+
+def _goes_on(edge: str, pictures: Mapping[NodeId, Picture]) -> bool:
+    """Does a line end where it goes on inside a picture?"""
+    picture = pictures.get(edge.rpartition("->")[2])
+    return picture is not None and picture.through
 
 
 # ------------------------------------------------------------------------------------------------ the row
@@ -162,10 +174,12 @@ def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: St
     gap = style.sizes["beside_arrow"]
     leave = a.picture.leaves if a.picture else (start.width, start.height / 2)
     enter = b.picture.enters if b.picture else (0.0, end.height / 2)
-    x0, y0, x1, y1 = start.x + leave[0] + gap, start.y + leave[1], end.x + enter[0] - gap, end.y + enter[1]
+    leaving, entering = (part.picture is not None and part.picture.through for part in (a, b))
+    x0, y0 = start.x + leave[0] + (0.0 if leaving else gap), start.y + leave[1]
+    x1, y1 = end.x + enter[0] - (0.0 if entering else gap), end.y + enter[1]
     points = ((x0, y0), (x1, y1)) if abs(y0 - y1) < 0.01 else (
         (x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1))
-    return [Link(points, "edge", style.sizes["bend"], True, style.sizes["arrow"])], []
+    return [Link(points, "edge", style.sizes["bend"], not entering, style.sizes["arrow"])], []
 
 
 def _pill(a: Part, b: Part, cores: Mapping[NodeId, Place], style: Style) -> list[Mark]:
@@ -201,7 +215,8 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     found, s = _row(graph, style), style.sizes
     if found is None:
         pictured = _pictures(graph, style)
-        return _of_boxes(graph, [node for node in graph.nodes if node.id not in pictured], style)
+        boxes = [node for node in graph.nodes if node.id not in pictured]
+        return _of_boxes(graph, boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
     boxes = [part.node for part in found.parts if part.units is None and part.picture is None]
     entries = _of_boxes(graph, boxes, style)
     middle = s["swatch_height"] / 2
@@ -213,7 +228,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         entries.append(("convolution: lines drawn alike share one weight", lines_))
     if any(part.link == "window" and part.node.kind != "conv" for part in found.parts):
         entries.append(("pooling window", (Link(((0.0, middle), (s["swatch"], middle)), "window", 0.0, False),)))
-    return entries
+    return entries + _recurrent.legend(graph, style)
 
 
 def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
