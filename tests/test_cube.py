@@ -1,8 +1,6 @@
-"""The cube form: solids hide what is behind them, sizes follow their laws, labels keep clear, any network fits its page."""
+"""The cube form: solids hide what is behind them, sizes follow their laws, labels keep clear, any network fits."""
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from itertools import combinations
@@ -23,7 +21,7 @@ from archviz.ir import Graph, TensorSpec
 from archviz.scene import Cuboid, Group, Link, Mark, Scene, Text, lowered
 from archviz.scene import Path as Outline
 from archviz.style import load_style
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 from tests.graphs import Builder, graphs
 from tests.lint import lint
 
@@ -50,7 +48,8 @@ def flat(marks: tuple[Mark, ...]) -> list[Mark]:
 
 
 def nodes(drawn: pipeline.Figure) -> dict[str, Group]:
-    return {mark.node: mark for mark in drawn.scene.marks if isinstance(mark, Group) and mark.role not in ("link", "frame")}
+    groups = (mark for mark in drawn.scene.marks if isinstance(mark, Group))
+    return {mark.node: mark for mark in groups if mark.role not in ("link", "frame")}
 
 
 def cuboids(drawn: pipeline.Figure, key: str) -> list[Cuboid]:
@@ -308,12 +307,10 @@ def drawn_style(drawn: pipeline.Figure) -> pipeline.Style:
 
 
 @pytest.mark.parametrize("hashes", ["1", "2"])
-def test_the_same_bytes_in_every_process(hashes: str, tmp_path: Path) -> None:
+def test_the_same_bytes_in_every_process(hashes: str, tmp_path: Path, run: Run) -> None:
     saved = tmp_path / "graph.json"
     saved.write_text(ir.to_json(traced("resnet:resnet18")), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-m", "archviz", str(saved), "--style", "cube", "-o", str(tmp_path / "x.svg")],
-                          env={"PYTHONHASHSEED": hashes, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin"}, capture_output=True)
-    assert done.returncode == 0, done.stderr
+    run(saved, "--style", "cube", "-o", tmp_path / "x.svg", env={"PYTHONHASHSEED": hashes}).check_returncode()
     assert (tmp_path / "x.svg").read_bytes() == pipeline.compile(
         traced("resnet:resnet18"), pipeline.Options("cube")).render("svg")
 
