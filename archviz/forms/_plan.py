@@ -235,6 +235,8 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
     """What one layer is called: its attribute, if that says something, or what it does."""
     node = graph.by_id[key]
     times = own_repeat(graph, node)
+    if "label" in node.attrs:
+        return _titled(str(node.attrs["label"]), times)
     if node.kind == "module":
         return _titled(names.get(key) or style.titles.get(node.op, node.op), times)
     own = key.split("@")[0].rsplit(".", 1)[-1]
