@@ -85,7 +85,7 @@ class Options:
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
-        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides)
+        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides, bool(self.theme))
 
     def layers(self) -> Settings:
         """The same, with every setting still as it is written in its file."""
