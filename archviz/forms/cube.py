@@ -31,8 +31,8 @@ SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "th
 
 
 def _kernels(written: str) -> str:
-    if written not in ("auto", "all", "none"):
-        raise ValueError("must be auto, all or none")
+    if written not in ("auto", "none"):
+        raise ValueError("must be auto or none")
     return written
 
 
@@ -40,7 +40,7 @@ OPTIONS: Mapping[str, Option] = {
     "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
     "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
     "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
-    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage), all, none"),
+    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage) or none"),
 }
 
 
@@ -172,15 +172,17 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     if len(route.points) != 2 or abs(route.points[0][1] - route.points[1][1]) > 0.01 or a.kind == "rod":
         return []
     source, target = _cuboid(drawn, route.src, layout), _cuboid(drawn, route.dst, layout)
+    words = []
+    for key, labels in drawn.labels.items():
+        x, y = layout.nodes[key].x, layout.nodes[key].y
+        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
     if b.kind == "rod":
-        ends = (target.at(0, 0, 0.36), target.at(0, 0, 0.64), target.at(0, 1, 0.36), target.at(0, 1, 0.64))
-        starts = (source.at(1, 0, 0), source.at(1, 0, 1), source.at(1, 1, 0), source.at(1, 1, 1))
         # to the upper edge of the rod: its left side is turned away
-        return [
-            Path((("M", start), ("L", (end[0], max(end[1], ends[1][1])))), "ray")
-            for start, end in zip(starts, (ends[0], ends[1], ends[0], ends[1]), strict=True)
-        ]
-    kernel = drawn.kernels.get(route.dst)
+        near, far = target.at(0, 0, 0.36), target.at(0, 0, 0.64)
+        pairs = [(source.at(1, v, w), end) for v in (0, 1) for w, end in ((0, near), (1, far))]
+        free = not any(_struck(word, start, end) for word in words for start, end in pairs)
+        return [Path((("M", start), ("L", end)), "ray") for start, end in pairs] if free else []
+    kernel = drawn.kernels.get(route.dst) if style.options["kernels"] == "auto" else None
     if kernel is None or a.height_of is None:
         return []
     if a.height < 1.6 * SMALL:
@@ -189,10 +191,6 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     wide = max(min(kernel[-1] / (a.depth_of or kernel[-1]), 1.0), 3.0 / max(a.depth, 3.0), 0.08)
     if high > 0.6 or wide > 0.9:
         return []
-    words = []
-    for key, labels in drawn.labels.items():
-        x, y = layout.nodes[key].x, layout.nodes[key].y
-        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
     front = 0.5 - wide / 2
     for top in (0.2, 0.8 - high):  # above the arrow, or below it, where no label is in the way
         corners = [
@@ -200,12 +198,20 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
             for v, w in ((top, front), (top, front + wide), (top + high, front + wide), (top + high, front))
         ]
         at = target.at(0, min(max(_share(target, corners), 0.08), 0.9), 0)
-        up, bottom = min(at[1], corners[1][1]), max(at[1], corners[2][1])
-        if not any(
-            p.x < at[0] and corners[1][0] < p.x + p.width and p.y < bottom and up < p.y + p.height for p in words
-        ):
-            return [polygon(corners, "kernel"), *(Path((("M", corner), ("L", at)), "ray") for corner in corners[1:3])]
+        rays = [(corner, at) for corner in corners[1:3]]
+        if not any(_struck(word, start, end) for word in words for start, end in rays):
+            return [polygon(corners, "kernel"), *(Path((("M", start), ("L", end)), "ray") for start, end in rays)]
     return []
+
+
+def _struck(word: Place, start: Point, end: Point) -> bool:
+    """Does the line from `start` to `end` come near `word`?"""
+    steps = 24
+    return any(
+        word.x - 1 < start[0] + (end[0] - start[0]) * i / steps < word.x + word.width + 1
+        and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.y + word.height + 1
+        for i in range(steps + 1)
+    )
 
 
 def _share(target: Cuboid, corners: Sequence[Point]) -> float:
