@@ -50,7 +50,7 @@ class Plan:
     volumes: dict[NodeId, Volume] = field(default_factory=dict)
     glyphs: set[NodeId] = field(default_factory=set)
     ports: dict[NodeId, tuple[float, float]] = field(default_factory=dict)
-    abutting: set[NodeId] = field(default_factory=set)
+    abutting: dict[NodeId, NodeId] = field(default_factory=dict)  # what each stands against
     copies: dict[NodeId, int] = field(default_factory=dict)
     blocks: list[list[NodeId]] = field(default_factory=list)
     fused: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
@@ -148,7 +148,7 @@ def _abut(graph: Graph, p: Plan) -> None:
             before = into[0][0]
             out = main((e.src, e.dst) for e in graph.outgoing[before] if e.role != "recurrent")
             if len(out) == 1 and before in runs and runs[before][-1] == before:
-                p.abutting.add(node.id)
+                p.abutting[node.id] = before
                 runs[node.id] = runs[before]
                 runs[node.id].append(node.id)
                 continue
