@@ -84,6 +84,16 @@ def test_a_theme_is_one_file_in_a_folder(run: Run, saved: Path, tmp_path: Path) 
     assert "#abcdef" in drawn(run, tmp_path, "--theme", "own/night.yaml", "--set", "roles.conv.fill=#abcdef")
 
 
+def test_a_project_has_a_theme(run: Run, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "archviz.yaml").write_text("theme: dark\n")
+    assert "#14171c" in drawn(run, tmp_path) and "#14171c" not in drawn(run, tmp_path, "--theme", "paper")
+    (tmp_path / "archviz.yaml").write_text("\ntheme: drak\n")
+    refused(run("graph.json"), "archviz.yaml:2", "did you mean dark?")
+    (tmp_path / "night.yaml").write_text('extends: dark\nroles: {conv: {fill: "#012345"}}\n')
+    (tmp_path / "archviz.yaml").write_text("theme: night.yaml\n")
+    assert "#012345" in drawn(run, tmp_path)
+
+
 def test_a_form_is_one_file_beside_the_style_that_names_it(run: Run, saved: Path, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "hexagons.py").write_text(HEXAGONS)
