@@ -15,6 +15,7 @@ trusted as much as their code.  Nothing else in a style or theme can run anythin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -316,8 +317,12 @@ def _derived(role: str, known: Iterable[str], itself: bool = False) -> bool:
 
 
 def _options_of_forms() -> dict[str, str]:
-    """Option → a form that has it."""
-    return {option: form for form in names("forms") for option in getattr(find("forms", form), "OPTIONS", {})}
+    """Option → a form that has it, as far as the forms of other packages can be loaded."""
+    found: dict[str, str] = {}
+    for form in names("forms"):
+        with suppress(ArchvizError):
+            found.update(dict.fromkeys(getattr(find("forms", form), "OPTIONS", {}), form))
+    return found
 
 
 def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> None:

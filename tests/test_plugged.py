@@ -62,7 +62,8 @@ def plugin(tmp_path: Path) -> dict[str, str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: candy\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[archviz.styles]\nhoneycomb = candy.looks\nlost = candy.looks\ngone = candy.nothing\n\n"
-        "[archviz.themes]\nsweet = candy.looks\n\n[archviz.forms]\nhexagons = candy.hexagons\n")
+        "[archviz.themes]\nsweet = candy.looks\n\n[archviz.forms]\nhexagons = candy.hexagons\n"
+        "torn = candy.torn\nnumber = candy.hexagons:OPTIONS\n")
     (site / "candy" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
     (site / "candy" / "hexagons.py").write_text(HEXAGONS)
@@ -206,6 +207,14 @@ def test_a_form_that_is_none(mistake: str, run: Run, saved: Path, tmp_path: Path
         (tmp_path / "hexagons.py").write_text(content)
     (tmp_path / "mine.yaml").write_text("extends: block\nform: ./hexagons.py\n")
     refused(run("graph.json", "--style", "mine.yaml"), "mine.yaml:2", says)
+
+
+def test_a_form_of_a_package_that_is_none(run: Run, saved: Path, tmp_path: Path, plugin: dict[str, str]) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: block\nform: torn\n")
+    refused(run("graph.json", "--style", "mine.yaml", env=plugin), "mine.yaml:2", "candy.torn cannot be loaded")
+    refused(run("graph.json", "--set", "form=number", env=plugin), "candy.hexagons:OPTIONS", "not a module")
+    # who does not ask for it has nothing to do with it
+    refused(run("graph.json", "--set", "options.egdes=all", env=plugin), "unknown option 'egdes'")
 
 
 def test_a_theme_runs_nothing(run: Run, saved: Path, tmp_path: Path) -> None:
