@@ -287,8 +287,9 @@ def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph
     drawn = pipeline.compile(graph, pipeline.Options("cube", width=width))
     cut, layout = drawn.drawn, drawn.layout
     page = fit.tightened(load_style("cube", {"page.width": str(width)}))
-    style, sizes = next((style, sizes) for style in cube.variants(page) for sizes in [cube.sizes(cut, style)] if layout in [
-        chain(cut, sizes, cube.frames(cut, style), style.sizes, way) for way in ("down", "right")])
+    style, sizes = next(
+        (style, sizes) for style in cube.variants(page) for sizes in [cube.sizes(cut, style)]
+        if layout in [chain(cut, sizes, cube.frames(cut, style), style.sizes, way) for way in ("down", "right")])
     abutting = plan(cut, style).abutting
     boxes = {key: place for key, place in layout.nodes.items() if place.width > 0}
     for (a, p), (b, q) in combinations(boxes.items(), 2):
