@@ -241,8 +241,8 @@ class Judge:
             left = (limits.width - self.body.taken()[0], high - self.body.taken()[1])
             room = max(left[direction == "down"] - 2 * s["margin"], 1.0)
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
-            width, height = page.extent(*self.body.size(layout), self.heading, cut.legend, self.style)
-            score = self.score(layout, height) + self.body.cost(layout)
+            width, height = page.extent(*self.body.size(layout, cut.sizes), self.heading, cut.legend, self.style)
+            score = self.score(layout, height) + self.body.cost(layout, cut.sizes)
             self.tried[key] = Try(cut, layout, width, height, score)
         return self.tried[key]
 
@@ -291,5 +291,5 @@ class Judge:
     def scene(self, found: Try, description: str) -> Scene:
         cut, layout, name = found.cut, found.layout, self.title or self.graph.name
         marks = (*self.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
-        whole, (width, height) = self.body.marks(layout, marks), self.body.size(layout)
+        whole, (width, height) = self.body.marks(layout, cut.sizes, marks), self.body.size(layout, cut.sizes)
         return page.scene(whole, width, height, self.heading, cut.legend, self.style, name, description)

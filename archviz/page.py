@@ -5,12 +5,12 @@ whole figure is, and its `Scene`.  Imports ir, scene, style, text, layouts' type
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz import text
-from archviz.ir import Graph
-from archviz.layouts import Layout
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Layout, Size
 from archviz.scene import Group, Mark, Scene, Text, moved
 from archviz.style import Style
 
@@ -19,6 +19,8 @@ Line = list[tuple[str, str]]
 
 Entry = tuple[str, tuple[Mark, ...]]
 """One line of a legend: its name, and its swatch at the origin."""
+
+Sizes = Mapping[NodeId, Size]
 
 BESIDE = 6.0        # between two words of the heading
 
@@ -36,15 +38,15 @@ class Body:
         """Width and height of the page that are not the drawing's."""
         return 0.0, 0.0
 
-    def size(self, layout: Layout) -> tuple[float, float]:
+    def size(self, layout: Layout, sizes: Sizes) -> tuple[float, float]:
         """Width and height with the drawing laid out so."""
         return layout.width, layout.height
 
-    def marks(self, layout: Layout, drawn: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    def marks(self, layout: Layout, sizes: Sizes, drawn: tuple[Mark, ...]) -> tuple[Mark, ...]:
         """Everything, from the origin."""
         return drawn
 
-    def cost(self, layout: Layout) -> float:
+    def cost(self, layout: Layout, sizes: Sizes) -> float:
         """How badly what is added goes with the drawing laid out so, in points of height."""
         return 0.0
 

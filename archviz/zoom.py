@@ -15,8 +15,8 @@ from math import dist
 
 from archviz import text
 from archviz.ir import Graph, NodeId
-from archviz.layouts import Layout, Place
-from archviz.page import Body, Entry
+from archviz.layouts import Layout, Place, Size
+from archviz.page import Body, Entry, Sizes
 from archviz.scene import Box, Group, Mark, Paint, Path, Point, Text, moved
 
 GAP = 26.0          # between the drawing and an inset, where the lines fan out
@@ -25,6 +25,7 @@ AROUND = 4.0        # between the drawing and a line around it, and between two 
 OUTSIDE = 2.5       # between a box and the outline that stands for lines where there is no way for them
 CLEAR = 1.0         # a line nearer to a box than this runs through it
 HIT = 2000.0        # what a line through a box costs, in points of height
+OUTLINED = 8.0      # an outline around a block and its labels
 ENCLOSED = 14.0     # a box between the two lines
 CROSSED = 12.0      # a line across an edge
 LENGTH = 0.05       # a point of its length
@@ -48,6 +49,16 @@ class Framed:
 
 
 @dataclass(frozen=True)
+class _Way:
+    """Two lines from the corners of `block`, what they cost, and whether they run around the drawing."""
+
+    price: float
+    around: bool
+    block: Place
+    lines: Lines
+
+
+@dataclass(frozen=True)
 class Zoomed(Body):
     """A drawing with insets on one side, ``right`` or ``below``; `roles` say how large its text is."""
 
@@ -65,8 +76,8 @@ class Zoomed(Body):
                        edges=tuple(edge for one in every for edge in one.edges),
                        modules={key: module for one in reversed(every) for key, module in one.modules.items()})
 
-    def size(self, layout: Layout) -> tuple[float, float]:
-        return self._whole(layout, self._margin(layout))
+    def size(self, layout: Layout, sizes: Sizes) -> tuple[float, float]:
+        return self._whole(layout, self._margin(layout, sizes))
 
     def _whole(self, layout: Layout, extra: float) -> tuple[float, float]:
         wide, high = self._stack()
@@ -74,42 +85,32 @@ class Zoomed(Body):
             return layout.width + GAP + wide, max(layout.height + extra, high)
         return max(layout.width + extra, wide), layout.height + GAP + high
 
-    def cost(self, layout: Layout) -> float:
-        return sum(price for price, _, _ in self._lines(layout, self._margin(layout))) if self._seen(layout) else HIT
+    def cost(self, layout: Layout, sizes: Sizes) -> float:
+        if not self._seen(layout):
+            return HIT
+        return sum(way.price for way in self._lines(layout, sizes, self._margin(layout, sizes)))
 
-    def marks(self, layout: Layout, drawn: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    def marks(self, layout: Layout, sizes: Sizes, drawn: tuple[Mark, ...]) -> tuple[Mark, ...]:
         if not self._seen(layout):
             return drawn
-        extra = self._margin(layout)
+        extra = self._margin(layout, sizes)
         dx, dy = self._origin(layout, extra)
         marks: list[Mark] = [moved(mark, dx, dy) for mark in drawn]
         words = [place for mark in drawn for place in _words(mark, self.roles)]
-        blocks = {one.key: self._block(one.key, layout, drawn) for one in self.frames}
         places = self._places(layout, extra)
-        found = self._lines(layout, extra, words, blocks)
-        for one, place, (price, _, lines) in zip(self.frames, places, found, strict=True):
+        for one, place, way in zip(self.frames, places, self._lines(layout, sizes, extra, words), strict=True):
             inside = tuple(moved(mark, place.x, place.y) for mark in one.marks)
-            outline = moved(_outline(blocks[one.key], 0.0), dx, dy)
-            if price < HIT:
-                lined: tuple[Mark, ...] = tuple(_path(line) for line in lines)
-                marks.append(Group(lined if blocks[one.key] == layout.nodes[one.key] else (outline, *lined), "zoom"))
+            if way.price < HIT:
+                lined: tuple[Mark, ...] = tuple(_path(line) for line in way.lines)
+                plain = way.block == layout.nodes[one.key]
+                marks.append(Group(lined if plain else (moved(_outline(way.block, 0.0), dx, dy), *lined), "zoom"))
             else:       # no way is free: the same outline around both says that they belong together
-                marks.append(moved(_outline(blocks[one.key], OUTSIDE), dx, dy))
+                front = layout.nodes[one.key]
+                solid = _around(front, [_back(front, sizes.get(one.key))])
+                marks.append(moved(_outline(solid, OUTSIDE - CLEAR), dx, dy))
                 inside = (*inside, _outline(place, OUTSIDE))
             marks.append(Group(inside, "inset"))
         return tuple(marks)
-
-    def _block(self, key: NodeId, layout: Layout, drawn: tuple[Mark, ...]) -> Place:
-        """The block, with what is written around it where that belongs to its drawing."""
-        place = layout.nodes[key]
-        own = [mark for mark in drawn if isinstance(mark, Group) and mark.node == key]
-        outside = [p for mark in own for p in _words(mark, self.roles) if not _holds(place, p)]
-        if not outside:
-            return place
-        every = (place, *outside)
-        left, top = min(p.x for p in every) - CLEAR, min(p.y for p in every) - CLEAR
-        right, low = max(p.x + p.width for p in every) + CLEAR, max(p.y + p.height for p in every) + CLEAR
-        return Place(left, top, right - left, low - top)
 
     # -------------------------------------------------------------------------------------------- where they stand
 
@@ -119,11 +120,11 @@ class Zoomed(Body):
         between = BETWEEN * (len(self.frames) - 1)
         return (max(wide), sum(high) + between) if self.side == "right" else (sum(wide) + between, max(high))
 
-    def _margin(self, layout: Layout) -> float:
+    def _margin(self, layout: Layout, sizes: Sizes) -> float:
         """Room for lines around the drawing, where they have to go around it."""
         if not self._seen(layout):
             return 0.0
-        return 6 * AROUND if any(way >= 2 for _, way, _ in self._lines(layout, None)) else 0.0
+        return 6 * AROUND if any(way.around for way in self._lines(layout, sizes, None)) else 0.0
 
     def _seen(self, layout: Layout) -> bool:
         return all(one.key in layout.nodes for one in self.frames)
@@ -157,52 +158,83 @@ class Zoomed(Body):
     # -------------------------------------------------------------------------------------------- the lines
 
     def _lines(
-        self, layout: Layout, extra: float | None, words: Sequence[Place] = (),
-        blocks: Mapping[NodeId, Place] | None = None,
-    ) -> list[tuple[float, int, Lines]]:
-        """For each inset what its lines cost, which of the `_ways` they are, and the lines, as the body counts.
+        self, layout: Layout, sizes: Sizes, extra: float | None, words: Sequence[Place] = (),
+    ) -> list[_Way]:
+        """The best way for each inset, as the body counts.
 
         `extra` is the room left around the drawing, None where there may be as much as is needed; `words` are places
-        of text that lines had better not run through, `blocks` the places of the blocks with what belongs to them.
+        of text that lines may not run through, besides the labels that `sizes` tell of.
         """
         dx, dy = self._origin(layout, extra or 0.0)
         edges = [tuple(_flipped(point, self.side) for point in route.points) for route in layout.routes]
-        places = [Place(p.x - dx, p.y - dy, p.width, p.height) for p in self._places(layout, extra or 0.0)]
+        frames = [Place(p.x - dx, p.y - dy, p.width, p.height) for p in self._places(layout, extra or 0.0)]
+        labels = {key: _labels(place, sizes.get(key)) for key, place in layout.nodes.items()}
         found = []
-        for one, place in zip(self.frames, places, strict=True):
-            block = (blocks or layout.nodes)[one.key]
-            others = [*(p for key, p in layout.nodes.items() if key != one.key), *(p for p in places if p is not place)]
-            boxes = [_turned(p, self.side) for p in others]
-            label = [_turned(p, self.side) for p in words if not _holds(block, p)]
-            priced: list[tuple[float, int, Lines]] = []
-            ways = _ways(_turned(block, self.side), *self._extent(layout), _turned(place, self.side))
-            for i, (price, lines) in enumerate(ways):
-                if i >= 2 and extra == 0.0:
-                    break
-                price += HIT * sum(_through(line, box, CLEAR) for line in lines for box in boxes)
-                price += HIT * sum(_through(line, box, 0.0) for line in lines for box in label)
-                price += ENCLOSED * sum(_between(lines, box) for box in boxes)
-                price += CROSSED * sum(_crossings(line, edge) for line in lines for edge in edges)
-                price += LENGTH * sum(_length(line) for line in lines)
-                priced.append((price, i, lines))
-            price, way, lines = min(priced)
-            first, second = (tuple((x + dx, y + dy) for x, y in (_flipped(p, self.side) for p in line))
-                             for line in lines)
-            found.append((price, way, (first, second)))
+        for one, frame in zip(self.frames, frames, strict=True):
+            place = layout.nodes[one.key]
+            boxes = [p for key, front in layout.nodes.items() if key != one.key
+                     for p in dict.fromkeys((front, _back(front, sizes.get(key))))]
+            boxes += [p for p in frames if p is not frame]
+            every = [*words, *(label for own in labels.values() for label in own)]
+            whole = _around(place, [label for label in labels[one.key] if not _holds(place, label)])
+            blocks = [place] if whole == place or any(_meet(whole, box) for box in boxes) else [place, whole]
+            ways: list[_Way] = []
+            for block in blocks:
+                back = _back(place, sizes.get(one.key)) if block == place else block
+                text = [p for p in every if not _holds(block, p)]
+                ways += self._priced(block, back, layout, frame, boxes, text, edges, extra)
+            way = min(ways, key=lambda way: way.price)
+            lines = tuple(tuple((x + dx, y + dy) for x, y in (_flipped(p, self.side) for p in line))
+                          for line in way.lines)
+            found.append(replace(way, lines=(lines[0], lines[1])))
+        return found
+
+    def _priced(
+        self, block: Place, back: Place, layout: Layout, frame: Place, boxes: Sequence[Place], words: Sequence[Place],
+        edges: Sequence[tuple[Point, ...]], extra: float | None,
+    ) -> list[_Way]:
+        """The ways from `block` to `frame` and what they cost, turned so that the frame is to the right.
+
+        A solid is left to the right and upwards from the corners of its face in the `back`, else from its front.
+        """
+        boxes, words = ([_turned(p, self.side) for p in some] for some in (boxes, words))
+        sides = (back, back, block) if self.side == "right" else (block, block, back)
+        ways = _ways([_turned(p, self.side) for p in sides], *self._extent(layout), _turned(frame, self.side))
+        found = []
+        for i, (price, lines) in enumerate(ways):
+            if i >= 2 and extra == 0.0:
+                break
+            price += HIT * sum(_through(line, box, CLEAR) for line in lines for box in boxes)
+            price += HIT * sum(_through(line, box, 0.0) for line in lines for box in words)
+            price += ENCLOSED * sum(_between(lines, box) for box in boxes)
+            price += CROSSED * sum(_crossings(line, edge) for line in lines for edge in edges)
+            price += LENGTH * sum(_length(line) for line in lines)
+            found.append(_Way(price + OUTLINED * (block not in layout.nodes.values()), i >= 2, block, lines))
         return found
 
 
-def _ways(b: Place, width: float, height: float, to: Place) -> Iterator[tuple[float, Lines]]:
-    """The ways from block `b` of a drawing of this size to a frame right of it: (what its bends cost, the lines)."""
+def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Iterator[tuple[float, Lines]]:
+    """The ways from a block in a drawing of this size to a frame right of it: (what its bends cost, the lines).
+
+    `sides` are the rectangles whose corners are left to the right, upwards and downwards.
+    """
+    b, upper, lower = sides
     top, bottom = (to.x, to.y), (to.x, to.y + to.height)
     right, low = b.x + b.width, b.y + b.height
     yield ELBOW[0], (((right, b.y), top), ((right, low), bottom))
     yield ELBOW[1], (((right, b.y), (width, b.y), top), ((right, low), (width, low), bottom))
-    one, two = AROUND, 2 * AROUND
-    yield ELBOW[2], (((b.x, b.y), (b.x, -two), (width, -two), top),
-                     ((right, b.y), (right, -one), (width, -one), bottom))
+    one, two, right = AROUND, 2 * AROUND, upper.x + upper.width
+    yield ELBOW[2], (((upper.x, upper.y), (upper.x, -two), (width, -two), top),
+                     ((right, upper.y), (right, -one), (width, -one), bottom))
+    right, low = lower.x + lower.width, lower.y + lower.height
     yield ELBOW[2], (((right, low), (right, height + one), (width, height + one), top),
-                     ((b.x, low), (b.x, height + two), (width, height + two), bottom))
+                     ((lower.x, low), (lower.x, height + two), (width, height + two), bottom))
+
+
+def _back(place: Place, size: Size | None) -> Place:
+    """The face in the back of a solid whose front is at `place`."""
+    dx, dy = size.back if size else (0.0, 0.0)
+    return Place(place.x + dx, place.y + dy, place.width, place.height) if dx or dy else place
 
 
 def _turned(place: Place, side: str) -> Place:
@@ -231,6 +263,25 @@ def _between(lines: Lines, box: Place) -> bool:
 def _through(line: tuple[Point, ...], box: Place, clear: float) -> bool:
     low, high = (box.x - clear, box.y - clear), (box.x + box.width + clear, box.y + box.height + clear)
     return any(_clipped(a, b, low, high) for a, b in zip(line, line[1:], strict=False))
+
+
+def _labels(place: Place, size: Size | None) -> list[Place]:
+    """Where the labels beside a node stand that its size tells of."""
+    return [Place(place.x + p.x, place.y + p.y, p.width, p.height) for p in (size.parts if size else ())]
+
+
+def _around(place: Place, labels: Sequence[Place]) -> Place:
+    """`place` with its labels."""
+    if not labels:
+        return place
+    every = (place, *labels)
+    left, top = min(p.x for p in every) - CLEAR, min(p.y for p in every) - CLEAR
+    right, low = max(p.x + p.width for p in every) + CLEAR, max(p.y + p.height for p in every) + CLEAR
+    return Place(left, top, right - left, low - top)
+
+
+def _meet(a: Place, b: Place) -> bool:
+    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
 
 
 def _holds(box: Place, inner: Place) -> bool:

@@ -319,8 +319,8 @@ def test_no_room_is_told_with_what_to_do():
 def zoomed(layout: Layout, side: str = "right", size: tuple[float, float] = (60.0, 80.0)) -> list[tuple[float, ...]]:
     frame = Framed("b", (Box(0, 0, *size, "inset"),), *size, Graph("g"))
     body = Zoomed((), side, (frame,))
-    marks = body.marks(layout, ())
-    whole = body.size(layout)
+    marks = body.marks(layout, {}, ())
+    whole = body.size(layout, {})
     points = [p for m in marks if isinstance(m, Group) and m.role == "zoom" for line in m.marks
               if isinstance(line, Outline) for _, p in line.commands]
     assert all(-0.01 <= x <= whole[0] + 0.01 and -0.01 <= y <= whole[1] + 0.01 for x, y in points)
@@ -351,8 +351,8 @@ def test_where_no_way_is_free_the_same_outline_is_drawn_around_both():
                                                       Place(52, 0, 8, 60)))}
     layout = Layout({"b": Place(25, 25, 10, 10), **ring}, {}, (), 60.0, 60.0)
     frame = Framed("b", (Box(0, 0, 30, 30, "inset"),), 30.0, 30.0, Graph("g"))
-    marks = Zoomed((), "right", (frame,)).marks(layout, ())
-    assert not groups(marks, "zoom") and Zoomed((), "right", (frame,)).cost(layout) >= HIT
+    marks = Zoomed((), "right", (frame,)).marks(layout, {}, ())
+    assert not groups(marks, "zoom") and Zoomed((), "right", (frame,)).cost(layout, {}) >= HIT
     outlines = [m for m in marks if isinstance(m, Box) and m.role == "zoom"]
     inner = [m for m in groups(marks, "inset")[0].marks if isinstance(m, Box) and m.role == "zoom"]
     assert len(outlines) == len(inner) == 1
@@ -362,7 +362,7 @@ def test_edges_in_the_way_cost_something():
     layout = Layout({"b": Place(0, 0, 40, 40)}, {}, (), 60.0, 40.0)
     crossed = replace(layout, routes=(Route("x", "y", ((50.0, -5.0), (50.0, 45.0))),))
     body = Zoomed((), "right", (Framed("b", (), 50.0, 40.0, Graph("g")),))
-    assert body.cost(crossed) > body.cost(layout)
+    assert body.cost(crossed, {}) > body.cost(layout, {})
 
 
 # ------------------------------------------------------------------------------------------------ the command line
