@@ -52,13 +52,14 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def variants(style: Style) -> tuple[Style, ...]:
-    """Neurons far apart to close together; then boxes for the layers, then for everything."""
+    """Neurons far apart to close together, then fewer of them; then boxes for the layers, then for everything."""
     s = style.sizes
-    room = [(1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
-            (0.4, 0.6, 0.8), (0.35, 0.6, 0.6)]
+    room = ((1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
+            (0.4, 0.6, 0.8), (0.35, 0.6, 0.6))
     rows = [replace(style, sizes={**s, "dense": s["dense"] * apart, "local": s["local"] * apart,
-                                  "map": s["map"] * side, "cell": s["cell"] * side, "cells": s["cells"] * cells})
-            for apart, side, cells in room]
+                                  "map": s["map"] * side * many, "cell": s["cell"] * side,
+                                  "cells": s["cells"] * cells, "neurons": max(s["neurons"] * many, 3.0)})
+            for many in (1.0, 0.7, 0.4) for apart, side, cells in room]
     return (*rows, replace(style, sizes={**s, "neurons": 0.0}), replace(style, sizes={**s, "neurons": -1.0}))
 
 
