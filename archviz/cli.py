@@ -85,11 +85,13 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--collapse", action="append", default=[], metavar="GLOB",
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
-                      help="draw these modules open; may be repeated")
+                      help="draw these modules open, or recurrent layers from inside; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
+    look.add_argument("--unroll", metavar="N",
+                      help="over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)")
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
@@ -179,6 +181,8 @@ def run(o: argparse.Namespace) -> int:
     settings = _settings(o.set)
     if o.edges is not None:
         settings["options.edges"] = o.edges
+    if o.unroll is not None:
+        settings["options.unroll"] = o.unroll
     asked = pipeline.Options(
         o.style, settings, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
         o.direction, o.title, o.theme)

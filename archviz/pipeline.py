@@ -16,6 +16,7 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from glob import escape
 from hashlib import blake2b
@@ -84,7 +85,7 @@ class Options:
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
-        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides)
+        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides, bool(self.theme))
 
     def layers(self) -> Settings:
         """The same, with every setting still as it is written in its file."""
@@ -256,12 +257,27 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     drawn = override(graph, style, overrides=options.overrides)
     for name in style.passes:
         drawn = getattr(find("passes", name), name)(drawn, style)
+    style, options = _cells(drawn, style, options)
     drawing = fit(drawn, style, _detail(drawn, options), options.title)
     caption = describe(graph, drawing.graph)
     scene = replace(drawing.scene, description=caption)
     uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
     scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
+
+
+def _cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:
+    """What `options.expand` names of recurrent layers, which are no modules with others in them, said to the form."""
+    if "cell" not in style.options:
+        return style, options
+    layers = [node for node in graph.nodes if node.kind == "recurrent"]
+    opened = [p for p in options.expand if any(fnmatchcase(name, p) for node in layers for name in (node.id, node.op))]
+    if not opened:
+        return style, options
+    names = {name for module in graph.modules.values() for name in (module.id, module.cls, module.path)}
+    kept = tuple(p for p in options.expand if p not in opened or any(fnmatchcase(name, p) for name in names))
+    cells = (*style.options["cell"], *opened)
+    return replace(style, options={**style.options, "cell": cells}), replace(options, expand=kept)
 
 
 def _detail(graph: Graph, options: Options) -> Detail:

@@ -280,7 +280,9 @@ class Settings:
         known = self.choices(form)
         for name, (at, whose) in self.asked.items():
             if name not in known and not (whose == "theme" and name in _options_of_forms()):
-                hint = did_you_mean(name, known) if known else f"the form {form} has no options"
+                others = _options_of_forms().get(name)
+                hint = f"only the form {others} has it, not {form}" if others else (
+                    did_you_mean(name, known) if known else f"the form {form} has no options")
                 raise written.mistake(at, f"unknown option {name!r}", hint)
         found = {}
         for name, option in known.items():
@@ -313,8 +315,9 @@ def _derived(role: str, known: Iterable[str], itself: bool = False) -> bool:
     return (itself and role in known) or (part in PARTS and base in known)
 
 
-def _options_of_forms() -> set[str]:
-    return {option for form in names("forms") for option in getattr(find("forms", form), "OPTIONS", {})}
+def _options_of_forms() -> dict[str, str]:
+    """Option → a form that has it."""
+    return {option: form for form in names("forms") for option in getattr(find("forms", form), "OPTIONS", {})}
 
 
 def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> None:

@@ -5,14 +5,19 @@ from collections.abc import Callable
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from archviz import pipeline
 from archviz.errors import ArchvizError
+from archviz.project import written_overrides
 from archviz.scene import Paint, Scene
 from archviz.show import resolved
 from archviz.style import Kind, Style, layers, load_style, style_names, theme_names
 from tests.eyes import contrast, distance, lab
+from tests.lint import LINTER, lint
+from tests.test_zoo import graph
 
 BOTH = [(style, theme) for style in style_names() for theme in ("", *theme_names())]
 both = pytest.mark.parametrize(("style", "theme"), BOTH)
@@ -143,6 +148,46 @@ def test_mono_is_without_colour() -> None:
 @both
 def test_sizes_of_type_are_kept(style: str, theme: str) -> None:
     assert min(paint.size for paint in made(style, theme).roles.values()) >= made(style, theme).page.min_font
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+DRAWN = (("unet", "block"), ("inception", "block"), ("unet", "cube"))
+FIGURES = [(*drawn, theme, width) for drawn in DRAWN for theme in theme_names() for width in ("page", "column")]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    if not LINTER.exists():
+        pytest.skip("the linter is not beside this checkout")
+    folder = tmp_path_factory.mktemp("themes")
+    for model, style, theme, width in FIGURES:
+        options = pipeline.Options(style=style, theme=theme, width=width)
+        pipeline.compile(graph(model), options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
+    return lint(sorted(folder.iterdir()))
+
+
+@pytest.mark.parametrize("key", FIGURES, ids="-".join)
+def test_the_linter_finds_nothing(key: tuple[str, ...], measured: dict[str, dict[str, Any]]) -> None:
+    row = measured["-".join(key) + ".svg"]
+    assert row["texts"] > 3 and row["shapes"] > 1 and not row["bad"], row["bad"]
+
+
+def test_a_theme_changes_how_a_figure_looks_and_not_what_it_shows() -> None:
+    plain, *themed = (pipeline.compile(graph("unet"), pipeline.Options(theme=theme))
+                      for theme in (None, *theme_names()))
+    for figure in themed:
+        assert figure.layout == plain.layout and figure.drawn == plain.drawn and figure.caption == plain.caption
+    assert len({figure.svg for figure in themed}) == len(themed)
+
+
+def test_a_colour_of_the_project_can_be_read_on_a_theme_it_was_not_chosen_for() -> None:
+    bright = written_overrides({"layers": {"stem": {"color": "#ffcc66"}}})
+    own = pipeline.Options(overrides=bright).resolved().roles["color ffcc66"]
+    dark = pipeline.Options(overrides=bright, theme="dark").resolved().roles
+    assert own.fill == "#ffcc66" and dark["color ffcc66"].fill
+    assert contrast(dark["label"].color, dark["color ffcc66"].fill) >= LABELS
+    assert pipeline.Options(overrides=bright, theme="pastel").resolved().roles["color ffcc66"] == own
 
 
 # ------------------------------------------------------------------------------------------------ laying one on top

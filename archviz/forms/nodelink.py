@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from archviz import text
-from archviz.forms import Option, _links, block
+from archviz.forms import Option, _links, _recurrent, block
 from archviz.forms._picture import Picture
 from archviz.forms._row import Part, Row, lines, row
 from archviz.ir import Graph, Node, NodeId
@@ -26,7 +26,7 @@ from archviz.style import Style
 WEIGHTS = 20_000
 """The largest layer whose values the form wants to be told."""
 
-PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {}
+PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recurrent": _recurrent.picture}
 """Kind of node → its picture; None where this one has none, and is a box."""
 
 
@@ -48,31 +48,53 @@ def _truth(word: str) -> bool:
 OPTIONS: Mapping[str, Option] = {
     "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
     "bias": Option(_truth, "false", "draw a neuron that is always 1 for the biases"),
+    **_recurrent.OPTIONS,
 }
 
 
 def variants(style: Style) -> tuple[Style, ...]:
-    """Neurons far apart to close together, then fewer of them; then boxes for the layers, then for everything."""
+    """Neurons far apart to close together, then fewer of them, then boxes for the layers; with fewer and fewer steps of
+    time; at last boxes for everything."""
     s = style.sizes
     room = ((1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
             (0.4, 0.6, 0.8), (0.35, 0.6, 0.6))
     rows = [replace(style, sizes={**s, "dense": s["dense"] * apart, "local": s["local"] * apart,
                                   "map": s["map"] * side * many, "cell": s["cell"] * side,
                                   "cells": s["cells"] * cells, "neurons": max(s["neurons"] * many, 3.0)})
-            for many in (1.0, 0.7, 0.4) for apart, side, cells in room]
-    return (*rows, replace(style, sizes={**s, "neurons": 0.0}), replace(style, sizes={**s, "neurons": -1.0}))
+            for many, tried in ((1.0, room), (0.7, room[2::2]), (0.4, room[2::2])) for apart, side, cells in tried]
+    boxes = replace(style, sizes={**s, "neurons": 0.0})
+    all_steps, *fewer = _recurrent.shorter(style)
+    return (*(replace(row, options=all_steps) for row in (*rows, boxes)),
+            *(replace(row, options=options) for options in fewer for row in (rows[2], rows[5], rows[-1], boxes)),
+            replace(style, sizes={**s, "neurons": -1.0}))
 
 
-def _pictures(graph: Graph, style: Style) -> dict[NodeId, Picture]:
-    """The nodes of `graph` that have a picture of their own."""
-    if style.sizes["neurons"] < 0:
-        return {}
-    drawn = {node.id: PICTURES[node.kind](node, graph, style) for node in graph.nodes if node.kind in PICTURES}
-    return {key: picture for key, picture in drawn.items() if picture is not None}
+Plan = tuple[dict[NodeId, Picture], Row | None]
+_latest: tuple[Graph, Style, Plan] | None = None
+
+
+def _plan(graph: Graph, style: Style) -> Plan:
+    """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is.
+
+    Sizes, frames and legend of one try are asked for one after the other, so the latest plan is kept.
+    """
+    global _latest
+    kept = _latest
+    if kept is not None and kept[0] is graph and kept[1] is style:
+        return kept[2]
+    pictures: dict[NodeId, Picture] = {}
+    if style.sizes["neurons"] >= 0:
+        for node in graph.nodes:
+            picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
+            if picture is not None:
+                pictures[node.id] = picture
+    plan = pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
+    _latest = graph, style, plan
+    return plan
 
 
 def _row(graph: Graph, style: Style) -> Row | None:
-    return row(graph, style, _pictures(graph, style)) if style.sizes["neurons"] > 0 else None
+    return _plan(graph, style)[1]
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
@@ -81,7 +103,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     if found is not None:
         return found.sizes()
     boxes = block.sizes(graph, style)
-    for key, picture in _pictures(graph, style).items():
+    for key, picture in _plan(graph, style)[0].items():
         boxes[key] = Size(picture.width, _height(picture), label=boxes[key].label)
     return boxes
 
@@ -101,15 +123,23 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     found = _row(graph, style)
     if found is not None:
         return _drawn(found, graph, layout, style)
-    pictures = _pictures(graph, style)
+    pictures = _plan(graph, style)[0]
     marks: list[Mark] = []
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
             place, picture = layout.nodes[mark.node], pictures[mark.node]
             inside = (moved(m, place.x, place.y + place.height / 2 - picture.enters[1]) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
+        elif isinstance(mark, Group) and mark.role == "link" and _goes_on(mark.node, pictures):
+            mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
         marks.append(mark)
     return tuple(marks)
+
+
+def _goes_on(edge: str, pictures: Mapping[NodeId, Picture]) -> bool:
+    """Does a line end where it goes on inside a picture?"""
+    picture = pictures.get(edge.rpartition("->")[2])
+    return picture is not None and picture.through
 
 
 # ------------------------------------------------------------------------------------------------ the row
@@ -163,10 +193,12 @@ def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: St
     gap = style.sizes["beside_arrow"]
     leave = a.picture.leaves if a.picture else (start.width, start.height / 2)
     enter = b.picture.enters if b.picture else (0.0, end.height / 2)
-    x0, y0, x1, y1 = start.x + leave[0] + gap, start.y + leave[1], end.x + enter[0] - gap, end.y + enter[1]
+    leaving, entering = (part.picture is not None and part.picture.through for part in (a, b))
+    x0, y0 = start.x + leave[0] + (0.0 if leaving else gap), start.y + leave[1]
+    x1, y1 = end.x + enter[0] - (0.0 if entering else gap), end.y + enter[1]
     points = ((x0, y0), (x1, y1)) if abs(y0 - y1) < 0.01 else (
         (x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1))
-    return [Link(points, "edge", style.sizes["bend"], True, style.sizes["arrow"])], []
+    return [Link(points, "edge", style.sizes["bend"], not entering, style.sizes["arrow"])], []
 
 
 def _pill(a: Part, b: Part, cores: Mapping[NodeId, Place], style: Style) -> list[Mark]:
@@ -201,8 +233,9 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What lines mean, and the kinds of what is drawn as a box."""
     found, s = _row(graph, style), style.sizes
     if found is None:
-        pictured = _pictures(graph, style)
-        return _of_boxes(graph, [node for node in graph.nodes if node.id not in pictured], style)
+        pictured = _plan(graph, style)[0]
+        boxes = [node for node in graph.nodes if node.id not in pictured]
+        return _of_boxes(graph, boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
     boxes = [part.node for part in found.parts if part.units is None and part.picture is None]
     entries = _of_boxes(graph, boxes, style)
     middle = s["swatch_height"] / 2
@@ -214,7 +247,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         entries.append(("convolution: lines drawn alike share one weight", lines_))
     if any(part.link == "window" and part.node.kind != "conv" for part in found.parts):
         entries.append(("pooling window", (Link(((0.0, middle), (s["swatch"], middle)), "window", 0.0, False),)))
-    return entries
+    return entries + _recurrent.legend(graph, style)
 
 
 def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
