@@ -32,6 +32,7 @@ examples:
   archviz bert.py --input input_ids=1x128:int64 -o fig.pdf -o fig.png --dpi 300
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
+  archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py --theme mono                 greys and hatches; --list themes names the others
   archviz style show block > my.yaml            the whole of a style, to change and draw with
@@ -86,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
                       help="draw these modules open, or recurrent layers from inside; may be repeated")
+    look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
+                      help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
@@ -185,15 +188,17 @@ def run(o: argparse.Namespace) -> int:
         settings["options.unroll"] = o.unroll
     asked = pipeline.Options(
         o.style, settings, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title, o.theme)
+        o.direction, o.title, o.theme, tuple(o.inset))
     project = None if o.no_project else pipeline.project_of(o.model, asked)
-    style = pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
+    common = pipeline.configured(asked, project)
+    common.resolved()       # a mistake is told before any work is done
+    values = pipeline.weights(common, project)
     with progress(not o.quiet) as step:
         # What the model prints is not our output.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not o.verbose:
                 warnings.simplefilter("ignore")
-            graph = pipeline.read(o.model, o.arg, o.input, step, pipeline.weights(style))
+            graph = pipeline.read(o.model, o.arg, o.input, step, values)
         options = pipeline.configured(asked, project, o.model, graph.name)
         figure = pipeline.compile(graph, options, step=step)
         step("write")

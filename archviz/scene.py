@@ -197,7 +197,7 @@ class Scene:
 
 PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "neuron", "cell")
 """What a role may end in without being in the sheet."""
-INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.55, 0.98)}
+INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""
 
 

@@ -15,9 +15,11 @@ from archviz.project import written_overrides
 from archviz.scene import Paint, Scene
 from archviz.show import resolved
 from archviz.style import Kind, Style, layers, load_style, style_names, theme_names
+from tests.conftest import ROOT
 from tests.eyes import contrast, distance, lab
 from tests.lint import LINTER, lint
 from tests.test_zoo import graph
+from tests.zoo import CASES
 
 BOTH = [(style, theme) for style in style_names() for theme in ("", *theme_names())]
 both = pytest.mark.parametrize(("style", "theme"), BOTH)
@@ -152,7 +154,8 @@ def test_sizes_of_type_are_kept(style: str, theme: str) -> None:
 
 # ------------------------------------------------------------------------------------------------ figures
 
-DRAWN = (("unet", "block"), ("inception", "block"), ("unet", "cube"))
+DRAWN = (("unet", "block"), ("inception", "block"), ("unet", "cube"), ("lstm", "node-link"), ("smallcnn", "node-link"))
+OPENED = {"options.cell": "open", "options.unroll": "3"}
 FIGURES = [(*drawn, theme, width) for drawn in DRAWN for theme in theme_names() for width in ("page", "column")]
 
 
@@ -162,8 +165,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         pytest.skip("the linter is not beside this checkout")
     folder = tmp_path_factory.mktemp("themes")
     for model, style, theme, width in FIGURES:
-        options = pipeline.Options(style=style, theme=theme, width=width)
-        pipeline.compile(graph(model), options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
+        options = pipeline.Options(style, OPENED if model == "lstm" else {}, theme=theme, width=width)
+        traced = graph(model) if model in CASES else pipeline.read(str(ROOT / "gallery" / f"{model}.py"))
+        pipeline.compile(traced, options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
     return lint(sorted(folder.iterdir()))
 
 

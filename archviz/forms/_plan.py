@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from archviz import text
-from archviz.forms._volumes import Scale, Volume
-from archviz.ir import Graph, Node, NodeId, own_repeat, skips
+from archviz.forms._volumes import Extent, Scale, Volume
+from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.labels import Look, looks
 from archviz.layouts import Place
 from archviz.naming import titles
@@ -85,14 +85,19 @@ class Plan:
         return tuple(bands)
 
 
+_last: list[tuple[Graph, Style, Plan]] = []  # a form asks four times for one plan: sizes, frames, legend, drawing
+
+
 def plan(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
+    if _last and _last[0][0] is graph and _last[0][1] is style:
+        return _last[0][2]
     p = Plan(style)
     scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
     seen = looks(graph, style)
     for node in graph.nodes:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
-        if seen[node.id].glyph:
+        if style.kinds[node.kind].shape == "glyph":
             p.glyphs.add(node.id)
         elif node.kind == "output":  # an arrow that leads out; its name where there are several
             line, role = seen[node.id].lines[0]
@@ -102,7 +107,7 @@ def plan(graph: Graph, style: Style) -> Plan:
             if several:
                 p.labels[node.id] = [Label(2.0, size * 0.95, line, role, "start", Place(2.0, 0.0, wide, size * 1.2))]
         else:
-            volume = scale.volume(node.out[0] if node.out else None)
+            volume = scale.volume(_shown(graph, node))
             if node.kind in ("pool", *ELEMENTWISE) and volume.kind != "rod":
                 volume = _slab(volume, style.sizes["slab"])
             p.volumes[node.id] = volume
@@ -110,7 +115,16 @@ def plan(graph: Graph, style: Style) -> Plan:
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
     _abut(graph, p)
     _name(graph, p, style, seen)
+    _last[:] = [(graph, style, p)]
     return p
+
+
+def _shown(graph: Graph, node: Node) -> TensorSpec | None:
+    """The tensor a node is drawn as; what attention gives head by head is, put together, as large as what it takes."""
+    if node.kind == "attention" and node.out and len(node.out[0].shape) == 4:
+        taken = (out for e in graph.incoming[node.id] for out in graph.by_id[e.src].out if len(out.shape) == 3)
+        return next(taken, node.out[0])
+    return node.out[0] if node.out else None
 
 
 def _slab(volume: Volume, thickness: float) -> Volume:
@@ -164,8 +178,8 @@ def _joins(graph: Graph, p: Plan, before: NodeId, node: Node) -> bool:
 def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)
     named = _frames(graph, p)
-    before: tuple[str, int | None, int | None, int | None] | None = None
-    told: set[tuple[str, int | None, int | None, int | None]] = set()
+    before: Extent | None = None
+    told: set[Extent] = set()
     kernels: dict[str, str] = {}
     row = 0
     for block in p.blocks:
@@ -184,7 +198,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
         known = volume.extent in told if not names_in else volume.extent == before
         told.add(volume.extent)
         if volume.kind != "rod" and not known:
-            labels.around(first=before is None or volume.depth_of not in (None, volume.height_of))
+            labels.around(before)
         before = volume.extent if volume.kind != "rod" else before
         labels.below(title if names_in or not labels.wide(title) else "", row)
         row = 1 - row if labels.wide(title) and names_in > 1 else 0
@@ -235,6 +249,8 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
     """What one layer is called: its attribute, if that says something, or what it does."""
     node = graph.by_id[key]
     times = own_repeat(graph, node)
+    if "label" in node.attrs:
+        return _titled(str(node.attrs["label"]), times)
     if node.kind == "module":
         return _titled(names.get(key) or style.titles.get(node.op, node.op), times)
     own = key.split("@")[0].rsplit(".", 1)[-1]
@@ -280,6 +296,7 @@ class _Labels:
         self.width = sum(p.edges(key)[0][0] for key in main)
         self.rise = sum(p.edges(key)[0][1] for key in main)
         self.new = False  # of another resolution than the block before
+        self.corner: Place | None = None  # what stands along the edge into the depth, relative to the last volume
         self.low = False  # the width stands at the corner, as the edge is too short for it
 
     def _add(
@@ -298,8 +315,10 @@ class _Labels:
         box = Place(left, y - 0.76 * high, wide, 0.98 * high)
         if rotate:
             a = math.radians(-rotate)
-            w, h = wide * math.cos(a) + high * math.sin(a), wide * math.sin(a) + high * math.cos(a)
-            box = Place(x - w / 2, y - 0.3 * high - h / 2, w, h)
+            tall = 1.15 * high
+            w, h = wide * math.cos(a) + tall * math.sin(a), wide * math.sin(a) + tall * math.cos(a)
+            middle = 0.36 * high  # from the baseline to the middle of the digits
+            box = Place(x - middle * math.sin(a) - w / 2, y - middle * math.cos(a) - h / 2, w, h)
         self.p.labels.setdefault(key, []).append(Label(x, y, string, role, anchor, box, rotate))
 
     def wide(self, title: str) -> bool:
@@ -312,7 +331,6 @@ class _Labels:
         number, bold = self.style.roles["number"].size, self.style.roles["name"].size
         first = self.main[0]
         y = self.volume.height + max(self.rise, 0.0) + GAP + number * 0.8
-        rows = False
         x = 0.0
         runs: list[tuple[float, float, str]] = []
         for key in self.main:
@@ -326,31 +344,38 @@ class _Labels:
             else:
                 runs.append((x, x + wide, "" if channels is None else str(channels)))
             x += wide
+        spots: list[tuple[float, str]] = []
         row_end = -math.inf
         for a, b, string in runs:
-            if not string:
-                continue
-            half = text.width(string, number) / 2
-            middle = max((a + b) / 2, row_end + half + 1.5)
-            if self.low:  # make room for what stands at the corner
-                middle = min(middle, self.width - half - 3.0)
-            row_end = middle + half
-            self._add(first, middle, y, string, "number")
-            rows = True
+            if string:
+                half = text.width(string, number) / 2
+                spots.append((max((a + b) / 2, row_end + half + 1.5), string))
+                row_end = spots[-1][0] + half
+        # make room for what stands at the corner
+        shift = max(row_end - self.width + 3.0, 0.0) if self.low and spots else 0.0
+        for middle, string in spots:
+            self._add(first, middle - shift, y, string, "number")
+        rows = bool(spots)
         y += number * 1.1 if rows else 0.0
-        limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.5)
+        limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
         shown = text.fit(title, bold, limit, "bold")
+        if shown and self.corner:  # below what stands along the edge into the depth
+            half = text.width(shown, bold, "bold") / 2
+            if self.width / 2 + half > self.corner.x + self._offset() and not row:
+                y = max(y, self.corner.y + self.corner.height + bold * 0.7)
         if shown:
             self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
 
-    def around(self, first: bool) -> None:
-        """Height at the left edge, width along the edge into the depth."""
+    def around(self, before: Extent | None) -> None:
+        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`."""
         number = self.style.roles["number"].size
         v, self.new = self.volume, True
-        if v.height_of is not None and (first or v.depth_of is None):
-            middle = 0.5 if first else 0.84  # below the arrow and what stands above it
+        same = before is not None and before[0] == v.kind
+        square = v.depth_of == v.height_of
+        if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
+            middle = 0.84 if self.main[0] != self.p.blocks[0][0] and v.depth_of is None else 0.5  # below the arrow and what stands above it
             self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
-        if v.depth_of is not None:
+        if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.main[-1], str(v.depth_of)
             along, down, back = self.p.edges(last)
             angle = math.atan2(-back[1], back[0])
@@ -361,6 +386,11 @@ class _Labels:
             if self.low:
                 x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
             self._add(last, x, y, string, "number", "middle", -math.degrees(angle))
+            self.corner = self.p.labels[last][-1].box
+
+    def _offset(self) -> float:
+        """From the first volume's front to the last one's."""
+        return sum(self.p.edges(key)[0][0] for key in self.main[:-1])
 
     def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:
         """Kernel and stride above the arrow that enters `block`."""

@@ -173,9 +173,8 @@ class _Drawing:
     # -------------------------------------------------------------------------------------------- words
 
     def _sup(self, row: Row) -> str:
-        """The upper index of a state: its layer, and its direction, where there are several."""
-        number = f"({row.number})" if self.layer.layers > 1 else ""
-        return number + ("" if not self.layer.both else "←" if row.back else "→")
+        """The upper index of a state: its layer, where there are several."""
+        return f"({row.number})" if self.layer.layers > 1 else ""
 
     def _before(self, back: bool) -> str:
         """The lower index of the state that comes to the first cell."""
@@ -214,9 +213,9 @@ class _Drawing:
         return Picture(right, (y + 5.0 if caption else 1.0) - top, marks, (0.0, -top / 2), (right, -top / 2),
                        through=True)
 
-    def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True) -> None:
-        """A line; where it crosses one of a state, it has a gap."""
-        crossed = [p for run in self.runs for p in crossings(points, run)]
+    def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True, gaps: bool = False) -> None:
+        """A line; with `gaps` where it crosses those of the states."""
+        crossed = [p for run in self.runs if gaps for p in crossings(points, run)]
         pieces = broken(points, crossed, self.s["cell_gap"])
         bend, arrow = self.s["cell_bend"], self.s["cell_arrow"]
         self.marks.extend(Link(piece, role, bend, head and piece is pieces[-1], arrow) for piece in pieces)
@@ -225,11 +224,16 @@ class _Drawing:
         for step in (-BETWEEN, 0.0, BETWEEN):
             self.marks.append(Circle(x if down else x + step, y + step if down else y, DOT, f"{role} head"))
 
-    def _symbol(self, letter: str, index: str, sup: str, x: float, y: float, way: float) -> None:
-        """The name of a state before or behind its line."""
-        y += 0.28 * self.style.roles["symbol"].size
-        self.marks.extend(
-            symbol(x, y, letter, self.style, sub=index, sup=sup, anchor="start" if way > 0 else "end"))
+    def _symbol(self, letter: str, index: str, row: Row, x: float, y: float, way: float = 0.0) -> None:
+        """The name of a state, which ends or begins at x, or has its middle there; an arrow above says which of two
+        directions it belongs to."""
+        sup = self._sup(row)
+        x -= (0.5 - 0.5 * way) * width(letter, self.style, sub=index, sup=sup)
+        self.marks.extend(symbol(x, y, letter, self.style, sub=index, sup=sup))
+        if self.layer.both:
+            size = self.style.roles["symbol"].size
+            ends = ((x + 0.06 * size, y - 0.9 * size), (x + 0.7 * size, y - 0.9 * size))
+            self.marks.append(Link(ends[::-1] if row.back else ends, "symbol arrow", 0.0, True, 0.24 * size))
 
     def _states(self, row: Row) -> None:
         """What is passed on in time along a row."""
@@ -237,14 +241,14 @@ class _Drawing:
         if self.folded:
             self._loop(row, cells[0])
             return
-        way, reach, sup = -1.0 if row.back else 1.0, self.s["cell_reach"], self._sup(row)
+        way, reach, low = -1.0 if row.back else 1.0, self.s["cell_reach"], 0.28 * self.style.roles["symbol"].size
         first = min(cell.left for cell in self.cells[0].values()) - reach
         last = max(cell.right for cell in self.cells[-1].values()) + reach
         indices = [column.index for column in self.columns]
         if row.back:
             cells, indices, first, last = cells[::-1], indices[::-1], last, first
         for letter, y in zip(self.layer.states, row.states, strict=True):
-            self._symbol(letter, self._before(row.back), sup, first - 2.0 * way, y, -way)
+            self._symbol(letter, self._before(row.back), row, first - 2.0 * way, y + low, -way)
             self._state(first, _side(cells[0], -way), y, not cells[0].opened)
             for (a, b), index in zip(pairwise(cells), indices, strict=False):
                 start, end = _side(a, way), _side(b, -way)
@@ -255,9 +259,9 @@ class _Drawing:
                 middle = (start + way * clear + end - way * (0.0 if b.opened or b.dots else self.s["cell_arrow"])) / 2
                 name = index or ("" if row.back else "T−1")
                 if name:
-                    self.marks.extend(symbol(middle, y - 4.2, letter, self.style, sub=name, sup=sup, anchor="middle"))
+                    self._symbol(letter, name, row, middle, y - 4.2)
             self._state(_side(cells[-1], way), last, y, True)
-            self._symbol(letter, indices[-1], sup, last + 2.0 * way, y, way)
+            self._symbol(letter, indices[-1], row, last + 2.0 * way, y + low, way)
 
     def _state(self, start: float, end: float, y: float, head: bool) -> None:
         self._line(((start, y), (end, y)), "state", head)
@@ -270,10 +274,10 @@ class _Drawing:
         above, below = (row.top + part * row.height for part in (0.22, 0.78))
         self._line([(_side(cell, way), above), (out, above), (out, below), (_side(cell, way), below)], "state")
         letter, index = (self.style.roles[role].size for role in ("symbol", "symbol index"))
-        between = 1.2 * letter + (0.7 * index if self._sup(row) else 0.0)
+        between = 1.2 * letter + (0.7 * index if self._sup(row) or self.layer.both else 0.0)
         for k, name in enumerate(self.layer.states):
             y = (above + below) / 2 + (k - (len(self.layer.states) - 1) / 2) * between
-            self._symbol(name, self._before(row.back), self._sup(row), out + 2.5 * way, y, way)
+            self._symbol(name, self._before(row.back), row, out + 2.5 * way, y + 0.28 * letter, way)
 
     def _upwards(self, column: Column, cells: dict[Row, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""
@@ -288,8 +292,8 @@ class _Drawing:
                 other, fork = cells[back], bottom + rise / 2
                 join = ((cell.leave + other.leave) / 2, back.top - rise / 2 - r)
                 self._line(((cell.enter, fork + 3.0), (cell.enter, fork), (other.enter, fork),
-                            (other.enter, back.top + back.height)))
-                self._line(((cell.leave, row.top), (cell.leave, join[1]), (join[0] - r, join[1])))
+                            (other.enter, back.top + back.height)), gaps=True)
+                self._line(((cell.leave, row.top), (cell.leave, join[1]), (join[0] - r, join[1])), gaps=True)
                 self._line(((other.leave, back.top), (other.leave, join[1]), (join[0] + r, join[1])))
                 self.marks.append(Group(sign("cat", *join, self.style), "cat", title="both directions, end to end"))
                 x, y = join[0], join[1] - r

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from archviz.ir import TensorSpec
 from archviz.style import Style
 
+Extent = tuple[str, int | None, int | None, int | None]
+"""The kind of a volume, and the numbers at its height, depth and thickness."""
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -36,7 +39,7 @@ class Volume:
     thick_of: int | None = None
 
     @property
-    def extent(self) -> tuple[str, int | None, int | None, int | None]:
+    def extent(self) -> Extent:
         """What is the same for all feature maps of one resolution."""
         return self.kind, self.height_of, self.depth_of, self.thick_of
 
@@ -69,7 +72,7 @@ def law(written: str) -> Law:
 
 def projection(written: str) -> tuple[str, float, float]:
     """``"cabinet 45 0.4"`` (degrees, factor of the depth) or ``"isometric"``.  Raises `ValueError` for others."""
-    word, *numbers = written.split()
+    word, *numbers = written.split() or [""]
     if word == "isometric" and not numbers:
         return "isometric", 30.0, 0.7
     try:
@@ -111,6 +114,8 @@ class Scale:
             return Volume("rod", s["rod"], s["rod"], s["rod"])
         axes = spec.axes if len(spec.axes) == len(spec.shape) else _guessed(spec.shape)
         size = dict(zip(axes, spec.shape, strict=True))
+        if "h" in size:  # heads side by side
+            size["C"] *= size["h"]
         channels = size.get("C")
         if all(size.get(axis, 1) == 1 for axis in "HWDT" + ("L" if channels else "")):
             n = channels or size.get("L") or 1
@@ -157,4 +162,6 @@ def _spatial(spec: TensorSpec) -> list[int]:
 
 def _guessed(shape: tuple[int, ...]) -> str:
     """Axes by their number, where the trace does not know them."""
-    return {1: "C", 2: "NC", 3: "NLC", 4: "NCHW", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
+    if len(shape) == 4:  # a map, or head by head
+        return "NCHW" if shape[-1] == shape[-2] else "NhLC"
+    return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")

@@ -18,6 +18,7 @@ from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
+from archviz.labels import kind_of, own_role, role_of
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
@@ -31,8 +32,8 @@ SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "th
 
 
 def _kernels(written: str) -> str:
-    if written not in ("auto", "all", "none"):
-        raise ValueError("must be auto, all or none")
+    if written not in ("auto", "none"):
+        raise ValueError("must be auto or none")
     return written
 
 
@@ -40,7 +41,7 @@ OPTIONS: Mapping[str, Option] = {
     "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
     "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
     "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
-    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage), all, none"),
+    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage) or none"),
 }
 
 
@@ -113,7 +114,8 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             place = layout.nodes[node.id]
             marks.append(Group(_written(drawn.labels.get(node.id, ()), place), "port", node.id, title=_tip(node)))
     for key, title in drawn.braces.items():
-        marks.append(_brace(key, title, layout.frames[key], style))
+        own = own_role(graph.modules[key].attrs, style)
+        marks.append(_brace(key, title, layout.frames[key], style, f"{own} frame rim" if own else "brace"))
     return tuple(marks)
 
 
@@ -129,7 +131,7 @@ def _solid(drawn: Plan, key: NodeId, place: Place) -> Solid:
 
 
 def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
-    key, role = node.id, style.kinds[node.kind].role
+    key, role = node.id, role_of(node, style)
     along, down, back = drawn.edges(key)
     copies = drawn.copies[key]
     each = (along[0] / copies, along[1] / copies)
@@ -172,15 +174,17 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     if len(route.points) != 2 or abs(route.points[0][1] - route.points[1][1]) > 0.01 or a.kind == "rod":
         return []
     source, target = _cuboid(drawn, route.src, layout), _cuboid(drawn, route.dst, layout)
+    words = []
+    for key, labels in drawn.labels.items():
+        x, y = layout.nodes[key].x, layout.nodes[key].y
+        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
     if b.kind == "rod":
-        ends = (target.at(0, 0, 0.36), target.at(0, 0, 0.64), target.at(0, 1, 0.36), target.at(0, 1, 0.64))
-        starts = (source.at(1, 0, 0), source.at(1, 0, 1), source.at(1, 1, 0), source.at(1, 1, 1))
         # to the upper edge of the rod: its left side is turned away
-        return [
-            Path((("M", start), ("L", (end[0], max(end[1], ends[1][1])))), "ray")
-            for start, end in zip(starts, (ends[0], ends[1], ends[0], ends[1]), strict=True)
-        ]
-    kernel = drawn.kernels.get(route.dst)
+        near, far = target.at(0, 0, 0.36), target.at(0, 0, 0.64)
+        pairs = [(source.at(1, v, w), end) for v in (0, 1) for w, end in ((0, near), (1, far))]
+        free = not any(_struck(word, start, end) for word in words for start, end in pairs)
+        return [Path((("M", start), ("L", end)), "ray") for start, end in pairs] if free else []
+    kernel = drawn.kernels.get(route.dst) if style.options["kernels"] == "auto" else None
     if kernel is None or a.height_of is None:
         return []
     if a.height < 1.6 * SMALL:
@@ -189,10 +193,6 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     wide = max(min(kernel[-1] / (a.depth_of or kernel[-1]), 1.0), 3.0 / max(a.depth, 3.0), 0.08)
     if high > 0.6 or wide > 0.9:
         return []
-    words = []
-    for key, labels in drawn.labels.items():
-        x, y = layout.nodes[key].x, layout.nodes[key].y
-        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
     front = 0.5 - wide / 2
     for top in (0.2, 0.8 - high):  # above the arrow, or below it, where no label is in the way
         corners = [
@@ -200,12 +200,20 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
             for v, w in ((top, front), (top, front + wide), (top + high, front + wide), (top + high, front))
         ]
         at = target.at(0, min(max(_share(target, corners), 0.08), 0.9), 0)
-        up, bottom = min(at[1], corners[1][1]), max(at[1], corners[2][1])
-        if not any(
-            p.x < at[0] and corners[1][0] < p.x + p.width and p.y < bottom and up < p.y + p.height for p in words
-        ):
-            return [polygon(corners, "kernel"), *(Path((("M", corner), ("L", at)), "ray") for corner in corners[1:3])]
+        rays = [(corner, at) for corner in corners[1:3]]
+        if not any(_struck(word, start, end) for word in words for start, end in rays):
+            return [polygon(corners, "kernel"), *(Path((("M", start), ("L", end)), "ray") for start, end in rays)]
     return []
+
+
+def _struck(word: Place, start: Point, end: Point) -> bool:
+    """Does the line from `start` to `end` come near `word`?"""
+    steps = 24
+    return any(
+        word.x - 1 < start[0] + (end[0] - start[0]) * i / steps < word.x + word.width + 1
+        and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.y + word.height + 1
+        for i in range(steps + 1)
+    )
 
 
 def _share(target: Cuboid, corners: Sequence[Point]) -> float:
@@ -219,11 +227,11 @@ def _cuboid(drawn: Plan, key: NodeId, layout: Layout) -> Cuboid:
     return Cuboid(place.x, place.y, *drawn.edges(key), "")
 
 
-def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
+def _brace(key: NodeId, title: str, place: Place, style: Style, role: str) -> Group:
     high, paint = style.sizes["brace"], style.roles["name"]
     left, right, y = place.x + 1.0, place.x + place.width - 1.0, place.y
     line = Path(
-        (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), "brace"
+        (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), role
     )
     label = Text(place.x + place.width / 2, y + high + paint.size, title, "name", "middle")
     return Group((line, label), "frame", key)
@@ -250,7 +258,8 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
 
     bands: dict[str, str] = {}
     for kind in KINDS:
-        of_kind = [n for n in graph.nodes if n.kind == kind and n.id not in drawn.ports]
+        told = [n for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style)]
+        of_kind = [n for n in told if n.id not in drawn.ports]
         if not of_kind or not style.kinds[kind].name:
             continue
         look = style.kinds[kind]

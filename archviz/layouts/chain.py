@@ -129,7 +129,9 @@ class _Plan:
         placed: list[Block] = []
         for rank, i in enumerate(self.spine):
             for n, branch in enumerate(b for b in self.branches if b.end == rank):
-                self._row(branch, above=n % 2 == 0, placed=placed)
+                # names stand below volumes, so that only a glyph can be entered from there
+                glyph = self.sizes[self.blocks[i].nodes[0]].joint
+                self._row(branch, above=n % 2 == 0 or not glyph, placed=placed)
             self._push(self.blocks[i], placed, self._start(rank))
             placed.append(self.blocks[i])
         for n, branch in enumerate(b for b in self.branches if b.end is None):
@@ -159,7 +161,10 @@ class _Plan:
         start = self.blocks[self.spine[branch.start]] if branch.start is not None else None
         row: list[Block] = []
         for i in branch.blocks:
-            self._push(self.blocks[i], row, start.right + self.spacing["along"] if start and not row else -math.inf)
+            block, least = self.blocks[i], -math.inf
+            if start and not row:
+                least = start.right + self.spacing["along"] + block.enter - block.left
+            self._push(block, row, least)
             row.append(self.blocks[i])
         if start is None and branch.end:  # an input of its own stands just before what it joins
             shift = self.blocks[self.spine[branch.end - 1]].right - row[-1].right
@@ -167,6 +172,9 @@ class _Plan:
                 block.x += max(shift, 0.0)
         left, right = row[0].x, row[-1].right
         crowd = [p for block in placed for p in block.places() if p.x < right and p.x + p.width > left]
+        # the lines of branches to the same place run on in their rows
+        beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
+        crowd += [p for i in beside if self.blocks[i] in placed for p in self.blocks[i].places()]
         own = [p for block in row for p in block.places()]
         gap = self.spacing["row"]
         if above:
@@ -354,7 +362,7 @@ def _braces(
         inside = [n.id for n in graph.nodes if key in n.scope]
         if not inside:
             continue
-        left = min(nodes[k].x for k in inside)
+        left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
         right = max(nodes[k].x + nodes[k].width + sizes[k].back[0] / 2 for k in inside)
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
         middle, bar = (left + right) / 2, frames[key].bar
@@ -401,16 +409,16 @@ def _layered(
     routes = []
     for route in result.routes:
         edge = edges[route.src, route.dst]
-        points = _reaching(route.points, standing[route.src], standing[route.dst])
-        routes.append(Route(edge.src, edge.dst, points, route.skip))
+        points = list(route.points)
+        if not boxes[route.src].joint:
+            points[:1] = _ended(points[0], standing[route.src], standing[route.src].leave)
+        if not boxes[route.dst].joint:
+            points[-1:] = _ended(points[-1], standing[route.dst], standing[route.dst].enter)[::-1]
+        routes.append(Route(edge.src, edge.dst, tuple(points), route.skip))
     return finished(graph, blocks, sizes, routes, frames, spacing)
 
 
-def _reaching(points: Sequence[tuple[float, float]], a: Block, b: Block) -> tuple[tuple[float, float], ...]:
-    """A line between the boxes around two blocks, lengthened to the blocks themselves."""
-    (x0, y0), (x1, y1) = points[0], points[-1]
-    if abs(y0 - a.y) < 0.5:
-        x0 = a.x + a.leave
-    if abs(y1 - b.y) < 0.5:
-        x1 = b.x + b.enter
-    return ((x0, y0), *points[1:-1], (x1, y1))
+def _ended(point: tuple[float, float], block: Block, reach: float) -> list[tuple[float, float]]:
+    """The end of a line at the box around `block`, lengthened to its face, on its axis."""
+    face = (block.x + reach, block.y)
+    return [face] if abs(point[1] - block.y) < 0.5 else [face, (point[0], block.y), point]
