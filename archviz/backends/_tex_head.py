@@ -15,6 +15,7 @@ from archviz.scene import VEILS, Paint, Scene
 
 LEADING = 1.22      # height of a line of a label, as a part of its font size
 DEEP = 72           # per cent of a band that is its front's colour; the rest is its outline's, see `Scene.paint`
+INSIDE = 0.93       # of a box's width may be words
 WIDE = 110          # a longer line is broken
 
 
@@ -126,7 +127,7 @@ MACROS = r"""
   \ifdim\avscale pt=1pt \else\setbox0\hbox{\scalebox{\avscale}{\box0}}\fi
   \ifdim\wd0>\avroom\relax \setbox0\hbox{\resizebox{\avroom}{\height}{\box0}}\fi
   \ifdefined\avbase\else\edef\avbase{.35\dimexpr\avsize pt\relax}\fi
-  \ht0=\avbase\relax \ht0=2\ht0 \dp0=0pt \box0 }
+  \dimen0=\avbase\relax \ifdim\dimen0<0pt \ht0=0pt \dp0=-2\dimen0 \else\ht0=2\dimen0 \dp0=0pt \fi \box0 }
 \medmuskip=1mu % so that 3x3 is no wider than in text
 """.strip("\n")
 
@@ -140,13 +141,13 @@ LINE = r"""
 CHARACTER = r"""
 % A character that only some fonts have: as itself where it can be set, else a question mark.
 \def\avchar#1{\ifdefined\Umathchar\iffontchar\font`#1 #1\else ?\fi
-  \else\ifcsname u8:\detokenize{#1}\endcsname #1\else ?\fi\fi}
+  \else\ifcsname u8:\detokenize{#1}\endcsname{\def\TextSymbolUnavailable##1{?}#1}\else ?\fi\fi}
 """.strip("\n")
 
 STYLES = r"""
   % av/box={width}{height}{corner}: a node of that size; av/base: how far its last line's baseline lies below its middle
   av/box/.style n args = {3}{av/text=#1, anchor=center, minimum width=#1pt, minimum height=#2pt,
-                             rounded corners=#3pt, av/room=0.93\dimexpr#1pt\relax},
+                             rounded corners=#3pt, av/room=INSIDE\dimexpr#1pt\relax},
   av/circle/.style     = {av/box={#1}{#1}{0}, circle},
   av/base/.code        = {\def\avbase{#1pt}},
   % av/text=width: a line of text, set no wider than that
@@ -163,26 +164,28 @@ ARROW = r"""
 
 CUBOID = r"""
   % av/cuboid={role}{along}{down}{back}: a box in parallel projection, by three edges from its front's top left corner;
-  % av/bands=from/to/role,…: parts of its thickness in another role; av/hidden: the edges behind are dashed.
+  % av/bands=from/to/role,...: parts of its thickness in other roles; av/side=role: its right side in one of them;
+  % av/hidden: the edges behind are dashed.
   % (name) is its front, (name-in) and (name-out) are the centres of its left and right side, (name-top) of its top.
   pics/av/cuboid/.style n args = {4}{code={\avcuboid{#1}(#2)(#3)(#4)}},
   av/bands/.code       = {\def\avbands{#1}},
-  av/hidden/.code      = {\def\avbehind##1{\foreach \to in {(0,1,0), (0,0,1), (1,1,1)}
-                                             {\path[av/##1 hidden] (0,1,1) -- \to;}}},
+  av/side/.code        = {\def\avside{#1}},
+  av/hidden/.code      = {\let\avbehind\avdashed},
 """.strip("\n")
 
 CUBOID_MACRO = r"""
 % A cuboid: its edges are the units, so that (1,0.5,0.5) is the centre of its right side.
-\def\avbands{}
+\def\avbands{}\def\avside{}
 \def\avbehind#1{}
+\def\avdashed#1{\path[av/#1 hidden] (0,1,1) -- (0,1,0); \path[av/#1 hidden] (0,1,1) -- (0,0,1);
+  \path[av/#1 hidden] (0,1,1) -- (1,1,1);}
 \def\avcuboid#1(#2,#3)(#4,#5)(#6,#7){%
-  \begin{scope}[x={(#2pt,-1*(#3pt))}, y={(#4pt,-1*(#5pt))}, z={(#6pt,-1*(#7pt))}]
-    \gdef\avend{#1}%
+  \begin{scope}[x={(#2pt,{-1*#3pt})}, y={(#4pt,{-1*#5pt})}, z={(#6pt,{-1*#7pt})}]
     \def\avtop##1##2##3{\path[av/##3 top] (##1,0,0) -- (##2,0,0) -- (##2,0,1) -- (##1,0,1) -- cycle;}
     \def\avfront##1##2##3{\path[av/##3] (##1,0,0) -- (##2,0,0) -- (##2,1,0) -- (##1,1,0) -- cycle;}
     \def\aveach##1{\ifx\avbands\empty\else\foreach \a/\b/\role in \avbands {##1}\fi}
-    \avtop{0}{1}{#1}\aveach{\avtop{\a}{\b}{\role}\ifdim\b pt<1pt \else\global\let\avend\role\fi}
-    \path[av/\avend\space side] (1,0,0) -- (1,0,1) -- (1,1,1) -- (1,1,0) -- cycle;
+    \avtop{0}{1}{#1}\aveach{\avtop{\a}{\b}{\role}}
+    \path[av/\ifx\avside\empty#1\else\avside\fi\space side] (1,0,0) -- (1,0,1) -- (1,1,1) -- (1,1,0) -- cycle;
     \avfront{0}{1}{#1}\aveach{\avfront{\a}{\b}{\role}}
     \avbehind{#1}
     \path (0,0.5,0.5) coordinate (-in) (1,0.5,0.5) coordinate (-out) (0.5,0,0.5) coordinate (-top)
@@ -214,7 +217,7 @@ def file(scene: Scene, sheet: Sheet, body: list[str], standalone: bool) -> str:
 def _libraries(sheet: Sheet, drawn: str) -> list[str]:
     wanted = [name for name, used in (
         ("arrows.meta", "av/arrow" in drawn),
-        ("patterns", any("pattern=" in keys for keys in sheet.styles.values()))) if used]
+        ("patterns", any("pattern color=" in keys for keys in sheet.styles.values()))) if used]
     return [rf"\usetikzlibrary{{{','.join(wanted)}}}"] if wanted else []
 
 
@@ -251,7 +254,7 @@ def _setup(sheet: Sheet, drawn: str) -> list[str]:
         lines.append(CUBOID_MACRO)
     lines.append(r"\tikzset{")
     if words:
-        lines.append(STYLES)
+        lines.append(STYLES.replace("INSIDE", str(INSIDE)))
     if "av/arrow" in drawn:
         lines.append(ARROW)
     if sheet.cuboids:

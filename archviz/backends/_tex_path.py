@@ -70,8 +70,8 @@ def _subpaths(commands: Iterable[Command]) -> Iterator[tuple[Point, list[tuple[P
         yield start, segments, False
 
 
-def _vertices(start: Point, segments: list[tuple[Point, ...]], closed: bool) -> list[_Vertex]:
-    """Corners where straight lines meet, with their radius; else the ends of lines and curves."""
+def _vertices(start: Point, segments: list[tuple[Point, ...]], closed: bool, arcs: bool = True) -> list[_Vertex]:
+    """Corners where straight lines meet, with their radius (where `arcs`); else the ends of lines and curves."""
     found, here = [_Vertex(start)], start
     for i, segment in enumerate(segments):
         *controls, end = segment
@@ -80,7 +80,8 @@ def _vertices(start: Point, segments: list[tuple[Point, ...]], closed: bool) -> 
                 found.append(_Vertex(end))
         elif all(_near(here, at) for at in segment):
             continue
-        elif (corner := _corner(here, segment)) and _leaves(corner, end, segments[i + 1:], start if closed else None):
+        elif (arcs and (corner := _corner(here, segment))
+              and _leaves(corner, end, segments[i + 1:], start if closed else None)):
             before = found[-1]
             if len(found) > 1 and before == _Vertex(here) and _straight(found[-2].at, here, corner):
                 found.pop()
@@ -91,7 +92,10 @@ def _vertices(start: Point, segments: list[tuple[Point, ...]], closed: bool) -> 
         here = end
     if closed and len(found) > 2 and _near(here, start):
         last = found[-1]
-        if last.radius and _straight(last.at, start, found[1].at):
+        if last.radius:
+            # TikZ closes a path in a straight line: a circle is no rounded square.
+            if _distance(last.at, found[1].at) < last.radius + found[1].radius + CLOSE:
+                return _vertices(start, segments, closed, arcs=False)
             return [last, *found[1:-1]]
         if last == _Vertex(here):
             return found[:-1]

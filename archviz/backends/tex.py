@@ -18,6 +18,7 @@ from archviz.backends import _tex_head as head
 from archviz.backends import _tex_path as paths
 from archviz.backends._tex_head import LEADING, Sheet
 from archviz.backends._tex_number import number
+from archviz.backends._tex_room import measured, rooms
 from archviz.backends._tex_text import Names, comment, tex
 from archviz.errors import ArchvizError
 from archviz.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Path, Scene, Text, lower
@@ -64,6 +65,7 @@ class _Writer:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.sheet, self.names = scene, Sheet(scene), Names()
+        self.rooms = rooms(scene, self.sheet.paint)
 
     def picture(self) -> list[str]:
         """The lines of the picture, under a heading for each sort of mark."""
@@ -79,7 +81,7 @@ class _Writer:
         return lines
 
     def marks(self, marks: Iterable[Mark]) -> Iterator[str]:
-        for mark in _joined(marks, self.scene):
+        for mark in _joined(marks, self.sheet):
             yield from self.mark(mark)
 
     def mark(self, mark: Mark, name: str = "") -> Iterator[str]:
@@ -122,7 +124,7 @@ class _Writer:
             return
         if link.arrow:
             tip = link.points[-1]
-            paint, ahead = self.scene.paint(link.role), self.scene.paint(f"{link.role} head")
+            paint, ahead = self.sheet.paint(link.role), self.sheet.paint(f"{link.role} head")
             drawn = paths.source((*line.commands[:-1], ("L", tip)))
             (ax, ay), (bx, by) = line.commands[-2][1][-2:], tip
             if (drawn and ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 > 1.2 * link.head and not ahead.hatch
@@ -142,16 +144,13 @@ class _Writer:
         anchor = {"start": ", anchor=base west", "middle": "", "end": ", anchor=base east"}[mark.anchor]
         rotate = f", rotate={number(-mark.rotate)}" if mark.rotate else ""
         named = f" ({name})" if name else ""
-        yield (rf"\node[{self.sheet.words(mark.role)}, av/text={number(self.width(mark))}{anchor}{rotate}]{named} "
+        yield (rf"\node[{self.sheet.words(mark.role)}, av/text={number(self.rooms[mark])}{anchor}{rotate}]{named} "
                f"at ({number(mark.x)},{number(mark.y)}) {{{words}}};")
-
-    def width(self, mark: Text) -> float:
-        paint = self.scene.paint(mark.role)
-        return text.width(text.clean(mark.string), paint.size, paint.weight, paint.italic)
 
     def area(self, mark: Text) -> Area:
         """Where a line of text stands, from its tallest to its deepest letter."""
-        size, w = self.scene.paint(mark.role).size, self.width(mark)
+        paint = self.sheet.paint(mark.role)
+        size, w = paint.size, measured(mark, paint)
         x = mark.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * w
         return Area(x, mark.y - (LEADING / 2 + 0.35) * size, x + w, mark.y + (LEADING / 2 - 0.35) * size)
 
@@ -159,7 +158,7 @@ class _Writer:
 
     def node(self, group: Group) -> Iterator[str]:
         """What draws one node of the graph: its largest outline has its name, and the words in its middle."""
-        marks = list(_joined(group.marks, self.scene))
+        marks = list(_joined(group.marks, self.sheet))
         at, area = self.body(marks)
         words = self.label(marks, at, area)
         body = marks[at] if at >= 0 else None
@@ -194,7 +193,7 @@ class _Writer:
         if areas:
             largest = max(area.size for area in areas.values())
             # Copies behind it come before, stripes and the rim on it after.
-            last = max(i for i, area in areas.items() if area.size > 0.999 * largest)
+            last = max(i for i, area in areas.items() if area.size >= 0.999 * largest)
             same = [i for i, area in areas.items() if _equal(area, areas[last])]
             return same[0], areas[last]
         words = [mark for mark in marks if isinstance(mark, Text) and text.clean(mark.string)]
@@ -202,8 +201,8 @@ class _Writer:
                 mark.anchor != "middle" or mark.rotate or abs(mark.x - words[0].x) > NEAR for mark in words):
             return -1, None
         each = [self.area(mark) for mark in words]
-        return -1, Area(min(a.x0 for a in each) - 1, min(a.y0 for a in each), max(a.x1 for a in each) + 1,
-                        max(a.y1 for a in each))
+        half = max(self.rooms[mark] for mark in words) / 2 / head.INSIDE
+        return -1, Area(words[0].x - half, min(a.y0 for a in each), words[0].x + half, max(a.y1 for a in each))
 
     def label(self, marks: Sequence[Mark], at: int, area: Area | None) -> list[Text]:
         """The lines of text in the middle of the node that may be set with it: nothing between covers them."""
@@ -222,7 +221,7 @@ class _Writer:
                     between.append(here)
             elif isinstance(mark, Group | Link | Image):
                 return found
-            elif not (isinstance(mark, Box) and not self.scene.paint(mark.role).fill):
+            elif not (isinstance(mark, Box) and not self.sheet.paint(mark.role).fill):
                 between.append(_area(mark))
         return found
 
@@ -232,7 +231,7 @@ class _Writer:
         if words:
             options.append(self.sheet.words(words[0].role))
         w, h = area.x1 - area.x0, area.y1 - area.y0
-        x, y = _centre(area.x0, area.x1), _centre(area.y0, area.y1)
+        x, y = _centre(area.cx, w), _centre(area.cy, h)
         if isinstance(body, Circle):
             options.append(f"av/circle={number(w)}")
         else:
@@ -240,15 +239,15 @@ class _Writer:
             options.append(f"av/box={{{number(w)}}}{{{number(h)}}}{{{number(radius)}}}")
         label = ""
         if words:
-            base = words[-1].y - area.cy
-            if abs(base - 0.35 * self.scene.paint(words[0].role).size) > NEAR:
+            base = words[-1].y - float(y)
+            if abs(base - 0.35 * self.sheet.paint(words[0].role).size) > NEAR:
                 options.append(f"av/base={number(base)}")
             label = self.lines(words)
         return rf"\node[{', '.join(options)}] ({name}) at ({x},{y}) {{{label}}};"
 
     def lines(self, words: Sequence[Text]) -> str:
         """The label; a line in another role than the first says which."""
-        first = self.scene.paint(words[0].role)
+        first = self.sheet.paint(words[0].role)
         written = tex(words[0].string)
         for above, mark in zip(words, words[1:], strict=False):
             gap = (mark.y - above.y) - LEADING * first.size
@@ -263,18 +262,22 @@ class _Writer:
     # ---------------------------------------------------------------------------------------- cuboids
 
     def cuboid(self, c: Cuboid, name: str) -> str:
+        def short(role: str) -> str:
+            return self.sheet.outline(role).removeprefix("av/")
+
         for part in ("", " top", " side", *([" hidden"] if c.hidden else [])):
             self.sheet.outline(c.role + part)
         for _, end, role in c.bands:
             for part in ("", " top", *([" side"] if end >= 1 else [])):
                 self.sheet.outline(role + part)
-        role = self.sheet.outline(c.role).removeprefix("av/")
-        bands = ", ".join(f"{number(a)}/{number(b)}/{self.sheet.outline(r).removeprefix('av/')}" for a, b, r in c.bands)
-        options = ", ".join([*(["av/hidden"] if c.hidden else []), *([f"av/bands={{{bands}}}"] if bands else [])])
+        bands = ", ".join(f"{number(a, 4)}/{number(b, 4)}/{short(r)}" for a, b, r in c.bands)
+        side = next((r for _, end, r in reversed(c.bands) if end >= 1), "")
+        options = ", ".join([*(["av/hidden"] if c.hidden else []), *([f"av/bands={{{bands}}}"] if bands else []),
+                             *([f"av/side={short(side)}"] if side else [])])
         vectors = "".join(f"{{{number(x)},{number(y)}}}" for x, y in (c.along, c.down, c.back))
         self.sheet.cuboids = True
         return (rf"\pic[{options}]" + (f" ({name})" if name else "")
-                + f" at ({number(c.x)},{number(c.y)}) {{av/cuboid={{{role}}}{vectors}}};")
+                + f" at ({number(c.x)},{number(c.y)}) {{av/cuboid={{{short(c.role)}}}{vectors}}};")
 
 
 # ------------------------------------------------------------------------------------------------ about marks
@@ -290,12 +293,12 @@ def _heading(mark: Mark) -> str:
     return "words and legend"
 
 
-def _joined(marks: Iterable[Mark], scene: Scene) -> Iterator[Mark]:
+def _joined(marks: Iterable[Mark], sheet: Sheet) -> Iterator[Mark]:
     """Strokes of one solid role that follow each other are one path."""
     def strokes(mark: Mark) -> str:
         if not isinstance(mark, Path):
             return ""
-        paint = scene.paint(mark.role)
+        paint = sheet.paint(mark.role)
         return mark.role if paint.fill is None and paint.opacity == 1 and not paint.dash else ""
 
     for role, run in groupby(marks, strokes):
@@ -331,9 +334,7 @@ def _equal(a: Area, b: Area) -> bool:
     return all(abs(p - q) <= NEAR for p, q in zip(a, b, strict=True))
 
 
-def _centre(low: float, high: float) -> str:
-    """The middle, with a third decimal only where both edges would else differ from the SVG's by a hundredth."""
-    middle, half = (low + high) / 2, round(high - low, 2) / 2
-    short = round(middle, 2)
-    exact = abs(short - half - round(low, 2)) < 0.0095 and abs(short + half - round(high, 2)) < 0.0095
-    return number(middle, 2 if exact else 3)
+def _centre(middle: float, length: float) -> str:
+    """The middle; with a third decimal where its rounding and that of the length would add up to a hundredth."""
+    apart = abs(round(middle, 2) - middle) + abs(round(length, 2) - length) / 2
+    return number(middle, 2 if apart < 0.006 else 3)
