@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from archviz import text
-from archviz.ir import Graph, Node, NodeId
+from archviz.ir import Graph, Module, Node, NodeId
 from archviz.marks import frozen_params
 from archviz.naming import CONTAINERS, title
 
@@ -40,8 +40,9 @@ class Part:
     kinds: tuple[str, ...] = field(default=(), repr=False)
 
 
-def describe(graph: Graph, drawn: Graph | None = None) -> str:
-    """The caption of `graph`; `drawn` (a cut of it) adds how to read what the figure repeats."""
+def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = ()) -> str:
+    """The caption of `graph`; `drawn` (a cut of it) adds how to read what the figure repeats, `insets` what is drawn
+    opened up."""
     parts = _opened(_parts(graph))
     whole = _listed(_phrases(_told_apart(parts)))
     name = text.clean(graph.name) or "Model"
@@ -53,6 +54,9 @@ def describe(graph: Graph, drawn: Graph | None = None) -> str:
         sentences.append("Weights used more than once are counted once.")
     if drawn is not None and _repeats(drawn):
         sentences.append("×N marks N equal blocks in a row, of which one is drawn.")
+    if insets:
+        shown = _listed([_opened_up(module, graph) for module in insets])
+        sentences.append(f"The inset{'s show' if len(insets) > 1 else ' shows'} {shown} from inside.")
     if drawn is not None and (frozen := frozen_params(drawn)):
         sentences.append(f"A snowflake marks what is frozen: {text.units(frozen)} of the parameters.")
     report = graph.attrs.get("report") or {}
@@ -67,6 +71,15 @@ def describe(graph: Graph, drawn: Graph | None = None) -> str:
 def _repeats(graph: Graph) -> bool:
     return any(node.repeat > 1 for node in graph.nodes) or any(
         graph.modules[frame].repeat > 1 for node in graph.nodes for frame in node.scope if frame in graph.modules)
+
+
+def _opened_up(module: Module, graph: Graph) -> str:
+    """What an inset shows: ``one of the 12 blocks``, ``the encoder``."""
+    noun = str(module.attrs.get("label", "")) or _module_noun(module.cls, module.path, graph)
+    count = len(module.copies) if len(module.copies) > 1 else 1
+    alike = sum(other.cls == module.cls for other in graph.modules.values())
+    return f"one of the {_number(count)} {_plural(noun)}" if count > 1 else f"the {noun}" if alike == 1 else \
+        _with_article(noun)
 
 
 def _costs(graph: Graph, drawn: Graph) -> str:

@@ -34,6 +34,7 @@ examples:
   archviz model.py -o fig.pdf --engine latex    set by the TeX of this machine, in its fonts
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
+  archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py --theme mono                 greys and hatches; --list themes names the others
   archviz style show block > my.yaml            the whole of a style, to change and draw with
@@ -88,9 +89,15 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--collapse", action="append", default=[], metavar="GLOB",
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
-                      help="draw these modules open; may be repeated")
+                      help="draw these modules open, or recurrent layers from inside; may be repeated")
+    look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
+                      help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
+    look.add_argument("--edges", metavar="all|none|topN%%",
+                      help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
+    look.add_argument("--unroll", metavar="N",
+                      help="over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)")
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
@@ -181,17 +188,24 @@ def run(o: argparse.Namespace) -> int:
     outputs = _outputs(o, pipeline.is_ours)
     for path in outputs:
         pipeline.check_output(path)
+    settings = _settings(o.set)
+    if o.edges is not None:
+        settings["options.edges"] = o.edges
+    if o.unroll is not None:
+        settings["options.unroll"] = o.unroll
     asked = pipeline.Options(
-        o.style, _settings(o.set), o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
-        o.direction, o.title, o.theme)
+        o.style, settings, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand),
+        o.direction, o.title, o.theme, tuple(o.inset))
     project = None if o.no_project else pipeline.project_of(o.model, asked)
-    pipeline.configured(asked, project).resolved()      # a mistake is told before any work is done
+    common = pipeline.configured(asked, project)
+    common.resolved()       # a mistake is told before any work is done
+    values = pipeline.weights(common, project)
     with progress(not o.quiet) as step:
         # What the model prints is not our output.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not o.verbose:
                 warnings.simplefilter("ignore")
-            graph = pipeline.read(o.model, o.arg, o.input, step)
+            graph = pipeline.read(o.model, o.arg, o.input, step, values)
         options = pipeline.configured(asked, project, o.model, graph.name)
         figure = pipeline.compile(graph, options, step=step)
         step("write")

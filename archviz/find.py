@@ -47,12 +47,22 @@ def find(kind: str, name: str) -> ModuleType:
     if name.endswith(".py"):
         return _file(Path(name))
     if name in plugged(kind):
-        loaded = plugged(kind)[name].load()
-        assert isinstance(loaded, ModuleType), f"the entry point archviz.{kind}:{name} must name a module"
-        return loaded
+        return _loaded(kind, plugged(kind)[name])
     if name not in names(kind):
         raise ArchvizError(f"there is no {name!r} among the {kind}", did_you_mean(name, names(kind)))
     return importlib.import_module(f"archviz.{kind}.{name}")
+
+
+def _loaded(kind: str, entry: EntryPoint) -> ModuleType:
+    """What another package adds.  Raises `ArchvizError` when it cannot be imported, or is no module."""
+    try:
+        loaded = entry.load()
+    except Exception as error:
+        raise ArchvizError(f"archviz.{kind}: {entry.name!r} of {entry.value} cannot be loaded: {type(error).__name__}: "
+                           + " ".join(str(error).split())) from error
+    if not isinstance(loaded, ModuleType):
+        raise ArchvizError(f"archviz.{kind}: {entry.name!r} is {entry.value}, which is not a module")
+    return loaded
 
 
 def _file(path: Path) -> ModuleType:

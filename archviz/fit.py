@@ -20,7 +20,8 @@ from archviz.find import find
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Frame, Layout, Size
 from archviz.marks import badges, legend
-from archviz.scene import POINTS_PER_MM, Mark, Scene
+from archviz.page import ALONE, Body, Entry
+from archviz.scene import POINTS_PER_MM, Scene
 from archviz.style import Style
 
 ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
@@ -30,36 +31,46 @@ FRACTIONS = (1.0, 0.7, 0.5, 0.36, 0.25, 0.16)  # of the page's height, tried as 
 
 @dataclass(frozen=True)
 class Detail:
-    """How far modules are opened: `depth` levels (None: as far as fits), and globs of modules to close and to open."""
+    """How far modules are opened: `depth` levels (None: as far as fits), and globs of modules to close and to open.
+
+    Those in `inset`, and others of their class, are seen, and closed: one of them is shown opened up elsewhere.
+    """
 
     depth: int | None = None
     collapse: tuple[str, ...] = ()
     expand: tuple[str, ...] = ()
+    inset: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure: what is drawn (`graph`, a cut of the one given), where, and the marks."""
+    """A finished figure: what is drawn (`graph`, a cut of the one given), where, and the marks.
+
+    cost     how far from good it is, in points of height: to choose among drawings of one graph
+    insets   which modules are drawn opened up beside it, and what is drawn of each
+    """
 
     graph: Graph
     layout: Layout
     scene: Scene
+    cost: float = 0.0
+    insets: tuple[tuple[NodeId, Graph], ...] = ()
 
 
 @dataclass(frozen=True)
-class _Cut:
+class Cut:
     """One level of detail at one size: the graph, and what its form asks for."""
 
     graph: Graph
     style: Style
     sizes: Mapping[NodeId, Size]
     frames: Mapping[NodeId, Frame]
-    legend: list[tuple[str, tuple[Mark, ...]]]
+    legend: list[Entry]
 
 
 @dataclass(frozen=True)
-class _Try:
-    cut: _Cut
+class Try:
+    cut: Cut
     layout: Layout
     width: float
     height: float
@@ -74,35 +85,43 @@ class _Try:
 
 
 def fit(
-    graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = ""
+    graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = "",
+    body: Body = ALONE,
 ) -> Drawing:
     """Draw `graph` with as much detail as `detail` asks for or as the page has room for.
 
     Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when
     the page has no room even for a single box.
     """
-    style = _tightened(style) if style.page.width < style.narrow.get("page", 0.0) else style
-    judge = _Judge(graph, style, graph.name if title is None else title)
+    style = tightened(style)
+    judge = Judge(graph, style, graph.name if title is None else title, body)
     pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
+    if detail.inset:
+        alike = {graph.modules[key].cls for key in detail.inset} - {""}
+        closed |= {key for key, module in graph.modules.items() if module.cls in alike and key not in pinned}
+        closed |= set(detail.inset)
+        pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
     if detail.depth is not None:
         opened = {key for key, module in graph.modules.items() if len(module.scope) < detail.depth} | pinned
         best = judge.best(opened - closed)
         if not best.fits(style):
             raise _too_large(best, style, f"at depth {detail.depth}")
     else:
-        best = _search(judge, [step - closed - pinned for step in scale(graph)], pinned - closed)
-        if not best.fits(style) and not pinned:
+        best = search(judge, [step - closed - pinned for step in scale(graph, judge.alike)], pinned - closed)
+        if not best.fits(style) and not pinned and not detail.inset:
             best = judge.best(ONE_BOX)
         if not best.fits(style):
             raise _too_large(
                 best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
             )
-    return Drawing(best.cut.graph, best.layout, judge.scene(best, description))
+    return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.score)
 
 
-def _tightened(style: Style) -> Style:
-    """The same style for one column: smaller type where the page allows it, and less air."""
+def tightened(style: Style) -> Style:
+    """`style` for its page: on one as narrow as a column smaller type where the page allows it, and less air."""
+    if style.page.width >= style.narrow.get("page", 0.0):
+        return style
     smaller, least = style.narrow.get("type", 1.0), style.page.min_font
     roles = {role: replace(paint, size=max(least, paint.size * smaller)) for role, paint in style.roles.items()}
     return replace(style, roles=roles, sizes={k: size * style.narrow.get(k, 1.0) for k, size in style.sizes.items()})
@@ -112,8 +131,9 @@ def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
     return set(find("passes", "collapse").select(graph, patterns)) if patterns else set()
 
 
-def scale(graph: Graph) -> list[set[NodeId]]:
-    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block, then the rest.
+def scale(graph: Graph, alike: bool = False) -> list[set[NodeId]]:
+    """The steps of the scale of detail: first the way to what repeats, then one of each repeated block (unless all are
+    to be drawn `alike`), then the rest.
 
     Modules of one class at one depth open together, so that like is drawn like.
     """
@@ -127,13 +147,13 @@ def scale(graph: Graph) -> list[set[NodeId]]:
     inside = {key for key, module in modules.items() if key in shown or any(scope in shown for scope in module.scope)}
     steps: dict[tuple[int, int, str], set[NodeId]] = {}
     for key, module in modules.items():
-        tier = 0 if key in to_repeats else 1 if key in inside else 2
+        tier = 0 if key in to_repeats else 1 if key in inside and not alike else 2
         steps.setdefault((tier, len(module.scope), module.cls), set()).add(key)
     order = {module.cls: i for i, module in reversed(list(enumerate(modules.values())))}
     return [steps[key] for key in sorted(steps, key=lambda k: (k[0], k[1], order[k[2]]))]
 
 
-def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> _Try:
+def search(judge: Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> Try:
     """The longest prefix of the scale that fits, by bisection; then whichever later steps still fit, one by one."""
 
     def upto(n: int) -> set[NodeId]:
@@ -151,13 +171,14 @@ def _search(judge: _Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> _Tr
         if ready and judge.fits(opened | ready):
             opened |= ready
             continue
-        for key in sorted(ready)[:1]:  # like is drawn like, but where it cannot be, one stands for all
+        # like is drawn like, but where it cannot be, one stands for all
+        for key in sorted(ready)[: 0 if judge.alike else 1]:
             if len(ready) > 1 and judge.fits(opened | {key}):
                 opened.add(key)
     return judge.best(opened)
 
 
-def _too_large(found: _Try, style: Style, when: str) -> DoesNotFit:
+def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
     mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
     graph = found.cut.graph
     holds = Counter(node.scope[-1] for node in graph.nodes if node.scope)
@@ -168,22 +189,24 @@ def _too_large(found: _Try, style: Style, when: str) -> DoesNotFit:
     return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
 
 
-class _Judge:
+class Judge:
     """Lays out cuts of one graph on one page, remembering what it tried."""
 
-    def __init__(self, graph: Graph, style: Style, title: str) -> None:
+    def __init__(self, graph: Graph, style: Style, title: str, body: Body) -> None:
         self.graph, self.style, self.title = graph, style, text.clean(title)
-        self.heading = page.heading(graph, style, self.title)
+        self.heading, self.body = page.heading(graph, style, self.title), body
         self.form: ModuleType = find("forms", style.form)
-        self.layout = getattr(find("layouts", style.layout), style.layout)
+        layouts = find("layouts", style.layout)
+        self.layout, self.wraps = getattr(layouts, style.layout), bool(getattr(layouts, "WRAPS", True))
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
         self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)
+        self.alike = bool(getattr(self.form, "ALIKE", False))
         self.graphs: dict[frozenset[NodeId], Graph] = {}
-        self.cuts: dict[tuple[frozenset[NodeId], int], _Cut] = {}
-        self.tried: dict[tuple[frozenset[NodeId], int, str, float], _Try] = {}
+        self.cuts: dict[tuple[frozenset[NodeId], int], Cut] = {}
+        self.tried: dict[tuple[frozenset[NodeId], int, str, float], Try] = {}
 
-    def cut(self, opened: Iterable[NodeId], size: int) -> _Cut:
+    def cut(self, opened: Iterable[NodeId], size: int) -> Cut:
         """The graph with everything closed but `opened` (and what a closed module holds), in one of the sizes."""
         key = frozenset(opened)
         if key not in self.graphs:
@@ -194,27 +217,33 @@ class _Judge:
             self.graphs[key] = self.collapse.collapse(self.graph, self.style, ids=closed)
         if (key, size) not in self.cuts:
             graph, style = self.graphs[key], self.sized[size]
-            self.cuts[key, size] = _Cut(
+            self.cuts[key, size] = Cut(
                 graph,
                 style,
                 self.form.sizes(graph, style),
                 self.form.frames(graph, style),
-                [*self.form.legend(graph, style), *legend(graph, style)],
+                self.legend(graph, style),
             )
         return self.cuts[key, size]
+
+    def legend(self, graph: Graph, style: Style) -> list[Entry]:
+        told = self.body.told(graph)
+        return self.body.legend([*self.form.legend(told, style), *legend(told, style)])
 
     def directions(self) -> tuple[str, ...]:
         return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)
 
-    def attempt(self, opened: frozenset[NodeId], size: int, direction: str, fraction: float) -> _Try:
+    def attempt(self, opened: frozenset[NodeId], size: int, direction: str, fraction: float) -> Try:
         key = (opened, size, direction, fraction)
         if key not in self.tried:
             cut, s, limits = self.cut(opened, size), self.style.sizes, self.style.page
             high = limits.max_height - page.heading_height(self.heading, self.style) - s["legend"]
-            room = (high if direction == "down" else limits.width) - 2 * s["margin"]
+            left = (limits.width - self.body.taken()[0], high - self.body.taken()[1])
+            room = max(left[direction == "down"] - 2 * s["margin"], 1.0)
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
-            width, height = page.extent(layout.width, layout.height, self.heading, cut.legend, self.style)
-            self.tried[key] = _Try(cut, layout, width, height, self.score(layout, height))
+            width, height = page.extent(*self.body.size(layout, cut.sizes), self.heading, cut.legend, self.style)
+            score = self.score(layout, height) + self.body.cost(layout, cut.sizes)
+            self.tried[key] = Try(cut, layout, width, height, score)
         return self.tried[key]
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
@@ -227,15 +256,19 @@ class _Judge:
         tries = (self.attempt(key, len(self.sized) - 1, direction, 1.0) for direction in self.directions())
         return any(found.fits(self.style) and found.reads() for found in tries)
 
-    def best(self, opened: Iterable[NodeId]) -> _Try:
+    def tries(self, opened: frozenset[NodeId], size: int) -> list[Try]:
+        """Every layout of one cut in one size."""
+        return [
+            self.attempt(opened, size, direction, fraction)
+            for direction in self.directions()
+            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])[: None if self.wraps else 1]
+        ]
+
+    def best(self, opened: Iterable[NodeId]) -> Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
         key, limits = frozenset(opened), self.style.page
         for size in range(len(self.sized)):
-            tries = [
-                self.attempt(key, size, direction, fraction)
-                for direction in self.directions()
-                for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])
-            ]
+            tries = self.tries(key, size)
             fitting = [t for t in tries if t.fits(self.style)]
             if fitting:
                 return min(fitting, key=lambda t: (not t.reads(), t.score))
@@ -255,10 +288,8 @@ class _Judge:
         turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * crossing) for deep, crossing in layout.cuts)
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends
 
-    def scene(self, found: _Try, description: str) -> Scene:
-        cut, layout = found.cut, found.layout
+    def scene(self, found: Try, description: str) -> Scene:
+        cut, layout, name = found.cut, found.layout, self.title or self.graph.name
         marks = (*self.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
-        name = self.title or self.graph.name
-        return page.scene(
-            marks, layout.width, layout.height, self.heading, cut.legend, self.style, name, description
-        )
+        whole, (width, height) = self.body.marks(layout, cut.sizes, marks), self.body.size(layout, cut.sizes)
+        return page.scene(whole, width, height, self.heading, cut.legend, self.style, name, description)

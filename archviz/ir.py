@@ -278,6 +278,13 @@ def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
     return found
 
 
+def is_chain(graph: Graph) -> bool:
+    """Does each node feed the next one, and nothing else?"""
+    flows = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
+    ids = [node.id for node in graph.nodes]
+    return flows == list(zip(ids, ids[1:], strict=False))
+
+
 # ----------------------------------------------------------------------------------------------------- JSON
 
 FORMAT, VERSION = "archviz-graph", 1

@@ -23,10 +23,11 @@ TINT = 0.14         # part of a layer's own colour in the ground of its frame
 Entry = tuple[str, tuple[Mark, ...]]
 
 
-def painted(style: Style, overrides: Overrides) -> Style:
+def painted(style: Style, overrides: Overrides, themed: bool = False) -> Style:
     """`style` with a paint for each colour that `overrides` names: role ``color rrggbb``, and the same with ``frame``.
 
-    Raises `ArchvizError`, with the line of the colour, where the style's labels could not be read on it.
+    Raises `ArchvizError`, with the line of the colour, where the style's labels could not be read on it; on a style
+    that is `themed`, which a colour was not chosen for, it is the nearest one on which they can.
     """
     roles = dict(style.roles)
     for rule in overrides.rules:
@@ -35,13 +36,16 @@ def painted(style: Style, overrides: Overrides) -> Style:
         fill = f"#{rule.changes['color']}"
         ink = [style.roles[role].color for role in ("label", "label module", "sublabel") if role in style.roles]
         least = min((contrast(fill, color) for color in ink), default=CONTRAST)
-        if least < CONTRAST:
+        role = f"color {fill[1:]}"
+        if least < CONTRAST and themed:
+            fill = _toward(fill, ink[0])
+        elif least < CONTRAST:
             raise ArchvizError(f"{rule.where}: labels cannot be read on {fill}: their contrast is {least:.1f}:1, and "
                                f"{CONTRAST}:1 is the least", f"{_toward(fill, ink[0])} could be read")
-        edge = _mixed(fill, "#000000", 0.6)
-        roles[f"color {fill[1:]}"] = Paint(fill=fill, stroke=edge, stroke_width=0.7)
+        edge = _mixed(fill, ink[0] if ink else "#000000", 0.6)
+        roles[role] = Paint(fill=fill, stroke=edge, stroke_width=0.7)
         ground = style.roles["frame inner"].fill or "#ffffff"
-        roles[f"color {fill[1:]} frame"] = Paint(fill=_mixed(fill, ground, TINT), stroke=edge, stroke_width=0.7)
+        roles[f"{role} frame"] = Paint(fill=_mixed(fill, ground, TINT), stroke=edge, stroke_width=0.7)
     return replace(style, roles=roles)
 
 

@@ -1,14 +1,16 @@
 """The page around a drawing: the heading above it, the legend below it, and the margins.
 
 In: a style, the lines of the heading, the size and the marks of a body, the entries of its legend.  Out: how large the
-whole figure is, and its `Scene`.  Imports ir, scene, style, text.
+whole figure is, and its `Scene`.  Imports ir, scene, style, text, layouts' types.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from archviz import text
-from archviz.ir import Graph
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Layout, Size
 from archviz.scene import Group, Mark, Scene, Text, moved
 from archviz.style import Style
 
@@ -18,7 +20,49 @@ Line = list[tuple[str, str]]
 Entry = tuple[str, tuple[Mark, ...]]
 """One line of a legend: its name, and its swatch at the origin."""
 
+Sizes = Mapping[NodeId, Size]
+
 BESIDE = 6.0        # between two words of the heading
+
+
+@dataclass(frozen=True)
+class Body:
+    """What stands between heading and legend: here the drawing alone.  Another kind may add to it.
+
+    entries   what the legend says besides what it says of the drawing
+    """
+
+    entries: tuple[Entry, ...] = ()
+
+    def taken(self) -> tuple[float, float]:
+        """Width and height of the page that are not the drawing's."""
+        return 0.0, 0.0
+
+    def size(self, layout: Layout, sizes: Sizes) -> tuple[float, float]:
+        """Width and height with the drawing laid out so."""
+        return layout.width, layout.height
+
+    def marks(self, layout: Layout, sizes: Sizes, drawn: tuple[Mark, ...]) -> tuple[Mark, ...]:
+        """Everything, from the origin."""
+        return drawn
+
+    def cost(self, layout: Layout, sizes: Sizes) -> float:
+        """How badly what is added goes with the drawing laid out so, in points of height."""
+        return 0.0
+
+    def told(self, graph: Graph) -> Graph:
+        """All that the legend has to tell of, where `graph` is drawn."""
+        return graph
+
+    def legend(self, entries: Iterable[Entry]) -> list[Entry]:
+        """The entries of the legend, the drawing's own first; each name stands once."""
+        found: dict[str, tuple[Mark, ...]] = {}
+        for name, swatch in (*entries, *self.entries):
+            found.setdefault(name, swatch)
+        return list(found.items())
+
+
+ALONE = Body()
 
 
 def heading(graph: Graph, style: Style, title: str) -> list[Line]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
-import stat
 import traceback
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from glob import escape
 from hashlib import blake2b
@@ -25,21 +24,25 @@ from typing import Any
 from archviz import __version__, ir
 from archviz.caption import describe
 from archviz.errors import ArchvizError
-from archviz.find import did_you_mean, find, names
+from archviz.files import GRAPH, suffixes
+from archviz.files import check_output as check_output
+from archviz.files import is_ours as is_ours
+from archviz.files import save as save
+from archviz.find import find, names
 from archviz.fit import Detail, Drawing, fit
 from archviz.garbage import sparing
+from archviz.inset import Wanted, fit_with
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
 from archviz.marks import painted
 from archviz.naming import CONTAINERS
 from archviz.passes.override import Overrides, chosen, override
+from archviz.project import Project, written_overrides
 from archviz.project import configured as configured
 from archviz.project import project_of as project_of
-from archviz.project import written_overrides
 from archviz.scene import Scene
 from archviz.style import Settings, Style, layers, length, style_names, theme_names
 
-GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
@@ -64,6 +67,7 @@ class Options:
     width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
     depth       how many levels of modules to open; None: as many as the page has room for
     collapse, expand    modules to close and to open, by globs on path or class
+    inset       modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style
     direction   ``"down"``, ``"right"`` or ``"auto"``
     title       what stands above the figure; None: the model's name, empty: nothing
     overrides   what is said about single layers (see `archviz.project`)
@@ -80,11 +84,12 @@ class Options:
     direction: str | None = None
     title: str | None = None
     theme: str | Path | None = None
+    inset: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
         """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
-        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides)
+        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides, bool(self.theme))
 
     def layers(self) -> Settings:
         """The same, with every setting still as it is written in its file."""
@@ -100,10 +105,29 @@ class Options:
 
 # ------------------------------------------------------------------------------------------------ reading
 
-def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step) -> Graph:
+def weights(options: Options, project: Project | None = None) -> int:
+    """The largest linear layer whose values a figure may draw, or an inset of it in another style; 0: of none."""
+    styles = {options.style, *(spec.partition("=")[2] for spec in options.inset)}
+    sections = project.models if project else ()
+    styles |= {section.options["style"] for section in sections if "style" in section.options}
+    forms = {find("forms", _styled(options, style).resolved().form) for style in styles if style != ""}
+    return max(int(getattr(form, "WEIGHTS", 0)) for form in forms)
+
+
+def _styled(options: Options, style: str | Path | None) -> Options:
+    """`options` in another style, without what is set of its own style's form."""
+    if style == options.style:
+        return options
+    shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
+    return replace(options, style=style, settings=shared)
+
+
+def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0
+         ) -> Graph:
     """The graph of what `target` names: ``graph.json``, ``model.py``, ``model.py:Name``, ``package.module:Name``.
 
-    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Raises `ArchvizError`.
+    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Linear layers of an
+    instance with at most `values` weights keep them in the graph, for forms that draw them.  Raises `ArchvizError`.
     A model that raises in the middle gives the part that ran; ``Figure.failed`` then says where.
     """
     if Path(target).suffix == f".{GRAPH}":
@@ -118,7 +142,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
     loaded = load(target, args)
     step("trace")
     model = loaded.build if loaded.instance is None else loaded.instance
-    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source)
+    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source, values)
     failed = graph.attrs.get("report", {}).get("failed")
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
@@ -137,7 +161,7 @@ def _saved(path: Path) -> Graph:
 
 
 @sparing()
-def _traced(model: Any, inputs: Any, source: str) -> Graph:
+def _traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
     from archviz.trace import NothingRan, trace
 
@@ -148,7 +172,7 @@ def _traced(model: Any, inputs: Any, source: str) -> Graph:
         return inputs(module)
 
     try:
-        return trace(model, given if callable(inputs) else inputs).graph
+        return trace(model, given if callable(inputs) else inputs, weights=values).graph
     except NothingRan as error:
         from archviz.guess import suggest
 
@@ -247,15 +271,50 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
     style = style or options.resolved()
     step("arrange")
-    drawn = override(graph, style, overrides=options.overrides)
-    for name in style.passes:
-        drawn = getattr(find("passes", name), name)(drawn, style)
-    drawing = fit(drawn, style, _detail(drawn, options), options.title)
-    caption = describe(graph, drawing.graph)
+    drawn = _passed(graph, style, options.overrides)
+    style, main = _cells(drawn, style, options)
+    if options.inset:
+        wanted = [_wanted(graph, spec, drawn, style, options) for spec in options.inset]
+        drawing = fit_with(drawn, style, _detail(drawn, main), options.title, wanted)
+    else:
+        drawing = fit(drawn, style, _detail(drawn, main), options.title)
+    caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
     uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
     scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
+
+
+def _passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
+    """`graph` after what is said of its layers and after the passes of `style`."""
+    drawn = override(graph, style, overrides=overrides)
+    for name in style.passes:
+        drawn = getattr(find("passes", name), name)(drawn, style)
+    return drawn
+
+
+def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:
+    """The inset that `spec` asks for: a module's glob, or ``glob=style``."""
+    pattern, equals, name = spec.partition("=")
+    if not equals:
+        return Wanted(pattern, drawn, style)
+    other = _styled(options, name).resolved()
+    inside = _passed(graph, other, options.overrides)
+    return Wanted(pattern, inside, _cells(inside, other, options)[0])
+
+
+def _cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:
+    """What `options.expand` names of recurrent layers, which are no modules with others in them, said to the form."""
+    if "cell" not in style.options:
+        return style, options
+    layers = [node for node in graph.nodes if node.kind == "recurrent"]
+    opened = [p for p in options.expand if any(fnmatchcase(name, p) for node in layers for name in (node.id, node.op))]
+    if not opened:
+        return style, options
+    names = {name for module in graph.modules.values() for name in (module.id, module.cls, module.path)}
+    kept = tuple(p for p in options.expand if p not in opened or any(fnmatchcase(name, p) for name in names))
+    cells = (*style.options["cell"], *opened)
+    return replace(style, options={**style.options, "cell": cells}), replace(options, expand=kept)
 
 
 def _detail(graph: Graph, options: Options) -> Detail:
@@ -285,7 +344,7 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.
 
@@ -297,13 +356,14 @@ def draw(
     a model that raises in the middle is drawn as far as it ran, with a warning.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, theme, written_overrides(overrides or {}))
+                      direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
+                      written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     if isinstance(model, Graph):
         graph = model
     elif isinstance(model, (str, Path)):
-        graph = read(str(model), (), specs or ())
+        graph = read(str(model), (), specs or (), values=weights(options))
     else:
         from archviz import guess
 
@@ -313,7 +373,8 @@ def draw(
             given = guess.from_model
         else:
             given = inputs if callable(inputs) else guess.from_value(inputs, "")
-        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__))
+        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__),
+                        weights(options))
     figure = compile(replace(graph, name=name) if name else graph, options, resolved)
     if figure.failed:
         where, error = figure.failed
@@ -330,66 +391,7 @@ def _specs(inputs: Any) -> tuple[str, ...] | None:
     return None
 
 
-# ------------------------------------------------------------------------------------------------ writing
-
-def check_output(path: Path) -> None:
-    """Raise `ArchvizError` for a file that could not be written, before any work is done for it."""
-    suffix = path.suffix.removeprefix(".")
-    if not suffix:
-        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(suffixes())}")
-    if suffix not in suffixes():
-        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, suffixes()))
-    if path.is_dir():
-        raise ArchvizError(f"cannot write {path}: it is a folder")
-    folder = path.parent
-    if not folder.is_dir():
-        raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
-
-
-def suffixes() -> tuple[str, ...]:
-    """What `Figure.save` can write."""
-    return tuple(sorted({*names("backends"), GRAPH}))
-
-
-def is_ours(path: Path) -> bool:
-    """Whether the file at `path` was written by archviz (or holds nothing), so that it may be replaced unasked."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(65536)
-    except OSError:
-        return False
-    return not head or b"archviz" in head
-
-
-def save(figure: Figure, paths: Sequence[str | Path], **options: Any) -> None:
-    """Write `figure` to all of `paths`: everything is drawn before the first file is touched."""
-    targets = [Path(path) for path in paths]
-    for path in targets:
-        check_output(path)
-    written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
-    for path, content in written.items():
-        try:
-            _write(path, content)
-        except OSError as error:
-            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace the file at once: whoever reads it sees the old bytes or the new ones."""
-    path = Path(os.path.realpath(path))
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):     # a pipe or a device is written to, not replaced
-        path.write_bytes(content)
-        return
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(fresh, "xb") as file:
-            file.write(content)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
+# ------------------------------------------------------------------------------------------------ what there is
 
 def catalogue() -> dict[str, tuple[str, ...]]:
     """The names of everything that can be asked for or plugged in."""

@@ -41,6 +41,7 @@ from archviz.written import Written
 NAME, SHARED = "archviz.yaml", "pyproject.toml"
 ROOTS = (SHARED, ".git")            # what marks the topmost folder of a project
 LAYER = ("label", "kind", "color", "legend", "frozen", "hide", "collapse", "expand")
+SHORT = {"edges": "options.edges", "unroll": "options.unroll"}      # options that are settings of the style
 LENGTHS = ("width", "max_height", "min_font")
 DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
                  if kind not in ("input", "output", "parameter", "add", "mul", "cat"))
@@ -115,8 +116,7 @@ def configured(options: AnyOptions, project: Project | None, target: str = "", n
     sections = project.sections({name, *_called(target)} - {""})
     below: dict[str, Any] = {}
     for layer in (project.options, *(section.options for section in sections)):
-        for key, value in layer.items():
-            below[key] = {**below.get(key, {}), **value} if isinstance(value, Mapping) else value
+        _lay(below, layer)
     changed: dict[str, Any] = {}
     for key, value in below.items():
         given = getattr(options, key)
@@ -190,7 +190,7 @@ def _project(at: Written, path: Path, options: Any) -> Project:
         elif name in ("layers", "groups"):
             raise written.mistake(key, f"{name} are those of a model", f'write them below models: "*": {name}: …')
         else:
-            common.update(_option(key, name, value, known, path, "models"))
+            _lay(common, _option(key, name, value, known, path, "models"))
     return Project(path, _checked(common, common), tuple(
         replace(section, options=_checked(section.options, {**common, **section.options})) for section in sections))
 
@@ -221,7 +221,7 @@ def _section(pattern: str, at: Written, known: Mapping[str, Field[Any]], path: P
                     raise written.mistake(k, f"the group {called!r} is empty")
                 groups.append(Bundle(text.clean(called), k.where, listed))
         else:
-            options.update(_option(key, name, value, known, path, "layers", "groups"))
+            _lay(options, _option(key, name, value, known, path, "layers", "groups"))
     return Section(pattern, options, Overrides(tuple(rules), tuple(groups)))
 
 
@@ -251,12 +251,19 @@ def _color(at: Written) -> str:
     return digits[1:] if len(digits) == 7 else "".join(2 * digit for digit in digits[1:])
 
 
+def _lay(options: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        options[key] = {**options.get(key, {}), **value} if isinstance(value, Mapping) else value
+
+
 def _option(
     key: Written, name: str, at: Written, known: Mapping[str, Field[Any]], path: Path | None, *others: str,
 ) -> dict[str, Any]:
     """One option as ``{field: value}``; the type of the field says what may stand there."""
+    if name in SHORT and known:
+        return {"settings": {SHORT[name]: at}}
     if name not in known:
-        written.refuse(key, "key", name, (*known, *others))
+        written.refuse(key, "key", name, (*known, *(SHORT if known else ()), *others))
     part = known[name]
     kind = str(part.type)
     if kind.startswith("tuple"):
@@ -281,9 +288,9 @@ def _option(
     elif value.endswith((".yaml", ".yml")) and path is not None:
         value = str(path.parent / Path(value).expanduser())       # as seen from the project file
         if not Path(value).is_file():
-            raise written.mistake(at, f"there is no style file {value!r}")
-    elif part.name == "style":
-        written.one_of(at, "style", style_names())
+            raise written.mistake(at, f"there is no {part.name} file {value!r}")
+    elif part.name in ("style", "theme"):
+        written.one_of(at, part.name, style_names() if part.name == "style" else theme_names())
     elif part.name == "theme":
         written.one_of(at, "theme", theme_names())
     return {part.name: value}

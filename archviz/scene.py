@@ -155,10 +155,11 @@ class Scene:
 
     def paint(self, role: str) -> Paint:
         """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is its front under the veil that
-        the role ``top`` paints (its fill, as strong as it is opaque), its right ``side`` under that of ``side``, a
-        ``deep`` band is its front with some of its outline's colour; its ``hidden`` edges are thin and dashed.  Raises
-        `LookupError` for any other role.
+        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
+        right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the roles
+        ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed,
+        a ``grid`` is thin; a ``neuron`` has no hatch, nor has a ``cell`` of a grid, whose edges are thin; a number
+        (``weight 40``) makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -172,23 +173,41 @@ class Scene:
                 return replace(self.paint(base), fill=None, hatch="")
             case "band" if base:
                 return self.paint(base)
-            case "top" | "side" if base:    # one light, from above and in front
-                paint, veil = self.paint(base), self.sheet.get(part, VEILS[part])
+            case "top" | "side" | "deep" if base:   # one light, from above and in front
+                paint, veil = self.paint(base), self.sheet.get(part)
+                if veil is None or veil.fill is None:
+                    return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
                 return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
                                hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
-            case "deep" if base:
-                paint = self.paint(base)
-                return replace(paint, fill=_mixed(paint.fill, paint.stroke, 0.72))
+            case "grid" if base:
+                return replace(self.paint(base), fill=None, hatch="", stroke_width=0.5 * self.paint(base).stroke_width)
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
+            case "neuron" | "cell" if base:     # too small for a hatch; of many cells one would see only the edges
+                paint = self.paint(base)
+                return replace(paint, stroke_width=(0.55 if part == "cell" else 1) * paint.stroke_width, hatch="")
+            case _ if base and part.isdecimal():    # so many percent as strong
+                paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
+                share = min(int(part), 100) / 100
+                return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
+                               stroke_width=share * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
 
-VEILS = {"top": Paint("#ffffff", opacity=0.4), "side": Paint("#000000", opacity=0.18)}
-"""What the light does to the faces of a cuboid, where the sheet does not say."""
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "neuron", "cell")
 """What a role may end in without being in the sheet."""
+INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
+"""How much of its colour lies on a face, of what lies on the front, and the light it gets."""
+
+
+def _inked(fill: str | None, part: str) -> str | None:
+    """A lighter or a fuller shade of the same hue."""
+    if fill is None:
+        return None
+    ink, light = INK[part]
+    faces = (max(0.0, 255 - ink * (255 - int(fill[i:i + 2], 16))) * light for i in (1, 3, 5))
+    return "#" + "".join(f"{round(face):02x}" for face in faces)
 
 
 def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
@@ -254,8 +273,11 @@ def _cuboid(c: Cuboid) -> tuple[Core, ...]:
     faces += [polygon([c.at(1, 0, 0), c.at(1, 0, 1), c.at(1, 1, 1), c.at(1, 1, 0)], f"{last} side")]
     faces += [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 1, 0), c.at(a, 1, 0)], role) for a, b, role in parts]
     if c.hidden:
-        behind, ends = c.at(0, 1, 1), (c.at(0, 1, 0), c.at(0, 0, 1), c.at(1, 1, 1))
-        faces += [Path((("M", behind), ("L", end)), f"{c.role} hidden") for end in ends]
+        behind, above = c.at(0, 1, 1), c.at(0, 0, 1)
+        share = min(-c.back[1] / c.down[1], 1.0) if c.down[1] else 0.0
+        edge = c.at(0, share, 1)        # up to here it is seen through the front, from here through the top
+        lines = ((behind, c.at(0, 1, 0)), (behind, c.at(1, 1, 1)), (behind, edge), (edge, above))
+        faces += [Path((("M", a), ("L", b)), f"{c.role} hidden") for a, b in lines if a != b]
     return tuple(faces)
 
 

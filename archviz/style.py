@@ -15,6 +15,7 @@ trusted as much as their code.  Nothing else in a style or theme can run anythin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -118,8 +119,8 @@ def load_style(name_or_path: str | Path, overrides: Mapping[str, str] | None = N
 def layers(name_or_path: str | Path, overrides: Mapping[str, str] | None = None,
            theme: str | Path | None = None) -> Settings:
     """The same, not yet read: every setting still as it is written in its file."""
-    settings = Settings()
     files = chain("styles", locate("styles", str(name_or_path)))
+    settings = Settings(dict(files))
     for path, content in files:
         settings.add(content, "shipped" if path.parent == shipped("styles") else "own", path.parent)
     if all(path.parent != shipped("styles") or path.stem == "base" for path, _ in files):
@@ -147,7 +148,8 @@ def length(string: str) -> float:
 class Settings:
     """The settings of all layers by name, each still a value that knows where it was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Mapping[Path, Written]) -> None:
+        self.files = files
         self.plain: dict[str, Written] = {}
         self.asked: dict[str, tuple[Written, str]] = {}     # option → where the user or a theme wrote it, and which
         self.tables: dict[str, dict[str, Written]] = {key: {} for key in TABLES}
@@ -199,8 +201,8 @@ class Settings:
         """The sizes and roles of all that archviz brings: read only when a theme names one that this style has not."""
         found: dict[str, set[str]] = {"sizes": set(), "roles": set()}
         for style in ("base", *own_names("styles")):
-            content = content_of(shipped("styles") / f"{style}.yaml", "style")
-            for _, section, table in written.items(content):
+            path = shipped("styles") / f"{style}.yaml"
+            for _, section, table in written.items(self.files.get(path) or content_of(path, "style")):
                 if section in found:
                     found[section].update(name for _, name, _ in written.items(table))
         return found
@@ -280,7 +282,9 @@ class Settings:
         known = self.choices(form)
         for name, (at, whose) in self.asked.items():
             if name not in known and not (whose == "theme" and name in _options_of_forms()):
-                hint = did_you_mean(name, known) if known else f"the form {form} has no options"
+                others = _options_of_forms().get(name)
+                hint = f"only the form {others} has it, not {form}" if others else (
+                    did_you_mean(name, known) if known else f"the form {form} has no options")
                 raise written.mistake(at, f"unknown option {name!r}", hint)
         found = {}
         for name, option in known.items():
@@ -313,8 +317,13 @@ def _derived(role: str, known: Iterable[str], itself: bool = False) -> bool:
     return (itself and role in known) or (part in PARTS and base in known)
 
 
-def _options_of_forms() -> set[str]:
-    return {option for form in names("forms") for option in getattr(find("forms", form), "OPTIONS", {})}
+def _options_of_forms() -> dict[str, str]:
+    """Option → a form that has it, as far as the forms of other packages can be loaded."""
+    found: dict[str, str] = {}
+    for form in names("forms"):
+        with suppress(ArchvizError):
+            found.update(dict.fromkeys(getattr(find("forms", form), "OPTIONS", {}), form))
+    return found
 
 
 def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path as Path_
 from types import MappingProxyType
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from PIL import Image as Picture
 
 from archviz.backends import pdf, png, svg
 from archviz.errors import ArchvizError
-from archviz.scene import Box, Circle, Group, Image, Link, Mark, Paint, Path, Scene, Text, lowered
+from archviz.scene import HATCHES, Box, Circle, Group, Image, Link, Mark, Paint, Path, Scene, Text, lowered
 from archviz.style import load_style
 from archviz.text import clean
 from tests.test_scene import marks
@@ -174,6 +175,53 @@ def test_links_lead_to_places_only(href: str, kept: bool) -> None:
 def test_a_role_without_paint_is_named(backend: object) -> None:
     with pytest.raises(ArchvizError, match="no role 'cube'"):
         backend.render(figure(Box(1, 1, 2, 2, "cube side")))  # type: ignore[attr-defined]
+
+
+HATCHED = replace(figure(
+    Box(10, 10, 60, 40, "conv"), Box(40, 30, 60, 40, "conv"), Circle(120, 20, 15, "add"), Box(110, 40, 30, 30, "same")),
+    sheet={**SHEET, "conv": Paint("#dddddd", "#553300", hatch="north east lines", hatch_color="#0000ff"),
+           "same": Paint("#eeeeee", "#000000", hatch="north east lines", hatch_color="#0000ff"),
+           "add": Paint(None, "#ff0000", hatch="dots")})
+
+
+def test_a_hatch_is_one_pattern_for_each_colour_and_lies_between_fill_and_outline() -> None:
+    root = ElementTree.fromstring(svg.render(HATCHED))
+    patterns = root.findall(f"{NS}defs/{NS}pattern")
+    assert patterns[0][0].get("stroke") == "#0000ff" and patterns[1][0].get("fill") == "#ff0000"
+    names = [pattern.get("id") or "" for pattern in patterns]
+    assert len(set(names)) == 2 and not any(character.isdigit() for name in names for character in name)
+    group = next(e for e in root.iter(f"{NS}g") if e.get("class") == "conv")
+    assert group.get("fill") == f"url(#{names[0]})" and group.get("stroke") == "#553300"
+    # each box whole before the next, which may cover it
+    assert [(e.get("fill"), e.get("stroke")) for e in group] == [("#dddddd", "none"), (None, None)] * 2
+    assert group[0].get("d") == group[1].get("d") != group[2].get("d")
+    assert b"<defs" not in svg.render(FIGURE)
+    other = replace(HATCHED, uid="other")
+    assert not {p.get("id") for p in ElementTree.fromstring(svg.render(other)).findall(f"{NS}defs/{NS}pattern")} & {
+        *names}
+
+
+@pytest.mark.parametrize("hatch", HATCHES[1:])
+def test_a_hatch_is_drawn_in_png_and_pdf(hatch: str, tmp_path: Path_) -> None:
+    """Lines in their colour on the fill, thin, all over the box, and a different picture for each hatch."""
+    plain = Paint("#ffffff", None)
+    scene = Scene((Box(0, 0, 60, 60, "conv"),), {"conv": replace(plain, hatch=hatch, hatch_color="#ff0000")}, 60, 60)
+    (tmp_path / "a.pdf").write_bytes(pdf.render(scene))
+    subprocess.run(["pdftoppm", "-r", "300", "-png", tmp_path / "a.pdf", tmp_path / "a"], check=True)
+    drawn = {"png": np.asarray(Picture.open(io.BytesIO(png.render(scene, dpi=300))).convert("RGB"), int),
+             "pdf": np.asarray(Picture.open(tmp_path / "a-1.png").convert("RGB"), int)}
+    for suffix, pixels in drawn.items():
+        assert (pixels[..., 0] > 245).all(), suffix
+        covered = 1 - pixels[..., 1] / 255
+        assert 0.03 < covered.mean() < 0.4, suffix
+        quarters = [part.mean() for half in np.array_split(covered, 2) for part in np.array_split(half, 2, axis=1)]
+        assert max(quarters) - min(quarters) < 0.02, suffix
+        steep = {"horizontal lines": (0, 1), "vertical lines": (1, 0), "north east lines": (-1, 1),
+                 "north west lines": (1, 1)}
+        if hatch in steep:      # a line goes on where it goes, and not across
+            along, across = (np.abs(covered - np.roll(covered, 4 * np.array(step), (0, 1))).mean()
+                             for step in (steep[hatch], (steep[hatch][1], -steep[hatch][0])))
+            assert along < 0.5 * across, suffix
 
 
 def test_another_process_writes_the_same_bytes() -> None:

@@ -308,8 +308,8 @@ def test_verbose_says_how_the_model_was_traced(run: Run) -> None:
 
 def test_help_list_and_version(run: Run) -> None:
     told = run("--help").stdout
-    for option in ("style output input arg depth collapse expand direction width max-height min-font dpi set title "
-                   "emit caption list verbose quiet debug version").split():
+    for option in ("style theme output input arg depth collapse expand direction width max-height min-font dpi set "
+                   "title emit caption list verbose quiet debug version").split():
         assert f"--{option} " in told
     assert "examples:" in told
     listed = dict(line.split(":", 1) for line in run("--list").stdout.splitlines())

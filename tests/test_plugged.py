@@ -62,7 +62,8 @@ def plugin(tmp_path: Path) -> dict[str, str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: candy\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[archviz.styles]\nhoneycomb = candy.looks\nlost = candy.looks\ngone = candy.nothing\n\n"
-        "[archviz.themes]\nsweet = candy.looks\n\n[archviz.forms]\nhexagons = candy.hexagons\n")
+        "[archviz.themes]\nsweet = candy.looks\n\n[archviz.forms]\nhexagons = candy.hexagons\n"
+        "torn = candy.torn\nnumber = candy.hexagons:OPTIONS\n")
     (site / "candy" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
     (site / "candy" / "hexagons.py").write_text(HEXAGONS)
@@ -81,6 +82,16 @@ def test_a_theme_is_one_file_in_a_folder(run: Run, saved: Path, tmp_path: Path) 
     assert "#012345" in figure and "#14171c" in figure
     assert "#14171c" not in drawn(run, tmp_path)
     assert "#abcdef" in drawn(run, tmp_path, "--theme", "own/night.yaml", "--set", "roles.conv.fill=#abcdef")
+
+
+def test_a_project_has_a_theme(run: Run, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "archviz.yaml").write_text("theme: dark\n")
+    assert "#14171c" in drawn(run, tmp_path) and "#14171c" not in drawn(run, tmp_path, "--theme", "paper")
+    (tmp_path / "archviz.yaml").write_text("\ntheme: drak\n")
+    refused(run("graph.json"), "archviz.yaml:2", "did you mean dark?")
+    (tmp_path / "night.yaml").write_text('extends: dark\nroles: {conv: {fill: "#012345"}}\n')
+    (tmp_path / "archviz.yaml").write_text("theme: night.yaml\n")
+    assert "#012345" in drawn(run, tmp_path)
 
 
 def test_a_form_is_one_file_beside_the_style_that_names_it(run: Run, saved: Path, tmp_path: Path) -> None:
@@ -206,6 +217,14 @@ def test_a_form_that_is_none(mistake: str, run: Run, saved: Path, tmp_path: Path
         (tmp_path / "hexagons.py").write_text(content)
     (tmp_path / "mine.yaml").write_text("extends: block\nform: ./hexagons.py\n")
     refused(run("graph.json", "--style", "mine.yaml"), "mine.yaml:2", says)
+
+
+def test_a_form_of_a_package_that_is_none(run: Run, saved: Path, tmp_path: Path, plugin: dict[str, str]) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: block\nform: torn\n")
+    refused(run("graph.json", "--style", "mine.yaml", env=plugin), "mine.yaml:2", "candy.torn cannot be loaded")
+    refused(run("graph.json", "--set", "form=number", env=plugin), "candy.hexagons:OPTIONS", "not a module")
+    # who does not ask for it has nothing to do with it
+    refused(run("graph.json", "--set", "options.egdes=all", env=plugin), "unknown option 'egdes'")
 
 
 def test_a_theme_runs_nothing(run: Run, saved: Path, tmp_path: Path) -> None:

@@ -115,11 +115,11 @@ def test_a_role_is_painted_as_the_sheet_says_or_as_what_it_belongs_to() -> None:
     assert scene.paint("conv band") == edge
     assert scene.paint("conv band head").fill == "#123456"
     assert scene.paint("conv top") == conv
-    assert scene.paint("conv side").fill == "#d1d1d1"
+    assert scene.paint("conv side").fill == "#f2f2f2"
     veiled = replace(scene, sheet={**scene.sheet, "side": Paint("#ff0000", opacity=0.5)})
     assert veiled.paint("conv side").fill == "#ff8080" and veiled.paint("conv top") == conv
     hatched = replace(scene, sheet={"conv": replace(conv, hatch="dots", hatch_color="#000000")})
-    assert hatched.paint("conv top").hatch == "dots" and hatched.paint("conv top").hatch_color == "#666666"
+    assert hatched.paint("conv top").hatch == "dots" and hatched.paint("conv top").hatch_color == "#737373"
     assert not any(hatched.paint(f"conv {part}").hatch for part in ("head", "rim", "hidden"))
     assert scene.paint("conv hidden").fill is None and scene.paint("conv hidden").dash
     for role in ("edgy", "head", "edgy head", "side", "edgy top", ""):

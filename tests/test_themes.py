@@ -5,14 +5,21 @@ from collections.abc import Callable
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from archviz import pipeline
 from archviz.errors import ArchvizError
+from archviz.project import written_overrides
 from archviz.scene import Paint, Scene
 from archviz.show import resolved
 from archviz.style import Kind, Style, layers, load_style, style_names, theme_names
+from tests.conftest import ROOT
 from tests.eyes import contrast, distance, lab
+from tests.lint import LINTER, lint
+from tests.test_zoo import graph
+from tests.zoo import CASES
 
 BOTH = [(style, theme) for style in style_names() for theme in ("", *theme_names())]
 both = pytest.mark.parametrize(("style", "theme"), BOTH)
@@ -20,6 +27,7 @@ both = pytest.mark.parametrize(("style", "theme"), BOTH)
 COLOUR = 7.0        # three times what is just noticed where two colours touch (2.3): boxes stand apart
 GREY = 3.0          # in L*, of 100
 LABELS = 4.5        # WCAG AA
+VEILS = ("top", "side", "deep")     # roles that are no marks
 LINES = 3.0         # WCAG 1.4.11: what is no text
 
 
@@ -59,10 +67,11 @@ def test_the_measures_of_colour() -> None:
 @both
 @pytest.mark.parametrize("vision", ["all", "deuteranopia", "protanopia"])
 def test_kinds_differ_for_every_eye(style: str, theme: str, vision: str) -> None:
-    """Two kinds differ in shape, in hatch, or in colour, whoever looks."""
+    """Two kinds differ in shape, in hatch, or in colour, whoever looks.  Up and down are one shape as a cuboid."""
     made_ = made(style, theme)
     for (a, (look_a, paint_a)), (b, (look_b, paint_b)) in combinations(shown(made_).items(), 2):
-        if look_a.shape == look_b.shape and paint_a.hatch == paint_b.hatch:
+        solids = style == "cube" and {look_a.shape, look_b.shape} == {"box", "trapezoid up"}
+        if (look_a.shape == look_b.shape or solids) and paint_a.hatch == paint_b.hatch:
             apart = distance(paint_a.fill or page(made_), paint_b.fill or page(made_), vision)
             assert apart >= COLOUR, (a, b, apart)
 
@@ -92,20 +101,20 @@ def test_labels_stand_out_from_everything_they_lie_on(style: str, theme: str) ->
     """Every word on the page and in frames, the words of boxes on the fill and the hatch of every kind."""
     made_ = made(style, theme)
     words = {role: paint for role, paint in made_.roles.items()
-             if not paint.fill and not paint.stroke and role != "image"}
+             if not paint.fill and not paint.stroke and role not in ("image", *VEILS)}
     assert {"label", "sublabel", "shape", "legend", "title", "totals"} <= set(words)
     ground = [page(made_), *(made_.roles[frame].fill or page(made_) for frame in ("frame", "frame inner"))]
     for role, paint in words.items():
         for under in ground:
             assert contrast(paint.color, under) >= LABELS, (role, under)
-    for kind in made_.kinds.values():
-        paint = made_.roles[kind.role]
+    for under_it in {kind.role for kind in made_.kinds.values()} | {r for r in made_.roles if r.endswith(" band")}:
+        paint = made_.roles[under_it]
         lies_on = [paint.fill or page(made_)]
         if paint.hatch:
             lies_on.append(paint.hatch_color or paint.stroke or "#000000")
         for role in ("label", "sublabel", "label module"):
             for under in lies_on:
-                assert contrast(made_.roles[role].color, under) >= LABELS, (kind, role, under)
+                assert contrast(made_.roles[role].color, under) >= LABELS, (under_it, role, under)
     assert contrast(made_.roles["glyph text"].color, made_.roles["cat"].fill or page(made_)) >= LABELS
 
 
@@ -141,6 +150,48 @@ def test_mono_is_without_colour() -> None:
 @both
 def test_sizes_of_type_are_kept(style: str, theme: str) -> None:
     assert min(paint.size for paint in made(style, theme).roles.values()) >= made(style, theme).page.min_font
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+DRAWN = (("unet", "block"), ("inception", "block"), ("unet", "cube"), ("lstm", "node-link"), ("smallcnn", "node-link"))
+OPENED = {"options.cell": "open", "options.unroll": "3"}
+FIGURES = [(*drawn, theme, width) for drawn in DRAWN for theme in theme_names() for width in ("page", "column")]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    if not LINTER.exists():
+        pytest.skip("the linter is not beside this checkout")
+    folder = tmp_path_factory.mktemp("themes")
+    for model, style, theme, width in FIGURES:
+        options = pipeline.Options(style, OPENED if model == "lstm" else {}, theme=theme, width=width)
+        traced = graph(model) if model in CASES else pipeline.read(str(ROOT / "gallery" / f"{model}.py"))
+        pipeline.compile(traced, options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
+    return lint(sorted(folder.iterdir()))
+
+
+@pytest.mark.parametrize("key", FIGURES, ids="-".join)
+def test_the_linter_finds_nothing(key: tuple[str, ...], measured: dict[str, dict[str, Any]]) -> None:
+    row = measured["-".join(key) + ".svg"]
+    assert row["texts"] > 3 and row["shapes"] > 1 and not row["bad"], row["bad"]
+
+
+def test_a_theme_changes_how_a_figure_looks_and_not_what_it_shows() -> None:
+    plain, *themed = (pipeline.compile(graph("unet"), pipeline.Options(theme=theme))
+                      for theme in (None, *theme_names()))
+    for figure in themed:
+        assert figure.layout == plain.layout and figure.drawn == plain.drawn and figure.caption == plain.caption
+    assert len({figure.svg for figure in themed}) == len(themed)
+
+
+def test_a_colour_of_the_project_can_be_read_on_a_theme_it_was_not_chosen_for() -> None:
+    bright = written_overrides({"layers": {"stem": {"color": "#ffcc66"}}})
+    own = pipeline.Options(overrides=bright).resolved().roles["color ffcc66"]
+    dark = pipeline.Options(overrides=bright, theme="dark").resolved().roles
+    assert own.fill == "#ffcc66" and dark["color ffcc66"].fill
+    assert contrast(dark["label"].color, dark["color ffcc66"].fill) >= LABELS
+    assert pipeline.Options(overrides=bright, theme="pastel").resolved().roles["color ffcc66"] == own
 
 
 # ------------------------------------------------------------------------------------------------ laying one on top
@@ -212,9 +263,9 @@ def test_a_mistake_in_a_theme_is_answered_with_its_line(
 
 @both
 def test_a_style_that_is_shown_is_the_style(style: str, theme: str, write: Callable[..., str]) -> None:
-    shown = resolved(layers(style, {"sizes.corner": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None))
+    shown = resolved(layers(style, {"sizes.margin": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None))
     again = load_style(write(shown, f"{style}.yaml"))
-    assert again == load_style(style, {"sizes.corner": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None)
+    assert again == load_style(style, {"sizes.margin": "1mm", "roles.conv.dash": "[3, 1]"}, theme or None)
     assert resolved(layers(write(shown))) == shown
 
 

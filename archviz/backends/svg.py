@@ -41,8 +41,9 @@ TILES = {       # hatch → its lines in one tile; what leaves it at a corner co
     "horizontal lines": "M0 1.5L3 1.5",
     "vertical lines": "M1.5 0L1.5 3",
     "crosshatch": "M-1 1L1 -1M0 3L3 0M2 4L4 2M-1 2L1 4M0 0L3 3M2 -1L4 1",
-    "dots": "M1.5 1.5L1.5 1.5",
+    "dots": "M1 1.5A.5 .5 0 0 1 2 1.5A.5 .5 0 0 1 1 1.5Z",
 }
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 def render(scene: Scene) -> bytes:
@@ -140,11 +141,12 @@ class _Writer:
     def pattern(self, paint: Paint) -> str:
         """The id of the pattern for a hatch in its colour."""
         lines = paint.hatch_color or paint.stroke or "#000000"
-        name = f"{self.scene.uid}-{_class(paint.hatch)}-{lines.removeprefix('#')}"
+        # Without digits, which some readers of url(#…) take for a colour.
+        name = f"{self.scene.uid}-{_class(paint.hatch)}-{lines.removeprefix('#')}".translate(LETTERS)
         if name not in self.patterns:
-            width = 3 * HATCH_WIDTH if paint.hatch == "dots" else HATCH_WIDTH
             tile = SvgPath(d=TILES[paint.hatch], debug=False)
-            _set(tile, stroke=lines, fill="none", **{"stroke-width": _number(width), "stroke-linecap": "round"})
+            _set(tile, **({"fill": lines} if paint.hatch == "dots" else
+                          {"fill": "none", "stroke": lines, "stroke-width": _number(HATCH_WIDTH)}))
             pattern = self.patterns[name] = Pattern(debug=False)
             _set(pattern, id=name, patternUnits="userSpaceOnUse", width=_number(TILE), height=_number(TILE))
             pattern.add(tile)

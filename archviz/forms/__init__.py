@@ -7,8 +7,10 @@ Contract: a file ``archviz/forms/<name>.py`` holds
 
 and may hold
 
+    WEIGHTS: int                                        the largest linear layer whose values it wants in the graph
     OPTIONS: Mapping[str, Option]                       what a style may choose for it
     variants(style) -> tuple[Style, ...]                the style with its drawings in several sizes, the largest first
+    ALIKE = True                                        when one of many like modules is not opened to stand for all
 
 A form knows shapes and never colours: marks carry roles, and the style's sheet paints them.
 May import ir, style, text, scene, labels, naming and the types of layouts.

@@ -23,10 +23,12 @@ def symbol(x: float, y: float, letter: str, style: Style, *, sub: str = "", sup:
         x -= width(letter, style, sub=sub, sup=sup) * (0.5 if anchor == "middle" else 1.0)
     after = x + _letter(letter, style)
     marks = [Text(x, y, letter, LETTER)]
+    below = y + (0.3 if sup else 0.24) * size
     if sub:
-        marks.append(Text(after, y + 0.24 * size, sub, INDEX))
-    if sup:
-        marks.append(Text(after, y - 0.42 * size, sup, INDEX))
+        marks.append(Text(after, below, sub, INDEX))
+    if sup:     # clear of what is below it
+        above = below - max(0.66 * size, 1.06 * style.roles[INDEX].size) if sub else y - 0.42 * size
+        marks.append(Text(after, above, sup, INDEX))
     return tuple(marks)
 
 
@@ -39,4 +41,4 @@ def width(letter: str, style: Style, *, sub: str = "", sup: str = "") -> float:
 
 def _letter(letter: str, style: Style) -> float:
     paint = style.roles[LETTER]
-    return text.width(letter, paint.size, paint.weight, paint.italic) + 0.06 * paint.size
+    return text.width(letter, paint.size, paint.weight, paint.italic) + 0.1 * paint.size

@@ -156,7 +156,7 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
         place = Place(place.x, place.y, place.width, place.height - 2 * s["stack"])
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
     if look.glyph:
-        return Group(_glyph(node.kind, place, role, style), role, node.id, title=tip)
+        return Group(glyph(node.kind, place, role, style), role, node.id, title=tip)
     banded = s["band"] * len(look.bands)
     slanted = look.kind.shape.startswith("trapezoid") and bool(look.bands)
     # the stripes of a slanted box are its plinth; those of any other lie inside its outline
@@ -243,7 +243,7 @@ def _band(p: Place, y: float, height: float, role: str, last: bool, corner: floa
     )
 
 
-def _glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
+def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
     """⊕, ⊗ and the concatenation sign, drawn as shapes: the font has none of them."""
     r = p.width / 2
     x, y = p.x + r, p.y + p.height / 2
@@ -284,8 +284,8 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
             continue
         if look.glyph or any(seen[n.id].glyph for n in of_kind):
             side = s["glyph"]
-            glyph = Place((swatch.width - side) / 2, (swatch.height - side) / 2, side, side)
-            entries.setdefault(look.kind.name, _glyph(kind, glyph, look.kind.role, style))
+            spot = Place((swatch.width - side) / 2, (swatch.height - side) / 2, side, side)
+            entries.setdefault(look.kind.name, glyph(kind, spot, look.kind.role, style))
         else:
             plain = Look(look.kind, ())
             entries.setdefault(look.kind.name, (_outline(plain, swatch, "right", look.kind.role, s),))

@@ -1,7 +1,8 @@
 """Layouts: a graph and the sizes of its boxes → where everything goes.
 
 Contract: a file ``archviz/layouts/<name>.py`` holds ``<name>(graph, sizes, frames, spacing, direction, limit) ->
-Layout``. Lengths are printed points, y grows downwards.  May import ir and style.
+Layout``. Lengths are printed points, y grows downwards.  Where it holds ``WRAPS = False``, its layouts do not depend on
+the limit.  May import ir and style.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 _LAYER = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "in_features",
@@ -34,6 +35,18 @@ def json_value(value: Any) -> Any:
         items = [json_value(item) for item in value]
         return None if any(item is None for item in items) else items
     return None
+
+
+def values(weight: torch.Tensor) -> list[Any] | None:
+    """The numbers of a small tensor as nested lists, to five digits; None where it has none, or they are not finite."""
+    if weight.is_meta or not weight.is_floating_point() or not bool(weight.isfinite().all()):
+        return None
+
+    def rounded(value: Any) -> Any:
+        return [rounded(item) for item in value] if isinstance(value, list) else float(f"{value:.5g}")
+
+    found: list[Any] = rounded(weight.detach().double().tolist())
+    return found
 
 
 def _named(module: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:

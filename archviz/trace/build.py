@@ -18,8 +18,9 @@ from archviz.trace.tape import Call, Ref, Tape
 BOOKKEEPING = frozenset({"view", "cast", "index", "size", "mask", "constant", "identity", "dropout"})
 
 
-def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Graph:
-    """The graph of what is on `tape`; `facts` go to its `attrs`."""
+def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
+          values: Mapping[str, nn.Parameter] | None = None) -> Graph:
+    """The graph of what is on `tape`; `facts` go to its `attrs`, `values` (weights by name) to its linear layers."""
     carries = _carries(tape)
     kind = [_kind(call, carries) for call in tape.calls]
     kept = _alive(tape, kind)
@@ -35,7 +36,8 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None) -> Grap
         call = calls[-1]
         params, shared = _parameters(calls, tape, counted)
         node_id, op, sort = call.group or (call.id, call.op, kind[numbers[-1]])
-        node = Node(node_id, call.scope, op, sort, _attrs(calls, tape), _out(calls, numbers, tape, read), params,
+        held = _values(calls, tape, values) if values and sort == "linear" else {}
+        node = Node(node_id, call.scope, op, sort, _attrs(calls, tape) | held, _out(calls, numbers, tape, read), params,
                     sum(c.flops for c in calls), index=len(nodes), shared=shared)
         nodes.append(node)
         for slot, ref in enumerate(_operands(calls, tape)):
@@ -182,6 +184,19 @@ def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
     if call.error:
         found["error"] = call.error
     return found
+
+
+def _values(calls: list[Call], tape: Tape, known: Mapping[str, nn.Parameter]) -> dict[str, Any]:
+    """The weights of a linear layer, outputs × inputs, and its biases; nothing where they have no values."""
+    call = calls[-1]
+    names = [*call.weights, *(name for ref in call.operands() for name in tape.calls[ref.call].weights
+                              if tape.calls[ref.call].how == "parameter")]
+    found = {}
+    for name in names:
+        weight = known.get(name)
+        if weight is not None and 1 <= weight.dim() <= 2 and (values := attrs.values(weight)) is not None:
+            found["weight" if weight.dim() == 2 else "bias"] = values
+    return {"weights": found} if "weight" in found else {}
 
 
 def _parameters(calls: list[Call], tape: Tape, counted: dict[str, NodeId]) -> tuple[int, NodeId | None]:

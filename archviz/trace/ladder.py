@@ -22,7 +22,7 @@ from archviz.ir import Graph, NodeId
 from archviz.trace import build, program
 from archviz.trace.borrow import borrowed
 from archviz.trace.ghost import Ghost
-from archviz.trace.model import walk
+from archviz.trace.model import parameters, walk
 from archviz.trace.record import record
 from archviz.trace.symbolic import symbolic
 from archviz.trace.tape import Tape
@@ -84,16 +84,17 @@ Model = nn.Module | Callable[[], nn.Module]
 Given = Inputs | Sequence[Inputs] | Callable[[nn.Module], Inputs | Sequence[Inputs]]
 
 
-def trace(model: Model, inputs: Given, name: str = "") -> Trace:
+def trace(model: Model, inputs: Given, name: str = "", weights: int = 0) -> Trace:
     """Run `model` once without compute where that is possible, and return what it did.
 
     `model` is an instance, which is given back as it was, or a function that builds one, which is then built without
     memory for its weights.  `inputs` are what to call it with, or a function from the model to that; several are
-    guesses that are tried in turn.  Raises `NothingRan` when no guess runs.  A model that raises in the middle, with
-    inputs that are not guesses, gives the part that ran, and ``report.failed``.
+    guesses that are tried in turn.  Linear layers of an instance with at most `weights` values hold these in
+    ``attrs["weights"]``.  Raises `NothingRan` when no guess runs.  A model that raises in the middle, with inputs that
+    are not guesses, gives the part that ran, and ``report.failed``.
     """
     start = time.perf_counter()
-    climb = _Climb(model, inputs, name, start)
+    climb = _Climb(model, inputs, name, start, weights)
     with quiet():
         return climb.run()
 
@@ -101,8 +102,8 @@ def trace(model: Model, inputs: Given, name: str = "") -> Trace:
 class _Climb:
     """One walk up the ladder."""
 
-    def __init__(self, model: Model, inputs: Given, name: str, start: float) -> None:
-        self.model, self.inputs, self.name, self.start = model, inputs, name, start
+    def __init__(self, model: Model, inputs: Given, name: str, start: float, weights: int) -> None:
+        self.model, self.inputs, self.name, self.start, self.weights = model, inputs, name, start, weights
         self.notes: list[str] = []
         self.guessed = False
 
@@ -191,7 +192,11 @@ class _Climb:
         facts: dict[str, Any] = {"report": {"rung": rung, "notes": notes, "invented": report.invented}}
         if failed:
             facts["report"]["failed"] = list(failed)
-        return Trace(build.graph(tape, self.name or type(module).__name__, facts), report, tape, module)
+        # what a constructor leaves in the weights of a model that was built here is chance
+        held = parameters(module) if self.weights and isinstance(self.model, nn.Module) else {}
+        found = build.graph(tape, self.name or type(module).__name__, facts,
+                            {key: p for key, p in held.items() if not is_lazy(p) and p.numel() <= self.weights})
+        return Trace(found, report, tape, module)
 
     def _symbolic(self, module: nn.Module) -> Trace:
         name = self.name or type(module).__name__

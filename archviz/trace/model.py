@@ -33,6 +33,12 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         stack.extend(reversed(inner))
 
 
+def parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Its parameters by qualified name; one that is shared has several."""
+    return {f"{path}.{name}" if path else name: parameter for path, module in walk(model)
+            for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False)}
+
+
 _OWN = frozenset(vars(nn.Module()))
 """What every module keeps for itself: its registered children, hooks …"""
 

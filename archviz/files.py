@@ -1,0 +1,81 @@
+"""Figures → files: which can be written, and writing them whole or not at all.
+
+In: paths, and a figure that renders itself.  Out: files.  Imports errors and find.
+"""
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean, names
+
+GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
+
+
+class Rendered(Protocol):
+    """Anything that gives the bytes of a file with this suffix."""
+
+    def render(self, suffix: str, **options: Any) -> bytes: ...
+
+
+def check_output(path: Path) -> None:
+    """Raise `ArchvizError` for a file that could not be written, before any work is done for it."""
+    suffix = path.suffix.removeprefix(".")
+    if not suffix:
+        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(suffixes())}")
+    if suffix not in suffixes():
+        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, suffixes()))
+    if path.is_dir():
+        raise ArchvizError(f"cannot write {path}: it is a folder")
+    folder = path.parent
+    if not folder.is_dir():
+        raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
+
+
+def suffixes() -> tuple[str, ...]:
+    """What `Figure.save` can write."""
+    return tuple(sorted({*names("backends"), GRAPH}))
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file at `path` was written by archviz (or holds nothing), so that it may be replaced unasked."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(65536)
+    except OSError:
+        return False
+    return not head or b"archviz" in head
+
+
+def save(figure: Rendered, paths: Sequence[str | Path], **options: Any) -> None:
+    """Write `figure` to all of `paths`: everything is drawn before the first file is touched."""
+    targets = [Path(path) for path in paths]
+    for path in targets:
+        check_output(path)
+    written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
+    for path, content in written.items():
+        try:
+            _write(path, content)
+        except OSError as error:
+            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace the file at once: whoever reads it sees the old bytes or the new ones."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):     # a pipe or a device is written to, not replaced
+        path.write_bytes(content)
+        return
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(fresh, "xb") as file:
+            file.write(content)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)

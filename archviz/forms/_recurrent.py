@@ -1,0 +1,124 @@
+"""Recurrent layers: folded into a cell with its loop, unrolled over time, or opened to show the inside of a cell.
+
+In: a node of kind ``recurrent``, its graph, a style.  Out: its `Picture`, and entries of the legend.  May import ir,
+style, scene, labels.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from archviz.forms import Option
+from archviz.forms._cells import gru, lstm, rnn
+from archviz.forms._inside import sign
+from archviz.forms._picture import Picture
+from archviz.forms._steps import Column, Layer, steps
+from archviz.ir import Graph, Node
+from archviz.labels import looks
+from archviz.scene import Box, Link, Mark
+from archviz.style import Style
+
+MOST_STEPS = 99
+
+
+def _unroll(word: str) -> int:
+    if not word.isdigit() or int(word) > MOST_STEPS:
+        raise ValueError(f"is a number of time steps from 0 (folded) to {MOST_STEPS}")
+    return int(word)
+
+
+def _cells(word: str) -> tuple[str, ...]:
+    return () if word == "closed" else ("*",) if word == "open" else tuple(word.replace(",", " ").split())
+
+
+OPTIONS: Mapping[str, Option] = {
+    "unroll": Option(_unroll, "0", "draw recurrent layers over this many steps of time; 0: folded, with a loop"),
+    "cell": Option(_cells, "closed", "open: show recurrent cells from inside; or globs: only those of these layers"),
+}
+
+
+def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
+    """The picture of a recurrent node, as the options say; None for what is none of RNN, LSTM and GRU."""
+    found = layer(node, graph)
+    if found is None:
+        return None
+    shown = columns(found, style.options["unroll"], is_open(node, style))
+    return steps(found, shown, looks(graph, style)[node.id].lines, style)
+
+
+def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
+    """The options of `style` with fewer and fewer steps of time, down to the folded cell."""
+    for count in range(style.options["unroll"], -1, -1):
+        yield {**style.options, "unroll": count}
+
+
+def is_open(node: Node, style: Style) -> bool:
+    """Is `node` among those whose cells are shown from inside?"""
+    return any(fnmatchcase(name, pattern) for name in (node.id, node.op) for pattern in style.options["cell"])
+
+
+def layer(node: Node, graph: Graph) -> Layer | None:
+    """What a picture needs to know of `node`; None for what is none of RNN, LSTM and GRU."""
+    op, attrs = node.op.lower(), node.attrs
+    bias = bool(attrs.get("bias", True))
+    if "lstm" in op:
+        name, wiring = "LSTM", lstm(bias, bool(attrs.get("proj_size")))
+    elif "gru" in op:
+        name, wiring = "GRU", gru(bias)
+    elif "rnn" in op:
+        name, wiring = "RNN", rnn("ReLU" if "relu" in op + str(attrs.get("nonlinearity", "")) else "tanh", bias)
+    else:
+        return None
+    single = op.endswith("cell")
+    out = node.out[0].shape if node.out else ()
+    length = None
+    if not single and "batch_first" in attrs and len(out) in (2, 3):
+        length = out[1] if attrs["batch_first"] and len(out) == 3 else out[0]
+    both = bool(attrs.get("bidirectional"))
+    carried = [edge.tensor for edge in graph.outgoing.get(node.id, ()) if edge.tensor]
+    last = not single and not both and bool(carried) and all(len(tensor.shape) < len(out) for tensor in carried)
+    return Layer(name, wiring, max(int(attrs.get("num_layers", 1)), 1), both, length, single, last)
+
+
+def columns(layer: Layer, unroll: int, opened: bool) -> tuple[Column, ...]:
+    """The time steps that are drawn: those asked for, then dots and the last one where there are more."""
+    if not unroll or layer.single:
+        return (Column("t", opened),)
+    shown = min(unroll, layer.length or unroll)
+    first = tuple(Column(str(i + 1), opened and i == (shown - 1) // 2) for i in range(shown))
+    if layer.length == shown:
+        return first
+    return (*first, Column("T")) if layer.length == shown + 1 else (*first, Column("", dots=True), Column("T"))
+
+
+# ------------------------------------------------------------------------------------------------ legend
+
+def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
+    found = [(one, is_open(node, style)) for node in graph.nodes
+             if node.kind == "recurrent" and (one := layer(node, graph))]
+    if not found:
+        return []
+    s, words = style.sizes, style.captions
+    width, height = s["swatch"], s["swatch_height"]
+    middle = (width / 2, height / 2)
+    entries: dict[str, tuple[Mark, ...]] = {}
+
+    def add(name: str, *swatch: Mark) -> None:
+        entries.setdefault(name, swatch)
+
+    ops = {glyph.op for one, opened in found if opened for glyph in one.wiring.glyphs}
+    if ops:
+        add(words["gate"], Box(0.0, 0.0, width, height, "gate", s["corner"]))
+        if "linear" in ops:
+            add(words["cell linear"], Box(0.0, 0.0, width, height, "linear", s["corner"]))
+        if "act" in ops:
+            add(words["cell act"], Box(0.0, 0.0, width, height, "act", height / 2))
+        for op in ("mul", "add"):
+            if op in ops:
+                add(style.kinds[op].name, *sign(op, *middle, style))
+    if any(one.both for one, _ in found):
+        add(style.kinds["cat"].name, *sign("cat", *middle, style))
+    add(words["state"], Link(((0.0, height / 2), (width, height / 2)), "state", head=s["cell_arrow"]))
+    return list(entries.items())

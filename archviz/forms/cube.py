@@ -1,0 +1,279 @@
+"""The cube form: a cuboid per feature map, as the VGG figure has them, on one axis in one projection.
+
+In: a graph, its layout, a style.  Out: sizes for the layout, and marks.  May import ir, style, text, naming, labels,
+scene, the types of layouts and the other files of this folder.
+
+Convolutions of one resolution abut; an activation is a darker band, a normalisation a thin line, pooling a slab on the
+face; a vector is a rod.  Sizes stand where they change: channels below, height and width along the edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from archviz import text
+from archviz.forms import Option
+from archviz.forms._painter import Solid, painters_order
+from archviz.forms._plan import Label, Plan, plan
+from archviz.forms._volumes import law, projection
+from archviz.ir import KINDS, Graph, Node, NodeId, skips
+from archviz.layouts import Frame, Layout, Place, Route, Size
+from archviz.scene import Cuboid, Group, Link, Mark, Path, Point, Text, polygon
+from archviz.style import Style
+
+SMALL = 20.0  # points: on a lower volume, dashed lines at the back are only noise
+ALIKE = True  # modules of one class are all open or all closed
+STEPS = 22  # sizes in which a figure is tried
+STEP = 0.92  # each so much smaller than the one before
+CLOSE = 0.6  # of the usual gaps, where nothing else fits
+SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
+
+
+def _kernels(written: str) -> str:
+    if written not in ("auto", "none"):
+        raise ValueError("must be auto or none")
+    return written
+
+
+OPTIONS: Mapping[str, Option] = {
+    "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
+    "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
+    "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
+    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage) or none"),
+}
+
+
+def variants(style: Style) -> tuple[Style, ...]:
+    """The style with its volumes ever smaller; text keeps its size.  Each with the names in one row, then in two; last,
+    close together, without kernels' sizes and without names that are wider than their volumes.
+    """
+    s = style.sizes
+    scaled = [{key: value * STEP**i if key in SCALED else value for key, value in s.items()} for i in range(STEPS)]
+    tried = [sizes | {"rows": rows} for sizes in scaled for rows in (1.0, 2.0)]
+    tried.append(scaled[-1] | {"rows": 0.0, "along": s["along"] * CLOSE, "beside": s["beside"] * CLOSE})
+    return tuple(replace(style, sizes=sizes) for sizes in tried)
+
+
+def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
+    """The front face of each node's volume, its edge into the depth, and the places of its labels."""
+    drawn = plan(graph, style)
+    found = {}
+    for node in graph.nodes:
+        labels = tuple(label.box for label in drawn.labels.get(node.id, ()))
+        if node.id in drawn.glyphs:
+            found[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
+        elif node.id in drawn.ports:
+            wide, high = drawn.ports[node.id]
+            found[node.id] = Size(wide, high, parts=labels)
+        else:
+            along, down, back = drawn.edges(node.id)
+            found[node.id] = Size(
+                along[0], down[1], back=back, rise=along[1], abuts=node.id in drawn.abutting, parts=labels
+            )
+    return found
+
+
+def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
+    """The frames that a brace marks: what repeats, and what holds several blocks."""
+    size, s = style.roles["name"].size, style.sizes
+    return {
+        key: Frame(text.width(title, size, "bold"), bar=s["brace"] + size * s["leading"] + 1.0)
+        for key, title in plan(graph, style).braces.items()
+    }
+
+
+# ------------------------------------------------------------------------------------------------ drawing
+
+
+def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
+    """Volumes from the farthest to the nearest, then kernels, lines and braces."""
+    drawn = plan(graph, style)
+    solids, keys = [], []
+    for node in graph.nodes:
+        if node.id in drawn.volumes:
+            solids.append(_solid(drawn, node.id, layout.nodes[node.id]))
+            keys.append(node.id)
+    marks: list[Mark] = [
+        _volume(graph.by_id[keys[i]], drawn, layout.nodes[keys[i]], style) for i in painters_order(solids, drawn.depth)
+    ]
+    drawn_kernels: list[Mark] = []
+    for route in layout.routes:
+        drawn_kernels += _rays(graph, drawn, layout, route, style)
+    marks += drawn_kernels
+    for route in sorted(layout.routes, key=lambda route: not route.skip):
+        role = "edge skip" if route.skip else "edge"
+        link = Link(route.points, role, style.sizes["bend"], True, style.sizes["arrow"])
+        marks.append(Group((link,), "link", f"{route.src}->{route.dst}"))
+    for node in graph.nodes:
+        if node.id in drawn.glyphs:
+            role = style.kinds[node.kind].role
+            marks.append(Group(_glyph(node.kind, layout.nodes[node.id], role, style), role, node.id, title=_tip(node)))
+        elif node.id in drawn.ports:
+            place = layout.nodes[node.id]
+            marks.append(Group(_written(drawn.labels.get(node.id, ()), place), "port", node.id, title=_tip(node)))
+    for key, title in drawn.braces.items():
+        marks.append(_brace(key, title, layout.frames[key], style))
+    return tuple(marks)
+
+
+def _tip(node: Node) -> str:
+    return text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
+
+
+def _solid(drawn: Plan, key: NodeId, place: Place) -> Solid:
+    along, down, back = drawn.edges(key)
+    deep = drawn.volumes[key].depth
+    x, y = place.x + back[0] / 2, -(place.y + (down[1] + back[1]) / 2)
+    return Solid((x, x + along[0]), (y - down[1] / 2, y + down[1] / 2), (-deep / 2, deep / 2))
+
+
+def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
+    key, role = node.id, style.kinds[node.kind].role
+    along, down, back = drawn.edges(key)
+    copies = drawn.copies[key]
+    each = (along[0] / copies, along[1] / copies)
+    followed = any(key in block[:-1] for block in drawn.blocks)
+    # where they would lie close to the edges that are seen, or behind what follows, they are left out
+    hidden = down[1] > SMALL and along[0] > (0.6 if followed else 0.3) * back[0] and copies == 1
+    marks: list[Mark] = []
+    for i in range(copies):
+        x, y = place.x + i * each[0], place.y + i * each[1]
+        cuboid = Cuboid(x, y, each, down, back, role, drawn.bands(key, role), hidden)
+        marks.append(cuboid)
+        if drawn.volumes[key].kind == "clip" and node.kind not in ("pool", "act", "norm"):
+            marks += _lattice(cuboid, f"{role} grid", side=not followed and i == copies - 1)
+    marks += _written(drawn.labels.get(key, ()), place)
+    return Group(tuple(marks), role, key, title=_tip(node))
+
+
+def _lattice(c: Cuboid, role: str, side: bool) -> list[Mark]:
+    """Lines that divide the faces: a volume of voxels, not a stack of maps."""
+    thirds = (1 / 3, 2 / 3)
+    lines = [(c.at(0, t, 0), c.at(1, t, 0)) for t in thirds] + [(c.at(1, 0, t), c.at(0, 0, t)) for t in thirds]
+    lines += [(c.at(0.5, 1, 0), c.at(0.5, 0, 0)), (c.at(0.5, 0, 0), c.at(0.5, 0, 1))]
+    if side:
+        lines += [(c.at(1, t, 0), c.at(1, t, 1)) for t in thirds] + [(c.at(1, 1, t), c.at(1, 0, t)) for t in thirds]
+    return [Path((("M", a), ("L", b)), role) for a, b in lines]
+
+
+def _written(labels: Sequence[Label], place: Place) -> tuple[Text, ...]:
+    return tuple(
+        Text(place.x + label.x, place.y + label.y, label.string, label.role, label.anchor, label.rotate)
+        for label in labels
+    )
+
+
+def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style) -> list[Mark]:
+    """Where a map is flattened into a vector, a dashed frustum; where a stage begins, the kernel and where it looks."""
+    if route.skip or route.src not in drawn.volumes or route.dst not in drawn.volumes:
+        return []
+    a, b = drawn.volumes[route.src], drawn.volumes[route.dst]
+    if len(route.points) != 2 or abs(route.points[0][1] - route.points[1][1]) > 0.01 or a.kind == "rod":
+        return []
+    source, target = _cuboid(drawn, route.src, layout), _cuboid(drawn, route.dst, layout)
+    words = []
+    for key, labels in drawn.labels.items():
+        x, y = layout.nodes[key].x, layout.nodes[key].y
+        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
+    if b.kind == "rod":
+        # to the upper edge of the rod: its left side is turned away
+        near, far = target.at(0, 0, 0.36), target.at(0, 0, 0.64)
+        pairs = [(source.at(1, v, w), end) for v in (0, 1) for w, end in ((0, near), (1, far))]
+        free = not any(_struck(word, start, end) for word in words for start, end in pairs)
+        return [Path((("M", start), ("L", end)), "ray") for start, end in pairs] if free else []
+    kernel = drawn.kernels.get(route.dst) if style.options["kernels"] == "auto" else None
+    if kernel is None or a.height_of is None:
+        return []
+    if a.height < 1.6 * SMALL:
+        return []
+    high = max(min(kernel[0] / a.height_of, 1.0), 3.0 / a.height, 0.08)
+    wide = max(min(kernel[-1] / (a.depth_of or kernel[-1]), 1.0), 3.0 / max(a.depth, 3.0), 0.08)
+    if high > 0.6 or wide > 0.9:
+        return []
+    front = 0.5 - wide / 2
+    for top in (0.2, 0.8 - high):  # above the arrow, or below it, where no label is in the way
+        corners = [
+            source.at(1, v, w)
+            for v, w in ((top, front), (top, front + wide), (top + high, front + wide), (top + high, front))
+        ]
+        at = target.at(0, min(max(_share(target, corners), 0.08), 0.9), 0)
+        rays = [(corner, at) for corner in corners[1:3]]
+        if not any(_struck(word, start, end) for word in words for start, end in rays):
+            return [polygon(corners, "kernel"), *(Path((("M", start), ("L", end)), "ray") for start, end in rays)]
+    return []
+
+
+def _struck(word: Place, start: Point, end: Point) -> bool:
+    """Does the line from `start` to `end` come near `word`?"""
+    steps = 24
+    return any(
+        word.x - 1 < start[0] + (end[0] - start[0]) * i / steps < word.x + word.width + 1
+        and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.y + word.height + 1
+        for i in range(steps + 1)
+    )
+
+
+def _share(target: Cuboid, corners: Sequence[Point]) -> float:
+    """Where along the front edge of `target` the middle of `corners` lies."""
+    y = sum(p[1] for p in corners) / len(corners)
+    return (y - target.y) / target.down[1]
+
+
+def _cuboid(drawn: Plan, key: NodeId, layout: Layout) -> Cuboid:
+    place = layout.nodes[key]
+    return Cuboid(place.x, place.y, *drawn.edges(key), "")
+
+
+def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
+    high, paint = style.sizes["brace"], style.roles["name"]
+    left, right, y = place.x + 1.0, place.x + place.width - 1.0, place.y
+    line = Path(
+        (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), "brace"
+    )
+    label = Text(place.x + place.width / 2, y + high + paint.size, title, "name", "middle")
+    return Group((line, label), "frame", key)
+
+
+def _glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
+    from archviz.forms import block
+
+    return block.glyph(kind, p, role, style)
+
+
+# ------------------------------------------------------------------------------------------------ legend
+
+
+def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""
+    s, drawn = style.sizes, plan(graph, style)
+    wide, high = s["swatch"], s["swatch_height"]
+    entries: dict[str, tuple[Mark, ...]] = {}
+
+    def solid(role: str, bands: tuple[tuple[float, float, str], ...] = (), thick: float = 0.62) -> tuple[Mark, ...]:
+        d = high * 0.38
+        return (Cuboid(0.0, d, (wide * thick, 0.0), (0.0, high - d), (d, -d), role, bands, hidden=False),)
+
+    bands: dict[str, str] = {}
+    for kind in KINDS:
+        of_kind = [n for n in graph.nodes if n.kind == kind and n.id not in drawn.ports]
+        if not of_kind or not style.kinds[kind].name:
+            continue
+        look = style.kinds[kind]
+        if of_kind[0].id in drawn.glyphs:
+            side = s["glyph"]
+            place = Place((wide - side) / 2, (high - side) / 2, side, side)
+            entries.setdefault(look.name, _glyph(kind, place, look.role, style))
+        else:
+            entries.setdefault(look.name, solid(look.role, thick=0.3 if kind == "pool" else 0.62))
+        for node in of_kind:
+            for fused in node.attrs.get("fused_kinds", ()):
+                bands.setdefault(fused, look.role)
+    for fused, role in bands.items():
+        name = style.kinds[fused].name
+        if name not in entries:
+            band = (0.35, 0.6, "norm band") if fused == "norm" else (0.5, 1.0, f"{role} deep")
+            entries[name] = solid(role, (band,))
+    if skips(graph) and any(drawn.glyphs) and (skipping := style.captions.get("edge skip")):
+        entries[skipping] = (Link(((0.0, high / 2), (wide, high / 2)), "edge skip", head=s["arrow"]),)
+    return list(entries.items())
