@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from archviz.backends._tex_number import number
 from archviz.backends._tex_text import Names, comment
 from archviz.errors import ArchvizError
-from archviz.scene import VEILS, Paint, Scene
+from archviz.scene import Paint, Scene
 
 LEADING = 1.22      # height of a line of a label, as a part of its font size
-DEEP = 72           # per cent of a band that is its front's colour; the rest is its outline's, see `Scene.paint`
 INSIDE = 0.93       # of a box's width may be words
 WIDE = 110          # a longer line is broken
 
@@ -88,20 +87,13 @@ class Sheet:
         if colour is None:
             return ""
         base, _, part = role.rpartition(" ")
-        if role not in self.scene.sheet and base and use != "words":
+        if base and role not in self.scene.sheet and use != "words":
             below = self.paint(base)
-            plain = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
-            if part == "head" and use == "fill":
-                return self._shade(base, "stroke", below.stroke)
-            if part == "deep" and use == "fill" and below.stroke:
-                return self._shade(base, "fill", below.fill) + f"!{DEEP}!" + self._shade(base, "stroke", below.stroke)
-            if part in VEILS and use != "stroke":
-                veil = self.scene.sheet.get(part, VEILS[part])
-                plainly = {"#ffffff": "white", "#000000": "black"}
-                over = plainly.get(veil.fill or "") or self._shade(part, "fill", veil.fill)
-                mixed = f"!{number(100 * (1 - veil.opacity))}!{over}" if over else ""
-                return self._shade(base, use, plain[use]) + mixed.removesuffix("!white")
-            return self._shade(base, use, plain[use])
+            given = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
+            if part == "head" and use == "fill" and below.stroke == colour:
+                return self._shade(base, "stroke", colour)
+            if given[use] == colour:
+                return self._shade(base, use, colour)
         if (role, f"colour {use}") not in self._given:
             name = self._shades.new(f"av-{role}" + {"stroke": "-line", "hatch": "-hatch"}.get(use, ""))
             self._given[role, f"colour {use}"] = name
@@ -164,28 +156,29 @@ ARROW = r"""
 
 CUBOID = r"""
   % av/cuboid={role}{along}{down}{back}: a box in parallel projection, by three edges from its front's top left corner;
-  % av/bands=from/to/role,...: parts of its thickness in other roles; av/side=role: its right side in one of them;
-  % av/hidden: the edges behind are dashed.
+  % av/bands=from/to/role,...: parts of its thickness in other roles; av/hidden=part: the edges behind are dashed, the
+  % upper part of the upright one seen through the top.
   % (name) is its front, (name-in) and (name-out) are the centres of its left and right side, (name-top) of its top.
   pics/av/cuboid/.style n args = {4}{code={\avcuboid{#1}(#2)(#3)(#4)}},
   av/bands/.code       = {\def\avbands{#1}},
-  av/side/.code        = {\def\avside{#1}},
-  av/hidden/.code      = {\let\avbehind\avdashed},
+  av/hidden/.code      = {\def\avbehind##1{\avdashed{##1}{#1}}},
 """.strip("\n")
 
 CUBOID_MACRO = r"""
 % A cuboid: its edges are the units, so that (1,0.5,0.5) is the centre of its right side.
-\def\avbands{}\def\avside{}
+\def\avbands{}
 \def\avbehind#1{}
-\def\avdashed#1{\path[av/#1 hidden] (0,1,1) -- (0,1,0); \path[av/#1 hidden] (0,1,1) -- (0,0,1);
-  \path[av/#1 hidden] (0,1,1) -- (1,1,1);}
+\def\avdashed#1#2{\path[av/#1 hidden] (0,1,1) -- (0,1,0); \path[av/#1 hidden] (0,1,1) -- (1,1,1);
+  \ifdim#2pt<1pt \path[av/#1 hidden] (0,1,1) -- (0,#2,1);\fi
+  \ifdim#2pt=0pt \else\path[av/#1 hidden] (0,#2,1) -- (0,0,1);\fi}
 \def\avcuboid#1(#2,#3)(#4,#5)(#6,#7){%
   \begin{scope}[x={(#2pt,{-1*#3pt})}, y={(#4pt,{-1*#5pt})}, z={(#6pt,{-1*#7pt})}]
     \def\avtop##1##2##3{\path[av/##3 top] (##1,0,0) -- (##2,0,0) -- (##2,0,1) -- (##1,0,1) -- cycle;}
     \def\avfront##1##2##3{\path[av/##3] (##1,0,0) -- (##2,0,0) -- (##2,1,0) -- (##1,1,0) -- cycle;}
     \def\aveach##1{\ifx\avbands\empty\else\foreach \a/\b/\role in \avbands {##1}\fi}
-    \avtop{0}{1}{#1}\aveach{\avtop{\a}{\b}{\role}}
-    \path[av/\ifx\avside\empty#1\else\avside\fi\space side] (1,0,0) -- (1,0,1) -- (1,1,1) -- (1,1,0) -- cycle;
+    \avtop{0}{1}{#1}%
+    \gdef\avend{#1}\aveach{\avtop{\a}{\b}{\role}\ifdim\b pt<1pt \else\global\let\avend\role\fi}
+    \path[av/\avend\space side] (1,0,0) -- (1,0,1) -- (1,1,1) -- (1,1,0) -- cycle;
     \avfront{0}{1}{#1}\aveach{\avfront{\a}{\b}{\role}}
     \avbehind{#1}
     \path (0,0.5,0.5) coordinate (-in) (1,0.5,0.5) coordinate (-out) (0.5,0,0.5) coordinate (-top)

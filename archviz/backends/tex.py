@@ -268,15 +268,15 @@ class _Writer:
         for part in ("", " top", " side", *([" hidden"] if c.hidden else [])):
             self.sheet.outline(c.role + part)
         for _, end, role in c.bands:
-            for part in ("", " top", *([" side"] if end >= 1 else [])):
+            for part in ("", " top", *([" side"] if number(end, 4) == "1" else [])):
                 self.sheet.outline(role + part)
         bands = ", ".join(f"{number(a, 4)}/{number(b, 4)}/{short(r)}" for a, b, r in c.bands)
-        side = next((r for _, end, r in reversed(c.bands) if end >= 1), "")
-        options = ", ".join([*(["av/hidden"] if c.hidden else []), *([f"av/bands={{{bands}}}"] if bands else []),
-                             *([f"av/side={short(side)}"] if side else [])])
+        seam = min(-c.back[1] / c.down[1], 1.0) if c.down[1] else 0.0
+        options = [*([f"av/hidden={number(seam, 4)}"] if c.hidden else []),
+                   *([f"av/bands={{{bands}}}"] if bands else [])]
         vectors = "".join(f"{{{number(x)},{number(y)}}}" for x, y in (c.along, c.down, c.back))
         self.sheet.cuboids = True
-        return (rf"\pic[{options}]" + (f" ({name})" if name else "")
+        return (r"\pic" + (f"[{', '.join(options)}]" if options else "") + (f" ({name})" if name else "")
                 + f" at ({number(c.x)},{number(c.y)}) {{av/cuboid={{{short(c.role)}}}{vectors}}};")
 
 
