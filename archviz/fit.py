@@ -228,7 +228,7 @@ class Judge:
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
         told = self.body.told(graph)
-        return self.body.legend([*self.form.legend(told, style), *legend(told, style)])
+        return self.body.legend([*self.form.legend(told, style), *legend(told, style, self.form.frames(told, style))])
 
     def directions(self) -> tuple[str, ...]:
         return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)

@@ -86,6 +86,11 @@ def own_role(attrs: Mapping[str, Any], style: Style) -> str:
     return role if role in style.roles else ""
 
 
+def role_of(node: Node, style: Style) -> str:
+    """The role in which a node is painted: its kind's, or that of a colour of its own."""
+    return own_role(node.attrs, style) or (style.kinds.get(kind_of(node)) or Kind("module")).role
+
+
 def _broken(line: str, role: str, style: Style) -> list[tuple[str, str]]:
     """A long label in two: numbers after the first comma, or else words after the space nearest to the middle."""
     if text.width(line, style.roles[role].size, style.roles[role].weight) <= style.sizes["break_label"]:

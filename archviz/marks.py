@@ -5,7 +5,7 @@ their entries in the legend.  Imports ir, scene, style, layouts' types, errors, 
 """
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from math import cos, pi, sin
 
@@ -123,15 +123,16 @@ def _badge(x: float, y: float) -> tuple[Mark, ...]:
 
 # ------------------------------------------------------------------------------------------------ legend
 
-def legend(graph: Graph, style: Style) -> list[Entry]:
-    """Entries for colours of layers' own, and for the badge where a layer is frozen."""
+def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
+    """Entries for colours of layers' own, and for the badge where a layer is frozen; `seen` are the frames that the
+    form draws."""
     s = style.sizes
     swatch = Place(0.0, 0.0, s["swatch"], s["swatch_height"])
     entries: dict[str, tuple[Mark, ...]] = {}
-    frames = [graph.modules[key] for key in dict.fromkeys(frame for node in graph.nodes for frame in node.scope)]
+    frames = [graph.modules[key] for key in dict.fromkeys(f for node in graph.nodes for f in node.scope) if key in seen]
     for role, attrs in [*(("", node.attrs) for node in graph.nodes), *((" frame", m.attrs) for m in frames)]:
         if "color" in attrs and f"color {attrs['color']}" in style.roles and attrs.get("legend"):
-            box = Box(0.0, 0.0, swatch.width, swatch.height, f"color {attrs['color']}{role}", s["corner"])
+            box = Box(0.0, 0.0, swatch.width, swatch.height, f"color {attrs['color']}{role}", s.get("corner", 0.0))
             entries.setdefault(str(attrs["legend"]), (box,))
     found = list(entries.items())
     if any(frozen(node) for node in graph.nodes):

@@ -146,6 +146,26 @@ def test_collapse_and_expand_by_layer_and_the_options_above_them():
     assert "Stem" in [n.op for n in draw(net(), overrides=opened, depth=0, collapse=["stem"]).drawn.nodes]
 
 
+@pytest.mark.parametrize("style", pipeline.catalogue()["styles"])
+def test_every_style_shows_what_is_said(style: str):
+    said = {"stem.conv": {"frozen": True}, "head": {"color": "#99ddff", "legend": "new here"},
+            "blocks.*": {"color": "#ffcc66", "legend": "ours", "label": "Unit"}, "aux": {"hide": True}}
+    for collapse in ((), ("Block",)):
+        figure = draw(net(), style=style, collapse=collapse, overrides={"layers": said})
+        assert "new here" in words(figure) and "frozen" in words(figure)
+        legend = next(m for m in figure.scene.marks if isinstance(m, Group) and m.role == "legend")
+        painted = {role for m in figure.scene.marks if m is not legend for role in roles(m)}
+        for color, name in (("color 99ddff", "new here"), ("color ffcc66", "ours")):
+            seen = any(role == color or role.startswith(f"{color} ") for role in painted)
+            assert seen == (name in words(figure))      # what the legend names is there to be seen
+            assert seen or style == "cube" and not collapse     # the cube form draws a frame only as a brace
+        figure.render("svg")
+
+
+def roles(mark: Mark) -> set[str]:
+    return {mark.role}.union(*(roles(m) for m in mark.marks)) if isinstance(mark, Group) else {mark.role}
+
+
 # ------------------------------------------------------------------------------------------------ groups
 
 def test_a_group_is_one_frame_around_siblings():

@@ -48,8 +48,9 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
-    """The options of `style` with fewer and fewer steps of time, down to the folded cell."""
-    for count in range(style.options["unroll"], -1, -1):
+    """The options of `style` with fewer and fewer steps of time: from what may fit its page to the folded cell."""
+    most = int(style.page.width / (style.sizes["cell_width"] + style.sizes["cell_reach"]))
+    for count in range(min(style.options["unroll"], most), -1, -1):
         yield {**style.options, "unroll": count}
 
 

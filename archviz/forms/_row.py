@@ -16,7 +16,7 @@ from archviz.forms._symbols import symbol
 from archviz.forms._symbols import width as symbol_width
 from archviz.forms._units import BIAS, Units, column, grids, rows_of, strips
 from archviz.ir import Graph, Node, NodeId, is_chain
-from archviz.labels import looks
+from archviz.labels import looks, role_of
 from archviz.layouts import Size
 from archviz.scene import Box, Mark, Text
 from archviz.style import Style
@@ -172,7 +172,7 @@ def _units(node: Node, shape: tuple[int, ...] | None, before: Part | None, follo
            ) -> Units | None:
     if shape is None:
         return None
-    role = style.kinds[node.kind].role if node.kind in style.kinds else "module"
+    role = role_of(node, style)
     taken = before.units if before else None
     if node.kind == "output":
         return _outputs(taken, style) if taken else None

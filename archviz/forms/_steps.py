@@ -213,9 +213,9 @@ class _Drawing:
         return Picture(right, (y + 5.0 if caption else 1.0) - top, marks, (0.0, -top / 2), (right, -top / 2),
                        through=True)
 
-    def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True) -> None:
-        """A line; where it crosses one of a state, it has a gap."""
-        crossed = [p for run in self.runs for p in crossings(points, run)]
+    def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True, gaps: bool = False) -> None:
+        """A line; with `gaps` where it crosses those of the states."""
+        crossed = [p for run in self.runs if gaps for p in crossings(points, run)]
         pieces = broken(points, crossed, self.s["cell_gap"])
         bend, arrow = self.s["cell_bend"], self.s["cell_arrow"]
         self.marks.extend(Link(piece, role, bend, head and piece is pieces[-1], arrow) for piece in pieces)
@@ -292,8 +292,8 @@ class _Drawing:
                 other, fork = cells[back], bottom + rise / 2
                 join = ((cell.leave + other.leave) / 2, back.top - rise / 2 - r)
                 self._line(((cell.enter, fork + 3.0), (cell.enter, fork), (other.enter, fork),
-                            (other.enter, back.top + back.height)))
-                self._line(((cell.leave, row.top), (cell.leave, join[1]), (join[0] - r, join[1])))
+                            (other.enter, back.top + back.height)), gaps=True)
+                self._line(((cell.leave, row.top), (cell.leave, join[1]), (join[0] - r, join[1])), gaps=True)
                 self._line(((other.leave, back.top), (other.leave, join[1]), (join[0] + r, join[1])))
                 self.marks.append(Group(sign("cat", *join, self.style), "cat", title="both directions, end to end"))
                 x, y = join[0], join[1] - r

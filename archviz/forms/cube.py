@@ -18,6 +18,7 @@ from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
+from archviz.labels import kind_of, own_role, role_of
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
@@ -69,7 +70,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         else:
             along, down, back = drawn.edges(node.id)
             found[node.id] = Size(
-                along[0], down[1], back=back, rise=along[1], abuts=node.id in drawn.abutting, parts=labels
+                along[0], down[1], back=back, rise=along[1], abuts=drawn.abutting.get(node.id, ""), parts=labels
             )
     return found
 
@@ -113,7 +114,8 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             place = layout.nodes[node.id]
             marks.append(Group(_written(drawn.labels.get(node.id, ()), place), "port", node.id, title=_tip(node)))
     for key, title in drawn.braces.items():
-        marks.append(_brace(key, title, layout.frames[key], style))
+        own = own_role(graph.modules[key].attrs, style)
+        marks.append(_brace(key, title, layout.frames[key], style, f"{own} frame rim" if own else "brace"))
     return tuple(marks)
 
 
@@ -129,7 +131,7 @@ def _solid(drawn: Plan, key: NodeId, place: Place) -> Solid:
 
 
 def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
-    key, role = node.id, style.kinds[node.kind].role
+    key, role = node.id, role_of(node, style)
     along, down, back = drawn.edges(key)
     copies = drawn.copies[key]
     each = (along[0] / copies, along[1] / copies)
@@ -225,11 +227,11 @@ def _cuboid(drawn: Plan, key: NodeId, layout: Layout) -> Cuboid:
     return Cuboid(place.x, place.y, *drawn.edges(key), "")
 
 
-def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
+def _brace(key: NodeId, title: str, place: Place, style: Style, role: str) -> Group:
     high, paint = style.sizes["brace"], style.roles["name"]
     left, right, y = place.x + 1.0, place.x + place.width - 1.0, place.y
     line = Path(
-        (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), "brace"
+        (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), role
     )
     label = Text(place.x + place.width / 2, y + high + paint.size, title, "name", "middle")
     return Group((line, label), "frame", key)
@@ -256,7 +258,8 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
 
     bands: dict[str, str] = {}
     for kind in KINDS:
-        of_kind = [n for n in graph.nodes if n.kind == kind and n.id not in drawn.ports]
+        told = [n for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style)]
+        of_kind = [n for n in told if n.id not in drawn.ports]
         if not of_kind or not style.kinds[kind].name:
             continue
         look = style.kinds[kind]
