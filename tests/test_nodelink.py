@@ -419,6 +419,12 @@ def test_any_chain_of_layers_is_drawn_by_the_laws(graph, width, edges, bias):
     check(drawn)
 
 
+def test_a_low_page_shows_fewer_neurons():
+    model = mlp(64, 16, 10)
+    counts = [len(neurons(figure(model, (1, 64), max_height=height), "0")) for height in ("230mm", "60mm", "45mm")]
+    assert counts[0] > counts[1] > counts[2] > 1
+
+
 def test_a_row_that_is_too_long_for_the_page_is_boxes():
     deep = figure(mlp(*range(20, 60, 2)), (1, 20), width="84mm")
     assert not any(mark.role.endswith("neuron") for mark in flat(deep.scene.marks) if isinstance(mark, Circle))

@@ -50,7 +50,7 @@ class Plan:
     volumes: dict[NodeId, Volume] = field(default_factory=dict)
     glyphs: set[NodeId] = field(default_factory=set)
     ports: dict[NodeId, tuple[float, float]] = field(default_factory=dict)
-    abutting: set[NodeId] = field(default_factory=set)
+    abutting: dict[NodeId, NodeId] = field(default_factory=dict)  # what each stands against
     copies: dict[NodeId, int] = field(default_factory=dict)
     blocks: list[list[NodeId]] = field(default_factory=list)
     fused: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
@@ -148,7 +148,7 @@ def _abut(graph: Graph, p: Plan) -> None:
             before = into[0][0]
             out = main((e.src, e.dst) for e in graph.outgoing[before] if e.role != "recurrent")
             if len(out) == 1 and before in runs and runs[before][-1] == before:
-                p.abutting.add(node.id)
+                p.abutting[node.id] = before
                 runs[node.id] = runs[before]
                 runs[node.id].append(node.id)
                 continue
@@ -373,7 +373,8 @@ class _Labels:
         same = before is not None and before[0] == v.kind
         square = v.depth_of == v.height_of
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
-            middle = 0.84 if self.main[0] != self.p.blocks[0][0] and v.depth_of is None else 0.5  # below the arrow and what stands above it
+            # the first one's in the middle, others below the arrow and what stands above it
+            middle = 0.5 if self.main[0] == self.p.blocks[0][0] or v.depth_of is not None else 0.84
             self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.main[-1], str(v.depth_of)

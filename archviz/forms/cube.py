@@ -70,7 +70,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         else:
             along, down, back = drawn.edges(node.id)
             found[node.id] = Size(
-                along[0], down[1], back=back, rise=along[1], abuts=node.id in drawn.abutting, parts=labels
+                along[0], down[1], back=back, rise=along[1], abuts=drawn.abutting.get(node.id, ""), parts=labels
             )
     return found
 

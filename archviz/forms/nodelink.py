@@ -53,29 +53,48 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def variants(style: Style) -> tuple[Style, ...]:
-    """Neurons far apart to close together, then boxes for the layers; with fewer and fewer steps of time; at last boxes
-    for everything."""
+    """Neurons far apart to close together, then fewer of them, then boxes for the layers; with fewer and fewer steps of
+    time; at last boxes for everything."""
     s = style.sizes
-    room = [(1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
-            (0.4, 0.6, 0.8), (0.35, 0.6, 0.6)]
+    room = ((1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
+            (0.4, 0.6, 0.8), (0.35, 0.6, 0.6))
     rows = [replace(style, sizes={**s, "dense": s["dense"] * apart, "local": s["local"] * apart,
-                                  "map": s["map"] * side, "cell": s["cell"] * side, "cells": s["cells"] * cells})
-            for apart, side, cells in room]
-    rows.append(replace(style, sizes={**s, "neurons": 0.0}))
-    return (*(replace(row, options=options) for options in _recurrent.shorter(style) for row in rows),
+                                  "map": s["map"] * side * many, "cell": s["cell"] * side,
+                                  "cells": s["cells"] * cells, "neurons": max(s["neurons"] * many, 3.0)})
+            for many, tried in ((1.0, room), (0.7, room[2::2]), (0.4, room[2::2])) for apart, side, cells in tried]
+    boxes = replace(style, sizes={**s, "neurons": 0.0})
+    all_steps, *fewer = _recurrent.shorter(style)
+    return (*(replace(row, options=all_steps) for row in (*rows, boxes)),
+            *(replace(row, options=options) for options in fewer for row in (rows[2], rows[5], rows[-1], boxes)),
             replace(style, sizes={**s, "neurons": -1.0}))
 
 
-def _pictures(graph: Graph, style: Style) -> dict[NodeId, Picture]:
-    """The nodes of `graph` that have a picture of their own."""
-    if style.sizes["neurons"] < 0:
-        return {}
-    drawn = {node.id: PICTURES[node.kind](node, graph, style) for node in graph.nodes if node.kind in PICTURES}
-    return {key: picture for key, picture in drawn.items() if picture is not None}
+Plan = tuple[dict[NodeId, Picture], Row | None]
+_latest: tuple[Graph, Style, Plan] | None = None
+
+
+def _plan(graph: Graph, style: Style) -> Plan:
+    """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is.
+
+    Sizes, frames and legend of one try are asked for one after the other, so the latest plan is kept.
+    """
+    global _latest
+    kept = _latest
+    if kept is not None and kept[0] is graph and kept[1] is style:
+        return kept[2]
+    pictures: dict[NodeId, Picture] = {}
+    if style.sizes["neurons"] >= 0:
+        for node in graph.nodes:
+            picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
+            if picture is not None:
+                pictures[node.id] = picture
+    plan = pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
+    _latest = graph, style, plan
+    return plan
 
 
 def _row(graph: Graph, style: Style) -> Row | None:
-    return row(graph, style, _pictures(graph, style)) if style.sizes["neurons"] > 0 else None
+    return _plan(graph, style)[1]
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
@@ -84,7 +103,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     if found is not None:
         return found.sizes()
     boxes = block.sizes(graph, style)
-    for key, picture in _pictures(graph, style).items():
+    for key, picture in _plan(graph, style)[0].items():
         boxes[key] = Size(picture.width, _height(picture), label=boxes[key].label)
     return boxes
 
@@ -104,7 +123,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     found = _row(graph, style)
     if found is not None:
         return _drawn(found, graph, layout, style)
-    pictures = _pictures(graph, style)
+    pictures = _plan(graph, style)[0]
     marks: list[Mark] = []
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
@@ -214,7 +233,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What lines mean, and the kinds of what is drawn as a box."""
     found, s = _row(graph, style), style.sizes
     if found is None:
-        pictured = _pictures(graph, style)
+        pictured = _plan(graph, style)[0]
         boxes = [node for node in graph.nodes if node.id not in pictured]
         return _of_boxes(graph, boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
     boxes = [part.node for part in found.parts if part.units is None and part.picture is None]

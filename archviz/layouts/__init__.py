@@ -29,6 +29,10 @@ class Size:
 
     `joint` marks a small glyph (⊕, ⊗, concat) that edges may enter from its sides; `label` is the width × height kept
     free beside the arrow that enters the node (the shape of what flows in).
+
+    A box in parallel projection is given by its front face, `width` × `height`, and the edge `back` into the depth; the
+    front face sinks by `rise` over its width.  `abuts` is the node it stands against, and `parts` are the places of its
+    labels, relative to the top left corner of the front face.
     """
 
     width: float
@@ -37,7 +41,7 @@ class Size:
     label: tuple[float, float] = (0.0, 0.0)
     back: tuple[float, float] = (0.0, 0.0)
     rise: float = 0.0
-    abuts: bool = False
+    abuts: NodeId = ""
     parts: tuple[Place, ...] = ()
 
 

@@ -51,9 +51,9 @@ def blocks_of(graph: Graph, sizes: Mapping[NodeId, Size], spacing: Mapping[str, 
     runs: list[list[NodeId]] = []
     ends: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
-        before = next((e.src for e in graph.incoming[node.id] if e.src in ends), None) if sizes[node.id].abuts else None
-        run = ends.pop(before) if before is not None else []
-        if not run:
+        run = ends.pop(sizes[node.id].abuts, None)
+        if run is None:
+            run = []
             runs.append(run)
         run.append(node.id)
         ends[node.id] = run

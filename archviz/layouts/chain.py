@@ -170,7 +170,7 @@ class _Plan:
             shift = self.blocks[self.spine[branch.end - 1]].right - row[-1].right
             for block in row:
                 block.x += max(shift, 0.0)
-        left, right = row[0].x, row[-1].right
+        left, right = min(block.x + block.left for block in row), max(block.right for block in row)
         crowd = [p for block in placed for p in block.places() if p.x < right and p.x + p.width > left]
         # the lines of branches to the same place run on in their rows
         beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
