@@ -237,7 +237,7 @@ def test_what_leaves_is_what_the_block_gives_not_what_the_next_layer_makes_of_it
     build = Builder("Net")
     x = build.input()
     with build.module("block", "Block"):
-        x = build.op("Linear", build.op("Linear", x), shape=(1, 8, 16), params=5)
+        x = build.op("Linear", build.op("LayerNorm", x), shape=(1, 8, 16), params=5)
     x = build.op("view", x, shape=(1, 4, 32))
     build.output(build.op("Linear", x, shape=(1, 4, 2), params=7, name="head"))
     fig = pipeline.compile(build.graph(), Options(inset=("block",)))
