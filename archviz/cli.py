@@ -30,6 +30,8 @@ examples:
   archviz model.py:Net --arg classes=10         one of several models; an argument of its constructor
   archviz package.module:Net --input 1x3x224x224
   archviz bert.py --input input_ids=1x128:int64 -o fig.pdf -o fig.png --dpi 300
+  archviz model.py -o fig.tex                   TikZ, for \\input in a paper; --standalone makes it a document
+  archviz model.py -o fig.pdf --engine latex    set by the TeX of this machine, in its fonts
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
   archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
@@ -61,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", nargs="?", metavar="MODEL",
                    help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
-                   help="write .svg, .pdf, .png or .json (the traced graph); may be repeated (default: <model>.svg)")
+                   help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
+                        "(default: <model>.svg)")
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
     what = p.add_argument_group("the model")
@@ -98,6 +101,10 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
+    look.add_argument("--standalone", action="store_true",
+                      help="make a .tex a document of its own (default: a picture to \\input)")
+    look.add_argument("--engine", choices=("typst", "latex", "pdflatex", "lualatex", "xelatex"),
+                      help="what sets a .pdf: typst, or the TeX of this machine (default: typst, which needs none)")
 
     tell = p.add_argument_group("instead of a file, or beside it")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
@@ -202,7 +209,8 @@ def run(o: argparse.Namespace) -> int:
         options = pipeline.configured(asked, project, o.model, graph.name)
         figure = pipeline.compile(graph, options, step=step)
         step("write")
-        pipeline.save(figure, outputs, **({"dpi": o.dpi} if o.dpi else {}))
+        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}
+        pipeline.save(figure, outputs, **{key: value for key, value in written.items() if value})
     if not o.quiet:
         if o.verbose and project is not None:
             say(f"project: {project.path}")

@@ -136,7 +136,8 @@ def _inside(graph: Graph, key: NodeId) -> Graph:
     last = max(node.index for node in graph.nodes) + 1
     for i, (src, own) in enumerate(leaving.items()):
         said = {"label": names[src]}
-        stub = Node(f"{STUB}{key} out {i}", (), "output", "output", said, _tensors(own), index=last + i)
+        given = graph.by_id[src].out[:1] or _tensors(own)       # not how the next layer folds or picks from it
+        stub = Node(f"{STUB}{key} out {i}", (), "output", "output", said, given, index=last + i)
         stubs.append(stub)
         wires.append(Edge(src, stub.id, own[0].tensor))
     inner = [replace(node, scope=node.scope[level:], repeat=node.repeat // times) for node in nodes]

@@ -239,7 +239,8 @@ class Figure:
     def render(self, suffix: str, **options: Any) -> bytes:
         """The bytes of a file with this suffix (``"svg"``, ``"pdf"``, ``"png"``; ``"json"`` is the traced graph).
 
-        `options` go to the backend that knows them (``dpi`` of png).  Raises `ArchvizError` for an unknown suffix.
+        `options` go to the backend that knows them (``dpi`` of png, ``engine`` of pdf, ``standalone`` of tex).  Raises
+        `ArchvizError` for an unknown suffix.
         """
         if suffix == GRAPH:
             return ir.to_json(self.graph).encode("utf-8", "surrogatepass")

@@ -22,7 +22,7 @@ from archviz.scene import Path as Outline
 from archviz.trace import Inputs, trace
 from archviz.zoom import AROUND, HIT, Framed, Zoomed
 from tests.conftest import ROOT, Run
-from tests.graphs import graphs
+from tests.graphs import Builder, graphs
 from tests.lint import LINTER, lint
 from tests.test_fit import encoder
 from tests.zoo import CASES
@@ -231,6 +231,19 @@ def test_what_enters_and_leaves_has_its_name():
     _, decoder = groups(fig.scene.marks, "inset")
     said = [text.string for text in texts(decoder.marks)]
     assert "from Encoder" in said and "tgt" in said
+
+
+def test_what_leaves_is_what_the_block_gives_not_what_the_next_layer_makes_of_it():
+    build = Builder("Net")
+    x = build.input()
+    with build.module("block", "Block"):
+        x = build.op("Linear", build.op("LayerNorm", x), shape=(1, 8, 16), params=5)
+    x = build.op("view", x, shape=(1, 4, 32))
+    build.output(build.op("Linear", x, shape=(1, 4, 2), params=7, name="head"))
+    fig = pipeline.compile(build.graph(), Options(inset=("block",)))
+    group, = groups(fig.scene.marks, "inset")
+    said = [text.string for text in texts(group.marks)]
+    assert said.count("8×16") == 2 and "4×32" not in said
 
 
 def test_one_legend_tells_of_both():

@@ -1,12 +1,12 @@
 """Scene → PDF, by way of the SVG: vectors, selectable text, fonts subset.
 
 In: a `Scene`.  Out: the bytes of a one-page PDF of exactly the figure's size, with its title and alternative text.
-Imports the SVG backend, scene, text, errors, and typst (late).  Only the package's own fonts are used, and no clock:
-same scene, same bytes.
+Imports the SVG and TikZ backends, scene, text, errors, and typst (late).  Only the package's own fonts are used, and no
+clock: same scene, same bytes.  Where it is asked for, the TeX of the machine sets the figure in its fonts instead.
 """
 from __future__ import annotations
 
-from archviz.backends import svg
+from archviz.backends import _tex_engine, svg, tex
 from archviz.errors import ArchvizError
 from archviz.scene import Scene
 from archviz.text import FONTS, clean
@@ -19,8 +19,13 @@ PAGE = """
 """
 
 
-def render(scene: Scene) -> bytes:
-    """The PDF file.  Raises `ArchvizError` without typst."""
+def render(scene: Scene, engine: str = "typst") -> bytes:
+    """The PDF file.  `engine` is ``"typst"``, ``"latex"`` (whichever TeX there is) or one of `_tex_engine.ENGINES`.
+
+    Raises `ArchvizError` without it.
+    """
+    if engine != "typst":
+        return _tex_engine.run(tex.render(scene, standalone=True), engine)
     try:
         import typst
     except ImportError as error:
