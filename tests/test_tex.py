@@ -263,7 +263,7 @@ def test_rich_marks_are_drawn_as_their_lowered_ones(
     done = latex.together([tex.render(one) for s in scenes for one in (s, lowered(s))], tmp_path_factory.mktemp("law"))
     assert done.code == 0, done.complaints
     for rich, core in zip(*[iter(pages(done.pdf.read_bytes()))] * 2, strict=True):
-        same(of_pdf(rich), of_pdf(core), 2 * HUNDREDTH)
+        same(of_pdf(rich), of_pdf(core), 2 * HUNDREDTH)    # each is rounded for itself
         assert sorted(w.codes for w in rich.words) == sorted(w.codes for w in core.words)
 
 

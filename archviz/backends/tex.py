@@ -274,7 +274,10 @@ class _Writer:
         seam = min(-c.back[1] / c.down[1], 1.0) if c.down[1] else 0.0
         options = [*([f"av/hidden={number(seam, 4)}"] if c.hidden else []),
                    *([f"av/bands={{{bands}}}"] if bands else [])]
-        vectors = "".join(f"{{{number(x)},{number(y)}}}" for x, y in (c.along, c.down, c.back))
+        # Two decimals, but where their roundings could add up to a hundredth.
+        edges = (c.along, c.down, c.back)
+        apart = max(sum(abs(round(v[i], 2) - v[i]) for v in ((c.x, c.y), *edges)) for i in (0, 1))
+        vectors = "".join(f"{{{','.join(number(value, 2 if apart < 0.006 else 3) for value in v)}}}" for v in edges)
         self.sheet.cuboids = True
         return (r"\pic" + (f"[{', '.join(options)}]" if options else "") + (f" ({name})" if name else "")
                 + f" at ({number(c.x)},{number(c.y)}) {{av/cuboid={{{short(c.role)}}}{vectors}}};")
