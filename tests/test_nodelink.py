@@ -193,6 +193,19 @@ def test_values_are_those_of_an_instance_and_not_of_a_fresh_model():
     assert set(larger) == {"0"}, "layers larger than that have none"
 
 
+def test_values_of_a_function_call_are_those_of_its_parameters():
+    class Bare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([[1.0, -2.0], [3.0, 0.5]]))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.linear(x, self.w)
+
+    graph = trace(Bare(), Inputs((torch.zeros(1, 2),)), weights=100).graph
+    assert list(weights(graph).values()) == [{"weight": [[1.0, -2.0], [3.0, 0.5]]}]
+
+
 def test_a_weight_without_a_value_is_a_plain_line():
     model = nn.Linear(2, 2)
     with torch.no_grad():
