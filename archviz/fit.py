@@ -236,7 +236,7 @@ class Judge:
     def attempt(self, opened: frozenset[NodeId], size: int, direction: str, fraction: float) -> Try:
         key = (opened, size, direction, fraction)
         if key not in self.tried:
-            cut, s, limits = self.cut(opened, size), self.style.sizes, self.style.page
+            cut, s, limits = self.cut(opened, size), self.sized[size].sizes, self.style.page
             high = limits.max_height - page.heading_height(self.heading, self.style) - s["legend"]
             left = (limits.width - self.body.taken()[0], high - self.body.taken()[1])
             room = max(left[direction == "down"] - 2 * s["margin"], 1.0)

@@ -280,7 +280,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit(drawn, style, _detail(drawn, main), options.title)
     caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
-    uid = f"av{blake2b(repr(scene).encode(), digest_size=4).hexdigest()}"
+    uid = f"av{blake2b(repr((scene.marks, scene.painted(), caption)).encode(), digest_size=4).hexdigest()}"
     scene = replace(scene, uid=uid, facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
 

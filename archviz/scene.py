@@ -5,7 +5,7 @@ downwards.  Every backend draws four core marks (Group, Path, Text, Image); `low
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -194,6 +194,10 @@ class Scene:
                                stroke_width=share * paint.stroke_width)
         raise LookupError(f"the style has no role {role!r}")
 
+    def painted(self) -> dict[str, Paint]:
+        """How each role looks that a mark has, sorted by name; what else the sheet holds does not show."""
+        return {role: self.paint(role) for role in sorted(set(_roles(lowered(self).marks)))}
+
 
 PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "neuron", "cell")
 """What a role may end in without being in the sheet."""
@@ -219,6 +223,14 @@ def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
+
+
+def _roles(marks: Iterable[Mark]) -> Iterator[str]:
+    for mark in marks:
+        if isinstance(mark, Group):
+            yield from _roles(mark.marks)
+        else:
+            yield mark.role
 
 
 def lower(mark: Mark) -> tuple[Core, ...]:

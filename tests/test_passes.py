@@ -684,3 +684,11 @@ def test_two_thousand_nodes_pass_quickly():
     folded = run(graph)
     assert time.process_time() - started < 5     # takes 0.2 s; the test is against a quadratic pass
     assert len(graph.nodes) > 1800 and len(folded.nodes) == 4 * 4 + 2
+
+
+def test_a_weight_times_a_vector_is_a_linear_layer() -> None:
+    b = Builder()
+    x = b.input("x", (4,))
+    b.output(b.op("matmul", b.op("parameter", shape=(8, 4), params=32), x, shape=(8,)))
+    (node,) = (node for node in run(b.graph(), "annotate", "hide").nodes if node.kind == "linear")
+    assert node.attrs["out_features"] == 8

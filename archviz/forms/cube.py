@@ -27,7 +27,7 @@ SMALL = 20.0  # points: on a lower volume, dashed lines at the back are only noi
 ALIKE = True  # modules of one class are all open or all closed
 STEPS = 22  # sizes in which a figure is tried
 STEP = 0.92  # each so much smaller than the one before
-CLOSE = 0.6  # of the usual gaps, where nothing else fits
+CLOSE = 0.7  # of the usual gaps, where nothing else fits
 SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
 
 

@@ -307,8 +307,9 @@ class _Cut:
             return replace(node, op="add", kind="add")
         if node.kind in self.hidden:
             return replace(node, kind="reduce" if node.op in GATHERED else "math")
-        if node.kind == "matmul" and node.out and self._projects(i):
-            axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA else -2
+        if node.kind == "matmul" and node.out and node.out[0].shape and self._projects(i):
+            # a weight on the left of a vector leaves one axis only
+            axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA or len(node.out[0].shape) < 2 else -2
             return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
         return node
 

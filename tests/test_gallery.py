@@ -1,0 +1,53 @@
+"""The gallery's figures in every form: what each shows is approved, and the linter finds no fault in any of them.
+
+``pytest tests/test_gallery.py --accept`` takes the figures as they are; look at them first:
+``python tests/contact_sheet.py OUT --gallery``.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Run
+from tests.gallery import FIGURES, THEMES, WIDTHS, figure, outline
+from tests.lint import lint
+
+APPROVED = Path(__file__).parent / "approved"
+SHOWN = {       # a figure the README shows → the command it names
+    "vgg16.svg": ("gallery/vgg16.py", "--style", "cube"),
+    "unet.svg": ("gallery/unet.py", "--style", "cube"),
+    "lstm.svg": ("gallery/lstm.py", "--style", "node-link", "--unroll", "3"),
+}
+
+
+@pytest.mark.parametrize("key", [f"{name}-{width}" for name in FIGURES for width in WIDTHS])
+def test_the_figure_shows_what_was_approved(key: str, request: pytest.FixtureRequest) -> None:
+    name, _, width = key.rpartition("-")
+    path, text = APPROVED / f"{FIGURES[name].style}-{key}.txt", outline(figure(name, width))
+    if request.config.getoption("--accept"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_linter_finds_no_fault(theme: str, tmp_path: Path) -> None:
+    """At both widths, in colour and in greys."""
+    paths = []
+    for name in FIGURES:
+        for width in WIDTHS:
+            paths.append(tmp_path / f"{name}-{width}.svg")
+            figure(name, width, theme).save(paths[-1])
+    assert {name: row["bad"] for name, row in lint(paths).items() if row["bad"]} == {}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_readme_shows_what_its_commands_draw(
+        name: str, run: Run, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    shown, command = ROOT / "gallery" / name, SHOWN[name]
+    run(*command, "-o", tmp_path / name, cwd=ROOT).check_returncode()
+    drawn = (tmp_path / name).read_bytes()
+    if request.config.getoption("--accept"):
+        shown.write_bytes(drawn)
+    assert shown.read_bytes() == drawn
+    assert f"archviz {' '.join(command)}" in (ROOT / "README.md").read_text(encoding="utf-8")
