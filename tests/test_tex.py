@@ -398,6 +398,28 @@ def test_each_engine_makes_a_page_of_the_figures_size(engine: str, tmp_path: Fil
 
 # ------------------------------------------------------------------------------------------------ the command line
 
+def test_the_article_compiles_with_its_figures_restyled_and_drawn_to(run: Run, tmp_path: File) -> None:
+    """The commands are those that the article itself names."""
+    source = (ROOT / "gallery" / "article" / "article.tex").read_text("utf-8")
+    commands = [line.split()[1:] for line in re.findall(r"^%   (archviz .*)", source, re.MULTILINE)]
+    files = {}
+    for *command, out in commands:
+        path = tmp_path / File(out).name
+        done = run(*command, path, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        files[path.stem] = path.read_bytes()
+    assert set(files) == set(re.findall(r"\\input\{(\w+)\}", source)) and len(files) == 4
+    latex.compiled(source, tmp_path)
+    done = latex.compiled(source, tmp_path)     # the first run learns the numbers of the figures
+    assert done.code == 0 and not done.complaints
+    read = "".join(done.words())
+    assert all(f"Figure{i}:" in read for i in (1, 2, 3, 4)) and "wecuthere" in read
+    inks = [ink for page in pages(done.pdf.read_bytes()) for ink, _ in of_pdf(page)]
+    pale = [ink for ink in inks if ink.startswith("#ffdfbf ")]
+    assert len(pale) > 15 and any(ink.startswith("none #0000ff") for ink in inks)
+    assert sum(ink.startswith("#d9d9d9") for ink in inks) > 4       # the neurons of one figure
+
+
 @pytest.fixture
 def saved(tmp_path: File) -> File:
     path = tmp_path / "graph.json"
