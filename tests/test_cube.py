@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -299,6 +300,46 @@ def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph
               for key, place in layout.nodes.items() for part in sizes[key].parts]
     for (a, p), (b, q) in combinations(labels, 2):
         assert clear(p, q) or a == b, (a, b)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=2, max_size=5), st.integers(6, 9),
+       st.sampled_from((300.0, 495.0)))
+@settings(max_examples=30)
+def test_a_u_has_a_level_for_each_resolution(stages: list[tuple[int, int]], log_side: int, width: float) -> None:
+    b = Builder("U")
+
+    def maps(level: int) -> tuple[int, ...]:
+        return (1, 8 << level, 2 ** log_side >> level, 2 ** log_side >> level)
+
+    x, skips = b.input("image", (1, 3, *maps(0)[2:])), []
+    for level, (convs, _) in enumerate(stages):
+        for _ in range(convs):
+            x = b.op("Conv2d", x, shape=maps(level), kernel_size=[3, 3])
+        skips.append(x)
+        x = b.op("MaxPool2d", x, shape=maps(level + 1))
+    x = b.op("Conv2d", x, shape=maps(len(stages)), kernel_size=[3, 3])
+    for level, (_, convs) in reversed(list(enumerate(stages))):
+        x = b.op("ConvTranspose2d", x, shape=maps(level), kind="upconv", kernel_size=[2, 2], stride=[2, 2])
+        x = b.op("cat", skips[level], x, shape=maps(level))
+        for _ in range(convs):
+            x = b.op("Conv2d", x, shape=maps(level), kernel_size=[3, 3])
+    b.output(x)
+    drawn = pipeline.compile(replace(b.graph(), nodes=tuple(axed(node) for node in b.graph().nodes)), pipeline.Options(
+        "cube", width=width, max_height="400mm"))
+    if drawn.layout.direction != "around":
+        assert len(stages) > 2, "only what does not fit is laid out otherwise"
+        return
+    axes = [round(drawn.layout.nodes[node.id].y) for node in drawn.drawn.nodes if node.kind == "cat"]
+    assert axes == sorted(axes, reverse=True) and len(set(axes)) == len(stages)
+    style = drawn.drawn
+    solid = [(key, place) for key, place in drawn.layout.nodes.items() if place.width > 0
+             and style.by_id[key].kind not in ("pool", "conv")]
+    for (a, p), (c, q) in combinations(solid, 2):
+        assert clear(p, q), (a, c)
+
+
+def axed(node: ir.Node) -> ir.Node:
+    return replace(node, out=tuple(replace(t, axes="NCHW") for t in node.out))
 
 
 def clear(p: Place, q: Place, slack: float = 0.3) -> bool:

@@ -189,18 +189,11 @@ class _Plan:
 
     def levels(self) -> list[int] | None:
         """How many skips pass over each block of the spine, where they are nested like the levels of a U."""
+        if self.branches:
+            return None
         rank = {block: i for i, block in enumerate(self.spine)}
-        passing = (
-            sorted(
-                {
-                    (rank[self.of[e.src]], rank[self.of[e.dst]])
-                    for e in self.edges
-                    if rank.get(self.of[e.dst], 0) > rank.get(self.of[e.src], 0) + 1
-                }
-            )
-            if not self.branches
-            else []
-        )
+        ends = ((rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges)
+        passing = sorted({(a, b) for a, b in ends if b > a + 1})
         nested = all(a < c and d < b for (a, b), (c, d) in zip(passing, passing[1:], strict=False))
         joints = all(self.sizes[self.blocks[self.spine[b]].nodes[0]].joint for _, b in passing)
         if len(passing) < 2 or not nested or not joints:
@@ -241,17 +234,9 @@ class _Plan:
 
     def _below(self, block: Block, placed: Iterable[Block]) -> float:
         """How far down `block` must stand to be clear of everything."""
-        own = [*block.solid, *block.soft]
-        return max(
-            (
-                p.y + p.height + self.spacing["beside"] - q.y
-                for other in placed
-                for p in other.places()
-                for q in own
-                if p.x < block.x + q.x + q.width and block.x + q.x < p.x + p.width
-            ),
-            default=0.0,
-        )
+        pairs = ((p, q) for other in placed for p in other.places() for q in (*block.solid, *block.soft))
+        meeting = ((p, q) for p, q in pairs if p.x < block.x + q.x + q.width and block.x + q.x < p.x + p.width)
+        return max((p.y + p.height + self.spacing["beside"] - q.y for p, q in meeting), default=0.0)
 
     # -------------------------------------------------------------------------------------------- lines
 
@@ -270,9 +255,8 @@ class _Plan:
         for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
             # a line that comes down from another level enters the same face nearer to the front
             here = self.of[edge.src]
-            entered = any(
-                self.of[e.dst] == here and self.blocks[self.of[e.src]].y < self.blocks[here].y for e in self.edges
-            )
+            above = (self.blocks[self.of[e.src]].y for e in self.edges if self.of[e.dst] == here)
+            entered = any(y < self.blocks[here].y for y in above)
             start, end = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
             y = min(p.y for p in taken if p.x <= end[0] + 2 and p.x + p.width >= start[0] - 2) - self.spacing["track"]
             points = (start, (start[0], y), (end[0], y), end)
