@@ -459,6 +459,12 @@ def test_what_tex_says_when_it_fails_is_told_in_one_line(saved: File, run: Run, 
     assert not (tmp_path / "fig.pdf").exists()
 
 
+@pytest.mark.parametrize("engine", _tex_engine.ENGINES)
+def test_an_engine_writes_the_same_bytes_again(engine: str) -> None:
+    document = tex.render(FIGURE, standalone=True)
+    assert _tex_engine.run(document, engine) == _tex_engine.run(document, engine)
+
+
 def test_tex_may_start_no_program_and_is_stopped_when_it_takes_too_long(
         tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
