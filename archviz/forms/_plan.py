@@ -183,11 +183,9 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
     kernels: dict[str, str] = {}
     row = 0
     for block in p.blocks:
-        main = [key for key in block if graph.by_id[key].kind not in ("pool", *ELEMENTWISE)]
-        if not main:
-            if graph.by_id[block[0]].kind in ELEMENTWISE:
-                continue  # a slab between two blocks has nothing to say that they do not
-            main = block
+        main = _heavy(graph, block)
+        if graph.by_id[main[0]].kind in ELEMENTWISE:
+            continue  # a slab between two blocks has nothing to say that they do not
         labels = _Labels(p, style, main)
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat) if frame else ""
@@ -212,9 +210,15 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
     _brace(graph, p, names, set(named.values()))
 
 
+def _heavy(graph: Graph, block: Sequence[NodeId]) -> list[NodeId]:
+    """What a block is there for: not the slabs at its ends, unless it is nothing else."""
+    return [key for key in block if graph.by_id[key].kind not in ("pool", *ELEMENTWISE)] or list(block)
+
+
 def _brace(graph: Graph, p: Plan, names: Mapping[NodeId, str], taken: set[NodeId]) -> None:
     """What repeats, and the outermost frames around several blocks; one around nearly everything says nothing."""
-    holds = {key: sum(key in graph.by_id[block[0]].scope for block in p.blocks) for key in graph.modules}
+    leads = [graph.by_id[_heavy(graph, block)[0]] for block in p.blocks]
+    holds = {key: sum(key in lead.scope for lead in leads) for key in graph.modules}
     outer: set[NodeId] = set()
     for key, module in sorted(graph.modules.items(), key=lambda item: len(item[1].scope)):
         several = 1 < holds[key] <= 0.6 * len(p.blocks) and not outer & set(module.scope)
@@ -237,8 +241,8 @@ def _frames(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
                 holds.setdefault(frame, []).append(i)
     found = {}
     for i, block in enumerate(p.blocks):
-        own = [frame for frame in graph.by_id[block[0]].scope if set(holds[frame]) == {i}]
-        heavy = [graph.by_id[key] for key in block if graph.by_id[key].kind not in ("pool", "act")]
+        heavy = [graph.by_id[key] for key in _heavy(graph, block)]
+        own = [frame for frame in heavy[0].scope if set(holds[frame]) == {i}]
         whole = [frame for frame in own if all(frame in node.scope for node in heavy)]
         if whole:
             found[block[0]] = whole[0]
