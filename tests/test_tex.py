@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path as File
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from archviz import pipeline
 from archviz.backends import _tex_engine, tex
 from archviz.backends._tex_text import tex as escaped
 from archviz.errors import ArchvizError
@@ -35,7 +37,7 @@ from archviz.scene import (
     lowered,
     polygon,
 )
-from archviz.text import width
+from archviz.text import clean, width
 from tests import latex
 from tests.conftest import ROOT, Run
 from tests.pdf_ops import Page, pages
@@ -283,6 +285,31 @@ def test_rich_and_lowered_look_alike(tmp_path: File) -> None:
 # ------------------------------------------------------------------------------------------------ whole figures
 
 APPROVED = [f"{name}-{width}" for name in NAMES for width in WIDTHS]
+GALLERY = {"vgg16": "cube", "unet": "cube", "c3d": "cube", "mlp": "node-link", "smallcnn": "node-link",
+           "lstm": "node-link"}
+
+
+@cache
+def shown(name: str) -> pipeline.Figure:
+    return pipeline.compile(pipeline.read(str(ROOT / "gallery" / f"{name}.py")), pipeline.Options(GALLERY[name]))
+
+
+def test_every_form_is_drawn_as_in_the_svg(tmp_path: File) -> None:
+    done = latex.together([shown(name).render("tex") for name in GALLERY], tmp_path)
+    assert done.code == 0 and not done.complaints
+    for name, page, size in zip(GALLERY, pages(done.pdf.read_bytes()), done.sizes(), strict=True):
+        wanted = shown(name).scene
+        assert size == pytest.approx((wanted.width, wanted.height), abs=0.1)
+        check_geometry(page, wanted)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_drawn_layer_of_every_form_is_a_named_node(name: str) -> None:
+    source = shown(name).render("tex").decode()
+    named = set(re.findall(r"^\\(?:node|pic).* \([A-Za-z0-9-]+\) at .*[^\\]% (.*)$", source, re.MULTILINE))
+    bare = {mark.node for mark in shown(name).scene.marks if isinstance(mark, Group) and not mark.marks}
+    drawn = {clean(node.id) for node in shown(name).drawn.nodes if node.id not in bare}
+    assert len(drawn) > 2 and drawn <= named, drawn - named
 
 
 @pytest.fixture(scope="module")
@@ -457,6 +484,12 @@ def test_what_tex_says_when_it_fails_is_told_in_one_line(saved: File, run: Run, 
     done = run(saved, "-o", "fig.pdf", "--engine", "latex", env={"PATH": str(engine.parent)})
     assert done.returncode == 2 and "pdflatex failed: LaTeX Error: File preview.sty not found." in done.stderr
     assert not (tmp_path / "fig.pdf").exists()
+
+
+@pytest.mark.parametrize("engine", _tex_engine.ENGINES)
+def test_an_engine_writes_the_same_bytes_again(engine: str) -> None:
+    document = tex.render(FIGURE, standalone=True)
+    assert _tex_engine.run(document, engine) == _tex_engine.run(document, engine)
 
 
 def test_tex_may_start_no_program_and_is_stopped_when_it_takes_too_long(

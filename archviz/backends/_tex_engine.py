@@ -20,7 +20,7 @@ INSTALL = ("install TeX with the packages tikz and preview (Debian: texlive-late
 
 # No clock and no folder's name in the file: same figure, same bytes.
 SAME = r"""\ifdefined\pdftrailerid \pdftrailerid{}\fi
-\ifdefined\pdfvariable \pdfvariable trailerid{}\fi
+\ifdefined\pdfvariable \pdfvariable trailerid{[<00000000000000000000000000000000><00000000000000000000000000000000>]}\fi
 """
 
 

@@ -216,7 +216,9 @@ def _libraries(sheet: Sheet, drawn: str) -> list[str]:
 
 def _comment(scene: Scene, sheet: Sheet, drawn: str) -> str:
     title = comment(scene.title) or "A figure"
-    role = next((name for name in sheet.styles if "fill=" in sheet.styles[name] and name != "av/background"), "av/conv")
+    filled = [name for name, keys in sheet.styles.items() if keys.startswith("fill=") and name != "av/background"]
+    role = next((name for name in ("av/conv", "av/linear", *filled) if name in filled), "av/background")
+    colour = re.sub(".*fill=([^,]*).*", r"\1", sheet.styles.get(role, "fill=av-background"))
     needs = " ".join([r"\usepackage{tikz}", *_libraries(sheet, drawn)])
     return "\n".join([
         f"% {title}, drawn by {comment(scene.facts.get('generator', 'archviz'))}: "
@@ -224,7 +226,7 @@ def _comment(scene: Scene, sheet: Sheet, drawn: str) -> str:
         f"%   needs       {needs}",
         r"%   draw again  archviz MODEL -o THIS.tex   (this file is then replaced; what your preamble says stays)",
         rf"%   restyle     \tikzset{{av/user/.style={{{role}/.append style={{fill=red!20}}}}}}   in the preamble;",
-        r"%               colours likewise: \definecolor{" + next(iter(sheet.colours), "av-conv") + "}{HTML}{FFCC00}",
+        rf"%               or a colour of it: \definecolor{{{colour}}}{{HTML}}{{FFCC00}}",
         r"%   add to it   \tikzset{av/user/.style={execute at end picture={\draw[red] (NODE.east) -- +(20,0);}}}",
         "% Lengths are printed points, y grows downwards.  Behind each layer stands the path of its module.",
     ])
