@@ -186,7 +186,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
         main = _heavy(graph, block)
         if graph.by_id[main[0]].kind in ELEMENTWISE:
             continue  # a slab between two blocks has nothing to say that they do not
-        labels = _Labels(p, style, main)
+        labels = _Labels(p, style, main, block)
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat) if frame else ""
         if not frame:
@@ -294,9 +294,12 @@ def _kernel(node: Node) -> tuple[str, tuple[float, ...]]:
 class _Labels:
     """Puts the labels of one block around its volumes."""
 
-    def __init__(self, p: Plan, style: Style, main: Sequence[NodeId]) -> None:
-        self.p, self.style, self.main = p, style, main
-        self.volume, self.last = p.volumes[main[0]], p.volumes[main[-1]]
+    def __init__(self, p: Plan, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
+        self.p, self.style, self.main, self.volume = p, style, main, p.volumes[main[0]]
+        # up to the last volume as high as the others, as a pooling slab is not
+        run = [key for key in block[block.index(main[0]) :] if p.volumes[key].extent == self.volume.extent]
+        self.last = run[-1]
+        self.reach = sum(p.edges(key)[0][0] for key in run)
         self.width = sum(p.edges(key)[0][0] for key in main)
         self.rise = sum(p.edges(key)[0][1] for key in main)
         self.new = False  # of another resolution than the block before
@@ -356,7 +359,7 @@ class _Labels:
                 spots.append((max((a + b) / 2, row_end + half + 1.5), string))
                 row_end = spots[-1][0] + half
         # make room for what stands at the corner
-        shift = max(row_end - self.width + 3.0, 0.0) if self.low and spots else 0.0
+        shift = max(row_end - self.reach + 3.0, 0.0) if self.low and spots else 0.0
         for middle, string in spots:
             self._add(first, middle - shift, y, string, "number")
         rows = bool(spots)
@@ -381,7 +384,7 @@ class _Labels:
             middle = 0.5 if self.main[0] == self.p.blocks[0][0] or v.depth_of is not None else 0.84
             self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
-            last, string = self.main[-1], str(v.depth_of)
+            last, string = self.last, str(v.depth_of)
             along, down, back = self.p.edges(last)
             angle = math.atan2(-back[1], back[0])
             off, wide = number * 0.9 + 1.2, text.width(string, number)
@@ -395,7 +398,7 @@ class _Labels:
 
     def _offset(self) -> float:
         """From the first volume's front to the last one's."""
-        return sum(self.p.edges(key)[0][0] for key in self.main[:-1])
+        return self.reach - self.p.edges(self.last)[0][0]
 
     def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:
         """Kernel and stride above the arrow that enters `block`."""
