@@ -187,7 +187,7 @@ def run(o: argparse.Namespace) -> int:
         raise ArchvizError("no model was named", "write archviz model.py, or archviz --help")
     outputs = _outputs(o, pipeline.is_ours)
     for path in outputs:
-        pipeline.check_output(path)
+        pipeline.check_output(path, o.engine or "")
     settings = _settings(o.set)
     if o.edges is not None:
         settings["options.edges"] = o.edges

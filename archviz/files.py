@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from archviz.errors import ArchvizError
-from archviz.find import did_you_mean, names
+from archviz.find import did_you_mean, find, names
 
 GRAPH = "json"      # the suffix that means the traced graph; every other one is a backend's
 
@@ -22,8 +22,11 @@ class Rendered(Protocol):
     def render(self, suffix: str, **options: Any) -> bytes: ...
 
 
-def check_output(path: Path) -> None:
-    """Raise `ArchvizError` for a file that could not be written, before any work is done for it."""
+def check_output(path: Path, engine: str = "") -> None:
+    """Raise `ArchvizError` for a file that could not be written, before any work is done for it.
+
+    `engine` is what shall set a .pdf; its program must be there.
+    """
     suffix = path.suffix.removeprefix(".")
     if not suffix:
         raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(suffixes())}")
@@ -36,6 +39,8 @@ def check_output(path: Path) -> None:
         raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
+    if engine and suffix != GRAPH and (ready := getattr(find("backends", suffix), "ready", None)) is not None:
+        ready(engine)
 
 
 def suffixes() -> tuple[str, ...]:

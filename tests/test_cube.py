@@ -19,7 +19,7 @@ from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import plan
 from archviz.forms._volumes import Scale, law, projection
 from archviz.ir import Graph, TensorSpec
-from archviz.layouts import Place
+from archviz.layouts import Place, Size
 from archviz.layouts.chain import chain
 from archviz.scene import Cuboid, Group, Link, Mark, Scene, Text, lowered
 from archviz.scene import Path as Outline
@@ -300,6 +300,19 @@ def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph
               for key, place in layout.nodes.items() for part in sizes[key].parts]
     for (a, p), (b, q) in combinations(labels, 2):
         assert clear(p, q) or a == b, (a, b)
+    for key, size in ((key, size) for key, size in sizes.items() if size.back[0]):
+        place = layout.nodes[key]
+        for a, label in labels:
+            for u, v in ((0.5, 0.5), (0.25, 0.4), (0.75, 0.4), (0.25, 0.6), (0.75, 0.6)):
+                x, y = label.x + u * label.width - place.x, label.y + v * label.height - place.y
+                assert not covers(size, x, y), (a, key)
+
+
+def covers(size: Size, x: float, y: float) -> bool:
+    """Is (x, y) in the picture of a volume, measured from the corner of its front?"""
+    (bx, by), w, h = size.back, size.width, size.height
+    # the picture is what the front passes over on its way back
+    return any(0 < x - t * bx < w and 0 < y - t * by < h for t in (i / 8 for i in range(9)))
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=2, max_size=5), st.integers(6, 9),

@@ -463,7 +463,8 @@ def test_the_command_line_writes_tikz_and_sets_it(saved: File, run: Run, tmp_pat
 
 def test_without_tex_one_line_says_what_to_install(saved: File, run: Run, tmp_path: File) -> None:
     for engine, named in (("latex", "pdflatex, lualatex or xelatex"), ("xelatex", "xelatex")):
-        done = run(saved, "-o", "fig.pdf", "--engine", engine, env={"PATH": str(tmp_path)})
+        # and before any work is done: the model is not even read
+        done = run(tmp_path / "no-model.py", "-o", "fig.pdf", "--engine", engine, env={"PATH": str(tmp_path)})
         assert done.returncode == 2 and named in done.stderr and "texlive-latex-base" in done.stderr
         assert len([line for line in done.stderr.splitlines() if not line.endswith(" …")]) == 2
         assert not (tmp_path / "fig.pdf").exists()

@@ -19,6 +19,12 @@ PAGE = """
 """
 
 
+def ready(engine: str) -> None:
+    """Raise `ArchvizError` where `engine` needs a program that is not there."""
+    if engine != "typst":
+        _tex_engine.which(engine)
+
+
 def render(scene: Scene, engine: str = "typst") -> bytes:
     """The PDF file.  `engine` is ``"typst"``, ``"latex"`` (whichever TeX there is) or one of `_tex_engine.ENGINES`.
 

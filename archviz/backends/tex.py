@@ -98,7 +98,7 @@ class _Writer:
                 yield (rf"\path[{self.sheet.outline(role)}{corner}] ({number(x)},{number(y)}) rectangle "
                        f"({number(x + w)},{number(y + h)});")
             case Circle(x, y, r, role):
-                yield rf"\path[{self.sheet.outline(role)}] ({number(x)},{number(y)}) circle[radius={number(r)}pt];"
+                yield rf"\path[{self.sheet.outline(role)}] ({number(x)},{number(y)}) circle[radius={number(r, 3)}pt];"
             case Link():
                 yield from self.link(mark)
             case Cuboid():
