@@ -98,7 +98,9 @@ class _Writer:
                 yield (rf"\path[{self.sheet.outline(role)}{corner}] ({number(x)},{number(y)}) rectangle "
                        f"({number(x + w)},{number(y + h)});")
             case Circle(x, y, r, role):
-                yield rf"\path[{self.sheet.outline(role)}] ({number(x)},{number(y)}) circle[radius={number(r, 3)}pt];"
+                apart = max(abs(round(v, 2) - v) for v in (x, y)) + abs(round(r, 2) - r)
+                radius = number(r, 2 if apart < 0.008 else 3)   # two roundings could add up to a hundredth
+                yield rf"\path[{self.sheet.outline(role)}] ({number(x)},{number(y)}) circle[radius={radius}pt];"
             case Link():
                 yield from self.link(mark)
             case Cuboid():
