@@ -99,8 +99,8 @@ class _Writer:
                        f"({number(x + w)},{number(y + h)});")
             case Circle(x, y, r, role):
                 apart = max(abs(round(v, 2) - v) for v in (x, y)) + abs(round(r, 2) - r)
-                radius = number(r, 2 if apart < 0.008 else 3)   # two roundings could add up to a hundredth
-                yield rf"\path[{self.sheet.outline(role)}] ({number(x)},{number(y)}) circle[radius={radius}pt];"
+                reach = number(r, 2 if apart < 0.008 else 3)    # two roundings could add up to a hundredth
+                yield rf"\path[{self.sheet.outline(role)}] ({number(x)},{number(y)}) circle[radius={reach}pt];"
             case Link():
                 yield from self.link(mark)
             case Cuboid():
