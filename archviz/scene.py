@@ -158,8 +158,10 @@ class Scene:
         is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
         right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the roles
         ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed,
-        a ``grid`` is thin; a ``neuron`` has no hatch, nor has a ``cell`` of a grid, whose edges are thin; a number
-        (``weight 40``) makes a line that many percent as thick, and paler.  Raises `LookupError` for any other role.
+        a ``grid`` is thin; ``plain`` ground, a ``neuron`` and a ``cell`` of a grid, whose edges are thin, have no
+        hatch; a number (``weight 40``) makes a line that many percent as thick, and paler.
+
+        Raises `LookupError` for any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -184,6 +186,8 @@ class Scene:
             case "hidden" if base:
                 paint = self.paint(base)
                 return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
+            case "plain" if base:
+                return replace(self.paint(base), stroke=None, hatch="")
             case "neuron" | "cell" if base:     # too small for a hatch; of many cells one would see only the edges
                 paint = self.paint(base)
                 return replace(paint, stroke_width=(0.55 if part == "cell" else 1) * paint.stroke_width, hatch="")
@@ -199,7 +203,7 @@ class Scene:
         return {role: self.paint(role) for role in sorted(set(_roles(lowered(self).marks)))}
 
 
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "neuron", "cell")
+PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "plain", "neuron", "cell")
 """What a role may end in without being in the sheet."""
 INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from archviz import text
 from archviz.forms import _links, block
+from archviz.forms._ground import grounded
 from archviz.forms._picture import Picture
 from archviz.forms._symbols import symbol
 from archviz.forms._symbols import width as symbol_width
@@ -211,7 +212,7 @@ def _bar(node: Node, taken: Units, role: str, style: Style) -> Units | None:
     high = max(taken.height, text.width(name, size) + 8.0)
     top = (high - taken.height) / 2
     marks = (Box(0.0, 0.0, wide, high, role, min(style.sizes["corner"], radius)),
-             Text(wide / 2 + 0.35 * size, high / 2, name, "label", "middle", -90.0))
+             *grounded(Text(wide / 2 + 0.35 * size, high / 2, name, "label", "middle", -90.0), role, style))
     at = {key: (wide / 2, y + top) for key, (_, y) in taken.at.items() if key != BIAS}
     return Units(wide, high, taken.shape, marks, at, wide / 2)
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from archviz import text
 from archviz.forms._cells import MINUS, Wiring
+from archviz.forms._ground import grounded
 from archviz.forms._inside import Inside, broken, crossings, inside, sign
 from archviz.forms._picture import Picture
 from archviz.forms._symbols import symbol, width
@@ -323,7 +324,8 @@ class _Drawing:
         sizes = [self.style.roles[role].size for _, role in lines]
         y = row.top + row.height / 2 - sum(sizes) * 0.6
         for (line, role), size in zip(lines, sizes, strict=True):
-            self.marks.append(Text((cell.left + cell.right) / 2, y + size * 0.95, line, role, "middle"))
+            said = Text((cell.left + cell.right) / 2, y + size * 0.95, line, role, "middle")
+            self.marks += grounded(said, "recurrent", self.style)
             y += size * 1.2
 
     def _ends(self, right: float) -> float:

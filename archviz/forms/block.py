@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archviz import text
+from archviz.forms._ground import grounded
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
 from archviz.labels import Look, kind_of, looks, own_role
 from archviz.layouts import Frame, Layout, Place, Size
@@ -178,7 +179,7 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
     y = (place.y + bottom) / 2 - sum(heights) / 2
     for (line, r), height in zip(look.lines, heights, strict=True):
         size = style.roles[r].size
-        marks.append(Text(place.x + place.width / 2, y + height / 2 + size * 0.35, line, r, "middle"))
+        marks += grounded(Text(place.x + place.width / 2, y + height / 2 + size * 0.35, line, r, "middle"), role, style)
         y += height
     return Group(tuple(marks), role, node.id, title=tip)
 
