@@ -267,6 +267,17 @@ def test_rich_marks_are_drawn_as_their_lowered_ones(
         assert sorted(w.codes for w in rich.words) == sorted(w.codes for w in core.words)
 
 
+def test_a_rounded_box_stays_one_beside_another_outline(tmp_path: File) -> None:
+    (box,) = lower(Box(20, 10, 40, 30, "conv", 5.0))
+    (circle,) = lower(Circle(90, 25, 12, "conv"))
+    assert isinstance(box, Path) and isinstance(circle, Path)
+    both, apart = scene(Path((*box.commands, *circle.commands), "conv")), scene(box, circle)
+    done = latex.together([tex.render(one) for one in (both, apart)], tmp_path)
+    joined, lone = (np.concatenate([points for _, points in of_pdf(page)]) for page in pages(done.pdf.read_bytes()))
+    reach = np.abs(joined[:, None] - lone[None]).max(axis=2)
+    assert max(reach.min(axis=0).max(), reach.min(axis=1).max()) < HUNDREDTH
+
+
 def test_rich_and_lowered_look_alike(tmp_path: File) -> None:
     solid = {role: replace(paint, dash=()) for role, paint in SHEET.items()}    # where dashes begin may differ
     hatched = {**solid, "conv": Paint("#eeeeee", "#000000", hatch="crosshatch", opacity=0.7)}

@@ -134,7 +134,11 @@ def _mixed(vertices: list[_Vertex], closed: bool) -> str:
         steps = " ".join(f".. controls {point(v.controls[0])} and {point(v.controls[1])} .. {point(v.at)}"
                          if v.controls else f"-- {point(v.at)}" for v in run)
         pieces.append(steps if radius == "0" else f"{{[rounded corners={radius}pt] {steps}}}")
-    return " ".join(pieces) + (" -- cycle" if closed else "")
+    if not closed:
+        return " ".join(pieces)
+    if vertices[0].radius and pieces[-1].endswith("}"):     # all corners are round, that where it closes, too
+        return " ".join(pieces).removesuffix("}") + " -- cycle}"
+    return " ".join(pieces) + " -- cycle"
 
 
 def _distance(a: Iterable[float], b: Iterable[float]) -> float:

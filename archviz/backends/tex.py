@@ -299,9 +299,9 @@ def _heading(mark: Mark) -> str:
 
 
 def _joined(marks: Iterable[Mark], sheet: Sheet) -> Iterator[Mark]:
-    """Strokes of one solid role that follow each other are one path."""
+    """Straight strokes of one solid role that follow each other are one path."""
     def strokes(mark: Mark) -> str:
-        if not isinstance(mark, Path):
+        if not isinstance(mark, Path) or any(letter in "CZ" for letter, _ in mark.commands):
             return ""
         paint = sheet.paint(mark.role)
         return mark.role if paint.fill is None and paint.opacity == 1 and not paint.dash else ""
