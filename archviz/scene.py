@@ -290,7 +290,7 @@ def _cuboid(c: Cuboid) -> tuple[Core, ...]:
     faces += [polygon([c.at(a, 0, 0), c.at(b, 0, 0), c.at(b, 1, 0), c.at(a, 1, 0)], role) for a, b, role in parts]
     if c.hidden:
         behind, above = c.at(0, 1, 1), c.at(0, 0, 1)
-        share = min(-c.back[1] / c.down[1], 1.0) if c.down[1] else 0.0
+        share = min(max(-c.back[1] / c.down[1], 0.0), 1.0) if c.down[1] else 0.0
         edge = c.at(0, share, 1)        # up to here it is seen through the front, from here through the top
         lines = ((behind, c.at(0, 1, 0)), (behind, c.at(1, 1, 1)), (behind, edge), (edge, above))
         faces += [Path((("M", a), ("L", b)), f"{c.role} hidden") for a, b in lines if a != b]

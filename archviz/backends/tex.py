@@ -273,7 +273,7 @@ class _Writer:
             for part in ("", " top", *([" side"] if number(end, 4) == "1" else [])):
                 self.sheet.outline(role + part)
         bands = ", ".join(f"{number(a, 4)}/{number(b, 4)}/{short(r)}" for a, b, r in c.bands)
-        seam = min(-c.back[1] / c.down[1], 1.0) if c.down[1] else 0.0
+        seam = min(max(-c.back[1] / c.down[1], 0.0), 1.0) if c.down[1] else 0.0
         options = [*([f"av/hidden={number(seam, 4)}"] if c.hidden else []),
                    *([f"av/bands={{{bands}}}"] if bands else [])]
         # Two decimals, but where their roundings could add up to a hundredth.
