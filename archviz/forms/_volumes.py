@@ -162,6 +162,6 @@ def _spatial(spec: TensorSpec) -> list[int]:
 
 def _guessed(shape: tuple[int, ...]) -> str:
     """Axes by their number, where the trace does not know them."""
-    if len(shape) == 4:  # a map, or head by head
-        return "NCHW" if shape[-1] == shape[-2] else "NhLC"
+    if len(shape) == 4:  # a map, its channels first or last, or head by head
+        return "NCHW" if shape[2] == shape[3] else "NHWC" if shape[1] == shape[2] else "NhLC"
     return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")

@@ -142,10 +142,17 @@ class _Plan:
         """A block stands right of the branches that end in it, and its label right of where others turn off."""
         block, s = self.blocks[self.spine[rank]], self.spacing
         ends = [self.blocks[b.blocks[-1]].right + s["along"] for b in self.branches if b.end == rank]
-        if any(b.start == rank - 1 for b in self.branches):
+        if any(b.start == rank - 1 for b in self.branches) or rank and self._forks(rank - 1):
             left = min([block.enter, *(p.x for p in block.soft)])
             ends.append(self.blocks[self.spine[rank - 1]].right + s["along"] / 3 + 2 * s["beside"] + block.enter - left)
         return max(ends, default=-math.inf)
+
+    def _forks(self, rank: int) -> bool:
+        """Does a skip turn off right behind this block?  It does where the block is a glyph, whose top others enter."""
+        block = self.blocks[self.spine[rank]]
+        following = self.blocks[self.spine[rank + 1]].nodes[0] if rank + 1 < len(self.spine) else ""
+        leaving = [e for e in self.edges if e.src == block.nodes[-1] and e.dst != following]
+        return self.sizes[block.nodes[-1]].joint and any(self.of[e.dst] in self.spine for e in leaving)
 
     def _push(self, block: Block, placed: Iterable[Block], least: float) -> None:
         """As far left as outlines and labels allow."""
@@ -258,6 +265,8 @@ class _Plan:
             above = (self.blocks[self.of[e.src]].y for e in self.edges if self.of[e.dst] == here)
             entered = any(y < self.blocks[here].y for y in above)
             start, end = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
+            if self.sizes[edge.src].joint:
+                start = (self.blocks[here].right + self.spacing["along"] / 3, self.blocks[here].y)
             y = min(p.y for p in taken if p.x <= end[0] + 2 and p.x + p.width >= start[0] - 2) - self.spacing["track"]
             points = (start, (start[0], y), (end[0], y), end)
             taken.append(Place(start[0], y, end[0] - start[0], 0.0))
