@@ -222,6 +222,18 @@ def test_the_linter_finds_nothing(key, measured):
     assert not row["bad"], row["bad"]
 
 
+def test_every_model_is_drawn_in_cubes_without_a_fault(tmp_path):
+    paths = []
+    for name in CASES:
+        for width in WIDTHS:
+            drawn = pipeline.compile(graph(name), pipeline.Options("cube", width=width))
+            assert drawn.scene.width <= WIDTHS[width] / 25.4 * 72.27 + 0.02
+            assert sum(node.params for node in drawn.drawn.nodes) == graph(name).params
+            drawn.save(tmp_path / f"{name}-{width}.svg")
+            paths.append(tmp_path / f"{name}-{width}.svg")
+    assert {name: row["bad"] for name, row in lint(paths).items() if row["bad"]} == {}
+
+
 def test_the_linter_would_find_something(measured, tmp_path):
     """A figure with a label over another, a label out of its box, and print too small is told for all three."""
     bad = tmp_path / "bad.svg"

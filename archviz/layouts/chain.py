@@ -142,6 +142,8 @@ class _Plan:
         """A block stands right of the branches that end in it, and its label right of where others turn off."""
         block, s = self.blocks[self.spine[rank]], self.spacing
         ends = [self.blocks[b.blocks[-1]].right + s["along"] for b in self.branches if b.end == rank]
+        if len(ends) > 1 and rank:  # one of them comes from below, past the labels of the block before
+            ends.append(self.blocks[self.spine[rank - 1]].right + s["beside"])
         if any(b.start == rank - 1 for b in self.branches) or rank and self._forks(rank - 1):
             left = min([block.enter, *(p.x for p in block.soft)])
             ends.append(self.blocks[self.spine[rank - 1]].right + s["along"] / 3 + 2 * s["beside"] + block.enter - left)
@@ -182,6 +184,7 @@ class _Plan:
         # the lines of branches to the same place run on in their rows
         beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
         crowd += [p for i in beside if self.blocks[i] in placed for p in self.blocks[i].places()]
+        crowd.append(Place(left, 0.0, right - left, 0.0))  # the arrow of the spine
         own = [p for block in row for p in block.places()]
         gap = self.spacing["row"]
         if above:
