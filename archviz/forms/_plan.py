@@ -26,7 +26,6 @@ from archviz.style import Style
 SEVERAL = 4  # copies of one layer are drawn one by one up to here
 ELEMENTWISE = frozenset({"act", "softmax", "norm"})
 Anchor = Literal["start", "middle", "end"]
-GAP = 1.6  # between an edge and the number beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +295,7 @@ class _Labels:
 
     def __init__(self, p: Plan, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
         self.p, self.style, self.main, self.volume = p, style, main, p.volumes[main[0]]
+        self.gap = style.sizes["label_gap"]
         # up to the last volume as high as the others, as a pooling slab is not
         run = [key for key in block[block.index(main[0]) :] if p.volumes[key].extent == self.volume.extent]
         self.last = run[-1]
@@ -337,7 +337,7 @@ class _Labels:
         """Channels once per run of equal ones, then the name in bold, in one of two rows."""
         number, bold = self.style.roles["number"].size, self.style.roles["name"].size
         first = self.main[0]
-        y = self.volume.height + max(self.rise, 0.0) + GAP + number * 0.8
+        y = self.volume.height + max(self.rise, 0.0) + self.gap + number * 0.8
         x = 0.0
         runs: list[tuple[float, float, str]] = []
         for key in self.main:
@@ -382,7 +382,7 @@ class _Labels:
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
             # the first one's in the middle, others below the arrow and what stands above it
             middle = 0.5 if self.main[0] == self.p.blocks[0][0] or v.depth_of is not None else 0.84
-            self._add(self.main[0], -GAP, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
+            self._add(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.last, str(v.depth_of)
             along, down, back = self.p.edges(last)
@@ -405,5 +405,6 @@ class _Labels:
         number = self.style.roles["number"].size
         along, down, back = self.p.edges(block[0])
         axis = (down[1] + back[1]) / 2  # the axis runs through the centres of the faces, not through the front's
+        x, y = -self.style.sizes["arrow"] - 1.0, axis - 1.0 - self.gap
         for i, line in enumerate(reversed(lines)):
-            self._add(block[0], -self.style.sizes["arrow"] - 1.0, axis - 2.6 - i * number * 1.05, line, "number", "end")
+            self._add(block[0], x, y - i * number * 1.05, line, "number", "end")

@@ -23,7 +23,6 @@ from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
 
-SMALL = 20.0  # points: on a lower volume, dashed lines at the back are only noise
 ALIKE = True  # modules of one class are all open or all closed
 STEPS = 22  # sizes in which a figure is tried
 STEP = 0.92  # each so much smaller than the one before
@@ -137,7 +136,7 @@ def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
     each = (along[0] / copies, along[1] / copies)
     followed = any(key in block[:-1] for block in drawn.blocks)
     # where they would lie close to the edges that are seen, or behind what follows, they are left out
-    hidden = down[1] > SMALL and along[0] > (0.6 if followed else 0.3) * back[0] and copies == 1
+    hidden = down[1] > style.sizes["see_through"] and along[0] > (0.6 if followed else 0.3) * back[0] and copies == 1
     marks: list[Mark] = []
     for i in range(copies):
         x, y = place.x + i * each[0], place.y + i * each[1]
@@ -187,7 +186,7 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     kernel = drawn.kernels.get(route.dst) if style.options["kernels"] == "auto" else None
     if kernel is None or a.height_of is None:
         return []
-    if a.height < 1.6 * SMALL:
+    if a.height < style.sizes["kernel"]:
         return []
     high = max(min(kernel[0] / a.height_of, 1.0), 3.0 / a.height, 0.08)
     wide = max(min(kernel[-1] / (a.depth_of or kernel[-1]), 1.0), 3.0 / max(a.depth, 3.0), 0.08)
