@@ -28,10 +28,7 @@ from archviz.zoom import GAP, Framed, Zoomed
 
 SHARE = {"right": (0.66, 1.0), "below": (1.0, 0.66)}    # of the page's width and height that insets may take
 CLOSED = 60.0       # what it costs to leave a module in an inset closed, in points of height
-
-
 PAIRED = 2          # of so many insets every size is tried with every size of the others
-
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from archviz import text
+from archviz.forms._latest import latest
 from archviz.forms._volumes import Extent, Scale, Volume
 from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.labels import Look, looks
@@ -84,13 +85,9 @@ class Plan:
         return tuple(bands)
 
 
-_last: list[tuple[Graph, Style, Plan]] = []  # a form asks four times for one plan: sizes, frames, legend, drawing
-
-
+@latest
 def plan(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
-    if _last and _last[0][0] is graph and _last[0][1] is style:
-        return _last[0][2]
     p = Plan(style)
     scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
     seen = looks(graph, style)
@@ -114,7 +111,6 @@ def plan(graph: Graph, style: Style) -> Plan:
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
     _abut(graph, p)
     _name(graph, p, style, seen)
-    _last[:] = [(graph, style, p)]
     return p
 
 

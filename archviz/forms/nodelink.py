@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from archviz import text
 from archviz.forms import Option, _links, _recurrent, block
+from archviz.forms._latest import latest
 from archviz.forms._picture import Picture
 from archviz.forms._row import Part, Row, lines, row
 from archviz.ir import Graph, Node, NodeId
@@ -70,27 +71,18 @@ def variants(style: Style) -> tuple[Style, ...]:
 
 
 Plan = tuple[dict[NodeId, Picture], Row | None]
-_latest: tuple[Graph, Style, Plan] | None = None
 
 
+@latest
 def _plan(graph: Graph, style: Style) -> Plan:
-    """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is.
-
-    Sizes, frames and legend of one try are asked for one after the other, so the latest plan is kept.
-    """
-    global _latest
-    kept = _latest
-    if kept is not None and kept[0] is graph and kept[1] is style:
-        return kept[2]
+    """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
     pictures: dict[NodeId, Picture] = {}
     if style.sizes["neurons"] >= 0:
         for node in graph.nodes:
             picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
             if picture is not None:
                 pictures[node.id] = picture
-    plan = pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
-    _latest = graph, style, plan
-    return plan
+    return pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
 
 
 def _row(graph: Graph, style: Style) -> Row | None:
