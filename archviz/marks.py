@@ -13,7 +13,7 @@ from archviz.errors import ArchvizError
 from archviz.ir import Graph, Node, NodeId
 from archviz.layouts import Layout, Place
 from archviz.passes.override import Overrides
-from archviz.scene import Box, Circle, Group, Mark, Paint, Path
+from archviz.scene import Box, Circle, Group, Mark, Paint, Path, mixed
 from archviz.style import Style
 
 CONTRAST = 4.5      # least contrast of a label on its box (WCAG 2, level AA)
@@ -42,10 +42,10 @@ def painted(style: Style, overrides: Overrides, themed: bool = False) -> Style:
         elif least < CONTRAST:
             raise ArchvizError(f"{rule.where}: labels cannot be read on {fill}: their contrast is {least:.1f}:1, and "
                                f"{CONTRAST}:1 is the least", f"{_toward(fill, ink[0])} could be read")
-        edge = _mixed(fill, ink[0] if ink else "#000000", 0.6)
+        edge = mixed(fill, ink[0] if ink else "#000000", 0.6)
         roles[role] = Paint(fill=fill, stroke=edge, stroke_width=0.7)
         ground = style.roles["frame inner"].fill or "#ffffff"
-        roles[f"{role} frame"] = Paint(fill=_mixed(fill, ground, TINT), stroke=edge, stroke_width=0.7)
+        roles[f"{role} frame"] = Paint(fill=mixed(fill, ground, TINT), stroke=edge, stroke_width=0.7)
     return replace(style, roles=roles)
 
 
@@ -61,15 +61,10 @@ def _luminance(color: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _mixed(one: str, other: str, part: float) -> str:
-    pairs = ((int(one[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
-
-
 def _toward(fill: str, ink: str) -> str:
     """The colour nearest to `fill` on which `ink` can be read, mixed with white or black."""
     end = "#ffffff" if _luminance(ink) < 0.18 else "#000000"
-    steps = (_mixed(fill, end, 1 - i / 20) for i in range(21))
+    steps = (mixed(fill, end, 1 - i / 20) for i in range(21))
     return next(color for color in steps if contrast(color, ink) >= CONTRAST)
 
 

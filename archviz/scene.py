@@ -218,12 +218,15 @@ def _inked(fill: str | None, part: str) -> str | None:
     return "#" + "".join(f"{round(face):02x}" for face in faces)
 
 
-def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
-    """`part` of the one colour and the rest of the other; the one alone where there is no other."""
-    if fill is None or other is None:
-        return fill
-    pairs = [(int(fill[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5)]
+def mixed(one: str, other: str, part: float) -> str:
+    """`part` of the colour `one` and the rest of `other`, all three ``#rrggbb``."""
+    pairs = ((int(one[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
+
+
+def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
+    """The two mixed; the one alone where there is no other."""
+    return fill if fill is None or other is None else mixed(fill, other, part)
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve

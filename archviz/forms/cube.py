@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archviz import text
-from archviz.forms import Option
+from archviz.forms import Option, block
 from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
@@ -108,7 +108,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for node in graph.nodes:
         if node.id in drawn.glyphs:
             role = style.kinds[node.kind].role
-            marks.append(Group(_glyph(node.kind, layout.nodes[node.id], role, style), role, node.id, title=_tip(node)))
+            marks.append(
+                Group(block.glyph(node.kind, layout.nodes[node.id], role, style), role, node.id, title=_tip(node))
+            )
         elif node.id in drawn.ports:
             place = layout.nodes[node.id]
             marks.append(Group(_written(drawn.labels.get(node.id, ()), place), "port", node.id, title=_tip(node)))
@@ -236,12 +238,6 @@ def _brace(key: NodeId, title: str, place: Place, style: Style, role: str) -> Gr
     return Group((line, label), "frame", key)
 
 
-def _glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
-    from archviz.forms import block
-
-    return block.glyph(kind, p, role, style)
-
-
 # ------------------------------------------------------------------------------------------------ legend
 
 
@@ -265,7 +261,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         if of_kind[0].id in drawn.glyphs:
             side = s["glyph"]
             place = Place((wide - side) / 2, (high - side) / 2, side, side)
-            entries.setdefault(look.name, _glyph(kind, place, look.role, style))
+            entries.setdefault(look.name, block.glyph(kind, place, look.role, style))
         else:
             entries.setdefault(look.name, solid(look.role, thick=0.3 if kind == "pool" else 0.62))
         for node in of_kind:
