@@ -6,16 +6,12 @@ is drawn without.
 """
 from __future__ import annotations
 
-import inspect
-import json
 import re
 import traceback
 import warnings
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
 from glob import escape
 from hashlib import blake2b
 from pathlib import Path
@@ -24,23 +20,22 @@ from typing import Any
 from archviz import __version__, ir
 from archviz.caption import describe
 from archviz.errors import ArchvizError
+from archviz.figure import Figure as Figure
 from archviz.files import GRAPH, suffixes
 from archviz.files import check_output as check_output
 from archviz.files import is_ours as is_ours
 from archviz.files import save as save
 from archviz.find import find, names
-from archviz.fit import Detail, Drawing, fit
+from archviz.fit import Detail, fit
 from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
-from archviz.ir import Graph, NodeId
-from archviz.layouts import Layout
+from archviz.ir import Graph
 from archviz.marks import painted
 from archviz.naming import CONTAINERS
 from archviz.passes.override import Overrides, chosen, override
 from archviz.project import Project, written_overrides
 from archviz.project import configured as configured
 from archviz.project import project_of as project_of
-from archviz.scene import Scene
 from archviz.style import Settings, Style, layers, length, style_names, theme_names
 
 MOST_TRIES = 4      # failed guesses that an error tells
@@ -205,67 +200,6 @@ def _name(named: str, cls: str) -> str:
 
 # ------------------------------------------------------------------------------------------------ compiling
 
-@dataclass(frozen=True)
-class Figure:
-    """A finished figure: `graph` is the whole trace, `drawing` what is shown of it, `caption` what to write below."""
-
-    graph: Graph
-    drawing: Drawing
-    caption: str
-
-    @property
-    def scene(self) -> Scene:
-        return self.drawing.scene
-
-    @property
-    def layout(self) -> Layout:
-        return self.drawing.layout
-
-    @property
-    def drawn(self) -> Graph:
-        """The cut of the trace that is drawn."""
-        return self.drawing.graph
-
-    @property
-    def failed(self) -> tuple[NodeId, str] | None:
-        """Where the model raised while it was traced, and what; None for a model that ran."""
-        failed = (self.graph.attrs.get("report") or {}).get("failed")
-        return (str(failed[0]), str(failed[1])) if failed else None
-
-    @cached_property
-    def svg(self) -> str:
-        return self.render("svg").decode()
-
-    def render(self, suffix: str, **options: Any) -> bytes:
-        """The bytes of a file with this suffix (``"svg"``, ``"pdf"``, ``"png"``; ``"json"`` is the traced graph).
-
-        `options` go to the backend that knows them (``dpi`` of png, ``engine`` of pdf, ``standalone`` of tex).  Raises
-        `ArchvizError` for an unknown suffix.
-        """
-        if suffix == GRAPH:
-            return ir.to_json(self.graph).encode("utf-8", "surrogatepass")
-        backend = find("backends", suffix).render
-        known = inspect.signature(backend).parameters
-        written: bytes = backend(self.scene, **{key: value for key, value in options.items() if key in known})
-        return written
-
-    def save(self, path: str | Path, **options: Any) -> None:
-        """Write the figure; the suffix says as what.  The file is replaced whole or not at all."""
-        save(self, [path], **options)
-
-    def emit(self, what: str) -> str:
-        """An inner value as JSON: the ``graph`` that is drawn, its ``layout``, or the ``scene``."""
-        if what == "graph":
-            return ir.to_json(self.drawn)
-        return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": self.caption}
-
-
 @sparing()
 def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = _no_step) -> Figure:
     """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
@@ -404,19 +338,6 @@ def show(options: Options) -> str:
     from archviz.show import resolved
 
     return resolved(options.layers())
-
-
-def _plain(value: Any) -> Any:
-    """`value` as JSON values; a dataclass says its type."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    return round(value, 4) if isinstance(value, float) else value
 
 
 def _one_line(error: object) -> str:

@@ -73,10 +73,10 @@ class Project:
         return tuple(s for s in self.models if any(fnmatchcase(name, s.pattern) for name in names))
 
 
-def project_of(target: str, options: AnyOptions) -> Project | None:
+def project_of(target: str, options: AnyOptions, folder: Path | None = None) -> Project | None:
     """The project file that holds for `target`; `options` is any value of the options it may set.  Raises
     `ArchvizError`, with file and line, for whatever is wrong in the file."""
-    path = find_project(target)
+    path = find_project(target, folder)
     if path is None:
         return None
     if path.name == SHARED:
@@ -90,10 +90,10 @@ def project_of(target: str, options: AnyOptions) -> Project | None:
     return _project(written.read(content, _short(path)), path, options)
 
 
-def find_project(target: str) -> Path | None:
-    """The file that holds for `target`: the nearest one, see above."""
+def find_project(target: str, folder: Path | None = None) -> Path | None:
+    """The file that holds for `target`: the nearest one, see above; `folder` stands for the current one."""
     file = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
-    start = (Path(file[1]).resolve().parent if file else Path.cwd())
+    start = Path(file[1]).resolve().parent if file else folder or Path.cwd()
     above = [start, *start.parents]
     last = next((i for i, folder in enumerate(above) if any((folder / root).exists() for root in ROOTS)), 0)
     for folder in above[:last + 1]:

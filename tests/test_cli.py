@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from archviz import cli, ir
+from archviz import cli, ir, progress
 from archviz.ir import Edge, Graph, Module, Node, TensorSpec
 from tests.conftest import ROOT, Run
 
@@ -399,21 +399,21 @@ example_inputs = torch.zeros(1, 4)
 # ------------------------------------------------------------------------------------------------ progress
 
 def test_progress_keeps_quiet_while_nothing_takes_long(capfd: pytest.CaptureFixture[str]) -> None:
-    with cli.progress(True) as step:
+    with progress.progress(True) as step:
         step("trace")
     assert capfd.readouterr().err == ""
 
 
 def test_progress_names_each_slow_step_once(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "PATIENCE", 0.02)
-    monkeypatch.setattr(cli, "TICK", 0.005)
-    with cli.progress(True) as step:
+    monkeypatch.setattr(progress, "PATIENCE", 0.02)
+    monkeypatch.setattr(progress, "TICK", 0.005)
+    with progress.progress(True) as step:
         for name in ("trace", "arrange"):
             step(name)
             time.sleep(0.3)
     assert capsys.readouterr().err == "archviz: trace …\narchviz: arrange …\n"
-    with cli.progress(False) as step:
+    with progress.progress(False) as step:
         step("trace")
         time.sleep(0.1)
     assert capsys.readouterr().err == ""

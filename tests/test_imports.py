@@ -20,8 +20,10 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "backends": {"scene", "text"},
     "trace": {"ir"},
     "methods": {"trace", "record", "ir"},
-    "cli": {"pipeline"},
-    "sphinxext": {"pipeline"},
+    "arguments": set(), "progress": set(),
+    "cli": {"pipeline", "arguments", "job", "progress"},
+    "sphinxext": {"pipeline", "arguments", "job", "progress"},
+    "notebook": {"pipeline", "arguments", "job", "progress"},
 }
 TORCH = {"load", "guess", "trace", "record", "methods"}
 """Where torch may be imported at the top of a file; elsewhere only inside a function."""

@@ -354,7 +354,7 @@ def test_a_style_is_looked_for_beside_the_project_file(saved: Path):
 
 def test_every_option_of_the_figure_may_stand_in_the_file(saved: Path):
     """And none is forgotten when an option is added to the command line."""
-    from archviz.cli import parser
+    from archviz.arguments import parser
 
     group = next(g for g in parser()._action_groups if g.title == "the figure")
     names = {action.option_strings[0].removeprefix("--") for action in group._group_actions}

@@ -113,6 +113,7 @@ def _box(graph: Graph, key: NodeId, nodes: list[Node]) -> Node:
         for kind, count in node.attrs.get("contains", {node.kind: 1}).items():
             contains[kind] += count * max(node.repeat // copies, 1)
         hints.update({name: node.attrs[name] for name in HINTS if name in node.attrs})
-    attrs = {**hints, **(module.attrs if module else {}), "contains": dict(sorted(contains.items()))}
+    said = module.attrs if module else {key: graph.attrs[key] for key in ("class",) if key in graph.attrs}
+    attrs = {**hints, **said, "contains": dict(sorted(contains.items()))}
     return Node(key, module.scope if module else (), (module.cls if module else graph.name) or "Block", "module", attrs,
                 tuple(tensor for node in leaving for tensor in node.out), repeat=copies)

@@ -1,6 +1,6 @@
 """Hyper-parameters worth a caption, by the names their constructors use.
 
-In: a module, or a function's arguments.  Out: JSON values only.  May import torch, tape.
+In: a module, or a function's arguments.  Out: JSON values only.  May import torch, kinds.
 """
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from archviz.trace.kinds import class_of
 
 _LAYER = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "in_features",
           "out_features", "num_embeddings", "embedding_dim", "normalized_shape", "num_features", "num_groups",
@@ -59,9 +61,14 @@ def _named(module: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
+def full_name(cls: type) -> str:
+    """Where a class is defined: ``"torch.nn.modules.conv.Conv2d"``."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
 def of_layer(module: nn.Module) -> dict[str, Any]:
-    """What a caption may say of a leaf module."""
-    found = _named(module, _LAYER)
+    """What a caption may say of a leaf module, and its class."""
+    found = {"class": full_name(class_of(module)), **_named(module, _LAYER)}
     if "bias" in module._parameters:
         found["bias"] = module.bias is not None
     elif isinstance(vars(module).get("bias"), bool):
@@ -70,8 +77,8 @@ def of_layer(module: nn.Module) -> dict[str, Any]:
 
 
 def of_container(module: nn.Module) -> dict[str, Any]:
-    """What a caption may say of a module that holds others."""
-    found = _named(module, _CONTAINER)
+    """What a caption may say of a module that holds others, and its class."""
+    found = {"class": full_name(class_of(module)), **_named(module, _CONTAINER)}
     if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
         found["container"] = True
     home = type(module).__module__

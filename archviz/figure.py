@@ -1,0 +1,106 @@
+"""A finished figure: what is drawn, what to write below it, and how it saves and shows itself.
+
+In: a graph, and the drawing that was made of it.  Out: bytes by suffix, files, what a notebook shows.  Imports errors,
+find, files, and the values: ir, layouts, scene, fit.
+"""
+from __future__ import annotations
+
+import inspect
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from archviz import ir
+from archviz.files import GRAPH, save
+from archviz.find import find
+from archviz.fit import Drawing
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Layout
+from archviz.scene import Scene
+
+
+@dataclass(frozen=True, repr=False)
+class Figure:
+    """A finished figure: `graph` is the whole trace, `drawing` what is shown of it, `caption` what to write below."""
+
+    graph: Graph
+    drawing: Drawing
+    caption: str
+
+    def __repr__(self) -> str:
+        return f"<archviz figure of {self.graph.name}, {len(self.drawn.nodes)} of {len(self.graph.nodes)} nodes>"
+
+    @property
+    def scene(self) -> Scene:
+        return self.drawing.scene
+
+    @property
+    def layout(self) -> Layout:
+        return self.drawing.layout
+
+    @property
+    def drawn(self) -> Graph:
+        """The cut of the trace that is drawn."""
+        return self.drawing.graph
+
+    @property
+    def classes(self) -> dict[NodeId, str]:
+        """The class behind each drawn id that is a module: ``{"conv1": "torch.nn.modules.conv.Conv2d"}``."""
+        drawn = {item.id: item.attrs for items in (self.drawn.modules.values(), self.drawn.nodes) for item in items}
+        return {key: str(attrs["class"]) for key, attrs in drawn.items() if "class" in attrs}
+
+    @property
+    def failed(self) -> tuple[NodeId, str] | None:
+        """Where the model raised while it was traced, and what; None for a model that ran."""
+        failed = (self.graph.attrs.get("report") or {}).get("failed")
+        return (str(failed[0]), str(failed[1])) if failed else None
+
+    @cached_property
+    def svg(self) -> str:
+        return self.render("svg").decode()
+
+    def render(self, suffix: str, **options: Any) -> bytes:
+        """The bytes of a file with this suffix (``"svg"``, ``"pdf"``, ``"png"``; ``"json"`` is the traced graph).
+
+        `options` go to the backend that knows them (``dpi`` of png, ``engine`` of pdf, ``standalone`` of tex).  Raises
+        `ArchvizError` for an unknown suffix.
+        """
+        if suffix == GRAPH:
+            return ir.to_json(self.graph).encode("utf-8", "surrogatepass")
+        backend = find("backends", suffix).render
+        known = inspect.signature(backend).parameters
+        written: bytes = backend(self.scene, **{key: value for key, value in options.items() if key in known})
+        return written
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write the figure; the suffix says as what.  The file is replaced whole or not at all."""
+        save(self, [path], **options)
+
+    def emit(self, what: str) -> str:
+        """An inner value as JSON: the ``graph`` that is drawn, its ``layout``, or the ``scene``."""
+        if what == "graph":
+            return ir.to_json(self.drawn)
+        return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.caption}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON values; a dataclass says its type."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return round(value, 4) if isinstance(value, float) else value
