@@ -138,8 +138,8 @@ class ArchvizDirective(Figure, SphinxDirective):
         image = next(iter(figure.findall(nodes.image)))
         caption = next(iter(figure.findall(nodes.caption)), None)
         if drawn is None:
-            image.parent.replace(image, nodes.literal("", f"(no figure of {self.arguments[0]})",
-                                                      classes=["archviz-missing"]))
+            link = image.parent if isinstance(image.parent, nodes.reference) else image
+            link.replace_self(nodes.literal("", f"(no figure of {self.arguments[0]})", classes=["archviz-missing"]))
             written = self.arguments[0]
         else:
             said = caption is None and not content      # our own words, below the figure

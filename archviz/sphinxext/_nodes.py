@@ -23,7 +23,8 @@ PT = 72 / 72.27         # a printed point in CSS's
 
 
 class drawing(nodes.General, nodes.Inline, nodes.Element):
-    """A figure of the store: ``key``, ``facts``, ``alt``; ``width``, ``height`` and ``scale`` as of an image."""
+    """A figure of the store: ``key``, ``facts``, ``alt``; ``width``, ``height`` and ``scale`` as of an image; ``href``
+    where it is a link as a whole."""
 
 
 class ForBuilder(SphinxPostTransform):
@@ -36,6 +37,11 @@ class ForBuilder(SphinxPostTransform):
 
         builder = self.app.builder
         if builder.format == "html" and builder.name != "epub":
+            # Sphinx writes no link around anything but an image.
+            for link in [node.parent for node in self.document.findall(drawing)]:
+                if isinstance(link, nodes.reference):
+                    link[0]["href"] = link.get("refuri") or f"#{link['refid']}"
+                    link.replace_self(link[0])
             return
         store = store_of(self.env)
         for node in list(self.document.findall(drawing)):
@@ -80,7 +86,10 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
             svg = _own(self, path.read_text("utf-8"), node)
             parts.append(f'<div class="archviz-{look}">{svg}</div>')
     classes = " ".join(["archviz", *(["archviz-both"] if len(parts) == 2 else []), *node.get("classes", ())])
-    self.body.append(f'<div class="{html.escape(classes)}" style="{_size(node, facts)}">{"".join(parts)}</div>')
+    shown = "".join(parts)
+    if "href" in node:
+        shown = f'<a class="reference image-reference" href="{html.escape(node["href"])}">{shown}</a>'
+    self.body.append(f'<div class="{html.escape(classes)}" style="{_size(node, facts)}">{shown}</div>')
     raise nodes.SkipNode
 
 
