@@ -17,3 +17,9 @@ class ArchvizError(Exception):
 
 class DoesNotFit(ArchvizError):
     """The figure is larger than its page; `hint` names what to collapse."""
+
+
+def fault(error: Exception) -> str:
+    """What to tell the user of an error that is none of theirs."""
+    return (f"this is a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}\n"
+            "  run it again with --debug, and report what it prints")
