@@ -17,7 +17,20 @@ FORMAT, VERSION = "archviz-graph", 1
 def to_json(graph: Graph) -> str:
     """`graph` as JSON text, the same bytes for equal graphs.  Settings that are at their default are left out.
 
-    Raises ValueError, naming the node, where attributes are not JSON values.
+    Parameters
+    ----------
+    graph : Graph
+        A trace, or any cut through it.
+
+    Returns
+    -------
+    str
+        What ``-o graph.json`` writes.
+
+    Raises
+    ------
+    ValueError
+        Where attributes are not JSON values; it names the node.
     """
     value = {
         "format": FORMAT, "version": VERSION, "name": graph.name,
@@ -38,7 +51,23 @@ def to_json(graph: Graph) -> str:
 
 
 def from_json(text: str) -> Graph:
-    """The graph that `to_json` wrote.  Raises ValueError, saying where, for anything else."""
+    """The graph that `to_json` wrote.
+
+    Parameters
+    ----------
+    text : str
+        A JSON document.
+
+    Returns
+    -------
+    Graph
+        Equal to the one that was written.
+
+    Raises
+    ------
+    ValueError
+        For anything else; it says where.
+    """
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -64,7 +93,18 @@ def from_json(text: str) -> Graph:
 
 
 def check(graph: Graph) -> None:
-    """Raise ValueError, saying where, unless ids are unique, edges end at nodes, and scopes name modules."""
+    """Check that ids are unique, edges end at nodes, and scopes name modules.
+
+    Parameters
+    ----------
+    graph : Graph
+        Also one that a pass of yours gave.
+
+    Raises
+    ------
+    ValueError
+        Where that is not so; it says where.
+    """
     seen: set[NodeId] = set()
     for node in graph.nodes:
         if seen & set(node.members) or len(set(node.members)) < len(node.members):

@@ -29,7 +29,17 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One tensor: shape, dtype (``"float32"``) and, where known, which axis is which (``"NCHW"``, ``"NLC"``)."""
+    """One tensor.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its sizes, the batch included.
+    dtype : str
+        As torch names it: ``"float32"``.
+    axes : str
+        Where it is known, a letter for each axis, ``"NCHW"`` or ``"NLC"``; else empty.
+    """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -38,10 +48,20 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A tensor that flows from `src` to `dst`, as operand number `slot`.
+    """A tensor that flows from one node to another.
 
-    `role` is ``data``, ``skip`` or ``recurrent`` (back to an earlier node: the next copy of a folded block).
-    `parts` are the edges of the trace this one stands for; empty for an edge of the trace itself.
+    Attributes
+    ----------
+    src, dst : str
+        Ids of the two nodes.
+    tensor : TensorSpec or None
+        What flows; None where it is not known.
+    role : str
+        ``data``, ``skip`` or ``recurrent`` (back to an earlier node: the next copy of a folded block).
+    slot : int
+        Which operand of `dst` it is, from 0.
+    parts : tuple of Edge
+        The edges of the trace it stands for; empty for an edge of the trace itself.
     """
 
     src: NodeId
@@ -61,19 +81,35 @@ class Edge:
 class Node:
     """One thing that may be drawn: an operation, a leaf module, or a group of them.
 
-    scope    the enclosing module calls, outermost first; the root module is not among them
-    op       what ran: ``"Conv2d"``, ``"relu"``, ``"add"``; a class name for a collapsed module
-    kind     one of `KINDS`
-    attrs    JSON values: hyper-parameters as the module names them (``kernel_size``, ``stride``, ``num_heads`` …);
-             after fusing, ``fused``: the ops that follow in the same box
-    out      the tensors it gives
-    params   parameters, each counted at the node that uses it first
-    flops    as `torch.utils.flop_counter` counts: two for a multiply-add
-    members  the ids of the trace it stands for, in trace order; (id,) for a node of the trace
-    index    position in the trace (of its first member)
-    repeat   how many equal copies it stands for in the whole model; see `own_repeat` for the ×N at the node itself
-    shared   the node that used the same weights before, if any
-    inside   the nodes it replaced, and `wires` the trace edges among them
+    Attributes
+    ----------
+    id : str
+        Its NodeId, unique in the graph.
+    scope : tuple of str
+        The enclosing module calls, outermost first; the root module is not among them.
+    op : str
+        What ran: ``"Conv2d"``, ``"relu"``, ``"add"``; a class name for a collapsed module.
+    kind : str
+        One of `KINDS`.
+    attrs : Mapping
+        JSON values: hyper-parameters as the module names them (``kernel_size``, ``stride``, ``num_heads`` …); after
+        fusing, ``fused``: the ops that follow in the same box.
+    out : tuple of TensorSpec
+        The tensors it gives.
+    params : int
+        Parameters, each counted at the node that uses it first.
+    flops : int
+        As `torch.utils.flop_counter` counts: two for a multiply-add.
+    members : tuple of str
+        The ids of the trace it stands for, in trace order; its own for a node of the trace.
+    index : int
+        Position in the trace, of its first member.
+    repeat : int
+        How many equal copies it stands for in the whole model; see `own_repeat` for the ×N at the node itself.
+    shared : str or None
+        The node that used the same weights before, if any.
+    inside, wires : tuple
+        The nodes it replaced, and the trace edges among them.
     """
 
     id: NodeId
@@ -100,13 +136,24 @@ class Node:
 class Module:
     """One call of a module that contains others: a frame in the figure, or a box once collapsed.
 
-    id       the call's NodeId, as it stands in `Node.scope`
-    cls      class name, empty for a frame that folding made around several siblings; `path` the qualified module path
-             (equal for two calls of one module)
-    repeat   the ×N drawn at the frame, within the frame around it; `copies` are the ids of all calls it stands for, its
-             own first (in nested repeats more than `repeat`)
-    shared   True when those copies use one set of weights
-    attrs    JSON values worth a caption (``num_heads``, ``embed_dim`` …), and ``layer`` / ``public`` facts of the class
+    Attributes
+    ----------
+    id : str
+        The call's NodeId, as it stands in `Node.scope`.
+    cls : str
+        Class name; empty for a frame that folding made around several siblings.
+    path : str
+        The qualified module path, equal for two calls of one module.
+    scope : tuple of str
+        The module calls around it, outermost first.
+    repeat : int
+        The ×N drawn at the frame, within the frame around it.
+    copies : tuple of str
+        The ids of all calls it stands for, its own first; in nested repeats more than `repeat`.
+    shared : bool
+        True when those copies use one set of weights.
+    attrs : Mapping
+        JSON values worth a caption (``num_heads``, ``embed_dim`` …), and ``layer`` / ``public`` facts of the class.
     """
 
     id: NodeId
@@ -121,10 +168,20 @@ class Module:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network, or a cut through it: nodes in trace order, edges among them, and the module calls they sit in.
+    """A network, or a cut through it.
 
-    name   class name of the model
-    attrs  JSON facts of the whole model: ``report`` (how it was traced), ``shared_params`` …
+    Attributes
+    ----------
+    name : str
+        Class name of the model.
+    nodes : tuple of Node
+        In trace order.
+    edges : tuple of Edge
+        All tensors that flow among them.
+    modules : Mapping
+        The module calls the nodes sit in, by id.
+    attrs : Mapping
+        JSON facts of the whole model: ``report`` (how it was traced), ``shared_params`` …
     """
 
     name: str
@@ -135,6 +192,7 @@ class Graph:
 
     @cached_property
     def by_id(self) -> dict[NodeId, Node]:
+        """Its nodes by their ids."""
         return {node.id: node for node in self.nodes}
 
     @cached_property
@@ -144,18 +202,22 @@ class Graph:
 
     @cached_property
     def outgoing(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The edges that leave each node."""
         return _by(self.nodes, self.edges, "src")
 
     @cached_property
     def incoming(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The edges that enter each node."""
         return _by(self.nodes, self.edges, "dst")
 
     @property
     def params(self) -> int:
+        """Parameters of all nodes."""
         return sum(node.params for node in self.nodes)
 
     @property
     def flops(self) -> int:
+        """FLOPs of all nodes, two for a multiply-add."""
         return sum(node.flops for node in self.nodes)
 
 
@@ -179,7 +241,20 @@ def base_edges(graph: Graph) -> Iterator[Edge]:
 
 
 def own_repeat(graph: Graph, node: Node) -> int:
-    """The ×N to write at the node itself: its copies, over the ×N of the frames around it."""
+    """The ×N to write at the node itself.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph it is in.
+    node : Node
+        One of its nodes.
+
+    Returns
+    -------
+    int
+        Its copies, over the ×N of the frames around it; at least 1.
+    """
     times = node.repeat
     for frame in node.scope:
         times //= graph.modules[frame].repeat
@@ -220,8 +295,22 @@ def lift(
 def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Graph:
     """Replace each group of drawn nodes by one node.
 
-    `groups` holds pairs: a node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the
-    ids it replaces.  Members, parameters, FLOPs, index, `inside` and `wires` are filled in here.
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn now.
+    groups : sequence of (Node, sequence of str)
+        A node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the ids it replaces.
+
+    Returns
+    -------
+    Graph
+        The same network.  Members, parameters, FLOPs, index, `inside` and `wires` of the fresh nodes are filled in.
+
+    Raises
+    ------
+    ValueError
+        Where two groups share a node, or one is empty.
     """
     taken: set[NodeId] = set()
     fresh: list[Node] = []
@@ -241,7 +330,20 @@ def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Grap
 
 
 def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
-    """Undo `merge`: put what the nodes `ids` replaced back in their place."""
+    """Undo `merge`.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn now.
+    ids : iterable of str
+        The nodes to open; one that replaced nothing stays as it is.
+
+    Returns
+    -------
+    Graph
+        The same network, with what these nodes replaced back in their place.
+    """
     opened = set(ids)
     base = list(base_edges(graph))
     nodes: list[Node] = []
