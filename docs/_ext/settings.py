@@ -64,8 +64,7 @@ def _known(style: str, table: str, key: str) -> str:
     if table == "roles":
         kinds = loaded("base")["kinds"]
         of = next((kind for kind in kinds if kinds[kind].get("role", kind) == key), "")
-        below = {} if of or style == "base" else {e.key: e.meaning for e in entries("base", table) if isinstance(e, Entry)}
-        return kinds[of]["name"] if of else below.get(key, "")
+        return kinds[of]["name"] if of else ""
     return ""
 
 
