@@ -3,7 +3,15 @@ from __future__ import annotations
 
 
 class ArchvizError(Exception):
-    """A mistake the user can mend: `message` says what and where, `hint` what to do.  Exit code 2."""
+    """A mistake the user can mend.  The command line then exits with 2.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong, and where.
+    hint : str
+        What to do; may be empty.
+    """
 
     exit_code = 2
 
@@ -17,6 +25,10 @@ class ArchvizError(Exception):
 
 class DoesNotFit(ArchvizError):
     """The figure is larger than its page; `hint` names what to collapse."""
+
+
+class NoTorch(ArchvizError):
+    """PyTorch is not installed, and a model is to be traced."""
 
 
 def fault(error: Exception) -> str:

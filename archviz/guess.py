@@ -40,8 +40,8 @@ LENGTHS = (128, 64, 32, 16, 8, 1)
 def from_specs(module: nn.Module, specs: Sequence[str], variables: Mapping[str, Any] | None = None) -> Inputs:
     """``1x3x224x224``, ``input_ids=1x128:int64``, ``batch.image=1x3x32x32``, ``use_cache=False`` → one call.
 
-    Where there are `variables`, a spec may name one: ``x``, ``input_ids=x``.  Raises `ArchvizError` for a spec that cannot
-    be read and for a name that `module.forward` does not take.
+    Where there are `variables`, a spec may name one: ``x``, ``input_ids=x``.  Raises `ArchvizError` for a spec that
+    cannot be read and for a name that `module.forward` does not take.
     """
     accepted = _parameters(module)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in accepted.values())

@@ -17,9 +17,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from archviz import __version__, ir
+from archviz import __version__, graphfile
 from archviz.caption import describe
-from archviz.errors import ArchvizError
+from archviz.errors import ArchvizError, NoTorch
 from archviz.figure import Figure as Figure
 from archviz.files import GRAPH, suffixes
 from archviz.files import check_output as check_output
@@ -134,7 +134,13 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
                                    "trace its model again, or leave the option out")
         return held or _saved(Path(target))
     step("load torch and the model")
-    from archviz import load
+    try:
+        from archviz import load
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise NoTorch("PyTorch is not installed", f"install torch, or draw a graph that was saved where it is: "
+                      f"archviz {target} -o graph.json") from None
 
     loaded = load.load(target, args) if held is None else load.held(held, target, args)
     step("trace")
@@ -149,7 +155,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
 
 def _saved(path: Path) -> Graph:
     try:
-        return ir.from_json(path.read_bytes().decode("utf-8", "surrogatepass"))
+        return graphfile.from_json(path.read_bytes().decode("utf-8", "surrogatepass"))
     except OSError as error:
         raise ArchvizError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

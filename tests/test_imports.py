@@ -12,6 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ALL = {"errors", "find"}
 FOLDERS = {     # a folder (or file) of ours → what of ours it may import besides errors, find and itself
     "ir": set(), "scene": set(), "errors": set(),
+    "graphfile": {"ir"},
     "passes": {"ir", "style"},
     "layouts": {"ir", "style"},
     "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels"},
@@ -22,7 +23,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "methods": {"trace", "record", "ir"},
     "arguments": set(), "progress": set(),
     "cli": {"pipeline", "arguments", "job", "progress"},
-    "sphinxext": {"pipeline", "arguments", "job", "progress"},
+    "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress"},
 }
 TORCH = {"load", "guess", "trace", "record", "methods"}
