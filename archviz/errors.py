@@ -17,3 +17,7 @@ class ArchvizError(Exception):
 
 class DoesNotFit(ArchvizError):
     """The figure is larger than its page; `hint` names what to collapse."""
+
+
+class NoTorch(ArchvizError):
+    """PyTorch is not installed, and a model is to be traced."""

@@ -66,12 +66,12 @@ def save(figure: Rendered, paths: Sequence[str | Path], **options: Any) -> None:
     written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
     for path, content in written.items():
         try:
-            _write(path, content)
+            write(path, content)
         except OSError as error:
             raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """Replace the file at once: whoever reads it sees the old bytes or the new ones."""
     path = Path(os.path.realpath(path))
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):     # a pipe or a device is written to, not replaced

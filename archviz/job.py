@@ -1,7 +1,7 @@
 """A figure that is asked for in words: on the command line, in a notebook's magic, in a document's directive.
 
 In: a target with the arguments and inputs of its model, and `Options`.  Out: its graph and its `Figure`, with what the
-project file says.  Imports arguments, pipeline and project.
+project file says.  Imports arguments, files, pipeline, project, stylefiles.
 """
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from pathlib import Path
 
 from archviz import pipeline
 from archviz.arguments import settings
+from archviz.files import GRAPH
 from archviz.ir import Graph
 from archviz.pipeline import Figure, Options
 from archviz.project import Project, configured, project_of
+from archviz.stylefiles import chain, locate, own_files
 
 
 def _no_step(name: str) -> None:
@@ -56,6 +58,20 @@ class Job:
     def values(self) -> int:
         """The largest linear layer whose weights the figure may draw."""
         return pipeline.weights(configured(self.options, self.project), self.project)
+
+    @property
+    def saved(self) -> bool:
+        """Whether the target is a traced graph already."""
+        return Path(self.target).suffix == f".{GRAPH}"
+
+    def style_files(self, options: Options) -> tuple[Path, ...]:
+        """The files of the user's own that say how the figure looks: styles, themes, and the forms they name."""
+        asked = [("styles", options.style), ("themes", options.theme),
+                 *(("styles", spec.partition("=")[2]) for spec in options.inset)]
+        found = [path for group, name in asked if name for path, _ in chain(group, locate(group, str(name)))]
+        form = Path(options.resolved().form)
+        found += [form] if form.suffix == ".py" else []
+        return tuple(dict.fromkeys(path.resolve() for path in found if path.resolve() not in own_files()))
 
     def trace(self, step: Callable[[str], None] = _no_step, noisy: bool = False) -> Graph:
         """The graph of the model.  What the model prints goes to stderr; its warnings are shown where `noisy`."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from archviz import __version__, ir
 from archviz.caption import describe
-from archviz.errors import ArchvizError
+from archviz.errors import ArchvizError, NoTorch
 from archviz.figure import Figure as Figure
 from archviz.files import GRAPH, suffixes
 from archviz.files import check_output as check_output
@@ -132,7 +132,13 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
                                    "trace its model again, or leave the option out")
         return _saved(Path(target))
     step("load torch and the model")
-    from archviz.load import load
+    try:
+        from archviz.load import load
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise NoTorch("PyTorch is not installed", f"install torch, or draw a graph that was saved where it is: "
+                      f"archviz {target} -o graph.json") from None
 
     loaded = load(target, args)
     step("trace")

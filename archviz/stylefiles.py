@@ -8,6 +8,7 @@ A package adds a style ``fancy`` by an entry point ``fancy = "its.package"`` in 
 """
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -29,6 +30,13 @@ def shipped(group: str) -> Path:
 def own_names(group: str) -> tuple[str, ...]:
     """The styles, or the themes, that archviz brings."""
     return tuple(sorted(path.stem for path in shipped(group).glob("*.yaml") if path.stem != "base"))
+
+
+@cache
+def own_files() -> tuple[Path, ...]:
+    """All files that archviz draws with: its code, and the styles and themes it brings."""
+    code = Path(__file__).resolve().parent.rglob("*.py")
+    return tuple(sorted({*code, *shipped("styles").resolve().rglob("*.yaml")}))
 
 
 def known_names(group: str) -> tuple[str, ...]:

@@ -201,6 +201,25 @@ def test_a_hatch_is_one_pattern_for_each_colour_and_lies_between_fill_and_outlin
         *names}
 
 
+UIDS = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,9}", fullmatch=True)
+
+
+@given(st.lists(marks, max_size=6).map(tuple), UIDS, UIDS, st.data())
+def test_a_file_under_another_uid_is_the_one_that_its_scene_would_have_given(
+        many: tuple[Mark, ...], first: str, second: str, data: st.DataObject) -> None:
+    """Whatever the words and names say: also where they look like ids and references."""
+    pattern = f'<path fill="url(#{first.translate(svg.LETTERS)}-dots-x)"'
+    word = data.draw(st.sampled_from([first, f"{first}-n", f' id="{first}-n"', f'<g id="{first}">', pattern]))
+    inner = Group((Text(1, 2, word, "label"),), "conv", word, word, f"#{first}-n")
+    scene = replace(figure(*many, *HATCHED.marks, inner, note=word), sheet=HATCHED.sheet, title=word, uid=first)
+    assert svg.renamed(svg.render(scene).decode(), second) == svg.render(replace(scene, uid=second)).decode()
+
+
+def test_a_file_of_someone_else_is_not_renamed() -> None:
+    with pytest.raises(ValueError, match="archviz"):
+        svg.renamed('<svg xmlns="http://www.w3.org/2000/svg"><g id="av"/></svg>', "av2")
+
+
 @pytest.mark.parametrize("hatch", HATCHES[1:])
 def test_a_hatch_is_drawn_in_png_and_pdf(hatch: str, tmp_path: Path_) -> None:
     """Lines in their colour on the fill, thin, all over the box, and a different picture for each hatch."""

@@ -22,7 +22,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "methods": {"trace", "record", "ir"},
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "cli": {"pipeline", "arguments", "job", "progress"},
-    "sphinxext": {"pipeline", "arguments", "job", "progress", "sources"},     # sources: a page is built anew with them
+    "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress"},
 }
 TORCH = {"load", "guess", "trace", "record", "methods"}

@@ -1,6 +1,7 @@
 """Scene → SVG.
 
 In: a `Scene`.  Out: the bytes of an SVG 1.1 file, its size in millimetres, one user unit a printed point.
+`renamed` puts such a file under another uid.
 Imports scene, text, errors, and svgwrite.
 
 Looks are presentation attributes, so that renderers without CSS (PowerPoint, Inkscape, converters) draw it right; every
@@ -73,6 +74,21 @@ def render(scene: Scene) -> bytes:
     # svgwrite writes <defs/> even where no mark of ours uses it.
     written: str = drawing.tostring()
     return written.replace("<defs />", "", 1).encode()
+
+
+def renamed(svg: str, uid: str) -> str:
+    """The SVG file that `render` would have written for a scene of this `uid`, so that one page can hold it twice.
+
+    Every id and every reference to one changes, and nothing else, whatever the words say.  `uid` is letters, digits,
+    ``-`` and ``_``, with a letter first.  Raises `ValueError` for a file that has no id of its own.
+    """
+    root = re.search(r'<svg\b[^>]*?\sid="([^"]*)"', svg)
+    if root is None:
+        raise ValueError("not an SVG file that archviz wrote: it has no id")
+    # Signs that mean something in XML are escaped in words and values: what looks like a tag with an id is one.
+    own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root[1])}(?=[-"])')
+    hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root[1].translate(LETTERS))}(?=-)')
+    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
 
 
 class _Writer:

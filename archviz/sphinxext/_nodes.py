@@ -1,0 +1,114 @@
+"""A figure on a page, as each builder shows it: SVG in HTML, PDF or TikZ in LaTeX, an image or words elsewhere.
+
+In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `renamed`, and store.
+"""
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.builders.html import StandaloneHTMLBuilder
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.writers.html5 import HTML5Translator
+from sphinx.writers.latex import rstdim_to_latexdim
+
+from archviz.backends.svg import renamed
+from archviz.store import DARK, LIGHT, PDF, TEX, Facts
+
+PT = 72 / 72.27         # a printed point in CSS's
+
+
+class drawing(nodes.General, nodes.Inline, nodes.Element):
+    """A figure of the store: ``key``, ``facts``, ``alt``; ``width``, ``height`` and ``scale`` as of an image."""
+
+
+class ForBuilder(SphinxPostTransform):
+    """What is no HTML takes the figure as a file."""
+
+    default_priority = 5
+
+    def run(self, **_: Any) -> None:
+        from archviz.sphinxext._directive import store_of
+
+        builder = self.app.builder
+        if builder.format == "html" and builder.name != "epub":
+            return
+        store = store_of(self.env)
+        for node in list(self.document.findall(drawing)):
+            if builder.format == "latex" and store.tikz:
+                text = store.path(node["key"], TEX).read_text("utf-8")
+                node.replace_self(nodes.raw("", scaled(text, node), format="latex"))
+            else:
+                file = store.path(node["key"], PDF if builder.format == "latex" else LIGHT)
+                node.replace_self(self.image(node, file))
+
+    def image(self, node: drawing, path: Path) -> nodes.image:
+        own = {key: node[key] for key in ("alt", "width", "height", "scale", "classes") if key in node}
+        image = nodes.image("", uri=str(path), candidates={"*": str(path)}, **own)
+        image.source, image.line = node.source, node.line
+        self.env.images.add_file(self.env.docname, str(path))
+        return image
+
+
+def scaled(tex: str, node: drawing) -> str:
+    """TikZ as wide as the author says, or as it is; always so that it fits the line."""
+    own = r"\wd0"
+    if "width" in node:
+        own = rstdim_to_latexdim(node["width"], int(node.get("scale", 100)))
+    elif "scale" in node:
+        own = f"{node['scale'] / 100}\\wd0"
+    return "\n".join([
+        r"\leavevmode\begingroup\setbox0=\hbox{%", tex.rstrip(), rf"}}\dimen0={own}\relax",
+        r"\ifdim\dimen0>\linewidth\dimen0=\linewidth\fi",
+        r"\ifdim\dimen0=\wd0\box0\else\resizebox{\dimen0}{!}{\box0}\fi\endgroup", ""])
+
+
+def visit_html(self: HTML5Translator, node: drawing) -> None:
+    """The SVG itself, once for light and once for dark pages; which one shows is the style sheet's choice."""
+    from archviz.sphinxext._directive import store_of
+
+    builder: StandaloneHTMLBuilder = self.builder
+    store, facts = store_of(builder.env), node["facts"]
+    parts = []
+    for look, name in (("light", LIGHT), ("dark", DARK)):
+        path = store.path(node["key"], name)
+        if path.is_file():
+            svg = _own(self, path.read_text("utf-8"), node)
+            parts.append(f'<div class="archviz-{look}">{svg}</div>')
+    classes = " ".join(["archviz", *(["archviz-both"] if len(parts) == 2 else []), *node.get("classes", ())])
+    self.body.append(f'<div class="{html.escape(classes)}" style="{_size(node, facts)}">{"".join(parts)}</div>')
+    raise nodes.SkipNode
+
+
+def _own(self: HTML5Translator, svg: str, node: drawing) -> str:
+    """The SVG under ids that no other figure of the page has, with the author's alternative text."""
+    found = re.search(r'<svg [^>]*?\bid="([^"]+)"', svg)
+    assert found is not None
+    taken: dict[str, int] = self.__dict__.setdefault("archviz_ids", {})
+    taken[found[1]] = count = taken.get(found[1], 0) + 1
+    if count > 1:
+        svg = renamed(svg, f"{found[1]}-{count}")
+    if node["own_alt"]:
+        svg = svg.replace("<svg ", f'<svg aria-label="{html.escape(node["alt"])}" ', 1)
+    return svg
+
+
+def _size(node: drawing, facts: Facts) -> str:
+    """How large the figure is shown: as an author says it, else at most a quarter larger than it prints."""
+    scale = node.get("scale", 100) / 100
+    said = [f"--archviz-width: {facts.width * PT * scale:.2f}pt"]
+    said += [f"{key}: {_length(node[key])}" for key in ("width", "height") if key in node]
+    return "; ".join(said)
+
+
+def _length(value: str) -> str:
+    return f"{value}px" if re.fullmatch(r"[\d.]+", value) else value
+
+
+def setup(app: Sphinx) -> None:
+    app.add_node(drawing, html=(visit_html, None))
+    app.add_post_transform(ForBuilder)
