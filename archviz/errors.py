@@ -3,7 +3,15 @@ from __future__ import annotations
 
 
 class ArchvizError(Exception):
-    """A mistake the user can mend: `message` says what and where, `hint` what to do.  Exit code 2."""
+    """A mistake the user can mend.  The command line then exits with 2.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong, and where.
+    hint : str
+        What to do; may be empty.
+    """
 
     exit_code = 2
 

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from archviz import __version__, ir
+from archviz import __version__, graphfile
 from archviz.caption import describe
 from archviz.errors import ArchvizError, NoTorch
 from archviz.figure import Figure as Figure
@@ -153,7 +153,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
 
 def _saved(path: Path) -> Graph:
     try:
-        return ir.from_json(path.read_bytes().decode("utf-8", "surrogatepass"))
+        return graphfile.from_json(path.read_bytes().decode("utf-8", "surrogatepass"))
     except OSError as error:
         raise ArchvizError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

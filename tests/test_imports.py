@@ -12,6 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ALL = {"errors", "find"}
 FOLDERS = {     # a folder (or file) of ours → what of ours it may import besides errors, find and itself
     "ir": set(), "scene": set(), "errors": set(),
+    "graphfile": {"ir"},
     "passes": {"ir", "style"},
     "layouts": {"ir", "style"},
     "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels"},
