@@ -3,7 +3,15 @@ from __future__ import annotations
 
 
 class ArchvizError(Exception):
-    """A mistake the user can mend: `message` says what and where, `hint` what to do.  Exit code 2."""
+    """A mistake the user can mend.  The command line then exits with 2.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong, and where.
+    hint : str
+        What to do; may be empty.
+    """
 
     exit_code = 2
 
@@ -21,3 +29,9 @@ class DoesNotFit(ArchvizError):
 
 class NoTorch(ArchvizError):
     """PyTorch is not installed, and a model is to be traced."""
+
+
+def fault(error: Exception) -> str:
+    """What to tell the user of an error that is none of theirs."""
+    return (f"this is a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}\n"
+            "  run it again with --debug, and report what it prints")

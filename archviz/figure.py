@@ -1,7 +1,7 @@
 """A finished figure: what is drawn, what to write below it, and how it saves and shows itself.
 
 In: a graph, and the drawing that was made of it.  Out: bytes by suffix, files, what a notebook shows.  Imports errors,
-find, files, and the values: ir, layouts, scene, fit.
+find, files, graphfile, and the values: ir, layouts, scene, fit.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from archviz import ir
+from archviz import graphfile
 from archviz.files import GRAPH, save
 from archviz.find import find
 from archviz.fit import Drawing
@@ -70,7 +70,7 @@ class Figure:
         `ArchvizError` for an unknown suffix.
         """
         if suffix == GRAPH:
-            return ir.to_json(self.graph).encode("utf-8", "surrogatepass")
+            return graphfile.to_json(self.graph).encode("utf-8", "surrogatepass")
         backend = find("backends", suffix).render
         known = inspect.signature(backend).parameters
         written: bytes = backend(self.scene, **{key: value for key, value in options.items() if key in known})
@@ -83,7 +83,7 @@ class Figure:
     def emit(self, what: str) -> str:
         """An inner value as JSON: the ``graph`` that is drawn, its ``layout``, or the ``scene``."""
         if what == "graph":
-            return ir.to_json(self.drawn)
+            return graphfile.to_json(self.drawn)
         return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
 
     def _repr_svg_(self) -> str:

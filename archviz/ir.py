@@ -1,6 +1,6 @@
 """The graph of a network: frozen values and the pure functions that regroup them.
 
-In: nodes and edges from a front end or from JSON.  Out: `Graph`.  Imports nothing of ours, and no torch.
+In: nodes and edges from a front end or from JSON (graphfile).  Out: `Graph`.  Imports nothing of ours, and no torch.
 
 A graph is a *cut* through the trace.  Every drawn `Node` stands for one or more ids of the trace (`members`), and
 every drawn `Edge` for one or more edges of the trace (`parts`).  Passes regroup with `merge` and `split`; the drawn
@@ -8,9 +8,8 @@ edges follow from who owns which member, so regrouping can be undone in any orde
 """
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +29,17 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One tensor: shape, dtype (``"float32"``) and, where known, which axis is which (``"NCHW"``, ``"NLC"``)."""
+    """One tensor.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its sizes, the batch included.
+    dtype : str
+        As torch names it: ``"float32"``.
+    axes : str
+        Where it is known, a letter for each axis, ``"NCHW"`` or ``"NLC"``; else empty.
+    """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -39,10 +48,20 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A tensor that flows from `src` to `dst`, as operand number `slot`.
+    """A tensor that flows from one node to another.
 
-    `role` is ``data``, ``skip`` or ``recurrent`` (back to an earlier node: the next copy of a folded block).
-    `parts` are the edges of the trace this one stands for; empty for an edge of the trace itself.
+    Attributes
+    ----------
+    src, dst : str
+        Ids of the two nodes.
+    tensor : TensorSpec or None
+        What flows; None where it is not known.
+    role : str
+        ``data``, ``skip`` or ``recurrent`` (back to an earlier node: the next copy of a folded block).
+    slot : int
+        Which operand of `dst` it is, from 0.
+    parts : tuple of Edge
+        The edges of the trace it stands for; empty for an edge of the trace itself.
     """
 
     src: NodeId
@@ -62,19 +81,35 @@ class Edge:
 class Node:
     """One thing that may be drawn: an operation, a leaf module, or a group of them.
 
-    scope    the enclosing module calls, outermost first; the root module is not among them
-    op       what ran: ``"Conv2d"``, ``"relu"``, ``"add"``; a class name for a collapsed module
-    kind     one of `KINDS`
-    attrs    JSON values: hyper-parameters as the module names them (``kernel_size``, ``stride``, ``num_heads`` …);
-             after fusing, ``fused``: the ops that follow in the same box
-    out      the tensors it gives
-    params   parameters, each counted at the node that uses it first
-    flops    as `torch.utils.flop_counter` counts: two for a multiply-add
-    members  the ids of the trace it stands for, in trace order; (id,) for a node of the trace
-    index    position in the trace (of its first member)
-    repeat   how many equal copies it stands for in the whole model; see `own_repeat` for the ×N at the node itself
-    shared   the node that used the same weights before, if any
-    inside   the nodes it replaced, and `wires` the trace edges among them
+    Attributes
+    ----------
+    id : str
+        Its NodeId, unique in the graph.
+    scope : tuple of str
+        The enclosing module calls, outermost first; the root module is not among them.
+    op : str
+        What ran: ``"Conv2d"``, ``"relu"``, ``"add"``; a class name for a collapsed module.
+    kind : str
+        One of `KINDS`.
+    attrs : Mapping
+        JSON values: hyper-parameters as the module names them (``kernel_size``, ``stride``, ``num_heads`` …); after
+        fusing, ``fused``: the ops that follow in the same box.
+    out : tuple of TensorSpec
+        The tensors it gives.
+    params : int
+        Parameters, each counted at the node that uses it first.
+    flops : int
+        As `torch.utils.flop_counter` counts: two for a multiply-add.
+    members : tuple of str
+        The ids of the trace it stands for, in trace order; its own for a node of the trace.
+    index : int
+        Position in the trace, of its first member.
+    repeat : int
+        How many equal copies it stands for in the whole model; see `own_repeat` for the ×N at the node itself.
+    shared : str or None
+        The node that used the same weights before, if any.
+    inside, wires : tuple
+        The nodes it replaced, and the trace edges among them.
     """
 
     id: NodeId
@@ -101,13 +136,24 @@ class Node:
 class Module:
     """One call of a module that contains others: a frame in the figure, or a box once collapsed.
 
-    id       the call's NodeId, as it stands in `Node.scope`
-    cls      class name, empty for a frame that folding made around several siblings; `path` the qualified module path
-             (equal for two calls of one module)
-    repeat   the ×N drawn at the frame, within the frame around it; `copies` are the ids of all calls it stands for, its
-             own first (in nested repeats more than `repeat`)
-    shared   True when those copies use one set of weights
-    attrs    JSON values worth a caption (``num_heads``, ``embed_dim`` …), and ``layer`` / ``public`` facts of the class
+    Attributes
+    ----------
+    id : str
+        The call's NodeId, as it stands in `Node.scope`.
+    cls : str
+        Class name; empty for a frame that folding made around several siblings.
+    path : str
+        The qualified module path, equal for two calls of one module.
+    scope : tuple of str
+        The module calls around it, outermost first.
+    repeat : int
+        The ×N drawn at the frame, within the frame around it.
+    copies : tuple of str
+        The ids of all calls it stands for, its own first; in nested repeats more than `repeat`.
+    shared : bool
+        True when those copies use one set of weights.
+    attrs : Mapping
+        JSON values worth a caption (``num_heads``, ``embed_dim`` …), and ``layer`` / ``public`` facts of the class.
     """
 
     id: NodeId
@@ -122,10 +168,20 @@ class Module:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network, or a cut through it: nodes in trace order, edges among them, and the module calls they sit in.
+    """A network, or a cut through it.
 
-    name   class name of the model
-    attrs  JSON facts of the whole model: ``report`` (how it was traced), ``shared_params`` …
+    Attributes
+    ----------
+    name : str
+        Class name of the model.
+    nodes : tuple of Node
+        In trace order.
+    edges : tuple of Edge
+        All tensors that flow among them.
+    modules : Mapping
+        The module calls the nodes sit in, by id.
+    attrs : Mapping
+        JSON facts of the whole model: ``report`` (how it was traced), ``shared_params`` …
     """
 
     name: str
@@ -136,6 +192,7 @@ class Graph:
 
     @cached_property
     def by_id(self) -> dict[NodeId, Node]:
+        """Its nodes by their ids."""
         return {node.id: node for node in self.nodes}
 
     @cached_property
@@ -145,18 +202,22 @@ class Graph:
 
     @cached_property
     def outgoing(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The edges that leave each node."""
         return _by(self.nodes, self.edges, "src")
 
     @cached_property
     def incoming(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The edges that enter each node."""
         return _by(self.nodes, self.edges, "dst")
 
     @property
     def params(self) -> int:
+        """Parameters of all nodes."""
         return sum(node.params for node in self.nodes)
 
     @property
     def flops(self) -> int:
+        """FLOPs of all nodes, two for a multiply-add."""
         return sum(node.flops for node in self.nodes)
 
 
@@ -180,7 +241,20 @@ def base_edges(graph: Graph) -> Iterator[Edge]:
 
 
 def own_repeat(graph: Graph, node: Node) -> int:
-    """The ×N to write at the node itself: its copies, over the ×N of the frames around it."""
+    """The ×N to write at the node itself.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph it is in.
+    node : Node
+        One of its nodes.
+
+    Returns
+    -------
+    int
+        Its copies, over the ×N of the frames around it; at least 1.
+    """
     times = node.repeat
     for frame in node.scope:
         times //= graph.modules[frame].repeat
@@ -221,8 +295,22 @@ def lift(
 def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Graph:
     """Replace each group of drawn nodes by one node.
 
-    `groups` holds pairs: a node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the
-    ids it replaces.  Members, parameters, FLOPs, index, `inside` and `wires` are filled in here.
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn now.
+    groups : sequence of (Node, sequence of str)
+        A node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the ids it replaces.
+
+    Returns
+    -------
+    Graph
+        The same network.  Members, parameters, FLOPs, index, `inside` and `wires` of the fresh nodes are filled in.
+
+    Raises
+    ------
+    ValueError
+        Where two groups share a node, or one is empty.
     """
     taken: set[NodeId] = set()
     fresh: list[Node] = []
@@ -242,7 +330,20 @@ def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Grap
 
 
 def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
-    """Undo `merge`: put what the nodes `ids` replaced back in their place."""
+    """Undo `merge`.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn now.
+    ids : iterable of str
+        The nodes to open; one that replaced nothing stays as it is.
+
+    Returns
+    -------
+    Graph
+        The same network, with what these nodes replaced back in their place.
+    """
     opened = set(ids)
     base = list(base_edges(graph))
     nodes: list[Node] = []
@@ -283,154 +384,3 @@ def is_chain(graph: Graph) -> bool:
     flows = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
     ids = [node.id for node in graph.nodes]
     return flows == list(zip(ids, ids[1:], strict=False))
-
-
-# ----------------------------------------------------------------------------------------------------- JSON
-
-FORMAT, VERSION = "archviz-graph", 1
-
-
-def to_json(graph: Graph) -> str:
-    """`graph` as JSON text, the same bytes for equal graphs.  Settings that are at their default are left out.
-
-    Raises ValueError, naming the node, where attributes are not JSON values.
-    """
-    value = {
-        "format": FORMAT, "version": VERSION, "name": graph.name,
-        "nodes": [_plain(node) for node in graph.nodes],
-        "edges": [_plain(edge) for edge in graph.edges],
-        "modules": [_plain(module) for module in graph.modules.values()],
-        "attrs": dict(graph.attrs),
-    }
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=False, indent=1) + "\n"
-    except (TypeError, ValueError) as error:
-        for key, attrs in ((item.id, item.attrs) for items in (graph.nodes, graph.modules.values()) for item in items):
-            try:
-                json.dumps(dict(attrs), allow_nan=False)
-            except (TypeError, ValueError):
-                raise ValueError(f"the attributes of {key!r} are not JSON values: {error}") from None
-        raise ValueError(f"the graph cannot be written as JSON: {error}") from None
-
-
-def from_json(text: str) -> Graph:
-    """The graph that `to_json` wrote.  Raises ValueError, saying where, for anything else."""
-    try:
-        value = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"this is not JSON: {error}") from None
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise ValueError(f'this is not a graph of archviz: it does not say "format": "{FORMAT}"')
-    if value.get("version") != VERSION:
-        raise ValueError(f"this graph is of format version {value.get('version')!r}; here version {VERSION} is read")
-    extra = sorted(set(value) - {"format", "version", "name", "nodes", "edges", "modules", "attrs"})
-    if extra:
-        raise ValueError(f"unknown entries in the graph: {', '.join(extra)}")
-    try:
-        modules = [_read(Module, item, "module") for item in _items(value, "modules")]
-        graph = Graph(
-            _checked(value.get("name"), str, "the name"),
-            tuple(_read(Node, item, "node") for item in _items(value, "nodes")),
-            tuple(_read(Edge, item, "edge") for item in _items(value, "edges")),
-            {module.id: module for module in modules}, _checked(value.get("attrs", {}), dict, "attrs"))
-    except RecursionError:
-        raise ValueError("the graph is nested too deeply") from None
-    check(graph)
-    return graph
-
-
-def check(graph: Graph) -> None:
-    """Raise ValueError, saying where, unless ids are unique, edges end at nodes, and scopes name modules."""
-    seen: set[NodeId] = set()
-    for node in graph.nodes:
-        if seen & set(node.members) or len(set(node.members)) < len(node.members):
-            raise ValueError(f"an id of node {node.id!r} is used twice")
-        seen.update(node.members)
-        if node.kind not in KINDS:
-            raise ValueError(f"node {node.id!r} is of unknown kind {node.kind!r}")
-        if node.repeat < 1:
-            raise ValueError(f"node {node.id!r} is repeated {node.repeat} times")
-        for frame in node.scope:
-            if frame not in graph.modules:
-                raise ValueError(f"node {node.id!r} lies in {frame!r}, which is not among the modules")
-    if len(graph.by_id) < len(graph.nodes):
-        raise ValueError("two nodes have the same id")
-    for edge in graph.edges:
-        for end in (edge.src, edge.dst):
-            if end not in graph.by_id:
-                raise ValueError(f"an edge ends at {end!r}, which is not a node")
-        for part in edge.parts:
-            if graph.owner.get(part.src) != edge.src or graph.owner.get(part.dst) != edge.dst:
-                raise ValueError(f"a part of the edge {edge.src!r} → {edge.dst!r} belongs elsewhere")
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _plain(value: Any) -> Any:
-    """A frozen value as JSON, without what is at its default."""
-    if isinstance(value, Node | Edge | Module | TensorSpec):
-        out: dict[str, Any] = {}
-        for part in fields(value):
-            own = getattr(value, part.name)
-            default = part.default_factory() if part.default_factory is not MISSING else part.default
-            if part.name == "members" and own == (getattr(value, "id", None),):
-                continue
-            if own != default:
-                out[part.name] = _plain(own)
-        return out
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _items(value: dict[str, Any], name: str) -> list[Any]:
-    return list(_checked(value.get(name, []), list, name))
-
-
-def _checked(value: Any, kind: type, what: str) -> Any:
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{what} should be {_NAMES[kind]}, not {value!r:.60}")
-    return value
-
-
-_NAMES = {str: "text", int: "a number", list: "a list", dict: "a table", bool: "true or false"}
-
-
-def _read(cls: Any, value: Any, what: str) -> Any:
-    """An instance of the frozen class `cls` from its JSON."""
-    _checked(value, dict, f"each {what}")
-    known = _SHAPES[cls]
-    name = f"{what} {value.get('id', value.get('src', ''))!r}"
-    settings = {}
-    for key, own in value.items():
-        if key not in known:
-            raise ValueError(f"unknown entry {key!r} in {name}")
-        settings[key] = _value(known[key], own, f"{key} of {name}")
-    missing = [part.name for part in fields(cls)
-               if part.default is MISSING and part.default_factory is MISSING and part.name not in settings]
-    if missing:
-        raise ValueError(f"{name} has no {missing[0]}")
-    return cls(**settings)
-
-
-def _value(shape: Any, value: Any, what: str) -> Any:
-    """`value` read as `shape`: a type, or (type,) for a tuple of them."""
-    if isinstance(shape, tuple):
-        return tuple(_value(shape[0], item, what) for item in _checked(value, list, what))
-    if shape in _SHAPES:
-        return _read(shape, value, what)
-    return _checked(value, shape, what)
-
-
-_SHAPES: dict[Any, dict[str, Any]] = {
-    TensorSpec: {"shape": (int,), "dtype": str, "axes": str},
-    Edge: {"src": str, "dst": str, "tensor": TensorSpec, "role": str, "slot": int, "parts": (Edge,)},
-    Node: {"id": str, "scope": (str,), "op": str, "kind": str, "attrs": dict, "out": (TensorSpec,), "params": int,
-           "flops": int, "members": (str,), "index": int, "repeat": int, "shared": str, "inside": (Node,),
-           "wires": (Edge,)},
-    Module: {"id": str, "cls": str, "path": str, "scope": (str,), "repeat": int, "copies": (str,), "shared": bool,
-             "attrs": dict},
-}
-"""What each entry of the JSON holds: a type, or (type,) for a list of them."""

@@ -22,24 +22,48 @@ HATCHES = ("", "north east lines", "north west lines", "horizontal lines", "vert
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """How a role looks.  Colours are ``#rrggbb`` or None for none; sizes are printed points."""
+    """How a role looks.
+
+    Attributes
+    ----------
+    fill, stroke : str or None
+        Colours of the inside and of the outline, ``#rrggbb``; None: none.
+    stroke_width : float
+        Width of the outline, or of a line, in printed points.
+    dash : tuple of float
+        Lengths of dashes and gaps, in printed points; empty: solid.
+    opacity : float
+        From 0 to 1.
+    color : str
+        Colour of text, ``#rrggbb``.
+    size : float
+        Font size in printed points; no smaller than the page's ``min_font``.
+    weight : str
+        ``normal`` or ``bold``.
+    italic : bool
+        Whether text leans.
+    hatch : str
+        One of `HATCHES`: thin lines over the fill, under the stroke; empty: none.
+    hatch_color : str or None
+        Colour of these lines; None: that of the stroke.
+    """
 
     fill: str | None = None
     stroke: str | None = None
     stroke_width: float = 0.6
     dash: tuple[float, ...] = ()
     opacity: float = 1.0
-    color: str = "#000000"      # of text
-    size: float = 7.0           # font size
+    color: str = "#000000"
+    size: float = 7.0
     weight: Literal["normal", "bold"] = "normal"
     italic: bool = False
-    hatch: str = ""             # one of HATCHES: thin lines over the fill, under the stroke
-    hatch_color: str | None = None      # of these lines; None: that of the stroke
+    hatch: str = ""
+    hatch_color: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An outline; filled and stroked as the role says."""
+    """An outline of `commands` (``M``, ``L``, ``C``, ``Z``, see `Command`); filled and stroked as the role says."""
 
     commands: tuple[Command, ...]
     role: str
@@ -47,19 +71,22 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One line of text; (x, y) is the baseline's start, middle or end.  The role gives font size, weight and colour."""
+    """One line of text; (x, y) is the baseline's start, middle or end (`anchor`).
+
+    The role gives font size, weight and colour; `rotate` is in degrees clockwise about (x, y).
+    """
 
     x: float
     y: float
     string: str
     role: str
     anchor: Literal["start", "middle", "end"] = "start"
-    rotate: float = 0.0         # degrees clockwise about (x, y)
+    rotate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture as PNG bytes, fitted into its rectangle."""
+    """A picture, `png` a PNG file, fitted into its rectangle; (x, y) is the top left corner."""
 
     x: float
     y: float
@@ -71,7 +98,21 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Marks that belong together; `node` is the NodeId (or edge ``src->dst``) they draw, `title` a tooltip."""
+    """Marks that belong together.
+
+    Attributes
+    ----------
+    marks : tuple of Mark
+        What it holds, drawn in this order.
+    role : str
+        The class of the SVG group.
+    node : str
+        The NodeId (or edge ``src->dst``) they draw: ``data-node`` in SVG, the node's name in TikZ.
+    title : str
+        A tooltip.
+    href : str
+        Where a click on it leads.
+    """
 
     marks: tuple[Mark, ...]
     role: str = ""
@@ -82,7 +123,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle with rounded corners."""
+    """A rectangle whose corners have the radius `radius`; (x, y) is the top left one."""
 
     x: float
     y: float
@@ -94,6 +135,8 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
+    """A circle of radius `r` around (x, y)."""
+
     x: float
     y: float
     r: float
@@ -102,23 +145,35 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An orthogonal line through `points` with rounded corners and, where `arrow`, a head at its end."""
+    """An orthogonal line through `points`, its corners rounded with `radius`.
+
+    Where `arrow`, it ends in a head of length `head`, painted as ``role head``.
+    """
 
     points: tuple[Point, ...]
     role: str
     radius: float = 2.0
     arrow: bool = True
-    head: float = 3.2           # length of the arrow head
+    head: float = 3.2
 
 
 @dataclass(frozen=True, slots=True)
 class Cuboid:
-    """A box in parallel projection: its front face has a corner at the top left, (x, y), and three edges start there.
+    """A box in parallel projection: front, top and right side are seen.
 
-    `along` (the thickness, along the flow), `down` (the height) and `back` (into the depth) are vectors on the page: in
-    cabinet projection ``(t, 0)``, ``(0, h)`` and ``(d cos a, -d sin a)``.  Front, top and right side are seen, painted
-    as `role`, ``role top`` and ``role side``; where `hidden`, the edges behind are dashed on them (``role hidden``).
-    `bands` are parts of the thickness, from 0 to 1, in a role of their own: (from, to, role).
+    Attributes
+    ----------
+    x, y : float
+        The corner of its front face at the top left; three edges start there.
+    along, down, back : (float, float)
+        These edges as vectors on the page: the thickness, along the flow; the height; into the depth.  In cabinet
+        projection ``(t, 0)``, ``(0, h)`` and ``(d cos a, -d sin a)``.
+    role : str
+        Paints the front; ``role top`` and ``role side`` the other two faces.
+    bands : tuple of (float, float, str)
+        Parts of the thickness, from 0 to 1, in a role of their own.
+    hidden : bool
+        Whether the edges behind are dashed on the faces (``role hidden``).
     """
 
     x: float
@@ -142,7 +197,23 @@ Mark = Core | Box | Circle | Link | Cuboid
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole figure: `width` × `height` printed points, painted by `sheet` (role → Paint)."""
+    """A whole figure.
+
+    Attributes
+    ----------
+    marks : tuple of Mark
+        What is drawn, in this order.
+    sheet : Mapping
+        Role → `Paint`.
+    width, height : float
+        Size of the page, in printed points.
+    title, description : str
+        Name and alternative text.
+    uid : str
+        Prefix of every id, so that two figures share a page.
+    facts : Mapping
+        Metadata: how it was traced, the version, the options.
+    """
 
     marks: tuple[Mark, ...]
     sheet: Mapping[str, Paint]
@@ -150,18 +221,31 @@ class Scene:
     height: float
     title: str = ""
     description: str = ""
-    uid: str = "av"             # prefix of every id, so that two figures share a page
-    facts: Mapping[str, str] = field(default_factory=dict)   # metadata: how it was traced, version, options
+    uid: str = "av"
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def paint(self, role: str) -> Paint:
-        """How `role` looks.  Where the sheet does not say, a ``head`` is filled as its line is stroked, a ``rim``
-        is the outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
-        right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the roles
-        ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin and dashed,
-        a ``grid`` is thin; ``plain`` ground, a ``neuron`` and a ``cell`` of a grid, whose edges are thin, have no
-        hatch; a number (``weight 40``) makes a line that many percent as thick, and paler.
+        """How a role looks.
 
-        Raises `LookupError` for any other role.
+        Parameters
+        ----------
+        role : str
+            One of the sheet, or one of these with a last word that derives its look.
+
+        Returns
+        -------
+        Paint
+            What the sheet says.  Where it does not: a ``head`` is filled as its line is stroked, a ``rim`` is the
+            outline alone, a ``band`` looks as its kind; the ``top`` of a cuboid is a lighter shade of its front, its
+            right ``side`` a fuller one and a ``deep`` band one fuller still, or its front under the veil that the
+            roles ``top``, ``side`` and ``deep`` paint (a fill, as strong as it is opaque); ``hidden`` edges are thin
+            and dashed, a ``grid`` is thin; ``plain`` ground, a ``neuron`` and a ``cell`` of a grid, whose edges are
+            thin, have no hatch; a number (``weight 40``) makes a line that many percent as thick, and paler.
+
+        Raises
+        ------
+        LookupError
+            For any other role.
         """
         found = self.sheet.get(role)
         if found is not None:
@@ -241,7 +325,7 @@ def _roles(marks: Iterable[Mark]) -> Iterator[str]:
 
 
 def lower(mark: Mark) -> tuple[Core, ...]:
-    """The core marks that draw `mark`."""
+    """The core marks that draw `mark`: what a backend that knows no others draws."""
     match mark:
         case Group():
             return (replace(mark, marks=tuple(core for m in mark.marks for core in lower(m))),)
@@ -266,7 +350,7 @@ def lowered(scene: Scene) -> Scene:
 
 
 def moved(mark: Mark, dx: float, dy: float) -> Mark:
-    """`mark`, elsewhere."""
+    """`mark`, `dx` points further to the right and `dy` further down; of a group, all that it holds moves."""
     match mark:
         case Group():
             return replace(mark, marks=tuple(moved(m, dx, dy) for m in mark.marks))
@@ -280,7 +364,7 @@ def moved(mark: Mark, dx: float, dy: float) -> Mark:
 
 
 def polygon(points: Sequence[Point], role: str) -> Path:
-    """A closed outline through `points`."""
+    """A closed outline of straight lines through `points`."""
     return Path((("M", points[0]), *(("L", point) for point in points[1:]), ("Z", ())), role)
 
 

@@ -1,7 +1,7 @@
 """What has been traced and drawn before: graphs by what they were made from, figures by what is in them.
 
 In: a `Job`, the themes for light and dark pages.  Out: `Drawn`: a folder with the figure in every format a builder may
-want.  Imports pipeline, job, sources, files, stylefiles, ir, errors.
+want.  Imports pipeline, job, sources, files, graphfile, stylefiles, ir, errors.
 
 A trace is kept as a saved graph that names the files it was made from and their digests; it holds as long as they do.
 A figure is kept in a folder named by the digest of the graph, the style and archviz itself.  Folders are written under
@@ -24,7 +24,8 @@ from typing import Any
 from archviz import pipeline
 from archviz.errors import ArchvizError, NoTorch
 from archviz.files import write
-from archviz.ir import Graph, from_json, to_json
+from archviz.graphfile import from_json, to_json
+from archviz.ir import Graph
 from archviz.job import Job
 from archviz.pipeline import Options
 from archviz.sources import sources

@@ -38,7 +38,15 @@ SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "paral
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The room a figure may take and its smallest font size, in printed points."""
+    """The room a figure may take.
+
+    Attributes
+    ----------
+    width, max_height : float
+        The largest figure there may be, in printed points.
+    min_font : float
+        No label prints smaller, in printed points.
+    """
 
     width: float = WIDTHS["page"]
     max_height: float = 230 * POINTS_PER_MM
@@ -47,7 +55,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind of node is drawn: the role of its outline, one of `SHAPES`, and its name in the legend."""
+    """How a kind of node is drawn.
+
+    Attributes
+    ----------
+    role : str
+        The role that paints its outline.
+    shape : str
+        One of `SHAPES`.
+    name : str
+        What the legend calls it.
+    """
 
     role: str
     shape: str = "box"
@@ -58,16 +76,38 @@ class Kind:
 class Style:
     """Everything about a figure that is data.
 
-    passes    names of passes in the order they run
-    fuse      rules like ``conv > norm > act``
-    hide      kinds that are not drawn
-    roles     role → Paint: the sheet of the scene
-    captions  op → template (see `text.fill`), ``default`` for the others
-    kinds     kind of node → how it is drawn
-    titles    class name → a reader's name for it, or a template
-    sizes     every padding and gap by name, printed points
-    options   what the form leaves to choose (its ``OPTIONS``), as it reads them
-    narrow    how a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name
+    Attributes
+    ----------
+    name : str
+        What the style is called.
+    form : str
+        How nodes and their links are drawn: the name of a form, or the path of its Python file.
+    layout : str
+        Where everything goes: the name of a layout.
+    direction : str
+        Which way the data flows: ``down``, ``right`` or ``auto``, whichever fits the page better.
+    page : Page
+        The room the figure may take.
+    passes : tuple of str
+        Names of passes in the order they run.
+    fuse : tuple of str
+        What is drawn as one box: rules like ``conv > norm > act``.
+    hide : tuple of str
+        Kinds that are not drawn.
+    roles : Mapping
+        Role → `Paint`: the sheet of the scene.
+    captions : Mapping
+        Op → template of its label (see `archviz.text.fill`); ``default`` for the others.
+    kinds : Mapping
+        Kind of node → `Kind`, how it is drawn.
+    titles : Mapping
+        Class name → a reader's name for it, or a template.
+    sizes : Mapping
+        Every padding and gap by name, in printed points.
+    options : Mapping
+        What the form leaves to choose (its ``OPTIONS``), as it reads them.
+    narrow : Mapping
+        How a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name.
     """
 
     name: str
@@ -108,10 +148,26 @@ def theme_names() -> tuple[str, ...]:
 
 def load_style(name_or_path: str | Path, overrides: Mapping[str, str] | None = None,
                theme: str | Path | None = None) -> Style:
-    """The style of that name, or in that file, with `theme` (a name or a file, too) and then `overrides` on top.
+    """The style of a name, or in a file, with a theme and then single settings on top.
 
-    Overrides are named by their place, and written as in YAML: ``{"page.width": "84mm", "roles.conv.fill": "#f00"}``.
-    Raises `ArchvizError`, with file and line, for anything it does not know or cannot read.
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A style's name, or a YAML file.
+    overrides : Mapping, optional
+        Settings by their place, written as in YAML: ``{"page.width": "84mm", "roles.conv.fill": "#f00"}``.
+    theme : str or Path, optional
+        A theme's name, or a YAML file.
+
+    Returns
+    -------
+    Style
+        With everything read and checked.
+
+    Raises
+    ------
+    ArchvizError
+        With file and line, for anything it does not know or cannot read.
     """
     return layers(name_or_path, overrides, theme).style(Path(name_or_path).stem)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from archviz import fit, ir, pipeline
+from archviz import fit, graphfile, ir, pipeline
 from archviz.backends import svg
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.forms import cube
@@ -363,7 +363,7 @@ def clear(p: Place, q: Place, slack: float = 0.3) -> bool:
 @pytest.mark.parametrize("hashes", ["1", "2"])
 def test_the_same_bytes_in_every_process(hashes: str, tmp_path: Path, run: Run) -> None:
     saved = tmp_path / "graph.json"
-    saved.write_text(ir.to_json(traced("resnet:resnet18")), encoding="utf-8")
+    saved.write_text(graphfile.to_json(traced("resnet:resnet18")), encoding="utf-8")
     run(saved, "--style", "cube", "-o", tmp_path / "x.svg", env={"PYTHONHASHSEED": hashes}).check_returncode()
     assert (tmp_path / "x.svg").read_bytes() == pipeline.compile(
         traced("resnet:resnet18"), pipeline.Options("cube")).render("svg")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import draw, ir, pipeline
+from archviz import draw, graphfile, ir, pipeline
 from archviz import text as measure
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.ir import Graph
@@ -381,7 +381,7 @@ def test_edges_in_the_way_cost_something():
 # ------------------------------------------------------------------------------------------------ the command line
 
 def test_the_command_line_draws_insets(run: Run, tmp_path: Path):
-    (tmp_path / "graph.json").write_text(ir.to_json(encoder()), "utf-8")
+    (tmp_path / "graph.json").write_text(graphfile.to_json(encoder()), "utf-8")
     done = run("graph.json", "--inset", "layers.0", "--inset", "layers.0.mlp=block", "-o", "x.svg", "--caption")
     assert done.returncode == 2 and "layers.0.mlp is not seen" in done.stderr
     done = run("graph.json", "--inset", "layers.0.attention", "--inset", "layers.0.mlp", "-o", "x.svg", "--caption")

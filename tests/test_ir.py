@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import ir
+from archviz import graphfile
 from archviz.ir import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, split
 from tests.graphs import Builder, graphs
 
@@ -75,11 +75,11 @@ def test_own_repeat_leaves_out_the_frames():
 @given(graphs())
 @settings(max_examples=60, deadline=None)
 def test_json_brings_back_the_same_graph(graph):
-    text = ir.to_json(graph)
-    assert ir.from_json(text) == graph
-    assert ir.to_json(ir.from_json(text)) == text
+    text = graphfile.to_json(graph)
+    assert graphfile.from_json(text) == graph
+    assert graphfile.to_json(graphfile.from_json(text)) == text
     merged = merge(graph, [(Node("all", kind="module"), [node.id for node in graph.nodes[1:]])])
-    assert ir.from_json(ir.to_json(merged)) == merged
+    assert graphfile.from_json(graphfile.to_json(merged)) == merged
 
 
 def test_json_keeps_every_field():
@@ -91,11 +91,11 @@ def test_json_keeps_every_field():
     edge = Edge("m", "b", TensorSpec((1,)), "skip", 1, (Edge("a", "b", None, "data", 1),))
     module = Module("m", "Blk", "m", (), 3, ("m", "n"), True, {"h": 1})
     g = Graph("Näme \u202e\"</script>", (outer, other), (edge,), {"m": module}, {"report": {"rung": "ghost"}})
-    assert ir.from_json(ir.to_json(g)) == g
+    assert graphfile.from_json(graphfile.to_json(g)) == g
 
 
 def broken(change) -> str:
-    value = json.loads(ir.to_json(small()))
+    value = json.loads(graphfile.to_json(small()))
     change(value)
     return json.dumps(value)
 
@@ -122,13 +122,13 @@ def broken(change) -> str:
 ])
 def test_json_that_is_no_graph_is_told_why(text, message):
     with pytest.raises(ValueError, match=message) as caught:
-        ir.from_json(text)
+        graphfile.from_json(text)
     assert len(str(caught.value)) < 300
 
 
 def test_attributes_that_are_not_json_are_told_by_node():
     node = Node("conv1", attrs={"weight": object()})
     with pytest.raises(ValueError, match="'conv1' are not JSON values"):
-        ir.to_json(Graph("g", (node,)))
+        graphfile.to_json(Graph("g", (node,)))
     with pytest.raises(ValueError, match="'conv2' are not JSON values"):
-        ir.to_json(Graph("g", (Node("conv2", attrs={"p": float("inf")}),)))
+        graphfile.to_json(Graph("g", (Node("conv2", attrs={"p": float("inf")}),)))

@@ -18,7 +18,8 @@ from archviz import pipeline, text
 from archviz.backends import svg
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.forms._units import shown
-from archviz.ir import Graph, from_json, to_json
+from archviz.graphfile import from_json, to_json
+from archviz.ir import Graph
 from archviz.scene import Box, Circle, Group, Link, Mark, Scene, Text, lowered
 from archviz.scene import Path as Outline
 from archviz.trace import Inputs, trace

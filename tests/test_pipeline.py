@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import archviz
-from archviz import ArchvizError, DoesNotFit, Figure, draw, ir, pipeline
+from archviz import ArchvizError, DoesNotFit, Figure, draw, graphfile, pipeline
 from archviz.ir import Edge, Graph, Node
 from archviz.pipeline import Options
 from archviz.scene import POINTS_PER_MM
@@ -191,7 +191,7 @@ def test_an_address_in_a_note_does_not_make_the_bytes_differ() -> None:
 
 def test_inner_values_as_json() -> None:
     figure = draw(lenet.LeNet5, lenet.example_inputs())
-    assert ir.from_json(figure.emit("graph")) == figure.drawn
+    assert graphfile.from_json(figure.emit("graph")) == figure.drawn
     layout = json.loads(figure.emit("layout"))
     assert set(layout["nodes"]) == {node.id for node in figure.drawn.nodes}
     scene = json.loads(figure.emit("scene"))

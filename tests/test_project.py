@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import draw, ir, marks, pipeline
+from archviz import draw, graphfile, marks, pipeline
 from archviz.errors import ArchvizError
 from archviz.find import find
 from archviz.ir import Graph
@@ -209,9 +209,9 @@ def test_whatever_is_said_the_laws_hold(graph: Graph, data: st.DataObject) -> No
         overrides = Overrides(overrides.rules, (Bundle("group", "t:2", tuple(members)),))
     first = override(graph, BLOCK, overrides=overrides)
     assert [n.id for n in first.nodes] == [n.id for n in graph.nodes] and first.edges == graph.edges
-    ir.check(first)
+    graphfile.check(first)
     after = passed(graph, overrides)
-    ir.check(after)
+    graphfile.check(after)
     assert sorted(m for n in after.nodes for m in n.members) == sorted(n.id for n in graph.nodes)
     assert (after.params, after.flops) == (graph.params, graph.flops)
     ahead: dict[str, set[str]] = {}
@@ -235,7 +235,7 @@ def saved(tmp_path: Path) -> Path:
     (tmp_path / ".git").mkdir()
     path = tmp_path / "models" / "net.json"
     path.parent.mkdir()
-    path.write_text(ir.to_json(net()), "utf-8")
+    path.write_text(graphfile.to_json(net()), "utf-8")
     return path
 
 

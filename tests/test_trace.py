@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archviz import ir
+from archviz import graphfile, ir
 from archviz.trace import Inputs, Trace, trace
 
 
@@ -32,13 +32,13 @@ def sources(found: Trace, node: str) -> list[str]:
 def sound(found: Trace, model: nn.Module) -> None:
     """What holds of every trace that did not fail."""
     graph = found.graph
-    ir.check(graph)
+    graphfile.check(graph)
     assert not [name for name, count in Counter(ids(found)).items() if count > 1]
     assert graph.params == sum(p.numel() for p in model.parameters())
     rank = {name: i for i, name in enumerate(ids(found))}
     assert all(rank[edge.src] < rank[edge.dst] for edge in graph.edges)
     assert {scope for node in graph.nodes for scope in node.scope} == set(graph.modules)
-    assert ir.from_json(ir.to_json(graph)) == graph
+    assert graphfile.from_json(graphfile.to_json(graph)) == graph
 
 
 class Block(nn.Module):

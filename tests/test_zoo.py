@@ -17,7 +17,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from archviz import ir, pipeline
+from archviz import graphfile, ir, pipeline
 from archviz.find import find
 from archviz.ir import Graph
 from archviz.style import load_style
@@ -110,8 +110,8 @@ def test_the_trace_is_sound(name):
 
 @each_model
 def test_json_brings_back_the_same_graph(name):
-    assert ir.from_json(ir.to_json(graph(name))) == graph(name)
-    assert ir.from_json(ir.to_json(passed(name))) == passed(name)
+    assert graphfile.from_json(graphfile.to_json(graph(name))) == graph(name)
+    assert graphfile.from_json(graphfile.to_json(passed(name))) == passed(name)
 
 
 def keeps(before: Graph, after: Graph) -> None:

@@ -1,11 +1,13 @@
 """Forms: how big a node is, and how it and its links are drawn.
 
-Contract: a file ``archviz/forms/<name>.py`` holds
+Contract: a file ``archviz/forms/<name>.py`` holds::
 
-    sizes(graph, style) -> Mapping[NodeId, Size]        frames(graph, style) -> Mapping[NodeId, Frame]
-    draw(graph, layout, style) -> tuple[Mark, ...]      legend(graph, style) -> list[(name, swatch marks at the origin)]
+    sizes(graph, style) -> Mapping[NodeId, Size]        how much room each node takes
+    frames(graph, style) -> Mapping[NodeId, Frame]      which modules have a frame, and what that needs
+    draw(graph, layout, style) -> tuple[Mark, ...]      the marks, from the origin of the layout
+    legend(graph, style) -> list[(name, marks)]         a swatch at the origin for each kind that is drawn
 
-and may hold
+and may hold::
 
     WEIGHTS: int                                        the largest linear layer whose values it wants in the graph
     OPTIONS: Mapping[str, Option]                       what a style may choose for it
@@ -26,8 +28,14 @@ from typing import Any
 class Option:
     """A choice that a form leaves to the style (``options:`` in YAML) and to the command line.
 
-    `read` makes a value of what is written there, and raises `ValueError`, saying what may stand there, for anything
-    else; `default` is written as in YAML, `help` is one line.
+    Attributes
+    ----------
+    read : callable
+        Makes a value of what is written there; raises `ValueError`, saying what may stand there, for anything else.
+    default : str
+        As it would be written in YAML.
+    help : str
+        One line.
     """
 
     read: Callable[[str], Any]

@@ -1,8 +1,13 @@
 """Layouts: a graph and the sizes of its boxes → where everything goes.
 
-Contract: a file ``archviz/layouts/<name>.py`` holds ``<name>(graph, sizes, frames, spacing, direction, limit) ->
-Layout``. Lengths are printed points, y grows downwards.  Where it holds ``WRAPS = False``, its layouts do not depend on
-the limit.  May import ir and style.
+Contract: a file ``archviz/layouts/<name>.py`` holds a function of its own name::
+
+    <name>(graph, sizes, frames, spacing, direction, limit) -> Layout
+
+`sizes` has a `Size` for each node, `frames` a `Frame` for each module that is to have one, `spacing` is
+``style.sizes``, `direction` is ``"down"`` or ``"right"``, and `limit` the room along the flow.  Lengths are printed
+points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.  May import
+ir and style.
 """
 
 from __future__ import annotations
@@ -15,7 +20,15 @@ from archviz.ir import NodeId
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A rectangle on the page."""
+    """A rectangle on the page.
+
+    Attributes
+    ----------
+    x, y : float
+        Its top left corner.
+    width, height : float
+        Its sides.
+    """
 
     x: float
     y: float
@@ -27,12 +40,22 @@ class Place:
 class Size:
     """How much room a node's drawing needs.
 
-    `joint` marks a small glyph (⊕, ⊗, concat) that edges may enter from its sides; `label` is the width × height kept
-    free beside the arrow that enters the node (the shape of what flows in).
-
-    A box in parallel projection is given by its front face, `width` × `height`, and the edge `back` into the depth; the
-    front face sinks by `rise` over its width.  `abuts` is the node it stands against, and `parts` are the places of its
-    labels, relative to the top left corner of the front face.
+    Attributes
+    ----------
+    width, height : float
+        Of its outline; of a box in parallel projection, of its front face.
+    joint : bool
+        True for a small glyph (⊕, ⊗, concat) that edges may enter from its sides.
+    label : (float, float)
+        Width and height kept free beside the arrow that enters the node (the shape of what flows in).
+    back : (float, float)
+        Of a box in parallel projection, the edge into the depth.
+    rise : float
+        How far its front face sinks over its width.
+    abuts : str
+        The node it stands against; empty: none.
+    parts : tuple of Place
+        Where its labels are, relative to the top left corner of the front face.
     """
 
     width: float
@@ -47,11 +70,18 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame needs beside its content: the width of its title, the width of its ×N (with the
-    space before it), the height of that row.
+    """What a frame needs beside its content.
 
-    A `whole` frame is never cut into columns: a block that stands for many must be seen in one piece.  `skirt` is the
-    room that the copies drawn behind it need along the flow.
+    Attributes
+    ----------
+    title, count : float
+        Width of its title, and of its ×N with the space before it.
+    bar : float
+        Height of the row in which they stand.
+    whole : bool
+        True for one that is never cut into columns: a block that stands for many must be seen in one piece.
+    skirt : float
+        Room that the copies drawn behind it need along the flow.
     """
 
     title: float = 0.0
@@ -63,7 +93,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The corners of an orthogonal line from the border of `src` to the border of `dst`."""
+    """How an edge runs.
+
+    Attributes
+    ----------
+    src, dst : str
+        The ids of the nodes at its ends.
+    points : tuple of (float, float)
+        Corners of an orthogonal line from the border of one to the border of the other.
+    skip : bool
+        Whether it passes by what another way between its ends goes through.
+    """
 
     src: NodeId
     dst: NodeId
@@ -73,14 +113,29 @@ class Route:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where every node and every frame stands, and how the edges run."""
+    """Where every node and every frame stands, and how the edges run.
+
+    Attributes
+    ----------
+    nodes, frames : Mapping
+        NodeId → `Place`.
+    routes : tuple of Route
+        One for each edge that is drawn as a line.
+    width, height : float
+        Room that all of it takes, from the origin.
+    titles : Mapping
+        Frame → start of the baseline of its title.
+    direction : str
+        How the data flows in it: ``down``, ``right``, ``up`` or, in a U, ``around``.
+    cuts : tuple of (int, int)
+        Where a run was wrapped: how many frames deep, and how many lines turn back there.
+    """
 
     nodes: Mapping[NodeId, Place]
     frames: Mapping[NodeId, Place]
     routes: tuple[Route, ...]
     width: float
     height: float
-    titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)  # baseline start of a frame's title
+    titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)
     direction: str = "down"
-    # where a run was wrapped: how many frames deep, and how many lines turn back there
     cuts: tuple[tuple[int, int], ...] = ()

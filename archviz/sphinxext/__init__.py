@@ -17,7 +17,6 @@ from sphinx.config import ENUM, Config
 
 from archviz import __version__
 from archviz.sphinxext import _directive, _nodes
-from archviz.store import engine
 
 STATIC = Path(__file__).parent / "static"
 
@@ -30,8 +29,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("archviz_latex", "pdf", "env", ENUM("pdf", "tikz"))
     app.add_config_value("archviz_graphs", None, "env", [str, type(None)])
     app.add_config_value("archviz_cache", None, "env", [str, type(None)])
-    # Another archviz may draw otherwise: Sphinx then reads all pages again.
-    app.add_config_value("archviz_engine", engine(), "env", [str])
     app.add_directive("archviz", _directive.ArchvizDirective)
     _nodes.setup(app)
     app.connect("config-inited", prepare)

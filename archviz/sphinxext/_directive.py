@@ -28,7 +28,7 @@ from archviz.find import did_you_mean
 from archviz.job import Job, asked
 from archviz.pipeline import Options
 from archviz.sphinxext._nodes import drawing
-from archviz.store import Drawn, Store
+from archviz.store import Drawn, Store, engine
 
 logger = logging.getLogger(__name__)
 
@@ -192,8 +192,14 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildE
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
-    """Pages to read again though nothing was edited: those that failed, and those whose figures are gone."""
-    store = store_of(env)
+    """Pages to read again though nothing was edited.
+
+    Those that failed, those whose figures are gone, and all with figures after archviz itself has changed.
+    """
+    store, known = store_of(env), env.__dict__.get("archviz_engine")
+    env.__dict__["archviz_engine"] = engine()
+    if known != engine():
+        return failed(env) | set(figures_of(env))
     gone = {name for name, keys in figures_of(env).items()
             if not all(store.holds(key, dark) for key, dark in keys.items())}
     return failed(env) | gone

@@ -1,0 +1,328 @@
+"""Which files a figure depends on: complete, and no more than that."""
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archviz.ir import Graph, Module, Node
+from archviz.job import Job
+from archviz.sources import sources
+
+Tree = Callable[..., Path]
+
+
+@pytest.fixture
+def loaded() -> Iterator[None]:
+    """What a test imports is forgotten after it."""
+    known, path = set(sys.modules), list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def tree(tmp_path: Path, loaded: None) -> Tree:
+    """``tree({"pkg/a.py": "…"}, "pkg.a")``: write files, and import modules as a trace would."""
+
+    def make(files: Mapping[str, str], *modules: str, root: str = "") -> Path:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(dedent(text), "utf-8")
+        sys.path.insert(0, str(tmp_path / root))
+        importlib.invalidate_caches()
+        for module in modules:
+            importlib.import_module(module)
+        return tmp_path
+
+    return make
+
+
+def found(root: Path, target: str, *classes: str) -> set[str]:
+    graph = Graph("net", tuple(Node(f"n{i}", attrs={"class": cls}) for i, cls in enumerate(classes)))
+    paths = sources(target, graph)
+    assert list(paths) == sorted(set(paths)) and all(path.is_absolute() for path in paths)
+    return {path.relative_to(root).as_posix() for path in paths}
+
+
+PACKAGE = {
+    "pkg/__init__.py": """
+        from .a import A
+        from .b import B
+        from . import lazy
+        from .config import WIDTH as SIZE
+        VERSION = "1"
+        """,
+    "pkg/a.py": """
+        import json
+        from .config import WIDTH
+        from .layers import Conv, Norm as N
+        from .base import Base
+        class A(Base):
+            def forward(self, x):
+                from .inside import late
+                return late(Conv(WIDTH)) + N
+        """,
+    "pkg/b.py": "from .only_b import thing\nclass B: part = thing",
+    "pkg/only_b.py": "thing = 1",
+    "pkg/base.py": "class Base: pass",
+    "pkg/config.py": "import os\nWIDTH = 64",
+    "pkg/layers.py": """
+        from pkg.deep.helper import pad
+        class Conv:
+            def __init__(self, n): pad(n)
+        class Norm: pass
+        """,
+    "pkg/deep/__init__.py": "from . import other",
+    "pkg/deep/helper.py": "def pad(n): return n",
+    "pkg/deep/other.py": "",
+    "pkg/inside.py": "def late(x): return x",
+    "pkg/lazy.py": "",
+}
+OF_A = {"pkg/a.py", "pkg/config.py", "pkg/layers.py", "pkg/deep/helper.py", "pkg/base.py"}
+
+
+def test_all_that_a_model_needs_and_nothing_of_its_neighbours(tree):
+    root = tree(PACKAGE, "pkg", "pkg.inside")
+    assert found(root, "pkg.a:A", "pkg.a.A", "torch.nn.modules.conv.Conv2d") == OF_A | {"pkg/inside.py"}
+    assert found(root, "pkg.b:B") == {"pkg/b.py", "pkg/only_b.py"}
+
+
+def test_a_file_of_a_package_is_the_same_target(tree):
+    root = tree(PACKAGE, "pkg")
+    assert found(root, str(root / "pkg/a.py")) == OF_A
+    assert found(root, f"{root}/pkg/../pkg/a.py:A") == OF_A
+    os.symlink(root, root / "link")
+    assert found(root, f"{root}/link/pkg/a.py:A") == OF_A
+
+
+def test_a_function_that_never_ran_does_not_add_what_it_would_import(tree):
+    assert "pkg/inside.py" not in found(tree(PACKAGE, "pkg"), "pkg.a:A")
+
+
+def test_a_package_that_hands_a_model_on_is_one_of_its_files(tree):
+    root = tree(PACKAGE, "pkg")
+    assert found(root, "pkg:A", "pkg.a.A") == OF_A | {"pkg/__init__.py"}
+    assert found(root, "pkg:VERSION") == {"pkg/__init__.py"}
+    assert found(root, "pkg:SIZE") == {"pkg/__init__.py", "pkg/config.py"}
+    assert found(root, "pkg") >= {"pkg/__init__.py", "pkg/a.py", "pkg/b.py", "pkg/only_b.py", "pkg/config.py"}
+
+
+def test_the_classes_of_the_figure_count_though_no_name_leads_to_them(tree):
+    tree({
+        "zoo/__init__.py": "from . import registry, one, two",
+        "zoo/registry.py": "KNOWN = {}\ndef register(cls):\n    KNOWN[cls.__name__] = cls\n    return cls",
+        "zoo/one.py": "from .registry import register\nfrom .base import Base\n@register\nclass One(Base): pass",
+        "zoo/base.py": "class Base: pass",
+        "zoo/two.py": "from .registry import register\n@register\nclass Two: pass",
+        "zoo/build.py": "from .registry import KNOWN\ndef net(name='One'): return KNOWN[name]()",
+    }, "zoo.build")
+    graph = Graph("net", modules={"m": Module("m", attrs={"class": "zoo.one.One"})})
+    assert {path.name for path in sources("zoo.build:net", graph)} == {"build.py", "registry.py", "one.py", "base.py"}
+    outer = Graph("net", attrs={"class": "zoo.two.Two"})
+    assert {path.name for path in sources("zoo.build:net", outer)} == {"build.py", "registry.py", "two.py"}
+
+
+@pytest.mark.parametrize("line, use, expected", [
+    ("import pkg.c", "pkg.c.value", {"c"}),
+    ("import pkg.c as c", "c.value", {"c"}),
+    ("import pkg.c as c", "getattr(c, 'value')", {"c", "d"}),
+    ("import pkg", "pkg.c.value", {"c"}),
+    ("import pkg", "pkg.handed", {"__init__", "d"}),
+    ("from pkg import c", "c.value", {"c"}),
+    ("from . import c", "c.other", {"c", "d"}),
+    ("from .c import *", "value", {"c"}),
+    ("from .c import *", "other", {"c", "d"}),
+    ("from pkg import handed", "handed", {"__init__", "d"}),
+    ("from pkg import *", "handed", {"__init__", "d"}),
+    ("from pkg.sub.inner import x", "x", {"sub/inner"}),
+    ("from .sub import inner", "inner.x", {"sub/inner"}),
+    ("from .sub.inner import up", "up", {"sub/inner", "c"}),
+    ("import pkg.patch", "1", {"patch"}),
+    ("from pkg import patch", "1", {"patch"}),
+    ("try:\n    from .missing import value\nexcept ImportError:\n    from .c import value", "value", {"c"}),
+    ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .c import value", "1", set()),
+    ("if __name__ == '__main__':\n    from .c import value", "1", set()),
+    ("from .flags import FAST\nif FAST:\n    from .c import value", "value", {"flags", "c"}),
+    ("from importlib import import_module", "import_module('.c', __package__)", {"c", "d"}),
+    ("from .c import value\nsizes = [value]\ndouble = lambda: sizes", "double()", {"c"}),
+    ("from .c import value\nsizes = {}\nsizes['x'] = value", "sizes", {"c"}),
+    ("from .c import value\nwith open(__file__) as file:\n    size = value", "size", {"c"}),
+    ("from .c import value\ntable = []\nfor one in (value, 2):\n    table.append(one)", "table", {"c"}),
+    ("from .d import deep\ndef unused(): return deep", "1", set()),
+    ("import os.path, json\nfrom math import *", "os.path.join(json.__name__, str(pi))", set()),
+    ("from . import c as d", "d.value", {"c"}),
+    ("from .made import late", "late", {"made", "c"}),
+    ("from .set import width", "width", {"set", "c"}),
+])
+def test_each_way_to_import(tree, line, use, expected):
+    root = tree({
+        "pkg/__init__.py": "from . import c, e\nfrom .d import deep as handed\n__all__ = ['handed']",
+        "pkg/c.py": "from .d import deep\nvalue = 1\nother = deep\ndef made(): return 3",
+        "pkg/d.py": "deep = 2", "pkg/e.py": "", "pkg/patch.py": "", "pkg/flags.py": "FAST = True",
+        "pkg/made.py": "def __getattr__(name):\n    from . import c\n    return c.made",
+        "pkg/set.py": "from .c import value\nglobals().update(width=value)",
+        "pkg/sub/inner.py": "from ..c import value as up\nx = 2\nuses = up",
+        "pkg/m.py": f"{line}\nclass Net:\n    size = {use}\n",
+    }, "pkg.e", "pkg.patch", "pkg.m")
+    assert found(root, "pkg.m:Net") == {"pkg/m.py"} | {f"pkg/{name}.py" for name in expected}
+
+
+def test_packages_without_init_and_cycles(tree):
+    root = tree({
+        "space/one/a.py": "import space.two.b\nclass A:\n    def f(self): return space.two.b.B",
+        "space/two/b.py": "from space.one import a\nclass B:\n    def f(self): return a.A, g()\ndef g(): return h()\n"
+                          "def h(): return g()",
+        "space/two/c.py": "",
+    }, "space.one.a", "space.two.c")
+    assert found(root, "space.one.a:A") == {"space/one/a.py", "space/two/b.py"}
+
+
+def test_a_layout_with_src(tree):
+    root = tree({"src/pkg/__init__.py": "", "src/pkg/m.py": "from pkg.n import N\nclass M(N): pass",
+                 "src/pkg/n.py": "class N: pass"}, "pkg.m", root="src")
+    assert found(root, "pkg.m:M") == {"src/pkg/m.py", "src/pkg/n.py"}
+
+
+def test_installed_packages_count_only_where_the_target_is_in_them(tree):
+    home = "env/lib/site-packages"
+    files = {f"{home}/lib/__init__.py": "from .net import Net", f"{home}/lib/net.py": "class Net: pass",
+             f"{home}/dep.py": "class Dep: pass",
+             f"{home}/lib/own.py": "from lib.net import Net\nfrom dep import Dep\nclass Own(Net, Dep): pass"}
+    root = tree(files, "lib.own", root=home)
+    (root / "mine.py").write_text("from lib.own import Own\nimport json\nclass Mine(Own):\n    x = json\n")
+    sys.path.insert(0, str(root))
+    importlib.import_module("mine")
+    assert found(root, "mine:Mine", "lib.own.Own") == {"mine.py"}
+    assert found(root, "lib.own:Own", "lib.own.Own") == {f"{home}/lib/own.py", f"{home}/lib/net.py"}
+
+
+def test_archviz_itself_is_no_source(tree):
+    root = tree({"uses.py": "from archviz.ir import Graph\nimport archviz\nclass A: g = Graph, archviz.draw"}, "uses")
+    assert found(root, "uses:A") == {"uses.py"}
+
+
+def test_files_that_changed_meanwhile(tree):
+    root = tree(PACKAGE, "pkg")
+    (root / "pkg/layers.py").write_text("class Conv(:")
+    (root / "pkg/config.py").unlink()
+    del sys.modules["pkg.base"]
+    assert found(root, "pkg.a:A", "pkg.a.A", "pkg.gone.Gone") == {"pkg/a.py", "pkg/layers.py"}
+    (root / "pkg/a.py").write_bytes(b"\xff\0")
+    assert found(root, "pkg.a:A", "pkg.a.A") == {"pkg/a.py"}
+
+
+def test_looking_runs_nothing(tree):
+    root = tree({
+        "pkg/__init__.py": "ran = []\ndef __getattr__(name):\n    ran.append(name)\n    raise AttributeError(name)",
+        "pkg/m.py": """
+            import pkg
+            class Meta(type):
+                def __getattribute__(cls, name):
+                    pkg.ran.append(name)
+                    return super().__getattribute__(name)
+            class Odd:
+                def __getattribute__(self, name):
+                    pkg.ran.append(name)
+                    raise RuntimeError
+            class Net(metaclass=Meta):
+                class Inner: pass
+                def f(self): return pkg.unknown, pkg.ran
+            sys = Odd()
+            """,
+    }, "pkg.m")
+    ran = sys.modules["pkg"].ran
+    sys.modules["odd"] = sys.modules["pkg.m"].sys
+    ran.clear()
+    try:
+        assert found(root, "pkg.m:Net", "pkg.m.Net.Inner", "odd.Thing") == {"pkg/m.py", "pkg/__init__.py"}
+        assert found(root, "pkg.m:sys") == {"pkg/m.py", "pkg/__init__.py"}
+    finally:
+        del sys.modules["odd"]
+    assert ran == []
+
+
+def test_files_of_equal_name_side_by_side(tmp_path, loaded):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.py").write_text(
+            f"from torch import nn\nfrom size_{folder} import SIZE\nmodel = nn.Linear(SIZE, SIZE)\n")
+        (tmp_path / folder / f"size_{folder}.py").write_text("SIZE = 3")
+    for folder in ("one", "two"):
+        target = str(tmp_path / folder / "net.py")
+        graph = Job(target).trace()
+        assert found(tmp_path, target) == {f"{folder}/net.py", f"{folder}/size_{folder}.py"}
+        assert sources(target, graph) == sources(target, Graph("net"))
+
+
+def test_the_inputs_of_a_file_count(tree):
+    root = tree({"net.py": "from shapes import SHAPE, OTHER\nclass Net: pass\nexample_inputs = SHAPE\nrest = OTHER",
+                 "shapes.py": "from more import OTHER\nSHAPE = 1\nrest = OTHER", "more.py": "OTHER = 2"}, "net")
+    assert found(root, f"{root}/net.py:Net") == {"net.py", "shapes.py"}
+
+
+def test_a_saved_graph_is_its_own_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sources("g.json", Graph("net", attrs={"class": "archviz.ir.Graph"})) == (tmp_path / "g.json",)
+
+
+def test_a_model_that_is_not_loaded_has_its_own_file_at_most(tree):
+    root = tree({"never.py": "import loud"})
+    assert found(root, f"{root}/never.py:Net") == {"never.py"}
+    assert found(root, "never:Net") == set()
+
+
+def test_long_chains_of_definitions(tree):
+    lines = [f"def f{i}(): return f{i + 1}()" for i in range(3000)]
+    root = tree({"deep.py": "\n".join([*lines, "from end import f3000"]), "end.py": "def f3000(): pass"}, "deep")
+    assert found(root, "deep:f0") == {"deep.py", "end.py"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.sampled_from(["from", "import", "inside", "star"])),
+                max_size=20), st.data())
+def test_files_are_those_that_imports_lead_to(tmp_path_factory, links, data):
+    """Modules that use one another in every way: the files are what the graph of uses reaches."""
+    root = tmp_path_factory.mktemp("web")
+    name = f"web{root.name.removeprefix('web')}"
+    (root / name).mkdir()
+    lines: dict[int, list[str]] = {i: [] for i in range(8)}
+    for a, b, how in links:
+        if how in ("from", "star") and a >= b:      # names taken at the top need an order
+            how = "inside"
+        lines[a] += {
+            "from": [f"from .m{b} import C{b}"], "import": [f"import {name}.m{b}"],
+            "star": [f"from {name}.m{b} import *"],
+            "inside": [f"def g{b}():", f"    from . import m{b}", f"    return m{b}.C{b}"],
+        }[how]
+        lines[a] += [f"def u{b}{how}(): return " +
+                     {"import": f"{name}.m{b}.C{b}", "inside": f"g{b}()"}.get(how, f"C{b}")]
+    for i, text in lines.items():
+        uses = [line.split("(")[0].removeprefix("def ") for line in text if line.startswith("def u")]
+        body = [f"class C{i}:", f"    def f(self): return {', '.join(['0', *uses])}"]
+        (root / name / f"m{i}.py").write_text("\n".join([*text, *body]))
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+    try:
+        for i in range(8):
+            importlib.import_module(f"{name}.m{i}")
+        start = data.draw(st.integers(0, 7))
+        reached, todo = {start}, [start]
+        while todo:
+            here = todo.pop()
+            fresh = {b for a, b, _ in links if a == here} - reached
+            reached |= fresh
+            todo += fresh
+        assert found(root, f"{name}.m{start}:C{start}") == {f"{name}/m{i}.py" for i in reached}
+    finally:
+        sys.path.remove(str(root))
+        for key in [key for key in sys.modules if key.partition(".")[0] == name]:
+            del sys.modules[key]
