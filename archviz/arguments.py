@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
     """Says a mistake as all of archviz does: one line, and what to do."""
 
     def error(self, message: str) -> NoReturn:
-        raise ArchvizError(message, "archviz --help lists the options")
+        raise ArchvizError(message, f"{self.prog} --help lists the options")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from archviz.arguments import parser, settings, shown
-from archviz.errors import ArchvizError
-from archviz.progress import progress, say
+from archviz.arguments import parser, shown
+from archviz.errors import ArchvizError, fault
+from archviz.progress import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,60 +39,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        say(f"this is a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}\n"
-            "  run it again with --debug, and report what it prints")
+        say(fault(error))
         return 3
 
 
 def run(o: argparse.Namespace) -> int:
     from archviz import pipeline
-    from archviz.job import asked
+    from archviz.job import asked, carry_out, failure, listing, remarks
 
     if o.list is not None:
-        return _list(o.list, pipeline.catalogue())
+        print(listing(o.list))
+        return 0
     if o.model is None:
         raise ArchvizError("no model was named", "write archviz model.py, or archviz --help")
     outputs = _outputs(o, pipeline.is_ours)
-    for path in outputs:
-        pipeline.check_output(path, o.engine or "")
     job = asked(o)
-    job.check()
-    with progress(not o.quiet) as step:
-        figure = job.draw(step, noisy=o.verbose)
-        step("write")
-        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}
-        pipeline.save(figure, outputs, **{key: value for key, value in written.items() if value})
-    if not o.quiet:
-        if o.verbose and job.project is not None:
-            say(f"project: {job.project.path}")
-        _report(figure, outputs, o.verbose)
+    figure = carry_out(job, o, outputs)
+    for remark in () if o.quiet else remarks(job, figure, outputs, o.verbose):
+        say(remark)
     if o.caption:
         print(figure.caption)
     if o.emit:
         print(figure.emit(o.emit))
     sys.stdout.flush()
     if figure.failed:
-        say(f"error: {figure.failed[0]} raised {' '.join(figure.failed[1].split())}\n"
-            "  the figure shows what ran until then, with the failing call marked")
+        say(failure(figure))
         return 1
     return 0
 
 
 def show(o: argparse.Namespace) -> int:
-    from archviz import pipeline
+    from archviz.job import styled
 
-    print(pipeline.show(pipeline.Options(o.style, settings(o.set), theme=o.theme)), end="")
-    return 0
-
-
-def _list(kind: str, known: Mapping[str, Sequence[str]]) -> int:
-    """All names by kind, or those of one kind, one a line."""
-    if kind and kind not in known:
-        raise ArchvizError(f"cannot list {kind!r}", f"known: {', '.join(known)}")
-    for name in known[kind] if kind else ():
-        print(name)
-    for each, names in () if kind else known.items():
-        print(f"{each + ':':<10} {' '.join(names)}")
+    print(styled(o), end="")
     return 0
 
 
@@ -107,22 +86,3 @@ def _outputs(o: argparse.Namespace, is_ours: Callable[[Path], bool]) -> list[Pat
     if path.exists() and not o.force and not is_ours(path):
         raise ArchvizError(f"{path} is there, and archviz did not write it", f"to replace it, name it: -o {path}")
     return [path]
-
-
-def _report(figure: object, outputs: Sequence[Path], verbose: bool) -> None:
-    """What the user should know of how the figure came about."""
-    from archviz.pipeline import Figure
-
-    assert isinstance(figure, Figure)
-    report = figure.graph.attrs.get("report") or {}
-    for note in report.get("notes", ()):
-        if note.startswith("guessed"):
-            say(f"input: {note}; say --input to change")
-        elif verbose or report.get("invented"):
-            say(note)
-    if verbose:
-        say(f"traced: {report.get('rung', 'not said')}; "
-            f"{len(figure.graph.nodes)} operations, {len(figure.drawn.nodes)} drawn")
-    if outputs:
-        mm = [round(size / 72.27 * 25.4) for size in (figure.scene.width, figure.scene.height)]
-        say(f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)")

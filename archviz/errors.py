@@ -29,3 +29,9 @@ class DoesNotFit(ArchvizError):
 
 class NoTorch(ArchvizError):
     """PyTorch is not installed, and a model is to be traced."""
+
+
+def fault(error: Exception) -> str:
+    """What to tell the user of an error that is none of theirs."""
+    return (f"this is a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}\n"
+            "  run it again with --debug, and report what it prints")

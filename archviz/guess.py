@@ -37,10 +37,11 @@ LENGTHS = (128, 64, 32, 16, 8, 1)
 
 # ---------------------------------------------------------------------------------------------- what the user said
 
-def from_specs(module: nn.Module, specs: Sequence[str]) -> Inputs:
+def from_specs(module: nn.Module, specs: Sequence[str], variables: Mapping[str, Any] | None = None) -> Inputs:
     """``1x3x224x224``, ``input_ids=1x128:int64``, ``batch.image=1x3x32x32``, ``use_cache=False`` → one call.
 
-    Raises `ArchvizError` for a spec that cannot be read and for a name that `module.forward` does not take.
+    Where there are `variables`, a spec may name one: ``x``, ``input_ids=x``.  Raises `ArchvizError` for a spec that
+    cannot be read and for a name that `module.forward` does not take.
     """
     accepted = _parameters(module)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
@@ -50,7 +51,7 @@ def from_specs(module: nn.Module, specs: Sequence[str]) -> Inputs:
         name, equals, text = spec.partition("=")
         if not equals:
             names = [n for n, p in accepted.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-            args.append(_value(module, names[len(args)] if len(args) < len(names) else "", spec, spec))
+            args.append(_value(module, names[len(args)] if len(args) < len(names) else "", spec, spec, variables))
             continue
         name, *keys = name.split(".")           # batch.image=…: an entry of a dict
         if name not in accepted and not takes_any:
@@ -60,11 +61,11 @@ def from_specs(module: nn.Module, specs: Sequence[str]) -> Inputs:
         holder = kwargs
         for outer, inner in zip((name, *keys), keys, strict=False):
             name, holder = inner, holder.setdefault(outer, {})
-        holder[name] = _value(module, name, text, spec)
+        holder[name] = _value(module, name, text, spec, variables)
     return Inputs(tuple(args), kwargs, "")
 
 
-def _value(module: nn.Module, name: str, text: str, spec: str) -> Any:
+def _value(module: nn.Module, name: str, text: str, spec: str, variables: Mapping[str, Any] | None) -> Any:
     shape, colon, dtype = text.strip().partition(":")
     if re.fullmatch(r"\d+(\s*[x×*,]\s*\d+)*", shape):
         sizes = tuple(int(n) for n in re.findall(r"\d+", shape))
@@ -76,6 +77,10 @@ def _value(module: nn.Module, name: str, text: str, spec: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
+        if variables is not None and text.isidentifier():
+            if text in variables:
+                return _real(variables[text])
+            raise ArchvizError(f"--input {spec}: there is no variable {text}", did_you_mean(text, variables)) from None
         raise ArchvizError(f"cannot read --input {spec!r}",
                            "write sizes with x between: --input 1x3x224x224, --input input_ids=1x128:int64") from None
 

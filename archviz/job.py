@@ -1,7 +1,8 @@
 """A figure that is asked for in words: on the command line, in a notebook's magic, in a document's directive.
 
 In: a target with the arguments and inputs of its model, and `Options`.  Out: its graph and its `Figure`, with what the
-project file says.  Imports arguments, files, pipeline, project, stylefiles.
+project file says, files, and what is to be said of how it came about.  Imports arguments, files, pipeline, progress,
+project, stylefiles.
 """
 from __future__ import annotations
 
@@ -9,16 +10,19 @@ import argparse
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from archviz import pipeline
 from archviz.arguments import settings
+from archviz.errors import ArchvizError
 from archviz.files import GRAPH
 from archviz.ir import Graph
 from archviz.pipeline import Figure, Options
+from archviz.progress import progress
 from archviz.project import Project, configured, project_of
 from archviz.stylefiles import chain, locate, own_files
 
@@ -36,6 +40,8 @@ class Job:
     options     what the figure shall be like; a project file is asked for what they leave open
     alone       look for no project file
     folder      where the project file of a ``package.module`` is looked for; None: the current folder
+    held        the model, class, factory or graph, where it is in memory; `target` is then only its name
+    variables   what `inputs` may name, besides being specs
     """
 
     target: str
@@ -44,6 +50,8 @@ class Job:
     options: Options = Options()
     alone: bool = False
     folder: Path | None = None
+    held: Any = None
+    variables: Mapping[str, Any] | None = None
 
     @cached_property
     def project(self) -> Project | None:
@@ -79,7 +87,7 @@ class Job:
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             if not noisy:
                 warnings.simplefilter("ignore")
-            return pipeline.read(self.target, self.args, self.inputs, step, values)
+            return pipeline.read(self.target, self.args, self.inputs, step, values, self.held, self.variables)
 
     def configured(self, graph: Graph) -> Options:
         """The options for the model of `graph`, with what the project says about it."""
@@ -91,7 +99,7 @@ class Job:
         return pipeline.compile(graph, self.configured(graph), step=step)
 
 
-def asked(o: argparse.Namespace) -> Job:
+def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
     """What the answers of `archviz.arguments.parser` ask for."""
     given = settings(o.set)
     if o.edges is not None:
@@ -100,4 +108,57 @@ def asked(o: argparse.Namespace) -> Job:
         given["options.unroll"] = o.unroll
     return Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
-        o.title, o.theme, tuple(o.inset)), o.no_project)
+        o.title, o.theme, tuple(o.inset)), o.no_project, held=held, variables=variables)
+
+
+def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:
+    """Draw, showing progress unless ``o.quiet``, and write `outputs`.  Mistakes are told before any work is done."""
+    for path in outputs:
+        pipeline.check_output(path, o.engine or "")
+    job.check()
+    with progress(not o.quiet) as step:
+        figure = job.draw(step, noisy=o.verbose)
+        step("write")
+        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}
+        pipeline.save(figure, outputs, **{key: value for key, value in written.items() if value})
+    return figure
+
+
+def remarks(job: Job, figure: Figure, outputs: Sequence[Path], verbose: bool) -> Iterator[str]:
+    """What the user should know of how the figure came about."""
+    if verbose and job.project is not None:
+        yield f"project: {job.project.path}"
+    report = figure.graph.attrs.get("report") or {}
+    for note in report.get("notes", ()):
+        if note.startswith("guessed"):
+            yield f"input: {note}; say --input to change"
+        elif verbose or report.get("invented"):
+            yield str(note)
+    if verbose:
+        yield (f"traced: {report.get('rung', 'not said')}; "
+               f"{len(figure.graph.nodes)} operations, {len(figure.drawn.nodes)} drawn")
+    if outputs:
+        mm = [round(size / 72.27 * 25.4) for size in (figure.scene.width, figure.scene.height)]
+        yield f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)"
+
+
+def failure(figure: Figure) -> str:
+    """Where the model raised while it was traced, in words; empty for one that ran."""
+    if figure.failed is None:
+        return ""
+    where, error = figure.failed
+    return (f"error: {where} raised {' '.join(error.split())}\n"
+            "  the figure shows what ran until then, with the failing call marked")
+
+
+def listing(kind: str) -> str:
+    """All names that can be asked for, by kind, or those of one kind, one a line."""
+    known = pipeline.catalogue()
+    if kind and kind not in known:
+        raise ArchvizError(f"cannot list {kind!r}", f"known: {', '.join(known)}")
+    return "\n".join(known[kind] if kind else (f"{each + ':':<10} {' '.join(names)}" for each, names in known.items()))
+
+
+def styled(o: argparse.Namespace) -> str:
+    """The style that the answers of `archviz.arguments.shown` ask for, as YAML."""
+    return pipeline.show(Options(o.style, settings(o.set), theme=o.theme))

@@ -1,7 +1,7 @@
 """``model.py[:Name]`` or ``package.module[:Name]`` → something that builds the model, and the inputs to run it with.
 
-In: a target as the user types it, ``--arg key=value`` strings, ``--input`` specs.  Out: `Loaded`.  The only file that
-runs user code before the trace does.  May import torch, errors, find, guess.
+In: a target as the user types it, or what it stands for in memory; ``--arg key=value`` strings, ``--input`` specs.
+Out: `Loaded`.  The only file that runs user code before the trace does.  May import torch, errors, find, guess.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -47,13 +47,17 @@ class Loaded:
     source: str
     examples: Any = None
 
-    def inputs(self, module: nn.Module, specs: Sequence[str] = ()) -> Inputs | list[Inputs]:
+    def inputs(self, module: nn.Module, specs: Sequence[str] = (), variables: Mapping[str, Any] | None = None
+               ) -> Inputs | list[Inputs]:
         """The inputs that are known (`specs` of ``--input``, else the file's own), or else several to try, best first.
 
-        `module` is the built model; its parameters may be on meta.  Raises `ArchvizError` for a spec it cannot read.
+        `module` is the built model; its parameters may be on meta.  `variables` are what a spec may name.  Raises
+        `ArchvizError` for a spec it cannot read.
         """
+        if len(specs) == 1 and specs[0] in (variables or {}):       # which may hold all arguments there are
+            return replace(guess.from_value((variables or {})[specs[0]], f"--input {specs[0]}"), note="")
         if specs:
-            return guess.from_specs(module, specs)
+            return guess.from_specs(module, specs, variables)
         if self.examples is not None:
             given = self.examples
             if callable(given) and not isinstance(given, nn.Module):
@@ -84,6 +88,12 @@ def load(target: str, args: Sequence[str] = ()) -> Loaded:
         examples = getattr(module, "example_inputs", None)
     build, instance = _builder(value, name, source, _parse_args(args))
     return Loaded(type(instance).__name__ if instance is not None else name, build, instance, source, examples)
+
+
+def held(value: Any, name: str, args: Sequence[str] = ()) -> Loaded:
+    """The same for a model, a class or a factory that is in memory, under the `name` the user has for it."""
+    build, instance = _builder(value, name, name, _parse_args(args))
+    return Loaded(name, build, instance, name, _examples(value))
 
 
 # ---------------------------------------------------------------------------------------------- the target
@@ -297,7 +307,7 @@ def _builder(value: Any, name: str, source: str, args: dict[str, Any]) -> tuple[
     if isinstance(value, nn.Module):
         if args:
             raise ArchvizError(f"{source} is already built: --arg {next(iter(args))} comes too late",
-                               f"name its class instead: {source.rpartition(':')[0]}:{type(value).__name__}")
+                               f"name its class instead: {source.removesuffix(name)}{type(value).__name__}")
         return (lambda: value), value
     if isinstance(value, type) and issubclass(value, nn.Module):
         configured = _configured(value, source, args)

@@ -33,6 +33,7 @@ from archviz.ir import Graph
 from archviz.marks import painted
 from archviz.naming import CONTAINERS
 from archviz.passes.override import Overrides, chosen, override
+from archviz.progress import in_notebook, progress
 from archviz.project import Project, written_overrides
 from archviz.project import configured as configured
 from archviz.project import project_of as project_of
@@ -117,33 +118,34 @@ def _styled(options: Options, style: str | Path | None) -> Options:
     return replace(options, style=style, settings=shared)
 
 
-def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0
-         ) -> Graph:
+def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0,
+         held: Any = None, variables: Mapping[str, Any] | None = None) -> Graph:
     """The graph of what `target` names: ``graph.json``, ``model.py``, ``model.py:Name``, ``package.module:Name``.
 
     `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Linear layers of an
-    instance with at most `values` weights keep them in the graph, for forms that draw them.  Raises `ArchvizError`.
-    A model that raises in the middle gives the part that ran; ``Figure.failed`` then says where.
+    instance with at most `values` weights keep them in the graph, for forms that draw them.  Where `held` is given, a
+    model, class, factory or graph that is in memory, `target` is only its name; `variables` are what `inputs` may name.
+    Raises `ArchvizError`.  A model that raises midway gives the part that ran; ``Figure.failed`` then says where.
     """
-    if Path(target).suffix == f".{GRAPH}":
+    if isinstance(held, Graph) or (held is None and Path(target).suffix == f".{GRAPH}"):
         for option, given in (("--arg", args), ("--input", inputs)):
             if given:
                 raise ArchvizError(f"{option} means nothing for {target}, which is already traced",
                                    "trace its model again, or leave the option out")
-        return _saved(Path(target))
+        return held or _saved(Path(target))
     step("load torch and the model")
     try:
-        from archviz.load import load
+        from archviz import load
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise NoTorch("PyTorch is not installed", f"install torch, or draw a graph that was saved where it is: "
                       f"archviz {target} -o graph.json") from None
 
-    loaded = load(target, args)
+    loaded = load.load(target, args) if held is None else load.held(held, target, args)
     step("trace")
     model = loaded.build if loaded.instance is None else loaded.instance
-    graph = _traced(model, lambda module: loaded.inputs(module, inputs), loaded.source, values)
+    graph = _traced(model, lambda module: loaded.inputs(module, inputs, variables), loaded.source, values)
     failed = graph.attrs.get("report", {}).get("failed")
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
@@ -293,29 +295,31 @@ def draw(
     tuple of arguments, a dict of named ones, specs like ``"1x3x224x224"``, or None for a guess.  `name` is what the
     caption calls it; `overrides` is what a project file would say about it, ``{"layers": {"stem": {"frozen": True}},
     "groups": {"backbone": ["stem", "layer1"]}}`` (no file is read); for the rest see `Options`.  Raises `ArchvizError`;
-    a model that raises in the middle is drawn as far as it ran, with a warning.
+    a model that raises in the middle is drawn as far as it ran, with a warning.  A notebook shows what takes long.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
-    if isinstance(model, Graph):
-        graph = model
-    elif isinstance(model, (str, Path)):
-        graph = read(str(model), (), specs or (), values=weights(options))
-    else:
-        from archviz import guess
-
-        if specs is not None:
-            given: Any = lambda module: guess.from_specs(module, specs)  # noqa: E731
-        elif inputs is None:
-            given = guess.from_model
+    with progress(in_notebook()) as step:
+        if isinstance(model, Graph):
+            graph = model
+        elif isinstance(model, (str, Path)):
+            graph = read(str(model), (), specs or (), step, weights(options))
         else:
-            given = inputs if callable(inputs) else guess.from_value(inputs, "")
-        graph = _traced(model, given, getattr(model, "__name__", type(model).__name__),
-                        weights(options))
-    figure = compile(replace(graph, name=name) if name else graph, options, resolved)
+            step("load torch")
+            from archviz import guess
+
+            if specs is not None:
+                given: Any = lambda module: guess.from_specs(module, specs)  # noqa: E731
+            elif inputs is None:
+                given = guess.from_model
+            else:
+                given = inputs if callable(inputs) else guess.from_value(inputs, "")
+            step("trace")
+            graph = _traced(model, given, getattr(model, "__name__", type(model).__name__), weights(options))
+        figure = compile(replace(graph, name=name) if name else graph, options, resolved, step)
     if figure.failed:
         where, error = figure.failed
         warnings.warn(f"{where} raised {error}; the figure shows what ran until then", stacklevel=2)
