@@ -45,8 +45,8 @@ MODEL = """
             def forward(self, x): return self.second(self.first(x).relu())
         def __init__(self):
             super().__init__()
-            self.stem, self.block, self.other, self.pool = nn.Conv2d(3, 4, 3, padding=1), Block(4), Hidden(4), nn.MaxPool2d(2)
-            self.head = Net.Head()
+            self.stem, self.block, self.other = nn.Conv2d(3, 4, 3, padding=1), Block(4), Hidden(4)
+            self.pool, self.head = nn.MaxPool2d(2), Net.Head()
         def forward(self, x): return self.head(self.pool(self.other(self.block(self.stem(x)))))
     """
 BUILDERS = ("html", "dirhtml", "singlehtml")

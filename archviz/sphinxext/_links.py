@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
-from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.domains.python import PythonDomain
 
@@ -25,20 +24,20 @@ TAG = re.compile(r"<(/?)(svg|g|a|text)\b([^<>]*?)(/?)>")
 NODE = re.compile(r'\bdata-node="([^"]*)"')
 
 
-def links(app: Sphinx, builder: Builder, docname: str, classes: Mapping[str, str]) -> dict[str, str]:
+def links(builder: Builder, docname: str, classes: Mapping[str, str]) -> dict[str, str]:
     """Where the ids of a figure lead from the page `docname`, as `builder` writes it.
 
     `classes` is what `Figure.classes` says: the full class name by id.  An id whose class is documented nowhere is not
     in the answer.
     """
-    places = {cls: _place(app, builder, docname, cls) for cls in sorted(set(classes.values()))}
+    places = {cls: _place(builder, docname, cls) for cls in sorted(set(classes.values()))}
     return {key: place for key, cls in classes.items() if (place := places[cls])}
 
 
-def _place(app: Sphinx, builder: Builder, docname: str, cls: str) -> str:
+def _place(builder: Builder, docname: str, cls: str) -> str:
     """The address of what documents a class; empty for none."""
     for name in names(cls):
-        if found := _own(app, builder, docname, name) or _other(app, docname, name):
+        if found := _own(builder, docname, name) or _other(builder, docname, name):
             return found if safe(found) else ""
     return ""
 
@@ -60,9 +59,9 @@ def names(cls: str) -> Iterator[str]:
         yield f"{'.'.join(modules[:end])}.{called}"
 
 
-def _own(app: Sphinx, builder: Builder, docname: str, name: str) -> str:
+def _own(builder: Builder, docname: str, name: str) -> str:
     """Where this project documents the class `name`."""
-    domain = app.env.get_domain("py")
+    domain = builder.env.domains["py"]
     entry = domain.objects.get(name) if isinstance(domain, PythonDomain) else None
     if entry is None or entry.objtype not in (domain.objtypes_for_role(CLASSES) or ()):
         return ""
@@ -71,14 +70,14 @@ def _own(app: Sphinx, builder: Builder, docname: str, name: str) -> str:
     return f"#{entry.node_id}" if uri.count("#") > 1 else uri
 
 
-def _other(app: Sphinx, docname: str, name: str) -> str:
+def _other(builder: Builder, docname: str, name: str) -> str:
     """Where another project documents it, of those that intersphinx knows."""
-    if "sphinx.ext.intersphinx" not in app.extensions:
+    if "intersphinx_mapping" not in builder.config:     # the extension is not loaded
         return ""
-    from sphinx.ext.intersphinx import missing_reference
+    from sphinx.ext.intersphinx import resolve_reference_any_inventory
 
     asked = pending_xref("", refdomain="py", reftype=CLASSES, reftarget=name, refdoc=docname, refexplicit=True)
-    found = missing_reference(app, app.env, asked, nodes.literal())
+    found = resolve_reference_any_inventory(builder.env, True, asked, nodes.literal())
     return str(found["refuri"]) if found is not None else ""
 
 

@@ -75,7 +75,7 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
 
     builder: StandaloneHTMLBuilder = self.builder
     store, facts = store_of(builder.env), node["facts"]
-    leads = links(builder.app, builder, builder.current_docname, facts.classes)
+    leads = links(builder, builder.current_docname, facts.classes)
     parts = []
     for look, name in (("light", LIGHT), ("dark", DARK)):
         path = store.path(node["key"], name)
