@@ -1,6 +1,7 @@
 """A figure on a page, as each builder shows it: SVG in HTML, PDF or TikZ in LaTeX, an image or words elsewhere.
 
-In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `renamed`, and store.
+In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `renamed`, store, and our
+_links.
 """
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from sphinx.writers.html5 import HTML5Translator
 from sphinx.writers.latex import rstdim_to_latexdim
 
 from archviz.backends.svg import renamed
+from archviz.sphinxext._links import linked, links
 from archviz.store import DARK, LIGHT, PDF, TEX, Facts
 
 PT = 72 / 72.27         # a printed point in CSS's
@@ -73,11 +75,12 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
 
     builder: StandaloneHTMLBuilder = self.builder
     store, facts = store_of(builder.env), node["facts"]
+    leads = links(builder, builder.current_docname, facts.classes)
     parts = []
     for look, name in (("light", LIGHT), ("dark", DARK)):
         path = store.path(node["key"], name)
         if path.is_file():
-            svg = _own(self, path.read_text("utf-8"), node)
+            svg = _own(self, linked(path.read_text("utf-8"), leads), node)
             parts.append(f'<div class="archviz-{look}">{svg}</div>')
     classes = " ".join(["archviz", *(["archviz-both"] if len(parts) == 2 else []), *node.get("classes", ())])
     self.body.append(f'<div class="{html.escape(classes)}" style="{_size(node, facts)}">{"".join(parts)}</div>')
