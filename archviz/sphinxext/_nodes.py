@@ -85,7 +85,8 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
 
     builder: StandaloneHTMLBuilder = self.builder
     store, facts = store_of(builder.env), node["facts"]
-    leads = links(builder, builder.current_docname, facts.classes) if "href" not in node else {}
+    # in a figure that is a link as a whole, there can be no others
+    leads = {} if "href" in node else links(builder, builder.current_docname, facts.classes)
     looks = [look for look, name in LOOKS.items() if store.path(node["key"], name).is_file()]
     both = len(looks) == len(LOOKS)
     shown = ""
