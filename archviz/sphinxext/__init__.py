@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import ENUM, Config
 
 from archviz import __version__
-from archviz.sphinxext import _directive, _nodes
+from archviz.sphinxext import _autodoc, _directive, _nodes
 
 STATIC = Path(__file__).parent / "static"
 
@@ -31,16 +31,18 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("archviz_cache", None, "env", [str, type(None)])
     app.add_directive("archviz", _directive.ArchvizDirective)
     _nodes.setup(app)
+    _autodoc.setup(app)
     app.connect("config-inited", prepare)
     app.connect("env-purge-doc", _directive.purge)
     app.connect("env-merge-info", _directive.merge)
     app.connect("env-get-outdated", _directive.outdated)
     app.add_css_file("archviz.css")
+    app.add_js_file("archviz.js", loading_method="defer")
     return {"version": __version__, "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """The style sheet for HTML, and what TikZ needs in LaTeX."""
+    """The style sheet and script for HTML, and what TikZ needs in LaTeX."""
     config.html_static_path = [*config.html_static_path, str(STATIC)]
     if config.archviz_latex == "tikz":
         packages = config.latex_elements.get("extrapackages", "")
