@@ -47,7 +47,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def completed(shell: Any, event: Any) -> list[str]:
-    """What may stand where the cursor is: an option, the name of a style or theme, a variable; IPython knows the rest."""
+    """What may stand at the cursor: an option, the name of a style or theme, a variable.  The rest is for IPython."""
     from IPython.core.error import TryNext
 
     typed: str = event.symbol
