@@ -108,7 +108,7 @@ def _own(self: HTML5Translator, svg: str, node: drawing) -> str:
     taken: dict[str, int] = self.__dict__.setdefault("archviz_ids", {})
     taken[found[1]] = count = taken.get(found[1], 0) + 1
     if count > 1:
-        svg = renamed(svg, f"{found[1]}-{count}")
+        svg = renamed(svg, f"{found[1]}x{count}")     # with a dash it could be the id of a node
     if node["own_alt"]:
         svg = svg.replace("<svg ", f'<svg aria-label="{html.escape(node["alt"])}" ', 1)
     return svg
