@@ -63,7 +63,10 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An outline of `commands` (``M``, ``L``, ``C``, ``Z``, see `Command`); filled and stroked as the role says."""
+    """An outline, filled and stroked as the role says.
+
+    `commands` are ``("M", (x, y))``, ``("L", (x, y))``, ``("C", (x1, y1, x2, y2, x, y))`` and ``("Z", ())``.
+    """
 
     commands: tuple[Command, ...]
     role: str

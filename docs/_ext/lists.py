@@ -1,0 +1,78 @@
+"""``.. themes::`` and ``.. gallery::``: every theme, and every model of the gallery, drawn; ``.. catalogue::``: all names.
+
+In: what archviz lists, and the files of ``gallery/`` with their docstrings.  Out: a section for each, with its figure.
+A theme or a model that is added is on its page at the next build.
+"""
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from archviz.pipeline import catalogue
+from archviz.style import theme_names
+from archviz.stylefiles import shipped
+
+GALLERY = Path(__file__).resolve().parents[2] / "gallery"
+DRAWN = {       # model of the gallery → how it is drawn, where not in boxes
+    "alexnet": ":style: cube", "c3d": ":style: cube", "lenet": ":style: cube", "vgg16": ":style: cube",
+    "unet": ":style: cube", "m5": ":style: cube", "lstm": ":style: node-link", "mlp": ":style: node-link",
+    "smallcnn": ":style: node-link",
+}
+NAMES = {"resnet": (":resnet18", ":resnet50")}      # where a file has several, those that are shown
+
+
+class Sections(SphinxDirective):
+    def section(self, title: str, lines: list[str]) -> nodes.section:
+        made = nodes.section(ids=[nodes.make_id(title)], names=[nodes.fully_normalize_name(title)])
+        made += nodes.title(title, "", *self.parse_inline(title)[0])
+        self.state.document.note_implicit_target(made, made)
+        self.state.nested_parse(StringList(lines, self.name), 0, made)
+        return made
+
+
+class Themes(Sections):
+    def run(self) -> list[nodes.Node]:
+        made = []
+        for name in theme_names():
+            text = (shipped("themes") / f"{name}.yaml").read_text("utf-8")
+            said = " ".join(line.strip("# ") for line in text.split("\n\n")[0].splitlines() if line.startswith("#"))
+            figure = [said, "", ".. archviz:: examples/tutorial/model.py", f"   :theme: {name}", "   :dark: none",
+                      "   :style: block", "   :class: themed", "", f"   ``--theme {name}``", ""]
+            cube = [".. archviz:: ../gallery/lenet.py", f"   :theme: {name}", "   :dark: none", "   :style: cube",
+                    "   :width: 100mm", "   :class: themed", "", f"   ``--style cube --theme {name}``"]
+            made.append(self.section(name, figure + cube))
+        return made
+
+
+class Gallery(Sections):
+    def run(self) -> list[nodes.Node]:
+        made = []
+        for path in sorted(GALLERY.glob("*.py")):
+            self.env.note_dependency(str(path))
+            said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            look = DRAWN.get(path.stem, "")
+            lines = [*said.splitlines(), ""]
+            for name in NAMES.get(path.stem, ("",)):
+                lines += [f".. archviz:: ../gallery/{path.name}{name}", *([f"   {look}"] if look else []), ""]
+                command = f"$ archviz gallery/{path.name}{name} {look.replace(': ', ' ').replace(':', '--')}".rstrip()
+                lines += [".. code-block:: console", "", f"   {command}", ""]
+            made.append(self.section(f"``{path.name}``", lines))
+        return made
+
+
+class Catalogue(SphinxDirective):
+    def run(self) -> list[nodes.Node]:
+        text = "\n".join(f"{kind + ':':<10} {' '.join(names)}" for kind, names in catalogue().items())
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("themes", Themes)
+    app.add_directive("gallery", Gallery)
+    app.add_directive("catalogue", Catalogue)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
