@@ -365,10 +365,12 @@ def draw(
     inputs : Tensor, tuple, dict, str or None
         What to call it with: a tensor of any shape the model takes, a tuple of arguments, a dict of named ones, specs
         like ``"1x3x224x224"``, or None for a guess.
-    style, width, max_height, min_font, depth, collapse, expand, direction, title, settings, theme, inset
+    style, width, max_height, min_font, depth, collapse, expand, direction, title
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.
+    settings, theme, inset
+        See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
         ["stem", "layer1"]}}``.  No file is read.

@@ -35,6 +35,9 @@ html_title = "archviz"
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
 html_copy_source = False
+html_show_copyright = False
+highlight_language = "text"
+smartquotes = False          # -- stays what it is
 python_maximum_signature_line_length = 100
 add_module_names = False
 

@@ -13,9 +13,9 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from archviz.find import plugged
 from archviz.pipeline import catalogue
-from archviz.style import theme_names
-from archviz.stylefiles import shipped
+from archviz.stylefiles import own_names, shipped
 
 GALLERY = Path(__file__).resolve().parents[2] / "gallery"
 DRAWN = {       # model of the gallery → how it is drawn, where not in boxes
@@ -38,7 +38,7 @@ class Sections(SphinxDirective):
 class Themes(Sections):
     def run(self) -> list[nodes.Node]:
         made = []
-        for name in theme_names():
+        for name in own_names("themes"):
             text = (shipped("themes") / f"{name}.yaml").read_text("utf-8")
             said = " ".join(line.strip("# ") for line in text.split("\n\n")[0].splitlines() if line.startswith("#"))
             figure = [said, "", ".. archviz:: examples/tutorial/model.py", f"   :theme: {name}", "   :dark: none",
@@ -67,7 +67,9 @@ class Gallery(Sections):
 
 class Catalogue(SphinxDirective):
     def run(self) -> list[nodes.Node]:
-        text = "\n".join(f"{kind + ':':<10} {' '.join(names)}" for kind, names in catalogue().items())
+        own = {kind: [name for name in names if name not in plugged("backends" if kind == "outputs" else kind)]
+               for kind, names in catalogue().items()}      # without the example of the page about extending
+        text = "\n".join(f"{kind + ':':<10} {' '.join(names)}" for kind, names in own.items())
         return [nodes.literal_block(text, text, language="text")]
 
 
