@@ -6,7 +6,8 @@ and ``archviz --help`` stay light.
 __version__ = "0.1.0"
 __all__ = ["ArchvizError", "DoesNotFit", "Figure", "draw"]
 
-_HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors"}
+_HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
+          "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
 
 
 def __getattr__(name: str) -> object:

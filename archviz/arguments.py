@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
                    help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
                    help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
-                        "(default: <model>.svg)")
+                        "(default on the command line: <model>.svg)")
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
     what = p.add_argument_group("the model")
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
                       help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
-    look.add_argument("--edges", metavar="all|none|topN%%",
+    look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
     look.add_argument("--unroll", metavar="N",

@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import json
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from archviz.find import find
 from archviz.fit import Drawing
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
-from archviz.scene import Scene
+from archviz.scene import Paint, Scene
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,10 +139,27 @@ class Figure:
         return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
 
     def _repr_svg_(self) -> str:
-        return self.svg
+        """The SVG for a page that may be dark or narrow, under ids that nothing shown before in this process has."""
+        count = _times_shown[self.scene.uid] = _times_shown.get(self.scene.uid, 0) + 1
+        # No node's id begins like this one; those of the first display have a dash there.
+        uid = self.scene.uid if count == 1 else f"{self.scene.uid}x{count}"
+        scene = self.scene
+        if not scene.sheet.get("background", Paint()).fill:
+            scene = replace(scene, sheet={**scene.sheet, "background": Paint(fill="#ffffff")})
+        svg: str = find("backends", "svg").render(replace(scene, uid=uid)).decode()
+        return svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": self.caption}
+    def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None
+                          ) -> dict[str, str | bytes]:
+        """What a front end may choose from: SVG for pages, PDF for LaTeX, the caption where there are only words."""
+        known: dict[str, Callable[[], str | bytes]] = {
+            "image/svg+xml": self._repr_svg_, "application/pdf": lambda: self.render("pdf"),
+            "text/plain": lambda: self.caption}
+        return {kind: make() for kind, make in known.items()
+                if (include is None or kind in include) and (exclude is None or kind not in exclude)}
+
+
+_times_shown: dict[str, int] = {}       # by uid
 
 
 def _plain(value: Any) -> Any:

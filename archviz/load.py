@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from archviz import guess
-from archviz.errors import ArchvizError
+from archviz.errors import ArchvizError, NoTorch
 from archviz.find import did_you_mean
 from archviz.trace import Inputs
 
@@ -313,6 +313,9 @@ def _builder(value: Any, name: str, source: str, args: dict[str, Any]) -> tuple[
         configured = _configured(value, source, args)
         if configured is not None:
             return _guarded(configured, source), None
+    elif isinstance(value, type) and any("__sphinx_mock__" in vars(base) for base in value.__mro__):
+        raise NoTorch(f"{source} was imported by autodoc with a stand-in for PyTorch",
+                      "take torch out of autodoc_mock_imports")
     elif isinstance(value, ModuleType) or not callable(value) or isinstance(value, type):
         what = "a class" if isinstance(value, type) else f"a {type(value).__name__}"
         raise ArchvizError(f"{source} is {what}, not a model",

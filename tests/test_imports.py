@@ -24,7 +24,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "cli": {"pipeline", "arguments", "job", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
-    "notebook": {"pipeline", "arguments", "job", "progress"},
+    "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
+    "scraper": {"pipeline"},
 }
 TORCH = {"load", "guess", "trace", "record", "methods"}
 """Where torch may be imported at the top of a file; elsewhere only inside a function."""

@@ -99,6 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             .. toctree::
 
                guide/start
+               guide/whole
                api
             """,
         "docs/guide/start.rst": """
@@ -109,6 +110,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             .. py:class:: shop.parts.Net.Head
 
             :py:class:`shop.Block` and :py:class:`shop.parts.Net.Head` and :py:class:`torch.nn.Conv2d`
+            """,
+        "docs/guide/whole.rst": """
+            Whole
+            =====
+            .. archviz:: shop:Net
+               :depth: 2
+               :target: https://example.org
             """,
         "docs/api.rst": """
             API
@@ -138,7 +146,7 @@ PAGES: Mapping[str, str] = {"html": "guide/start.html", "dirhtml": "guide/start/
 def test_layers_lead_to_where_their_classes_are_documented(site, builder):
     path = site / builder / PAGES[builder]
     page = Page(path)
-    assert page.roles == ["group", "group"]
+    assert page.roles[:2] == ["group", "group"]
     assert page.links["stem"] == f"{TORCH}generated/torch.nn.Conv2d.html#torch.nn.Conv2d"
     # neither what is documented as no class, nor what has only its bare name in common
     assert set(page.links) == {"stem", "block", "block.one", "block.two.0", "other.one", "other.two.0", "head"}
@@ -157,6 +165,13 @@ def test_the_links_are_those_that_the_text_has(site):
         written = re.search(rf'href="([^"]*)"[^>]*><code[^>]*>\s*<span[^>]*>{re.escape(name)}<', prose)
         assert written and Page(site / "html/guide/start.html").links[node] == written[1]
     assert figure.count("<title>stem (Conv2d)") == 2      # a tooltip in light and in dark
+
+
+def test_a_figure_that_leads_somewhere_as_a_whole_has_no_other_links(site):
+    text = (site / "html/guide/whole.html").read_text("utf-8")
+    assert Page(site / "html/guide/whole.html").roles == ["img", "img"]
+    figure = text[text.index("<figure"):text.index("</figure>")]
+    assert re.findall(r'<a [^>]*href="([^"]*)"[^>]*>', figure.split("<figcaption>")[0]) == ["https://example.org"]
 
 
 def test_links_are_followed_in_a_browser(site):

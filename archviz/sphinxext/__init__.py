@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import ENUM, Config
 
 from archviz import __version__
-from archviz.sphinxext import _directive, _nodes
+from archviz.sphinxext import _autodoc, _directive, _nodes
 
 STATIC = Path(__file__).parent / "static"
 
@@ -31,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("archviz_cache", None, "env", [str, type(None)])
     app.add_directive("archviz", _directive.ArchvizDirective)
     _nodes.setup(app)
+    _autodoc.setup(app)
     app.connect("config-inited", prepare)
     app.connect("env-purge-doc", _directive.purge)
     app.connect("env-merge-info", _directive.merge)

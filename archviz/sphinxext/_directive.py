@@ -137,6 +137,9 @@ class ArchvizDirective(Figure, SphinxDirective):
         """Put the drawing into `figure`, and a caption below it."""
         image = next(iter(figure.findall(nodes.image)))
         caption = next(iter(figure.findall(nodes.caption)), None)
+        if isinstance(image.parent, nodes.reference):       # outside of text, writers know it around images only
+            place = figure.index(image.parent)
+            figure[place] = nodes.inline("", "", image.parent)
         if drawn is None:
             image.parent.replace(image, nodes.literal("", f"(no figure of {self.arguments[0]})",
                                                       classes=["archviz-missing"]))

@@ -75,7 +75,8 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
 
     builder: StandaloneHTMLBuilder = self.builder
     store, facts = store_of(builder.env), node["facts"]
-    leads = links(builder, builder.current_docname, facts.classes)
+    # in a figure that is a link as a whole, there can be no others
+    leads = {} if node["target"] else links(builder, builder.current_docname, facts.classes)
     parts = []
     for look, name in (("light", LIGHT), ("dark", DARK)):
         path = store.path(node["key"], name)
