@@ -68,4 +68,5 @@ intersphinx_mapping = {
 }
 
 # What the page about extending archviz shows is a package, which looks installed while the pages are built.
-sys.path[:0] = [str(HERE / "examples" / "plugin"), str(announced(HERE / "examples" / "plugin", HERE / "_build" / "site"))]
+EXAMPLES = HERE / "examples"
+sys.path[:0] = map(str, (EXAMPLES, EXAMPLES / "plugin", announced(EXAMPLES / "plugin", HERE / "_build" / "site")))

@@ -1,4 +1,5 @@
-"""``.. themes::`` and ``.. gallery::``: every theme, and every model of the gallery, drawn; ``.. catalogue::``: all names.
+"""``.. themes::`` and ``.. gallery::``: every theme, and every model of the gallery, drawn.
+``.. catalogue::``: all names.  ``.. directiveoptions::``: what ``.. archviz::`` shares with the command line.
 
 In: what archviz lists, and the files of ``gallery/`` with their docstrings.  Out: a section for each, with its figure.
 A theme or a model that is added is on its page at the next build.
@@ -15,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from archviz.find import plugged
 from archviz.pipeline import catalogue
+from archviz.sphinxext._directive import shared
 from archviz.stylefiles import own_names, shipped
 
 GALLERY = Path(__file__).resolve().parents[2] / "gallery"
@@ -41,9 +43,9 @@ class Themes(Sections):
         for name in own_names("themes"):
             text = (shipped("themes") / f"{name}.yaml").read_text("utf-8")
             said = " ".join(line.strip("# ") for line in text.split("\n\n")[0].splitlines() if line.startswith("#"))
-            figure = [said, "", ".. archviz:: examples/tutorial/model.py", f"   :theme: {name}", "   :dark: none",
+            figure = [said, "", ".. archviz:: examples/tutorial/model.py", f"   :theme: {name}",
                       "   :style: block", "   :class: themed", "", f"   ``--theme {name}``", ""]
-            cube = [".. archviz:: ../gallery/lenet.py", f"   :theme: {name}", "   :dark: none", "   :style: cube",
+            cube = [".. archviz:: ../gallery/lenet.py", f"   :theme: {name}", "   :style: cube",
                     "   :width: 100mm", "   :class: themed", "", f"   ``--style cube --theme {name}``"]
             made.append(self.section(name, figure + cube))
         return made
@@ -65,6 +67,20 @@ class Gallery(Sections):
         return made
 
 
+class DirectiveOptions(SphinxDirective):
+    """The options that the directive shares with the command line, as argparse tells them."""
+
+    def run(self) -> list[nodes.Node]:
+        items = []
+        for name, action in sorted(shared().items()):
+            said = (action.help or "").replace("%%", "%").replace("may be repeated", "several words, as in a shell")
+            value = action.metavar or "|".join(action.choices or ()) or ""
+            items.append(nodes.definition_list_item(
+                "", nodes.term("", "", nodes.literal("", f":{name}:{f' {value}' if value else ''}")),
+                nodes.definition("", nodes.paragraph("", f"{said[:1].upper()}{said[1:]}."))))
+        return [nodes.definition_list("", *items)]
+
+
 class Catalogue(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         own = {kind: [name for name in names if name not in plugged("backends" if kind == "outputs" else kind)]
@@ -77,4 +93,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("themes", Themes)
     app.add_directive("gallery", Gallery)
     app.add_directive("catalogue", Catalogue)
+    app.add_directive("directiveoptions", DirectiveOptions)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
 """Make a package that lies in a folder look installed, as ``pip install`` would.
 
-In: a folder with a pyproject.toml.  Out: a folder to put on the path, with the metadata that announces its entry points.
+In: a folder with a pyproject.toml.  Out: a folder to put on the path, with metadata that announces its entry points.
 """
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ def announced(package: Path, site: Path) -> Path:
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", "utf-8")
-    groups = project["entry-points"].items()
     fresh = info / f".{os.getpid()}.tmp"
-    fresh.write_text("".join(
-        f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in entries.items()) for group, entries in groups),
-        "utf-8")
+    lines = [line for group, entries in project["entry-points"].items()
+             for line in (f"[{group}]", *(f"{name} = {place}" for name, place in entries.items()))]
+    fresh.write_text("\n".join(lines) + "\n", "utf-8")
     os.replace(fresh, info / "entry_points.txt")
     return site
