@@ -181,7 +181,7 @@ def search(judge: Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> Try:
 def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
     mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
     graph = found.cut.graph
-    holds = Counter(node.scope[-1] for node in graph.nodes if node.scope)
+    holds = Counter(node.scope[-1] for node in graph.nodes if node.scope and graph.modules[node.scope[-1]].path)
     hint = f"allow more with --width {mm[0] + 1}mm --max-height {mm[1] + 1}mm"
     if holds:
         fullest = max(holds, key=lambda key: holds[key])

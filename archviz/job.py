@@ -23,7 +23,7 @@ from archviz.files import GRAPH
 from archviz.ir import Graph
 from archviz.pipeline import Figure, Options
 from archviz.progress import progress
-from archviz.project import Project, configured, project_of
+from archviz.project import Project, configured, find_project, project_of
 from archviz.stylefiles import chain, locate, own_files
 
 
@@ -57,6 +57,11 @@ class Job:
     def project(self) -> Project | None:
         """The project file that holds for the target.  Raises `ArchvizError` for what is wrong in it."""
         return None if self.alone else project_of(self.target, self.options, self.folder)
+
+    @property
+    def project_file(self) -> Path | None:
+        """The project file as it is found now, unread.  Raises `ArchvizError` for one that cannot be read."""
+        return None if self.alone else find_project(self.target, self.folder)
 
     def check(self) -> None:
         """Raise `ArchvizError` for any mistake in the options, before any work is done."""

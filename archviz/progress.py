@@ -69,7 +69,8 @@ def progress(show: bool) -> Iterator[Callable[[str], None]]:
         while not stop.wait(TICK):
             if (fresh := line()) != shown:
                 handle.update(shown := fresh, raw=True)
-        handle.update({}, raw=True)             # an output that holds nothing is shown as nothing
+        # Nothing in each way that someone shows it; tools that publish complain of an output that is not there at all.
+        handle.update({"text/html": "", "text/latex": "", "text/plain": ""}, raw=True)
 
     begun = since
     # In the context of the cell, which is where a kernel looks up below which cell to show something.

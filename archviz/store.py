@@ -104,8 +104,10 @@ class Store:
             self.say("draw", self.told(job.target))
             self._write(key, graph, looks)
         facts = self.facts(key)
-        raised = f"{facts.failed[0]} raised {facts.failed[1]}; the figure shows what ran until then" \
-            if facts.failed else ""
+        raised = ""
+        if facts.failed:
+            where = facts.failed[0].removesuffix("/failed") or facts.title
+            raised = f"{where} raised {' '.join(facts.failed[1].split())}; the figure shows what ran until then"
         return Drawn(key, facts, (*files, *own), DARK in looks, tuple(filter(None, (warning, raised))))
 
     # ------------------------------------------------------------------------------------------------ graphs
@@ -156,7 +158,11 @@ class Store:
     # ----------------------------------------------------------------------------------------------- figures
 
     def path(self, key: str, name: str) -> Path:
-        return self.folder / "figures" / key / name
+        """Where a file of a figure lies: under a name of its own, as builders gather the files of all figures."""
+        return self._home(key) / f"{key[:12]}-{name}"
+
+    def _home(self, key: str) -> Path:
+        return self.folder / "figures" / key
 
     def holds(self, key: str, dark: bool) -> bool:
         """Whether the figure is there in all its formats."""
@@ -168,21 +174,21 @@ class Store:
         return Facts(**known)
 
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
-        home = self.path(key, "").parent / key
+        home = self._home(key)
         home.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
         try:
             for name, options in looks.items():
                 figure = pipeline.compile(graph, options)
-                (fresh / name).write_bytes(figure.render("svg"))
+                (fresh / self.path(key, name).name).write_bytes(figure.render("svg"))
                 if name != LIGHT:
                     continue
-                (fresh / PDF).write_bytes(figure.render("pdf"))
+                (fresh / self.path(key, PDF).name).write_bytes(figure.render("pdf"))
                 if self.tikz:
-                    (fresh / TEX).write_bytes(figure.render("tex"))
+                    (fresh / self.path(key, TEX).name).write_bytes(figure.render("tex"))
                 facts = Facts(figure.scene.title or graph.name, figure.caption, figure.scene.width,
                               figure.scene.height, figure.classes, figure.failed)
-                (fresh / FACTS).write_text(json.dumps(asdict(facts), ensure_ascii=False), "utf-8")
+                (fresh / self.path(key, FACTS).name).write_text(json.dumps(asdict(facts), ensure_ascii=False), "utf-8")
             try:
                 fresh.rename(home)
             except OSError:

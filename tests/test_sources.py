@@ -20,13 +20,16 @@ Tree = Callable[..., Path]
 
 
 @pytest.fixture
-def loaded() -> Iterator[None]:
-    """What a test imports is forgotten after it."""
-    known, path = set(sys.modules), list(sys.path)
+def loaded(tmp_path: Path) -> Iterator[None]:
+    """What a test imports from its own folder is forgotten after it; torch would not bear to be loaded twice."""
+    path = list(sys.path)
     yield
     sys.path[:] = path
-    for name in set(sys.modules) - known:
-        del sys.modules[name]
+    files = {name: object.__getattribute__(module, "__dict__").get("__file__") for name, module in sys.modules.items()}
+    tops = {name.partition(".")[0] for name, file in files.items() if file and Path(file).is_relative_to(tmp_path)}
+    for name in files:
+        if name.partition(".")[0] in tops:
+            del sys.modules[name]
 
 
 @pytest.fixture

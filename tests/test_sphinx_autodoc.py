@@ -252,7 +252,7 @@ def test_what_cannot_be_drawn_is_one_warning(root, said):
     warnings = {name: [line for line in said["wrong"].splitlines() if f"p_{name}.rst" in line] for name in WRONG}
     for name, words_ in {
         "plain": "zoo.models.Plain is no nn.Module", "alias": "zoo.alias.Second is another name for a class",
-        "needs": "zoo.models:Wide needs an argument: n; give --arg n=…",
+        "needs": "zoo.models:Wide needs an argument: n; give :arg: n=…",
         "unread": "cannot read 'cube' in :archviz: cube; write options as on a command line",
         "unknown": "archviz has no option 'stile'; did you mean title or style?",
         "broken": "RuntimeError: no such weights",

@@ -37,11 +37,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-merge-info", _directive.merge)
     app.connect("env-get-outdated", _directive.outdated)
     app.add_css_file("archviz.css")
+    app.add_js_file("archviz.js", loading_method="defer")
     return {"version": __version__, "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """The style sheet for HTML, and what TikZ needs in LaTeX."""
+    """The style sheet and script for HTML, and what TikZ needs in LaTeX."""
     config.html_static_path = [*config.html_static_path, str(STATIC)]
     if config.archviz_latex == "tikz":
         packages = config.latex_elements.get("extrapackages", "")

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,18 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.job import Job, asked
 from archviz.pipeline import Options
-from archviz.sphinxext._nodes import drawing
+from archviz.sphinxext._nodes import PT, drawing
 from archviz.store import Drawn, Store, engine
 
 logger = logging.getLogger(__name__)
 
 OF_FILES = ("dpi", "standalone", "engine")          # options of the command line about a file, which a page has none of
-FIGURE: dict[str, Callable[[str], Any]] = dict(Figure.option_spec or {})
-OWN: dict[str, Callable[[str], Any]] = {"dark": directives.unchanged}
-SHOWN = re.compile(r"[\d.]+\s*(%|px|em|ex|rem|vw|)")
+FIGURE: dict[str, Callable[[str], Any]] = {
+    **(Figure.option_spec or {}), "width": directives.unchanged_required,
+    "loading": lambda word: directives.choice(word, ("embed", "link", "lazy"))}
+OWN = ("dark",)
+FILES = ("style", "theme", "inset", "set")          # options that may name a file
+SHOWN = re.compile(r"(?:\d+\.?\d*|\.\d+)\s*(?:%|px|em|ex|rem|vw|)")
 """A width as it is shown on a page; any other one is a width to lay the figure out for."""
 
 
@@ -48,7 +52,7 @@ def shared() -> dict[str, argparse.Action]:
 
 
 class Known(dict[str, Callable[[str], Any]]):
-    """How each option is read.  Unknown ones are let in, to be refused in our words."""
+    """How each option is read: not yet, so that a mistake is told in our words, and again by the next build."""
 
     def __missing__(self, name: str) -> Callable[[str], Any]:
         return directives.unchanged
@@ -60,57 +64,61 @@ class ArchvizDirective(Figure, SphinxDirective):
     An option that may be repeated on the command line holds several words here, split as in a shell.
     """
 
-    option_spec = Known({**FIGURE, **OWN, "width": directives.unchanged_required})
+    option_spec = Known.fromkeys((*FIGURE, *OWN), directives.unchanged)
 
     def run(self) -> list[nodes.Node]:
         env: BuildEnvironment = self.env
-        options, content = dict(self.options), list(self.content)
-        # The drawing takes the image's place, once `figure` has done the rest.
-        self.options = {key: value for key, value in options.items() if key in FIGURE}
+        given, content, drawn = dict(self.options), list(self.content), None
         try:
-            shown = options.get("width") if SHOWN.fullmatch(options.get("width", "")) else None
-            drawn = self.drawn({key: value for key, value in options.items() if not (key == "width" and shown)})
-        except (Exception, SystemExit) as error:        # a model's own code may do anything
-            message = str(error) if isinstance(error, ArchvizError) else \
-                f"a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}"
-            self.warn(message)
-            drawn = None
-        if "width" in self.options:
-            self.options["width"] = directives.length_or_percentage_or_unitless(shown) if shown else None
-            self.options = {key: value for key, value in self.options.items() if value is not None}
+            self.options, wrong = figure_options(given)
+            if SHOWN.fullmatch(given.get("width", "")):
+                self.options["width"] = re.sub(r"\s", "", given.pop("width"))
+            if wrong:
+                raise wrong
+            job = self.job(given)
+            drawn = self.drawn(job, given)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:                  # a model's own code may do anything
+            logger.debug("archviz: %s", traceback.format_exc())
+            self.warn(in_words(error))
+        if drawn is not None and self.options.get("figwidth") == "image":
+            self.options["figwidth"] = f"{drawn.facts.width * PT:.0f}pt"
+        # The drawing takes the image's place, once `figure` has done the rest.
         made = super().run()
-        figures = [node for node in made if isinstance(node, nodes.figure)]
-        for figure in figures:
-            self.fill(figure, drawn, bool(content), "target" in options)
+        for figure in made:
+            if isinstance(figure, nodes.figure):
+                self.fill(figure, drawn, bool(content))
         if drawn is not None:
             for file in drawn.files:
                 env.note_dependency(str(file))
             for warning in drawn.warnings:
                 self.warn(warning)
-            figures_of(env).setdefault(env.docname, {})[drawn.key] = drawn.dark
+            figures_of(env).setdefault(env.docname, set()).add(
+                Kept(drawn.key, drawn.dark, job.target, job.alone, job.project_file))
         return made
 
     def warn(self, message: str) -> None:
         """One warning, at the directive's own line; the page is read again by the next build, until it is mended."""
         failed(self.env).add(self.env.docname)
-        logger.warning("%s", "; ".join(message.replace("\n  ", "\n").split("\n")), location=self.get_location(),
-                       type="archviz")
+        logger.warning("%s", message, location=self.get_location(), type="archviz")
 
-    def drawn(self, options: dict[str, str]) -> Drawn:
+    def drawn(self, job: Job, options: Mapping[str, str]) -> Drawn:
         """The figure that is asked for.  Raises `ArchvizError`."""
+        config = self.env.config
+        page = Options(width=config.archviz_width, max_height=config.archviz_max_height)
+        return store_of(self.env).draw(job, page, options.get("dark"), config.archviz_dark or "none")
+
+    def job(self, options: Mapping[str, str]) -> Job:
+        """What the options ask for, read as on a command line.  Raises `ArchvizError`."""
         config = self.env.config
         known = (*shared(), *FIGURE, *OWN)
         for given, names, where in ((options, known, "archviz"),
                                     (config.archviz_options, tuple(shared()), "archviz_options in conf.py")):
             for name in given:
                 if name not in names:
-                    raise ArchvizError(f"{where} has no option {name!r}", did_you_mean(name, names))
-        page = Options(width=config.archviz_width, max_height=config.archviz_max_height)
-        return store_of(self.env).draw(self.job(options), page, options.get("dark"), config.archviz_dark or "none")
-
-    def job(self, options: dict[str, str]) -> Job:
-        """What the options ask for, read as on a command line."""
-        common = self.env.config.archviz_options
+                    raise ArchvizError(f"{where} has no option {name!r}", did_you_mean(name, sorted({*names})))
+        common = config.archviz_options
         words = [self.near(self.arguments[0])]
         for name, action in shared().items():
             if name not in options and name not in common:
@@ -119,36 +127,33 @@ class ArchvizDirective(Figure, SphinxDirective):
             if action.nargs == 0:
                 words += [f"--{name}"] if value is not False else []
             elif isinstance(action, argparse._AppendAction):
-                several = shlex.split(value) if isinstance(value, str) else map(str, value)
-                words += [f"--{name}={self.near(word, folder)}" for word in several]
+                words += [f"--{name}={self.near(word, folder, name)}" for word in split(name, value)]
             else:
-                words.append(f"--{name}={self.near(str(value), folder)}")
+                words.append(f"--{name}={self.near(str(value), folder, name)}")
         return replace(asked(parser().parse_args(words)), folder=Path(self.env.srcdir))
 
-    def near(self, word: str, folder: str = "") -> str:
+    def near(self, word: str, folder: str = "", option: str = "") -> str:
         """A word that names a file, as seen from the page; with a slash in front, from the documentation's folder."""
         found = re.fullmatch(r"((?:.*=)?)(.*\.(?:py|json|ya?ml))((?::.*)?)", word, re.DOTALL)
-        if not found:
+        if not found or option and option not in FILES:
             return word
         name = folder + found[2].lstrip("/") if folder else found[2]
         return found[1] + self.env.relfn2path(name)[1] + found[3]
 
-    def fill(self, figure: nodes.figure, drawn: Drawn | None, content: bool, target: bool) -> None:
+    def fill(self, figure: nodes.figure, drawn: Drawn | None, content: bool) -> None:
         """Put the drawing into `figure`, and a caption below it."""
         image = next(iter(figure.findall(nodes.image)))
         caption = next(iter(figure.findall(nodes.caption)), None)
-        if isinstance(image.parent, nodes.reference):       # outside of text, writers know it around images only
-            place = figure.index(image.parent)
-            figure[place] = nodes.inline("", "", image.parent)
         if drawn is None:
-            image.parent.replace(image, nodes.literal("", f"(no figure of {self.arguments[0]})",
-                                                      classes=["archviz-missing"]))
+            link = image.parent if isinstance(image.parent, nodes.reference) else image
+            link.replace_self(nodes.literal("", f"(no figure of {self.arguments[0]})", classes=["archviz-missing"]))
             written = self.arguments[0]
         else:
             said = caption is None and not content      # our own words, below the figure
             alt = image.get("alt") or (f"Architecture of {drawn.facts.title}" if said else drawn.facts.caption)
-            fresh = drawing(key=drawn.key, facts=drawn.facts, alt=alt, own_alt="alt" in image, target=target)
-            for name in ("width", "height", "scale", "classes", "loading"):
+            fresh = drawing(key=drawn.key, facts=drawn.facts, alt=alt, own_alt="alt" in image)
+            # Of a width and a height the width counts, since no figure is distorted.
+            for name in ("width", "scale", "classes", *(("height",) if "width" not in image else ())):
                 if image.get(name):
                     fresh[name] = image[name]
             fresh.source, fresh.line = figure.source, figure.line
@@ -158,6 +163,42 @@ class ArchvizDirective(Figure, SphinxDirective):
             made = nodes.caption(written, written)
             made.source, made.line = figure.source, figure.line
             figure += made
+
+
+def figure_options(given: Mapping[str, str]) -> tuple[dict[str, Any], ArchvizError | None]:
+    """Those of `given` that `figure` has, as it reads them, and the first mistake among them."""
+    read: dict[str, Any] = {}
+    wrong = None
+    for name, reader in FIGURE.items():
+        try:
+            if name in given:
+                read[name] = reader(given[name])
+        except (ValueError, TypeError) as error:
+            wrong = wrong or ArchvizError(f"option {name!r}: {error}")
+    # The width may be that of the page to draw for; nothing is loaded, and older docutils does not know the word.
+    for name in ("width", "loading"):
+        read.pop(name, None)
+    return read, wrong
+
+
+def split(name: str, value: object) -> list[str]:
+    """The words of an option that may be repeated.  Raises `ArchvizError`."""
+    if not isinstance(value, str):
+        return list(map(str, value)) if isinstance(value, list | tuple) else [str(value)]
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise ArchvizError(f"option {name!r}: {error} in {value!r}", "it is read as in a shell") from None
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong, in one line, with options as a directive has them."""
+    if isinstance(error, ArchvizError):
+        lines = "; ".join(line.strip() for line in f"{error.message}\n{error.hint}".strip().split("\n"))
+        lines = re.sub(r"\bargument --([a-z-]+):", r"option '\1':", lines)
+        return re.sub(rf"(?<!\S)--({'|'.join(shared())})(?![\w-])", r":\1:", lines)
+    whose = "a fault of archviz" if isinstance(error, Exception) else "the model ended the process"
+    return f"{whose}: {' '.join(f'{type(error).__name__}: {error}'.split())}"
 
 
 # ---------------------------------------------------------------------------------- what the environment keeps
@@ -177,9 +218,28 @@ def failed(env: BuildEnvironment) -> set[str]:
     return found
 
 
-def figures_of(env: BuildEnvironment) -> dict[str, dict[str, bool]]:
-    """Page → key of each figure on it → whether it has a dark variant."""
-    found: dict[str, dict[str, bool]] = env.__dict__.setdefault("archviz_figures", {})
+@dataclass(frozen=True)
+class Kept:
+    """A figure on a page: its `key` in the store, whether it has a `dark` variant, which `project` file held for it."""
+
+    key: str
+    dark: bool
+    target: str
+    alone: bool
+    project: Path | None
+
+    def stale(self, env: BuildEnvironment) -> bool:
+        """Whether it is gone from the store, or another project file holds by now."""
+        try:
+            project = Job(self.target, alone=self.alone, folder=Path(env.srcdir)).project_file
+        except ArchvizError:
+            return True
+        return project != self.project or not store_of(env).holds(self.key, self.dark)
+
+
+def figures_of(env: BuildEnvironment) -> dict[str, set[Kept]]:
+    """What figures are on each page."""
+    found: dict[str, set[Kept]] = env.__dict__.setdefault("archviz_figures", {})
     return found
 
 
@@ -197,12 +257,11 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildE
 def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
     """Pages to read again though nothing was edited.
 
-    Those that failed, those whose figures are gone, and all with figures after archviz itself has changed.
+    Those that failed, those whose figures are gone or fall under another project file, and all with figures after
+    archviz itself has changed.
     """
-    store, known = store_of(env), env.__dict__.get("archviz_engine")
+    known = env.__dict__.get("archviz_engine")
     env.__dict__["archviz_engine"] = engine()
     if known != engine():
         return failed(env) | set(figures_of(env))
-    gone = {name for name, keys in figures_of(env).items()
-            if not all(store.holds(key, dark) for key, dark in keys.items())}
-    return failed(env) | gone
+    return failed(env) | {name for name, figures in figures_of(env).items() if any(one.stale(env) for one in figures)}

@@ -22,10 +22,12 @@ from archviz.sphinxext._links import linked, links
 from archviz.store import DARK, LIGHT, PDF, TEX, Facts
 
 PT = 72 / 72.27         # a printed point in CSS's
+LOOKS = {"light": LIGHT, "dark": DARK}
 
 
 class drawing(nodes.General, nodes.Inline, nodes.Element):
-    """A figure of the store: ``key``, ``facts``, ``alt``; ``width``, ``height`` and ``scale`` as of an image."""
+    """A figure of the store: ``key``, ``facts``, ``alt``; ``width``, ``height`` and ``scale`` as of an image; ``href``
+    where it is a link as a whole."""
 
 
 class ForBuilder(SphinxPostTransform):
@@ -38,10 +40,18 @@ class ForBuilder(SphinxPostTransform):
 
         builder = self.app.builder
         if builder.format == "html" and builder.name != "epub":
+            # Sphinx writes no link around anything but an image.
+            for node in list(self.document.findall(drawing)):
+                if isinstance(node.parent, nodes.reference):
+                    node["href"] = node.parent.get("refuri") or f"#{node.parent['refid']}"
+                    node.parent.replace_self(node)
             return
         store = store_of(self.env)
         for node in list(self.document.findall(drawing)):
-            if builder.format == "latex" and store.tikz:
+            if builder.format in ("text", "man"):
+                said = nodes.paragraph("", f"[{node['alt']}]")
+                (node.parent if isinstance(node.parent, nodes.reference) else node).replace_self(said)
+            elif builder.format == "latex" and store.tikz:
                 text = store.path(node["key"], TEX).read_text("utf-8")
                 node.replace_self(nodes.raw("", scaled(text, node), format="latex"))
             else:
@@ -76,15 +86,18 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
     builder: StandaloneHTMLBuilder = self.builder
     store, facts = store_of(builder.env), node["facts"]
     # in a figure that is a link as a whole, there can be no others
-    leads = {} if node["target"] else links(builder, builder.current_docname, facts.classes)
-    parts = []
-    for look, name in (("light", LIGHT), ("dark", DARK)):
-        path = store.path(node["key"], name)
-        if path.is_file():
-            svg = _own(self, linked(path.read_text("utf-8"), leads), node)
-            parts.append(f'<div class="archviz-{look}">{svg}</div>')
-    classes = " ".join(["archviz", *(["archviz-both"] if len(parts) == 2 else []), *node.get("classes", ())])
-    self.body.append(f'<div class="{html.escape(classes)}" style="{_size(node, facts)}">{"".join(parts)}</div>')
+    leads = {} if "href" in node else links(builder, builder.current_docname, facts.classes)
+    looks = [look for look, name in LOOKS.items() if store.path(node["key"], name).is_file()]
+    both = len(looks) == len(LOOKS)
+    shown = ""
+    for look in looks:
+        svg = _own(self, linked(store.path(node["key"], LOOKS[look]).read_text("utf-8"), leads), node)
+        clear = " archviz-clear" if both and _ground(svg) == look else ""
+        shown += f'<div class="archviz-{look}{clear}">{svg}</div>'
+    classes = " ".join(["archviz", *(["archviz-both"] if both else []), *node.get("classes", ())])
+    if "href" in node:
+        shown = f'<a class="reference image-reference" href="{html.escape(node["href"])}">{shown}</a>'
+    self.body.append(f'<div class="{html.escape(classes)}" style="{_size(node, facts)}">{shown}</div>')
     raise nodes.SkipNode
 
 
@@ -95,22 +108,27 @@ def _own(self: HTML5Translator, svg: str, node: drawing) -> str:
     taken: dict[str, int] = self.__dict__.setdefault("archviz_ids", {})
     taken[found[1]] = count = taken.get(found[1], 0) + 1
     if count > 1:
-        svg = renamed(svg, f"{found[1]}-{count}")
+        svg = renamed(svg, f"{found[1]}x{count}")     # with a dash it could be the id of a node
     if node["own_alt"]:
         svg = svg.replace("<svg ", f'<svg aria-label="{html.escape(node["alt"])}" ', 1)
     return svg
 
 
+def _ground(svg: str) -> str:
+    """Whether a figure is drawn for light or for dark pages, by the colour behind it."""
+    found = re.search(r'<path class="background"[^<>]* fill="#(..)(..)(..)"', svg)
+    return "dark" if found and sum(int(part, 16) for part in found.groups()) < 3 * 128 else "light"
+
+
 def _size(node: drawing, facts: Facts) -> str:
     """How large the figure is shown: as an author says it, else at most a quarter larger than it prints."""
     scale = node.get("scale", 100) / 100
-    said = [f"--archviz-width: {facts.width * PT * scale:.2f}pt"]
-    said += [f"{key}: {_length(node[key])}" for key in ("width", "height") if key in node]
-    return "; ".join(said)
-
-
-def _length(value: str) -> str:
-    return f"{value}px" if re.fullmatch(r"[\d.]+", value) else value
+    said = f"--archviz-width: {facts.width * PT * scale:.2f}pt"
+    for key, factor in (("width", scale), ("height", scale * facts.width / facts.height)):
+        if key in node:
+            length = f"{node[key]}px" if re.fullmatch(r"[\d.]+", node[key]) else node[key]
+            said += f"; width: {length if factor == 1 else f'calc({length} * {factor:.4g})'}"
+    return said
 
 
 def setup(app: Sphinx) -> None:

@@ -1,0 +1,1 @@
+"""A package of the sample project: a residual network, with its constants in a file of their own."""

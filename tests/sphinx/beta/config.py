@@ -1,0 +1,2 @@
+"""What the networks of this package have in common."""
+CHANNELS = 8
