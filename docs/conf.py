@@ -29,6 +29,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "examples"]
 nitpicky = True
+nitpick_ignore_regex = [("py:obj", ".*")]        # what default_role takes for the name of something
 
 html_theme = "furo"
 html_title = "archviz"
@@ -38,6 +39,7 @@ html_copy_source = False
 html_show_copyright = False
 highlight_language = "text"
 smartquotes = False          # -- stays what it is
+default_role = "autolink"           # what is documented is a link, other words are not
 python_maximum_signature_line_length = 100
 add_module_names = False
 
@@ -50,11 +52,12 @@ numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"        # words of a type that name nothing
 numpydoc_xref_aliases = {
     **{name: f"archviz.ir.{name}" for name in ("TensorSpec", "Edge", "Node", "Module", "Graph")},
-    **{name: f"archviz.scene.{name}" for name in ("Paint", "Scene", "Group", "Path", "Text", "Image", "Cuboid")},
+    **{name: f"archviz.scene.{name}" for name in ("Paint", "Scene", "Group", "Text", "Image", "Cuboid")},
     **{name: f"archviz.layouts.{name}" for name in ("Layout", "Size", "Place", "Frame", "Route")},
     **{name: f"archviz.style.{name}" for name in ("Style", "Page", "Kind")},
     **{name: f"archviz.{name}" for name in ("ArchvizError", "DoesNotFit", "Figure")},
     "Options": "archviz.pipeline.Options", "Mapping": "collections.abc.Mapping", "Tensor": "torch.Tensor",
+    "Path": "pathlib.Path", "torch.nn.Module": "torch.nn.Module",
 }
 
 online = bool(os.environ.get("ARCHVIZ_DOCS_ONLINE"))

@@ -73,7 +73,8 @@ class DirectiveOptions(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         items = []
         for name, action in sorted(shared().items()):
-            said = (action.help or "").replace("%%", "%").replace("may be repeated", "several words, as in a shell")
+            said = (action.help or "").replace("%%", "%").replace(
+                "may be repeated", "several are words as in a shell").replace("'' for nothing", "empty for nothing")
             value = action.metavar or "|".join(action.choices or ()) or ""
             items.append(nodes.definition_list_item(
                 "", nodes.term("", "", nodes.literal("", f":{name}:{f' {value}' if value else ''}")),

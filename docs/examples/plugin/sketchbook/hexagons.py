@@ -4,17 +4,19 @@ from dataclasses import replace
 from archviz.forms import Option, block
 from archviz.scene import Box, Group, polygon
 
-OPTIONS = {"point": Option(float, "4", "how far the corners stand out, in printed points")}
+OPTIONS = {"point": Option(float, "4", "how far corners stand out, in printed points")}
 
 sizes, frames = block.sizes, block.frames       # as large as boxes, and framed like them
 
 
 def draw(graph, layout, style):
-    return tuple(hexagonal(mark, style.options["point"]) for mark in block.draw(graph, layout, style))
+    out = style.options["point"]
+    return tuple(hexagonal(mark, out) for mark in block.draw(graph, layout, style))
 
 
 def legend(graph, style):
-    return [(name, tuple(hexagonal(mark, style.options["point"]) for mark in swatch))
+    out = style.options["point"]
+    return [(name, tuple(hexagonal(mark, out) for mark in swatch))
             for name, swatch in block.legend(graph, style)]
 
 
@@ -25,5 +27,6 @@ def hexagonal(mark, out):
         return mark
     x, y, w, h = mark.x, mark.y, mark.width, mark.height
     out = min(out, w / 4)
-    return polygon([(x, y + h / 2), (x + out, y), (x + w - out, y),
-                    (x + w, y + h / 2), (x + w - out, y + h), (x + out, y + h)], "conv")
+    above = [(x, y + h / 2), (x + out, y), (x + w - out, y)]
+    below = [(x + w, y + h / 2), (x + w - out, y + h), (x + out, y + h)]
+    return polygon(above + below, "conv")

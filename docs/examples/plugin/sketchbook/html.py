@@ -3,8 +3,14 @@ from html import escape
 
 from archviz.backends import svg
 
+PAGE = """<!doctype html>
+<html lang="{language}"><meta charset="utf-8"><title>{title}</title>
+<figure>{figure}<figcaption>{caption}</figcaption></figure></html>
+"""
+
 
 def render(scene, language="en"):
-    """The page.  `language` is what ``figure.save("a.html", language="de")`` says."""
-    head = f'<!doctype html><html lang="{escape(language)}"><meta charset="utf-8"><title>{escape(scene.title)}</title>'
-    return f"{head}<figure>{svg.render(scene).decode()}<figcaption>{escape(scene.description)}</figcaption>".encode()
+    """The page; `language` is what ``figure.save("a.html", language="de")`` says."""
+    return PAGE.format(
+        language=escape(language), title=escape(scene.title),
+        figure=svg.render(scene).decode(), caption=escape(scene.description)).encode()

@@ -3,8 +3,10 @@ from dataclasses import replace
 
 
 def share(graph, style, **options):
-    """Add ``attrs["share"]``, in percent of all FLOPs.  Keeps ids, edges, parameters and FLOPs."""
-    whole = graph.flops or 1
-    return replace(graph, nodes=tuple(
-        replace(node, attrs={**node.attrs, "share": round(100 * node.flops / whole)}) if 100 * node.flops >= whole
-        else node for node in graph.nodes))
+    """Add ``attrs["share"]``, percent of all FLOPs.  Keeps ids, edges, params and FLOPs."""
+    return replace(graph, nodes=tuple(told(node, graph.flops) for node in graph.nodes))
+
+
+def told(node, whole):
+    percent = round(100 * node.flops / whole) if whole else 0
+    return replace(node, attrs={**node.attrs, "share": percent}) if percent else node
