@@ -146,8 +146,9 @@ class Figure:
         scene = self.scene
         if not scene.sheet.get("background", Paint()).fill:
             scene = replace(scene, sheet={**scene.sheet, "background": Paint(fill="#ffffff")})
-        svg: str = find("backends", "svg").render(replace(scene, uid=uid)).decode()
-        return svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+        backend = find("backends", "svg")
+        shown: str = backend.embedded(backend.render(replace(scene, uid=uid)).decode())
+        return shown
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None
                           ) -> dict[str, str | bytes]:

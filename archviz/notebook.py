@@ -43,6 +43,26 @@ def load_ipython_extension(shell: Any) -> None:
         return magic(shell, line)
 
     shell.register_magic_function(archviz)
+    shell.set_hook("complete_command", completed, str_key="%archviz")
+
+
+def completed(shell: Any, event: Any) -> list[str]:
+    """What may stand at the cursor: an option, the name of a style or theme, a variable.  The rest is for IPython."""
+    from IPython.core.error import TryNext
+
+    typed: str = event.symbol
+    before = event.line[:len(event.line) - len(typed)].split()[-1:]
+    if typed.startswith("-"):
+        known = re.findall("--[a-z-]+", parser().format_usage())
+    elif before in (["--style"], ["--theme"]):
+        from archviz.pipeline import catalogue
+
+        known = [*catalogue()[f"{before[0][2:]}s"]]
+    elif typed.isidentifier():
+        known = sorted(_own(shell.user_ns))
+    else:
+        raise TryNext
+    return [word for word in known if word.startswith(typed)]
 
 
 def magic(shell: Any, line: str) -> Any:

@@ -215,6 +215,18 @@ def test_a_file_under_another_uid_is_the_one_that_its_scene_would_have_given(
     assert svg.renamed(svg.render(scene).decode(), second) == svg.render(replace(scene, uid=second)).decode()
 
 
+def test_a_file_in_a_page_keeps_its_words_and_takes_no_style_meant_for_others() -> None:
+    word = ' <g class="label" >'
+    inner = Group((Text(1, 2, word, "label"), Box(0, 0, 9, 9, "conv")), "conv", word, word)
+    written = svg.render(figure(inner)).decode()
+    before, after = ElementTree.fromstring(written), ElementTree.fromstring(svg.embedded(written))
+    assert after.attrib.pop("style") == "max-width:100%;height:auto"
+    for old, new in zip(before.iter(), after.iter(), strict=True):
+        assert (old.tag, old.text) == (new.tag, new.text)
+        assert new.attrib == {k: f"av-{v}" if k == "class" else v for k, v in old.attrib.items()}
+    assert [e.get("class") for e in after.iter() if e.get("class")] == ["av-conv", "av-label", "av-conv"]
+
+
 def test_a_file_of_someone_else_is_not_renamed() -> None:
     with pytest.raises(ValueError, match="archviz"):
         svg.renamed('<svg xmlns="http://www.w3.org/2000/svg"><g id="av"/></svg>', "av2")

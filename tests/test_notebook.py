@@ -77,6 +77,8 @@ SAID = {        # what is printed, and nothing else is: no figure, no error
     'print(kept.drawn.nodes[-1].id, open("kept.pdf", "rb").read(4))': "b'%PDF'\n",
     "%archviz --help": "usage: %archviz [-h] [-o FILE]",
     "%archviz --version": "archviz 0.1.0\n",
+    """for line in ("%archviz --sty", "%archviz net --theme m", "%archviz figu"):
+    print(get_ipython().complete("", line, len(line))[1])""": "['--style']\n['mono']\n['figure']\n",
     "%archviz style show cube": "\nroles:\n",
 }
 MISTAKES = {
@@ -157,7 +159,7 @@ def test_a_large_model_is_shown_with_what_fits_the_page(ran: Ran) -> None:
 def test_what_is_asked_for_in_words_is_printed(ran: Ran) -> None:
     for source, said in SAID.items():
         stdout, stderr, shown = outputs(ran, source)
-        assert (said in stdout if said else not stdout) and not stderr and not shown, source
+        assert (said in stdout if said else not stdout) and not stderr and not shown, (source, stdout, stderr)
     assert "Net: a 3×3 convolution, global average pooling and a linear layer. 499 parameters" in outputs(
         ran, [*SAID][2])[0]
 
@@ -239,7 +241,7 @@ def test_html_holds_every_figure_and_its_ids_are_unique(ran: Ran, tmp_path: Path
     both = page.replace("</body>", inlined.partition("<body")[2].partition(">")[2], 1)
     shown, left = looked_at(both, tmp_path, """[
         [...document.querySelectorAll('.jp-RenderedSVG > *')].map(figure => {
-            const box = figure.getBoundingClientRect(), ground = figure.querySelector('.background')
+            const box = figure.getBoundingClientRect(), ground = figure.querySelector('.av-background')
             const [width, height] = ground ? figure.getAttribute('viewBox').split(' ').slice(2)
                                            : [figure.naturalWidth, figure.naturalHeight]
             return [box.right, box.width / box.height / (width / height), ground && getComputedStyle(ground).fill]}),

@@ -158,12 +158,11 @@ def test_what_a_notebook_shows() -> None:
     bundle = figure._repr_mimebundle_()
     assert list(bundle) == ["image/svg+xml", "application/pdf", "text/plain"]
     assert bundle["text/plain"] == figure.caption and bundle["application/pdf"] == figure.render("pdf")
-    narrow = ' style="max-width:100%;height:auto"'
-    assert str(bundle["image/svg+xml"]).replace(narrow, "", 1) == figure.svg
+    assert bundle["image/svg+xml"] == svg.embedded(figure.svg)
     # asked again, for another place on the page: other ids, the same picture
     for again in (figure._repr_svg_(), figure._repr_mimebundle_({"image/svg+xml"}, {"text/plain"})["image/svg+xml"]):
         other = ElementTree.fromstring(again).get("id", "")
-        assert other.startswith(uid) and svg.renamed(str(again), uid).replace(narrow, "", 1) == figure.svg
+        assert other.startswith(uid) and svg.renamed(str(again), uid) == svg.embedded(figure.svg)
         assert f'"{other}-' in str(again) and f'"{uid}-' not in str(again)
     assert other != ElementTree.fromstring(figure._repr_svg_()).get("id") != uid
     assert list(figure._repr_mimebundle_(exclude={"application/pdf"})) == ["image/svg+xml", "text/plain"]
@@ -172,10 +171,10 @@ def test_what_a_notebook_shows() -> None:
 
 def test_a_figure_without_ground_is_shown_on_white_and_saved_without() -> None:
     bare = draw(lenet.LeNet5, lenet.example_inputs(), settings={"roles.background.fill": "none"})
-    ground = ElementTree.fromstring(bare._repr_svg_()).find(".//*[@class='background']")
+    ground = ElementTree.fromstring(bare._repr_svg_()).find(".//*[@class='av-background']")
     assert ground is not None and ground.get("fill") == "#ffffff" and "background" not in bare.svg
     dark = draw(bare.graph, theme="dark")
-    ground = ElementTree.fromstring(dark._repr_svg_()).find(".//*[@class='background']")
+    ground = ElementTree.fromstring(dark._repr_svg_()).find(".//*[@class='av-background']")
     assert ground is not None and ground.get("fill") == dark.scene.sheet["background"].fill != "#ffffff"
 
 

@@ -1,7 +1,7 @@
 """Scene → SVG.
 
 In: a `Scene`.  Out: the bytes of an SVG 1.1 file, its size in millimetres, one user unit a printed point.
-`renamed` puts such a file under another uid.
+`renamed` puts such a file under another uid, `embedded` makes it part of a page.
 Imports scene, text, errors, and svgwrite.
 
 Looks are presentation attributes, so that renderers without CSS (PowerPoint, Inkscape, converters) draw it right; every
@@ -89,6 +89,15 @@ def renamed(svg: str, uid: str) -> str:
     own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root[1])}(?=[-"])')
     hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root[1].translate(LETTERS))}(?=-)')
     return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
+
+
+def embedded(svg: str) -> str:
+    """The SVG for a page of others: never wider than its place, in classes ``av-…`` that no other style sheet means.
+
+    (Bootstrap 3, and with it the classic notebook, sets every ``label`` bold and small.)
+    """
+    own = re.sub(r"<[^<>]*>", lambda tag: tag[0].replace(' class="', ' class="av-', 1), svg)
+    return own.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
 class _Writer:
