@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
                       help="one setting of the style, as in --set sizes.margin=6; may be repeated")
     look.add_argument("--width", metavar="LENGTH",
                       help="column (84mm), page (174mm), or 90mm, 3.4in, 240pt (default: page)")
-    look.add_argument("--max-height", metavar="LENGTH", help="(default: 230mm)")
+    look.add_argument("--max-height", metavar="LENGTH", help="the figure is at most so high (default: 230mm)")
     look.add_argument("--min-font", metavar="LENGTH", help="no label prints smaller (default: 6pt)")
     look.add_argument("--depth", type=_depth, metavar="N|auto",
                       help="how many levels of modules to open (default: auto, what fits)")

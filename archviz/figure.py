@@ -25,7 +25,17 @@ from archviz.scene import Paint, Scene
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """A finished figure: `graph` is the whole trace, `drawing` what is shown of it, `caption` what to write below."""
+    """A finished figure.  A notebook shows it by itself.
+
+    Attributes
+    ----------
+    graph : Graph
+        The whole trace.
+    drawing : Drawing
+        What is shown of it: the cut that is drawn, its layout and its scene.
+    caption : str
+        What to write below it; also its alternative text.
+    """
 
     graph: Graph
     drawing: Drawing
@@ -36,10 +46,12 @@ class Figure:
 
     @property
     def scene(self) -> Scene:
+        """What is drawn, free of any output format; its width and height are printed points."""
         return self.drawing.scene
 
     @property
     def layout(self) -> Layout:
+        """Where it is drawn, in printed points."""
         return self.drawing.layout
 
     @property
@@ -61,13 +73,29 @@ class Figure:
 
     @cached_property
     def svg(self) -> str:
+        """The text of an SVG file."""
         return self.render("svg").decode()
 
     def render(self, suffix: str, **options: Any) -> bytes:
-        """The bytes of a file with this suffix (``"svg"``, ``"pdf"``, ``"png"``; ``"json"`` is the traced graph).
+        """The bytes of a file.
 
-        `options` go to the backend that knows them (``dpi`` of png, ``engine`` of pdf, ``standalone`` of tex).  Raises
-        `ArchvizError` for an unknown suffix.
+        Parameters
+        ----------
+        suffix : str
+            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, that of another backend, or ``"json"`` for the traced graph.
+        **options
+            Go to the backend that knows them: ``dpi`` of png (pixels per inch, 300), ``engine`` of pdf
+            (``"typst"``), ``standalone`` of tex.
+
+        Returns
+        -------
+        bytes
+            The same for the same figure and options.
+
+        Raises
+        ------
+        ArchvizError
+            For an unknown suffix, and where a program or package that a backend needs is not there.
         """
         if suffix == GRAPH:
             return graphfile.to_json(self.graph).encode("utf-8", "surrogatepass")
@@ -77,11 +105,35 @@ class Figure:
         return written
 
     def save(self, path: str | Path, **options: Any) -> None:
-        """Write the figure; the suffix says as what.  The file is replaced whole or not at all."""
+        """Write the figure.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; its suffix says as what.  It is replaced whole or not at all.
+        **options
+            As for `render`.
+
+        Raises
+        ------
+        ArchvizError
+            As for `render`, and for a file that cannot be written.
+        """
         save(self, [path], **options)
 
     def emit(self, what: str) -> str:
-        """An inner value as JSON: the ``graph`` that is drawn, its ``layout``, or the ``scene``."""
+        """An inner value as JSON.
+
+        Parameters
+        ----------
+        what : str
+            The ``graph`` that is drawn, its ``layout``, or the ``scene``.
+
+        Returns
+        -------
+        str
+            JSON; of the graph in the format of a saved one.
+        """
         if what == "graph":
             return graphfile.to_json(self.drawn)
         return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)

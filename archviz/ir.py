@@ -361,7 +361,7 @@ def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
 
 
 def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
-    """The edges that pass by what another way between their ends goes through."""
+    """The edges of `graph`, as (src, dst), that pass by what another way between their ends goes through."""
     found = set()
     for node in graph.nodes:
         entering = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
@@ -380,7 +380,7 @@ def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
 
 
 def is_chain(graph: Graph) -> bool:
-    """Does each node feed the next one, and nothing else?"""
+    """Does each node of `graph` feed the next one, and nothing else?"""
     flows = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
     ids = [node.id for node in graph.nodes]
     return flows == list(zip(ids, ids[1:], strict=False))

@@ -9,6 +9,8 @@ import ast
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
@@ -154,19 +156,20 @@ def meant(word: str, variables: Mapping[str, Any]) -> tuple[str, Any]:
         if isinstance(tree, ast.Name):
             _check_module(word, variables)
         return word, None
-    from archviz.load import blamed
     from archviz.pipeline import Figure
 
     try:
         value = eval(compile(ast.Expression(tree), LINE, "eval"), dict(variables))
     except Exception as error:
+        from archviz.load import blamed
+
         raise ArchvizError(blamed(error, word).message.replace(f"{LINE}:1", word)) from error
-    if isinstance(value, ModuleType):
-        return value.__name__, None
+    if isinstance(value, ModuleType | str | Path):
+        return value.__name__ if isinstance(value, ModuleType) else str(value), None
     if isinstance(value, Figure):
         value = value.graph
-    if value is None or isinstance(value, str):
-        raise ArchvizError(f"{word} is {value!r}, not a model", "name a model, or its class")
+    if value is None:
+        raise ArchvizError(f"{word} is None, not a model", "name a model, or its class")
     return _name(tree), value
 
 
@@ -197,12 +200,10 @@ def _name(tree: ast.expr) -> str:
 
 def _in_cells(shell: Any, error: ArchvizError) -> str:
     """The message, with cells called as the notebook numbers them instead of by the files they are compiled as."""
-    from pathlib import Path
-    from traceback import walk_tb
-
     said = str(error)
+    named = getattr(shell.compile, "format_code_name", lambda file: None)       # IPython 7 has none, and readable files
     for frame, _ in walk_tb(error.__cause__.__traceback__ if error.__cause__ else None):
         file = frame.f_code.co_filename
-        if label := shell.compile.format_code_name(file):
+        if label := named(file):
             said = said.replace(f"{Path(file).name}:", f"{' '.join(label)}, line ")
     return said

@@ -57,16 +57,28 @@ def _no_step(name: str) -> None:
 class Options:
     """What a figure shall be like; None leaves it to the style.
 
-    style       a style's name, or the path of a YAML file; None: block
-    theme       a theme laid on top of it, by name or path: how the same figure looks on a dark slide or without colour
-    settings    single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``
-    width, max_height, min_font    ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points
-    depth       how many levels of modules to open; None: as many as the page has room for
-    collapse, expand    modules to close and to open, by globs on path or class
-    inset       modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style
-    direction   ``"down"``, ``"right"`` or ``"auto"``
-    title       what stands above the figure; None: the model's name, empty: nothing
-    overrides   what is said about single layers (see `archviz.project`)
+    Attributes
+    ----------
+    style : str, Path or None
+        A style's name, or the path of a YAML file; None: block.
+    settings : Mapping
+        Single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``.
+    width, max_height, min_font : str, float or None
+        ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points.
+    depth : int or None
+        How many levels of modules to open; None: as many as the page has room for.
+    collapse, expand : tuple of str
+        Modules to close and to open, by globs on path or class.
+    direction : str or None
+        ``"down"``, ``"right"`` or ``"auto"``.
+    title : str or None
+        What stands above the figure; None: the model's name, empty: nothing.
+    theme : str, Path or None
+        A theme laid on top of the style, by name or path.
+    inset : tuple of str
+        Modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style.
+    overrides : Overrides
+        What is said about single layers, as a project file does.
     """
 
     style: str | Path | None = None
@@ -84,7 +96,18 @@ class Options:
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
-        """The style with these options on top.  Raises `ArchvizError` for whatever it does not know."""
+        """The style with these options on top.
+
+        Returns
+        -------
+        Style
+            With everything read and checked.
+
+        Raises
+        ------
+        ArchvizError
+            For whatever it does not know.
+        """
         return painted(self.layers().style(Path(self.style or "block").stem), self.overrides, bool(self.theme))
 
     def layers(self) -> Settings:
@@ -120,12 +143,34 @@ def _styled(options: Options, style: str | Path | None) -> Options:
 
 def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0,
          held: Any = None, variables: Mapping[str, Any] | None = None) -> Graph:
-    """The graph of what `target` names: ``graph.json``, ``model.py``, ``model.py:Name``, ``package.module:Name``.
+    """The graph of a model that is named as on the command line.
 
-    `args` are ``key=value`` strings for the constructor, `inputs` specs like ``1x3x224x224``.  Linear layers of an
-    instance with at most `values` weights keep them in the graph, for forms that draw them.  Where `held` is given, a
-    model, class, factory or graph that is in memory, `target` is only its name; `variables` are what `inputs` may name.
-    Raises `ArchvizError`.  A model that raises midway gives the part that ran; ``Figure.failed`` then says where.
+    Parameters
+    ----------
+    target : str
+        ``graph.json``, ``model.py``, ``model.py:Name`` or ``package.module:Name``.
+    args : sequence of str
+        ``key=value`` for the constructor.
+    inputs : sequence of str
+        Specs like ``1x3x224x224``.
+    step : callable
+        Told the name of each step as it begins.
+    values : int
+        Linear layers of an instance with at most so many weights keep them in the graph, for forms that draw them.
+    held : optional
+        A model, class, factory or graph that is in memory; `target` is then only its name.
+    variables : Mapping, optional
+        What `inputs` may name.
+
+    Returns
+    -------
+    Graph
+        The trace; of a model that raises in the middle, the part that ran (`Figure.failed` then says where).
+
+    Raises
+    ------
+    ArchvizError
+        For whatever the user can mend: no such model, wrong arguments, inputs that it does not take.
     """
     if isinstance(held, Graph) or (held is None and Path(target).suffix == f".{GRAPH}"):
         for option, given in (("--arg", args), ("--input", inputs)):
@@ -210,7 +255,29 @@ def _name(named: str, cls: str) -> str:
 
 @sparing()
 def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = _no_step) -> Figure:
-    """Draw `graph`.  `style` is ``options.resolved()``, where the caller has it already.  Raises `ArchvizError`."""
+    """Draw a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        A trace.
+    options : Options
+        What the figure shall be like.
+    style : Style, optional
+        ``options.resolved()``, where the caller has it already.
+    step : callable
+        Told the name of each step as it begins.
+
+    Returns
+    -------
+    Figure
+        No larger than its page.
+
+    Raises
+    ------
+    ArchvizError
+        For options that mean nothing here; `DoesNotFit` for a page that is too small.
+    """
     style = style or options.resolved()
     step("arrange")
     drawn = _passed(graph, style, options.overrides)
@@ -288,14 +355,35 @@ def draw(
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
-    """The figure of a model.
+    """The figure of a model.  A notebook shows what takes long.
 
-    `model` is an ``nn.Module``, a function or class that makes one (its weights then take no memory), a `Graph`, or a
-    target as on the command line (``"model.py:Net"``, ``"graph.json"``).  `inputs` is what to call it with: a tensor, a
-    tuple of arguments, a dict of named ones, specs like ``"1x3x224x224"``, or None for a guess.  `name` is what the
-    caption calls it; `overrides` is what a project file would say about it, ``{"layers": {"stem": {"frozen": True}},
-    "groups": {"backbone": ["stem", "layer1"]}}`` (no file is read); for the rest see `Options`.  Raises `ArchvizError`;
-    a model that raises in the middle is drawn as far as it ran, with a warning.  A notebook shows what takes long.
+    Parameters
+    ----------
+    model : torch.nn.Module, callable, Graph, str or Path
+        A module; a function or class that makes one (its weights then take no memory); a graph; or a target as on the
+        command line (``"model.py:Net"``, ``"graph.json"``).
+    inputs : Tensor, tuple, dict, str or None
+        What to call it with: a tensor of any shape the model takes, a tuple of arguments, a dict of named ones, specs
+        like ``"1x3x224x224"``, or None for a guess.
+    style, width, max_height, min_font, depth, collapse, expand, direction, title
+        What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
+    name : str, optional
+        What the caption calls the model.
+    settings, theme, inset
+        See `Options`, too.
+    overrides : Mapping, optional
+        What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
+        ["stem", "layer1"]}}``.  No file is read.
+
+    Returns
+    -------
+    Figure
+        Of a model that raises in the middle: as far as it ran, with a warning.
+
+    Raises
+    ------
+    ArchvizError
+        For whatever the user can mend; `DoesNotFit` for a page that is too small.
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),

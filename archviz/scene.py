@@ -63,7 +63,10 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An outline of `commands` (``M``, ``L``, ``C``, ``Z``, see `Command`); filled and stroked as the role says."""
+    """An outline, filled and stroked as the role says.
+
+    `commands` are ``("M", (x, y))``, ``("L", (x, y))``, ``("C", (x1, y1, x2, y2, x, y))`` and ``("Z", ())``.
+    """
 
     commands: tuple[Command, ...]
     role: str
@@ -186,7 +189,10 @@ class Cuboid:
     hidden: bool = True
 
     def at(self, along: float, down: float, back: float) -> Point:
-        """The point at these parts (0 to 1) of the three edges: ``at(1, 0.5, 0.5)`` is the centre of the right side."""
+        """The point at the parts `along`, `down` and `back` (0 to 1) of the three edges.
+
+        ``at(1, 0.5, 0.5)`` is the centre of the right side.
+        """
         (ax, ay), (bx, by), (cx, cy) = self.along, self.down, self.back
         return (self.x + along * ax + down * bx + back * cx, self.y + along * ay + down * by + back * cy)
 
@@ -345,7 +351,7 @@ def lower(mark: Mark) -> tuple[Core, ...]:
 
 
 def lowered(scene: Scene) -> Scene:
-    """The same figure in core marks only."""
+    """The figure of `scene` in core marks only."""
     return replace(scene, marks=tuple(core for mark in scene.marks for core in lower(mark)))
 
 
@@ -364,7 +370,7 @@ def moved(mark: Mark, dx: float, dy: float) -> Mark:
 
 
 def polygon(points: Sequence[Point], role: str) -> Path:
-    """A closed outline of straight lines through `points`."""
+    """A closed outline of straight lines through `points`, painted as `role`."""
     return Path((("M", points[0]), *(("L", point) for point in points[1:]), ("Z", ())), role)
 
 

@@ -147,19 +147,43 @@ class _Missing(Exception):
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
-    """The caption that `template` gives for `values`, cleaned.
+    r"""The caption that a template gives.
 
-    ``{name}``          the value; of a list, its elements joined with ×, or one of them when all are equal
-    ``{name:x}``        always joined with ×: ``3×3``;  a single number is printed twice
-    ``{name:si}``       with K, M, G: ``1.2M``
-    ``[ … ]``           optional: dropped when a field inside is missing, None or False.  Sections may be nested
-    ``{stride!1}``      in a section: dropped also when the value prints as ``1``; several may follow (``{g!1!2}``)
-    ``{size=1}``        in a section: kept only when the value prints as ``1``, and prints nothing itself
-    ``{name?}``         in a section: prints nothing, but must be there (``{groups!1?}`` joins both)
+    Parameters
+    ----------
+    template : str
+        Plain text with fields and sections, see below.
+    values : Mapping
+        What fields name: numbers, strings, lists, truth values.
+
+    Returns
+    -------
+    str
+        One line of plain characters.
+
+    Raises
+    ------
+    ArchvizError
+        For a template that cannot be read, and for a field outside of a section that `values` has not.
+
+    Notes
+    -----
+    ``{name}``
+        The value; of a list, its elements joined with ×, or one of them when all are equal.
+    ``{name:x}``
+        Always joined with ×, ``3×3``; a single number is printed twice.
+    ``{name:si}``
+        With K, M, G: ``1.2M``.
+    ``[ … ]``
+        A section: dropped when a field inside is missing, None or False.  Sections may be nested.
+    ``{stride!1}``
+        In a section: dropped also when the value prints as ``1``; several may follow, ``{g!1!2}``.
+    ``{size=1}``
+        In a section: kept only when the value prints as ``1``, and prints nothing itself.
+    ``{name?}``
+        In a section: prints nothing, but must be there; ``{groups!1?}`` joins both.
 
     The word after ``!`` or ``=`` may be the name of another value.  A backslash makes the next character plain.
-    Raises `ArchvizError`, naming the template, for a template that cannot be read and for a field outside of a section
-    that `values` has not.
     """
     try:
         return clean(_fill(_parsed(template), values))

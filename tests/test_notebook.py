@@ -288,13 +288,15 @@ def test_a_line_is_split_as_by_a_shell_but_for_brackets(line: str, split: list[s
 
 @pytest.mark.parametrize(("word", "name", "value"), [
     ("net", "net", 1), ("nets[0]", "nets[0]", 2), ("box.real", "real", 3), ("make(4)", "make", 4),
-    ("graph", "graph", 5), ("graph.json", "graph.json", None), ("model.py:Net", "model.py:Net", None),
+    ("graph", "graph", 5), ("path", "a.py:B", None),
+    ("graph.json", "graph.json", None), ("model.py:Net", "model.py:Net", None),
     ("net.py", "net.py", None), ("package.module:net", "package.module:net", None), ("json", "json", None),
     ("json.decoder", "json.decoder", None), ("sub/graph.json", "sub/graph.json", None), ("os", "posixpath", None),
     ("my-model", "my-model", None), ("C:\\a.py", "C:\\a.py", None),
 ])
 def test_a_word_is_an_expression_or_a_target(word: str, name: str, value: object) -> None:
-    variables = {"net": 1, "nets": [2], "box": 3, "make": lambda n: n, "graph": 5, "os": os.path}
+    variables = {"net": 1, "nets": [2], "box": 3, "make": lambda n: n, "graph": 5, "os": os.path,
+                 "path": Path("a.py:B")}
     assert meant(word, variables) == (name, value)
 
 

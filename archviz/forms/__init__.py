@@ -2,18 +2,19 @@
 
 Contract: a file ``archviz/forms/<name>.py`` holds::
 
-    sizes(graph, style) -> Mapping[NodeId, Size]        how much room each node takes
-    frames(graph, style) -> Mapping[NodeId, Frame]      which modules have a frame, and what that needs
-    draw(graph, layout, style) -> tuple[Mark, ...]      the marks, from the origin of the layout
-    legend(graph, style) -> list[(name, marks)]         a swatch at the origin for each kind that is drawn
+    sizes(graph, style) -> Mapping[NodeId, Size]      # the room each node takes
+    frames(graph, style) -> Mapping[NodeId, Frame]    # which modules have one
+    draw(graph, layout, style) -> tuple[Mark, ...]    # as the layout places them
+    legend(graph, style) -> list[(name, marks)]       # swatches at the origin
 
 and may hold::
 
-    WEIGHTS: int                                        the largest linear layer whose values it wants in the graph
-    OPTIONS: Mapping[str, Option]                       what a style may choose for it
-    variants(style) -> tuple[Style, ...]                the style with its drawings in several sizes, the largest first
-    ALIKE = True                                        when one of many like modules is not opened to stand for all
+    WEIGHTS: int                            # largest layer whose values it wants
+    OPTIONS: Mapping[str, Option]           # what a style may choose for it
+    variants(style) -> tuple[Style, ...]    # in several sizes, the largest first
+    ALIKE = True                            # see below
 
+Where a form says ``ALIKE = True``, one of many like modules is not opened to stand for all.
 A form knows shapes and never colours: marks carry roles, and the style's sheet paints them.
 May import ir, style, text, scene, labels, naming and the types of layouts.
 """

@@ -1,7 +1,8 @@
 """``.. settings:: STYLE TABLE``: what a style's file says in one of its tables, with the comments that stand there.
+``.. stylekeys::`` and ``.. paintkeys::``: what a file and a role may say, from the docstrings of `Style` and `Paint`.
 
-In: ``styles/STYLE.yaml`` and the options of its form.  Out: a table of keys, values and meanings, read from the file
-itself when the page is built.  A key without a comment is a warning, which the build takes for an error.
+In: ``styles/STYLE.yaml``, the options of its form, docstrings.  Out: tables of keys, values and meanings, read when the
+page is built.  A key without a meaning is a warning, which the build takes for an error.
 """
 from __future__ import annotations
 
@@ -11,16 +12,20 @@ from typing import Any, NamedTuple
 
 import yaml
 from docutils import nodes
+from docutils.statemachine import StringList
+from numpydoc.docscrape import ClassDoc
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from archviz.find import find
+from archviz.scene import HATCHES, Paint
+from archviz.style import KEYS, LISTS, RECORDS, SHAPES, Style
 from archviz.stylefiles import shipped
 
 logger = logging.getLogger(__name__)
 
-SILENT = ("captions", "colors", "kinds", "titles")       # tables whose keys and values say it all
+SILENT = ("captions", "colors", "kinds", "lists", "titles")       # tables whose keys and values say it all
 ENTRY = re.compile(r"  (?P<key>[^\s#:][^:]*|\"[^\"]+\"):(?P<rest>.*)")
 
 
@@ -37,6 +42,10 @@ def loaded(style: str) -> dict[str, Any]:
 def entries(style: str, table: str) -> Iterator[Entry | str]:
     """The entries of a table of the style's own file in their order, and the comment lines between them."""
     content = loaded(style)
+    if table == "lists":
+        for name in LISTS:
+            yield Entry(name, "\n".join(content[name]) if name == "fuse" else ", ".join(content[name]), "")
+        return
     if table == "options":
         for name, option in find("forms", content["form"]).OPTIONS.items():
             yield Entry(name, content.get("options", {}).get(name, option.default), option.help)
@@ -111,6 +120,38 @@ class Settings(SphinxDirective):
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
 
 
+class Keys(SphinxDirective):
+    """A list of keys, each with what the docstring of `described` says of the attribute of that name."""
+
+    described: type = Style
+    keys: tuple[str, ...] = KEYS
+    more = {"extends": "The style, or the file, that this one starts from.",
+            "colors": "The palette: names that colours are mixed of."}
+
+    def run(self) -> list[nodes.Node]:
+        said = {name.strip(): " ".join(part.desc) for part in ClassDoc(self.described)["Attributes"]
+                for name in part.name.split(",")} | self.more
+        lines = []
+        for key in self.keys:
+            if key not in said:
+                logger.warning("%s.%s has no docstring", self.described.__name__, key, location=self.get_location())
+            lines += [f"``{key}``", f"   {said.get(key, '')}"]
+        holder = nodes.container()
+        self.state.nested_parse(StringList(lines, "docstring"), 0, holder)
+        return holder.children
+
+
+class PaintKeys(Keys):
+    described = Paint
+    keys = RECORDS["roles"]
+    more = {}
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("settings", Settings)
+    app.add_directive("stylekeys", Keys)
+    app.add_directive("paintkeys", PaintKeys)
+    words = {"shapes": SHAPES, "hatches": HATCHES[1:]}
+    app.config.rst_epilog = "\n".join(
+        [*(f".. |{name}| replace:: {', '.join(f'``{word}``' for word in listed)}" for name, listed in words.items())])
     return {"parallel_read_safe": True, "parallel_write_safe": True}

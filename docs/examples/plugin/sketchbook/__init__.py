@@ -1,0 +1,1 @@
+"""Looks for archviz: a style, a theme, a form, a pass, a layout and a backend."""
