@@ -20,6 +20,8 @@ NO_TORCH = ROOT / "tests" / "no_torch"
 
 # MyST-Parser is the one of that time; docutils is held by the two.
 OLDEST = ("sphinx==7.2.6", "myst-parser==2.0.0")
+OLD = ("-D", "html_theme=alabaster", "-D", "archviz_latex=tikz")
+"""What the sample is built with by the oldest Sphinx: a theme that is never dark, and TikZ in LaTeX."""
 
 
 @dataclass(frozen=True)

@@ -14,34 +14,14 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.latex import COMPLAINTS
-from tests.sphinxes import Built, Project, install_oldest, pdf_of, sample
+from tests.sphinxes import OLD, Built, Project, pdf_of, sample
 
 XHTML = {"h": "http://www.w3.org/1999/xhtml", "opf": "http://www.idpf.org/2007/opf", "svg": "http://www.w3.org/2000/svg"}
 FIGURES = 22
 NET = "Net: two 3×3 convolutions, mean over positions and a linear layer."
 
 
-@pytest.fixture(scope="module")
-def new(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The sample, built once by the newest Sphinx: other builders find everything read and drawn."""
-    project = sample(tmp_path_factory.mktemp("newest") / "sample")
-    first = project.build("html", "-j2")
-    assert len(first.drawn) >= 15 and "alpha.nets:Net" in first.traced
-    return project
-
-
-@pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Project:
-    """The same by the oldest, and with TikZ in LaTeX."""
-    assert request.config.cache is not None
-    project = sample(tmp_path_factory.mktemp("oldest") / "sample", install_oldest(request.config.cache.mkdir("sphinx")))
-    first = project.build("html", "-j2", *OLD)
-    assert "Running Sphinx v7.2.6" in first.said and len(first.drawn) >= 15
-    return project
-
-
-OLD = ("-D", "html_theme=alabaster", "-D", "archviz_latex=tikz")
-EACH = pytest.mark.parametrize("which, options", [("new", ()), ("old", OLD)], ids=["newest", "oldest"])
+EACH = pytest.mark.parametrize("which, options", [("newest", ()), ("oldest", OLD)], ids=["newest", "oldest"])
 
 
 def again(project: Project, builder: str, *options: str) -> Built:
@@ -114,8 +94,8 @@ def ratio(figure: str) -> float:
     return width / height
 
 
-def test_options_of_the_command_line_are_heard(new):
-    figures = (new.folder / "out/html/options.html").read_text("utf-8").split("<figure")[1:]
+def test_options_of_the_command_line_are_heard(newest):
+    figures = (newest.folder / "out/html/options.html").read_text("utf-8").split("<figure")[1:]
     cube, cells, own, several, pair, opened, inset = figures
     assert "reduction" in text(cube) and "global avg pool" in text(cube)
     assert "convolution: lines drawn alike share one weight" in text(cells)
@@ -132,7 +112,7 @@ def test_latex_gives_a_pdf_with_every_figure(which, options, request):
     project = request.getfixturevalue(which)
     built = again(project, "latex", *options)
     source = (built.out / "sample.tex").read_text("utf-8")
-    assert source.count(r"\begin{tikzpicture}") == (FIGURES if which == "old" else 0)
+    assert source.count(r"\begin{tikzpicture}") == (FIGURES if which == "oldest" else 0)
     pdf, log = pdf_of(built.out)
     assert not COMPLAINTS.findall(log)
     told = subprocess.run(["pdftotext", "-layout", str(pdf), "-"], capture_output=True, check=True).stdout.decode()
@@ -182,8 +162,8 @@ def test_text_says_what_is_shown(which, options, request):
 
 
 @pytest.mark.parametrize("builder", ["man", "texinfo", "singlehtml", "dirhtml"])
-def test_other_builders_show_the_figures_too(builder, new):
-    built = again(new, builder)
+def test_other_builders_show_the_figures_too(builder, newest):
+    built = again(newest, builder)
     if builder == "man":
         assert "[Two linear layers]" in built.page("sample.7")
     elif builder == "texinfo":
@@ -199,23 +179,23 @@ def test_other_builders_show_the_figures_too(builder, new):
         assert drawings(built.page("twice/index.html")) == 4
 
 
-def test_an_epub_page_written_alone_leaves_the_others_their_figures(new):
-    book = new.folder / "out/epub"
+def test_an_epub_page_written_alone_leaves_the_others_their_figures(newest):
+    book = newest.folder / "out/epub"
     if not book.is_dir():
-        again(new, "epub")
+        again(newest, "epub")
     before = {path.name: path.read_bytes() for path in (book / "_images").iterdir()}
-    os.utime(new.folder / "docs/twice.rst")
-    new.build("epub")
+    os.utime(newest.folder / "docs/twice.rst")
+    newest.build("epub")
     assert before == {path.name: path.read_bytes() for path in (book / "_images").iterdir()}
 
 
 # ------------------------------------------------------------------------------------------------ what is drawn anew
 
 @pytest.fixture
-def site(new, tmp_path) -> Project:
+def site(newest, tmp_path) -> Project:
     """The sample in another place, to be changed, with a copy of the store: nothing has to be traced or drawn."""
     project = sample(tmp_path / "sample")
-    shutil.copytree(new.folder / "doctrees/archviz", project.folder / "doctrees/archviz")
+    shutil.copytree(newest.folder / "doctrees/archviz", project.folder / "doctrees/archviz")
     built = project.build("html", torch=False)
     assert not built.traced and not built.drawn
     return project
