@@ -16,6 +16,7 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -24,8 +25,9 @@ from bs4 import BeautifulSoup, Tag
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
-from archviz import arguments, pipeline
+from archviz import arguments, pipeline, sphinxext
 from archviz.project import LAYER
+from archviz.sphinxext import _directive
 from archviz.style import KEYS, RECORDS
 from archviz.stylefiles import shipped
 from tests.conftest import ROOT, Run
@@ -126,6 +128,16 @@ def test_every_setting_of_a_style_is_told(style: str, site: Path) -> None:
 def test_every_key_of_a_project_file_is_told(site: Path) -> None:
     told = codes(page(site, "project-file"))
     assert {*LAYER, "models", "layers", "groups", "set"} <= told
+
+
+def test_every_option_of_the_extension_is_told(site: Path) -> None:
+    told = {code.split(" ")[0] for code in codes(page(site, "sphinx"))}
+    options = {*_directive.shared(), *_directive.FIGURE, *_directive.OWN}
+    assert {f":{name}:" for name in options} <= told
+    app = MagicMock()
+    sphinxext.setup(app)
+    values = {call.args[0] for call in app.add_config_value.call_args_list}
+    assert len(values) > 5 and values <= told
 
 
 def documented(site: Path) -> Iterator[tuple[str, str]]:

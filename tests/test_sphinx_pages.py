@@ -41,7 +41,7 @@ def test_the_variant_follows_the_page(browser, newest):
     for scheme in ("light", "dark"):
         page = opened(browser, newest, "options", color_scheme=scheme)
         assert shown(page) == {scheme}
-        assert page.locator(f".archviz-both .archviz-{scheme} .background").first.is_hidden()
+        assert page.locator(f".archviz-both .archviz-{scheme} .av-background").first.is_hidden()
         page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
         assert shown(page) == {"light", "dark"} - {scheme}
         page.evaluate("theme => document.body.dataset.theme = theme", scheme)      # as furo's own switch does
@@ -51,7 +51,7 @@ def test_the_variant_follows_the_page(browser, newest):
         page.close()
         plain = opened(browser, newest, "options", color_scheme=scheme, java_script_enabled=False)
         assert plain.evaluate(LOOKS)[0] == "light"     # the page does not say, so on the figure's own ground
-        assert plain.locator(".archviz-both .archviz-light .background").first.is_visible()
+        assert plain.locator(".archviz-both .archviz-light .av-background").first.is_visible()
         plain.close()
 
 

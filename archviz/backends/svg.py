@@ -91,13 +91,17 @@ def renamed(svg: str, uid: str) -> str:
     return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
 
 
-def embedded(svg: str) -> str:
-    """The SVG for a page of others: never wider than its place, in classes ``av-…`` that no other style sheet means.
+def prefixed(svg: str) -> str:
+    """The SVG for a page of others, in classes ``av-…`` that no other style sheet means.
 
     (Bootstrap 3, and with it the classic notebook, sets every ``label`` bold and small.)
     """
-    own = re.sub(r"<[^<>]*>", lambda tag: tag[0].replace(' class="', ' class="av-', 1), svg)
-    return own.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+    return re.sub(r"<[^<>]*>", lambda tag: tag[0].replace(' class="', ' class="av-', 1), svg)
+
+
+def embedded(svg: str) -> str:
+    """The SVG for a page that has no style sheet of ours: also never wider than its place."""
+    return prefixed(svg).replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
 class _Writer:

@@ -1,7 +1,7 @@
 """A figure on a page, as each builder shows it: SVG in HTML, PDF or TikZ in LaTeX, an image or words elsewhere.
 
-In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `renamed`, store, and our
-_links.
+In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `prefixed` and `renamed`,
+store, and our _links.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 from sphinx.writers.latex import rstdim_to_latexdim
 
-from archviz.backends.svg import renamed
+from archviz.backends.svg import prefixed, renamed
 from archviz.sphinxext._links import linked, links
 from archviz.store import DARK, LIGHT, PDF, TEX, Facts
 
@@ -93,7 +93,7 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
     for look in looks:
         svg = _own(self, linked(store.path(node["key"], LOOKS[look]).read_text("utf-8"), leads), node)
         clear = " archviz-clear" if both and _ground(svg) == look else ""
-        shown += f'<div class="archviz-{look}{clear}">{svg}</div>'
+        shown += f'<div class="archviz-{look}{clear}">{prefixed(svg)}</div>'
     classes = " ".join(["archviz", *(["archviz-both"] if both else []), *node.get("classes", ())])
     if "href" in node:
         shown = f'<a class="reference image-reference" href="{html.escape(node["href"])}">{shown}</a>'
