@@ -15,7 +15,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 from plugin import announced  # noqa: E402 - it lies in _ext
 
 project = "archviz"
-author = "the authors of archviz"
+author = copyright = "the authors of archviz"
 version = release = archviz.__version__
 
 extensions = [
