@@ -80,7 +80,7 @@ def test_html_has_all_options_of_figure(which, options, request):
     assert all(shown)
     natural = [float(found[1]) for found in shown if found]
     assert [found[2] for found in shown if found] == [
-        "80%", "300px", None, None, f"calc(150px * {ratio(figures[4]):.4g})", None, "calc(400px * 0.5)"]
+        "80%", "18rem", None, None, f"calc(150px * {ratio(figures[4]):.4g})", None, "calc(400px * 0.5)"]
     assert natural[0] == natural[1] and natural[5] == pytest.approx(natural[0] / 2, abs=0.01)
     assert natural[2] <= 84 / 25.4 * 72 and natural[3] <= 84 / 25.4 * 72        # laid out anew, not scaled
     assert "align-left" in figures[1].split(">")[0] and "align-right" in figures[2].split(">")[0]
