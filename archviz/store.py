@@ -9,12 +9,13 @@ another name and then renamed, so that builds side by side share them; one that 
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -135,9 +136,9 @@ class Store:
         found = sources(job.target, graph)
         if "failed" not in (graph.attrs.get("report") or {}):
             said = {Path(os.path.relpath(file, self.base)).as_posix(): _content(file) for file in found}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, to_json(replace(graph, attrs={**graph.attrs, "sources": said, "engine": engine()})).encode(
-                "utf-8", "surrogatepass"))
+            content = to_json(replace(graph, attrs={**graph.attrs, "sources": said, "engine": engine()}))
+            with _into(path.parent):
+                write(path, content.encode("utf-8", "surrogatepass"))
         return graph, (*found, *project), ""
 
     def _graph(self, job: Job) -> Path:
@@ -175,30 +176,38 @@ class Store:
 
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
         home = self._home(key)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
-        try:
-            for name, options in looks.items():
-                figure = pipeline.compile(graph, options)
-                (fresh / self.path(key, name).name).write_bytes(figure.render("svg"))
-                if name != LIGHT:
-                    continue
-                (fresh / self.path(key, PDF).name).write_bytes(figure.render("pdf"))
-                if self.tikz:
-                    (fresh / self.path(key, TEX).name).write_bytes(figure.render("tex"))
-                facts = Facts(figure.scene.title or graph.name, figure.caption, figure.scene.width,
-                              figure.scene.height, figure.classes, figure.failed)
-                (fresh / self.path(key, FACTS).name).write_text(json.dumps(asdict(facts), ensure_ascii=False), "utf-8")
+        with _into(home.parent):
+            fresh = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
             try:
-                fresh.rename(home)
-            except OSError:
-                if not self.holds(key, DARK in looks):      # else another process was faster, with the same figure
-                    shutil.rmtree(home)
+                for name, options in looks.items():
+                    figure = pipeline.compile(graph, options)
+                    (fresh / self.path(key, name).name).write_bytes(figure.render("svg"))
+                    if name != LIGHT:
+                        continue
+                    (fresh / self.path(key, PDF).name).write_bytes(figure.render("pdf"))
+                    if self.tikz:
+                        (fresh / self.path(key, TEX).name).write_bytes(figure.render("tex"))
+                    facts = Facts(figure.scene.title or graph.name, figure.caption, figure.scene.width,
+                                  figure.scene.height, figure.classes, figure.failed)
+                    said = json.dumps(asdict(facts), ensure_ascii=False)
+                    (fresh / self.path(key, FACTS).name).write_text(said, "utf-8")
+                try:
                     fresh.rename(home)
-        except OSError as error:
-            raise ArchvizError(f"cannot keep the figure in {self.folder}: {error.strerror}") from None
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+                except OSError:     # it is there, from another process, or lacks a file; what is in it is the same
+                    for file in fresh.iterdir():
+                        os.replace(file, home / file.name)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _into(folder: Path) -> Iterator[None]:
+    """For what is written into `folder`, which is made.  Raises `ArchvizError` where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ArchvizError(f"cannot keep figures in {folder}: {error.strerror or error}") from None
 
 
 def digest(*words: str) -> str:

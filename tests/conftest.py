@@ -1,4 +1,5 @@
-"""What all tests share: the command line in its own process, and property tests that find the same every time."""
+"""What all tests share: the command line in its own process, documentation that is built once, and property tests that
+find the same every time."""
 from __future__ import annotations
 
 import os
@@ -10,6 +11,8 @@ from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.sphinxes import OLD, Project, install_oldest, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -37,6 +40,25 @@ def run(tmp_path: Path) -> Run:
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", **(env or {})})
 
     return archviz
+
+
+@pytest.fixture(scope="session")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The sample documentation, built as HTML by the newest Sphinx: other builders find all of it read and drawn."""
+    project = sample(tmp_path_factory.mktemp("newest") / "sample")
+    first = project.build("html", "-j2")
+    assert len(first.drawn) >= 15 and "alpha.nets:Net" in first.traced
+    return project
+
+
+@pytest.fixture(scope="session")
+def oldest(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Project:
+    """The same by the oldest, with the options `OLD`."""
+    assert request.config.cache is not None
+    project = sample(tmp_path_factory.mktemp("oldest") / "sample", install_oldest(request.config.cache.mkdir("sphinx")))
+    first = project.build("html", "-j2", *OLD)
+    assert "Running Sphinx v7.2.6" in first.said and len(first.drawn) >= 15
+    return project
 
 
 def _not_on_ci(report: Report) -> Report:

@@ -146,7 +146,8 @@ class ArchvizDirective(Figure, SphinxDirective):
         caption = next(iter(figure.findall(nodes.caption)), None)
         if drawn is None:
             link = image.parent if isinstance(image.parent, nodes.reference) else image
-            link.replace_self(nodes.literal("", f"(no figure of {self.arguments[0]})", classes=["archviz-missing"]))
+            missing = nodes.literal("", f"(no figure of {self.arguments[0]})")
+            link.replace_self(nodes.paragraph("", "", missing, classes=["archviz-missing"]))
             written = self.arguments[0]
         else:
             said = caption is None and not content      # our own words, below the figure

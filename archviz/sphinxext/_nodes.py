@@ -67,16 +67,16 @@ class ForBuilder(SphinxPostTransform):
 
 
 def scaled(tex: str, node: drawing) -> str:
-    """TikZ as wide as the author says, or as it is; always so that it fits the line."""
+    """TikZ as wide as the author says, or as it is; always so that it fits the line.  A link ends at an empty line."""
     own = r"\wd0"
     if "width" in node:
         own = rstdim_to_latexdim(node["width"], int(node.get("scale", 100)))
     elif "scale" in node:
         own = f"{node['scale'] / 100}\\wd0"
     return "\n".join([
-        r"\leavevmode\begingroup\setbox0=\hbox{%", tex.rstrip(), rf"}}\dimen0={own}\relax",
+        r"\leavevmode\begingroup\setbox0=\hbox{%", re.sub(r"\n\s*\n", "\n", tex.rstrip()), rf"}}\dimen0={own}\relax",
         r"\ifdim\dimen0>\linewidth\dimen0=\linewidth\fi",
-        r"\ifdim\dimen0=\wd0\box0\else\resizebox{\dimen0}{!}{\box0}\fi\endgroup", ""])
+        r"\ifdim\dimen0=\wd0\box0\else\resizebox{\dimen0}{!}{\box0}\fi\endgroup{}"])
 
 
 def visit_html(self: HTML5Translator, node: drawing) -> None:
