@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -234,23 +235,46 @@ def installed(tmp_path: Path) -> dict[str, str]:
             "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def test_each_way_to_extend_archviz_works(run: Run, tmp_path: Path, installed: dict[str, str]) -> None:
+@pytest.fixture
+def at_home(tmp_path: Path) -> dict[str, str]:
+    """The environment of a copy of archviz, into whose folders the files of that page were put."""
+    home, book = tmp_path / "copy", DOCS / "examples" / "plugin" / "sketchbook"
+    shutil.copytree(ROOT / "archviz", home / "archviz", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "styles", home / "styles")
+    for name, folder in {
+            "hexagons.py": "archviz/forms", "share.py": "archviz/passes", "staircase.py": "archviz/layouts",
+            "html.py": "archviz/backends", "comb.yaml": "styles", "shares.yaml": "styles", "stairs.yaml": "styles",
+            "evening.yaml": "styles/themes"}.items():
+        shutil.copy(book / name, home / folder)
+    return {"PYTHONPATH": str(home)}
+
+
+def test_each_way_to_extend_archviz_works(
+        run: Run, tmp_path: Path, installed: dict[str, str], at_home: dict[str, str]) -> None:
+    """As an installed package, as a file in its folder, and where there is such a way by a path."""
     run(DOCS / "examples" / "tutorial" / "model.py", "-o", "graph.json")
 
-    def drawn(*options: object) -> str:
-        done = run("graph.json", "-o", "a.svg", "--quiet", *options, env=installed)
+    def drawn(*options: object, env: dict[str, str] = installed) -> str:
+        done = run("graph.json", "-o", "a.svg", "-o", "a.html", "--quiet", *options, env=env)
         assert done.returncode == 0 and not done.stderr, done.stderr
+        assert "<figcaption>Net: " in (tmp_path / "a.html").read_text("utf-8")
         return (tmp_path / "a.svg").read_text("utf-8")
 
+    looks = [("--style", "comb"), ("--style", "shares"), ("--style", "stairs", "--theme", "evening")]
+    comb, shares, stairs = (drawn(*look) for look in looks)
+    assert [drawn(*look, env=at_home) for look in looks] == [comb, shares, stairs]
     plain, book = drawn(), DOCS / "examples" / "plugin" / "sketchbook"
-    assert "#1d1a16" in drawn("--theme", "evening") and "#1d1a16" not in plain
-    assert drawn("--theme", book / "evening.yaml") == drawn("--theme", "evening")
-    comb, wide = drawn("--style", "comb"), drawn("--style", "comb", "--set", "options.point=9")
-    assert len({plain, comb, wide}) == 3
-    assert "44 %" in drawn("--style", "shares") and "44 %" not in plain
-    stairs = drawn("--style", "stairs")
-    assert stairs != plain and 'class="frame"' in plain and 'class="frame"' not in stairs
-    assert run("graph.json", "-o", "a.html", "--quiet", env=installed).returncode == 0
-    assert "<figcaption>Net: " in (tmp_path / "a.html").read_text("utf-8")
+    assert comb not in (plain, drawn("--style", "comb", "--set", "options.point=9"))
+    assert "44 %" in shares and "44 %" not in plain
+    assert 'class="frame"' in plain and 'class="frame"' not in stairs
+    assert "#1d1a16" in stairs and "#1d1a16" in drawn("--theme", book / "evening.yaml") and "#1d1a16" not in plain
     listed = run("--list", env=installed).stdout
     assert {"comb", "evening", "hexagons", "share", "staircase", "html"} <= set(listed.split())
+
+
+def test_the_style_file_that_is_shown_draws(site: Path, run: Run, tmp_path: Path) -> None:
+    shown = dict(steps(page(site, "style-files")))["mine.yaml"]
+    (tmp_path / "mine.yaml").write_text(shown, "utf-8")
+    done = run(DOCS / "examples" / "tutorial" / "model.py", "--style", "mine.yaml", "-o", "a.svg", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert ">conv 3×3, 64</text>" in (tmp_path / "a.svg").read_text("utf-8")

@@ -7,6 +7,7 @@ A theme or a model that is added is on its page at the next build.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -75,6 +76,8 @@ class DirectiveOptions(SphinxDirective):
         for name, action in sorted(shared().items()):
             said = (action.help or "").replace("%%", "%").replace(
                 "may be repeated", "several are words as in a shell").replace("'' for nothing", "empty for nothing")
+            if name in ("width", "max-height"):
+                said = re.sub(r"default: .*\)", f"default: archviz_{name.replace('-', '_')})", said)
             value = action.metavar or "|".join(action.choices or ()) or ""
             items.append(nodes.definition_list_item(
                 "", nodes.term("", "", nodes.literal("", f":{name}:{f' {value}' if value else ''}")),
