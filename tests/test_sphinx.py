@@ -102,7 +102,7 @@ def test_options_of_the_command_line_are_heard(newest):
     assert "convolution: lines drawn alike share one weight" in text(cells)
     assert '"Quoted" \\\\ it\'s <b>' in text(own)
     assert "linear, 100" in text(several) and "#56b4e9" in several
-    assert "left 2×8" in text(pair) and "right 2×8" in text(pair)
+    assert "left 2×8" in text(pair) and "right 2×8" in text(pair) and "#003366" in pair.split("archviz-dark")[1]
     assert "Block ×2" in text(inset) and "The inset shows one of the two blocks from inside." in text(inset)
     assert "#ffd9b3" in inset
     assert '"viewBox="' not in opened and "3×3 conv, 8" in text(opened)
@@ -227,10 +227,11 @@ def test_what_is_read_and_drawn_follows_what_was_changed(site):
 
     edit(site.folder / "beta/config.py", "8", "6")
     edit(docs / "looks/mine.yaml", "margin: 8", "margin: 9")
+    edit(docs / "looks/night.yaml", "#003366", "#002244")
     (site.folder / "beta/archviz.yaml").write_text("theme: mono\n")      # there was none: now it holds for plain.py
     several = site.build("html")
     assert several.read == {"beta", "myst", "options"}
-    assert several.traced == [skip] and several.drawn == [plain, plain, net, skip, skip, skip, skip]
+    assert several.traced == [skip] and several.drawn == [plain, plain, net, "alpha.nets:Pair", *[skip] * 4]
     assert "3×3 conv, 6" in text(several.page("beta.html"))
 
     edit(site.folder / "beta/archviz.yaml", "mono", "print")

@@ -107,7 +107,8 @@ class ArchvizDirective(Figure, SphinxDirective):
         """The figure that is asked for.  Raises `ArchvizError`."""
         config = self.env.config
         page = Options(width=config.archviz_width, max_height=config.archviz_max_height)
-        return store_of(self.env).draw(job, page, options.get("dark"), config.archviz_dark or "none")
+        dark = self.near(options["dark"]) if "dark" in options else None
+        return store_of(self.env).draw(job, page, dark, self.near(config.archviz_dark or "none", "/"))
 
     def job(self, options: Mapping[str, str]) -> Job:
         """What the options ask for, read as on a command line.  Raises `ArchvizError`."""
