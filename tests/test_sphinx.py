@@ -217,6 +217,10 @@ def test_what_is_read_and_drawn_follows_what_was_changed(site):
     touched = site.build("html", torch=False)
     assert touched.read == touched.written - {"index"} == {"alpha", "options", "twice"}
     assert not touched.traced and not touched.drawn
+    os.utime(site.folder / "alpha/nets.py")
+    assert site.build("text", torch=False).read == touched.read
+    other = site.build("html", torch=False)     # read by another builder, written by this one
+    assert not other.read and other.written - {"index"} == touched.read
 
     edit(site.folder / "beta/plain.py", "nn.Linear(12, 24)", "nn.Linear(12, 20)")
     edit(site.folder / "beta/plain.py", "nn.Linear(24, 3)", "nn.Linear(20, 3)")
