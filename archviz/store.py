@@ -98,7 +98,7 @@ class Store:
         if dark is None:
             dark = "none" if options.theme else usual
         looks = {LIGHT: options, **({DARK: replace(options, theme=dark)} if dark != "none" else {})}
-        own = job.style_files(options)
+        own = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
         key = digest(to_json(graph), *(pipeline.show(look) for look in looks.values()),
                      repr(replace(options, style=None, theme=None)), *map(_content, own), engine(), str(self.tikz))
         if not self.holds(key, DARK in looks):

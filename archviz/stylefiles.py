@@ -8,7 +8,7 @@ A package adds a style ``fancy`` by an entry point ``fancy = "its.package"`` in 
 """
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -89,6 +89,12 @@ def chain(group: str, path: Path) -> list[tuple[Path, Written]]:
 def content_of(path: Path, what: str) -> Written:
     """What is in one file.  Raises `ArchvizError`."""
     try:
-        return written.read(path.read_bytes(), str(path))
+        return _read(path.read_bytes(), str(path))
     except OSError as error:
         raise ArchvizError(f"the {what} {str(path)!r} cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=64)
+def _read(content: bytes, name: str) -> Written:
+    """The same bytes are asked for several times a figure, and for all figures of a document."""
+    return written.read(content, name)

@@ -36,6 +36,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", _directive.purge)
     app.connect("env-merge-info", _directive.merge)
     app.connect("env-get-outdated", _directive.outdated)
+    app.connect("env-updated", _directive.unwritten)
     app.add_css_file("archviz.css")
     app.add_js_file("archviz.js", loading_method="defer")
     return {"version": __version__, "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -107,7 +107,8 @@ class ArchvizDirective(Figure, SphinxDirective):
         """The figure that is asked for.  Raises `ArchvizError`."""
         config = self.env.config
         page = Options(width=config.archviz_width, max_height=config.archviz_max_height)
-        return store_of(self.env).draw(job, page, options.get("dark"), config.archviz_dark or "none")
+        dark = self.near(options["dark"]) if "dark" in options else None
+        return store_of(self.env).draw(job, page, dark, self.near(config.archviz_dark or "none", "/"))
 
     def job(self, options: Mapping[str, str]) -> Job:
         """What the options ask for, read as on a command line.  Raises `ArchvizError`."""
@@ -269,3 +270,22 @@ def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
     if known != engine():
         return failed(env) | set(figures_of(env))
     return failed(env) | {name for name, figures in figures_of(env).items() if any(one.stale(env) for one in figures)}
+
+
+def unwritten(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Pages that another builder's run read anew, since a file of a figure changed, after this builder wrote them.
+
+    Sphinx itself looks at the pages' own files only.
+    """
+    builder = app.builder
+    place = getattr(builder, "get_output_path", None) or getattr(builder, "get_outfilename", None)     # before Sphinx 8
+    suffix = getattr(builder, "out_suffix", "")
+    if not place and not suffix:
+        return []               # what is one file is written anew each time
+
+    def older(name: str) -> bool:
+        written = Path(place(name) if place else Path(builder.outdir) / f"{name}{suffix}")
+        read = Path(env.doctreedir) / f"{name}.doctree"
+        return written.is_file() and read.is_file() and written.stat().st_mtime_ns < read.stat().st_mtime_ns
+
+    return [name for name in sorted(figures_of(env)) if older(name)]

@@ -72,6 +72,8 @@ class ForBuilder(SphinxPostTransform):
 
     def image(self, node: drawing, path: Path) -> nodes.image:
         own = {key: node[key] for key in ("alt", "width", "height", "scale", "classes") if key in node}
+        if self.app.builder.format == "latex":
+            own |= {key: in_tex(own[key]) for key in ("width", "height") if key in own}
         image = nodes.image("", uri=str(path), candidates={"*": str(path)}, **own)
         image.source, image.line = node.source, node.line
         self.env.images.add_file(self.env.docname, str(path))
@@ -80,15 +82,21 @@ class ForBuilder(SphinxPostTransform):
 
 def scaled(tex: str, node: drawing) -> str:
     """TikZ as wide as the author says, or as it is; always so that it fits the line.  A link ends at an empty line."""
-    own = r"\wd0"
+    facts, own, factor = node["facts"], r"\wd0", node.get("scale", 100) / 100
     if "width" in node:
-        own = rstdim_to_latexdim(node["width"], int(node.get("scale", 100)))
-    elif "scale" in node:
-        own = f"{node['scale'] / 100}\\wd0"
+        own = rstdim_to_latexdim(in_tex(node["width"]))
+    elif "height" in node:
+        own, factor = rstdim_to_latexdim(in_tex(node["height"])), factor * facts.width / facts.height
     return "\n".join([
-        r"\leavevmode\begingroup\setbox0=\hbox{%", re.sub(r"\n\s*\n", "\n", tex.rstrip()), rf"}}\dimen0={own}\relax",
+        r"\leavevmode\begingroup\setbox0=\hbox{%", re.sub(r"\n\s*\n", "\n", tex.rstrip()),
+        rf"}}\dimen0={own}\relax\dimen0={factor:.4f}\dimen0",
         r"\ifdim\dimen0>\linewidth\dimen0=\linewidth\fi",
         r"\ifdim\dimen0=\wd0\box0\else\resizebox{\dimen0}{!}{\box0}\fi\endgroup{}"])
+
+
+def in_tex(length: str) -> str:
+    """A length with a unit that TeX has, too."""
+    return re.sub("vw$", "%", re.sub("rem$", "em", length))
 
 
 def visit_html(self: HTML5Translator, node: drawing) -> None:

@@ -10,4 +10,3 @@ myst_enable_extensions = ["colon_fence"]
 numfig = True
 html_theme = "furo"
 epub_show_urls = "no"
-man_pages = [("index", "sample", "Sample", [author], 7)]
