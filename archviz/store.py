@@ -138,8 +138,9 @@ class Store:
         found = sources(job.target, graph)
         said = {self.seen(file): _content(file) for file in found}
         if edited := changed(found):
-            return graph, (*found, *project), (f"{', '.join(map(self.seen, edited))} was edited after it had been loaded; "
-                                               "the figure shows what it was before, until the next build")
+            warning = (f"{', '.join(map(self.seen, edited))} was edited after it had been loaded; "
+                       "the figure shows what it was before, until the next build")
+            return graph, (*found, *project), warning
         if "failed" not in (graph.attrs.get("report") or {}):
             content = to_json(replace(graph, attrs={**graph.attrs, "sources": said, "engine": engine()}))
             with _into(path.parent):
@@ -162,7 +163,7 @@ class Store:
         return (self.seen(Path(path)) if os.path.isabs(path) else path) + colon + name
 
     def seen(self, file: Path) -> str:
-        """A file from the documentation's folder, the same on every machine; as it is where it lies on another drive."""
+        """A file as seen from the documentation's folder; as it is where it lies on another drive."""
         try:
             return Path(os.path.relpath(file, self.base)).as_posix()
         except ValueError:
