@@ -79,6 +79,8 @@ def load(target: str, args: Sequence[str] = ()) -> Loaded:
     """
     target = target.removesuffix(":")
     file, name = _parse(target)
+    if file is None and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     module = _run_file(file) if file is not None else _import(target.partition(":")[0])
     where = target.removesuffix(f":{name}") if name else target
     name, value = (name, _lookup(module, name, where)) if name else _only_model(module, where)
@@ -131,10 +133,15 @@ def _run_file(path: Path) -> ModuleType:
     while (root / "__init__.py").is_file():     # a relative import needs the package
         parts.insert(0, root.name)
         root = root.parent
-    _on_path(root)
-    _on_path(path.parent)
+    for folder in dict.fromkeys((root, path.parent)):
+        _first_on_path(folder)
     if len(parts) > 1:
-        return _import(".".join(parts).removesuffix(".__init__"))
+        module = _import(".".join(parts).removesuffix(".__init__"))
+        loaded = getattr(module, "__file__", None)
+        if loaded and Path(loaded).resolve() != path:
+            raise ArchvizError(f"{module.__name__} is {loaded}, which is in use already, and not {path}",
+                               f"name {module.__name__} instead of the file, if it is the same")
+        return module
     known = sys.modules.get(path.stem)
     ours = known is None or getattr(known, "__file__", None) == str(path)
     spec = importlib.util.spec_from_file_location(path.stem if ours else f"_{path.stem}", path)
@@ -151,7 +158,6 @@ def _run_file(path: Path) -> ModuleType:
 
 
 def _import(name: str) -> ModuleType:
-    _on_path(Path.cwd())
     try:
         with _user_code(name):
             return importlib.import_module(name)
@@ -164,9 +170,28 @@ def _import(name: str) -> ModuleType:
         raise blamed(error, name) from error
 
 
-def _on_path(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+def _first_on_path(root: Path) -> None:
+    """Let a file find first what lies beside it, as it would in a process of its own.
+
+    Two projects may each have their ``layers.py``: of modules that were found beside another file, those that have the
+    name of something here are forgotten.
+    """
+    here = {entry.name.partition(".")[0] for entry in root.iterdir()}
+    other = {folder for folder in _roots if folder != root}
+    hidden = {name for name in here if name in sys.modules and not other.isdisjoint(_folders(sys.modules[name]))}
+    for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
+        del sys.modules[name]
+    sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
+    _roots.add(root)
+
+
+_roots: set[Path] = set()      # the folders that files were run from in this process
+
+
+def _folders(module: ModuleType) -> set[Path]:
+    """Where the name of a topmost module was found; a package without a file may be in several places."""
+    inside, file = getattr(module, "__path__", None), getattr(module, "__file__", None)
+    return {Path(found).resolve().parent for found in (inside or ([file] if file else []))}
 
 
 @contextlib.contextmanager

@@ -15,11 +15,12 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from archviz.ir import Graph
@@ -56,6 +57,35 @@ def sources(target: str, graph: Graph) -> tuple[Path, ...]:
     for cls in sorted(_classes(graph)):
         search.defined(cls)
     return search.found()
+
+
+def note_loaded() -> None:
+    """Note which modules are loaded.  Call it before and after a trace, so that `changed` can tell."""
+    for name, module in list(sys.modules.items()):
+        if name not in _loaded or _loaded[name][0] is not module:
+            _loaded[name] = (module, _noted[-1])
+    _noted[:] = [time.time()]
+
+
+def changed(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Those of `files` that were written, or removed, after they were loaded, as far as can be known.
+
+    Whoever edits while documentation is built would else keep a figure of the old code for one of the new.
+    """
+    found = []
+    for file in files:
+        since = min((_loaded[name][1] for name in _running(file) if name in _loaded), default=_noted[-1])
+        try:
+            written = file.stat().st_mtime
+        except OSError:
+            written = time.time()
+        if since < written <= time.time():      # a later time is that of another machine's clock
+            found.append(file)
+    return tuple(found)
+
+
+_noted = [time.time()]                              # when the loaded modules were last looked at
+_loaded: dict[str, tuple[ModuleType, float]] = {}   # each with a time at which it was not loaded yet
 
 
 def _classes(graph: Graph) -> set[str]:
@@ -126,7 +156,7 @@ class _Search:
             return _Module(name, None, True) if package else None
         file = Path(values["__file__"]).resolve()
         library = file.is_relative_to(STANDARD) or not LIBRARIES.isdisjoint(file.parts)
-        if not file.is_file() or file.is_relative_to(OURS) or (library and top not in self.own):
+        if not file.parent.is_dir() or file.is_relative_to(OURS) or (library and top not in self.own):
             return None
         return _Module(name, file, package)
 

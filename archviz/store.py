@@ -29,7 +29,7 @@ from archviz.graphfile import from_json, to_json
 from archviz.ir import Graph
 from archviz.job import Job
 from archviz.pipeline import Options
-from archviz.sources import sources
+from archviz.sources import changed, note_loaded, sources
 from archviz.stylefiles import own_files
 
 LIGHT, DARK, PDF, TEX, FACTS = "light.svg", "dark.svg", "figure.pdf", "figure.tex", "figure.json"
@@ -120,22 +120,28 @@ class Store:
             return job.trace(), (Path(job.target), *project), ""
         path = self._graph(job)
         kept = _kept(path)
-        changed = [name for name, was in kept.attrs["sources"].items()
-                   if _content(self.base / name) != was] if kept else []
-        if kept and not changed and kept.attrs["engine"] == engine():
+        other = [name for name, was in kept.attrs["sources"].items()
+                 if _content(self.base / name) != was] if kept else []
+        if kept and not other and kept.attrs["engine"] == engine():
             return _bare(kept), (*self._named(kept), *project), ""
         try:
             self.say("trace", self.told(job.target))
+            note_loaded()
             graph = job.trace()
+            note_loaded()
         except NoTorch as error:
             if kept is None:
                 raise
-            warning = (f"{path.name} was traced from an older {', '.join(changed)}, and {error.message}"
-                       if changed else "")
+            warning = (f"{path.name} was traced from an older {', '.join(other)}, and {error.message}"
+                       if other else "")
             return _bare(kept), (*self._named(kept), path, *project), warning
         found = sources(job.target, graph)
+        said = {self.seen(file): _content(file) for file in found}
+        if edited := changed(found):
+            warning = (f"{', '.join(map(self.seen, edited))} was edited after it had been loaded; "
+                       "the figure shows what it was before, until the next build")
+            return graph, (*found, *project), warning
         if "failed" not in (graph.attrs.get("report") or {}):
-            said = {Path(os.path.relpath(file, self.base)).as_posix(): _content(file) for file in found}
             content = to_json(replace(graph, attrs={**graph.attrs, "sources": said, "engine": engine()}))
             with _into(path.parent):
                 write(path, content.encode("utf-8", "surrogatepass"))
@@ -154,7 +160,14 @@ class Store:
     def told(self, target: str) -> str:
         """The target as messages name it: a file from the documentation's folder."""
         path, colon, name = target.rpartition(":") if re.search(r"\.py:", target) else (target, "", "")
-        return (Path(os.path.relpath(path, self.base)).as_posix() if os.path.isabs(path) else path) + colon + name
+        return (self.seen(Path(path)) if os.path.isabs(path) else path) + colon + name
+
+    def seen(self, file: Path) -> str:
+        """A file as seen from the documentation's folder; as it is where it lies on another drive."""
+        try:
+            return Path(os.path.relpath(file, self.base)).as_posix()
+        except ValueError:
+            return file.as_posix()
 
     # ----------------------------------------------------------------------------------------------- figures
 
@@ -177,8 +190,10 @@ class Store:
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
         home = self._home(key)
         with _into(home.parent):
-            fresh = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
+            within = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
+            fresh = within / key        # with the usual rights, which a temporary folder has not
             try:
+                fresh.mkdir()
                 for name, options in looks.items():
                     figure = pipeline.compile(graph, options)
                     (fresh / self.path(key, name).name).write_bytes(figure.render("svg"))
@@ -197,7 +212,7 @@ class Store:
                     for file in fresh.iterdir():
                         os.replace(file, home / file.name)
             finally:
-                shutil.rmtree(fresh, ignore_errors=True)
+                shutil.rmtree(within, ignore_errors=True)
 
 
 @contextlib.contextmanager

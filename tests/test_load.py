@@ -1,6 +1,7 @@
 """Targets, constructor arguments and inputs: what a user may write, and what each mistake says."""
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -94,6 +95,30 @@ def test_a_file_may_import_the_file_beside_it(write, monkeypatch, tmp_path):
     write("WIDTH = 12\n", "deep/settings_of_net.py")
     target = write("from settings_of_net import WIDTH\n" + NET.replace("width=8", "width=WIDTH"), "deep/net_beside.py")
     assert load(target).build().fc.in_features == 12
+
+
+def test_files_of_the_same_name_in_two_folders_are_told_apart(write):
+    """As in documentation of several examples, which one process draws."""
+    models = {}
+    for folder, size in (("one", 7), ("two", 9)):
+        write(f"def layer(): return nn.Linear({size}, 1)", f"{folder}/layers.py")
+        write("", f"{folder}/nets/__init__.py")
+        write(f"SIZE = {size}", f"{folder}/nets/sizes.py")
+        models[folder] = (
+            write("from layers import layer\ndef net(): return layer()", f"{folder}/model.py"),
+            write("from .sizes import SIZE\ndef net(): return nn.Linear(SIZE, 1)", f"{folder}/nets/net.py"))
+    for folder, size in (("one", 7), ("two", 9), ("one", 7)):
+        assert [load(f"{file}:net").build().in_features for file in models[folder]] == [size, size]
+
+
+def test_a_file_is_not_taken_for_the_module_of_its_name(write, monkeypatch, tmp_path):
+    installed = write("", "site/nets/__init__.py")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    importlib.import_module("nets")
+    path = write("model = nn.Linear(1, 2)", "here/nets/__init__.py")
+    raised = error(f"{path}:model")
+    assert raised.message == f"nets is {installed}, which is in use already, and not {path}"
+    assert raised.hint == "name nets instead of the file, if it is the same"
 
 
 def test_a_file_called_like_a_library_does_not_replace_it(write):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from archviz.ir import Graph, Module, Node
 from archviz.job import Job
-from archviz.sources import sources
+from archviz.pipeline import Options
+from archviz.sources import changed, note_loaded, sources
+from archviz.store import Drawn, Store
 
 Tree = Callable[..., Path]
 
@@ -219,7 +222,8 @@ def test_files_that_changed_meanwhile(tree):
     (root / "pkg/layers.py").write_text("class Conv(:")
     (root / "pkg/config.py").unlink()
     del sys.modules["pkg.base"]
-    assert found(root, "pkg.a:A", "pkg.a.A", "pkg.gone.Gone") == {"pkg/a.py", "pkg/layers.py"}
+    # what is gone counts: the figure was made from it
+    assert found(root, "pkg.a:A", "pkg.a.A", "pkg.gone.Gone") == {"pkg/a.py", "pkg/config.py", "pkg/layers.py"}
     (root / "pkg/a.py").write_bytes(b"\xff\0")
     assert found(root, "pkg.a:A", "pkg.a.A") == {"pkg/a.py"}
 
@@ -329,3 +333,46 @@ def test_files_are_those_that_imports_lead_to(tmp_path_factory, links, data):
         sys.path.remove(str(root))
         for key in [key for key in sys.modules if key.partition(".")[0] == name]:
             del sys.modules[key]
+
+
+def test_what_is_edited_after_it_was_loaded_is_told(tree, tmp_path):
+    root = tree({"pkg/__init__.py": "", "pkg/a.py": "A = 1", "pkg/b.py": "B = 1"})
+    a, b = root / "pkg/a.py", root / "pkg/b.py"
+    time.sleep(0.02)                    # a file system's clock is no finer
+    note_loaded()
+    importlib.import_module("pkg.a")
+    note_loaded()
+    assert changed([a, b]) == ()
+    time.sleep(0.02)
+    a.write_text("A = 2")
+    assert changed([a, b]) == (a,)
+    note_loaded()
+    assert changed([a]) == (a,), "it is the old one that is loaded"
+    os.utime(a, (time.time() + 3600,) * 2)
+    assert changed([a]) == (), "another machine's clock"
+    a.unlink()
+    assert changed([a]) == (a,)
+
+
+def test_a_figure_of_code_that_was_edited_meanwhile_is_not_kept_for_the_new_code(tree, tmp_path):
+    net = "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n        super().__init__({})\n"
+    file = tree({"docs/index.rst": "", "edited/__init__.py": "", "edited/net.py": net.format("nn.Linear(3, 4)")}
+                ) / "edited/net.py"
+    time.sleep(0.02)
+    note_loaded()
+    importlib.import_module("edited.net")       # as autodoc does, and a figure on an earlier page
+    time.sleep(0.02)
+    file.write_text(net.format("nn.Linear(5, 6)"))
+
+    def draw() -> Drawn:
+        return Store(tmp_path / "store", tmp_path / "docs").draw(Job("edited.net:Net"), Options(), "none", "none")
+
+    drawn = draw()
+    assert "length 3" in drawn.facts.caption and file in drawn.files
+    assert drawn.warnings == ("../edited/net.py was edited after it had been loaded; "
+                              "the figure shows what it was before, until the next build",)
+    for name in ("edited.net", "edited"):
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    again = draw()
+    assert "length 5" in again.facts.caption and not again.warnings

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.latex import COMPLAINTS
-from tests.sphinxes import OLD, Built, Project, pdf_of, sample
+from tests.sphinxes import OLD, SAMPLE, Built, Project, pdf_of, sample
 
 XHTML = {"h": "http://www.w3.org/1999/xhtml", "opf": "http://www.idpf.org/2007/opf", "svg": "http://www.w3.org/2000/svg"}
 FIGURES = 22
@@ -284,3 +284,22 @@ def test_builds_at_once_share_a_store(tmp_path):
     for page in ("alpha.html", "beta.html"):
         assert one.page(page) == two.page(page)
     assert {len(list(path.iterdir())) for path in (project.folder / "store/figures").iterdir()} == {4}
+
+
+def test_translators_are_given_caption_and_alternative_text(tmp_path):
+    docs, catalogue = tmp_path / "docs", tmp_path / "docs/locales/de/LC_MESSAGES/index.po"
+    catalogue.parent.mkdir(parents=True)
+    shutil.copy(SAMPLE / "docs/pair.json", docs)
+    (docs / "conf.py").write_text('extensions = ["archviz.sphinxext"]\nhtml_theme = "alabaster"\n')
+    (docs / "index.rst").write_text("T\n=\n\n.. archviz:: pair.json\n   :alt: Two layers\n\n.. archviz:: pair.json\n")
+    project = Project(tmp_path)
+    pot = project.build("gettext", torch=False).page("index.pot")
+    caption, = (message for message in re.findall('msgid "(.+)"', pot) if message.startswith("Pair: "))
+    assert re.findall('msgid "(.+)"', pot) == ["T", "Two layers", caption]
+
+    catalogue.write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n'
+        f'msgid "Two layers"\nmsgstr "Zwei <Schichten>"\n\nmsgid "{caption}"\nmsgstr "Ein Paar"\n', "utf-8")
+    html = project.build("html", "-D", "language=de", torch=False, doctrees="german").page("index.html")
+    assert html.count('<svg aria-label="Zwei &lt;Schichten&gt;"') == 2          # for light and for dark pages
+    assert html.count('<span class="caption-text">Ein Paar</span>') == 2

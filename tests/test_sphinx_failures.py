@@ -67,6 +67,11 @@ class Rows(nn.Module):
         for row in self.rows:
             x = row(x[None])[0]
         return x
+
+
+class Needs(Base):
+    def __init__(self, rows, columns):
+        super().__init__()
 """
 FINE = "models:Base"
 
@@ -85,6 +90,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "value": (f"{FINE}\n   :depth: deep", "option 'depth': 'deep' is neither a number nor auto"),
     "align": (f"{FINE}\n   :align: nowhere\n   :name: kept", "option 'align': \"nowhere\" unknown"),
     "quote": (f"{FINE}\n   :arg: \"a=b", "option 'arg': No closing quotation"),
+    "dashes": ("--help", "'--help' is neither a Python file nor a module; "),
+    "needs": ("models:Needs", "models:Needs needs 2 arguments: rows, columns; give :arg: rows=… columns=…"),
     "style": (f"{FINE}\n   :style: cubist\n   :target: https://example.org", "there is no style 'cubist'; did you"),
     "theme": (f"{FINE}\n   :dark: neon", "there is no theme 'neon'"),
     "shape": (f"{FINE}\n   :input: 1x5", "Base does not take these inputs: a raised RuntimeError: "),

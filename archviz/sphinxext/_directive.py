@@ -120,7 +120,7 @@ class ArchvizDirective(Figure, SphinxDirective):
                 if name not in names:
                     raise ArchvizError(f"{where} has no option {name!r}", did_you_mean(name, sorted({*names})))
         common = config.archviz_options
-        words = [self.near(self.arguments[0])]
+        words = []
         for name, action in shared().items():
             if name not in options and name not in common:
                 continue
@@ -131,6 +131,7 @@ class ArchvizDirective(Figure, SphinxDirective):
                 words += [f"--{name}={self.near(word, folder, name)}" for word in split(name, value)]
             else:
                 words.append(f"--{name}={self.near(str(value), folder, name)}")
+        words += ["--", self.near(self.arguments[0])]       # which is no option, whatever it looks like
         return replace(asked(parser().parse_args(words)), folder=Path(self.env.srcdir))
 
     def near(self, word: str, folder: str = "", option: str = "") -> str:
@@ -198,7 +199,9 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, ArchvizError):
         lines = "; ".join(line.strip() for line in f"{error.message}\n{error.hint}".strip().split("\n"))
         lines = re.sub(r"\bargument --([a-z-]+):", r"option '\1':", lines)
-        return re.sub(rf"(?<!\S)--({'|'.join(shared())})(?![\w-])", r":\1:", lines)
+        lines = re.sub(rf"(?<!\S)--({'|'.join(shared())})(?![\w-])", r":\1:", lines)
+        # What is repeated on a command line is several words here.
+        return re.sub(r"(?<!\S)(:[a-z-]+:)( \S+(?: \1 \S+)+)", lambda m: m[1] + m[2].replace(f" {m[1]}", ""), lines)
     whose = "a fault of archviz" if isinstance(error, Exception) else "the model ended the process"
     return f"{whose}: {' '.join(f'{type(error).__name__}: {error}'.split())}"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from sphinx.addnodes import translatable
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -25,9 +26,18 @@ PT = 72 / 72.27         # a printed point in CSS's
 LOOKS = {"light": LIGHT, "dark": DARK}
 
 
-class drawing(nodes.General, nodes.Inline, nodes.Element):
+class drawing(translatable, nodes.General, nodes.Inline, nodes.Element):
     """A figure of the store: ``key``, ``facts``, ``alt``; ``width``, ``height`` and ``scale`` as of an image; ``href``
-    where it is a link as a whole."""
+    where it is a link as a whole.  Translators are given the author's own alternative text, as of an image."""
+
+    def preserve_original_messages(self) -> None:
+        self["rawalt"] = self["alt"]
+
+    def extract_original_messages(self) -> list[str]:
+        return [self.get("rawalt", self["alt"])] if self["own_alt"] else []
+
+    def apply_translated_message(self, original_message: str, translated_message: str) -> None:
+        self["alt"] = translated_message
 
 
 class ForBuilder(SphinxPostTransform):
@@ -39,6 +49,8 @@ class ForBuilder(SphinxPostTransform):
         from archviz.sphinxext._directive import store_of
 
         builder = self.app.builder
+        if builder.name == "gettext":       # which asks the figure itself what is to be translated
+            return
         if builder.format == "html" and builder.name != "epub":
             # Sphinx writes no link around anything but an image.
             for node in list(self.document.findall(drawing)):
