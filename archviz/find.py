@@ -88,4 +88,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word, known, n=2, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"known: {', '.join(known)}" if len(known) <= 30 else ""
+    return f"known: {', '.join(known)}" if 0 < len(known) <= 30 else ""

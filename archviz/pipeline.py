@@ -231,6 +231,9 @@ def _traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
         raise ArchvizError("\n".join([message, *tried]), hint) from error
     except ArchvizError:
         raise
+    except SystemExit as error:
+        raise ArchvizError(f"{source} ends the process while it runs: SystemExit: {error}",
+                           "a model that is to be drawn returns") from error
     except Exception as error:
         from archviz.load import blamed
 

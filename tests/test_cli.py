@@ -139,6 +139,7 @@ MODEL_MISTAKES = {
     "does not parse": ("syntax.py", [], ["syntax.py:2", "SyntaxError"]),
     "raises on import": ("raising.py", [], ["raising.py:1", "on import"]),
     "raises when built": ("building.py", [], ["building.py:4", "cannot be built"]),
+    "ends the process": ("leaving.py", [], ["leaving.py", "ends the process", "SystemExit: 4"]),
     "wrong shape": ("net.py", ["--input", "1x1x8x8"], ["channels"]),
     "shape that cannot be read": ("net.py", ["--input", "3xx8"], ["3xx8", "1x3x224x224"]),
     "unknown dtype": ("net.py", ["--input", "1x3x8x8:flaot32"], ["flaot32", "did you mean float32"]),
@@ -160,6 +161,9 @@ def test_a_mistake_in_a_model_is_one_clear_line_and_touches_no_file(mistake: str
     (tmp_path / "building.py").write_text(
         "from torch import nn\nclass Net(nn.Linear):\n"
         "    def __init__(self):\n        raise ValueError('cannot be built')\n")
+    (tmp_path / "leaving.py").write_text(
+        "from torch import nn\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(2, 2)\n"
+        "    def forward(self, x):\n        raise SystemExit(4)\n")
     before = contents(tmp_path)
     target, arguments, words = MODEL_MISTAKES[mistake]
     refused(run(target, *arguments), *words)

@@ -79,7 +79,7 @@ FINE = "models:Base"
 WRONG: dict[str, tuple[str, str]] = {
     "forward": ("models:Raises", "Raises raised RuntimeError: no more than this; the figure shows what ran until then"),
     "init": ("models:Unborn", "models.py:27: ValueError: never built"),
-    "exit": ("models:Exits", "the model ended the process: SystemExit: 3"),
+    "exit": ("models:Exits", "models:Exits ends the process while it runs: SystemExit: 3; "),
     "strange": ("models:Strange", "the model ended the process: BaseException: neither error nor exit"),
     "leaves": ("leaves:Net", "leaves: SystemExit: the file ends the program while it is imported"),
     "syntax": ("syntax:Net", "syntax.py:1: SyntaxError: "),
