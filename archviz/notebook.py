@@ -6,9 +6,12 @@ Imports arguments, errors; job and load once a line is read.  IPython is whoever
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shlex
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -105,7 +108,7 @@ def run(given: list[str], variables: Mapping[str, Any]) -> Any:
         return None
     if o.model is None:
         raise ArchvizError("no model was named", "write %archviz net, or %archviz --help")
-    o.model, held = meant(o.model, variables)
+    o.model, held = meant(o.model, variables, built=bool(o.arg))
     outputs = list(dict.fromkeys(o.output or ()))
     job = asked(o, held, _own(variables))
     figure = carry_out(job, o, outputs)
@@ -139,10 +142,12 @@ def words(line: str) -> list[str]:
         raise ArchvizError(f"cannot read the line: {error}", "close what is open, or put it in quotes") from None
 
 
-def meant(word: str, variables: Mapping[str, Any]) -> tuple[str, Any]:
+def meant(word: str, variables: Mapping[str, Any], built: bool = True) -> tuple[str, Any]:
     """What the MODEL of a line is: its name with its value, or a target as on the command line with None.
 
-    It is an expression where it is a call, an item of something, or a dotted name that begins with a variable's.
+    It is an expression where it is a call, an item of something, or a dotted name that begins with a variable's.  Of
+    ``Net(10)``, unless it shall be `built`, the value is a function that builds it: a model is drawn without its
+    weights, for which there may be no room.
     ``graph.json`` is a file also where there is a variable graph.
     """
     try:
@@ -159,7 +164,7 @@ def meant(word: str, variables: Mapping[str, Any]) -> tuple[str, Any]:
     from archviz.pipeline import Figure
 
     try:
-        value = eval(compile(ast.Expression(tree), LINE, "eval"), dict(variables))
+        value = _value(tree, variables, built)
     except Exception as error:
         from archviz.load import blamed
 
@@ -171,6 +176,30 @@ def meant(word: str, variables: Mapping[str, Any]) -> tuple[str, Any]:
     if value is None:
         raise ArchvizError(f"{word} is None, not a model", "name a model, or its class")
     return _name(tree), value
+
+
+def _value(tree: ast.expr, variables: Mapping[str, Any], built: bool) -> Any:
+    """What an expression stands for; a model around others that are there already is always built."""
+    def run(tree: ast.expr, **more: Any) -> Any:
+        return eval(compile(ast.fix_missing_locations(ast.Expression(tree)), LINE, "eval"), {**variables, **more})
+
+    if built or not isinstance(tree, ast.Call) or not _is_model(cls := run(tree.func)):
+        return run(tree)
+    build = run(ast.Call(ast.Name(LINE, ast.Load()), tree.args, tree.keywords), **{LINE: partial(partial, cls)})
+    try:
+        inspect.signature(cls).bind(*build.args, **build.keywords)
+    except (TypeError, ValueError):
+        return build()                      # which says what it does not take
+    given = [*build.args, *build.keywords.values()]
+    for several in [value for value in given if isinstance(value, list | tuple | dict)]:
+        given += several.values() if isinstance(several, dict) else several
+    return build() if any(_is_model(type(value)) for value in given) else build
+
+
+def _is_model(value: Any) -> bool:
+    """Whether it is a class of models, of which there is none where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, type) and issubclass(value, torch.nn.Module)
 
 
 def _check_module(name: str, variables: Mapping[str, Any]) -> None:

@@ -16,10 +16,11 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, LatexExporter
 from nbformat.v4 import new_code_cell, new_notebook
+from torch import nn
 
 from archviz import progress
 from archviz.errors import ArchvizError
-from archviz.notebook import meant, words
+from archviz.notebook import meant, run, words
 from archviz.pipeline import draw
 from tests.conftest import ROOT
 from tests.latex import compiled
@@ -298,6 +299,17 @@ def test_a_word_is_an_expression_or_a_target(word: str, name: str, value: object
     variables = {"net": 1, "nets": [2], "box": 3, "make": lambda n: n, "graph": 5, "os": os.path,
                  "path": Path("a.py:B")}
     assert meant(word, variables) == (name, value)
+
+
+def test_a_model_that_is_called_for_is_not_built_with_its_weights() -> None:
+    variables = {"nn": nn, "net": nn.Linear(3, 4), "sizes": {"out_features": 10**7}}
+    figure = run(["nn.Linear(10**7, **sizes)", "--input", "1x10000000", "--quiet"], variables)     # 400 terabytes
+    assert figure.caption.startswith("Linear: a linear layer. 100T parameters")
+    name, around = meant("nn.Sequential(net, nn.ReLU())", variables, built=False)
+    assert name == "Sequential" and around[0] is variables["net"]
+    assert isinstance(meant("nn.Linear(3, 4)", variables)[1], nn.Linear)
+    with pytest.raises(ArchvizError, match=r"^nn\.Linear\(3, 4, of=5\): TypeError: .*unexpected keyword argument 'of'"):
+        meant("nn.Linear(3, 4, of=5)", variables, built=False)
 
 
 def test_a_word_that_means_nothing_is_told_with_what_it_may_have_been() -> None:
