@@ -99,7 +99,7 @@ class Store:
             dark = "none" if options.theme else usual
         looks = {LIGHT: options, **({DARK: replace(options, theme=dark)} if dark != "none" else {})}
         own = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
-        key = digest(to_json(graph), *(pipeline.show(look) for look in looks.values()),
+        key = digest(to_json(graph, indent=None), *(pipeline.show(look) for look in looks.values()),
                      repr(replace(options, style=None, theme=None)), *map(_content, own), engine(), str(self.tikz))
         if not self.holds(key, DARK in looks):
             self.say("draw", self.told(job.target))
