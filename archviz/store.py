@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -126,6 +127,7 @@ class Store:
             return _bare(kept), (*self._named(kept), *project), ""
         try:
             self.say("trace", self.told(job.target))
+            _take_one_thread()
             note_loaded()
             graph = job.trace()
             note_loaded()
@@ -223,6 +225,19 @@ def _into(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ArchvizError(f"cannot keep figures in {folder}: {error.strerror or error}") from None
+
+
+def _take_one_thread() -> None:
+    """In a process that was forked, compute without others: torch would wait for ever for those of the first process.
+
+    As under ``sphinx-build -j2``, where sphinx-gallery has run a model before pages are read.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and os.getpid() != _first:
+        torch.set_num_threads(1)
+
+
+_first = os.getpid()
 
 
 def digest(*words: str) -> str:
