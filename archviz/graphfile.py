@@ -14,13 +14,15 @@ from archviz.ir import KINDS, Edge, Graph, Module, Node, NodeId, TensorSpec
 FORMAT, VERSION = "archviz-graph", 1
 
 
-def to_json(graph: Graph) -> str:
+def to_json(graph: Graph, indent: int | None = 1) -> str:
     """`graph` as JSON text, the same bytes for equal graphs.  Settings that are at their default are left out.
 
     Parameters
     ----------
     graph : Graph
         A trace, or any cut through it.
+    indent : int or None
+        Spaces a level; None for one line, which is written much faster.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def to_json(graph: Graph) -> str:
         "attrs": dict(graph.attrs),
     }
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=False, indent=1) + "\n"
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=False, indent=indent) + "\n"
     except (TypeError, ValueError) as error:
         for key, attrs in ((item.id, item.attrs) for items in (graph.nodes, graph.modules.values()) for item in items):
             try:

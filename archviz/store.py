@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -99,7 +100,7 @@ class Store:
             dark = "none" if options.theme else usual
         looks = {LIGHT: options, **({DARK: replace(options, theme=dark)} if dark != "none" else {})}
         own = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
-        key = digest(to_json(graph), *(pipeline.show(look) for look in looks.values()),
+        key = digest(to_json(graph, indent=None), *(pipeline.show(look) for look in looks.values()),
                      repr(replace(options, style=None, theme=None)), *map(_content, own), engine(), str(self.tikz))
         if not self.holds(key, DARK in looks):
             self.say("draw", self.told(job.target))
@@ -126,6 +127,7 @@ class Store:
             return _bare(kept), (*self._named(kept), *project), ""
         try:
             self.say("trace", self.told(job.target))
+            _take_one_thread()
             note_loaded()
             graph = job.trace()
             note_loaded()
@@ -223,6 +225,19 @@ def _into(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ArchvizError(f"cannot keep figures in {folder}: {error.strerror or error}") from None
+
+
+def _take_one_thread() -> None:
+    """In a process that was forked, compute without others: torch would wait for ever for those of the first process.
+
+    As under ``sphinx-build -j2``, where sphinx-gallery has run a model before pages are read.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and os.getpid() != _first:
+        torch.set_num_threads(1)
+
+
+_first = os.getpid()
 
 
 def digest(*words: str) -> str:

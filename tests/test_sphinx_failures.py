@@ -164,6 +164,25 @@ def test_a_store_that_cannot_be_written_is_one_warning_a_figure(wrong):
     assert re.search(r"index\.rst:4: WARNING: cannot keep figures in .*/taken/store/figures: Not a directory", line)
 
 
+def test_a_model_that_computes_does_not_hang_after_conf_py_has_computed(tmp_path):
+    """The threads of the first process, as sphinx-gallery uses them, are not there in those that read pages."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    busy = "torch.ones(1_000_000).exp().sum()"
+    (docs / "conf.py").write_text(f"{CONF}import torch\ntorch.set_num_threads(2)\n{busy}\n")
+    (tmp_path / "models.py").write_text(MODELS + f"""
+
+class Asks(Base):
+    def forward(self, x):
+        return self.b(self.a(x)) if {busy} > 0 else x
+""")
+    names = ("index", "b", "c", "d", "e", "f")          # Sphinx starts no process for less
+    for name in names:
+        (docs / f"{name}.rst").write_text(f":orphan:\n\n{page(name, 'models:Asks')}")
+    built = Project(tmp_path).build("html", "-j2")
+    assert all("linear, 8" in built.page(f"{name}.html") for name in names)
+
+
 # ------------------------------------------------------------------------------------------------ without torch
 
 @pytest.fixture
