@@ -91,7 +91,17 @@ def from_json(text: str) -> Graph:
     except RecursionError:
         raise ValueError("the graph is nested too deeply") from None
     check(graph)
+    _check_report(graph.attrs.get("report", {}))
     return graph
+
+
+def _check_report(report: Any) -> None:
+    """How a model was traced is told to the reader, so it has to be words."""
+    for key, shape in _REPORT.items():
+        if key in _checked(report, dict, "the report"):
+            _value(shape, report[key], f"{key} of the report")
+    if "failed" in report and len(report["failed"]) != 2:
+        raise ValueError("failed of the report should be a node and an error")
 
 
 def check(graph: Graph) -> None:
@@ -200,3 +210,5 @@ _SHAPES: dict[Any, dict[str, Any]] = {
              "attrs": dict},
 }
 """What each entry of the JSON holds: a type, or (type,) for a list of them."""
+
+_REPORT = {"rung": str, "notes": (str,), "invented": bool, "failed": (str,)}

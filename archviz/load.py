@@ -86,8 +86,9 @@ def load(target: str, args: Sequence[str] = ()) -> Loaded:
     name, value = (name, _lookup(module, name, where)) if name else _only_model(module, where)
     source = f"{where}:{name}"
     examples = _examples(value)
-    if examples is None and file is not None:
-        examples = getattr(module, "example_inputs", None)
+    if examples is None:
+        homes = [vars(home) for home in (module, _home(value)) if home is not None]
+        examples = next((home["example_inputs"] for home in homes if "example_inputs" in home), None)
     build, instance = _builder(value, name, source, _parse_args(args))
     return Loaded(type(instance).__name__ if instance is not None else name, build, instance, source, examples)
 
@@ -301,6 +302,12 @@ def _used_inside(module: ModuleType, defined: Mapping[str, Any]) -> set[str]:
         reach[name] = seen
     return {name for name in defined
             if any(name in reach[other] and other not in reach[name] for other in defined if other != name)}
+
+
+def _home(value: Any) -> ModuleType | None:
+    """The module in which a class or factory, or the class of an instance, is defined."""
+    kind = type(value) if isinstance(value, nn.Module) else value
+    return sys.modules.get(getattr(kind, "__module__", None) or "")
 
 
 def _examples(value: Any) -> Any:

@@ -52,8 +52,9 @@ def sources(target: str, graph: Graph) -> tuple[Path, ...]:
         search.files.add(file)
     for start in starts:
         search.go(start, tuple(name.split(".")) if name else ())
-        if name and file is not None:
-            search.go(start, (EXAMPLES,))
+    for home in {*starts, _split(str(graph.attrs.get("class", "")))[0]}:
+        if EXAMPLES in (_values(home) or {}):
+            search.go(home, (EXAMPLES,))
     for cls in sorted(_classes(graph)):
         search.defined(cls)
     return search.found()

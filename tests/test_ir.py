@@ -119,6 +119,9 @@ def broken(change) -> str:
     (broken(lambda v: v["edges"][0].update(parts=[{"src": "/out:0", "dst": "/in:x"}])), "belongs elsewhere"),
     (broken(lambda v: v["nodes"][0].update(attrs={"p": float("nan")})), "NaN is not a JSON value"),
     (broken(lambda v: v.update(nodes=5)), "nodes should be a list"),
+    (broken(lambda v: v.update(attrs={"report": []})), "the report should be a table"),
+    (broken(lambda v: v.update(attrs={"report": {"notes": "none"}})), "notes of the report should be a list"),
+    (broken(lambda v: v.update(attrs={"report": {"failed": ["conv1"]}})), "should be a node and an error"),
 ])
 def test_json_that_is_no_graph_is_told_why(text, message):
     with pytest.raises(ValueError, match=message) as caught:

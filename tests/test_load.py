@@ -364,6 +364,14 @@ def test_example_inputs_of_a_file(write, text, args, kwargs):
     assert "example_inputs of" in found.note
 
 
+@pytest.mark.parametrize("target", ["nets.models:Net", "nets:Net", "nets.models:build"])
+def test_example_inputs_of_a_module_and_of_where_a_model_is_defined(write, target):
+    write("from nets.models import Net\n", "nets/__init__.py")
+    write(NET + "example_inputs = torch.ones(2, 8)\ndef build() -> Net:\n    return Net()\n", "nets/models.py")
+    loaded = load(target)
+    assert shapes(loaded.inputs(loaded.build())) == [(2, 8)]
+
+
 def test_example_inputs_that_make_no_sense(write):
     loaded = load(write(NET + "example_inputs = 'an image'\n"))
     with pytest.raises(ArchvizError, match="is a str"):

@@ -275,6 +275,7 @@ def test_the_inputs_of_a_file_count(tree):
     root = tree({"net.py": "from shapes import SHAPE, OTHER\nclass Net: pass\nexample_inputs = SHAPE\nrest = OTHER",
                  "shapes.py": "from more import OTHER\nSHAPE = 1\nrest = OTHER", "more.py": "OTHER = 2"}, "net")
     assert found(root, f"{root}/net.py:Net") == {"net.py", "shapes.py"}
+    assert found(root, "net:Net") == {"net.py", "shapes.py"}
 
 
 def test_a_saved_graph_is_its_own_source(tmp_path, monkeypatch):
