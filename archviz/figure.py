@@ -140,14 +140,10 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         """The SVG for a page that may be dark or narrow, under ids that nothing shown before in this process has."""
-        count = _times_shown[self.scene.uid] = _times_shown.get(self.scene.uid, 0) + 1
-        # No node's id begins like this one; those of the first display have a dash there.
-        uid = self.scene.uid if count == 1 else f"{self.scene.uid}x{count}"
-        scene = self.scene
+        backend, scene, svg = find("backends", "svg"), self.scene, self.svg
         if not scene.sheet.get("background", Paint()).fill:
-            scene = replace(scene, sheet={**scene.sheet, "background": Paint(fill="#ffffff")})
-        backend = find("backends", "svg")
-        shown: str = backend.embedded(backend.render(replace(scene, uid=uid)).decode())
+            svg = backend.render(replace(scene, sheet={**scene.sheet, "background": Paint(fill="#ffffff")})).decode()
+        shown: str = backend.embedded(backend.apart(svg, _times_shown))
         return shown
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None

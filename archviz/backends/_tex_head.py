@@ -207,10 +207,14 @@ def file(scene: Scene, sheet: Sheet, body: list[str], standalone: bool) -> str:
     return "\n".join(parts) + "\n"
 
 
+ARROWS, PATTERNS = LIBRARIES = ("arrows.meta", "patterns")
+"""The libraries of TikZ that a picture may need."""
+
+
 def _libraries(sheet: Sheet, drawn: str) -> list[str]:
     wanted = [name for name, used in (
-        ("arrows.meta", "av/arrow" in drawn),
-        ("patterns", any("pattern color=" in keys for keys in sheet.styles.values()))) if used]
+        (ARROWS, "av/arrow" in drawn),
+        (PATTERNS, any("pattern color=" in keys for keys in sheet.styles.values()))) if used]
     return [rf"\usetikzlibrary{{{','.join(wanted)}}}"] if wanted else []
 
 

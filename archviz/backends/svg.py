@@ -82,13 +82,28 @@ def renamed(svg: str, uid: str) -> str:
     Every id and every reference to one changes, and nothing else, whatever the words say.  `uid` is letters, digits,
     ``-`` and ``_``, with a letter first.  Raises `ValueError` for a file that has no id of its own.
     """
+    root = _uid(svg)
+    # Signs that mean something in XML are escaped in words and values: what looks like a tag with an id is one.
+    own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root)}(?=[-"])')
+    hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root.translate(LETTERS))}(?=-)')
+    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
+
+
+def apart(svg: str, shown: dict[str, int]) -> str:
+    """The SVG under ids that nothing on the same page has.
+
+    `shown` counts how often a figure of each uid is there, and counts this one.
+    """
+    uid = _uid(svg)
+    shown[uid] = count = shown.get(uid, 0) + 1
+    return svg if count == 1 else renamed(svg, f"{uid}x{count}")        # with a dash it could be the id of a node
+
+
+def _uid(svg: str) -> str:
     root = re.search(r'<svg\b[^>]*?\sid="([^"]*)"', svg)
     if root is None:
         raise ValueError("not an SVG file that archviz wrote: it has no id")
-    # Signs that mean something in XML are escaped in words and values: what looks like a tag with an id is one.
-    own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root[1])}(?=[-"])')
-    hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root[1].translate(LETTERS))}(?=-)')
-    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
+    return root[1]
 
 
 def prefixed(svg: str) -> str:

@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import ENUM, Config
 
 from archviz import __version__
-from archviz.sphinxext import _autodoc, _directive, _nodes
+from archviz.sphinxext import _autodoc, _directive, _nodes, _pages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -33,10 +33,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     _nodes.setup(app)
     _autodoc.setup(app)
     app.connect("config-inited", prepare)
-    app.connect("env-purge-doc", _directive.purge)
-    app.connect("env-merge-info", _directive.merge)
-    app.connect("env-get-outdated", _directive.outdated)
-    app.connect("env-updated", _directive.unwritten)
+    app.connect("env-purge-doc", _pages.purge)
+    app.connect("env-merge-info", _pages.merge)
+    app.connect("env-get-outdated", _pages.outdated)
+    app.connect("env-updated", _pages.unwritten)
     app.add_css_file("archviz.css")
     app.add_js_file("archviz.js", loading_method="defer")
     return {"version": __version__, "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
@@ -46,6 +46,8 @@ def prepare(app: Sphinx, config: Config) -> None:
     """The style sheet and script for HTML, and what TikZ needs in LaTeX."""
     config.html_static_path = [*config.html_static_path, str(STATIC)]
     if config.archviz_latex == "tikz":
+        from archviz.backends._tex_head import LIBRARIES
+
         packages = config.latex_elements.get("extrapackages", "")
         config.latex_elements = {**config.latex_elements, "extrapackages": "\n".join(
-            [packages, r"\usepackage{tikz}", r"\usetikzlibrary{arrows.meta,patterns}"])}
+            [packages, r"\usepackage{tikz}", rf"\usetikzlibrary{{{','.join(LIBRARIES)}}}"])}

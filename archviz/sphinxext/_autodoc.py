@@ -1,7 +1,8 @@
 """The option ``:archviz:`` of autodoc: a model is drawn below its signature, before what its docstring says.
 
 In: ``.. autoclass:: package.Net`` and ``.. automodule:: package`` with the option, or ``autodoc_default_options``.
-Out: an ``.. archviz::`` in the description of each class that is drawn.  Imports errors, and our _directive and _nodes.
+Out: an ``.. archviz::`` in the description of each class that is drawn.  Imports errors, and our _directive, _nodes
+and _pages.
 
 The option may hold options of the directive, written as on a command line: ``:archviz: --style cube --depth 1``.
 
@@ -28,14 +29,12 @@ from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from archviz.errors import ArchvizError
-from archviz.sphinxext._directive import failed, shared
+from archviz.sphinxext._directive import in_words, shared
 from archviz.sphinxext._nodes import drawing
-
-logger = logging.getLogger(__name__)
+from archviz.sphinxext._pages import warn
 
 OPTION = "archviz"
 MISSING = "archviz-missing"     # the class of what stands where a figure could not be drawn
@@ -75,12 +74,12 @@ class _Drawing(SphinxDirective):
         try:
             options = words(said or "")
         except ArchvizError as error:
-            self.warn(str(error))
+            warn(self, in_words(error))
             return made
         found = [desc for node in made for desc in node.findall(addnodes.desc)
                  if desc["objtype"] == "class" and desc.get("domain") == "py"]
         if named and made and not found:
-            self.warn(f"{self.arguments[0]} is another name for a class, which is not drawn; name the class itself")
+            warn(self, f"{self.arguments[0]} is another name for a class, which is not drawn; name the class itself")
         for described in found[:1] if self.name == "autoclass" else found:
             self.complete(described, options, named)
         return made
@@ -98,7 +97,7 @@ class _Drawing(SphinxDirective):
             return
         if not is_model(cls):
             if named:
-                self.warn(f"{module}.{name} is no nn.Module; take :{OPTION}: out of its {self.name}")
+                warn(self, f"{module}.{name} is no nn.Module; take :{OPTION}: out of its {self.name}")
             return
         if not named and not plain(cls):
             return
@@ -108,11 +107,6 @@ class _Drawing(SphinxDirective):
         parsed = nodes.Element()
         self.state.nested_parse(StringList(text, items=[(source, line - 1)] * len(text)), 0, parsed)
         content[:0] = parsed.children
-
-    def warn(self, message: str) -> None:
-        failed(self.env).add(self.env.docname)
-        logger.warning("%s", "; ".join(line.strip() for line in message.split("\n")), location=self.get_location(),
-                       type="archviz")
 
 
 def words(said: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The directive ``.. archviz:: MODEL``, with the options of the command line and those of ``figure``.
 
 In: what an author writes.  Out: a figure node that holds a `drawing`, or says what could not be drawn; the files it was
-made from as dependencies of the page.  Imports arguments, job, pipeline, errors, and our _nodes, and store.
+made from as dependencies of the page.  Imports arguments, job, pipeline, errors, our _nodes and _pages,
+and store.
 """
 from __future__ import annotations
 
@@ -10,14 +11,13 @@ import re
 import shlex
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.application import Sphinx
 from sphinx.directives.patches import Figure
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -29,7 +29,8 @@ from archviz.find import did_you_mean
 from archviz.job import Job, asked
 from archviz.pipeline import Options
 from archviz.sphinxext._nodes import PT, drawing
-from archviz.store import Drawn, Store, engine
+from archviz.sphinxext._pages import Kept, figures_of, store_of, warn
+from archviz.store import Drawn
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class ArchvizDirective(Figure, SphinxDirective):
             raise
         except BaseException as error:                  # a model's own code may do anything
             logger.debug("archviz: %s", traceback.format_exc())
-            self.warn(in_words(error))
+            warn(self, in_words(error))
         if drawn is not None and self.options.get("figwidth") == "image":
             self.options["figwidth"] = f"{drawn.facts.width * PT:.0f}pt"
         # The drawing takes the image's place, once `figure` has done the rest.
@@ -93,15 +94,10 @@ class ArchvizDirective(Figure, SphinxDirective):
             for file in drawn.files:
                 env.note_dependency(str(file))
             for warning in drawn.warnings:
-                self.warn(warning)
+                warn(self, warning)
             figures_of(env).setdefault(env.docname, set()).add(
                 Kept(drawn.key, drawn.dark, job.target, job.alone, job.project_file))
         return made
-
-    def warn(self, message: str) -> None:
-        """One warning, at the directive's own line; the page is read again by the next build, until it is mended."""
-        failed(self.env).add(self.env.docname)
-        logger.warning("%s", message, location=self.get_location(), type="archviz")
 
     def drawn(self, job: Job, options: Mapping[str, str]) -> Drawn:
         """The figure that is asked for.  Raises `ArchvizError`."""
@@ -204,88 +200,3 @@ def in_words(error: BaseException) -> str:
         return re.sub(r"(?<!\S)(:[a-z-]+:)( \S+(?: \1 \S+)+)", lambda m: m[1] + m[2].replace(f" {m[1]}", ""), lines)
     whose = "a fault of archviz" if isinstance(error, Exception) else "the model ended the process"
     return f"{whose}: {' '.join(f'{type(error).__name__}: {error}'.split())}"
-
-
-# ---------------------------------------------------------------------------------- what the environment keeps
-
-def store_of(env: BuildEnvironment) -> Store:
-    """The store that the configuration names."""
-    base, config = Path(env.srcdir), env.config
-    return Store(
-        base / config.archviz_cache if config.archviz_cache else Path(env.doctreedir) / "archviz", base,
-        base / config.archviz_graphs if config.archviz_graphs else None, config.archviz_latex == "tikz",
-        lambda what, target: logger.info("archviz: %s %s", what, target))
-
-
-def failed(env: BuildEnvironment) -> set[str]:
-    """The pages with a figure that could not be drawn, or only in part."""
-    found: set[str] = env.__dict__.setdefault("archviz_failed", set())
-    return found
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A figure on a page: its `key` in the store, whether it has a `dark` variant, which `project` file held for it."""
-
-    key: str
-    dark: bool
-    target: str
-    alone: bool
-    project: Path | None
-
-    def stale(self, env: BuildEnvironment) -> bool:
-        """Whether it is gone from the store, or another project file holds by now."""
-        try:
-            project = Job(self.target, alone=self.alone, folder=Path(env.srcdir)).project_file
-        except ArchvizError:
-            return True
-        return project != self.project or not store_of(env).holds(self.key, self.dark)
-
-
-def figures_of(env: BuildEnvironment) -> dict[str, set[Kept]]:
-    """What figures are on each page."""
-    found: dict[str, set[Kept]] = env.__dict__.setdefault("archviz_figures", {})
-    return found
-
-
-def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    failed(env).discard(docname)
-    figures_of(env).pop(docname, None)
-
-
-def merge(app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildEnvironment) -> None:
-    """What a process that read some of the pages found out."""
-    failed(env).update(failed(other) & set(docnames))
-    figures_of(env).update({name: keys for name, keys in figures_of(other).items() if name in docnames})
-
-
-def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
-    """Pages to read again though nothing was edited.
-
-    Those that failed, those whose figures are gone or fall under another project file, and all with figures after
-    archviz itself has changed.
-    """
-    known = env.__dict__.get("archviz_engine")
-    env.__dict__["archviz_engine"] = engine()
-    if known != engine():
-        return failed(env) | set(figures_of(env))
-    return failed(env) | {name for name, figures in figures_of(env).items() if any(one.stale(env) for one in figures)}
-
-
-def unwritten(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Pages that another builder's run read anew, since a file of a figure changed, after this builder wrote them.
-
-    Sphinx itself looks at the pages' own files only.
-    """
-    builder = app.builder
-    place = getattr(builder, "get_output_path", None) or getattr(builder, "get_outfilename", None)     # before Sphinx 8
-    suffix = getattr(builder, "out_suffix", "")
-    if not place and not suffix:
-        return []               # what is one file is written anew each time
-
-    def older(name: str) -> bool:
-        written = Path(place(name) if place else Path(builder.outdir) / f"{name}{suffix}")
-        read = Path(env.doctreedir) / f"{name}.doctree"
-        return written.is_file() and read.is_file() and written.stat().st_mtime_ns < read.stat().st_mtime_ns
-
-    return [name for name in sorted(figures_of(env)) if older(name)]

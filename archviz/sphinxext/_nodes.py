@@ -1,7 +1,7 @@
 """A figure on a page, as each builder shows it: SVG in HTML, PDF or TikZ in LaTeX, an image or words elsewhere.
 
-In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `prefixed` and `renamed`,
-store, and our _links.
+In: `drawing` nodes and the store.  Out: what the writers write.  Imports the SVG backend's `apart` and `prefixed`,
+store, and our _links and _pages.
 """
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 from sphinx.writers.latex import rstdim_to_latexdim
 
-from archviz.backends.svg import prefixed, renamed
+from archviz.backends.svg import apart, prefixed
 from archviz.sphinxext._links import linked, links
+from archviz.sphinxext._pages import store_of
 from archviz.store import DARK, LIGHT, PDF, TEX, Facts
 
 PT = 72 / 72.27         # a printed point in CSS's
@@ -46,8 +47,6 @@ class ForBuilder(SphinxPostTransform):
     default_priority = 5
 
     def run(self, **_: Any) -> None:
-        from archviz.sphinxext._directive import store_of
-
         builder = self.app.builder
         if builder.name == "gettext":       # which asks the figure itself what is to be translated
             return
@@ -101,8 +100,6 @@ def in_tex(length: str) -> str:
 
 def visit_html(self: HTML5Translator, node: drawing) -> None:
     """The SVG itself, once for light and once for dark pages; which one shows is the style sheet's choice."""
-    from archviz.sphinxext._directive import store_of
-
     builder: StandaloneHTMLBuilder = self.builder
     store, facts = store_of(builder.env), node["facts"]
     # in a figure that is a link as a whole, there can be no others
@@ -123,12 +120,7 @@ def visit_html(self: HTML5Translator, node: drawing) -> None:
 
 def _own(self: HTML5Translator, svg: str, node: drawing) -> str:
     """The SVG under ids that no other figure of the page has, with the author's alternative text."""
-    found = re.search(r'<svg [^>]*?\bid="([^"]+)"', svg)
-    assert found is not None
-    taken: dict[str, int] = self.__dict__.setdefault("archviz_ids", {})
-    taken[found[1]] = count = taken.get(found[1], 0) + 1
-    if count > 1:
-        svg = renamed(svg, f"{found[1]}x{count}")     # with a dash it could be the id of a node
+    svg = apart(svg, self.__dict__.setdefault("archviz_ids", {}))
     if node["own_alt"]:
         svg = svg.replace("<svg ", f'<svg aria-label="{html.escape(node["alt"])}" ', 1)
     return svg
