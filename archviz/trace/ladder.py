@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -25,7 +24,7 @@ from archviz.trace.borrow import borrowed
 from archviz.trace.ghost import Ghost
 from archviz.trace.kinds import class_of
 from archviz.trace.model import parameters, walk
-from archviz.trace.record import record
+from archviz.trace.record import quiet, record
 from archviz.trace.symbolic import symbolic
 from archviz.trace.tape import Tape
 
@@ -215,17 +214,6 @@ class _Climb:
         facts = {"class": full_name(class_of(module)),
                  "report": {"rung": "symbolic", "notes": list(notes), "invented": False}}
         return Trace(replace(found, attrs=facts), report, symbolic=module_)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """The run as it is meant: no fused fast path that hides the insides of attention, nothing compiled."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def free_memory() -> int:

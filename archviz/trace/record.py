@@ -7,12 +7,13 @@ function ``enclosing-call/op[@n]``; ``/in:name`` and ``/out:name`` for what goes
 """
 from __future__ import annotations
 
-import inspect
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+from weakref import ref as weak
 
 import torch
 from torch import nn
@@ -22,9 +23,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.ir import Module, NodeId
 from archviz.trace import attrs, flops, kinds
+from archviz.trace.frames import MODULE_FILE, NAMED_TOO, Frame, Group, named_arguments_above
 from archviz.trace.ghost import without_compiler
 from archviz.trace.model import named_arguments, walk
 from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
+from archviz.trace.watch import Held, Watcher, held
+from archviz.trace.writes import in_place, may_write, version
 
 _QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_point", "is_contiguous", "storage_offset",
                     "_set_grad_enabled", "__set__", "__repr__", "__format__", "__hash__", "nelement", "is_complex",
@@ -40,102 +44,115 @@ def record(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, An
 
     A tape that ended early holds what ran, and as its last call what failed (``error`` is set).
     """
-    recorder = Recorder(model)
-    return recorder.tape, recorder.run(args, dict(kwargs or {}))
+    recorder = Recorder(model, Watcher())
+    error = recorder.trace(args, dict(kwargs or {}))
+    return recorder.tape, error
 
 
-_MODULE_FILE = nn.Module.__call__.__code__.co_filename
+@contextmanager
+def watching(model: nn.Module, watcher: Watcher) -> Iterator[None]:
+    """While it lasts, `watcher` sees every call of `model`, under the ids that a trace gives; each has its own tape.
 
-Group = tuple[NodeId, str, str]
-"""A composite function that is under way: its id, its name, its kind."""
-
-
-_NAMED_TOO: dict[str, Any] = (
-    {"with_kwargs": True} if "with_kwargs" in inspect.signature(register_module_forward_hook).parameters else {})
-"""What makes a global hook see keyword arguments; the first releases of torch 2 cannot (2.4 cannot, 2.13 can)."""
-
-
-def _named_arguments_above(code: FrameType | None) -> Mapping[str, Any]:
-    """The keyword arguments of the module call that runs the hook called from `code`, for a torch that does not say."""
-    while code is not None and code.f_code.co_filename == _MODULE_FILE:
-        if "kwargs" in code.f_locals:
-            found: Mapping[str, Any] = code.f_locals["kwargs"]
-            return found
-        code = code.f_back
-    return {}
-
-
-class _Frame:
-    """A module call that is under way; `code` is the Python frame it runs in, once that was seen.
-
-    A method other than forward that is called on another module has a frame too, which only `code` knows.
+    Gradients, modes and devices are as the caller has them; what runs between two calls is not seen.
     """
-
-    __slots__ = ("args", "code", "counts", "group", "id", "inner", "leaf", "module", "scope")
-
-    def __init__(self, module: nn.Module, id: NodeId, scope: tuple[NodeId, ...], leaf: bool, code: FrameType | None,
-                 group: Group | None, args: tuple[Any, ...]) -> None:
-        self.args = args
-        self.module, self.id, self.scope, self.leaf, self.code, self.group = module, id, scope, leaf, code, group
-        self.inner = (*scope, id) if id else scope
-        self.counts: Counter[str] = Counter()
+    with quiet(), Recorder(model, watcher).hooked():
+        yield
 
 
-Site = tuple[_Frame | None, Group | None]
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The run as it is meant: no fused fast path that hides the insides of attention, nothing compiled."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+Site = tuple[Frame | None, Group | None]
 
 
 class Recorder(TorchFunctionMode):
-    """The mode and the hooks of one recording.  Use `record`."""
+    """The mode and the hooks that watch a model run, each call of it on a tape of its own.
 
-    def __init__(self, model: nn.Module) -> None:
+    Use `record`; or `watching`, for calls that others make.
+    """
+
+    def __init__(self, model: nn.Module, watcher: Watcher) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.watcher = model, watcher
+        self.counter: FlopCounterMode | None = None
+        self.running = self.paused = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """A fresh tape."""
         self.tape = Tape()
-        self.values: dict[int, tuple[torch.Tensor, Ref]] = {}
-        self.views: dict[int, torch.Tensor] = {}  # id of a view → what it was taken from
+        self.values: dict[int, tuple[Held, Ref]] = {}
         self.owned: dict[int, tuple[torch.Tensor, str, str]] = {}
+        self.views: dict[int, Held] = {}  # id of a view → what it was taken from
         self.calls: Counter[str] = Counter()
-        self.frames: list[_Frame] = []
+        self.frames: list[Frame] = []
         self.outside: Counter[str] = Counter()
-        self.paused = False
         self.counted = 0
-        self.counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
         self.composite: tuple[FrameType, Group] | None = None
-        self.unwound: tuple[_Frame, tuple[Any, ...]] | None = None
+        self.unwound: tuple[Frame, tuple[Any, ...]] | None = None
         self.failing: Call | None = None
-        for path, module in walk(model):
+        for path, module in walk(self.model):
             self._adopt(path, module)
 
     # ------------------------------------------------------------------------------------------ the run
 
-    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseException | None:
-        for name, value in named_arguments(self.model, args, kwargs):
-            for path, tensor in tensors(value):
-                self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
-        before = register_module_forward_pre_hook(self._before)
-        after = register_module_forward_hook(self._after, always_call=True, **_NAMED_TOO)
+    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseException | None:
+        """Call the model once, count its FLOPs, and return the exception that ended the call, if one did."""
+        self.counter = counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
+        self._inputs(args, kwargs)
+        self.running = True
         try:
-            with torch.no_grad(), self.counter, without_compiler(getattr(self.counter, "mode", self.counter)), self:
+            with torch.no_grad(), counter, without_compiler(getattr(counter, "mode", counter)), self.hooked():
                 # Its hooks serve counts per module, which nobody reads here, and break models that use gradients.
-                self.counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
+                counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
                 result = self.model(*args, **kwargs)
         except Exception as error:
             self._fail(error)
             return error
+        self._end(result)
+        return None
+
+    @contextmanager
+    def hooked(self) -> Iterator[Recorder]:
+        """While it lasts, what runs is seen; everything is as it was afterwards."""
+        before = register_module_forward_pre_hook(self._before)
+        after = register_module_forward_hook(self._after, always_call=True, **NAMED_TOO)
+        try:
+            with self:
+                yield self
         finally:
             before.remove()
             after.remove()
+
+    def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        for name, value in named_arguments(self.model, args, kwargs):
+            for path, tensor in tensors(value):
+                self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
+
+    def _end(self, result: Any) -> None:
         for path, tensor in tensors(result):
             self._output(path, tensor)
         unknown = sum(call.how == "constant" and "/constant" in call.id for call in self.tape.calls)
         if unknown:
             self.tape.notes.append(f"{unknown} tensors were made where nothing is seen (literals, numpy, vmap)")
         self.tape.result = swap(result, self._known_or_none)
-        return None
+
+    def _hold(self, tensor: torch.Tensor, ref: Ref) -> None:
+        """Know `tensor` as `ref`."""
+        self.values[id(tensor)] = (tensor if self.watcher.keeps else weak(tensor), ref)
+        self.watcher.holds(ref, tensor)
 
     def _known_or_none(self, tensor: torch.Tensor) -> Ref | None:
         entry = self.values.get(id(tensor))
-        return entry[1] if entry else None
+        return entry[1] if entry and held(entry[0]) is tensor else None
 
     def _output(self, path: Path, tensor: torch.Tensor) -> None:
         name = "/out:" + (".".join(map(str, path)) or "0")
@@ -176,9 +193,19 @@ class Recorder(TorchFunctionMode):
     def _before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if self.paused or self.frames and self.frames[-1].leaf:
             return
+        if not self.running and module is not self.model:
+            return
         self.paused = True
         try:
+            if not self.running:  # a call that others make
+                self._begin()
+                self.watcher.begin(self.tape)
+                self._inputs(args, named_arguments_above(sys._getframe(1)))
+                self.running = True
             self._enter(module, self._site(sys._getframe(1)), args)
+            if self.frames[-1].leaf and args and getattr(module, "inplace", False):
+                for _, tensor in tensors(args[:1]):
+                    self.watcher.write(tensor)
         finally:
             self.paused = False
 
@@ -198,7 +225,7 @@ class Recorder(TorchFunctionMode):
             n = self.calls[path]
             self.calls[path] += 1
             name = f"{path}@{n}" if n else path
-        frame = _Frame(module, name, top.inner if top else (), leaf, code, group, args)
+        frame = Frame(module, name, top.inner if top else (), leaf, code, group, args)
         self.frames.append(frame)
         if not leaf and name:
             self.tape.modules[name] = Module(name, cls, path or name, frame.scope, attrs=attrs.of_container(module))
@@ -209,12 +236,12 @@ class Recorder(TorchFunctionMode):
         Between it and the forward of the innermost module call there may be methods of other modules, which count as
         calls of these, and functions that a reader takes for one operation.
         """
-        while code is not None and code.f_code.co_filename == _MODULE_FILE:  # the call that is being entered
+        while code is not None and code.f_code.co_filename == MODULE_FILE:  # the call that is being entered
             code = code.f_back
         between: list[FrameType] = []
         homes = [frame.code for frame in self.frames]
         while code is not None and code not in homes:
-            if code.f_code.co_filename == _MODULE_FILE:
+            if code.f_code.co_filename == MODULE_FILE:
                 if self.frames and self.frames[-1].code is None and between:
                     self.frames[-1].code = between.pop()
                 break
@@ -257,24 +284,33 @@ class Recorder(TorchFunctionMode):
                 self.frames.pop()
         frame = self.frames.pop()
         output = rest[-1]
+        others = self.counter is None and not self.frames  # the end of a call that others made
         if output is None:
             self.unwound = self.unwound or (frame, args)
-            return None
-        if not frame.leaf:
+            self.running = self.running and not others
             return None
         self.paused = True
         try:
-            kwargs = rest[0] if len(rest) == 2 else _named_arguments_above(sys._getframe(1))
-            given = [tensor for _, tensor in tensors((args, kwargs))]
-            if isinstance(output, torch.Tensor) and not getattr(module, "inplace", False):
-                if any(output is tensor for tensor in given):
-                    output = output.view_as(output)  # its own tensor, so that each reader is linked to what it read
-            self._add(self._module_call(frame, args, kwargs), output, given)
+            if frame.leaf:
+                kwargs = rest[0] if len(rest) == 2 else named_arguments_above(sys._getframe(1))
+                output = self._leaf(frame, args, kwargs, output)
+            if others:
+                self.running = False
+                self._end(output)
+                self.watcher.end(output)
         finally:
             self.paused = False
-        return output
+        return output if frame.leaf else None
 
-    def _module_call(self, frame: _Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    def _leaf(self, frame: Frame, args: Any, kwargs: Mapping[str, Any], output: Any) -> Any:
+        """Put the call of a leaf module on the tape, and return what it gives."""
+        given = [tensor for _, tensor in tensors((args, kwargs))]
+        if isinstance(output, torch.Tensor) and not getattr(frame.module, "inplace", False):
+            if any(output is tensor for tensor in given):
+                output = output.view_as(output)  # its own tensor, so that each reader is linked to what it read
+        return self._add(self._module_call(frame, args, kwargs), output, given)
+
+    def _module_call(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         path = self.tape.paths[id(frame.module)]
         if any(not self._known(tensor) for _, tensor in tensors(args)):
             args = frame.args  # the module's own hooks made the rest of them, as a part of it
@@ -283,12 +319,12 @@ class Recorder(TorchFunctionMode):
                     swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, group=frame.group)
 
     def _known(self, tensor: torch.Tensor) -> bool:
-        return id(tensor) in self.values or id(tensor) in self.owned
+        return self._known_or_none(tensor) is not None or id(tensor) in self.owned
 
     def _scope(self) -> tuple[NodeId, ...]:
         return self.frames[-1].inner if self.frames else ()
 
-    def _count(self, top: _Frame | None, name: str) -> NodeId:
+    def _count(self, top: Frame | None, name: str) -> NodeId:
         counts, place = (top.counts, top.id) if top is not None else (self.outside, "")
         n = counts[name]
         counts[name] += 1
@@ -300,7 +336,7 @@ class Recorder(TorchFunctionMode):
                            kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         name: str = getattr(func, "__name__", "")
-        if self.paused or name in _QUIET or self.frames and self.frames[-1].leaf:
+        if self.paused or not self.running or name in _QUIET or self.frames and self.frames[-1].leaf:
             return func(*args, **kwargs)
         if name == "__get__":
             name = getattr(getattr(func, "__self__", None), "__name__", "")
@@ -318,14 +354,16 @@ class Recorder(TorchFunctionMode):
     def _function(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
                   kwargs: Mapping[str, Any], code: FrameType) -> Any:
         given = [tensor for _, tensor in tensors((args, kwargs))]
-        versions = [_version(tensor) for tensor in given]
+        versions = [version(tensor) for tensor in given]
+        for tensor in may_write(func, name, args, kwargs):
+            self.watcher.write(tensor)
         try:
             result = func(*args, **kwargs)
         except Exception:
             self.failing = self._function_call(func, name, how, args, kwargs, code)
             raise
-        wrote = [tensor for tensor, version in zip(given, versions, strict=True) if _version(tensor) != version]
-        if not wrote and given and _in_place(name) and given[0].is_inference():
+        wrote = [tensor for tensor, before in zip(given, versions, strict=True) if version(tensor) != before]
+        if not wrote and given and in_place(name) and given[0].is_inference():
             wrote = given[:1]  # inference tensors do not count what is written to them
         if not wrote:
             if isinstance(result, torch.Tensor):
@@ -336,8 +374,8 @@ class Recorder(TorchFunctionMode):
                 return result  # an answer about a tensor
         call = self._function_call(func, name, how, args, kwargs, code)
         call.silent = result is None
-        self._add(call, wrote[0] if call.silent else result, given, wrote)
-        return result
+        found = self._add(call, wrote[0] if call.silent else result, given, wrote)
+        return None if call.silent else found
 
     def _function_call(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
                        kwargs: Mapping[str, Any], code: FrameType) -> Call:
@@ -349,23 +387,27 @@ class Recorder(TorchFunctionMode):
 
     # ------------------------------------------------------------------------------------------ the tape
 
-    def _add(self, call: Call, output: Any, given: Sequence[torch.Tensor], wrote: Sequence[torch.Tensor] = ()) -> None:
+    def _add(self, call: Call, output: Any, given: Sequence[torch.Tensor], wrote: Sequence[torch.Tensor] = ()) -> Any:
         """Put `call` on the tape: its output, the FLOPs since the last one, and what it wrote in place.
 
         Who reads a tensor that was written, or a tensor that the written one is a view of, reads what the call gave.
+        Returns the output, or what the watcher puts in its place.
         """
         self.failing = self.unwound = None
         number = len(self.tape.calls)
-        total = self.counter.get_total_flops()
-        call.flops, self.counted = total - self.counted, total
+        if self.counter is not None:
+            total = self.counter.get_total_flops()
+            call.flops, self.counted = total - self.counted, total
+        output = self.watcher.gave(call, output)
+        self.tape.calls.append(call)
         for path, tensor in tensors(output):
             call.out[path] = spec(tensor)
             if tensor._base is not None and not wrote:
                 parent = next((t for t in given if t is tensor._base or t._base is tensor._base), None)
                 if parent is not None and parent is not tensor:
-                    self.views[id(tensor)] = parent
+                    self.views[id(tensor)] = parent if self.watcher.keeps else weak(parent)
             if not call.silent:
-                self.values[id(tensor)] = (tensor, Ref(number, path))
+                self._hold(tensor, Ref(number, path))
         first = next(iter(call.out), ())
         for tensor in wrote:
             call.wrote += tuple(ref for ref in (self._known_or_none(tensor),) if ref and ref.call != number)
@@ -373,41 +415,29 @@ class Recorder(TorchFunctionMode):
             while written is not None:
                 before = self._known_or_none(written)
                 made = before.origin if before and before.call != number else None
-                self.values[id(written)] = (written, Ref(number, first, made))
-                written = self.views.get(id(written))
-        self.tape.calls.append(call)
+                self._hold(written, Ref(number, first, made))
+                above = self.views.get(id(written))
+                written = held(above) if above is not None else None
+        return output
 
     def _source(self, name: NodeId, how: str, op: str, tensor: torch.Tensor, scope: tuple[NodeId, ...]) -> Ref:
         """Put a tensor that nothing on the tape gave on it: an input, a parameter, a constant."""
         ref = Ref(len(self.tape.calls))
         weights = (name,) if how == "parameter" else ()
         self.tape.calls.append(Call(name, scope, how, op, tensor, out={(): spec(tensor)}, weights=weights))
-        self.values[id(tensor)] = (tensor, ref)
+        self._hold(tensor, ref)
         return ref
 
     def _ref(self, tensor: torch.Tensor) -> Ref:
-        entry = self.values.get(id(tensor))
-        if entry is not None:
-            return entry[1]
+        known = self._known_or_none(tensor)
+        if known is not None:
+            return known
         owned = self.owned.get(id(tensor))
         if owned is not None:
             return self._source(owned[1], owned[2], owned[2], tensor, self._scope())
         base = tensor._base
-        if base is not None and id(base) in self.values:
-            return self.values[id(base)][1]
+        known = self._known_or_none(base) if base is not None else None
+        if known is not None:
+            return known
         top = self.frames[-1] if self.frames else None
         return self._source(self._count(top, "constant"), "constant", "constant", tensor, self._scope())
-
-
-def _in_place(name: str) -> bool:
-    """Whether a function of this name writes into its first argument."""
-    if name.startswith("__"):
-        return name == "__setitem__" or name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
-    return name.endswith("_")
-
-
-def _version(tensor: torch.Tensor) -> int:
-    try:
-        return int(tensor._version)
-    except RuntimeError:  # inference tensors do not count
-        return 0
