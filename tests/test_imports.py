@@ -20,7 +20,12 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"scene", "text"},
     "trace": {"ir"},
-    "methods": {"trace", "record", "ir"},
+    "attribution": {"ir", "overlay", "pictures"},       # the last two late: how a value draws itself
+    "recording": {"ir", "overlay", "pictures"},
+    "methods": {"trace", "record", "ir", "attribution"},
+    "record": {"trace", "ir", "recording"},
+    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
+    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "cli": {"pipeline", "arguments", "job", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},

@@ -294,6 +294,8 @@ class Recorder(TorchFunctionMode):
             if frame.leaf:
                 kwargs = rest[0] if len(rest) == 2 else named_arguments_above(sys._getframe(1))
                 output = self._leaf(frame, args, kwargs, output)
+            elif frame.id:
+                self.watcher.left(frame.id, output)
             if others:
                 self.running = False
                 self._end(output)

@@ -1,7 +1,7 @@
 """Who looks on while a model runs: the contract between the recorder and what is built on it.
 
 In: calls as they happen.  Out: `Watcher`; `archviz.trace.record.watching` shows it the calls that others make.
-May import torch, tape.
+May import torch, ir, tape.
 """
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from weakref import ref as weak
 
 import torch
 
+from archviz.ir import NodeId
 from archviz.trace.tape import Call, Ref, Tape
 
 
@@ -33,6 +34,9 @@ class Watcher:
 
     def holds(self, ref: Ref, tensor: torch.Tensor) -> None:
         """From now on `tensor` is what `ref` stands for, until the next `write` into its memory."""
+
+    def left(self, module: NodeId, output: Any) -> None:
+        """The call `module` of a module that contains others gave `output`."""
 
     def end(self, result: Any) -> None:
         """The call of the model gave `result`, and `tape` is whole.  Not called where it raised."""

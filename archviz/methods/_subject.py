@@ -1,0 +1,377 @@
+"""The model, its batch and its targets, for methods to run: watched where they ask, restored when they are done.
+
+In: a module, the arguments of one call, a target.  Out: `Subject`, whose runs give values, gradients' places and scores
+under the ids of the figure.  May import torch, trace, ir, errors, _target.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+from archviz.ir import NodeId
+from archviz.methods._target import Spec, Target, resolve, unit_of
+from archviz.trace.borrow import borrowed
+from archviz.trace.kinds import kind_of, kind_of_function
+from archviz.trace.ladder import free_memory
+from archviz.trace.model import named_arguments
+from archviz.trace.record import quiet, watching
+from archviz.trace.tape import Call, Ref, Tape, tensors
+from archviz.trace.watch import Watcher
+
+
+@dataclass(frozen=True)
+class Given:
+    """The arguments of one call.
+
+    rows    (R,) long: which sample each row of the batch is (a copy of)
+    axis    the axis of every batched tensor that counts samples
+    """
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    rows: Tensor
+    axis: int = 0
+
+    def take(self, rows: Tensor) -> Given:
+        """The rows that `rows` (long) lists, each as often as it is listed, of every batched tensor."""
+        n = len(self.rows)
+
+        def taken(tensor: Tensor) -> Tensor:
+            batched = tensor.dim() > self.axis and tensor.shape[self.axis] == n
+            return tensor.index_select(self.axis, rows.to(tensor.device)) if batched else tensor
+
+        return replace(self, args=_mapped(self.args, taken), kwargs=_mapped(dict(self.kwargs), taken),
+                       rows=self.rows[rows.to(self.rows.device)])
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """`value` with every tensor changed; only plain tuples, lists and dicts are looked into."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if type(value) in (tuple, list):
+        return type(value)(_mapped(item, change) for item in value)
+    if type(value) is dict:
+        return {key: _mapped(item, change) for key, item in value.items()}
+    return value
+
+
+@dataclass
+class Run:
+    """One call of the model.
+
+    result    what it returned
+    rows      (R,): which sample each row is
+    tape      what ran, where the run was watched
+    leaves    source id → the tensor gradients are taken for
+    values    id → what the node gave, as it was then (later writes do not show); of a module call, its output
+    edges     id → where the gradient of that value arrives; for ``torch.autograd.grad(..., inputs=[edge])``
+    """
+
+    result: Any
+    rows: Tensor
+    tape: Tape | None = None
+    leaves: dict[NodeId, Tensor] = field(default_factory=dict)
+    values: dict[NodeId, Tensor] = field(default_factory=dict)
+    edges: dict[NodeId, GradientEdge] = field(default_factory=dict)
+
+    def value(self, node: NodeId) -> Tensor:
+        """What `node` gave.  Raises `ArchvizError` with the nearest ids for one that did not run, or was not kept."""
+        if node not in self.values:
+            raise ArchvizError(f"no node {node!r} ran", did_you_mean(node, self.values))
+        return self.values[node]
+
+
+class Subject:
+    """One model, one batch, one target, ready for methods.  A context manager: the model is as before afterwards.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Used in evaluation mode with its parameters frozen while the context lasts.
+    args, kwargs
+        What it is called with.
+    target : Spec
+        See `archviz.methods._target`.
+    budget : int, optional
+        Bytes that the work may take besides weights and inputs; None: half of what is free on the device.
+    axis : int
+        Which axis of the inputs counts samples.
+    position : int
+        Which token's logits are meant, where there are several.
+    step : callable
+        Told the name of each step as it begins, for progress.
+
+    Attributes
+    ----------
+    floats : tuple of str
+        The inputs of real numbers.
+    whole : bool
+        Whether there are inputs of whole numbers.
+    wanted, grad : set of NodeId, bool
+        What the first run keeps; said before it, so that methods share it.
+    kept : dict
+        What methods share (a method's own key → anything); dropped at the end.
+    """
+
+    def __init__(self, model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *,
+                 target: Spec = "top1", budget: int | None = None, axis: int = 0, position: int = -1,
+                 step: Callable[[str], None] = lambda name: None) -> None:
+        self.model: nn.Module = getattr(model, "_orig_mod", model)      # what torch.compile wraps
+        self.spec, self.position, self.step, self._budget = target, position, step, budget
+        found = [t for _, t in tensors((args, dict(kwargs or {})))]
+        if not found:
+            raise ArchvizError("there is no input to explain", "give the model at least one tensor")
+        self.device = found[0].device
+        n = found[0].shape[axis] if found[0].dim() > axis else 1
+        self.given = Given(args, dict(kwargs or {}), torch.arange(n, device=self.device), axis)
+        named = [("/in:" + ".".join([name, *map(str, path)]), tensor)
+                 for name, value in named_arguments(self.model, args, kwargs or {}) for path, tensor in tensors(value)]
+        self.floats = tuple(name for name, tensor in named if tensor.is_floating_point())
+        self.whole = any(tensor.dtype in _WHOLE for _, tensor in named)
+        self.kept: dict[Any, Any] = {}
+        self.wanted: set[NodeId] = set()
+        self.grad = False
+        self._stack = ExitStack()
+
+    # ------------------------------------------------------------------------------------------ state
+
+    def __enter__(self) -> Subject:
+        with ExitStack() as stack:
+            devices = [self.device.index or 0] if self.device.type == "cuda" else []
+            stack.enter_context(torch.random.fork_rng(devices=devices))
+            stack.enter_context(borrowed(self.model, ghosts=False))
+            stack.enter_context(_frozen(self.model))
+            stack.enter_context(quiet())
+            stack.enter_context(torch.enable_grad())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.kept.clear()
+        self._stack.__exit__(*error)
+
+    # ------------------------------------------------------------------------------------------ what is known
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return len(self.given.rows)
+
+    @property
+    def budget(self) -> int:
+        """Bytes that may be taken now."""
+        if self._budget is not None:
+            return self._budget
+        return (torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else free_memory()) // 2
+
+    @cached_property
+    def base(self) -> Run:
+        """The first run over the samples; with gradients, and the values of ``self.wanted``, where a method asked."""
+        self.step("run the model")
+        unit = unit_of(self.spec)
+        nodes = {*self.wanted, *([unit[0]] if unit else [])}
+        with torch.set_grad_enabled(self.grad):
+            return self.run(nodes=nodes, grad=self.grad, watched=not self.grad or self.whole)
+
+    @cached_property
+    def tape(self) -> Tape:
+        """What ran over the samples."""
+        if self.base.tape is None:
+            with torch.no_grad():
+                self.base.tape = self.run(watched=True).tape
+        assert self.base.tape is not None
+        return self.base.tape
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What is explained."""
+        return resolve(self.spec, self.base, self.position)
+
+    @cached_property
+    def sources(self) -> tuple[NodeId, ...]:
+        """Where maps of the input are drawn: inputs of real numbers, and embeddings that read whole-number ones."""
+        embeddings: dict[NodeId, None] = {}
+        if self.whole:
+            seeker = _Seeker(self.tape)
+            embeddings = dict.fromkeys(call.node for n, call in enumerate(self.tape.calls) if seeker.reads(n, call))
+        if not self.floats and not embeddings:
+            raise ArchvizError("the model has no input that a map could be drawn for",
+                               "it takes neither real numbers nor token ids that an embedding reads")
+        return (*self.floats, *embeddings)
+
+    def matching(self, patterns: str | Iterable[str]) -> tuple[NodeId, ...]:
+        """The nodes and module calls that globs name, in the order in which they end.
+
+        Raises `ArchvizError` for a pattern that names none.
+        """
+        wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+        known = self.ids
+        for pattern in wanted:
+            if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
+                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, known))
+        return tuple(name for name in known if any(name == p or fnmatchcase(name, p) for p in wanted))
+
+    @cached_property
+    def ids(self) -> tuple[NodeId, ...]:
+        """The ids of all nodes and module calls, in the order in which they end."""
+        found: dict[NodeId, None] = {}
+        for call, after in zip(self.tape.calls, [*self.tape.calls[1:], None], strict=True):
+            found[call.node] = None
+            for frame in reversed(call.scope):
+                if after is None or frame not in after.scope:
+                    found[frame] = None
+        return tuple(found)
+
+    # ------------------------------------------------------------------------------------------ running
+
+    def run(self, given: Given | None = None, *, nodes: Collection[NodeId] | None = (), grad: bool = False,
+            replace: Mapping[NodeId, Tensor] | None = None, watched: bool = False) -> Run:
+        """Call the model once.
+
+        Parameters
+        ----------
+        given : Given, optional
+            What to call it with; None: the samples themselves.
+        nodes : collection of NodeId or None
+            The nodes and module calls whose values (and, with `grad`, gradient edges) are kept; None: all.
+        grad : bool
+            Whether sources become leaves that gradients are taken for.
+        replace : Mapping
+            Source id → what stands in its place: (R, …), of an input or of an embedding's output.
+        watched : bool
+            Keep a tape also where nothing else asks for one.
+        """
+        given = given or self.given
+        replace = dict(replace or {})
+        leaves: dict[NodeId, Tensor] = {}
+
+        def source(name: NodeId, tensor: Tensor) -> Tensor:
+            tensor = replace.get(name, tensor)
+            if grad:
+                leaves[name] = tensor = tensor.detach().requires_grad_()
+                # A model may write into its input, which a leaf does not allow.
+                return tensor.view_as(tensor)
+            return tensor
+
+        args, kwargs = _with_inputs(self.model, given, source)
+        seek = self.whole and (grad or bool(replace))
+        if not seek and not watched and nodes is not None and not nodes:
+            return Run(self.model(*args, **kwargs), given.rows, None, leaves)
+        keeper = _Keeper(None if nodes is None else frozenset(nodes), grad, source if seek else None)
+        with watching(self.model, keeper):
+            result = self.model(*args, **kwargs)
+        return Run(result, given.rows, keeper.tape, leaves, keeper.values, keeper.edges)
+
+    def scores(self, run: Run) -> Tensor:
+        """(targets, rows): what the targets are in `run`, float32."""
+        return torch.stack([target.read(run) for target in self.targets])
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before."""
+    wanted = [p for p in model.parameters() if p.requires_grad]
+    try:
+        for parameter in wanted:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
+def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor],
+                 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, with each tensor exchanged for what `source` makes of it under its id."""
+    names: dict[int, NodeId] = {}
+    for name, value in named_arguments(model, given.args, given.kwargs):
+        for path, tensor in tensors(value):
+            names[id(tensor)] = "/in:" + ".".join([name, *map(str, path)])
+
+    def change(tensor: Tensor) -> Tensor:
+        return source(names[id(tensor)], tensor) if id(tensor) in names and tensor.is_floating_point() else tensor
+
+    return _mapped(given.args, change), _mapped(dict(given.kwargs), change)
+
+
+_WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})
+
+
+class _Seeker:
+    """Finds the embeddings that read whole-number inputs, call by call in the order of the tape."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape, self.done = tape, 0
+        self.held: set[int] = set()     # calls that hold nothing but whole numbers made of an input
+
+    def reads(self, number: int, call: Call) -> bool:
+        """Whether `call`, which is (or will be) number `number` of the tape, embeds such an input."""
+        for at in range(self.done, min(number, len(self.tape.calls))):
+            earlier = self.tape.calls[at]
+            fed = earlier.how == "input" or any(ref.call in self.held for ref in earlier.operands())
+            if fed and not _real(earlier):
+                self.held.add(at)
+        self.done = max(self.done, min(number, len(self.tape.calls)))
+        kind = kind_of(call.module) if call.module is not None else kind_of_function(call.op)
+        return kind == "embedding" and any(ref.call in self.held for ref in call.operands())
+
+
+def _real(call: Call) -> bool:
+    return any(spec.dtype.startswith(("float", "bfloat", "complex")) for spec in call.out.values())
+
+
+class _Keeper(Watcher):
+    """Keeps the values of some nodes as they were when they were given, and where their gradients arrive."""
+
+    keeps = False
+
+    def __init__(self, nodes: frozenset[NodeId] | None, grad: bool,
+                 source: Callable[[NodeId, Tensor], Tensor] | None) -> None:
+        self.nodes, self.grad, self.source = nodes, grad, source
+        self.tape = Tape()
+        self.seeker = _Seeker(self.tape)
+        self.values: dict[NodeId, Tensor] = {}
+        self.edges: dict[NodeId, GradientEdge] = {}
+        self.stored: dict[int, set[NodeId]] = {}
+
+    def begin(self, tape: Tape) -> None:
+        self.tape, self.seeker = tape, _Seeker(tape)
+        self.values.clear()
+        self.edges.clear()
+
+    def write(self, tensor: Tensor) -> None:
+        for name in self.stored.pop(tensor.untyped_storage().data_ptr(), ()):
+            self.values[name] = self.values[name].clone()
+
+    def gave(self, call: Call, output: Any) -> Any:
+        if self.source and isinstance(output, Tensor) and self.seeker.reads(len(self.tape.calls), call):
+            return self.source(call.node, output)
+        return output
+
+    def holds(self, ref: Ref, tensor: Tensor) -> None:
+        call = self.tape.calls[ref.call]
+        if call.how not in ("parameter", "constant"):
+            self._keep(call.node, tensor)
+
+    def left(self, module: NodeId, output: Any) -> None:
+        found = tensors(output)
+        if found:
+            self._keep(module, found[0][1])
+
+    def _keep(self, name: NodeId, tensor: Tensor) -> None:
+        if self.nodes is not None and name not in self.nodes:
+            return
+        self.values[name] = tensor
+        self.stored.setdefault(tensor.untyped_storage().data_ptr(), set()).add(name)
+        if self.grad and tensor.requires_grad:
+            self.edges[name] = get_gradient_edge(tensor)
