@@ -22,8 +22,9 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "pictures"},       # the last two late: how a value draws itself
     "recording": {"ir", "files", "overlay", "pictures"},  # files, to write one whole or not at all
-    "methods": {"trace", "record", "ir", "attribution"},
-    "record": {"trace", "ir", "recording"},
+    "methods": {"trace", "recorder", "ir", "attribution"},
+    # methods, for what a target is; files, to write a state whole or not at all; progress, to know who looks on.
+    "recorder": {"trace", "ir", "recording", "methods", "files", "progress"},
     "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
     "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
@@ -32,7 +33,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},
 }
-TORCH = {"load", "guess", "trace", "record", "methods"}
+TORCH = {"load", "guess", "trace", "recorder", "methods"}
 """Where torch may be imported at the top of a file; elsewhere only inside a function."""
 
 

@@ -5,8 +5,8 @@ under the ids of the figure.  May import torch, trace, ir, errors, _target.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -20,7 +20,7 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.ir import NodeId
 from archviz.methods._target import Spec, Target, resolve, unit_of
-from archviz.trace.borrow import borrowed
+from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.kinds import kind_of, kind_of_function
 from archviz.trace.ladder import free_memory
 from archviz.trace.model import named_arguments
@@ -150,7 +150,7 @@ class Subject:
             devices = [self.device.index or 0] if self.device.type == "cuda" else []
             stack.enter_context(torch.random.fork_rng(devices=devices))
             stack.enter_context(borrowed(self.model, ghosts=False))
-            stack.enter_context(_frozen(self.model))
+            stack.enter_context(frozen(self.model))
             stack.enter_context(quiet())
             stack.enter_context(torch.enable_grad())
             self._stack = stack.pop_all()
@@ -275,19 +275,6 @@ class Subject:
     def scores(self, run: Run) -> Tensor:
         """(targets, rows): what the targets are in `run`, float32."""
         return torch.stack([target.read(run) for target in self.targets])
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before."""
-    wanted = [p for p in model.parameters() if p.requires_grad]
-    try:
-        for parameter in wanted:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)
 
 
 def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor],
