@@ -1,11 +1,19 @@
-"""A finished picture that stands by itself, beside the figure of an architecture: what it shows, what to write below it.
+"""A finished picture that stands by itself, beside an architecture: what it shows, and what to write below it.
 
-In: a scene and a caption.  Out: the same bytes, files and notebook display as a figure's.  Imports finished, scene.
+In: attributions, and which picture of them.  Out: a `Picture`, with the same bytes, files and notebook display as a
+figure.  Imports errors, find, finished, scene, and the pictures, each when it is asked for.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+from archviz import __version__
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean, find
 from archviz.finished import Finished
 from archviz.scene import Scene
 
@@ -27,3 +35,46 @@ class Picture(Finished):
 
     def __repr__(self) -> str:
         return f"<archviz picture of {self.scene.title}>"
+
+
+def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None, theme: str | Path | None = None,
+            settings: Mapping[str, str] | None = None, **options: Any) -> Picture:
+    """Draw attributions by themselves.
+
+    Parameters
+    ----------
+    shown : sequence of Attribution or Recording
+        What is drawn.
+    kind : str
+        The name of a file in ``archviz/pictures``: ``"heat"``, ``"grid"``, ``"words"``, ``"matrix"`` …
+    width : str or float, optional
+        How wide the picture may be: ``"column"``, ``"page"``, ``"84mm"``; a bare number is printed points.
+    theme : str or Path, optional
+        A theme, by name or path.
+    settings : Mapping, optional
+        Single settings of the style by dotted name: ``{"heat.signed": "crameri:vik"}``.
+    **options
+        What the picture leaves to choose.
+
+    Returns
+    -------
+    Picture
+        No wider than the page.
+
+    Raises
+    ------
+    ArchvizError
+        For a picture, a setting or an option that is none, and where there is nothing of that kind to draw.
+    """
+    from archviz.fit import tightened
+    from archviz.pipeline import Options
+
+    draw = find("pictures", kind).draw
+    known = [name for name, one in inspect.signature(draw).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ArchvizError(f"the picture {kind} has no option {name!r}", did_you_mean(name, known))
+    style = tightened(Options(settings=settings or {}, width=width, theme=theme).resolved())
+    scene = draw(shown, style, **options)
+    facts = {"generator": f"archviz {__version__}", "picture": kind}
+    return Picture(replace(scene, facts=facts), scene.description)

@@ -24,9 +24,10 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "recording": {"ir", "overlay", "pictures"},
     "methods": {"trace", "record", "ir", "attribution"},
     "record": {"trace", "ir", "recording"},
-    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
-    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
-    "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
+    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat", "bar"},
+    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
+    "heat": set(), "bar": {"scene", "style", "text", "heat"},
+    "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "cli": {"pipeline", "arguments", "job", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
