@@ -27,7 +27,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "record": {"trace", "ir", "recording"},
     "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
-    "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
+    "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "cli": {"pipeline", "arguments", "job", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is

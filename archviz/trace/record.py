@@ -426,7 +426,8 @@ class Recorder(TorchFunctionMode):
         """Put a tensor that nothing on the tape gave on it: an input, a parameter, a constant."""
         ref = Ref(len(self.tape.calls))
         weights = (name,) if how == "parameter" else ()
-        self.tape.calls.append(Call(name, scope, how, op, tensor, out={(): spec(tensor)}, weights=weights))
+        target = None if how == "input" else tensor
+        self.tape.calls.append(Call(name, scope, how, op, target, out={(): spec(tensor)}, weights=weights))
         self._hold(tensor, ref)
         return ref
 
