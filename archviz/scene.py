@@ -11,7 +11,8 @@ from typing import Literal
 
 from archviz.paint import HATCHES as HATCHES
 from archviz.paint import PARTS as PARTS
-from archviz.paint import Paint, look
+from archviz.paint import Paint as Paint
+from archviz.paint import look
 from archviz.paint import mixed as mixed
 
 POINTS_PER_MM = 72.27 / 25.4

@@ -21,17 +21,19 @@ from archviz.scene import Image
 DPI = 300.0
 PACKED = 16_384     # bytes of pixels from which on a photograph is a JPEG
 LINE = 108          # characters of one line of numbers
+PART = 100          # lines that TeX reads at once
 
 MACRO = r"""
-% A picture on a parallelogram: \avimage(its top left corner)(upper edge)(left edge){what of pixels}{the pixels}, as they
-% are in a PDF; what writes no PDF shows a grey area.
-\def\avimage(#1,#2)(#3,#4)(#5,#6)#7#8{\begin{scope}
+% A picture on a parallelogram: \avimage(its top left corner)(upper edge)(left edge){what of pixels}, then the pixels in
+% \avhex{...}, as they are in a PDF, and \avend.  What writes no PDF shows a grey area.
+\def\avimage(#1,#2)(#3,#4)(#5,#6)#7{\begin{scope}
   \csname pgftransformtriangle\endcsname
     {\pgfpointxy{#1+#5}{#2+#6}}{\pgfpointxy{#1+#3+#5}{#2+#4+#6}}{\pgfpointxy{#1}{#2}}%
-  \def\avraw{\csname pgfsys@invoke\endcsname}%
   \ifcsname av@\pgfsysdriver\endcsname \pgflowlevelsynccm
-    \avraw{q .99626401 0 0 .99626401 0 0 cm BI #7 ID #8> EI Q}%
-  \else\fill[gray] (0pt,0pt) rectangle (1pt,1pt);\fi\end{scope}}
+    \expandafter\let\expandafter\avhex\csname pgfsys@invoke\endcsname
+  \else\fill[gray] (0pt,0pt) rectangle (1pt,1pt);\def\avhex##1{}\fi
+  \avhex{q .99626401 0 0 .99626401 0 0 cm BI #7 ID}}
+\def\avend{\avhex{> EI Q}\end{scope}}
 \def\do#1{\expandafter\let\csname av@pgfsys-#1.def\endcsname\empty}
 \do{pdftex}\do{luatex}\do{xetex}\do{dvipdfmx}
 """.strip("\n")
@@ -45,7 +47,10 @@ def lines(mark: Image, page: str) -> list[str]:
     places = "".join(f"({','.join(number(value, 2 if apart < 0.006 else 3) for value in v)})" for v in edges)
     across, high = (max(round(math.hypot(*edge) / 72.27 * DPI), 1) for edge in (mark.along, mark.down))
     said, pixels = _inline(mark.png, page, across, high, mark.cells)
-    return [rf"\avimage{places}{{%", *_broken(said), "}{%", *_broken(pixels), "}"]
+    digits = [pixels[i:i + LINE] for i in range(0, len(pixels), LINE)]
+    return [rf"\avimage{places}{{%", *_broken(said), "}%",
+            *(line for i in range(0, len(digits), PART) for line in (
+                r"\avhex{%", *(f"{line}%" for line in digits[i:i + PART]), "}%")), r"\avend"]
 
 
 @lru_cache(maxsize=64)
@@ -57,12 +62,12 @@ def _inline(png: bytes, page: str, across: int, high: int, cells: bool) -> tuple
     size = min(flat.width, across), min(flat.height, high)
     if size != flat.size:
         flat = flat.resize(size, Picture.Resampling.BOX if cells else Picture.Resampling.LANCZOS)
-    found = flat.getcolors(256)
-    if found and 4 * len(found) < flat.width * flat.height:     # a table of few colours takes less than the pixels do
-        table = [bytes(rgb) for rgb in sorted(rgb for _, rgb in found)]
+    raw = flat.tobytes()
+    dots = [raw[i:i + 3] for i in range(0, len(raw), 3)]
+    table = sorted(set(dots))
+    if len(table) <= 256 and 4 * len(table) < len(dots):     # a table of few colours takes less than the pixels do
         index = {rgb: i for i, rgb in enumerate(table)}
-        raw = flat.tobytes()
-        flat = Picture.frombytes("P", size, bytes(index[raw[i:i + 3]] for i in range(0, len(raw), 3)))
+        flat = Picture.frombytes("P", size, bytes(index[rgb] for rgb in dots))
         flat.putpalette(b"".join(table))
         space, parts = f"[/I /RGB {len(table) - 1} <{b''.join(table).hex()}>]", 1
     else:

@@ -108,10 +108,10 @@ class _Writer:
                 yield self.cuboid(mark, name)
             case Image(role=role):
                 faint = self.sheet.paint(role).opacity
-                drawn = images.lines(mark, self.page)
+                picture = images.lines(mark, self.page)
                 if faint < 1:
-                    drawn = [rf"\begin{{scope}}[opacity={number(faint)}]", *drawn, r"\end{scope}"]
-                yield from drawn
+                    picture = [rf"\begin{{scope}}[opacity={number(faint)}]", *picture, r"\end{scope}"]
+                yield from picture
 
     def plain(self, marks: Sequence[Mark], node: str) -> Iterator[str]:
         """Marks of no node, with what they are as a comment behind the last."""
