@@ -276,10 +276,11 @@ def png(pixels: Pixels) -> bytes:
     pixels = np.ascontiguousarray(pixels, dtype=np.uint8)
     image = Image.fromarray(pixels)
     if pixels.ndim == 3:
-        colours, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+        whole = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+        colours, index = np.unique(whole, return_inverse=True)
         if len(colours) <= 256:
-            image = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8), mode="L")
-            image.putpalette(colours.tobytes())
+            image = Image.fromarray(index.reshape(whole.shape).astype(np.uint8), mode="L")
+            image.putpalette(colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
     file = BytesIO()
-    image.save(file, "png", optimize=False, compress_level=9)
+    image.save(file, "png", optimize=False, compress_level=6)
     return file.getvalue()

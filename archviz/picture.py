@@ -78,3 +78,27 @@ def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None
     scene = draw(shown, style, **options)
     facts = {"generator": f"archviz {__version__}", "picture": kind}
     return Picture(replace(scene, facts=facts), scene.description)
+
+
+def fitting(shown: Sequence[Any]) -> str:
+    """The picture that shows such data: what the first of them holds decides.
+
+    Raises `ArchvizError` where there is nothing to show.
+    """
+    if not shown:
+        raise ArchvizError("there is nothing to draw: no attribution was given")
+    one = shown[0]
+    extra = {key.partition(":")[0] for key in getattr(one, "extra", {})}
+    if "attention" in extra:
+        return "matrix"
+    if "hidden" in extra:
+        return "strip"
+    for key, values in getattr(one, "inputs", {}).items():
+        given = one.shown.get(key)
+        if given is not None and given.ndim == 4 and values.ndim in (3, 4):
+            return "grid" if len(shown) > 1 else "heat"
+        if values.ndim == 2:
+            return "words"
+    if one.maps:
+        return "maps"
+    raise ArchvizError(f"{one.title} holds no map to draw by itself", "paint it on the figure: .overlay(figure)")

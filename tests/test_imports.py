@@ -21,8 +21,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"scene", "text"},
     "trace": {"ir"},
-    "attribution": {"ir", "overlay", "pictures"},       # the last two late: how a value draws itself
-    "recording": {"ir", "files", "overlay", "pictures"},  # files, to write one whole or not at all
+    "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
+    "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
     "methods": {"trace", "record", "ir", "attribution"},
     "record": {"trace", "ir", "recording"},
     "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat", "bar"},

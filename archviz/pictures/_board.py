@@ -15,7 +15,7 @@ from archviz.scene import Box, Image, Mark, Paint, Path, Scene, Text, moved
 from archviz.style import Style
 
 ROUGH = 150 / 72.27     # pixels to a printed point below which one sees whether edges of cells are smoothed …
-FINE = 600 / 72.27      # … and that of what is drawn instead
+FINE = 300 / 72.27      # … and that of what is drawn instead
 LEADING = 1.18          # from line to line, as a part of the font size
 TINTS = 100             # steps in which a word's ground is coloured, so that a document has few colours
 
