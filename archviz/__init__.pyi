@@ -2,5 +2,6 @@ from archviz.errors import ArchvizError as ArchvizError
 from archviz.errors import DoesNotFit as DoesNotFit
 from archviz.pipeline import Figure as Figure
 from archviz.pipeline import draw as draw
+from archviz.recording import Recording as Recording
 
 __version__: str

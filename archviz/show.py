@@ -14,7 +14,7 @@ from archviz import written
 from archviz.style import LISTS, RECORDS, TABLES, WORDS, Settings
 from archviz.written import Written, quoted
 
-ORDER = (*WORDS, "page", "colors", "roles", "kinds", "sizes", "options", "narrow", *LISTS, "titles", "captions")
+ORDER = (*WORDS, "page", "colors", "heat", "roles", "kinds", "sizes", "options", "narrow", *LISTS, "titles", "captions")
 
 def resolved(settings: Settings) -> str:
     """The YAML.  Raises `ArchvizError` for settings that make no style."""

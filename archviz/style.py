@@ -33,6 +33,7 @@ from archviz.written import Written
 
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
 DIRECTIONS = ("auto", "down", "right")
+HEAT = ("signed", "unsigned")
 SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed")
 
 
@@ -108,6 +109,8 @@ class Style:
         What the form leaves to choose (its ``OPTIONS``), as it reads them.
     narrow : Mapping
         How a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name.
+    heat : Mapping
+        ``signed`` and ``unsigned`` → the name of a colour map (see `archviz.heat`).
     """
 
     name: str
@@ -125,11 +128,12 @@ class Style:
     sizes: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     narrow: Mapping[str, float] = field(default_factory=dict)
+    heat: Mapping[str, str] = field(default_factory=dict)
 
 
 WORDS = ("form", "layout", "direction")                             # key → one word
 LISTS = ("passes", "fuse", "hide")                                  # key → a list of words
-TABLES = ("page", "colors", "captions", "titles", "sizes", "options", "narrow")    # key → name → value
+TABLES = ("page", "colors", "captions", "titles", "sizes", "options", "narrow", "heat")    # key → name → value
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value
            "kinds": tuple(f.name for f in fields(Kind))}
 KEYS = ("extends", *WORDS, *LISTS, *TABLES, *RECORDS)
@@ -243,14 +247,14 @@ class Settings:
 
     def _table(self, name: str, table: Written, whose: str, adds: bool) -> None:
         known = {"page": tuple(f.name for f in fields(Page)), "sizes": self.tables["sizes"],
-                 "narrow": ("page", "type", *self.tables["sizes"])}.get(name)
+                 "narrow": ("page", "type", *self.tables["sizes"]), "heat": HEAT}.get(name)
         for key, entry, value in written.items(table):
             if known is None or entry in known or (adds and name == "sizes"):
                 self.tables[name][entry] = value
                 if name == "options" and whose != "shipped":
                     self.asked[entry] = value, whose
-            elif not (whose == "theme" and name != "page" and entry in self._others["sizes"]):
-                written.refuse(key, "key" if name == "page" else "size", entry, known)
+            elif not (whose == "theme" and name in ("sizes", "narrow") and entry in self._others["sizes"]):
+                written.refuse(key, "size" if name in ("sizes", "narrow") else "key", entry, known)
 
     @cached_property
     def _others(self) -> dict[str, set[str]]:
@@ -315,7 +319,8 @@ class Settings:
             titles={key: _template(at) for key, at in self.tables["titles"].items()},
             sizes={key: written.number(at) for key, at in self.tables["sizes"].items()},
             options=self._options(self.plain["form"]),
-            narrow={key: written.number(at) for key, at in self.tables["narrow"].items()})
+            narrow={key: written.number(at) for key, at in self.tables["narrow"].items()},
+            heat={key: written.word(at) for key, at in self.tables["heat"].items()})
 
     def _list(self, key: str, what: str = "word", known: Iterable[str] | None = None) -> tuple[str, ...]:
         listed = written.listed(self.plain[key]) if key in self.plain else ()
