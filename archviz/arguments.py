@@ -86,8 +86,9 @@ def parser() -> argparse.ArgumentParser:
 
 def explained() -> argparse.ArgumentParser:
     p = Parser(
-        prog="archviz explain", epilog=EXPLAINING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-        description="Show what a model did with one input: where it looked, and which of its layers had a say.")
+        prog="archviz explain",
+        description="Show what a model did with one input: where it looked, and which of its layers had a say.",
+        epilog=EXPLAINING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
     p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
                    help="write the picture as .svg, .pdf, .tex (TikZ), .png or .html, or the numbers as .npz; may be "
@@ -97,23 +98,25 @@ def explained() -> argparse.ArgumentParser:
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
     what = p.add_argument_group("the model")
-    what.add_argument("--weights", type=Path, metavar="FILE", help="fill it with the weights in a .pt, .pth or .safetensors")
+    what.add_argument("--weights", type=Path, metavar="FILE",
+                      help="fill it with the weights in a .pt, .pth or .safetensors")
     what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
                       help="an argument of the constructor; may be repeated")
     what.add_argument("--device", metavar="NAME", help="where it runs: cpu, cuda, cuda:1 or mps (default: cpu)")
-    what.add_argument("--dtype", metavar="NAME", help="in what it computes: float32, bfloat16 or float16 (default: its own)")
+    what.add_argument("--dtype", metavar="NAME",
+                      help="in what it computes: float32, bfloat16 or float16 (default: its own)")
 
     given = p.add_argument_group("the input")
     given.add_argument("--image", action="append", default=[], metavar="FILE",
                        help="an image, resized and cut to the size that is said to be the model's; may be repeated")
-    given.add_argument("--text", action="append", default=[], help="a text, for the tokenizer of the model's file; may be "
-                       "repeated")
+    given.add_argument("--text", action="append", default=[], metavar="TEXT",
+                       help="a text, for the tokenizer of the model's file; may be repeated")
     given.add_argument("--input", action="append", default=[], metavar="SPEC",
                        help="name=file.npy, ids=[[1, 2, 3]] or 1x3x224x224; may be repeated (default: example_inputs)")
     given.add_argument("--size", type=_size, metavar="N|HxW", help="the size of images that the model was trained on")
     given.add_argument("--normalize", metavar="NAME|MEAN:STD",
-                       help="imagenet, half, none, or means and deviations as in 0.5,0.5,0.4:0.2,0.2,0.3 of pixels from 0 "
-                            "to 1, or an image processor's .json (default: preprocess of the model's file)")
+                       help="imagenet, half, none, means and deviations of pixels from 0 to 1 as in 0.13:0.31, or an "
+                            "image processor's .json (default: preprocess of the model's file)")
     given.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
 
     how = p.add_argument_group("what is explained")
@@ -128,8 +131,8 @@ def explained() -> argparse.ArgumentParser:
     how.add_argument("--position", type=int, default=-1, metavar="N",
                      help="the token whose logits are meant, where each has its own (default: -1, the last)")
     how.add_argument("--class-names", type=Path, metavar="FILE", help="names for captions: one a line, or JSON")
-    how.add_argument("--budget", metavar="SIZE", help="memory it may take besides the weights, as in 2GB (default: half of "
-                     "what is free)")
+    how.add_argument("--budget", metavar="SIZE",
+                     help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
     _look(p)
     tell = p.add_argument_group("beside a file")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the picture")
@@ -201,10 +204,10 @@ def _depth(word: str) -> int | None:
 
 
 def _size(word: str) -> tuple[int, int]:
-    sides = [int(side) for side in word.lower().replace("×", "x").split("x") if side.isdigit()]
-    if len(sides) not in (1, 2) or len(sides) != word.lower().replace("×", "x").count("x") + 1 or 0 in sides:
-        raise argparse.ArgumentTypeError(f"{word!r} is no size of an image: write 224, or height and width as in 224x320")
-    return sides[0], sides[-1]
+    sides = word.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+        raise argparse.ArgumentTypeError(f"{word!r} is no size of an image: write 224, or 224x320 for height and width")
+    return int(sides[0]), int(sides[-1])
 
 
 def _dpi(word: str) -> float:

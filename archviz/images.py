@@ -57,13 +57,13 @@ class Recipe:
     def normalised(self, pixels: Pixels) -> Pixels:
         """(N, C, H, W) from 0 to 1 → what the model is given."""
         mean, std = self._columns(pixels.shape[1])
-        normal: Pixels = np.subtract(pixels, mean) / std
-        return normal
+        return ((pixels - mean) / std).astype(np.float32)
 
     def restored(self, given: Pixels) -> Pixels:
         """The other way round."""
         mean, std = self._columns(given.shape[1])
-        return np.clip(given * std + mean, 0, 1)
+        shown: Pixels = np.clip(given * std + mean, 0, 1).astype(np.float32)
+        return shown
 
     def _columns(self, channels: int) -> tuple[Pixels, Pixels]:
         for numbers in (self.mean, self.std):

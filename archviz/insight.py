@@ -12,20 +12,20 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archviz import files, job, pipeline
-from archviz.attribution import Attribution, Attributions
+from archviz import files, job
+from archviz.attribution import Attribution
 from archviz.errors import ArchvizError
 from archviz.explain import Asked, NotFinite, attributions, methods_of, size_of
+from archviz.figure import Figure
 from archviz.files import check_output
 from archviz.files import is_ours as is_ours
-from archviz.figure import Figure
 from archviz.progress import progress
 from archviz.ready import Ready, Step, prepare
 
@@ -54,7 +54,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of it: the caption, what else is to be said, and what is wrong with the model if it computes no numbers."""
+    """What came of it: the caption, what else is to be said, and what is wrong with the model if it computes no
+    numbers."""
 
     caption: str
     remarks: tuple[str, ...]
@@ -70,9 +71,10 @@ def asked(o: argparse.Namespace) -> Wish:
         raise ArchvizError("--image and --text are both given", "for a model of both, use archviz.explain in Python")
     options = _options(o.option)
     methods = methods_of(o.method, {**options, **({"nodes": tuple(o.nodes)} if o.nodes else {})})
-    for path in o.image:
-        if not Path(path).is_file():
-            raise ArchvizError(f"there is no image {path}")
+    for what, path in [*(("image", path) for path in o.image), ("file", o.weights), ("file", o.class_names),
+                       ("tokenizer", o.tokenizer)]:
+        if path is not None and not Path(path).is_file():
+            raise ArchvizError(f"there is no {what} {path}")
     preparing = {"args": tuple(o.arg), "specs": tuple(o.input), "weights": o.weights, "preprocess": o.normalize,
                  "tokenizer": o.tokenizer, "size": o.size, "class_names": o.class_names, "device": o.device,
                  "dtype": o.dtype}
@@ -87,7 +89,7 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
     for word in given:
         key, equals, value = word.partition("=")
         if not equals or not key.strip("."):
-            raise ArchvizError(f"cannot read --option {word!r}", "write --option key=value, as in --option ig.steps=200")
+            raise ArchvizError(f"cannot read --option {word!r}", "write key=value, as in --option ig.steps=200")
         method, dot, name = key.partition(".")
         holder = found.setdefault(method, {}) if dot else found
         holder[name if dot else key] = _literal(value)
@@ -108,10 +110,9 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
 
     Raises `ArchvizError`, before anything is computed for mistakes that can be seen then; nothing is half written.
     """
-    for path in outputs:
-        check_output(path.with_suffix(".svg") if path.suffix == NUMBERS else path, o.engine or "")
-    for path in overlays:
-        check_output(path, o.engine or "")
+    for path in (*outputs, *overlays):
+        numeric = path.suffix == NUMBERS and path in outputs
+        check_output(path.with_suffix(".svg") if numeric else path, o.engine or "")
     if overlays and len(wish.methods) > 1:
         raise ArchvizError(f"an architecture shows one method, and {len(wish.methods)} were named",
                            f"run it for each: --method {next(iter(wish.methods))}")
@@ -120,16 +121,100 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
     with progress(not o.quiet) as step, _hushed(o.verbose):
         ready = prepare(wish.model, wish.x, **wish.preparing, step=step)
         try:
-            found = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position, step=step)
+            found = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position,
+                                 step=step)
         except NotFinite as error:
-            return _marked(error, wish, ready, [*outputs, *overlays], how, step)
+            return _marked(error, wish, ready, [path for path in (*outputs, *overlays) if path.suffix != NUMBERS], how,
+                           step)
+        if overlays and len(found) > 1:
+            raise ArchvizError(f"an architecture shows one target, and {len(found)} were named", "say --target top1")
         picture = found.image() if o.caption or any(path.suffix != NUMBERS for path in outputs) else None
-        figure = found[0].overlay(drawn(wish, ready, step)) if overlays else None
+        painted = found[0].overlay(drawn(wish, ready, step)) if overlays else None
         step("write")
-        written = {path: numbers(found) if path.suffix == NUMBERS else picture.render(path.suffix[1:], **how)
-                   for path in outputs}
-        if figure is not None:
-            written |= {path: figure.render(path.suffix[1:], **how) for path in overlays}
-        for path, content in written.items():
+        written = {path: numbers(found) if path.suffix == NUMBERS else _bytes(picture, path, how) for path in outputs}
+        written |= {path: _bytes(painted, path, how) for path in overlays}
+        _write(written)
+    caption = next((one.caption for one in (picture, painted) if one is not None), "")
+    return Done(caption, tuple(_remarks(wish, found, written, o.verbose)))
+
+
+@contextlib.contextmanager
+def _hushed(noisy: bool) -> Iterator[None]:
+    """What the model prints goes to stderr; its warnings are shown where `noisy`."""
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        if not noisy:
+            warnings.simplefilter("ignore")
+        yield
+
+
+def drawn(wish: Wish, ready: Ready, step: Step) -> Figure:
+    """The figure of the model that ran, for one sample, under the same ids."""
+    from archviz.samples import one_of
+
+    inputs = one_of(ready.args, ready.kwargs)
+    whole = replace(wish.drawing, inputs=("x",), held=ready.module, variables={"x": inputs})
+    return whole.draw(step)
+
+
+def _bytes(picture: Any, path: Path, how: Mapping[str, Any]) -> bytes:
+    content: bytes = picture.render(path.suffix.removeprefix("."), **how)
+    return content
+
+
+def _write(written: Mapping[Path, bytes]) -> None:
+    for path, content in written.items():
+        try:
             files.write(path, content)
-    return Done(picture.caption if picture else figure.caption if figure else "", tuple(_remarks(wish, ready, found, written)))
+        except OSError as error:
+            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _marked(error: NotFinite, wish: Wish, ready: Ready, paths: Sequence[Path], how: Mapping[str, Any], step: Step,
+            ) -> Done:
+    """The figure of the architecture with the first node marked that computes no number, in the place of what was
+    asked."""
+    raise error
+
+
+def _remarks(wish: Wish, found: Sequence[Attribution], written: Iterable[Path], verbose: bool) -> Iterator[str]:
+    """What the user should know of how it came about."""
+    if wish.preparing["weights"] is None:
+        yield "weights: as the model's code makes them; say --weights to load some"
+    yield from dict.fromkeys(note for one in found for note in one.notes)
+    for one in found:
+        for check in one.checks:
+            if verbose or not check.kept:
+                yield f"{one.title}, {one.target}: {check.name}: {check.said}"
+    yield f"wrote {', '.join(map(str, written))}"
+
+
+def numbers(found: Sequence[Attribution]) -> bytes:
+    """The arrays of `found` as the bytes of an ``.npz``.
+
+    Parameters
+    ----------
+    found : sequence of Attribution
+
+    Returns
+    -------
+    bytes
+        ``<method>/<number of its target>/<inputs, shown, maps, scores, flows or extra>/<id>`` → array (of a flow:
+        ``<id> -> <id>``), ``…/output``, and as ``about`` what they are, in JSON.  The same for the same numbers.
+    """
+    arrays: dict[str, Any] = {}
+    about = []
+    count: dict[str, int] = {}
+    for one in found:
+        number = count[one.method] = count.get(one.method, -1) + 1
+        key = f"{one.method}/{number}"
+        arrays[f"{key}/output"] = one.output
+        for part in ("inputs", "shown", "maps", "scores", "flows", "extra"):
+            for name, array in getattr(one, part).items():
+                arrays[f"{key}/{part}/{' -> '.join(name) if isinstance(name, tuple) else name}"] = array
+        about.append({"key": key, "method": one.method, "title": one.title, "target": one.target, "signed": one.signed,
+                      "unit": one.unit, "notes": one.notes,
+                      "checks": [{"name": c.name, "error": float(c.error), "said": c.said} for c in one.checks]})
+    arrays["about"] = np.array(json.dumps(about, ensure_ascii=False))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()

@@ -96,6 +96,19 @@ def samples(module: Any, x: Any, loaded: Loaded, *, specs: Sequence[str] = (), p
     return Samples(*_call(module, told), shown, words, tuple(notes))
 
 
+def one_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
+    """The first sample of a batch: what the figure of the model is traced with."""
+    import torch
+
+    rows = next((len(t) for t in (*args, *kwargs.values()) if isinstance(t, torch.Tensor) and t.dim()), 1)
+
+    def first(value: Any) -> Any:
+        whole = isinstance(value, torch.Tensor) and value.dim() and len(value) == rows
+        return value[:1] if whole else value
+
+    return Inputs(tuple(first(one) for one in args), {key: first(value) for key, value in kwargs.items()})
+
+
 # ------------------------------------------------------------------------------------------------ names
 
 def _arguments(module: Any, inputs: Inputs) -> dict[str, Any]:
