@@ -3,26 +3,13 @@
 ``archviz.draw(model, inputs).save("model.svg")``.  What is named here is loaded on first use, so that importing archviz
 and ``archviz --help`` stay light.
 """
-import sys
-from types import ModuleType
-
 __version__ = "0.1.0"
-__all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Figure", "draw", "explain"]
+__all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Figure", "Recording", "draw", "explain"]
 
 _HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
-          "explain": "explain", "Attribution": "attribution", "Attributions": "attribution",
+          "explain": "explainer", "Attribution": "attribution", "Attributions": "attribution",
+          "Recording": "recording",
           "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
-
-
-class _Package(ModuleType):
-    """This package: a file that has the name of a function in it (``archviz/explain.py``) does not hide that."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,7 @@
 """What a model did, asked for in words: ``archviz explain`` on the command line.
 
 In: what `archviz.arguments.explained` read, and the files to write.  Out: those files, written all or none, and what is
-to be said.  Imports arguments, attribution, errors, explain, files, job, pipeline, progress, ready.
+to be said.  Imports arguments, attribution, errors, explainer, files, job, pipeline, progress, ready.
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import numpy as np
 from archviz import files, job
 from archviz.attribution import Attribution
 from archviz.errors import ArchvizError
-from archviz.explain import Asked, NotFinite, attributions, methods_of, size_of
+from archviz.explainer import Asked, NotFinite, attributions, methods_of, size_of
 from archviz.figure import Figure
 from archviz.files import check_output
 from archviz.files import is_ours as is_ours
