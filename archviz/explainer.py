@@ -18,7 +18,7 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean, find, names
 from archviz.ir import NodeId
 from archviz.progress import in_notebook, progress
-from archviz.ready import Ready, Step, prepare
+from archviz.ready import Ready, Step, no_torch, prepare
 
 Asked = Mapping[str, tuple[ModuleType, Mapping[str, Any]]]
 """Methods by name: the file of each, and its options."""
@@ -112,7 +112,10 @@ def methods_of(method: str | Sequence[str], options: Mapping[str, Any]) -> Asked
     wanted = [name.strip() for name in wanted]
     if not any(wanted):
         raise ArchvizError("no method was named", f"known: {', '.join(names('methods'))}")
-    found = {name: find("methods", name) for name in wanted}
+    try:
+        found = {name: find("methods", name) for name in wanted}
+    except ModuleNotFoundError as error:
+        raise no_torch(error) from None
     known = {name: dict(getattr(module, "OPTIONS", {})) for name, module in found.items()}
     given: dict[str, dict[str, Any]] = {name: {} for name in found}
     for key, value in options.items():
@@ -218,6 +221,7 @@ def _first(subject: Any, ready: Ready) -> None:
     """The first run.  Raises `ArchvizError` for inputs that the model does not take, and for a target that is no
     number."""
     from archviz.load import blamed
+    from archviz.methods._target import unit_of
 
     try:
         result = subject.base
@@ -229,6 +233,9 @@ def _first(subject: Any, ready: Ready) -> None:
         raised = blamed(error, ready.source)
         raise ArchvizError(f"the model raised at this input: {raised.message}",
                            raised.hint or "give it what it takes: --size, --input, or another --image") from error
+    unit = unit_of(subject.spec)
+    if unit is not None and unit[0] not in result.values:
+        subject.matching(unit[0])       # which raises, with the nearest of all names there are
     scores = subject.scores(result)
     if not scores.isfinite().all():
         raise NotFinite(f"{ready.source} computes {scores[~scores.isfinite()][0].item()} for this input", "", None)

@@ -205,13 +205,13 @@ def opened(value: Any) -> Image.Image:
 
 
 def is_image(value: Any) -> bool:
-    """Whether `value` is meant as an image: one of Pillow's, a file of that kind, an array of bytes with few
-    channels."""
+    """Whether `value` is meant as an image: one of Pillow's, a path, a word that names a file of that kind, or an array
+    of bytes with few channels."""
     if isinstance(value, np.ndarray):
         return value.dtype == np.uint8 and (value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3, 4)))
-    if isinstance(value, (str, Path)):
+    if isinstance(value, str):
         return Path(value).suffix.lower() in SUFFIXES
-    return isinstance(value, Image.Image)
+    return isinstance(value, (Path, Image.Image))
 
 
 def fitted(image: Image.Image, size: tuple[int, int] | None, resize: int | None = None) -> Image.Image:

@@ -121,7 +121,7 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
     with progress(not o.quiet) as step, _hushed(o.verbose):
         ready = prepare(wish.model, wish.x, **wish.preparing, step=step)
         try:
-            found = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position,
+            found: Any = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position,
                                  step=step)
         except NotFinite as error:
             return _marked(error, wish, ready, [path for path in (*outputs, *overlays) if path.suffix != NUMBERS], how,

@@ -97,10 +97,15 @@ def _torch() -> tuple[Any, Any]:
 
         from archviz import load
     except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise NoTorch("PyTorch is not installed", "what a model does is seen by running it: install torch") from None
+        raise no_torch(error) from None
     return torch, load
+
+
+def no_torch(error: ModuleNotFoundError) -> Exception:
+    """What to say where PyTorch is not there; `error` itself where something else is missing."""
+    if error.name != "torch":
+        return error
+    return NoTorch("PyTorch is not installed", "what a model does is seen by running it: install torch")
 
 
 def _device(torch: Any, device: str | None) -> Any:
