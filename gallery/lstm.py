@@ -39,7 +39,7 @@ def paragraphs() -> tuple[list[str], list[str]]:
     return [text for n, text in enumerate(found) if n % 10], found[::10]
 
 
-def train(steps: int = 250, rows: int = 64, length: int = 64) -> CharLSTM:
+def train(steps: int = 250, rows: int = 64, length: int = 64):     # no -> Class: archviz draws the class, untrained
     """Reads the manual in rows side by side, a piece of each at a time; memory passes from piece to piece."""
     text = ids("\n\n".join(paragraphs()[0]))
     text = text[:len(text) // rows * rows].view(rows, -1)
