@@ -28,7 +28,12 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
     "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
-    "cli": {"pipeline", "arguments", "job", "progress"},
+    "images": set(), "words": set(), "weights": set(),
+    "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
+    "ready": {"ir", "samples", "weights", "load", "guess"},
+    "explainer": {"ir", "attribution", "methods", "ready", "progress", "load"},
+    "insight": {"attribution", "explainer", "ready", "samples", "job", "figure", "files", "progress"},
+    "cli": {"pipeline", "arguments", "job", "insight", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},
