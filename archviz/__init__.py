@@ -4,9 +4,10 @@
 and ``archviz --help`` stay light.
 """
 __version__ = "0.1.0"
-__all__ = ["ArchvizError", "DoesNotFit", "Figure", "Recording", "draw"]
+__all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Figure", "Recording", "draw", "explain"]
 
 _HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
+          "explain": "explainer", "Attribution": "attribution", "Attributions": "attribution",
           "Recording": "recording",
           "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
 

@@ -106,6 +106,7 @@ class Attribution:
         """The same as `input_map`: what other tools want."""
         return np.asarray(self.input_map)
 
+<<<<<<< HEAD
     def image(self, kind: str | None = None, **options: Any) -> Any:
         """A picture of it by itself.
 
@@ -144,3 +145,18 @@ class Attributions(tuple[Attribution, ...]):
         from archviz.picture import fitting, picture
 
         return picture(self, kind or fitting(self), **options)
+=======
+
+class Attributions(tuple[Attribution, ...]):
+    """Several attributions of one batch: method by method, and of each method target by target."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods, in order."""
+        return tuple(dict.fromkeys(one.method for one in self))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What was explained, in order."""
+        return tuple(dict.fromkeys(one.target for one in self))
+>>>>>>> main

@@ -55,7 +55,8 @@ def test_signed_heat_is_as_strong_on_both_sides_of_zero(theme):
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_label_reads_on_every_colour_in_one_of_two_inks(theme):
     style = load_style("block", theme=theme)
-    inks = np.array([(0, 0, 0), (255, 255, 255)])
+    inks = [np.array([int(style.roles[role].color[i:i + 2], 16) for i in (1, 3, 5)])
+            for role in ("on heat", "on heat light")]
     for signed in (False, True):
         bar = heat.scale([1.0], style.heat, signed).bar(101)[0]
         assert np.maximum(contrast(bar, inks[0]), contrast(bar, inks[1])).min() >= 4.5
