@@ -5,7 +5,7 @@ Imports errors, ir; numpy; late what draws it: picture, overlay.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +106,6 @@ class Attribution:
         """The same as `input_map`: what other tools want."""
         return np.asarray(self.input_map)
 
-<<<<<<< HEAD
     def image(self, kind: str | None = None, **options: Any) -> Any:
         """A picture of it by itself.
 
@@ -133,21 +132,6 @@ class Attribution:
 
 
 class Attributions(tuple[Attribution, ...]):
-    """What several methods, or one for several targets, say of the same input.  A tuple that draws itself."""
-
-    __slots__ = ()
-
-    def __new__(cls, found: Iterable[Attribution] = ()) -> Attributions:
-        return super().__new__(cls, tuple(found))
-
-    def image(self, kind: str | None = None, **options: Any) -> Any:
-        """A picture of them: a grid methods × images where there are several; see `Attribution.image`."""
-        from archviz.picture import fitting, picture
-
-        return picture(self, kind or fitting(self), **options)
-=======
-
-class Attributions(tuple[Attribution, ...]):
     """Several attributions of one batch: method by method, and of each method target by target."""
 
     @property
@@ -159,4 +143,9 @@ class Attributions(tuple[Attribution, ...]):
     def targets(self) -> tuple[str, ...]:
         """What was explained, in order."""
         return tuple(dict.fromkeys(one.target for one in self))
->>>>>>> main
+
+    def image(self, kind: str | None = None, **options: Any) -> Any:
+        """A picture of them: a grid methods × images where there are several; see `Attribution.image`."""
+        from archviz.picture import fitting, picture
+
+        return picture(self, kind or fitting(self), **options)

@@ -25,23 +25,16 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
     "methods": {"trace", "record", "ir", "attribution"},
     "record": {"trace", "ir", "recording"},
-<<<<<<< HEAD
     "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat", "bar"},
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
     "heat": set(), "bar": {"scene", "style", "text", "heat"},
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
-    "cli": {"pipeline", "arguments", "job", "progress"},
-=======
-    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
-    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
-    "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "images": set(), "words": set(), "weights": set(),
     "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
     "ready": {"ir", "samples", "weights", "load", "guess"},
     "explainer": {"ir", "attribution", "methods", "ready", "progress", "load"},
     "insight": {"attribution", "explainer", "ready", "samples", "job", "figure", "files", "progress"},
     "cli": {"pipeline", "arguments", "job", "insight", "progress"},
->>>>>>> main
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},
