@@ -4,9 +4,9 @@
 and ``archviz --help`` stay light.
 """
 __version__ = "0.1.0"
-__all__ = ["ArchvizError", "DoesNotFit", "Figure", "draw"]
+__all__ = ["ArchvizError", "DoesNotFit", "Figure", "draw", "register_rule"]
 
-_HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
+_HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors", "register_rule": "methods.lrp",
           "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
 
 
