@@ -105,3 +105,17 @@ class Attribution:
     def to_numpy(self) -> Array:
         """The same as `input_map`: what other tools want."""
         return np.asarray(self.input_map)
+
+
+class Attributions(tuple[Attribution, ...]):
+    """Several attributions of one batch: method by method, and of each method target by target."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods, in order."""
+        return tuple(dict.fromkeys(one.method for one in self))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What was explained, in order."""
+        return tuple(dict.fromkeys(one.target for one in self))

@@ -82,7 +82,8 @@ class Figure:
         Parameters
         ----------
         suffix : str
-            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, that of another backend, or ``"json"`` for the traced graph.
+            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, that of another backend, or ``"json"`` for the
+            traced graph.
         **options
             Go to the backend that knows them: ``dpi`` of png (pixels per inch, 300), ``engine`` of pdf
             (``"typst"``), ``standalone`` of tex.

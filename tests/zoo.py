@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import tests.peers  # noqa: F401  transformers imports torchvision where that is installed
+
 Build = Callable[[], nn.Module]
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -16,6 +16,7 @@ from archviz.attribution import Array, Attribution, Check
 from archviz.errors import ArchvizError
 from archviz.ir import NodeId
 from archviz.methods import _composites, _rules_linear, _rules_mix, _unfold  # noqa: F401  (rules list themselves)
+from archviz.methods._batches import out_of_memory
 from archviz.methods._composites import Composite
 from archviz.methods._film import Film, TooMuch, film_of
 from archviz.methods._relevance import Sweep, Swept, Unclear
@@ -134,7 +135,9 @@ class _Work:
                 at += len(rows)
             except Unclear:
                 size = 1
-            except (TooMuch, torch.OutOfMemoryError) as error:
+            except (TooMuch, torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not isinstance(error, TooMuch) and not out_of_memory(error):
+                    raise
                 if len(rows) == 1:
                     raise ArchvizError(f"LRP of one sample does not fit in {subject.budget / 2 ** 20:.0f} MiB",
                                        "it keeps every value of a run: give it more memory, or a smaller input"

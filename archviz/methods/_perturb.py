@@ -1,0 +1,152 @@
+"""What the targets become when parts of an input are something else.
+
+In: a subject, one of its sources, boxes, a filling.  Out: the targets' values.  May import torch, trace, errors, the
+rest of this folder.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archviz.attribution import Array
+from archviz.errors import ArchvizError
+from archviz.ir import NodeId
+from archviz.methods._batches import in_batches, rows_at_once
+from archviz.methods._subject import Subject
+from archviz.methods._windows import Fill, inside
+from archviz.trace.reach import slide
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of a subject as maps.
+
+    name      its id
+    maps      (N, C, *S): an image; a sequence with its features as channels; (N, 1, F) for a row of features
+    channel   where the channels are in the tensor itself, samples first; None where it has none
+    tokens    whether it is what an embedding gave
+    """
+
+    name: NodeId
+    maps: Tensor
+    channel: int | None
+    tokens: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its places."""
+        return tuple(self.maps.shape[2:])
+
+    def tensor(self, maps: Tensor, axis: int) -> Tensor:
+        """Maps like its own, as the model takes them."""
+        found = maps.flatten(1, 2) if self.channel is None else maps.movedim(1, self.channel)
+        return found.movedim(0, axis)
+
+
+def sources(subject: Subject) -> list[Source]:
+    """The sources of a subject, with their values at its samples."""
+    with torch.no_grad():
+        values = subject.run(nodes=set(subject.sources)).values
+    found = []
+    for name in subject.sources:
+        value = values[name].detach().movedim(subject.given.axis, 0)
+        tokens = name not in subject.floats
+        if value.dim() < 2 or len(value) != subject.n:
+            raise ArchvizError(f"{name} has nothing to slide a window over: its shape is {tuple(values[name].shape)}")
+        channel = None if value.dim() == 2 else 1 if value.dim() > 3 or _convolved(subject, name) else value.dim() - 1
+        maps = value[:, None] if channel is None else value.movedim(channel, 1)
+        found.append(Source(name, maps, channel, tokens))
+    return found
+
+
+def _convolved(subject: Subject, name: NodeId) -> bool:
+    """Whether a convolution reads that input: then its channels come before its places."""
+    calls = subject.tape.calls
+    return any(slide(call, subject.tape) is not None for call in calls
+               if any(calls[ref.call].id == name for ref in call.operands()))
+
+
+def outputs(subject: Subject) -> Tensor:
+    """(targets, N): the targets of the samples themselves."""
+    return subject.scores(subject.base).detach()
+
+
+def perturbed(subject: Subject, source: Source, boxes: Tensor, fill: Fill, keep: bool = False) -> Tensor:
+    """The targets, for each sample and box, where what lies in the box (with `keep`: all else) is filled.
+
+    Every one of them goes through the whole model, in batches.
+
+    Returns
+    -------
+    (targets, N, W) float32
+    """
+    boxes = boxes.to(source.maps.device)
+    count, start = len(boxes), [0] * len(source.shape)
+
+    def work(numbers: Tensor) -> Tensor:
+        rows, windows = numbers // count, numbers % count
+        first = torch.zeros((len(rows), len(start)), dtype=torch.long, device=boxes.device)
+        covered = inside(boxes[windows], source.shape)[:, None]
+        maps = torch.where(covered != keep, fill(rows, windows, first, source.shape), source.maps[rows])
+        return scored(subject, rows, {source.name: source.tensor(maps, subject.given.axis)})
+
+    with torch.no_grad():
+        found = in_batches(subject.n * count, rows_at_once(subject), work, boxes.device)
+    return found.view(-1, subject.n, count)
+
+
+def scored(subject: Subject, rows: Tensor, replace: dict[NodeId, Tensor]) -> Tensor:
+    """(targets, R): the targets of copies of samples with some sources replaced."""
+    nodes = {target.node for target in subject.targets if target.node}
+    placed = {name: _laid_out(tensor) for name, tensor in replace.items()}
+    return subject.scores(subject.run(subject.given.take(rows), nodes=nodes, replace=placed))
+
+
+def _laid_out(tensor: Tensor) -> Tensor:
+    """Images with their channels last, which convolutions on processors are faster for."""
+    return tensor.contiguous(memory_format=torch.channels_last if tensor.dim() == 4 else torch.contiguous_format)
+
+
+def token_filling(subject: Subject, source: Source, token: int | None) -> Fill:
+    """What an occluded token's embedding is: that of `token`, else of the embedding's padding token, else zeros."""
+    call = next(call for call in subject.tape.calls if call.node == source.name)
+    weight = getattr(call.module, "weight", None)
+    at = getattr(call.module, "padding_idx", None) if token is None else token
+    if token is not None and (not isinstance(weight, Tensor) or not 0 <= token < len(weight)):
+        raise ArchvizError(f"token: {source.name} holds no embedding of token {token}")
+    row = weight[at].detach() if isinstance(weight, Tensor) and at is not None else source.maps.new_zeros(
+        source.maps.shape[1])
+
+    def held(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
+        return row.to(source.maps.dtype).view(1, -1, 1).expand(len(samples), -1, *size)
+    return held
+
+
+def shown(subject: Subject, found: Sequence[Source]) -> dict[NodeId, Array]:
+    """What is under each map: the input as it was given, samples first, or the token ids that an embedding reads."""
+    arrays = {}
+    for source in found:
+        tensor = source.tensor(source.maps, 0)
+        if source.tokens:
+            call = next(call for call in subject.tape.calls if call.node == source.name)
+            read = {subject.tape.calls[ref.call].node for ref in call.operands()}
+            with torch.no_grad():
+                values = subject.run(nodes=read).values
+            tensor = next(one for name, one in values.items() if name in read and not one.is_floating_point())
+        arrays[source.name] = (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
+    return arrays
+
+
+def exactness(subject: Subject, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
+    """The largest difference of `found` (targets, N, W), relative to the targets, to full passes over a few boxes."""
+    some = torch.linspace(0, len(boxes) - 1, min(4, len(boxes))).long()
+
+    def chosen(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
+        return fill(samples, some.to(windows.device)[windows], first, size)
+
+    due = perturbed(subject, source, boxes[some], chosen)
+    scale = outputs(subject).abs().amax().clamp(min=1e-12)
+    return float((found[..., some.to(found.device)] - due).abs().amax() / scale)
