@@ -1,4 +1,4 @@
-"""Recording: the ids are those of a trace, the numbers those of slow and plain ways to get them, the model is as before."""
+"""Recording: the ids are a trace's, the numbers those of slow and plain ways to get them, the model is as before."""
 from __future__ import annotations
 
 import gc
@@ -15,10 +15,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import archviz
 from archviz.errors import ArchvizError
-from archviz.recorder.nonfinite import first_nonfinite
 from archviz.recorder.reducer import reductions
 from archviz.recorder.reductions import REDUCTIONS, Seen
-from archviz.recording import Recording
 from archviz.trace import Inputs, trace
 from tests.zoo import LSTMClassifier
 
@@ -92,8 +90,8 @@ def test_every_node_of_the_figure_is_recorded(name, gradients):
     made = Inputs(kwargs=given_) if isinstance(given_, dict) else Inputs((given_,))
     graph = trace(model, made).graph
     drawn = {node.id: node for node in graph.nodes if node.kind not in ("parameter", "constant")}
-    assert set(drawn) <= set(recording) <= set(drawn) | set(graph.modules) | {n.id for n in graph.nodes} | set(
-        call.node for call in trace(model, made).tape.calls)
+    ran = {call.node for call in trace(model, made).tape.calls}
+    assert set(drawn) <= set(recording) <= ran | set(graph.modules)
     for node, one in drawn.items():
         if one.out and one.out[0].shape[:1] == (2,) and node != "/sum":
             assert recording[node].values.shape == one.out[0].shape
@@ -183,8 +181,8 @@ def test_a_training_loop_is_not_touched():
         model = net().train()
         optimizer = torch.optim.SGD(model.parameters(), 0.1)
         torch.manual_seed(3)
-        recording = None
-        with archviz.record(model, reduce=ALL, gradients=True) if watched else torch.enable_grad() as recording:
+        watch = archviz.record(model, reduce=ALL, gradients=True) if watched else torch.enable_grad()
+        with watch as recording:
             for _ in range(3):
                 optimizer.zero_grad()
                 F.cross_entropy(model(images()), torch.arange(6) % 5).backward()

@@ -103,7 +103,7 @@ class _Seeker(Watcher):
                 source[number] = told[0]
         wrong = min(nan, default=None)
         if wrong is None:
-            wrong = next((number for number, call in enumerate(calls) if call.how == "output" and number in source), None)
+            wrong = next((n for n, call in enumerate(calls) if call.how == "output" and n in source), None)
         if wrong is None:
             return None
         return self._told(source[wrong], source, nan | inf, nan)
