@@ -21,13 +21,14 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"scene", "text"},
     "trace": {"ir"},
-    "attribution": {"ir", "overlay", "pictures"},       # the last two late: how a value draws itself
-    "recording": {"ir", "files", "overlay", "pictures"},  # files, to write one whole or not at all
+    "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
+    "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
     "methods": {"trace", "record", "ir", "attribution"},
     "record": {"trace", "ir", "recording"},
-    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
-    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
-    "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
+    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat", "bar"},
+    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
+    "heat": set(), "bar": {"scene", "style", "text", "heat"},
+    "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "images": set(), "words": set(), "weights": set(),
     "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
     "ready": {"ir", "samples", "weights", "load", "guess"},

@@ -194,6 +194,11 @@ class Subject:
         with torch.set_grad_enabled(self.grad):
             return self.run(nodes=self.wanted - {INPUTS}, grad=self.grad, watched=not self.grad or self.whole)
 
+    def adopt(self, run: Run) -> None:
+        """Take `run`, a method's own over all samples, for the first, unless there is one or gradients are wanted."""
+        if not self.grad and "base" not in vars(self):
+            vars(self)["base"] = run
+
     @cached_property
     def tape(self) -> Tape:
         """What ran over the samples."""
