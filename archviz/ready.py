@@ -101,7 +101,8 @@ def prepare(
 def _materialised(torch: Any, module: Any, found: Any) -> None:
     """Run a model once whose layers take their shapes from what comes in: always the same weights."""
     training = module.training
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), contextlib.suppress(Exception):    # told when it runs again
+    # What it raises is told when it runs again.
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), contextlib.suppress(Exception):
         torch.manual_seed(0)
         module.eval()(*found.args, **found.kwargs)
     module.train(training)
