@@ -1,6 +1,6 @@
 """The drawing, free of any output format: marks that carry roles, and one sheet that says how a role is painted.
 
-In: marks made by a form.  Out: `Scene`.  Imports nothing of ours.  Lengths are printed points (1/72.27 inch), y grows
+In: marks made by a form.  Out: `Scene`.  Imports paint.  Lengths are printed points (1/72.27 inch), y grows
 downwards.  Every backend draws four core marks (Group, Path, Text, Image); `lower` turns the rich ones into these.
 """
 from __future__ import annotations
@@ -9,56 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from archviz.paint import HATCHES as HATCHES
+from archviz.paint import PARTS as PARTS
+from archviz.paint import Paint as Paint
+from archviz.paint import look
+from archviz.paint import mixed as mixed
+
 POINTS_PER_MM = 72.27 / 25.4
 
 Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]
 """("M", (x, y)) · ("L", (x, y)) · ("C", (x1, y1, x2, y2, x, y)) · ("Z", ())"""
-
-
-HATCHES = ("", "north east lines", "north west lines", "horizontal lines", "vertical lines", "crosshatch", "dots")
-"""Patterns for printing without colour, by their names in TikZ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paint:
-    """How a role looks.
-
-    Attributes
-    ----------
-    fill, stroke : str or None
-        Colours of the inside and of the outline, ``#rrggbb``; None: none.
-    stroke_width : float
-        Width of the outline, or of a line, in printed points.
-    dash : tuple of float
-        Lengths of dashes and gaps, in printed points; empty: solid.
-    opacity : float
-        From 0 to 1.
-    color : str
-        Colour of text, ``#rrggbb``.
-    size : float
-        Font size in printed points; no smaller than the page's ``min_font``.
-    weight : str
-        ``normal`` or ``bold``.
-    italic : bool
-        Whether text leans.
-    hatch : str
-        One of `HATCHES`: thin lines over the fill, under the stroke; empty: none.
-    hatch_color : str or None
-        Colour of these lines; None: that of the stroke.
-    """
-
-    fill: str | None = None
-    stroke: str | None = None
-    stroke_width: float = 0.6
-    dash: tuple[float, ...] = ()
-    opacity: float = 1.0
-    color: str = "#000000"
-    size: float = 7.0
-    weight: Literal["normal", "bold"] = "normal"
-    italic: bool = False
-    hatch: str = ""
-    hatch_color: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +50,23 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture, `png` a PNG file, fitted into its rectangle; (x, y) is the top left corner."""
+    """A picture on a rectangle or, seen askew, on a parallelogram, which it fills.
+
+    Attributes
+    ----------
+    x, y : float
+        The corner at which the picture has its top left pixel.
+    width, height : float
+        How far its upper edge goes to the right, and its left edge down.
+    png : bytes
+        A PNG file.
+    role : str
+        Of its paint only the opacity counts.
+    rise, lean : float
+        How far its upper edge goes down on the way, and its left edge to the right; 0 and 0: upright.
+    cells : bool
+        Whether each pixel is a cell with sharp edges, as of a feature map; else they are smoothed.
+    """
 
     x: float
     y: float
@@ -97,6 +74,26 @@ class Image:
     height: float
     png: bytes
     role: str = "image"
+    rise: float = 0.0
+    lean: float = 0.0
+    cells: bool = False
+
+    @property
+    def along(self) -> Point:
+        """Its upper edge as a vector on the page."""
+        return self.width, self.rise
+
+    @property
+    def down(self) -> Point:
+        """Its left edge as a vector on the page."""
+        return self.lean, self.height
+
+    @property
+    def corners(self) -> tuple[Point, Point, Point, Point]:
+        """Top left, top right, bottom right, bottom left, as the picture has them."""
+        (ax, ay), (bx, by) = self.along, self.down
+        return ((self.x, self.y), (self.x + ax, self.y + ay), (self.x + ax + bx, self.y + ay + by),
+                (self.x + bx, self.y + by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,70 +250,11 @@ class Scene:
         LookupError
             For any other role.
         """
-        found = self.sheet.get(role)
-        if found is not None:
-            return found
-        base, _, part = role.rpartition(" ")
-        match part:
-            case "head" if base:
-                paint = self.paint(base)
-                return replace(paint, fill=paint.stroke, stroke=None, dash=(), hatch="")
-            case "rim" if base:
-                return replace(self.paint(base), fill=None, hatch="")
-            case "band" if base:
-                return self.paint(base)
-            case "top" | "side" | "deep" if base:   # one light, from above and in front
-                paint, veil = self.paint(base), self.sheet.get(part)
-                if veil is None or veil.fill is None:
-                    return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
-                return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
-                               hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
-            case "grid" if base:
-                return replace(self.paint(base), fill=None, hatch="", stroke_width=0.5 * self.paint(base).stroke_width)
-            case "hidden" if base:
-                paint = self.paint(base)
-                return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
-            case "plain" if base:
-                return replace(self.paint(base), stroke=None, hatch="")
-            case "neuron" | "cell" if base:     # too small for a hatch; of many cells one would see only the edges
-                paint = self.paint(base)
-                return replace(paint, stroke_width=(0.55 if part == "cell" else 1) * paint.stroke_width, hatch="")
-            case _ if base and part.isdecimal():    # so many percent as strong
-                paint, page = self.paint(base), self.sheet.get("background", Paint(fill="#ffffff"))
-                share = min(int(part), 100) / 100
-                return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
-                               stroke_width=share * paint.stroke_width)
-        raise LookupError(f"the style has no role {role!r}")
+        return look(self.sheet, role)
 
     def painted(self) -> dict[str, Paint]:
         """How each role looks that a mark has, sorted by name; what else the sheet holds does not show."""
         return {role: self.paint(role) for role in sorted(set(_roles(lowered(self).marks)))}
-
-
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "plain", "neuron", "cell")
-"""What a role may end in without being in the sheet."""
-INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
-"""How much of its colour lies on a face, of what lies on the front, and the light it gets."""
-
-
-def _inked(fill: str | None, part: str) -> str | None:
-    """A lighter or a fuller shade of the same hue."""
-    if fill is None:
-        return None
-    ink, light = INK[part]
-    faces = (max(0.0, 255 - ink * (255 - int(fill[i:i + 2], 16))) * light for i in (1, 3, 5))
-    return "#" + "".join(f"{round(face):02x}" for face in faces)
-
-
-def mixed(one: str, other: str, part: float) -> str:
-    """`part` of the colour `one` and the rest of `other`, all three ``#rrggbb``."""
-    pairs = ((int(one[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs)
-
-
-def _mixed(fill: str | None, other: str | None, part: float) -> str | None:
-    """The two mixed; the one alone where there is no other."""
-    return fill if fill is None or other is None else mixed(fill, other, part)
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve

@@ -10,7 +10,7 @@ import sys
 import zlib
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as Path_
 from types import MappingProxyType
@@ -18,11 +18,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
-from archviz.backends import pdf, png, svg
+from archviz.backends import html, pdf, png, svg
 from archviz.errors import ArchvizError
 from archviz.scene import HATCHES, Box, Circle, Group, Image, Link, Mark, Paint, Path, Scene, Text, lowered
 from archviz.style import load_style
@@ -161,6 +162,47 @@ def test_an_image_is_inside_the_file() -> None:
     assert (look["x"], look["y"], look["width"], look["height"], look["opacity"]) == ("1", "2", "30", "40", "0.5")
 
 
+ASKEW = [Image(10, 10, 30, 40, b"", cells=True), Image(60, 34, 24, 30, b"", rise=-18, cells=True),
+         Image(100, 60, 24, -30, b"", lean=9, cells=True)]
+CORNERS = {(0, 0): (255, 0, 0), (0, 3): (0, 200, 0), (3, 0): (0, 0, 255), (3, 3): (255, 255, 0)}
+"""(row, column) of four cells of a picture of 4 × 4, else black."""
+
+
+def quartered() -> bytes:
+    cells = np.zeros((4, 4, 3), np.uint8)
+    for at, colour in CORNERS.items():
+        cells[at] = colour
+    out = io.BytesIO()
+    Picture.fromarray(cells).save(out, "png")
+    return out.getvalue()
+
+
+def check_cells(seen: np.ndarray, scale: float, images: Sequence[Image]) -> None:
+    """Each cell's colour is in its middle, and just outside of the corners is the white page."""
+    for image in images:
+        def at(across: float, down: float, image: Image = image) -> tuple[int, ...]:
+            (ax, ay), (bx, by) = image.along, image.down
+            x, y = image.x + across * ax + down * bx, image.y + across * ay + down * by
+            return tuple(seen[int(y * scale), int(x * scale)][:3].tolist())
+
+        for row in range(4):
+            for column in range(4):
+                assert at((column + 0.5) / 4, (row + 0.5) / 4) == CORNERS.get((row, column), (0, 0, 0)), image
+        assert {at(u, v) for u in (-0.06, 1.06) for v in (-0.06, 1.06)} == {(255, 255, 255)}
+
+
+def test_a_picture_askew_lands_on_its_parallelogram_cell_by_cell(tmp_path: Path_) -> None:
+    images = [replace(image, png=quartered()) for image in ASKEW]
+    scene = replace(figure(*images), sheet={"image": Paint(), "background": Paint(fill="#ffffff")})
+    elements = [element for element, _ in drawn(tree(scene)) if element.tag == f"{NS}image"]
+    assert [e.get("transform") for e in elements] == [None, "matrix(24 -18 0 30 60 34)", "matrix(24 0 9 -30 100 60)"]
+    assert all(e.get("preserveAspectRatio") == "none" for e in elements)
+    check_cells(pixels(png.render(scene, dpi=289.08)), 4, images)      # four pixels a point
+    (tmp_path / "a.pdf").write_bytes(pdf.render(scene))
+    subprocess.run(["pdftoppm", "-r", "289.08", "-png", tmp_path / "a.pdf", tmp_path / "a"], check=True)
+    check_cells(pixels((tmp_path / "a-1.png").read_bytes()), 4, images)
+
+
 @pytest.mark.parametrize(("href", "kept"), [
     ("https://example.org/a?b&c", True), ("#layer", True), ("docs/a.html", True), ("mailto:a@b.c", True), ("", False),
     ("javascript:alert(1)", False), ("JavaScript:alert(1)", False), ("java\nscript:alert(1)", False),
@@ -261,6 +303,29 @@ def test_another_process_writes_the_same_bytes() -> None:
     runs = {subprocess.run([sys.executable, "-c", script], env={"PYTHONHASHSEED": seed, "PATH": "", "PYTHONPATH": "."},
                            capture_output=True, text=True, check=True).stdout for seed in ("1", "2")}
     assert len(runs) == 1 and len(runs.pop().split()) == 3
+
+
+# ------------------------------------------------------------------------------------------------ HTML
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_page_says_what_the_figure_says_and_runs_nothing(name: str) -> None:
+    scene = replace(figure(Group((Text(5, 5, name, "label"),), "conv", name, name, name), **{"note": name}),
+                    title=name, description=f"{name} shown")
+    page = BeautifulSoup(html.render(scene).decode(), "html.parser")
+    assert not page.find_all(["script", "iframe", "object", "link"]) and "default-src 'none'" in str(page.head)
+    assert not [tag for tag in page.find_all() if any(key.startswith("on") for key in tag.attrs)]
+    assert not [tag for tag in page.find_all(href=True) if tag["href"].lower().startswith("javascript")]
+    caption = page.find("figcaption")
+    assert caption is not None and caption.text == clean(f"{name} shown")
+    assert page.find("dd").text == clean(name)
+    svgs = page.find_all("svg")
+    assert len(svgs) == 1 and svgs[0].find("text").text == clean(name)
+    assert all(value.startswith("av-") for tag in svgs[0].find_all(class_=True) for value in tag["class"])
+
+
+def test_a_page_is_as_dark_as_its_figure() -> None:
+    dark = replace(FIGURE, sheet={**SHEET, "background": Paint(fill="#101010"), "legend": Paint(color="#eeeeee")})
+    assert b"background:#101010;color:#eeeeee" in html.render(dark) and b"background:#ffffff" in html.render(FIGURE)
 
 
 # ------------------------------------------------------------------------------------------------ PNG

@@ -7,7 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archviz.scene import Box, Circle, Command, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower, lowered
+from archviz.scene import (
+    Box,
+    Circle,
+    Command,
+    Group,
+    Image,
+    Link,
+    Mark,
+    Paint,
+    Path,
+    Scene,
+    Text,
+    lower,
+    lowered,
+    moved,
+)
 
 length = st.floats(0.1, 200)
 place = st.floats(-100, 500)
@@ -88,7 +103,7 @@ marks = st.recursive(
         st.builds(Circle, place, place, length, st.just("add")),
         st.builds(Link, points, st.just("edge")),
         st.builds(Text, place, place, st.text(), st.just("label"), st.sampled_from(["start", "middle", "end"]), place),
-        st.builds(Image, place, place, length, length, st.just(b"png"))),
+        st.builds(Image, place, place, length, length, st.just(b"png"), st.just("image"), place, place, st.booleans())),
     lambda inner: st.builds(Group, st.lists(inner, max_size=4).map(tuple), st.just("conv"), st.text(max_size=5)),
     max_leaves=12)
 
@@ -104,6 +119,14 @@ def test_lowering_leaves_core_marks_and_nothing_to_lower(many: tuple[Mark, ...])
     assert all(map(core, low.marks))
     assert lowered(low) == low
     assert replace(low, marks=()) == replace(scene, marks=())
+
+
+def test_a_picture_askew_has_its_corners_and_moves_whole() -> None:
+    image = Image(10, 20, 30, 40, b"png", rise=-15, lean=5)
+    assert image.corners == ((10, 20), (40, 5), (45, 45), (15, 60))
+    there = moved(image, 3, -4)
+    assert isinstance(there, Image) and there.corners == tuple((x + 3, y - 4) for x, y in image.corners)
+    assert (there.along, there.down) == (image.along, image.down)
 
 
 def test_a_role_is_painted_as_the_sheet_says_or_as_what_it_belongs_to() -> None:

@@ -2,6 +2,7 @@
 the figure's words, obeys the author's preamble, and takes whatever names a model has for data."""
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from PIL import Image as Picture
 
 from archviz.backends import _tex_engine, tex
 from archviz.backends._tex_text import tex as escaped
@@ -40,7 +42,7 @@ from tests import gallery, latex
 from tests.conftest import ROOT, Run
 from tests.pdf_ops import Page, pages
 from tests.test_approved import NAMES
-from tests.test_backends import HOSTILE, SHEET, picture
+from tests.test_backends import ASKEW, HOSTILE, SHEET, check_cells, picture, quartered
 from tests.test_zoo import WIDTHS, figure
 
 HUNDREDTH = 0.0101      # and what pdfTeX's own arithmetic adds, less than a thousandth
@@ -168,9 +170,7 @@ def test_nodes_with_ids_alike_have_names_of_their_own() -> None:
     assert names == ["a-b", "a-b-2", "a-b-3", "node", "a-b-2-2", "c", "c-in-2", "c-2"]
 
 
-def test_an_image_and_a_role_without_paint_are_named() -> None:
-    with pytest.raises(ArchvizError, match="image"):
-        tex.render(scene(Image(1, 2, 30, 40, picture())))
+def test_a_role_without_paint_is_named() -> None:
     with pytest.raises(ArchvizError, match="no role 'cube'"):
         tex.render(scene(Box(1, 1, 2, 2, "cube side")))
 
@@ -289,6 +289,68 @@ def test_rich_and_lowered_look_alike(tmp_path: File) -> None:
         assert rich.shape == core.shape and (np.abs(rich - core).max(axis=2) > 64).mean() < 0.002
         assert (rich.max(axis=2) < 200).mean() > 0.03       # and it is no empty page
     assert (np.abs(done.pixels(0) - done.pixels(2)).max(axis=2) > 64).mean() > 0.01     # hatches are seen
+
+
+# ------------------------------------------------------------------------------------------------ pictures
+
+def photograph(side: int, alpha: bool = False) -> bytes:
+    """A smooth picture with some noise, of more colours than a table holds."""
+    down, across = np.mgrid[:side, :side] * 255 // side
+    noise = np.random.default_rng(0).integers(0, 24, (side, side))
+    parts = [across, down, (across + noise) // 2] + ([np.full((side, side), 128)] if alpha else [])
+    out = io.BytesIO()
+    Picture.fromarray(np.stack(parts, -1).astype(np.uint8)).save(out, "png")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("engine", ["pdflatex", "lualatex", "xelatex"])
+def test_pictures_are_in_the_file_and_land_where_the_svg_has_them(engine: str, tmp_path: File) -> None:
+    """Upright, askew and upside down, with no file beside it."""
+    images = [replace(image, png=quartered()) for image in ASKEW]
+    one = replace(scene(*images), sheet={"image": Paint(), "background": Paint(fill="#ffffff")})
+    written = tex.render(one)
+    assert b"includegraphics" not in written and max(map(len, written.splitlines())) < 125
+    source = f"{latex.PREAMBLE}\\begin{{document}}\\input{{figure}}\\end{{document}}"
+    done = latex.compiled(source, tmp_path, engine, figure=written)
+    assert done.code == 0 and not done.complaints
+    check_cells(done.pixels(0, dpi=289.08), 4, images)
+    listed = subprocess.run(["pdfimages", "-list", done.pdf], capture_output=True, text=True, check=True).stdout
+    assert len(re.findall(r"image +4 +4 .*\[inline\]", listed)) == 3
+
+
+def test_a_picture_follows_what_the_author_does_to_the_figure(tmp_path: File) -> None:
+    images = [replace(image, png=quartered()) for image in ASKEW]
+    one = replace(scene(*images), sheet={"image": Paint(), "background": Paint(fill="#ffffff")})
+    twice = r"\tikzset{every picture/.style={scale=2}}"
+    done = latex.together([tex.render(one)], tmp_path, before=twice)
+    assert done.code == 0 and not done.complaints
+    check_cells(done.pixels(0, dpi=289.08), 8, images)
+
+
+def test_a_picture_is_as_fine_as_its_print_and_keeps_its_colours(tmp_path: File) -> None:
+    """A large photograph is resampled and packed as JPEG; half of one that is half transparent is the page's colour;
+    the paint's opacity counts, too."""
+    faint = {"image": Paint(), "faint": Paint(opacity=0.5), "background": Paint(fill="#ffffff")}
+    large, clear = photograph(600), photograph(200, alpha=True)
+    many = [Image(0, 0, 72.27, 72.27, *what) for what in ((large,), (clear,), (large, "faint"))]
+    some = [replace(scene(one), sheet=faint) for one in many]
+    files = [tex.render(one) for one in some]
+    assert re.search(rb"/W 300 /H 300 .*/DCT", files[0]) and re.search(rb"/W 200 /H 200 ", files[1])
+    assert max(map(len, files)) < 300_000
+    done = latex.together(files, tmp_path)
+    assert done.code == 0 and not done.complaints
+    seen = Picture.open(io.BytesIO(large)).convert("RGB").resize((144, 144), Picture.Resampling.BOX)
+    wanted = np.asarray(seen).astype(float)
+    for i, half in enumerate((False, True, True)):
+        drawn = done.pixels(i)[:144, :144]
+        assert np.abs(drawn - ((255 + wanted) / 2 if half else wanted)).mean() < 4
+
+
+def test_what_writes_no_pdf_shows_a_grey_area(tmp_path: File) -> None:
+    (tmp_path / "main.tex").write_bytes(tex.render(scene(Image(1, 2, 30, 40, picture())), standalone=True))
+    done = subprocess.run(["latex", "-interaction=nonstopmode", "main.tex"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0 and (tmp_path / "main.dvi").stat().st_size
+    assert b"/AHx" not in (tmp_path / "main.dvi").read_bytes()
 
 
 # ------------------------------------------------------------------------------------------------ whole figures

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from archviz.backends import _tex_image as images
 from archviz.backends._tex_number import number
 from archviz.backends._tex_text import Names, comment
 from archviz.errors import ArchvizError
@@ -251,6 +252,8 @@ def _setup(sheet: Sheet, drawn: str) -> list[str]:
         lines.append(CHARACTER)
     if sheet.cuboids:
         lines.append(CUBOID_MACRO)
+    if r"\avimage" in drawn:
+        lines.append(images.MACRO)
     lines.append(r"\tikzset{")
     if words:
         lines.append(STYLES.replace("INSIDE", str(INSIDE)))

@@ -234,11 +234,24 @@ def _bare(mark: Core) -> BaseElement:
             if rotate:
                 _set(text, transform=f"rotate({_number(rotate)} {_number(x)} {_number(y)})")
             return text
-        case Image(x, y, width, height, png):
-            image = SvgImage(f"data:image/png;base64,{b64encode(png).decode()}", debug=False)
-            _set(image, x=_number(x), y=_number(y), width=_number(width), height=_number(height))
-            return image
+        case Image():
+            return _image(mark)
     raise TypeError(f"not a core mark: {mark!r}")
+
+
+def _image(mark: Image) -> BaseElement:
+    """The picture upright in its rectangle, or, as one unit square, mapped onto its parallelogram."""
+    image = SvgImage(f"data:image/png;base64,{b64encode(mark.png).decode()}", debug=False)
+    (ax, ay), (bx, by) = mark.along, mark.down
+    if ay or bx or ax < 0 or by < 0:
+        matrix = " ".join(map(_number, (ax, ay, bx, by, mark.x, mark.y)))
+        _set(image, width="1", height="1", transform=f"matrix({matrix})")
+    else:
+        _set(image, x=_number(mark.x), y=_number(mark.y), width=_number(ax), height=_number(by))
+    _set(image, preserveAspectRatio="none")
+    if mark.cells:
+        _set(image, style="image-rendering:pixelated")      # as an attribute, some renderers do not know the word
+    return image
 
 
 def _outline(paint: Paint) -> dict[str, str]:

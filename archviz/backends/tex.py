@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from archviz import text
 from archviz.backends import _tex_head as head
+from archviz.backends import _tex_image as images
 from archviz.backends import _tex_path as paths
 from archviz.backends._tex_head import LEADING, Sheet
 from archviz.backends._tex_number import number
 from archviz.backends._tex_room import measured, rooms
 from archviz.backends._tex_text import Names, comment, tex
-from archviz.errors import ArchvizError
-from archviz.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Path, Scene, Text, lower
+from archviz.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower
 
 NEAR = 0.005        # half a hundredth of a point: what two decimals cannot tell apart
 
@@ -53,7 +53,7 @@ class Area(NamedTuple):
 def render(scene: Scene, standalone: bool = False) -> bytes:
     """The TikZ picture, or with `standalone` a document of one page of its size.
 
-    Raises `ArchvizError` for a role the scene's sheet does not paint, and for an image: TikZ has none but in files.
+    Raises `ArchvizError` for a role the scene's sheet does not paint.
     """
     writer = _Writer(scene)
     body = writer.picture()
@@ -66,6 +66,7 @@ class _Writer:
     def __init__(self, scene: Scene) -> None:
         self.scene, self.sheet, self.names = scene, Sheet(scene), Names()
         self.rooms = rooms(scene, self.sheet.paint)
+        self.page = scene.sheet.get("background", Paint()).fill or "#ffffff"
 
     def picture(self) -> list[str]:
         """The lines of the picture, under a heading for each sort of mark."""
@@ -105,9 +106,12 @@ class _Writer:
                 yield from self.link(mark)
             case Cuboid():
                 yield self.cuboid(mark, name)
-            case Image():
-                raise ArchvizError("this figure holds an image, which TikZ can only read from a file of its own",
-                                   "write it as .pdf, .svg or .png")
+            case Image(role=role):
+                faint = self.sheet.paint(role).opacity
+                picture = images.lines(mark, self.page)
+                if faint < 1:
+                    picture = [rf"\begin{{scope}}[opacity={number(faint)}]", *picture, r"\end{scope}"]
+                yield from picture
 
     def plain(self, marks: Sequence[Mark], node: str) -> Iterator[str]:
         """Marks of no node, with what they are as a comment behind the last."""
