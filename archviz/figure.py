@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,12 @@ class Figure:
             "text/plain": lambda: self.caption}
         return {kind: make() for kind, make in known.items()
                 if (include is None or kind in include) and (exclude is None or kind not in exclude)}
+
+
+def stamped(scene: Scene, caption: str) -> Scene:
+    """The scene under an id that follows from what is drawn and from its caption."""
+    drawn = repr((scene.marks, scene.painted(), caption)).encode()
+    return replace(scene, uid=f"av{blake2b(drawn, digest_size=4).hexdigest()}")
 
 
 _times_shown: dict[str, int] = {}       # by uid

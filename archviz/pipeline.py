@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from glob import escape
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from archviz import __version__, graphfile
 from archviz.caption import describe
 from archviz.errors import ArchvizError, NoTorch
 from archviz.figure import Figure as Figure
+from archviz.figure import stamped
 from archviz.files import GRAPH, suffixes
 from archviz.files import check_output as check_output
 from archviz.files import is_ours as is_ours
@@ -292,8 +292,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit(drawn, style, _detail(drawn, main), options.title)
     caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
-    uid = f"av{blake2b(repr((scene.marks, scene.painted(), caption)).encode(), digest_size=4).hexdigest()}"
-    scene = replace(scene, uid=uid, facts=_facts(graph))
+    scene = replace(stamped(scene, caption), facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
 
 

@@ -25,7 +25,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "recording": {"ir", "files", "overlay", "pictures"},  # files, to write one whole or not at all
     "methods": {"trace", "record", "ir", "attribution"},
     "record": {"trace", "ir", "recording"},
-    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat"},
+    "overlay": {"ir", "scene", "style", "text", "figure", "heat",
+                "page", "marks"},       # it adds to the legend, and keeps labels legible
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
     "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "cli": {"pipeline", "arguments", "job", "progress"},
