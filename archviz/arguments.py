@@ -28,12 +28,24 @@ examples:
   archviz style show block > my.yaml            the whole of a style, to change and draw with
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
+  archviz explain model.py --weights w.pt --image cat.png     what it looks at; see archviz explain --help
 an archviz.yaml beside or above the model (or [tool.archviz] in pyproject.toml) keeps options, and names single layers:
   width: column
   models:
     ResNet*:
       layers: {stem: {label: Stem, frozen: true}, layer1.*: {color: "#ffcc66", legend: new}, aux: {hide: true}}
       groups: {backbone: [stem, layer1, layer2]}
+"""
+
+EXPLAINING = """\
+examples:
+  archviz explain model.py --weights w.pt --image cat.png --method gradcam,occlusion -o cat.svg
+  archviz explain model.py --weights w.pt --image cat.png --method lrp --overlay flow.pdf     on the architecture
+  archviz explain model.py --weights w.pt --image a.png --image b.png --target 281 --class-names names.txt
+  archviz explain model.py --image cat.png --method ig,smoothgrad --option ig.steps=200 -o cat.tex -o cat.npz
+  archviz explain bert.py --text 'a film to forget' --method gradient_input -o words.svg
+  archviz explain model.py --input signal=recording.npy --target 'encoder.2[7]' --method saliency
+images are prepared as the model's file says (preprocess = ..., example_inputs = ...), or as --size and --normalize say
 """
 
 
@@ -61,6 +73,86 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
                       help="an argument of the constructor; may be repeated")
 
+    _look(p)
+
+    tell = p.add_argument_group("instead of a file, or beside it")
+    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
+    tell.add_argument("--emit", choices=("graph", "layout", "scene"), help="print what is drawn as JSON")
+    tell.add_argument("--list", nargs="?", const="", metavar="KIND",
+                      help="print the styles, themes and everything that can be plugged in, or only styles, …")
+    _saying(tell)
+    return p
+
+
+def explained() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="archviz explain",
+        description="Show what a model did with one input: where it looked, and which of its layers had a say.",
+        epilog=EXPLAINING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
+    p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
+                   help="write the picture as .svg, .pdf, .tex (TikZ), .png or .html, or the numbers as .npz; may be "
+                        "repeated (default: <model>-explained.svg)")
+    p.add_argument("--overlay", action="append", default=[], type=Path, metavar="FILE",
+                   help="write the figure of the architecture with the result painted on it; may be repeated")
+    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
+
+    what = p.add_argument_group("the model")
+    what.add_argument("--weights", type=Path, metavar="FILE",
+                      help="fill it with the weights in a .pt, .pth or .safetensors")
+    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
+                      help="an argument of the constructor; may be repeated")
+    what.add_argument("--device", metavar="NAME", help="where it runs: cpu, cuda, cuda:1 or mps (default: cpu)")
+    what.add_argument("--dtype", metavar="NAME",
+                      help="in what it computes: float32, bfloat16 or float16 (default: its own)")
+
+    given = p.add_argument_group("the input")
+    given.add_argument("--image", action="append", default=[], metavar="FILE",
+                       help="an image, resized and cut to the size that is said to be the model's; may be repeated")
+    given.add_argument("--text", action="append", default=[], metavar="TEXT",
+                       help="a text, for the tokenizer of the model's file; may be repeated")
+    given.add_argument("--input", action="append", default=[], metavar="SPEC",
+                       help="name=file.npy, ids=[[1, 2, 3]] or 1x3x224x224; may be repeated (default: example_inputs)")
+    given.add_argument("--size", type=_size, metavar="N|HxW", help="the size of images that the model was trained on")
+    given.add_argument("--normalize", metavar="NAME|MEAN:STD",
+                       help="imagenet, half, none, means and deviations of pixels from 0 to 1 as in 0.13:0.31, or an "
+                            "image processor's .json (default: preprocess of the model's file)")
+    given.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
+
+    how = p.add_argument_group("what is explained")
+    how.add_argument("--method", default="gradcam", metavar="NAME,...",
+                     help="one method or several, see archviz --list methods (default: gradcam)")
+    how.add_argument("--target", default="top1", metavar="WHAT",
+                     help="top1, top5, a class as in 281, or a unit as in layer4.1[7] (default: top1)")
+    how.add_argument("--nodes", action="append", default=[], metavar="GLOB",
+                     help="the nodes that get a map, for methods that make one at nodes; may be repeated")
+    how.add_argument("--option", action="append", default=[], metavar="[METHOD.]KEY=VALUE",
+                     help="an option of the methods, as in ig.steps=200; may be repeated")
+    how.add_argument("--position", type=int, default=-1, metavar="N",
+                     help="the token whose logits are meant, where each has its own (default: -1, the last)")
+    how.add_argument("--class-names", type=Path, metavar="FILE", help="names for captions: one a line, or JSON")
+    how.add_argument("--budget", metavar="SIZE",
+                     help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
+    _look(p)
+    tell = p.add_argument_group("beside a file")
+    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the picture")
+    _saying(tell)
+    return p
+
+
+def shown() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="archviz style show", allow_abbrev=False,
+        description="Print a style with all it extends, as one YAML file to change and draw with: --style FILE.")
+    p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
+    p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
+    return p
+
+
+def _look(p: argparse.ArgumentParser) -> None:
+    """What the figure of an architecture shall be like."""
     look = p.add_argument_group("the figure")
     look.add_argument("--style", metavar="NAME|FILE",
                       help="a style's name or a YAML file (default: block)")
@@ -94,27 +186,13 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--engine", choices=("typst", "latex", "pdflatex", "lualatex", "xelatex"),
                       help="what sets a .pdf: typst, or the TeX of this machine (default: typst, which needs none)")
 
-    tell = p.add_argument_group("instead of a file, or beside it")
-    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
-    tell.add_argument("--emit", choices=("graph", "layout", "scene"), help="print what is drawn as JSON")
-    tell.add_argument("--list", nargs="?", const="", metavar="KIND",
-                      help="print the styles, themes and everything that can be plugged in, or only styles, …")
-    tell.add_argument("--verbose", action="store_true", help="say how the model was traced")
-    tell.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    tell.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
-    tell.add_argument("--version", action="version", version=f"archviz {__version__}")
-    return p
 
-
-def shown() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz style show", allow_abbrev=False,
-        description="Print a style with all it extends, as one YAML file to change and draw with: --style FILE.")
-    p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
-    p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
-    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+def _saying(p: argparse._ArgumentGroup) -> None:
+    """How much is said on stderr."""
+    p.add_argument("--verbose", action="store_true", help="say how the model was traced")
+    p.add_argument("--quiet", action="store_true", help="say nothing but errors")
     p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
-    return p
+    p.add_argument("--version", action="version", version=f"archviz {__version__}")
 
 
 def _depth(word: str) -> int | None:
@@ -123,6 +201,13 @@ def _depth(word: str) -> int | None:
     if not word.isdigit():
         raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor auto")
     return int(word)
+
+
+def _size(word: str) -> tuple[int, int]:
+    sides = word.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+        raise argparse.ArgumentTypeError(f"{word!r} is no size of an image: write 224, or 224x320 for height and width")
+    return int(sides[0]), int(sides[-1])
 
 
 def _dpi(word: str) -> float:

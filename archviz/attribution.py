@@ -1,7 +1,7 @@
 """What a model did with one input, in numbers that carry the figure's own ids: free of torch, ready to be drawn.
 
 In: arrays from `archviz.methods`.  Out: `Attribution`, which is saved, read and painted without PyTorch.
-Imports errors, ir; numpy.
+Imports errors, ir; numpy; late what draws it: picture, overlay.
 """
 from __future__ import annotations
 
@@ -105,3 +105,74 @@ class Attribution:
     def to_numpy(self) -> Array:
         """The same as `input_map`: what other tools want."""
         return np.asarray(self.input_map)
+
+    def image(self, kind: str | None = None, **options: Any) -> Any:
+        """A picture of it by itself.
+
+        Parameters
+        ----------
+        kind : str, optional
+            The name of a picture: ``"heat"`` over an image, ``"words"`` with heat behind them, ``"matrix"`` of
+            attention, ``"maps"`` of a layer, ``"strip"`` of hidden states …  By default what the data is.
+        **options
+            ``width``, ``theme`` and ``settings`` as `archviz.draw` takes them, and what the picture leaves to choose:
+            ``words`` (the tokens), ``names`` (of the samples), ``samples`` …
+
+        Returns
+        -------
+        Picture
+            With ``save``, ``render`` and ``caption``; a notebook shows it.
+
+        Raises
+        ------
+        ArchvizError
+            For a picture or an option that is none, and where there is nothing to draw it from.
+        """
+        return Attributions([self]).image(kind, **options)
+
+    def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
+        """The figure of the model with what this found painted on it: see `archviz.overlay.overlay`.
+
+        Parameters
+        ----------
+        figure : Figure
+            Of the same model, in any style.
+        sample : int
+            Which sample of the batch.
+        **options
+            ``colours``, ``maps``, ``flows``, ``marks``: what to paint; ``limit``: where the scale of the colours ends;
+            ``blank``: the figure without any of it, on a page as large.
+
+        Returns
+        -------
+        Figure
+            Every node at its place; its page is larger by the colour bar and what else has to be explained.
+
+        Raises
+        ------
+        ArchvizError
+            For a sample that is not there, and a figure that draws nothing of this.
+        """
+        from archviz.overlay import overlay
+
+        return overlay(figure, self, sample, **options)
+
+
+class Attributions(tuple[Attribution, ...]):
+    """Several attributions of one batch: method by method, and of each method target by target."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods, in order."""
+        return tuple(dict.fromkeys(one.method for one in self))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What was explained, in order."""
+        return tuple(dict.fromkeys(one.target for one in self))
+
+    def image(self, kind: str | None = None, **options: Any) -> Any:
+        """A picture of them: a grid methods × images where there are several; see `Attribution.image`."""
+        from archviz.picture import fitting, picture
+
+        return picture(self, kind or fitting(self), **options)

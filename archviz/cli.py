@@ -1,8 +1,8 @@
-"""The command line: ``archviz MODEL [options]``, and ``archviz style show STYLE``.
+"""The command line: ``archviz MODEL [options]``, ``archviz explain MODEL [options]``, ``archviz style show STYLE``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
 0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
-Imports arguments, errors, progress; job and pipeline once the arguments are read.
+Imports arguments, errors, progress; job, insight and pipeline once the arguments are read.
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from archviz.arguments import parser, shown
+from archviz.arguments import explained, parser, shown
 from archviz.errors import ArchvizError, fault
 from archviz.progress import say
 
@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[:2] == ["style", "show"]:
             return show(shown().parse_args(arguments[2:]))
+        if arguments[:1] == ["explain"]:
+            return explain(explained().parse_args(arguments[1:]))
         return run(parser().parse_args(arguments))
     except ArchvizError as error:
         if debug:
@@ -68,6 +70,24 @@ def run(o: argparse.Namespace) -> int:
     return 0
 
 
+def explain(o: argparse.Namespace) -> int:
+    from archviz import insight
+
+    outputs, overlays = list(dict.fromkeys(o.output)), list(dict.fromkeys(o.overlay))
+    if not outputs and not overlays and not o.caption:
+        outputs = [_default(o, "-explained", insight.is_ours)]
+    done = insight.carry_out(insight.asked(o), o, outputs, overlays)
+    for remark in () if o.quiet else done.remarks:
+        say(remark)
+    if o.caption:
+        print(done.caption)
+    sys.stdout.flush()
+    if done.failed:
+        say(f"error: {done.failed}")
+        return 1
+    return 0
+
+
 def show(o: argparse.Namespace) -> int:
     from archviz.job import styled
 
@@ -81,8 +101,13 @@ def _outputs(o: argparse.Namespace, is_ours: Callable[[Path], bool]) -> list[Pat
         return list(dict.fromkeys(o.output))
     if o.caption or o.emit:
         return []
+    return [_default(o, "", is_ours)]
+
+
+def _default(o: argparse.Namespace, what: str, is_ours: Callable[[Path], bool]) -> Path:
+    """``<model><what>.svg``, if archviz may write there."""
     name = o.model.rpartition(":")[2] if ":" in Path(o.model).name else Path(o.model).stem
-    path = Path(f"{name.rpartition('.')[2] or 'model'}.svg")
+    path = Path(f"{name.rpartition('.')[2] or 'model'}{what}.svg")
     if path.exists() and not o.force and not is_ours(path):
         raise ArchvizError(f"{path} is there, and archviz did not write it", f"to replace it, name it: -o {path}")
-    return [path]
+    return path

@@ -144,7 +144,7 @@ def from_model(module: nn.Module) -> list[Inputs]:
             # A library's base class gives every model the same five tokens: its config knows better.
             (late if name == "dummy_inputs" and hasattr(module, "config") else found).append(given)
     for shapes, why in configured.shapes(module):
-        kwargs = {name: fill(shape, _float(module) if dtype is None else DTYPES[dtype], name)
+        kwargs = {name: fill(shape, float_of(module) if dtype is None else DTYPES[dtype], name)
                   for name, (shape, dtype) in shapes.items()}
         found.append(Inputs((), kwargs, f"guessed {_named(kwargs)} from {why}"))
     return found + late + list(_from_layers(module))
@@ -200,14 +200,14 @@ def _attempts(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[Wish, .
     for path, layer in leaves:
         firsts.setdefault(_family(layer), (path, layer))
     order = list(firsts.values())
-    floats = _float(module)
+    floats = float_of(module)
     dense = any(isinstance(layer, nn.Linear) for _, layer in leaves)
     choices: list[list[list[Wish]]] = []        # per argument, per layer to start from: shapes
     for name in names:
         if (fixed := _by_name(name)) is not None:
             choices.append([[(fixed[0], fixed[1] or floats, f"the name {name}")]])
             continue
-        wanted = _family_of_name(name)
+        wanted = family_of_name(name)
         entry = sorted(order, key=lambda item: _family(item[1]) != wanted) if wanted in firsts else order
         lists = [[(shape, dtype or floats, why) for shape, dtype, why in _shapes(path, layer, dense)]
                  for path, layer in entry]
@@ -320,21 +320,30 @@ def _by_name(name: str) -> tuple[Shape, torch.dtype | None] | None:
     return next(((shape, dtype) for pattern, shape, dtype in _NAMES if re.fullmatch(pattern, name)), None)
 
 
-def _family_of_name(name: str) -> str:
+def family_of_name(name: str) -> str:
+    """What an input of that name holds: ``image``, ``tokens``, ``signal``, ``volume``, or nothing known."""
     words = name.lower().split("_")
     return next((family for family, pattern in _WORDS.items() if any(re.fullmatch(pattern, w) for w in words)), "")
 
 
 def _dtype(module: nn.Module, name: str) -> torch.dtype:
     """The type of a tensor whose spec names none: integers where the name or the first layer says tokens."""
-    family = _family_of_name(name) if name else ""
+    family = family_of_name(name) if name else ""
     first = next((_family(layer) for _, layer in _entries(module)), "")
     if family == "tokens" or "mask" in name or (not family and first == "tokens"):
         return torch.int64
-    return _float(module)
+    return float_of(module)
 
 
-def _float(module: nn.Module) -> torch.dtype:
+def image_channels(module: nn.Module) -> int | None:
+    """How many channels the first layer for images takes."""
+    layer = next((layer for _, layer in _entries(module) if _family(layer) == "image"), None)
+    channels = getattr(layer, "in_channels", None) or getattr(layer, "num_features", None)
+    return int(channels) if channels else None
+
+
+def float_of(module: nn.Module) -> torch.dtype:
+    """The type of its real numbers."""
     return next((p.dtype for p in module.parameters() if p.dtype.is_floating_point), torch.float32)
 
 

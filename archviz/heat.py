@@ -27,6 +27,7 @@ Pixels = NDArray[np.uint8]
 ROBUST = "99.5%"
 """The limit that `scale` takes for a map with many values: beyond it lies 0.5 % of them."""
 MANY = 1024             # a map with fewer values has no stray ones: all are shown
+STRAY = 1.5             # nor has one whose largest value is no more than so many times that limit
 LEVELS = 1024           # steps in which a colour map is read
 MISSING = (150, 150, 150)   # a NaN: a grey that no map of the styles has
 STRENGTH = 0.8          # how opaque the strongest heat over an image is
@@ -97,7 +98,7 @@ class Scale:
     @property
     def said(self) -> str:
         """The words at the bar: the unit, and what is clipped."""
-        cut = f"{100 * self.clipped:.2g} % clipped" if self.clipped else ""
+        cut = f"{100 * self.clipped:.2g}\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped" if self.clipped else ""
         return ", ".join(filter(None, (self.unit, cut)))
 
 
@@ -115,7 +116,8 @@ def scale(values: Any, maps: Mapping[str, str], signed: bool = True,
         Whether values below zero mean something.
     limit : float or str, optional
         What the bar's end stands for: a number, ``"max"`` for the largest magnitude, ``"99%"`` for the magnitude that
-        99 % of the values do not exceed.  By default `ROBUST` for `MANY` values and more, else ``"max"``.
+        99 % of the values do not exceed.  By default `ROBUST` for `MANY` values and more of which some are far beyond
+        it, else ``"max"``.
     unit : str
         What the numbers are.
 
@@ -133,9 +135,10 @@ def scale(values: Any, maps: Mapping[str, str], signed: bool = True,
     flat = np.concatenate([np.zeros(0), *(_floats(one).ravel() for one in arrays)])
     flat = flat[~np.isnan(flat)]
     sizes = abs(flat) if signed else flat
-    if limit is None:
-        limit = ROBUST if sizes.size >= MANY else "max"
-    high = _limit(sizes[np.isfinite(sizes)], limit)
+    known = sizes[np.isfinite(sizes)]
+    high = _limit(known, "max" if limit is None else limit)
+    if limit is None and known.size >= MANY and high > STRAY * (robust := _limit(known, ROBUST)):
+        high = robust
     kind = "signed" if signed else "unsigned"
     if kind not in maps:
         raise ArchvizError(f"the style names no colour map for {kind} values", f"write heat: {{{kind}: …}}")
@@ -273,10 +276,11 @@ def png(pixels: Pixels) -> bytes:
     pixels = np.ascontiguousarray(pixels, dtype=np.uint8)
     image = Image.fromarray(pixels)
     if pixels.ndim == 3:
-        colours, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+        whole = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+        colours, index = np.unique(whole, return_inverse=True)
         if len(colours) <= 256:
-            image = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8), mode="L")
-            image.putpalette(colours.tobytes())
+            image = Image.fromarray(index.reshape(whole.shape).astype(np.uint8), mode="L")
+            image.putpalette(colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
     file = BytesIO()
-    image.save(file, "png", optimize=False, compress_level=9)
+    image.save(file, "png", optimize=False, compress_level=6)
     return file.getvalue()

@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -29,6 +29,9 @@ from archviz.trace import Inputs
 
 Build = Callable[[], nn.Module]
 
+TOLD = ("preprocess", "tokenizer", "encode", "class_names")
+"""What a model's file may say of real inputs and outputs, as it says `example_inputs`."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -39,6 +42,7 @@ class Loaded:
     instance  the model, where the user's file has already built it
     source    the target, as errors name it
     examples  ``example_inputs`` of the model or of its file: a tensor, tuple, dict, or a function that gives one
+    told      what else its file says under the names of `TOLD`
     """
 
     name: str
@@ -46,6 +50,7 @@ class Loaded:
     instance: nn.Module | None
     source: str
     examples: Any = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def inputs(self, module: nn.Module, specs: Sequence[str] = (), variables: Mapping[str, Any] | None = None
                ) -> Inputs | list[Inputs]:
@@ -85,12 +90,13 @@ def load(target: str, args: Sequence[str] = ()) -> Loaded:
     where = target.removesuffix(f":{name}") if name else target
     name, value = (name, _lookup(module, name, where)) if name else _only_model(module, where)
     source = f"{where}:{name}"
+    homes = [vars(home) for home in (module, _home(value)) if home is not None]
+    told = {key: home[key] for home in reversed(homes) for key in ("example_inputs", *TOLD) if key in home}
     examples = _examples(value)
     if examples is None:
-        homes = [vars(home) for home in (module, _home(value)) if home is not None]
-        examples = next((home["example_inputs"] for home in homes if "example_inputs" in home), None)
+        examples = told.get("example_inputs")
     build, instance = _builder(value, name, source, _parse_args(args))
-    return Loaded(type(instance).__name__ if instance is not None else name, build, instance, source, examples)
+    return Loaded(type(instance).__name__ if instance is not None else name, build, instance, source, examples, told)
 
 
 def held(value: Any, name: str, args: Sequence[str] = ()) -> Loaded:

@@ -20,12 +20,12 @@ from archviz import __version__, graphfile
 from archviz.caption import describe
 from archviz.errors import ArchvizError, NoTorch
 from archviz.figure import Figure as Figure
-from archviz.figure import stamped
 from archviz.files import GRAPH, suffixes
 from archviz.files import check_output as check_output
 from archviz.files import is_ours as is_ours
 from archviz.files import save as save
 from archviz.find import find, names
+from archviz.finished import stamped
 from archviz.fit import Detail, fit
 from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
@@ -43,7 +43,7 @@ MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
 
-PLUGINS = ("forms", "layouts", "passes", "backends")
+PLUGINS = ("forms", "layouts", "passes", "backends", "methods")
 
 Step = Callable[[str], None]
 """Told the name of each step as it begins."""

@@ -1,7 +1,7 @@
-"""Reads a date as people write it and writes it as machines do, looking back at what it read: additive attention.
+"""Reads a date as people write it, and writes it as machines do, by additive attention to what it read.
 
-``"saturday 3 march 2001"`` → ``"2001-03-03"``.  A recurrent encoder in both directions, a recurrent decoder, and between
-them the attention of Bahdanau et al. (2015): the matrix of its weights shows where each written character was read.
+``"saturday 3 march 2001"`` → ``"2001-03-03"``.  A recurrent encoder in both directions, a recurrent decoder, and
+between them the attention of Bahdanau et al. (2015), whose weights show where each written character was read.
 The dates are made up, the seed is fixed, and training takes seconds::
 
     python gallery/dates.py dates.safetensors
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CHARACTERS = "\0 ,-./0123456789abcdefghijklmnopqrstuvwxyz"     # the first fills what is short, and begins what is written
+CHARACTERS = "\0 ,-./0123456789abcdefghijklmnopqrstuvwxyz"
+"""The first fills what is short, and stands before what is written."""
 FORMS = ("{d} {month} {y}", "{weekday} {d} {month} {y}", "{month} {d}, {y}", "{d}. {month} {y}", "{month} {d} {y}",
          "{weekday}, {month} {d}, {y}")
 LONGEST, WRITTEN = 29, 10
@@ -68,7 +69,7 @@ MONTHS = "january february march april may june july august september october no
 WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
-def train(steps: int = 150) -> DateReader:
+def train(steps: int = 150):     # no -> Class: archviz draws the class, untrained
     """It then writes every date right that it has not seen."""
     read, written = dates(8000)
     text, goal = ids(read, LONGEST), ids(written, WRITTEN)

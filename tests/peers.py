@@ -1,8 +1,8 @@
 """The libraries that tests and benchmarks compare with: captum, zennit, pytorch-grad-cam, Quantus.
 
-They are oracles only; nothing at run time needs them.  Three of them import torchvision, whose wheel on the package index
-is built for CUDA and does not load its own operators beside a CPU build of PyTorch: importing this file first declares
-those two that torchvision then describes, which no test calls.
+They are oracles only; nothing at run time needs them.  Three of them import torchvision, whose wheel on the package
+index is built for CUDA and does not load its own operators beside a CPU build of PyTorch: importing this file first
+declares those two that torchvision then describes, which no test calls.
 """
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ def test_signed_heat_is_as_strong_on_both_sides_of_zero(theme):
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_label_reads_on_every_colour_in_one_of_two_inks(theme):
     style = load_style("block", theme=theme)
-    inks = np.array([(0, 0, 0), (255, 255, 255)])
+    inks = [np.array([int(style.roles[role].color[i:i + 2], 16) for i in (1, 3, 5)])
+            for role in ("on heat", "on heat light")]
     for signed in (False, True):
         bar = heat.scale([1.0], style.heat, signed).bar(101)[0]
         assert np.maximum(contrast(bar, inks[0]), contrast(bar, inks[1])).min() >= 4.5
@@ -89,9 +90,10 @@ def test_an_unsigned_scale_begins_at_zero(values):
 def test_of_many_values_the_stray_ones_are_clipped_and_the_bar_says_so():
     values = np.concatenate([np.linspace(0, 1, 2000), [1e6] * 4])
     robust, full = heat.scale(values, MAPS, False, unit="drop"), heat.scale(values, MAPS, False, "max", "drop")
-    assert 0.99 < robust.high < 1.0 and robust.said == "drop, 0.55 % clipped"
+    assert 0.99 < robust.high < 1.0 and robust.said == "drop, 0.55\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped"
     assert (full.high, full.said) == (1e6, "drop")
-    assert heat.scale(values[:1000], MAPS, False).clipped == 0          # few: all are shown
+    assert heat.scale(values[-1000:], MAPS, False).clipped == 0         # few: all are shown
+    assert heat.scale(values[:2000], MAPS, False).clipped == 0          # none stray
     assert heat.scale(values, MAPS, False, "50%").high == pytest.approx(0.5, abs=0.01)
     assert heat.scale(values, MAPS, False, 0.25).clipped == pytest.approx(0.75, abs=0.01)
 

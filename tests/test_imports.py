@@ -21,15 +21,21 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"scene", "text"},
     "trace": {"ir"},
-    "attribution": {"ir", "overlay", "pictures"},       # the last two late: how a value draws itself
-    "recording": {"ir", "files", "overlay", "pictures"},  # files, to write one whole or not at all
+    "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
+    "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
     "methods": {"trace", "record", "ir", "attribution"},
     "record": {"trace", "ir", "recording"},
-    "overlay": {"ir", "scene", "style", "text", "figure", "heat",
+    "overlay": {"ir", "scene", "style", "text", "figure", "finished", "heat", "bar",
                 "page", "marks"},       # it adds to the legend, and keeps labels legible
-    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat"},
-    "heat": set(), "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
-    "cli": {"pipeline", "arguments", "job", "progress"},
+    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
+    "heat": set(), "bar": {"scene", "style", "text", "heat"},
+    "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
+    "images": set(), "words": set(), "weights": set(),
+    "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
+    "ready": {"ir", "samples", "weights", "load", "guess"},
+    "explainer": {"ir", "attribution", "methods", "ready", "progress", "load"},
+    "insight": {"attribution", "explainer", "ready", "samples", "job", "figure", "files", "progress"},
+    "cli": {"pipeline", "arguments", "job", "insight", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},

@@ -78,3 +78,26 @@ def date_pairs(count: int = 8) -> tuple[tuple[Tensor, Tensor], Tensor]:
     read, written = dates.dates(count, seed=1)
     goal = dates.ids(written, dates.WRITTEN)
     return (dates.ids(read, dates.LONGEST), nn.functional.pad(goal[:, :-1], (1, 0))), goal
+
+
+def char_lstm() -> nn.Module:
+    """A language model: characters (N, L) → (N, L, 96) logits; ``gallery("lstm").ids`` makes characters of a text."""
+    lstm = gallery("lstm")
+    return _trained("lstm", lstm.CharLSTM(**lstm.TRAINED))
+
+
+def quoting() -> list[str]:
+    """Paragraphs of the manual that it was not trained on, each with two quotations or more."""
+    return [text for text in gallery("lstm").paragraphs()[1] if text.count('"') >= 4 and len(text) < 400]
+
+
+def chapter_reader() -> nn.Module:
+    """A Transformer encoder: words (N, 25) → (N, 6) logits; its words are ``gallery("topics").vocabulary()``."""
+    return _trained("topics", gallery("topics").ChapterReader())
+
+
+def pieces(count: int = 8) -> tuple[Tensor, Tensor]:
+    """Texts that it was not trained on, (count, 25), and the chapters they are from, (count,)."""
+    topics = gallery("topics")
+    found, chapters = (of[::6][:count] for of in topics.pieces())
+    return torch.tensor([topics.ids(piece) for piece in found]), torch.tensor(chapters)

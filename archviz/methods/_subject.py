@@ -1,7 +1,8 @@
 """The model, its batch and its targets, for methods to run: watched where they ask, restored when they are done.
 
 In: a module, the arguments of one call, a target.  Out: `Subject`, whose runs give values, gradients' places and scores
-under the ids of the figure.  May import torch, trace, ir, errors, _target.
+under the ids of the figure.  May import torch, trace, ir, errors, _target,
+_keep.
 """
 from __future__ import annotations
 
@@ -9,24 +10,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import GradientEdge
 
 from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.ir import NodeId
+from archviz.methods._keep import Keeper, Seeker
 from archviz.methods._target import Spec, Target, resolve, unit_of
 from archviz.trace.borrow import borrowed
-from archviz.trace.kinds import kind_of, kind_of_function
 from archviz.trace.ladder import free_memory
 from archviz.trace.model import named_arguments
 from archviz.trace.record import quiet, watching
-from archviz.trace.tape import Call, Ref, Tape, tensors
-from archviz.trace.watch import Watcher
+from archviz.trace.tape import Call, Tape, tensors
+
+INPUTS: NodeId = "/inputs"
+"""Stands for all sources, among what methods want of the first run."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Run:
     leaves    source id → the tensor gradients are taken for
     values    id → what the node gave, as it was then (later writes do not show); of a module call, its output
     edges     id → where the gradient of that value arrives; for ``torch.autograd.grad(..., inputs=[edge])``
+    found     a landmark (`archviz.methods._keep.MAP`, `HEAD`) that was asked for → the node it turned out to be
     """
 
     result: Any
@@ -83,6 +87,7 @@ class Run:
     leaves: dict[NodeId, Tensor] = field(default_factory=dict)
     values: dict[NodeId, Tensor] = field(default_factory=dict)
     edges: dict[NodeId, GradientEdge] = field(default_factory=dict)
+    found: dict[NodeId, NodeId] = field(default_factory=dict)
 
     def value(self, node: NodeId) -> Tensor:
         """What `node` gave.  Raises `ArchvizError` with the nearest ids for one that did not run, or was not kept."""
@@ -118,7 +123,8 @@ class Subject:
     whole : bool
         Whether there are inputs of whole numbers.
     wanted, grad : set of NodeId, bool
-        What the first run keeps; said before it, so that methods share it.
+        What the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the sources);
+        said before it, so that methods share it.
     kept : dict
         What methods share (a method's own key → anything); dropped at the end.
     """
@@ -136,11 +142,14 @@ class Subject:
         self.given = Given(args, dict(kwargs or {}), torch.arange(n, device=self.device), axis)
         named = [("/in:" + ".".join([name, *map(str, path)]), tensor)
                  for name, value in named_arguments(self.model, args, kwargs or {}) for path, tensor in tensors(value)]
+        self.named = dict(named)
         self.floats = tuple(name for name, tensor in named if tensor.is_floating_point())
         self.whole = any(tensor.dtype in _WHOLE for _, tensor in named)
         self.kept: dict[Any, Any] = {}
         self.wanted: set[NodeId] = set()
         self.grad = False
+        # Images with their channels last: on a processor convolutions are up to twice as fast, whatever their weights'.
+        self._laid = self.device.type == "cpu"
         self._stack = ExitStack()
 
     # ------------------------------------------------------------------------------------------ state
@@ -149,9 +158,13 @@ class Subject:
         with ExitStack() as stack:
             devices = [self.device.index or 0] if self.device.type == "cuda" else []
             stack.enter_context(torch.random.fork_rng(devices=devices))
+            stack.enter_context(torch.inference_mode(False))        # what is computed in it never has a gradient
             stack.enter_context(borrowed(self.model, ghosts=False))
             stack.enter_context(_frozen(self.model))
             stack.enter_context(quiet())
+            if self.device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in self.model.modules()):
+                # cuDNN has no backward pass for recurrent layers in evaluation mode.
+                stack.enter_context(torch.backends.cudnn.flags(enabled=False))
             stack.enter_context(torch.enable_grad())
             self._stack = stack.pop_all()
         return self
@@ -178,10 +191,13 @@ class Subject:
     def base(self) -> Run:
         """The first run over the samples; with gradients, and the values of ``self.wanted``, where a method asked."""
         self.step("run the model")
-        unit = unit_of(self.spec)
-        nodes = {*self.wanted, *([unit[0]] if unit else [])}
         with torch.set_grad_enabled(self.grad):
-            return self.run(nodes=nodes, grad=self.grad, watched=not self.grad or self.whole)
+            return self.run(nodes=self.wanted - {INPUTS}, grad=self.grad, watched=not self.grad or self.whole)
+
+    def adopt(self, run: Run) -> None:
+        """Take `run`, a method's own over all samples, for the first, unless there is one or gradients are wanted."""
+        if not self.grad and "base" not in vars(self):
+            vars(self)["base"] = run
 
     @cached_property
     def tape(self) -> Tape:
@@ -202,12 +218,39 @@ class Subject:
         """Where maps of the input are drawn: inputs of real numbers, and embeddings that read whole-number ones."""
         embeddings: dict[NodeId, None] = {}
         if self.whole:
-            seeker = _Seeker(self.tape)
+            seeker = Seeker(self.tape)
             embeddings = dict.fromkeys(call.node for n, call in enumerate(self.tape.calls) if seeker.reads(n, call))
         if not self.floats and not embeddings:
             raise ArchvizError("the model has no input that a map could be drawn for",
                                "it takes neither real numbers nor token ids that an embedding reads")
         return (*self.floats, *embeddings)
+
+    @cached_property
+    def shown(self) -> dict[NodeId, Tensor]:
+        """Source id → what is under its map, samples first: an input as it was given, the token ids an embedding reads.
+
+        An embedding whose ids are not an input's own (shifted, cut, made on the way) is not among them.
+        """
+        found = {name: self.named[name] for name in self.floats}
+        if self.whole:
+            for call in self.tape.calls:
+                if call.node in self.sources:
+                    ids = self._ids(call)
+                    found |= {} if ids is None else {call.node: ids}
+        return {name: tensor.detach().movedim(self.given.axis, 0) if tensor.dim() > self.given.axis else tensor.detach()
+                for name, tensor in found.items()}
+
+    def _ids(self, call: Call) -> Tensor | None:
+        """The input of whole numbers that `call` reads, at most reshaped on the way."""
+        shapes = {spec.shape[:-1] for spec in call.out.values()}
+        above = [self.tape.calls[ref.call] for ref in call.operands()]
+        while above:
+            one = above.pop()
+            if one.how == "input":
+                ids = self.named[one.id]
+                return ids if tuple(ids.shape) in shapes and not ids.is_floating_point() else None
+            above += [self.tape.calls[ref.call] for ref in one.operands()]
+        return None
 
     def matching(self, patterns: str | Iterable[str]) -> tuple[NodeId, ...]:
         """The nodes and module calls that globs name, in the order in which they end.
@@ -243,7 +286,8 @@ class Subject:
         given : Given, optional
             What to call it with; None: the samples themselves.
         nodes : collection of NodeId or None
-            The nodes and module calls whose values (and, with `grad`, gradient edges) are kept; None: all.
+            The nodes and module calls whose values (and, with `grad`, gradient edges) are kept: ids, globs, landmarks;
+            None: all.  The one that the target reads is always kept.
         grad : bool
             Whether sources become leaves that gradients are taken for.
         replace : Mapping
@@ -251,26 +295,38 @@ class Subject:
         watched : bool
             Keep a tape also where nothing else asks for one.
         """
-        given = given or self.given
-        replace = dict(replace or {})
+        if nodes is not None and (unit := unit_of(self.spec)) is not None:
+            nodes = {*nodes, unit[0]}
+        call = partial(self._run, given or self.given, nodes, grad, dict(replace or {}), watched)
+        try:
+            return call()
+        except RuntimeError as error:
+            if not self._laid or "view size is not compatible" not in str(error):
+                raise
+            self._laid = False      # a model that says view where reshape is meant
+        return call()
+
+    def _run(self, given: Given, nodes: Collection[NodeId] | None, grad: bool, replace: dict[NodeId, Tensor],
+             watched: bool) -> Run:
         leaves: dict[NodeId, Tensor] = {}
 
         def source(name: NodeId, tensor: Tensor) -> Tensor:
             tensor = replace.get(name, tensor)
             if grad:
-                leaves[name] = tensor = tensor.detach().requires_grad_()
-                # A model may write into its input, which a leaf does not allow.
-                return tensor.view_as(tensor)
-            return tensor
+                tensor = tensor.clone() if tensor.is_inference() else tensor.detach()
+                leaves[name] = tensor = tensor.requires_grad_()
+            # A model may write into its input, which is the caller's, or a leaf.
+            return tensor.clone(memory_format=torch.channels_last if self._laid and tensor.dim() == 4
+                                else torch.preserve_format)
 
         args, kwargs = _with_inputs(self.model, given, source)
         seek = self.whole and (grad or bool(replace))
         if not seek and not watched and nodes is not None and not nodes:
             return Run(self.model(*args, **kwargs), given.rows, None, leaves)
-        keeper = _Keeper(None if nodes is None else frozenset(nodes), grad, source if seek else None)
+        keeper = Keeper(nodes, grad, source if seek else None)
         with watching(self.model, keeper):
             result = self.model(*args, **kwargs)
-        return Run(result, given.rows, keeper.tape, leaves, keeper.values, keeper.edges)
+        return Run(result, given.rows, keeper.tape, leaves, keeper.values, keeper.edges, keeper.found)
 
     def scores(self, run: Run) -> Tensor:
         """(targets, rows): what the targets are in `run`, float32."""
@@ -279,8 +335,15 @@ class Subject:
 
 @contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
-    """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before."""
-    wanted = [p for p in model.parameters() if p.requires_grad]
+    """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before.
+
+    Weights made in inference mode, which no gradient can be taken through, are copied; `borrowed` puts them back.
+    """
+    wanted = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            if parameter.is_inference():
+                setattr(module, name, nn.Parameter(parameter.clone(), requires_grad=False))
     try:
         for parameter in wanted:
             parameter.requires_grad_(False)
@@ -299,79 +362,10 @@ def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tenso
             names[id(tensor)] = "/in:" + ".".join([name, *map(str, path)])
 
     def change(tensor: Tensor) -> Tensor:
-        return source(names[id(tensor)], tensor) if id(tensor) in names and tensor.is_floating_point() else tensor
+        real = id(tensor) in names and tensor.is_floating_point()
+        return source(names[id(tensor)], tensor) if real else tensor.clone()
 
     return _mapped(given.args, change), _mapped(dict(given.kwargs), change)
 
 
 _WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})
-
-
-class _Seeker:
-    """Finds the embeddings that read whole-number inputs, call by call in the order of the tape."""
-
-    def __init__(self, tape: Tape) -> None:
-        self.tape, self.done = tape, 0
-        self.held: set[int] = set()     # calls that hold nothing but whole numbers made of an input
-
-    def reads(self, number: int, call: Call) -> bool:
-        """Whether `call`, which is (or will be) number `number` of the tape, embeds such an input."""
-        for at in range(self.done, min(number, len(self.tape.calls))):
-            earlier = self.tape.calls[at]
-            fed = earlier.how == "input" or any(ref.call in self.held for ref in earlier.operands())
-            if fed and not _real(earlier):
-                self.held.add(at)
-        self.done = max(self.done, min(number, len(self.tape.calls)))
-        kind = kind_of(call.module) if call.module is not None else kind_of_function(call.op)
-        return kind == "embedding" and any(ref.call in self.held for ref in call.operands())
-
-
-def _real(call: Call) -> bool:
-    return any(spec.dtype.startswith(("float", "bfloat", "complex")) for spec in call.out.values())
-
-
-class _Keeper(Watcher):
-    """Keeps the values of some nodes as they were when they were given, and where their gradients arrive."""
-
-    keeps = False
-
-    def __init__(self, nodes: frozenset[NodeId] | None, grad: bool,
-                 source: Callable[[NodeId, Tensor], Tensor] | None) -> None:
-        self.nodes, self.grad, self.source = nodes, grad, source
-        self.tape = Tape()
-        self.seeker = _Seeker(self.tape)
-        self.values: dict[NodeId, Tensor] = {}
-        self.edges: dict[NodeId, GradientEdge] = {}
-        self.stored: dict[int, set[NodeId]] = {}
-
-    def begin(self, tape: Tape) -> None:
-        self.tape, self.seeker = tape, _Seeker(tape)
-        self.values.clear()
-        self.edges.clear()
-
-    def write(self, tensor: Tensor) -> None:
-        for name in self.stored.pop(tensor.untyped_storage().data_ptr(), ()):
-            self.values[name] = self.values[name].clone()
-
-    def gave(self, call: Call, output: Any) -> Any:
-        if self.source and isinstance(output, Tensor) and self.seeker.reads(len(self.tape.calls), call):
-            return self.source(call.node, output)
-        return output
-
-    def holds(self, ref: Ref, tensor: Tensor) -> None:
-        call = self.tape.calls[ref.call]
-        if call.how not in ("parameter", "constant"):
-            self._keep(call.node, tensor)
-
-    def left(self, module: NodeId, output: Any) -> None:
-        found = tensors(output)
-        if found:
-            self._keep(module, found[0][1])
-
-    def _keep(self, name: NodeId, tensor: Tensor) -> None:
-        if self.nodes is not None and name not in self.nodes:
-            return
-        self.values[name] = tensor
-        self.stored.setdefault(tensor.untyped_storage().data_ptr(), set()).add(name)
-        if self.grad and tensor.requires_grad:
-            self.edges[name] = get_gradient_edge(tensor)

@@ -1,7 +1,7 @@
 """What a model does, painted on what it is: an `Attribution` or a `Recording` on the figure of its model.
 
 In: a `Figure`, and numbers by trace id.  Out: the figure with them, a `Figure` like any other.
-Imports ir, scene, style, text, figure, heat, page, marks.
+Imports ir, scene, style, text, figure, finished, heat, bar, page, marks.
 
 Nothing that is drawn moves: nodes, links and words stand where they stood, so that the two figures lie upon each other;
 the page grows at its lower edge by what explains the colours, or to the right where it may not be higher.
@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from archviz import heat, text
 from archviz.errors import ArchvizError
-from archviz.figure import Figure, stamped
+from archviz.figure import Figure
+from archviz.finished import stamped
 from archviz.ir import Graph, NodeId
 from archviz.overlay import _faces, _key, _pixels, _strips, _values
 from archviz.overlay._bounds import body
@@ -146,7 +147,8 @@ class _Painted:
         self.nodes = {node.id: node for graph in reversed(graphs) for node in graph.nodes}
         dots = self._dots() if scores else {}
         drawn = [value for node, value in scores.items() if node not in dots]
-        shades = heat.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, what.unit)
+        said = ": ".join(filter(None, (what.title, what.unit)))
+        shades = heat.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
         self.scale = shades if scores else None
         self.colours = Colours(self.before, shades, scores, dots)
         self.widths = Widths(self.before, shades, flows)
@@ -163,7 +165,7 @@ class _Painted:
         strips = _strips.placed(drawn, self._strips())
         self.mapped |= {strip.title for strip in strips}
         marks = (*marks, *strips, *self._badges(marks, drawn))
-        key, wider, higher = _key.key(self.before, self.style, self.scale, self._said(), self._entries())
+        key, wider, higher = _key.key(self.before, self.style, self.scale, self._entries())
         sheet |= self.widths.sheet
         return replace(drawn, marks=(*marks, Group(key, "legend")) if key else marks, sheet=sheet,
                        width=self.before.width + wider, height=self.before.height + higher)
@@ -229,9 +231,6 @@ class _Painted:
                 yield _key.badges(room, self.remarks[group.node], self.letters)
 
     # ---------------------------------------------------------------------------------------- words
-
-    def _said(self) -> str:
-        return " · ".join(filter(None, (self.what.title, self.scale.said))) if self.scale else ""
 
     def _entries(self) -> list[tuple[str, tuple[Mark, ...]]]:
         wide, high = self.style.sizes["swatch"], self.style.sizes["swatch_height"]

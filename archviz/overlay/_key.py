@@ -1,37 +1,35 @@
 """What an overlay adds below a figure: the colour bar, and entries for widths, badges and what has no number.
 
 In: a scale, entries, the page so far.  Out: marks, and how much the page grows.  Imports scene, style, text, page,
-heat.
+heat, bar.
 """
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archviz import heat, page, text
+from archviz import bar, page, text
 from archviz.heat import Scale
 from archviz.overlay._bounds import Room
 from archviz.page import Entry
-from archviz.scene import Box, Circle, Group, Image, Mark, Path, Scene, Text, moved
+from archviz.scene import Circle, Group, Mark, Scene, Text, moved
 from archviz.style import Style
 
 BAR = 120.0         # length of the colour bar, where the page is wide enough
-HIGH = 6.0          # and its height
-TICK = 2.0          # length of a tick
+SPILL = 8.0         # how far a number at its end may stand out
 BESIDE = 96.0       # width of a column to the right of the figure
 BADGE = 3.4         # radius of a badge
-APART = 5.0         # between two labels of ticks
 
 
-def key(scene: Scene, style: Style, scale: Scale | None, said: str, entries: Sequence[Entry]
+def key(scene: Scene, style: Style, scale: Scale | None, entries: Sequence[Entry]
         ) -> tuple[tuple[Mark, ...], float, float]:
     """The marks below the figure, or to its right where the page may not be higher, but wider; and how much wider and
     higher it has to be."""
     margin, gap, limits = style.sizes["margin"], style.sizes["legend_gap"], style.page
-    marks, wide, high = _block(style, scale, said, entries, scene.width - 2 * margin)
+    marks, wide, high = _block(style, scale, entries, scene.width - 2 * margin)
     if not marks:
         return (), 0.0, 0.0
     if scene.height + high > limits.max_height + 0.01:
-        column, narrow, tall = _block(style, scale, said, entries, BESIDE)
+        column, narrow, tall = _block(style, scale, entries, BESIDE)
         if scene.width + gap + narrow <= limits.width and tall <= scene.height - 2 * margin:
             dx, dy = scene.width - 2 * margin + gap, scene.height - margin - tall
             return tuple(moved(mark, dx, dy) for mark in column), gap + narrow, 0.0
@@ -39,7 +37,7 @@ def key(scene: Scene, style: Style, scale: Scale | None, said: str, entries: Seq
             max(wide - scene.width + 2 * margin, 0.0), high)
 
 
-def _block(style: Style, scale: Scale | None, said: str, entries: Sequence[Entry], inner: float
+def _block(style: Style, scale: Scale | None, entries: Sequence[Entry], inner: float
            ) -> tuple[list[Mark], float, float]:
     """Entries, and the colour bar below them, from the margin on: how wide and how high they are together."""
     marks: list[Mark] = []
@@ -51,42 +49,11 @@ def _block(style: Style, scale: Scale | None, said: str, entries: Sequence[Entry
         high = page.legend_height(entries, style, wide)
     if scale is not None:
         high += style.sizes["legend_gap"]
-        bar, reach, more = _bar(scale, said, style, wide, high)
-        marks, wide, high = [*marks, *bar], max(wide, reach), high + more
+        drawn = bar.flat(scale, min(BAR, inner - 2 * SPILL), style)
+        wide = max(wide, drawn.width)
+        x = style.sizes["margin"] + (wide - drawn.width) / 2
+        marks, high = [*marks, *(moved(mark, x, high) for mark in drawn.marks)], high + drawn.height
     return marks, wide, high
-
-
-def _bar(scale: Scale, said: str, style: Style, inner: float, y: float) -> tuple[list[Mark], float, float]:
-    """The colour bar with its ticks, what it stands for to its left or above it; how wide and how high that is."""
-    margin, size = style.sizes["margin"], style.roles["legend"].size
-    long = min(BAR, inner)
-    words = text.width(said, size)
-    beside = bool(said) and words + 6.0 + long + size <= inner
-    x = margin + (inner - long + (words + 6.0 if beside else 0.0)) / 2
-    marks: list[Mark] = []
-    if said and beside:
-        marks.append(Text(x - 6.0, y + HIGH / 2 + 0.35 * size, said, "legend", "end"))
-    elif said:
-        marks.append(Text(margin + inner / 2, y + 0.8 * size, said, "legend", "middle"))
-        y += size * 1.3
-    marks.append(Image(x, y, long, HIGH, heat.png(scale.bar())))
-    marks.append(Box(x, y, long, HIGH, "legend box"))
-    for value, label in _ticks(scale, long, size):
-        at = x + long * float(scale.parts(value))
-        marks.append(Path((("M", (at, y + HIGH)), ("L", (at, y + HIGH + TICK))), "legend box"))
-        marks.append(Text(at, y + HIGH + TICK + 0.95 * size, label, "legend", "middle"))
-    return marks, max(inner, words), HIGH + TICK + 1.2 * size + (size * 1.3 if said and not beside else 0.0)
-
-
-def _ticks(scale: Scale, long: float, size: float) -> list[tuple[float, str]]:
-    """As many ticks as their labels leave room for."""
-    for most in (5, 3, 2):
-        found = scale.ticks(most)
-        places = [(long * float(scale.parts(value)), text.width(label, size)) for value, label in found]
-        if all(b - a > (wide + other) / 2 + APART
-               for (a, wide), (b, other) in zip(places, places[1:], strict=False)):
-            return found
-    return scale.ticks(2)
 
 
 # ------------------------------------------------------------------------------------------------ badges

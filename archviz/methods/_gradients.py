@@ -1,0 +1,308 @@
+"""What gradient methods share: one forward pass and as few backward ones as can be, and averages over many inputs.
+
+In: a subject.  Out: gradients of each target with respect to sources and nodes; maps over places; attributions.
+May import torch, ir, attribution, errors, the rest of this folder.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, saved_tensors_hooks
+
+from archviz.attribution import Attribution, Check
+from archviz.errors import ArchvizError
+from archviz.ir import NodeId
+from archviz.methods._keep import kind
+from archviz.methods._rectify import census, rectified
+from archviz.methods._subject import INPUTS, Run, Subject
+
+Gradients = dict[NodeId, Tensor]
+
+
+# ---------------------------------------------------------------------------------------------- one pass
+
+def differentiated(subject: Subject, nodes: Iterable[NodeId] = ()) -> Run:
+    """The first run, if it was made with gradients and kept all of `nodes`; else one more that is."""
+    missing = set(nodes) - subject.wanted
+    if subject.base.leaves and not missing:
+        return subject.base
+    run: Run | None = subject.kept.get("differentiated")
+    had: set[NodeId] = subject.kept.get("differentiated nodes", set())
+    if run is None or not missing <= had:
+        had = had | missing | subject.wanted - {INPUTS}
+        run = subject.run(nodes=had, grad=True, watched=subject.whole)
+        subject.kept.update({"differentiated": run, "differentiated nodes": had})
+    return run
+
+
+def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "plain") -> list[Gradients]:
+    """For each target the gradients with respect to `names`, which are sources or nodes that `run` kept.
+
+    What other methods asked of the same run is computed along with it, and kept for them.
+
+    Parameters
+    ----------
+    run : Run
+        As `differentiated` gives it.
+    names : sequence of NodeId
+        A name that no gradient arrives at is left out of the result.
+    rule : str
+        How gradients pass rectifiers: see `archviz.methods._rectify`.
+    """
+    kept: list[Gradients] | None = subject.kept.get(("gradients", id(run), rule))
+    asked: set[NodeId] = subject.kept.get(("asked", id(run), rule), set())
+    missing = dict.fromkeys(name for name in names if name not in asked)
+    if kept is None or missing:
+        if rule == "plain" and kept is None:
+            missing |= dict.fromkeys([*(name for name in run.edges if not name.startswith("/in:")),
+                                      *(run.leaves if INPUTS in subject.wanted else ())])
+        scores = subject.scores(run)
+        with rectified(scores, rule):
+            found = [backward(row, {name: run.leaves.get(name, run.edges.get(name)) for name in missing}, keep=True)
+                     for row in scores]
+        kept = [{**old, **new} for old, new in zip(kept or [{} for _ in found], found, strict=True)]
+        subject.kept[("gradients", id(run), rule)] = kept
+        subject.kept[("asked", id(run), rule)] = asked | set(missing)
+    return [{name: found[name] for name in names if name in found} for found in kept]
+
+
+def backward(scores: Tensor, to: Mapping[NodeId, Tensor | GradientEdge | None], keep: bool) -> Gradients:
+    """The gradients of the sum of `scores` that there are; `keep`: the graph serves once more."""
+    ends = {name: one for name, one in to.items() if one is not None}
+    if not ends or not scores.requires_grad:
+        return {}
+    found = torch.autograd.grad(scores.sum(), [*ends.values()],  # type: ignore[arg-type]  # edges may be mixed in
+                                retain_graph=keep, allow_unused=True)
+    return {name: gradient for name, gradient in zip(ends, found, strict=True) if gradient is not None}
+
+
+def at_sources(subject: Subject, rule: str = "plain") -> tuple[Run, list[Gradients]]:
+    """A run and, for each target, the gradients with respect to the sources: samples first, float32.
+
+    Raises `ArchvizError` where no source has one: the path from it to the target is not differentiable.
+    """
+    run = differentiated(subject)
+    found = gradients(subject, run, subject.sources, rule)
+    reached(subject, found)
+    return run, [{name: one.movedim(subject.given.axis, 0).float() for name, one in each.items()} for each in found]
+
+
+def reached(subject: Subject, found: Sequence[Gradients]) -> None:
+    """Raise `ArchvizError` for a target that no source has a gradient for."""
+    for target, one in zip(subject.targets, found, strict=True):
+        if not one:
+            named = " or ".join(subject.sources)
+            run = subject.run(nodes=None, grad=True, watched=True)
+            last = next(reversed(run.edges), None)
+            where = f"the last node with a gradient is {last}" if last and last not in subject.sources else \
+                "the first operation on it has no gradient already"
+            raise ArchvizError(f"{target.said} does not depend on {named} in a way that has a gradient: {where}",
+                               "explain a node before that with target='node[unit]', or use a method that takes no "
+                               "gradients, such as occlusion")
+
+
+# ---------------------------------------------------------------------------------------------- many passes
+
+Place = Callable[[Tensor, Tensor], dict[NodeId, Tensor]]
+"""(samples, copies), both long (rows,) → source id → what stands in its place, samples first."""
+
+
+@dataclass
+class Sums:
+    """Weighted sums over copies of the gradients of each target: source id → (samples, …), float32; the same of their
+    squares, where they were asked for."""
+
+    first: list[Gradients]
+    second: list[Gradients]
+
+
+def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squares: bool = False) -> Sums:
+    """Put `place`'s inputs through the model, and sum the gradients at them over the copies of each sample.
+
+    Rows are stacked, as many at once as `rows_at_once` allows; where the memory does not last, half as many.
+
+    Parameters
+    ----------
+    samples : (S,) long
+        Which samples.
+    weights : (C,) float
+        The weight of each copy.
+    """
+    sums = Sums([{} for _ in subject.targets], [{} for _ in subject.targets])
+
+    def work(some: slice, copies: slice) -> None:
+        rows, again = samples[some], torch.arange(len(weights), device=samples.device)[copies]
+        size = len(rows) * len(again)
+        if size > _rows(subject, size):
+            for part in _halves(some, copies, _rows(subject, size)):
+                work(*part)
+            return
+        try:
+            found = _stack(subject, rows.repeat(len(again)), again.repeat_interleave(len(rows)), place)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_memory(error):
+                raise
+            if size == 1:
+                raise ArchvizError("one row does not fit into memory",
+                                   "use a smaller input, half precision, or a device with more memory") from None
+            subject.kept["rows"] = (size + 1) // 2
+            found = None
+        if found is None:       # outside the handler, which keeps the tensors of the failed run alive
+            work(some, copies)
+            return
+        share = weights[copies].to(samples.device)
+        for number, one in enumerate(found):
+            for name, gradient in one.items():
+                by_copy = gradient.movedim(subject.given.axis, 0).float()
+                by_copy = by_copy.view(len(again), len(rows), *by_copy.shape[1:])
+                _add(sums.first[number], name, samples, some, torch.tensordot(share, by_copy, 1))
+                if squares:
+                    _add(sums.second[number], name, samples, some, torch.tensordot(share, by_copy.square(), 1))
+
+    work(slice(0, len(samples)), slice(0, len(weights)))
+    reached(subject, sums.first)
+    return sums
+
+
+def _halves(some: slice, copies: slice, most: int) -> list[tuple[slice, slice]]:
+    """Blocks of at most `most` rows: all samples at some copies, or at one copy some of the samples."""
+    n = some.stop - some.start
+    if n <= most:
+        step = max(1, most // n)
+        return [(some, slice(c, min(c + step, copies.stop))) for c in range(copies.start, copies.stop, step)]
+    return [(slice(s, min(s + most, some.stop)), slice(c, c + 1))
+            for c in range(copies.start, copies.stop) for s in range(some.start, some.stop, most)]
+
+
+def _add(sums: Gradients, name: NodeId, samples: Tensor, some: slice, more: Tensor) -> None:
+    if name not in sums:
+        sums[name] = torch.zeros((len(samples), *more.shape[1:]), device=more.device)
+    sums[name][some] += more
+
+
+def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> list[Gradients]:
+    """One forward pass over the rows, and a backward one for each target."""
+    axis = subject.given.axis
+    placed = {name: tensor.movedim(0, axis) for name, tensor in place(samples, copies).items()}
+    given = subject.given.take(samples)
+    if "bytes" in subject.kept:
+        run = subject.run(given, grad=True, replace=placed)
+    else:
+        saved: dict[int, int] = {}
+
+        def weigh(tensor: Tensor) -> Tensor:
+            saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        weights = {p.untyped_storage().data_ptr() for p in subject.model.parameters()}
+        with saved_tensors_hooks(weigh, lambda tensor: tensor):
+            run = subject.run(given, grad=True, replace=placed)
+        total = sum(size for where, size in saved.items() if where not in weights)
+        subject.kept["bytes"] = max(1, _SLACK * total // len(samples))
+        # Most of it is there again for the next rows, once this run is over.
+        subject.kept["rows"] = _at_once(subject, subject.kept["bytes"], total)
+    scores = subject.scores(run)
+    return [backward(row, run.leaves, keep=number < len(scores) - 1) for number, row in enumerate(scores)]
+
+
+_SLACK = 2
+"""What a pass takes, by what it keeps for the backward one: the gradients on their way, and workspaces."""
+
+_FIRST, _CACHED, _MANY = 4, 8, 256
+"""Rows of the first pass, which is weighed; rows at which a processor's caches serve best (measured on ResNet-18 and
+VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
+
+
+def _rows(subject: Subject, wanted: int) -> int:
+    """How many rows may run at once."""
+    rows: int = subject.kept.get("rows", _FIRST)
+    return min(wanted, max(1, rows))
+
+
+def _at_once(subject: Subject, each: int, held: int) -> int:
+    most = _MANY if subject.device.type == "cuda" else _CACHED
+    return max(1, min(most, (subject.budget + held) // each))
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def points(subject: Subject) -> dict[NodeId, Tensor]:
+    """Source id → its values at the samples themselves, samples first: inputs, and what embeddings gave."""
+    run = differentiated(subject)
+    return {name: run.leaves[name].detach().movedim(subject.given.axis, 0) for name in subject.sources}
+
+
+# ---------------------------------------------------------------------------------------------- results
+
+def sums(subject: Subject, maps: Mapping[NodeId, Tensor]) -> dict[NodeId, Tensor]:
+    """One number for each place: summed over the channels of images and the features of embeddings.  Samples first."""
+    return {name: tensor if (axis := _joined(subject, name, tensor)) is None else tensor.sum(axis)
+            for name, tensor in maps.items()}
+
+
+def sizes(subject: Subject, maps: Mapping[NodeId, Tensor]) -> dict[NodeId, Tensor]:
+    """The same of absolute values: the largest over channels, the L2 norm over features."""
+    found = {}
+    for name, tensor in maps.items():
+        axis = _joined(subject, name, tensor)
+        found[name] = tensor.abs() if axis is None else tensor.norm(dim=axis) if axis < 0 else tensor.abs().amax(axis)
+    return found
+
+
+def _joined(subject: Subject, name: NodeId, tensor: Tensor) -> int | None:
+    """The axis that a map leaves out: 1, the channels of an image; −1, the features of an embedding."""
+    if name not in subject.floats:
+        return -1 if tensor.dim() > 2 else None
+    return 1 if tensor.dim() >= 4 else None
+
+
+def joined_notes(subject: Subject, maps: Mapping[NodeId, Tensor], how: str) -> tuple[str, ...]:
+    """What is said of maps over tokens."""
+    named = ", ".join(name for name in maps if name not in subject.floats)
+    return (f"{how} over the features of {named}",) if named else ()
+
+
+def over_all(maps: Mapping[NodeId, Tensor]) -> Tensor:
+    """The sum of all maps: (N,)."""
+    return torch.stack([tensor.flatten(1).sum(1) for tensor in maps.values()]).sum(0)
+
+
+def finite(maps: Mapping[NodeId, Tensor]) -> Check:
+    """Whether the map has a number at every place: half precision overflows, and models divide by zero."""
+    whole = sum(tensor.numel() for tensor in maps.values())
+    wrong = whole - sum(int(tensor.isfinite().sum()) for tensor in maps.values())
+    said = "a finite number at every place" if not wrong else f"{wrong} of {whole} places are not a number"
+    return Check("finite", wrong / max(whole, 1), said, 0.0)
+
+
+def numpy(tensors: Mapping[NodeId, Tensor]) -> dict[NodeId, Any]:
+    return {name: (t.float() if t.is_floating_point() else t).detach().cpu().numpy() for name, t in tensors.items()}
+
+
+def attribution(subject: Subject, number: int, method: str, title: str, inputs: Mapping[NodeId, Tensor],
+                **more: Any) -> Attribution:
+    """`Attribution` of target `number`: maps of inputs, samples first, and with them what all methods say of it."""
+    output = subject.scores(subject.base)[number]
+    return Attribution(method, title, subject.targets[number].said, output.detach().cpu().numpy(), numpy(inputs),
+                       numpy({name: tensor for name, tensor in subject.shown.items() if name in inputs}), **more)
+
+
+def ruled(subject: Subject, rule: str) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+    """Checks and notes of a rule at rectifiers.  Raises `ArchvizError` for a model that has none on the way."""
+    found = census(subject.scores(differentiated(subject)).sum())
+    without = ", ".join(f"{n} {name}" for name, n in found.others.items())
+    if not found.rectifiers:
+        acts = [call.node for call in subject.tape.calls if kind(call) == "act"]
+        raise ArchvizError(f"{rule}: no ReLU lies on the way to the target"
+                           + (f"; {acts[0]} is another activation, for which there is no rule" if acts else ""),
+                           "use saliency, ig or smoothgrad, which any activation allows")
+    n = len(found.rectifiers)
+    check = Check("rule", sum(found.others.values()) / (n + sum(found.others.values())),
+                  f"the rule is applied at {n} ReLUs" + (f", not at {without}" if without else ", all there are"), 0.0)
+    return (check,), ((f"gradients pass {without} as they are",) if without else ())

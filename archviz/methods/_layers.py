@@ -1,0 +1,162 @@
+"""Layers with weights as linear maps: y = W x + b, and its transpose, whatever form the call has.
+
+In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `Layer`.  May import torch, trace, _step.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn import grad as transposes
+
+from archviz.methods._step import Step, exact
+from archviz.trace.tape import Ref
+
+Map = Callable[[Tensor, Tensor], Tensor]
+Back = Callable[[Tensor, Tensor, torch.Size], Tensor]
+
+
+@dataclass
+class Layer:
+    """A linear map with a bias, as a rule sees it.
+
+    Attributes
+    ----------
+    step : Step
+        The call.
+    ref : Ref
+        Its operand.
+    own : Tensor
+        The weights that the call used.
+    plain : callable
+        (x, weights) → W x, without bias.
+    plain_back : callable
+        (s, weights, shape of x) → Wᵀ s.
+    bias : Tensor, optional
+        As it is added to the output, in a shape that broadcasts.
+    scale : Tensor, optional
+        What a batch norm that follows multiplies the outputs by, in such a shape.
+    z : Tensor
+        What the layer, and a batch norm merged into it, gave.
+    """
+
+    step: Step
+    ref: Ref
+    own: Tensor
+    plain: Map
+    plain_back: Back
+    bias: Tensor | None
+    z: Tensor
+    scale: Tensor | None = None
+
+    @cached_property
+    def x(self) -> Tensor:
+        """What it read."""
+        return self.step.value(self.ref)
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """The weights, those of a merged batch norm multiplied in."""
+        if self.scale is None:
+            return self.own
+        return self.own * self.scale.reshape(-1, *[1] * (self.own.dim() - 1))
+
+    def map(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Other values through other weights of the same shape, without bias."""
+        return self.plain(x, weight)
+
+    def back(self, s: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The transpose of that; of the layer's own weights by default."""
+        if weight is None:
+            return self.plain_back(s if self.scale is None else s * self.scale, self.own, self.x.shape)
+        return self.plain_back(s, weight, self.x.shape)
+
+    @cached_property
+    def relevance(self) -> Tensor:
+        """R of its output."""
+        (share,) = self.step.got.values()
+        return share.relevance(self.z)
+
+
+def layer_of(step: Step) -> Layer | None:
+    """The call as a `Layer`; None where its weights depend on a source, or its form is not one of those here."""
+    call = step.call
+    module = call.module
+    if module is not None:
+        if isinstance(module, nn.Linear):
+            return _linear(step, module.weight, module.bias)
+        if isinstance(module, _CONVOLUTIONS) and module.padding_mode == "zeros":
+            more = (module.output_padding,) if module.transposed else ()
+            return _convolution(step, module.weight, module.bias, module.stride, module.padding, *more,
+                                module.dilation, module.groups, transposed=module.transposed)
+        return None
+    args = dict(zip(_ARGUMENTS[call.op], call.args, strict=False)) | dict(call.kwargs)
+    weights = [args.get(name) for name in ("weight", "bias")]
+    if any(isinstance(one, Ref) and step.live(one) for one in weights):
+        return None
+    weight, bias = (step.value(one) if isinstance(one, Ref) else None for one in weights)
+    if weight is None:
+        return None
+    if call.op == "linear":
+        return _linear(step, weight, bias)
+    if call.op == "addmm":
+        return None if call.kwargs else _linear(step, weight.t(), bias)
+    transposed = "transpose" in call.op
+    one = (args.get("output_padding", 0),) if transposed else ()
+    return _convolution(step, weight, bias, args.get("stride", 1), args.get("padding", 0), *one,
+                        args.get("dilation", 1), args.get("groups", 1), transposed=transposed)
+
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_UP = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "linear": ("input", "weight", "bias"), "addmm": ("bias", "input", "weight"),
+    **{f"conv{n}d": _CONV for n in (1, 2, 3)}, **{f"conv_transpose{n}d": _UP for n in (1, 2, 3)}}
+
+
+def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> Layer:
+    weight = exact(weight.detach())
+    return Layer(step, step.signal, weight, F.linear, lambda s, w, shape: s @ w, None if bias is None else
+                 exact(bias.detach()), step.out)
+
+
+def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, *more: Any,
+                 transposed: bool) -> Layer | None:
+    weight = exact(weight.detach())
+    n = weight.dim() - 2
+    ref = step.signal
+    if step.value(ref).dim() != n + 2:
+        return None     # one sample without a batch axis
+    dilation, groups = more[-2:]
+    forward: Any = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[n - 1] if transposed else (
+        F.conv1d, F.conv2d, F.conv3d)[n - 1]
+    if transposed:
+        def plain(x: Tensor, w: Tensor) -> Tensor:
+            return forward(x, w, None, stride, padding, more[0], groups, dilation)  # type: ignore[no-any-return]
+
+        down: Any = (F.conv1d, F.conv2d, F.conv3d)[n - 1]
+
+        def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
+            return down(s, w, None, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    else:
+        def plain(x: Tensor, w: Tensor) -> Tensor:
+            return forward(x, w, None, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+
+        if isinstance(padding, str):
+            def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
+                with torch.enable_grad():
+                    x = torch.zeros(shape, dtype=s.dtype, device=s.device, requires_grad=True)
+                    return torch.autograd.grad(plain(x, w), x, s)[0]
+        else:
+            up: Any = (transposes.conv1d_input, transposes.conv2d_input, transposes.conv3d_input)[n - 1]
+
+            def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
+                return up(shape, w, s, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    shaped = None if bias is None else exact(bias.detach()).reshape(-1, *[1] * n)
+    return Layer(step, ref, weight, plain, back, shaped, step.out)

@@ -1,0 +1,244 @@
+"""How layers with weights share relevance: ε, γ, αβ, z⁺, w², flat, zᴮ; batch norms, merged into them where they follow.
+
+In: a `Step`.  Out: what it gives to what the layer read, and what biases and stabilisers absorb.  A new rule is a
+frozen dataclass with one method.  May import torch, errors, _layers, _step.
+
+Sources: Bach et al. 2015 (ε, αβ), Montavon et al. 2017 (z⁺, w², zᴮ), Montavon et al. 2019 (γ), Lapuschkin et al. 2019
+(flat), Andéol et al. 2021 (γ for inputs and outputs of either sign), Guillemot et al. 2020 (batch norm merged).
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from archviz.methods._layers import Layer, layer_of
+from archviz.methods._step import Share, Step, exact, held, rule_for
+from archviz.trace.kinds import kind_of, kind_of_function
+
+Terms = Sequence[tuple[Tensor, Tensor]]
+"""(values, weights): a layer's output seen as a sum of maps of parts."""
+
+
+class Rule(Protocol):
+    """How one layer shares."""
+
+    def share(self, layer: Layer) -> Share: ...
+
+
+def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float) -> list[Tensor]:
+    """Share `relevance` in proportion to what `terms` add to their sum with `bias`: for each term R/x of its values.
+
+    The bias takes its part of the relevance, and the stabiliser ε, which is added to the sum with its sign.
+    """
+    z = layer.map(*terms[0])
+    for term in terms[1:]:
+        z = z + layer.map(*term)
+    if bias is not None:
+        z = z + bias
+    s = _quotient(layer, relevance, z, bias, epsilon)
+    return [layer.back(s, weight) for _, weight in terms]
+
+
+def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float) -> Tensor:
+    """R ÷ (z + ε sign z), the parts of ε and the bias absorbed."""
+    stabiliser = torch.where(z < 0, -epsilon, epsilon)
+    s = relevance / (z + stabiliser)
+    layer.step.absorb(s * stabiliser)
+    if bias is not None:
+        layer.step.absorb(s * bias)
+    return s
+
+
+def _signed(layer: Layer) -> tuple[Tensor, Tensor | None]:
+    """x⁺, and x⁻ unless it is 0 everywhere, as it is after a ReLU."""
+    x = layer.x
+    return (x, None) if bool((x >= 0).all()) else (x.clamp(min=0), x.clamp(max=0))
+
+
+def _half(layer: Layer, relevance: Tensor, up: Tensor, down: Tensor, bias: Tensor | None, epsilon: float) -> Tensor:
+    """R/x of the terms x⁺ `up` + x⁻ `down` + `bias`."""
+    plus, minus = _signed(layer)
+    if minus is None:
+        return divided(layer, relevance, [(plus, up)], bias, epsilon)[0]
+    above, below = divided(layer, relevance, [(plus, up), (minus, down)], bias, epsilon)
+    return torch.where(layer.x < 0, below, above)
+
+
+def _plus(bias: Tensor | None) -> Tensor | None:
+    return None if bias is None else bias.clamp(min=0)
+
+
+def _minus(bias: Tensor | None) -> Tensor | None:
+    return None if bias is None else bias.clamp(max=0)
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j (Bach et al. 2015, eq. 58); with ε = 0 LRP-0."""
+
+    epsilon: float = 1e-6
+
+    def share(self, layer: Layer) -> Share:
+        return Share(layer.back(_quotient(layer, layer.relevance, layer.z, layer.bias, self.epsilon)))
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """R_i = Σ_j x_i (w_ij + γ w_ij⁺) / Σ… R_j (Montavon et al. 2019, table 10.1); where z_j < 0 the other signs
+    (Andéol et al. 2021, appendix)."""
+
+    gamma: float = 0.25
+    epsilon: float = 1e-6
+
+    def share(self, layer: Layer) -> Share:
+        w, b, relevance = layer.weight, layer.bias, layer.relevance
+        up, down = w + self.gamma * w.clamp(min=0), w + self.gamma * w.clamp(max=0)
+        above, below = (None, None) if b is None else (b + self.gamma * b.clamp(min=0), b + self.gamma * b.clamp(max=0))
+        positive = relevance * (layer.z > 0)
+        negative = relevance - positive
+        found = _half(layer, positive, up, down, above, self.epsilon)
+        if bool(negative.any()):     # none does before a ReLU
+            found = found + _half(layer, negative, down, up, below, self.epsilon)
+        return Share(found)
+
+
+@dataclass(frozen=True)
+class AlphaBeta:
+    """R_i = Σ_j (α (x_i w_ij)⁺ / Σ(…)⁺ − β (x_i w_ij)⁻ / Σ(…)⁻) R_j, α − β = 1 (Bach et al. 2015, eq. 60)."""
+
+    alpha: float = 2.0
+    beta: float = 1.0
+    epsilon: float = 1e-6
+
+    def share(self, layer: Layer) -> Share:
+        w, b, relevance = layer.weight, layer.bias, layer.relevance
+        up, down = w.clamp(min=0), w.clamp(max=0)
+        found = _half(layer, self.alpha * relevance, up, down, _plus(b), self.epsilon)
+        if self.beta:
+            found = found + _half(layer, -self.beta * relevance, down, up, _minus(b), self.epsilon)
+        return Share(found)
+
+
+def z_plus(epsilon: float = 1e-6) -> AlphaBeta:
+    """R_i = Σ_j (x_i w_ij)⁺ / Σ(…)⁺ R_j (Montavon et al. 2017, eq. 17)."""
+    return AlphaBeta(1.0, 0.0, epsilon)
+
+
+@dataclass(frozen=True)
+class WSquare:
+    """R_i = Σ_j w_ij² / Σ w² R_j (Montavon et al. 2017, eq. 12): for inputs of any real value."""
+
+    epsilon: float = 1e-6
+
+    def share(self, layer: Layer) -> Share:
+        terms = [(torch.ones_like(layer.x), layer.weight.square())]
+        return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
+
+
+@dataclass(frozen=True)
+class Flat:
+    """R_i = Σ_j 1 / Σ 1 R_j (Lapuschkin et al. 2019): every input that a unit reads has the same part."""
+
+    epsilon: float = 1e-6
+
+    def share(self, layer: Layer) -> Share:
+        terms = [(torch.ones_like(layer.x), torch.ones_like(layer.weight))]
+        return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
+
+
+@dataclass(frozen=True)
+class ZBox:
+    """R_i = Σ_j (x_i w_ij − l_i w_ij⁺ − h_i w_ij⁻) / Σ… R_j, l ≤ x ≤ h (Montavon et al. 2017, eq. 14).
+
+    low, high : the bounds, a number or one for each channel; None: the least and largest of each channel.
+    """
+
+    low: float | Sequence[float] | None = None
+    high: float | Sequence[float] | None = None
+    epsilon: float = 1e-6
+
+    def share(self, layer: Layer) -> Share:
+        x, w = layer.x, layer.weight
+        low, high = (_bound(x, one, least) for one, least in ((self.low, True), (self.high, False)))
+        terms = [(x, w), (-low, w.clamp(min=0)), (-high, w.clamp(max=0))]
+        back = divided(layer, layer.relevance, terms, None, self.epsilon)
+        return Share(r=sum((part * found for (part, _), found in zip(terms, back, strict=True)), torch.zeros_like(x)))
+
+
+def _bound(x: Tensor, given: float | Sequence[float] | None, least: bool) -> Tensor:
+    if given is None:
+        # Of each sample by itself, so that how the batch is cut never shows.
+        dims = tuple(range(2, x.dim())) or (1,)
+        found = x.amin(dims, keepdim=True) if least else x.amax(dims, keepdim=True)
+    else:
+        found = torch.as_tensor(given, dtype=x.dtype, device=x.device)
+        found = found.reshape(-1, *[1] * (x.dim() - 2)) if found.dim() == 1 else found
+    return found.expand_as(x)
+
+
+# ---------------------------------------------------------------------------------------------- calls
+
+@rule_for("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear addmm Conv1d Conv2d Conv3d "
+          "ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear NonDynamicallyQuantizableLinear")
+def layer(step: Step) -> None:
+    """Share by the rule that the composite has for this layer."""
+    found = layer_of(step)
+    if found is None:
+        if step.call.module is not None:
+            return step.inside(step.call.module.forward)
+        step.refuse("has weights that depend on the input, or takes one sample without a batch")
+    half = step.film.values[found.ref].dtype in (torch.float16, torch.bfloat16)
+    merged = step.sweep.merged.pop(step.number, None)
+    if merged is not None:
+        found.scale, shift, found.z = merged
+        found.bias = shift if found.bias is None else found.bias * found.scale + shift
+    if half:
+        z = found.map(found.x, found.weight)
+        found.z = z if found.bias is None else z + found.bias
+        for path in step.got:
+            step.rounded(path, found.z)
+    call = step.outermost
+    kind = kind_of(step.call.module) if step.call.module is not None else kind_of_function(step.call.op)
+    share = step.way.rule(call.node, call.scope, kind, step.first).share(found)
+    step.give(found.ref, share.g, share.r)
+    return None
+
+
+_BEFORE_NORM = ("Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d")
+
+
+@rule_for("batch_norm BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm")
+def batch_norm(step: Step) -> None:
+    """In evaluation an affine map of each channel; merged, with its own ε, into a layer that nobody else reads."""
+    ref, call = step.signal, step.call
+    if call.module is not None:
+        mean, var, weight, bias, eps = (getattr(call.module, name) for name in
+                                        ("running_mean", "running_var", "weight", "bias", "eps"))
+        training = mean is None
+    else:
+        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        args = dict(zip(names, call.args, strict=False)) | dict(call.kwargs)
+        mean, var, weight, bias = (None if args.get(name) is None else step.value(args[name]) for name in names[1:5])
+        training, eps = args.get("training", False) or mean is None, args.get("eps", 1e-5)
+    if training:
+        step.refuse("normalises by the statistics of the batch, which mixes samples")
+    along = (-1, *[1] * (step.out.dim() - 2))
+    assert mean is not None and var is not None
+    mean, var = (exact(one.detach()).reshape(along) for one in (mean, var))
+    weight, bias = (None if one is None else exact(one.detach()).reshape(along) for one in (weight, bias))
+    scale = (var + eps).rsqrt() if weight is None else weight * (var + eps).rsqrt()
+    shift = -mean * scale if bias is None else bias - mean * scale
+    before = step.film.tape.calls[ref.call].op
+    merges = before in ("Linear", "linear", "addmm") if step.out.dim() == 2 else before in _BEFORE_NORM
+    if merges and step.film.readers[ref.call] == [step.number]:
+        step.sweep.merged[ref.call] = (scale, shift, step.out)
+        step.give(ref, r=step.relevance)
+        return
+    for path in step.got:
+        step.rounded(path, step.value(ref) * scale + shift)
+    step.absorb(held(shift.expand_as(step.g), step.g))
+    step.give(ref, step.g * scale)

@@ -1,0 +1,100 @@
+"""Integrated gradients: the gradient along the straight way from a baseline to the input, times that way.
+
+Sundararajan, Taly, Yan: Axiomatic attribution for deep networks, ICML 2017, equation 1.  The parts sum to
+f(x) − f(baseline): completeness, the check of every map.
+May import torch, attribution, errors, the rest of this folder.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from archviz.attribution import Attribution, Check
+from archviz.errors import ArchvizError
+from archviz.ir import NodeId
+from archviz.methods import _gradients as shared
+from archviz.methods._baselines import Baseline, baselines
+from archviz.methods._subject import Subject
+
+TITLE = "Integrated gradients"
+OPTIONS: Mapping[str, Any] = {"steps": 50, "baseline": "zero", "tolerance": None, "most": 1600, "seed": 0}
+GRAD = True
+
+
+def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero", tolerance: float | None = None,
+              most: int = 1600, seed: int = 0, **options: Any) -> list[Attribution]:
+    """The integrated gradient, summed over channels, one map for each target.
+
+    Parameters
+    ----------
+    steps : int
+        Points of the way at which the gradient is taken.
+    baseline
+        Where the way begins; see `archviz.methods._baselines.Baseline`.
+    tolerance : float, optional
+        Refine until the map sums to f(x) − f(baseline) to this part: twice the steps, for the samples that need it.
+    most : int
+        Steps at which refining ends; the check then says what is missing.
+    seed : int
+        Of a random baseline.
+    """
+    if steps < 1:
+        raise ArchvizError(f"ig: steps={steps}", "at least one step")
+    subject.step(f"integrated gradients, {steps} steps")
+    points = shared.points(subject)
+    start, said = baselines(subject, points, baseline, seed)
+    with torch.no_grad():
+        axis = subject.given.axis
+        begin = subject.scores(subject.run(replace={name: one.movedim(0, axis) for name, one in start.items()}))
+    due = (subject.scores(subject.base) - begin).detach()
+    way = {name: points[name].float() - start[name].float() for name in points}
+    samples = torch.arange(subject.n, device=subject.device)
+    found = integrated(subject, samples, steps, start, way)
+    taken = torch.full_like(samples, steps)
+    off = missing(found, due)
+    while tolerance is not None and steps < most:
+        samples = torch.nonzero((off > tolerance).any(0))[:, 0]
+        if not len(samples):
+            break
+        steps = min(2 * steps, most)
+        subject.step(f"integrated gradients, {steps} steps for {len(samples)} of {subject.n} samples")
+        for one, finer in zip(found, integrated(subject, samples, steps, start, way), strict=True):
+            for name in one:
+                one[name][samples] = finer[name]
+        taken[samples] = steps
+        off = missing(found, due)
+    result = []
+    for number, maps in enumerate(found):
+        worst = float(off[number].max())
+        whole = shared.over_all(maps) / due[number]
+        kept = Check("completeness", worst, f"sums to {float(whole[off[number].argmax()]):.4g} of f(x) − f(baseline)",
+                     tolerance if tolerance is not None else 1e-2)
+        result.append(shared.attribution(
+            subject, number, "ig", TITLE, {name: maps[name] for name in maps}, unit="part of f(x) − f(baseline)",
+            checks=(kept,), notes=(f"baseline: {said}", f"{int(taken.max())} steps",
+                                   *shared.joined_notes(subject, maps, "sum"))))
+    return result
+
+
+def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[NodeId, Tensor],
+               way: Mapping[NodeId, Tensor]) -> list[dict[NodeId, Tensor]]:
+    """The maps of `samples` for each target, by Gauss-Legendre quadrature with `steps` points."""
+    at, weights = (torch.from_numpy((one / 2).astype(np.float32)) for one in np.polynomial.legendre.leggauss(steps))
+    at = (at + 0.5).to(subject.device)
+
+    def along(rows: Tensor, copies: Tensor) -> dict[NodeId, Tensor]:
+        return {name: (start[name][rows].float() + at[copies].view(-1, *[1] * (one.dim() - 1)) * one[rows]
+                       ).to(start[name].dtype) for name, one in way.items()}
+
+    sums = shared.summed(subject, samples, weights, along)
+    return [shared.sums(subject, {name: mean * way[name][samples] for name, mean in one.items()}) for one in sums.first]
+
+
+def missing(found: list[dict[NodeId, Tensor]], due: Tensor) -> Tensor:
+    """(targets, N): how far the maps' sums are from what is due, relative to it."""
+    sums = torch.stack([shared.over_all(maps) for maps in found]).to(due.device)
+    return (sums - due).abs() / due.abs().clamp_min(1e-12)

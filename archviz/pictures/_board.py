@@ -1,0 +1,120 @@
+"""What pictures are composed on: marks, the roles of their tints, and the scene that holds them.
+
+In: a style.  Out: a `Board` that collects marks, and gives the `Scene`.  Imports scene, style, text, heat, bar.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from archviz import heat, text
+from archviz.bar import Bar, lines
+from archviz.heat import Pixels, Scale
+from archviz.scene import Box, Image, Mark, Paint, Path, Scene, Text, moved
+from archviz.style import Style
+
+ROUGH = 150 / 72.27     # pixels to a printed point below which one sees whether edges of cells are smoothed …
+FINE = 300 / 72.27      # … and that of what is drawn instead
+LEADING = 1.18          # from line to line, as a part of the font size
+TINTS = 100             # steps in which a word's ground is coloured, so that a document has few colours
+
+
+class Board:
+    """Marks and tints of one picture."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self.marks: list[Mark] = []
+        self.tints: dict[str, Paint] = {}
+
+    def size(self, role: str) -> float:
+        """The font size of a role."""
+        return self.style.roles[role].size
+
+    def width(self, words: str, role: str) -> float:
+        """How wide words of a role print."""
+        paint = self.style.roles[role]
+        return text.width(text.clean(words), paint.size, paint.weight, paint.italic)
+
+    def fit(self, words: str, role: str, room: float, middle: bool = False) -> str:
+        """The words, shortened to the room."""
+        paint = self.style.roles[role]
+        return text.fit(text.clean(words), paint.size, room, paint.weight, paint.italic, middle=middle)
+
+    def lines(self, words: str, role: str, room: float, most: int = 2) -> list[str]:
+        """The words in at most `most` lines, the last shortened where they need more."""
+        found = lines(text.clean(words), room, self.size(role))
+        if len(found) > most:
+            found = [*found[:most - 1], " ".join(found[most - 1:])]
+        return [self.fit(line, role, room) for line in found]
+
+    def text(self, x: float, y: float, words: str, role: str, anchor: str = "start", rotate: float = 0.0) -> None:
+        """One line; (x, y) on its baseline."""
+        if words:
+            self.marks.append(Text(x, y, words, role, anchor, rotate))     # type: ignore[arg-type]
+
+    def image(self, x: float, y: float, width: float, height: float, pixels: Pixels, cells: bool = False,
+              rim: bool = True) -> None:
+        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges."""
+        if cells and min(pixels.shape[:2]) < ROUGH * min(width, height):
+            pixels = heat.enlarged(pixels, round(FINE * min(width, height)))
+        self.marks.append(Image(x, y, width, height, heat.png(pixels), cells=cells))
+        if rim:
+            self.marks.append(Box(x, y, width, height, "tile"))
+
+    def tint(self, on: Scale, value: float) -> str:
+        """The role of a ground that has the colour of a number."""
+        part = float(on.parts(value))
+        step = "none" if part != part else str(round(TINTS * (2 * part - 1 if on.signed else part)))
+        role = f"heat {step.replace('-', 'minus ')}"
+        shade = value if step == "none" else on.low + (on.high - on.low) * (
+            (int(step) / TINTS + 1) / 2 if on.signed else int(step) / TINTS)
+        self.tints[role] = Paint(fill=on.colour(shade))
+        return role
+
+    def ink(self, tint: str, role: str = "on heat") -> str:
+        """Of a role and its light variant, the one that reads better on a tint."""
+        fill = self.tints[tint].fill or "#ffffff"
+        return max((role, f"{role} light"), key=lambda one: _contrast(self.style.roles[one].color, fill))
+
+    def bar(self, bar: Bar, x: float, y: float) -> None:
+        """A colour bar whose colours begin at (x, y)."""
+        self.marks += [moved(mark, x - bar.before, y - bar.above) for mark in bar.marks]
+
+    def line(self, points: Sequence[tuple[float, float]], role: str) -> None:
+        """A line from point to point."""
+        self.marks.append(Path((("M", points[0]), *(("L", point) for point in points[1:])), role))
+
+    def scene(self, width: float, height: float, title: str, sentences: Iterable[str]) -> Scene:
+        """The whole picture: `width` × `height` of marks within the style's margin; its caption of sentences."""
+        margin = self.style.sizes["margin"]
+        marks = tuple(moved(mark, margin, margin) for mark in self.marks)
+        caption = " ".join(_sentence(one) for one in sentences if one)
+        scene = Scene(marks, {**self.style.roles, **self.tints}, width + 2 * margin, height + 2 * margin,
+                      text.clean(title), caption)
+        uid = f"av{blake2b(repr((marks, scene.painted(), caption)).encode(), digest_size=4).hexdigest()}"
+        return replace(scene, uid=uid)
+
+    @property
+    def room(self) -> tuple[float, float]:
+        """Width and height that marks may take."""
+        margin, page = self.style.sizes["margin"], self.style.page
+        return page.width - 2 * margin, page.max_height - 2 * margin
+
+
+def _sentence(words: str) -> str:
+    words = text.clean(words)
+    return words if words.endswith((".", "?", "!")) else f"{words}."
+
+
+def _contrast(one: str, other: str) -> float:
+    """Of two colours, as WCAG 2 defines it."""
+    a, b = sorted(map(_luminance, (one, other)))
+    return (b + 0.05) / (a + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = (int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5))
+    r, g, b = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b

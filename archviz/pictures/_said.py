@@ -1,0 +1,100 @@
+"""What attributions say for themselves: which input a map lies over, on which scale, and the sentences of a caption.
+
+In: attributions.  Out: arrays, scales, words.  Imports heat, style, errors.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from archviz import heat
+from archviz.errors import ArchvizError
+from archviz.heat import Scale
+from archviz.style import Style
+
+
+def over_images(one: Any) -> tuple[Any, Any]:
+    """The images (N, C, H, W) of the first input with a map over them, and the map (N, H, W).
+
+    Raises `ArchvizError`.
+    """
+    for key, values in one.inputs.items():
+        image = one.shown.get(key)
+        if image is not None and np.ndim(image) == 4 and np.ndim(values) in (3, 4):
+            values = np.asarray(values)
+            return np.asarray(image), values.sum(1) if values.ndim == 4 else values
+    raise ArchvizError(f"{one.title} has no map over an image", _what(one))
+
+
+def over_tokens(one: Any) -> tuple[Any, Any]:
+    """The token ids (N, L) of the first input with a map over them, None where they are not known, and the map (N, L).
+
+    Raises `ArchvizError`.
+    """
+    for key, values in one.inputs.items():
+        if np.ndim(values) == 2:
+            ids = one.shown.get(key)
+            return (np.asarray(ids) if ids is not None and np.ndim(ids) == 2 else None), np.asarray(values)
+    raise ArchvizError(f"{one.title} has no map over tokens", _what(one))
+
+
+def _what(one: Any) -> str:
+    found = ", ".join(f"{key} {'×'.join(map(str, np.shape(value)))}" for key, value in one.inputs.items())
+    return f"its maps over inputs: {found}" if found else "it has no maps over inputs"
+
+
+def chosen(count: int, samples: Sequence[int] | None) -> list[int]:
+    """Which samples to draw.  Raises `ArchvizError` for one that is not there."""
+    found = list(range(count)) if samples is None else list(samples)
+    for i in found:
+        if not -count <= i < count:
+            raise ArchvizError(f"there is no sample {i}", f"there are {count}, counted from 0")
+    return [i % count for i in found]
+
+
+def scaled(one: Any, values: Any, style: Style, limit: float | str | None) -> Scale:
+    """The scale of values of an attribution."""
+    return heat.scale(values, style.heat, one.signed, limit, one.unit)
+
+
+def name(i: int, count: int, names: Sequence[str]) -> str:
+    """What a sample is called; nothing where there is only one, and it has no name."""
+    return names[i] if i < len(names) else f"input {i}" if count > 1 else ""
+
+
+def sentences(shown: Sequence[Any], scales: Sequence[Scale] = ()) -> Iterator[str]:
+    """The caption: what is shown of which target, how it is scaled, what was checked, what is to be noted."""
+    titles = list(dict.fromkeys(one.title for one in shown))
+    targets = list(dict.fromkeys(one.target for one in shown))
+    yield f"{_listed(titles)} for {_listed(targets)}"
+    if any(one.signed for one in shown):
+        whose = "" if all(one.signed for one in shown) else "Where maps have a sign, "
+        words = "values above zero speak for the target, those below zero against it"
+        yield whose + (words if whose else words.capitalize())
+    cut = max((on.clipped for on in scales), default=0.0)
+    if cut:
+        most = "at most " if len(scales) > 1 else ""
+        yield f"The strongest values, {most}{100 * cut:.2g} % of all, have the colour of the bar's end"
+    yield from checked(shown)
+    seen = set[str]()
+    for one in shown:
+        for note in one.notes:
+            if note not in seen:
+                seen.add(note)
+                yield f"{one.title}: {note}" if len(titles) > 1 else note
+
+
+def checked(shown: Sequence[Any]) -> Iterator[str]:
+    """What was checked of each map, and whether it holds."""
+    for one in shown:
+        for check in one.checks:
+            whose = f"{one.title}: " if len(shown) > 1 else ""
+            where = f" for {one.target}" if len({other.target for other in shown}) > 1 else ""
+            failed = "" if check.kept else f", which is more than {check.tolerance:g} off"
+            yield f"{whose}{check.said}{where}{failed}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"

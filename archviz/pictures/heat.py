@@ -1,0 +1,76 @@
+"""Heat over the input image: the image, its map, and the map over the image, side by side with a colour bar.
+
+In: one attribution of images.  Out: a `Scene`.  May import what `archviz.pictures` says.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+from archviz.pictures._board import Board
+from archviz.pictures._photo import over, photo
+from archviz.pictures._said import chosen, name, over_images, scaled, sentences
+from archviz.pictures._table import Key, Table, Tile, place
+from archviz.scene import Scene
+from archviz.style import Style
+
+PANELS = {"image": "input", "heat": "", "over": "over the input"}
+"""What may stand side by side, and what stands above it; above the map alone the method's title."""
+
+
+def draw(shown: Sequence[Any], style: Style, *, panels: str = "image,heat,over", samples: Sequence[int] | None = None,
+         limit: float | str | None = None, mean: Sequence[float] = (), std: Sequence[float] = (),
+         colours: bool = False, names: Sequence[str] = ()) -> Scene:
+    """One row for each sample.
+
+    Parameters
+    ----------
+    shown : sequence of Attribution
+        One, with a map (N, H, W) over images (N, C, H, W).
+    style : Style
+        The page, the roles, the colour maps.
+    panels : str
+        Which of ``image``, ``heat`` and ``over`` (heat over the image), with commas, in this order.
+    samples : sequence of int, optional
+        Which of the N samples; by default all.
+    limit : float or str, optional
+        The end of the colour bar, as `archviz.heat.scale` takes it.
+    mean, std : sequence of float
+        What the model's preparation subtracted from each channel, and divided it by.
+    colours : bool
+        Whether the image below the heat keeps its colours.
+    names : sequence of str
+        What the samples are called.
+
+    Returns
+    -------
+    Scene
+        Its description is the caption.
+
+    Raises
+    ------
+    ArchvizError
+        Where there is no map over an image, and for a panel or a sample that is none.
+    """
+    if len(shown) != 1:
+        raise ArchvizError(f"this picture shows one map, not {len(shown)}", "the picture grid shows several")
+    one, board = shown[0], Board(style)
+    wanted = [panel.strip() for panel in panels.split(",")]
+    for panel in wanted:
+        if panel not in PANELS:
+            raise ArchvizError(f"there is no panel {panel!r}", did_you_mean(panel, PANELS))
+    images, maps = over_images(one)
+    which = chosen(len(maps), samples)
+    on = scaled(one, maps[which], style, limit)
+    rows = []
+    for i in which:
+        image = photo(images[i], mean, std)
+        made = {"image": image, "heat": on.rgb(maps[i]), "over": over(image, maps[i], on, colours)}
+        rows.append([Tile(made[panel], panel == "heat") for panel in wanted])
+    coloured = [k for k, panel in enumerate(wanted) if panel != "image"]
+    keys = [Key(on, coloured[0], coloured[-1])] if coloured else []
+    labels = [name(i, len(which), names) for i in which]
+    width, height = place(board, Table(rows, [PANELS[panel] or one.title for panel in wanted], labels, keys))
+    return board.scene(width, height, f"{one.title}, {one.target}", sentences(shown, [on]))

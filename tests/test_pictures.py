@@ -1,0 +1,178 @@
+"""Pictures of what a model does: they stay on their page, say their scale, and take hostile words as words."""
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from archviz import heat
+from archviz.attribution import Attribution, Attributions, Check
+from archviz.errors import ArchvizError
+from archviz.picture import Picture
+from archviz.scene import Group, Image, Mark, Text
+from archviz.style import load_style
+
+WIDTHS = {"84mm": 84 * 72.27 / 25.4, "174mm": 174 * 72.27 / 25.4}
+
+
+def ramp(*shape: int) -> np.ndarray:
+    """Numbers that differ, from −1 to 1, with no library's random generator behind them."""
+    return np.sin(np.arange(np.prod(shape)) * 0.7 + 1).reshape(shape)
+
+
+def bump(n: int, size: int) -> np.ndarray:
+    """(n, size, size): smooth, as a class activation map enlarged to the image."""
+    at = np.linspace(-1, 1, size)
+    return np.stack([np.exp(-4 * ((at[:, None] - k / 9) ** 2 + at ** 2)) for k in range(n)])
+
+
+def photos(n: int = 2, size: int = 32) -> np.ndarray:
+    at = np.linspace(0, 1, size)
+    return np.stack([np.stack([at[:, None] * at, 1 - at[:, None] + 0 * at, 0 * at[:, None] + at]) for _ in range(n)])
+
+
+def attribution(method: str = "gradcam", values: np.ndarray | None = None, **more: object) -> Attribution:
+    values = bump(2, 32) if values is None else values
+    given = {"title": {"gradcam": "Grad-CAM", "lrp": "LRP"}.get(method, method), "target": "class 7",
+             "output": np.array([3.0, 2.0]), "inputs": {"/in:x": values}, "shown": {"/in:x": photos(len(values))},
+             "signed": bool((values < 0).any()), "unit": "relevance (logit)", **more}
+    return Attribution(method, **given)
+
+
+@cache
+def several() -> Attributions:
+    check = Check("completeness", 0.002, "sums to 0.998 of f(x) − f(baseline)", 1e-2)
+    return Attributions([
+        attribution(), attribution("lrp", 3 * ramp(2, 32, 32)),
+        attribution("ig", ramp(2, 32, 32), title="Integrated gradients", checks=(check,), notes=("32 steps",)),
+        attribution("saliency", abs(ramp(2, 32, 32)), title="Saliency", unit="|∂f/∂x|")])
+
+
+def marks(found: tuple[Mark, ...]) -> list[Mark]:
+    return [inner for mark in found for inner in (marks(mark.marks) if isinstance(mark, Group) else [mark])]
+
+
+def words(picture: Picture) -> list[str]:
+    return [mark.string for mark in marks(picture.scene.marks) if isinstance(mark, Text)]
+
+
+def images(picture: Picture) -> list[np.ndarray]:
+    return [np.asarray(Pillow.open(BytesIO(mark.png)).convert("RGB"))
+            for mark in marks(picture.scene.marks) if isinstance(mark, Image)]
+
+
+PICTURES = {
+    "heat": lambda **o: attribution("lrp", ramp(2, 32, 32)).image("heat", **o),
+    "one": lambda **o: attribution().image(samples=[0], **o),
+    "grid": lambda **o: several().image(names=["cat", "a dog that is called by a very long name"], **o),
+    "grid-one": lambda **o: Attributions(4 * several()).image(samples=[1], **o),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_picture_stays_on_its_page(name, width):
+    scene = PICTURES[name](width=width).scene
+    assert scene.width <= WIDTHS[width] + 0.01 and scene.height <= load_style("block").page.max_height
+    for mark in marks(scene.marks):
+        if isinstance(mark, Image):
+            assert -0.01 <= mark.x <= mark.x + mark.width <= scene.width + 0.01
+            assert -0.01 <= mark.y <= mark.y + mark.height <= scene.height + 0.01
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_word_is_smaller_than_the_page_allows(name):
+    for least in (6.0, 8.0):
+        scene = PICTURES[name](width="84mm", settings={"page.min_font": str(least)}).scene
+        assert min(scene.paint(mark.role).size for mark in marks(scene.marks) if isinstance(mark, Text)) >= least
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_same_picture_is_the_same_bytes(name):
+    first, second = PICTURES[name](), PICTURES[name]()
+    for suffix in ("svg", "png", "tex"):
+        assert first.render(suffix) == second.render(suffix)
+
+
+def test_the_map_has_the_colours_of_its_bar():
+    values = ramp(2, 32, 32)
+    one = attribution("lrp", values)
+    drawn = one.image(panels="heat", samples=[0])
+    on = heat.scale(values[0], load_style("block").heat, unit=one.unit)
+    tile, bar = images(drawn)
+    times = tile.shape[0] // 32
+    assert np.array_equal(tile[::times, ::times], on.rgb(values[0]))
+    assert [tuple(bar[0, i]) for i in (0, -1)] == [tuple(on.rgb(v)) for v in (on.low, on.high)]
+    assert on.high == -on.low == abs(values[0]).max()
+    assert [word for word in words(drawn) if word[-1].isdigit()] == [label for _, label in on.ticks()]
+
+
+def test_the_caption_says_target_scale_and_checks():
+    drawn = several().image()
+    assert drawn.caption == drawn.scene.description == (
+        "Grad-CAM, LRP, Integrated gradients and Saliency for class 7. Where maps have a sign, values above zero speak "
+        "for the target, those below zero against it. Integrated gradients: sums to 0.998 of f(x) − f(baseline). "
+        "Integrated gradients: 32 steps. The maps of a method share its scale.")
+    failed = attribution(checks=(Check("conservation", 0.5, "sums to half of the logit"),)).image()
+    assert failed.caption.endswith("sums to half of the logit, which is more than 0.001 off.")
+
+
+def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
+    fine, smooth = (Attributions([attribution("a", values), attribution("b", values)]).image(samples=[0])
+                    for values in (abs(ramp(2, 32, 32)), bump(2, 32)))
+    on = heat.scale(abs(ramp(1, 32, 32)), load_style("block").heat, signed=False)
+    assert (images(fine)[1].reshape(-1, 3) == on.rgb(abs(ramp(1, 32, 32))[0, 0, 0])).all(1).any()
+    assert len(np.unique(images(smooth)[1].reshape(-1, 3), axis=0)) > 200
+
+
+def test_what_shares_a_scale_is_as_asked():
+    weak = attribution("weak", 0.1 * bump(2, 32))
+    both = Attributions([attribution(), weak])
+    by_method, by_map, together = (both.image(scale=scale, panel="heat") for scale in ("method", "map", "all"))
+    assert (images(by_method)[1] == images(by_method)[2]).all()
+    assert (images(together)[1] != images(together)[2]).any()
+    assert words(by_map).count("max") == 1 and "Each map has its own scale" in by_map.caption
+    with pytest.raises(ArchvizError, match="no unit in common"):
+        several().image(scale="all")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"panel": "ovr"}, "no panel 'ovr'\n  did you mean over"), ({"scale": "maps"}, "did you mean map"),
+    ({"samples": [5]}, "there is no sample 5"), ({"kind": "gird"}, "did you mean grid"),
+    ({"colour": True}, "no option 'colour'\n  did you mean colours"), ({"limit": "x"}, "not a limit"),
+    ({"width": "wide"}, "not a length"), ({"mean": (1, 2)}, "mean and std have 2"),
+    ({"kind": "heat"}, "shows one map, not 4"),
+])
+def test_what_cannot_be_drawn_is_said(options, message):
+    with pytest.raises(ArchvizError, match=message):
+        several().image(**options)
+    with pytest.raises(ArchvizError):
+        Attributions().image()
+
+
+def test_an_image_is_shown_as_the_model_was_given_it():
+    def shown(image: np.ndarray, **options: object) -> np.ndarray:
+        one = attribution(values=bump(1, 32), shown={"/in:x": image})
+        return images(one.image(panels="image", **options))[0]
+
+    plain = photos(1)
+    expected = np.rint(255 * plain[0]).astype(np.uint8).transpose(1, 2, 0)
+    assert np.array_equal(shown(plain), expected)
+    assert np.array_equal(shown(np.rint(255 * plain).astype(np.uint8)), expected)
+    assert abs(shown((plain - 0.4) / 0.2, mean=(0.4,) * 3, std=(0.2,) * 3).astype(int) - expected).max() <= 1
+    stretched = shown(3 * plain - 1)
+    assert (stretched.min(), stretched.max()) == (0, 255)
+    grey = shown(plain[:, :1])
+    assert (grey[..., 0] == grey[..., 2]).all() and np.array_equal(grey[..., 0], expected[..., 0])
+
+
+def test_a_picture_saves_and_shows_itself_as_a_figure_does(tmp_path):
+    drawn = attribution().image(samples=[0], width="column")
+    for suffix in ("svg", "pdf", "png", "tex"):
+        drawn.save(tmp_path / f"p.{suffix}")
+        assert (tmp_path / f"p.{suffix}").read_bytes() == drawn.render(suffix)
+    assert set(drawn._repr_mimebundle_()) == {"image/svg+xml", "application/pdf", "text/plain"}
+    assert drawn._repr_svg_() != drawn._repr_svg_()         # two on one page share no ids
