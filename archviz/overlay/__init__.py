@@ -166,7 +166,7 @@ class _Painted:
         self.mapped |= {strip.title for strip in strips}
         marks = (*marks, *strips, *self._badges(marks, drawn))
         key, wider, higher = _key.key(self.before, self.style, self.scale, self._entries())
-        sheet |= self.widths.sheet
+        sheet |= self.colours.sheet | self.widths.sheet
         return replace(drawn, marks=(*marks, Group(key, "legend")) if key else marks, sheet=sheet,
                        width=self.before.width + wider, height=self.before.height + higher)
 

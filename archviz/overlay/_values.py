@@ -60,15 +60,18 @@ def marked(graphs: Iterable[Graph], marks: Mapping[NodeId, str]) -> dict[NodeId,
 
 
 def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any]) -> dict[str, float]:
-    """Drawn edge, ``src->dst``, → the sum of what runs along the edges of the trace that it stands for; where it stands
-    for those of N copies, their mean."""
+    """Drawn edge, ``src->dst``, → the sum of what runs from what its one end stands for to what its other end does;
+    where it stands for those of N copies, their mean."""
     found: dict[str, float] = {}
     for graph in graphs:
+        sums: dict[tuple[NodeId, NodeId], float] = {}
+        for (src, dst), value in flows.items():
+            ends = graph.owner.get(src, src), graph.owner.get(dst, dst)
+            sums[ends] = sums.get(ends, 0.0) + float(value)
         for edge in graph.edges:
-            values = [float(flows[part.src, part.dst]) for part in edge.base if (part.src, part.dst) in flows]
-            if values:
+            if (edge.src, edge.dst) in sums:
                 times = min(graph.by_id[edge.src].repeat, graph.by_id[edge.dst].repeat)
-                found.setdefault(f"{edge.src}->{edge.dst}", sum(values) / max(times, 1))
+                found.setdefault(f"{edge.src}->{edge.dst}", sums[edge.src, edge.dst] / max(times, 1))
     return found
 
 
@@ -86,8 +89,8 @@ def _value(graph: Graph, node: Node, get: Callable[[NodeId], T | None], join: Ca
     own = list(_known(get(key) for key in (module.copies if module and module.copies else (node.id,))))
     if node.kind == "module" and own:
         return join(own)
-    if not node.inside:
-        return get(node.id)
+    if not node.inside:     # what is hidden behind it is among its members, too
+        return next(_known(get(key) for key in (node.id, *reversed(node.members))), None)
     return next(_known(_value(graph, part, get, join) for part in reversed(node.inside)), None)
 
 
