@@ -72,9 +72,9 @@ class Layer:
 
     def back(self, s: Tensor, weight: Tensor | None = None) -> Tensor:
         """The transpose of that; of the layer's own weights by default."""
-        if weight is None:
-            return self.plain_back(s if self.scale is None else s * self.scale, self.own, self.x.shape)
-        return self.plain_back(s, weight, self.x.shape)
+        if weight is None and self.scale is not None and self.own.numel() > s.numel():
+            return self.plain_back(s * self.scale, self.own, self.x.shape)
+        return self.plain_back(s, self.weight if weight is None else weight, self.x.shape)
 
     @cached_property
     def relevance(self) -> Tensor:

@@ -126,9 +126,8 @@ class Sweep:
         total: Tensor | None = None
         if share.g is not None:
             x = exact(self.film.values[ref])
-            if x.shape == share.g.shape and (self.n == 1 or self.axis == 0 and x.shape[0] == self.n):
-                total = torch.linalg.vecdot(x.reshape(self.n, -1), share.g.reshape(self.n, -1))
-            if total is None or not bool(total.isfinite().all()):
+            total = self.per_sample(x * share.g)
+            if not bool(total.isfinite().all()):
                 total = self.per_sample(held(x, share.g))
         if share.r is not None:
             more = self.per_sample(share.r)

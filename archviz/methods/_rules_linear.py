@@ -29,8 +29,9 @@ class Rule(Protocol):
     def share(self, layer: Layer) -> Share: ...
 
 
-def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float) -> list[Tensor]:
-    """Share `relevance` in proportion to what `terms` add to their sum with `bias`: for each term R/x of its values.
+def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float,
+            factor: float = 1.0) -> list[Tensor]:
+    """Share `relevance`, `factor` times, in proportion to what `terms` add to their sum with `bias`: R/x of each.
 
     The bias takes its part of the relevance, and the stabiliser ε, which is added to the sum with its sign.
     """
@@ -39,32 +40,35 @@ def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, 
         z = z + layer.map(*term)
     if bias is not None:
         z = z + bias
-    s = _quotient(layer, relevance, z, bias, epsilon)
-    return [layer.back(s, weight) for _, weight in terms]
+    s = _quotient(layer, relevance, z, bias, epsilon, factor)
+    return [layer.back(s, weight if factor == 1 else weight * factor) for _, weight in terms]
 
 
-def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float) -> Tensor:
+def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float,
+              factor: float = 1.0) -> Tensor:
     """R ÷ (z + ε sign z), the parts of ε and the bias absorbed."""
-    stabiliser = torch.where(z < 0, -epsilon, epsilon)
+    stabiliser = torch.copysign(torch.tensor(epsilon, dtype=z.dtype, device=z.device), z)
     s = relevance / (z + stabiliser)
-    layer.step.absorb(s * stabiliser)
+    layer.step.absorb(stabiliser * s, factor)
     if bias is not None:
-        layer.step.absorb(s * bias)
+        places = tuple(range(2, s.dim())) if bias.dim() > 1 else ()
+        layer.step.absorb((s.sum(places, keepdim=True) if places else s) * bias, factor)
     return s
 
 
 def _signed(layer: Layer) -> tuple[Tensor, Tensor | None]:
     """x⁺, and x⁻ unless it is 0 everywhere, as it is after a ReLU."""
     x = layer.x
-    return (x, None) if bool((x >= 0).all()) else (x.clamp(min=0), x.clamp(max=0))
+    return (x, None) if float(x.amin()) >= 0 else (x.clamp(min=0), x.clamp(max=0))
 
 
-def _half(layer: Layer, relevance: Tensor, up: Tensor, down: Tensor, bias: Tensor | None, epsilon: float) -> Tensor:
+def _half(layer: Layer, relevance: Tensor, up: Tensor, down: Tensor, bias: Tensor | None, epsilon: float,
+          factor: float = 1.0) -> Tensor:
     """R/x of the terms x⁺ `up` + x⁻ `down` + `bias`."""
     plus, minus = _signed(layer)
     if minus is None:
-        return divided(layer, relevance, [(plus, up)], bias, epsilon)[0]
-    above, below = divided(layer, relevance, [(plus, up), (minus, down)], bias, epsilon)
+        return divided(layer, relevance, [(plus, up)], bias, epsilon, factor)[0]
+    above, below = divided(layer, relevance, [(plus, up), (minus, down)], bias, epsilon, factor)
     return torch.where(layer.x < 0, below, above)
 
 
@@ -98,12 +102,11 @@ class Gamma:
         w, b, relevance = layer.weight, layer.bias, layer.relevance
         up, down = w + self.gamma * w.clamp(min=0), w + self.gamma * w.clamp(max=0)
         above, below = (None, None) if b is None else (b + self.gamma * b.clamp(min=0), b + self.gamma * b.clamp(max=0))
-        positive = relevance * (layer.z > 0)
-        negative = relevance - positive
-        found = _half(layer, positive, up, down, above, self.epsilon)
-        if bool(negative.any()):     # none does before a ReLU
-            found = found + _half(layer, negative, down, up, below, self.epsilon)
-        return Share(found)
+        negative = relevance * (layer.z < 0)
+        if not bool(negative.count_nonzero()):     # as before a ReLU
+            return Share(_half(layer, relevance, up, down, above, self.epsilon))
+        found = _half(layer, relevance - negative, up, down, above, self.epsilon)
+        return Share(found + _half(layer, negative, down, up, below, self.epsilon))
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,9 @@ class AlphaBeta:
     def share(self, layer: Layer) -> Share:
         w, b, relevance = layer.weight, layer.bias, layer.relevance
         up, down = w.clamp(min=0), w.clamp(max=0)
-        found = _half(layer, self.alpha * relevance, up, down, _plus(b), self.epsilon)
+        found = _half(layer, relevance, up, down, _plus(b), self.epsilon, self.alpha)
         if self.beta:
-            found = found + _half(layer, -self.beta * relevance, down, up, _minus(b), self.epsilon)
+            found = found + _half(layer, relevance, down, up, _minus(b), self.epsilon, -self.beta)
         return Share(found)
 
 
@@ -135,7 +138,7 @@ class WSquare:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        terms = [(torch.ones_like(layer.x), layer.weight.square())]
+        terms = [(torch.ones_like(layer.x[:1]), layer.weight.square())]
         return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
 
 
@@ -146,7 +149,7 @@ class Flat:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        terms = [(torch.ones_like(layer.x), torch.ones_like(layer.weight))]
+        terms = [(torch.ones_like(layer.x[:1]), torch.ones_like(layer.weight))]     # the same for every sample
         return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
 
 

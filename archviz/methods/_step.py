@@ -32,7 +32,8 @@ def exact(tensor: Tensor) -> Tensor:
 
 def held(x: Tensor, g: Tensor) -> Tensor:
     """x · g; nothing where g is 0, whatever x is (a mask's −∞)."""
-    return torch.where(g == 0, 0, x * g)
+    found = x * g
+    return found if bool(found.sum().isfinite()) else torch.where(g == 0, torch.zeros_like(found), found)
 
 
 @dataclass
@@ -181,7 +182,7 @@ class Step:
         if share.r is not None:
             none = self.out == 0
             self.absorb(share.r * none)
-            quotient = torch.where(none, 0, share.r / torch.where(none, 1, self.out))
+            quotient = share.r / (self.out + none.to(share.r.dtype))    # at 0 it may be anything
             share.g, share.r = quotient if share.g is None else share.g + quotient, None
         assert share.g is not None
         return share.g
@@ -215,9 +216,10 @@ class Step:
         if self.live(ref) and (g is not None or r is not None):
             self.given.setdefault(ref, Share()).add(Share(g, r))
 
-    def absorb(self, relevance: Tensor) -> None:
-        """Count `relevance`, of any shape that samples can be told apart in, as ended here."""
-        self.lost.append(self.sweep.per_sample(relevance))
+    def absorb(self, relevance: Tensor, factor: float = 1.0) -> None:
+        """Count `factor` times `relevance`, of any shape that samples can be told apart in, as ended here."""
+        found = self.sweep.per_sample(relevance)
+        self.lost.append(found if factor == 1 else found * factor)
 
     def refuse(self, why: str) -> NoReturn:
         """Raise: the node, the operation, the composite, and what to do."""
