@@ -73,9 +73,9 @@ def same(step: Step) -> None:
 def relu(step: Step) -> None:
     """R passes unchanged; where the output is 0 there is none (Bach et al. 2015, eq. 56)."""
     if step.film.tape.calls[step.signal.call].op in LAYERS | {"batch_norm", "BatchNorm1d", "BatchNorm2d"}:
-        step.give(step.signal, r=step.relevance)    # which is what their rules share out
+        step.give(step.signal, r=step.relevance, all=True)      # which is what their rules share out
     else:
-        step.give(step.signal, step.g * (step.out > 0))
+        step.give(step.signal, step.g * (step.out > 0), all=True)
 
 
 @rule_for(" ".join(ELEMENTWISE))
@@ -102,7 +102,7 @@ def max_pool(step: Step) -> None:
     names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
     module, call = step.call.module, step.call
     given = ({name: getattr(module, name) for name in names} if module is not None else
-             {name: one for name, one in zip(names, call.args[1:], strict=False)}
+             dict(zip(names, call.args[1:], strict=False))
              | {name: one for name, one in call.kwargs.items() if name in names})
     found = F.max_pool2d(x.contiguous(memory_format=torch.channels_last), **given, return_indices=True)
     winners = found[1].flatten(2)
@@ -355,4 +355,5 @@ def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
                                    retain_graph=part == "g", allow_unused=True)
         for i, grad in zip(asked, back, strict=True):
             if grad is not None:
-                step.give(operands[i], **{part: grad if weights is None else grad * weights[i]})
+                grad = grad if weights is None or weights[i] == 1 else grad * weights[i]
+                step.give(operands[i], *((grad, None) if part == "g" else (None, grad)))

@@ -38,12 +38,17 @@ def held(x: Tensor, g: Tensor) -> Tensor:
 
 @dataclass
 class Share:
-    """The relevance of a tensor with value x: g · x + r; either may be missing."""
+    """The relevance of a tensor with value x: g · x + r; either may be missing.
+
+    amount : (N,), where it is known: that of a call that passes on all it got.
+    """
 
     g: Tensor | None = None
     r: Tensor | None = None
+    amount: Tensor | None = None
 
     def add(self, other: Share) -> None:
+        self.amount = other.amount if self.g is None and self.r is None else None
         self.g = other.g if self.g is None else self.g if other.g is None else self.g + other.g
         self.r = other.r if self.r is None else self.r if other.r is None else self.r + other.r
 
@@ -121,6 +126,7 @@ class Step:
         self.given: dict[Ref, Share] = {}
         self.lost: list[Tensor] = []
         self.before_softmax = False
+        self.amount: Tensor | None = None
 
     def take(self, ref: Ref, share: Share) -> None:
         """Relevance comes for `ref`, which the call gave, or wrote into through a view.
@@ -211,10 +217,10 @@ class Step:
 
     # ---------------------------------------------------------------- what it gives
 
-    def give(self, ref: Ref, g: Tensor | None = None, r: Tensor | None = None) -> None:
-        """Share out to the operand `ref`: `g` times its value, and `r`."""
+    def give(self, ref: Ref, g: Tensor | None = None, r: Tensor | None = None, *, all: bool = False) -> None:
+        """Share out to the operand `ref`: `g` times its value, and `r`; `all` says that this is what the call got."""
         if self.live(ref) and (g is not None or r is not None):
-            self.given.setdefault(ref, Share()).add(Share(g, r))
+            self.given.setdefault(ref, Share()).add(Share(g, r, self.amount if all else None))
 
     def absorb(self, relevance: Tensor, factor: float = 1.0) -> None:
         """Count `factor` times `relevance`, of any shape that samples can be told apart in, as ended here."""
