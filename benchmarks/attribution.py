@@ -3,11 +3,11 @@
 usage: python benchmarks/attribution.py [--repeat N] [--device DEVICE] [--write FILE] [--rows NAME,…] [model...]
 
 The floor of a method is what its passes cost without a library: the same number of forward and whole backward passes,
-weights not frozen, at the batch size that is fastest for the model (which is looked for first).  Every number is a
-ratio of medians over interleaved repetitions in one process: floor, archviz, peer, floor, archviz, peer …, so that what
-else the machine does meets all alike.  archviz is called as a user calls it, `archviz.explain`; the peers get their cheapest
-documented way, at the floor's batch size where they take one.  A peer whose rules need modules gets a copy of the model
-whose ReLUs are not in place.  Memory is the peak above a built model, each job in a process of its own (on a GPU: of
+weights not frozen, at the batch size that is fastest for the model (which is looked for first).  Every ratio is
+the median over interleaved repetitions in one process: floor, archviz, peer, floor, archviz, peer …, so that what
+else the machine does meets all alike.  archviz is called as a user calls it, `archviz.explain`; the peers get their
+cheapest documented way, at the floor's batch size where they take one.  A peer whose rules need modules gets a copy of
+the model whose ReLUs are not in place.  Memory is the peak above a built model, each job in a process of its own (on a GPU: of
 PyTorch's allocator).
 """
 from __future__ import annotations
@@ -319,9 +319,11 @@ def clock(job: Job) -> float:
 
 @dataclass
 class Found:
-    """Of each job (``floor``, ``archviz``, the peers): seconds, peak MiB, or why there is none."""
+    """Of each job (``floor``, ``archviz``, the peers): seconds, archviz's time over its own, peak MiB, or why there is
+    none."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -371,6 +373,8 @@ def timed(row: Row, name: str, device: str, batch: int, repeat: int) -> dict[str
             gc.collect()
             runs[tool].append(clock(job))
     found.seconds = {tool: statistics.median(times) for tool, times in runs.items()}
+    found.ratios = {tool: statistics.median(own / other for own, other in zip(runs["archviz"], times, strict=True))
+                    for tool, times in runs.items() if "archviz" in runs}
     return vars(found)
 
 
@@ -407,11 +411,10 @@ def measure(row: Row, name: str, device: str, batch: int, repeat: int) -> Found:
 
 def cells(row: Row, found: Found) -> list[str]:
     """To the floor, to each peer, and the memory of each."""
-    if "archviz" not in found.seconds or "floor" not in found.seconds:
+    if "floor" not in found.ratios:
         return [found.errors.get("archviz", "–"), str(row.target), "–", "–"]
-    own = found.seconds["archviz"]
-    ratio = own / found.seconds["floor"]
-    peers = [f"{tool} **{own / found.seconds[tool]:.2f}**" if tool in found.seconds else
+    ratio = found.ratios["floor"]
+    peers = [f"{tool} **{found.ratios[tool]:.2f}**" if tool in found.ratios else
              f"{tool} – ({found.errors.get(tool, 'crashed')})" for tool in row.peers]
     memory = [f"{tool} {found.memory[tool]:.0f}" for tool in ("archviz", "floor", *row.peers) if tool in found.memory]
     return [f"**{ratio:.2f}**" + ("" if ratio <= row.target else " ✗"), str(row.target), ", ".join(peers) or "–",
@@ -419,7 +422,7 @@ def cells(row: Row, found: Found) -> list[str]:
 
 
 def report(rows: list[tuple[Row, str, Found]], batches: Mapping[str, int], device: str, repeat: int) -> str:
-    where = torch.cuda.get_device_name() if device != "cpu" else f"{os.cpu_count()} cores, {platform.machine()}, CPU"
+    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"
     lines = ["# Attribution", "", *(line.strip() for line in (__doc__ or "").strip().splitlines()[4:]), "",
              f"{where}; Python {platform.python_version()}; "
              + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -431,10 +434,8 @@ def report(rows: list[tuple[Row, str, Found]], batches: Mapping[str, int], devic
         ratio, target, peers, memory = cells(row, found)
         seconds = f"{found.seconds['archviz']:.2f}" if "archviz" in found.seconds else "–"
         lines.append(f"| {row.name} | {name} | {ratio} | {target} | {peers} | {seconds} | {memory} |")
-    met = [found.seconds["archviz"] / found.seconds["floor"] <= row.target for row, _, found in rows
-           if {"archviz", "floor"} <= set(found.seconds)]
-    beaten = [found.seconds["archviz"] < found.seconds[tool] for row, _, found in rows for tool in row.peers
-              if {"archviz", tool} <= set(found.seconds)]
+    met = [found.ratios["floor"] <= row.target for row, _, found in rows if "floor" in found.ratios]
+    beaten = [found.ratios[tool] < 1 for row, _, found in rows for tool in row.peers if tool in found.ratios]
     return "\n".join([*lines, "", f"- Within the target on {sum(met)} of {len(rows)} rows.",
                       f"- Ahead of the peer in {sum(beaten)} of {len(beaten)} comparisons."]) + "\n"
 
@@ -445,8 +446,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeat", type=int, default=5, help="repetitions, whose median counts (default: 5)")
     parser.add_argument("--rows", default="", help="parts of the names of rows, by commas")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="of PyTorch on a processor: 1 where others use the other cores")
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     names = options.models or list(MODELS)
     if unknown := sorted(set(names) - set(MODELS)):
         parser.error(f"no model called {', '.join(unknown)}; known: {', '.join(MODELS)}")

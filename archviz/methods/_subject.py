@@ -148,7 +148,7 @@ class Subject:
         self.kept: dict[Any, Any] = {}
         self.wanted: set[NodeId] = set()
         self.grad = False
-        # Stacks of images with their channels last: on a processor convolutions are faster, whatever their weights have.
+        # Stacks of images with their channels last: on a processor convolutions are faster so.
         self._laid = self.device.type == "cpu"
         self._stack = ExitStack()
 

@@ -84,8 +84,8 @@ def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[Nod
                way: Mapping[NodeId, Tensor]) -> list[dict[NodeId, Tensor]]:
     """The maps of `samples` for each target, by Gauss-Legendre quadrature with `steps` points.
 
-    Of the rules that were measured (trapezoid, midpoint, Riemann) it alone is exact to 1e-6 with 8 points on an LSTM and
-    on BERT, where the trapezoid is 2e-3 to 6e-3 off, and 3e-6 against 0.1 with 64 on a ViT; on ReLU networks, whose
+    Of the rules that were measured (trapezoid, midpoint, Riemann) it alone is exact to 1e-6 with 8 points on an LSTM
+    and on BERT, where the trapezoid is 2e-3 to 6e-3 off, and 3e-6 against 0.1 with 64 on a ViT; on ReLU networks, whose
     gradient jumps, none is better than another.
     """
     at, weights = (torch.from_numpy((one / 2).astype(np.float32)) for one in np.polynomial.legendre.leggauss(steps))
