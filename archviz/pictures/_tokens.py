@@ -78,9 +78,20 @@ def given(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[str]
     return found
 
 
+def named(one: Any, words: Sequence[Any], sample: int, length: int) -> list[str]:
+    """The tokens of a sample as labels beside an axis: those that were given, or that the attribution has, or numbers.
+
+    Raises `ArchvizError` where there are not as many as the axis has places.
+    """
+    known = getattr(one, "extra", {}).get("words", ())
+    if not len(words) and (len(known) <= sample or len(known[sample]) != length):
+        return [str(i) for i in range(length)]
+    return labels(given(words if len(words) else known, sample, None, length))
+
+
 def labels(tokens: Sequence[str]) -> list[str]:
-    """Tokens as labels beside an axis: without the marks of tokenizers, white space visible."""
-    return [piece.words.replace(" ", "␣") if piece.blank else piece.words for piece in pieces(tokens)]
+    """Tokens as labels beside an axis: without the marks of tokenizers; a space as a low line."""
+    return [piece.words.replace(" ", "_") if piece.blank else piece.words for piece in pieces(tokens)]
 
 
 def backwards(tokens: Sequence[Piece]) -> bool:

@@ -72,7 +72,7 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), sampl
                 width = max(width, board.width(head, "heading"))
                 board.text(0, y, head, "heading")
                 y += 0.45 * board.size("heading")
-            tokens = pieces(given(words, i, ids, maps.shape[1]))
+            tokens = pieces(given(words if len(words) else one.extra.get("words", ()), i, ids, maps.shape[1]))
             wide, y = _paragraph(board, tokens, maps[i], on, y, f"{one.method} {i}")
             y, width = y + PARAGRAPH * board.size("heading"), max(width, wide)
         following = shown[k + 1] if k + 1 < len(shown) else None
