@@ -261,7 +261,7 @@ def _dressed(found: Attribution, ready: Ready) -> Attribution:
 def named(target: str, classes: Mapping[int, str]) -> str:
     """``top 1 (class 281)`` → ``top 1 (class 281: tabby)``."""
     def name(match: re.Match[str]) -> str:
-        known = classes.get(int(match[1]))
+        known = classes.get(int(match[0]))
         return match[0] if known is None else f"{match[0]}: {known}"
 
-    return re.sub(r"\bclass (\d+)", name, target)
+    return re.sub(r"\bclass(es)? \d+(, \d+)*", lambda found: re.sub(r"\d+", name, found[0]), target)

@@ -43,7 +43,7 @@ MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
 
-PLUGINS = ("forms", "layouts", "passes", "backends", "methods")
+PLUGINS = ("forms", "layouts", "passes", "backends", "methods", "pictures")
 
 Step = Callable[[str], None]
 """Told the name of each step as it begins."""

@@ -1,6 +1,7 @@
 """What a user meets who wants a model explained: what goes in, what is refused and with which words, what comes out."""
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,18 @@ def test_a_module_is_run_as_it_is(net: Net) -> None:
             archviz.explain(net, torch.rand(1, 3, 16, 16), method="occlusion", **more)
 
 
+def test_several_methods_say_what_each_says_by_itself(net: Net) -> None:
+    x = torch.rand(2, 3, 16, 16)
+    methods = ["saliency", "gradcam", "occlusion"]
+    together = archviz.explain(net, x, method=methods, target="top2", class_names=list("abcd"))
+    assert isinstance(together, Attributions) and together.methods == tuple(methods) and len(together) == 6
+    for one in together:
+        alone = archviz.explain(net, x, method=[one.method], target="top2")
+        same = next(other for other in alone if other.target[:5] == one.target[:5])
+        np.testing.assert_allclose(one.to_numpy(), same.to_numpy(), atol=1e-6)
+        assert ": " in one.target and ": " not in same.target
+
+
 def test_options_go_to_the_methods_that_have_them(net: Net) -> None:
     x = torch.rand(1, 3, 16, 16)
     both = archviz.explain(net, x, method="occlusion", occlusion={"window": 5, "stride": 3}, fill=0.5)
@@ -161,6 +174,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an option": ({"windw": 3}, "did you mean window"),
     "an option that nothing resembles": ({"xyz": 3}, "occlusion has window, stride"),
     "an option of one method": ({"occlusion": {"steps": 3}}, "occlusion has no option 'steps'"),
+    "options of another method": ({"saliency": {"x": 1}}, "not among the methods: occlusion"),
     "a word for a number": ({"seed": "x"}, "seed is 'x'"),
     "a class": ({"target": 9}, "no class 9"),
     "a class by name": ({"target": "cat"}, "'cat' means nothing"),
@@ -395,6 +409,13 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "a budget": (["model.py", "--image", "cat.png", "--budget", "lots"], ["no amount of memory"]),
     "a suffix": (["model.py", "--image", "cat.png", "-o", "a.svgg"], ["did you mean svg"]),
     "numbers on an architecture": (["model.py", "--image", "cat.png", "--overlay", "a.npz"], ["npz"]),
+    "two methods on an architecture": (["model.py", "--method", "occlusion,saliency", "--overlay", "a.svg"],
+                                       ["2 were named"]),
+    "a method that does not suit": (["flat.py", "--image", "cat.png", "--method", "gradcam"], ["no feature map"]),
+    "no pooled head": (["model.py", "--image", "cat.png", "--method", "cam"], ["CAM: ", "Grad-CAM"]),
+    "a path without a gradient": (["cut.py", "--image", "cat.png", "--method", "saliency"],
+                                  ["does not depend on /in:x in a way that has a gradient", "the last node with a "
+                                   "gradient is /mean", "occlusion"]),
     "a style": (["model.py", "--image", "cat.png", "--style", "blok"], ["did you mean block"]),
     "class names that are not there": (["model.py", "--class-names", "names.txt"], ["names.txt"]),
     "an array that is none": (["model.py", "--input", "x=cat.npy"], ["cat.npy"]),
@@ -409,6 +430,13 @@ def test_a_mistake_is_one_clear_line_and_touches_no_file(mistake: str, folder: P
     (folder / "torn.png").write_bytes((folder / "cat.png").read_bytes()[:60])
     (folder / "strict.py").write_text(MODEL.replace("adaptive_avg_pool2d", "max_pool2d"))
     (folder / "cat.npy").write_text("x")
+    begun = MODEL.replace("self.head(F.adaptive_avg_pool2d(F.relu(", "self.read(F.relu(")
+    (folder / "cut.py").write_text(begun.replace(", 4).flatten(1))", """.mean((2, 3)))
+
+    def read(self, features):
+        return F.one_hot(features.argmax(1), 8).float()"""))
+    (folder / "flat.py").write_text("from torch import nn\ndef net() -> nn.Module:\n    return "
+                                   "nn.Sequential(nn.Flatten(), nn.LazyLinear(4))\n")
     before = contents(folder)
     arguments, words = MISTAKES[mistake]
     method = [] if "--method" in arguments else ["--method", "occlusion"]
@@ -427,3 +455,35 @@ def test_help_needs_no_torch(run: Run) -> None:
     refused(run("explain", "model.py", "--method", "oclusion", env=without), "did you mean occlusion")
     told = run("explain", "model.py", "--method", "occlusion", env=without)
     assert told.returncode == 2 and "PyTorch is not installed" in told.stderr
+
+
+METHOD = '''
+"""How bright a place is, times a number."""
+from archviz.attribution import Attribution
+
+TITLE = "Brightness"
+OPTIONS = {"times": 1.0}
+
+
+def attribute(subject, times=1.0, **options):
+    x = subject.given.args[0]
+    return [Attribution("bright", TITLE, target.said, subject.scores(subject.base)[0].detach().numpy(),
+                        {"/in:x": times * x.mean(1).numpy()}, {"/in:x": x.numpy()}) for target in subject.targets]
+'''
+
+
+def test_a_package_brings_a_method(run: Run, folder: Path) -> None:
+    site = folder / "site"
+    (site / "lamp-1.0.dist-info").mkdir(parents=True)
+    (site / "lamp-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: lamp\nVersion: 1.0\n")
+    (site / "lamp-1.0.dist-info" / "entry_points.txt").write_text("[archviz.methods]\nbright = lamp\n")
+    (site / "lamp.py").write_text(METHOD)
+    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
+    assert "bright" in run("--list", "methods", env=env).stdout.split()
+    refused(run("explain", "model.py", "--image", "cat.png", "--method", "brigt", env=env), "did you mean bright?")
+    done = run("explain", "model.py", "--weights", "w.pt", "--image", "cat.png", "--method", "bright,saliency",
+               "--option", "bright.times=2", "--budget", "1GB", "-o", "a.npz", "--quiet", env=env)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    held = np.load("a.npz")
+    np.testing.assert_allclose(held["bright/0/inputs//in:x"], 2 * held["bright/0/shown//in:x"].mean(1), atol=1e-6)
+    assert held["saliency/0/inputs//in:x"].shape == (1, 16, 24)

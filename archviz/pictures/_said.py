@@ -103,7 +103,8 @@ def sentences(shown: Sequence[Any], scales: Sequence[Scale] = ()) -> Iterator[st
         for note in one.notes:
             if note not in seen:
                 seen.add(note)
-                yield f"{one.title}: {note}" if len(titles) > 1 else note
+                common = all(note in other.notes for other in shown)
+                yield note[:1].upper() + note[1:] if common else f"{one.title}: {note}"
 
 
 def checked(shown: Sequence[Any]) -> Iterator[str]:
