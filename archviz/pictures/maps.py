@@ -159,6 +159,7 @@ def _tiles(board: Board, tiles: Sequence[Pixels], names: Sequence[str], on: Scal
         across, side, words = count, wide, named
         if tall <= min(high - below, SLIM * (count * (wide + GAP) - GAP)) or wide < SMALLEST:
             break
+    across = ceil(len(tiles) / ceil(len(tiles) / across))       # rows of nearly equal length
     above = 1.15 * size if words else 0.0
     tall = side * shape + GAP + above
     for k, (tile, word) in enumerate(zip(tiles, names, strict=True)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from math import cos, radians
+from math import cos, radians, sin
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ BESIDE = 1.25       # … and of one of several matrices, as a part of the label
 GAP = 7.0           # between matrices
 AXIS = 2.0          # between a label and its row or column
 BAR_GAP = 7.0       # between the matrices and the colour bar
-SLANT = 45.0        # of the labels above columns, where these are wide enough
+SLANT = 60.0        # of the labels above columns, where these are wide enough
 SHARE = 0.3         # of the page that labels may take
 
 
@@ -174,12 +174,11 @@ def _axes(board: Board, asks: Sequence[str], keys: Sequence[str], cell: float) -
     longest = max((board.width(word, "note") for word in columns), default=0.0)
     if longest <= 0.95 * cell or cell < 1.02 * size:
         return Axes(rows, columns, left, size + AXIS, 0.0, 0.0)
-    if cell < 1.45 * size:
+    if cell < 1.3 * size:
         return Axes(rows, columns, left, longest + AXIS, 0.0, 90.0)
-    lean = cos(radians(SLANT))
-    ends = [(i + 0.5) * cell + board.width(word, "note") * lean for i, word in enumerate(columns)]
-    return Axes(rows, columns, left, (longest + 0.7 * size) * lean + AXIS, max(ends) + size * lean
-                - cell * len(columns), SLANT)
+    lean, rise = cos(radians(SLANT)), sin(radians(SLANT))
+    ends = [(i + 0.6) * cell + board.width(word, "note") * lean for i, word in enumerate(columns)]
+    return Axes(rows, columns, left, longest * rise + 0.8 * size * lean + AXIS, max(ends) - cell * len(columns), SLANT)
 
 
 def _numbers(count: int, cell: float, apart: float) -> list[str]:
