@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ _UNITS = {"mean": "mean activation", "std": "standard deviation of the activatio
           "saturation": "share of saturated values"}
 
 
-class Statistics(Mapping[str, Array]):
+class Statistics:
     """What is known of one node: arrays by name, as items and as attributes.
 
     ``mean``, ``std``, ``min``, ``max``, ``norm``, ``sparsity``, ``saturation``
@@ -55,7 +55,7 @@ class Statistics(Mapping[str, Array]):
         (C, k, 4) the part of the input image that was seen there: top, left, bottom, right, in pixels, the last two
         exclusive.  Slots that no sample filled hold NaN and −1.
     ``values``
-        (N, …): the values themselves.
+        (N, …): the values themselves; of a node that gives a single number, one for each call.
     ``samples``, ``calls``
         How many samples reached the node, in how many calls of the model.
     ``gradient``
@@ -68,11 +68,15 @@ class Statistics(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
 
-    def __len__(self) -> int:
-        return len(self._arrays)
+    def items(self) -> ItemsView[str, Array]:
+        """Names and arrays."""
+        return self._arrays.items()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
