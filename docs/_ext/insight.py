@@ -55,7 +55,7 @@ def trained(script: Path, out: Path) -> None:
 
 
 class Ran(SphinxDirective):
-    """The content is the commands; ``:figure:`` names those of their files that are shown, ``:alt:`` is what they show."""
+    """The content is the commands; ``:figure:`` names those of their files that are shown; what they print is shown, too."""
 
     has_content = True
     option_spec = {"figure": directives.unchanged, "with": directives.unchanged, "class": directives.class_option,
@@ -68,26 +68,29 @@ class Ran(SphinxDirective):
             path = (Path(self.env.srcdir) / name).resolve()
             self.env.note_dependency(str(path))
             shutil.copy(path, folder)
-        for command in self.content:
-            self.carry_out(command.removeprefix("$ "), folder)
         shown = "\n".join(self.content)
-        block = nodes.literal_block(shown, shown, language="console")
-        return [block, *(self.figure(folder / name) for name in self.options.get("figure", "").split())]
+        made: list[nodes.Node] = [nodes.literal_block(shown, shown, language="console")]
+        said = "".join(self.carry_out(command.removeprefix("$ "), folder) for command in self.content)
+        if said:
+            made.append(nodes.literal_block(said, said, language="text", classes=["said"]))
+        return made + [self.figure(folder / name) for name in self.options.get("figure", "").split()]
 
-    def carry_out(self, command: str, folder: Path) -> None:
+    def carry_out(self, command: str, folder: Path) -> str:
+        """What it printed, without what it said on stderr."""
         program, *words = shlex.split(command)
-        said = io.StringIO()
+        printed, said = io.StringIO(), io.StringIO()
         if program == "python":
             trained(folder / words[0], folder / words[1])
         else:
-            with inside(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            with inside(folder), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
                 code = cli.main(words)
             if code:
                 logging.getLogger(__name__).warning(
                     "$ %s: %s", command, said.getvalue(), location=self.get_location(), type="archviz")
+        return printed.getvalue()
 
     def figure(self, path: Path) -> nodes.Node:
-        svg = embedded(apart(path.read_text("utf-8"), self.env.new_serialno("ran")))
+        svg = embedded(apart(path.read_text("utf-8"), self.env.temp_data.setdefault("ran", {})))
         figure = nodes.figure("", classes=["ran", *self.options.get("class", [])])
         figure += nodes.raw("", f'<div class="ran">{svg}</div>', format="html")
         if "caption" in self.options:
