@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import archviz
-from archviz import cli
+from archviz import cli, find
 from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
 from archviz.images import fitted, pixels, recipe_of
@@ -381,6 +381,36 @@ def test_a_text_goes_through_the_tokenizer_of_the_file(folder: Path, main: Main)
     for found in (words, ids, read):
         assert found["occlusion/0/inputs/embed"].shape == (1, 5)
         np.testing.assert_allclose(found["occlusion/0/inputs/embed"], words["occlusion/0/inputs/embed"], atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ too little memory
+
+def test_where_memory_runs_out_the_work_is_done_in_smaller_pieces(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.rand(5, 3, 16, 16)
+    whole = archviz.explain(net, x, method=["occlusion", "ig", "smoothgrad", "lrp"])
+    small = archviz.explain(net, x, method=["occlusion", "ig", "smoothgrad", "lrp"], budget="500kB")
+    for one, other in zip(whole, small, strict=True):
+        np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), atol=1e-5 * np.abs(one.to_numpy()).max())
+    budgets = []
+
+    def starved(subject: Any, **options: Any) -> list[Attribution]:
+        budgets.append(subject.budget)
+        if subject.budget > 2_000_000:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 800000000 bytes")
+        return whole_saliency(subject, **options)
+
+    saliency = find.find("methods", "saliency")
+    whole_saliency = saliency.attribute
+    monkeypatch.setattr(saliency, "attribute", starved)
+    found = archviz.explain(net, x, method="saliency", budget="20MB")
+    assert budgets == [20_000_000, 5_000_000, 1_250_000] and found.input_map.shape == (5, 16, 16)
+    with pytest.raises(ArchvizError, match="memory runs out, also in pieces of"):
+        archviz.explain(net, x, method="saliency", budget="2GB")
+
+
+def test_too_little_memory_for_one_sample_is_said(net: Net) -> None:
+    with pytest.raises(ArchvizError, match="one sample does not fit"):
+        archviz.explain(net, torch.rand(1, 3, 16, 16), method="lrp", budget=1000)
 
 
 # ------------------------------------------------------------------------------------------------ on the command line
