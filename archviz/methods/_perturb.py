@@ -220,7 +220,7 @@ EXACT = 1e-4
 
 def effects(subject: Subject, source: Source, boxes: Tensor, fill: Fill, incremental: bool = True,
             ) -> tuple[Tensor, float, str]:
-    """The targets for each sample and box by the fastest way; how far a few differ from whole passes; and what was done.
+    """The targets for each sample and box by the fastest way; how far a few are from whole passes; and what was done.
 
     Returns
     -------
