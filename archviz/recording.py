@@ -188,6 +188,32 @@ class Recording:
         words = {node: f"dead {dead}/{channels}" for node, (dead, channels) in self._dead().items()}
         return words | {node: f"saturated {share:.0%}".replace("%", " %") for node, share in self._saturated().items()}
 
+    def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
+        """The figure of the model with these numbers painted on it, and what is wrong marked.
+
+        Parameters
+        ----------
+        figure : Figure
+            Of the same model, in any style.
+        sample : int
+            Whose maps to show, where values were kept.
+        **options
+            See `archviz.overlay.overlay`.
+
+        Returns
+        -------
+        Figure
+            Every node at its place; its page is larger by the colour bar and what else has to be explained.
+
+        Raises
+        ------
+        ArchvizError
+            For a sample that is not there, and a figure that draws nothing of this.
+        """
+        from archviz.overlay import overlay
+
+        return overlay(figure, self, sample, **options)
+
     @property
     def findings(self) -> list[str]:
         """A sentence for each mark, the worst first."""

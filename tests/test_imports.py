@@ -26,7 +26,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "methods": {"trace", "recorder", "ir", "attribution"},
     # methods, for what a target is; files, to write a state whole or not at all; progress, to know who looks on.
     "recorder": {"trace", "ir", "recording", "methods", "files", "progress"},
-    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat", "bar"},
+    "overlay": {"ir", "scene", "style", "text", "figure", "finished", "heat", "bar",
+                "page", "marks"},       # it adds to the legend, and keeps labels legible
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
     "heat": set(), "bar": {"scene", "style", "text", "heat"},
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
