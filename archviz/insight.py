@@ -146,8 +146,7 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
             raise ArchvizError(f"an architecture shows one target, and {len(found)} were named", "say --target top1")
         shown = o.caption or any(path.suffix != NUMBERS for path in outputs)
         picture = pictured(wish, found, o) if shown else None
-        one: Any = found[0]
-        painted = one.overlay(drawn(wish, ready, step)) if overlays else None
+        painted = found[0].overlay(drawn(wish, ready, step)) if overlays else None
         step("write")
         written = {path: numbers(found) if path.suffix == NUMBERS else _bytes(picture, path, how) for path in outputs}
         written |= {path: _bytes(painted, path, how) for path in overlays}

@@ -478,6 +478,69 @@ def test_a_mistake_is_one_clear_line_and_touches_no_file(mistake: str, folder: P
     assert contents(folder) == before
 
 
+def test_pictures_and_figures_are_written_together(folder: Path, main: Main) -> None:
+    names = ["a.svg", "a.pdf", "a.png", "a.tex", "a.html", "a.npz"]
+    over = ["b.svg", "b.pdf", "b.png", "b.tex", "b.html"]
+    Path("names.json").write_text('["a<b", "c", "d", "e"]')
+    arguments = ["explain", "sized.py", "--weights", "w.pt", "--image", "cat.png", "--method", "lrp", "--width", "column",
+                 *(f"--output={name}" for name in names), *(f"--overlay={name}" for name in over), "--class-names",
+                 "names.json", "--caption"]
+    code, out, err = main(*arguments)
+    assert code == 0 and f"wrote {', '.join([*names, *over])}" in err and "LRP for top 1 (class " in out, err
+    for name in names + over:
+        assert Path(name).stat().st_size > 500
+    assert "<image" in Path("a.svg").read_text() and "data-node" not in Path("a.svg").read_text()
+    assert 'data-node="conv"' in Path("b.svg").read_text() and "LRP" in Path("b.svg").read_text()
+    written = contents(folder)
+    assert main(*arguments)[0] == 0 and contents(folder) == written
+
+
+def test_the_figure_below_is_that_of_the_model(folder: Path, main: Main) -> None:
+    (folder / "archviz.yaml").write_text("models: {Net: {layers: {conv: {label: Stem}}}}\n")
+    code, _, err = main("explain", "sized.py", "--image", "cat.png", "--method", "gradcam", "--nodes", "*relu*",
+                        "--overlay", "b.svg", "--style", "cube", "--theme", "mono", "--title", "Our net")
+    assert code == 0, err
+    drawn = Path("b.svg").read_text()
+    assert "Our net" in drawn and "Stem" in drawn and "Grad-CAM" in drawn and not Path("sized-explained.svg").exists()
+
+
+def test_the_default_file_is_named_after_the_model_and_replaces_only_ours(folder: Path, main: Main) -> None:
+    arguments = ("explain", "model.py:Net", "--image", "cat.png", "--method", "saliency", "--quiet")
+    assert main(*arguments) == (0, "", "")
+    assert Path("Net-explained.svg").is_file() and main(*arguments)[0] == 0
+    Path("Net-explained.svg").write_text("mine")
+    code, _, err = main(*arguments)
+    assert code == 2 and "Net-explained.svg is there" in err and Path("Net-explained.svg").read_text() == "mine"
+    assert main(*arguments, "--force")[0] == 0
+
+
+@pytest.mark.parametrize("wrong", ["an operation", "weights", "an input"])
+def test_the_first_node_that_is_not_finite_is_named_and_drawn(wrong: str, folder: Path, main: Main) -> None:
+    (folder / "model.py").write_text(MODEL.replace("F.relu(self.norm(", "self.root(self.norm(") + """
+    def root(self, x):
+        return F.relu(x.sub(1e3).sqrt())
+""" if wrong == "an operation" else MODEL)
+    more: list[str] = []
+    if wrong == "weights":
+        held = torch.load("w.pt", weights_only=True)
+        held["norm.weight"][3] = float("nan")
+        torch.save(held, "w.pt")
+        more = ["--weights", "w.pt"]
+    if wrong == "an input":
+        x = np.ones((1, 3, 8, 8), np.float32)
+        x[0, 0, 2, 2] = np.nan
+        np.save("x.npy", x)
+    given = ["--input", "x.npy"] if wrong == "an input" else ["--image", "cat.png"]
+    code, out, err = main("explain", "model.py", *given, *more, "--method", "saliency", "-o", "a.svg", "-o", "a.npz",
+                          "--overlay", "b.svg")
+    assert code == 1 and out == "", err
+    named = {"an operation": "/sqrt is the first to give NaN, of finite inputs",
+             "weights": "norm is the first to give NaN, as its norm.weight does",
+             "an input": "the input x holds NaN"}[wrong]
+    assert f"is nan: {named}" in err and "a.svg, b.svg shows where" in err
+    assert not Path("a.npz").exists() and "NaN" in Path("a.svg").read_text()
+
+
 def test_help_needs_no_torch(run: Run) -> None:
     without = {"PYTHONPATH": f"{ROOT / 'tests' / 'no_torch'}:{ROOT}"}
     result = run("explain", "--help", env=without)

@@ -55,7 +55,7 @@ def trained(script: Path, out: Path) -> None:
 
 
 class Ran(SphinxDirective):
-    """The content is commands; ``:figure:`` names those of their files that are shown; what they print is shown, too."""
+    """The content is commands; ``:figure:`` names those of their files that are shown.  What they print is shown."""
 
     has_content = True
     option_spec = {"figure": directives.unchanged, "with": directives.unchanged, "class": directives.class_option,
