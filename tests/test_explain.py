@@ -482,7 +482,7 @@ def test_pictures_and_figures_are_written_together(folder: Path, main: Main) -> 
     names = ["a.svg", "a.pdf", "a.png", "a.tex", "a.html", "a.npz"]
     over = ["b.svg", "b.pdf", "b.png", "b.tex", "b.html"]
     Path("names.json").write_text('["a<b", "c", "d", "e"]')
-    arguments = ["explain", "sized.py", "--weights", "w.pt", "--image", "cat.png", "--method", "lrp", "--width", "column",
+    arguments = ["explain", "sized.py", "--weights", "w.pt", "--image", "cat.png", "--method", "lrp", "--width=84mm",
                  *(f"--output={name}" for name in names), *(f"--overlay={name}" for name in over), "--class-names",
                  "names.json", "--caption"]
     code, out, err = main(*arguments)
