@@ -7,8 +7,8 @@ weights not frozen, at the batch size that is fastest for the model (which is lo
 the median over interleaved repetitions in one process: floor, archviz, peer, floor, archviz, peer …, so that what
 else the machine does meets all alike.  archviz is called as a user calls it, `archviz.explain`; the peers get their
 cheapest documented way, at the floor's batch size where they take one.  A peer whose rules need modules gets a copy of
-the model whose ReLUs are not in place.  Memory is the peak above a built model, each job in a process of its own (on a GPU: of
-PyTorch's allocator).
+the model whose ReLUs are not in place.  Memory is the peak above a built model, each job in a process of its own (on a
+GPU: of PyTorch's allocator).
 """
 from __future__ import annotations
 
@@ -422,7 +422,8 @@ def cells(row: Row, found: Found) -> list[str]:
 
 
 def report(rows: list[tuple[Row, str, Found]], batches: Mapping[str, int], device: str, repeat: int) -> str:
-    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"
+    where = f"CPU, {torch.get_num_threads()} threads, {platform.machine()}" if device == "cpu" else \
+        torch.cuda.get_device_name()
     lines = ["# Attribution", "", *(line.strip() for line in (__doc__ or "").strip().splitlines()[4:]), "",
              f"{where}; Python {platform.python_version()}; "
              + ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -57,7 +57,7 @@ def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **opt
         for name, gradient in gradients.items():
             value = run.leaves[name] if name in run.leaves else run.values[name]
             parts, said = weighted(subject, name, value, gradient)
-            scores[name] = parts.flatten(1).sum(1)
+            scores[name] = parts.reshape(len(parts), -1).sum(1)
             if parts.dim() > 1:
                 maps[name] = parts
                 notes += [said] if said and said not in notes else []
