@@ -5,11 +5,11 @@ and ``archviz --help`` stay light.
 """
 __version__ = "0.1.0"
 __all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Figure", "Recording", "draw", "explain",
-           "register_rule"]
+           "record", "register_rule"]
 
 _HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
           "explain": "explainer", "Attribution": "attribution", "Attributions": "attribution",
-          "Recording": "recording", "register_rule": "methods.lrp",
+          "Recording": "recording", "record": "recorder.record", "register_rule": "methods.lrp",
           "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
 
 

@@ -6,6 +6,7 @@ from archviz.explainer import explain as explain
 from archviz.methods.lrp import register_rule as register_rule
 from archviz.pipeline import Figure as Figure
 from archviz.pipeline import draw as draw
+from archviz.recorder.record import record as record
 from archviz.recording import Recording as Recording
 
 __version__: str

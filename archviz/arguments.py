@@ -133,6 +133,8 @@ def explained() -> argparse.ArgumentParser:
     how.add_argument("--class-names", type=Path, metavar="FILE", help="names for captions: one a line, or JSON")
     how.add_argument("--budget", metavar="SIZE",
                      help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
+    how.add_argument("--picture", metavar="KIND",
+                     help="what is drawn, see archviz --list pictures (default: what the data is)")
     _look(p)
     tell = p.add_argument_group("beside a file")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the picture")

@@ -130,6 +130,33 @@ class Attribution:
         """
         return Attributions([self]).image(kind, **options)
 
+    def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
+        """The figure of the model with what this found painted on it: see `archviz.overlay.overlay`.
+
+        Parameters
+        ----------
+        figure : Figure
+            Of the same model, in any style.
+        sample : int
+            Which sample of the batch.
+        **options
+            ``colours``, ``maps``, ``flows``, ``marks``: what to paint; ``limit``: where the scale of the colours ends;
+            ``blank``: the figure without any of it, on a page as large.
+
+        Returns
+        -------
+        Figure
+            Every node at its place; its page is larger by the colour bar and what else has to be explained.
+
+        Raises
+        ------
+        ArchvizError
+            For a sample that is not there, and a figure that draws nothing of this.
+        """
+        from archviz.overlay import overlay
+
+        return overlay(figure, self, sample, **options)
+
 
 class Attributions(tuple[Attribution, ...]):
     """Several attributions of one batch: method by method, and of each method target by target."""

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Finished:
         Parameters
         ----------
         suffix : str
-            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, or that of another backend.
+            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, or that of another backend.
         **options
             Go to the backend that knows them: ``dpi`` of png (pixels per inch, 300), ``engine`` of pdf
             (``"typst"``), ``standalone`` of tex.
@@ -94,6 +95,12 @@ class Finished:
             "text/plain": lambda: self.caption}
         return {kind: make() for kind, make in known.items()
                 if (include is None or kind in include) and (exclude is None or kind not in exclude)}
+
+
+def stamped(scene: Scene, caption: str) -> Scene:
+    """The scene under an id that follows from what is drawn and from its caption."""
+    drawn = repr((scene.marks, scene.painted(), caption)).encode()
+    return replace(scene, uid=f"av{blake2b(drawn, digest_size=4).hexdigest()}")
 
 
 _times_shown: dict[str, int] = {}       # by uid

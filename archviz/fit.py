@@ -46,6 +46,7 @@ class Detail:
 class Drawing:
     """A finished figure: what is drawn (`graph`, a cut of the one given), where, and the marks.
 
+    style    in which style, in the size that fits the page
     cost     how far from good it is, in points of height: to choose among drawings of one graph
     insets   which modules are drawn opened up beside it, and what is drawn of each
     """
@@ -53,6 +54,7 @@ class Drawing:
     graph: Graph
     layout: Layout
     scene: Scene
+    style: Style
     cost: float = 0.0
     insets: tuple[tuple[NodeId, Graph], ...] = ()
 
@@ -115,7 +117,7 @@ def fit(
             raise _too_large(
                 best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
             )
-    return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.score)
+    return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.cut.style, best.score)
 
 
 def tightened(style: Style) -> Style:

@@ -1,7 +1,8 @@
 """What a model did, asked for in words: ``archviz explain`` on the command line.
 
 In: what `archviz.arguments.explained` read, and the files to write.  Out: those files, written all or none, and what is
-to be said.  Imports arguments, attribution, errors, explainer, files, job, pipeline, progress, ready.
+to be said.  Imports arguments, attribution, errors, explainer, figure, files, job, picture, progress,
+ready.
 """
 from __future__ import annotations
 
@@ -12,20 +13,22 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from archviz import files, job
-from archviz.attribution import Attribution
+from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
 from archviz.explainer import Asked, NotFinite, attributions, methods_of, size_of
 from archviz.figure import Figure
 from archviz.files import check_output
 from archviz.files import is_ours as is_ours
+from archviz.ir import NodeId
+from archviz.picture import Picture
 from archviz.progress import progress
 from archviz.ready import Ready, Step, prepare
 
@@ -60,6 +63,19 @@ class Done:
     caption: str
     remarks: tuple[str, ...]
     failed: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What a figure is marked with where a node computes no number; there are no other numbers to paint."""
+
+    marks: Mapping[NodeId, str]
+    scores: Mapping[NodeId, Any] = field(default_factory=dict)
+    maps: Mapping[NodeId, Any] = field(default_factory=dict)
+    flows: Mapping[tuple[NodeId, NodeId], Any] = field(default_factory=dict)
+    signed: bool = False
+    unit: str = ""
+    title: str = "Numbers that are none"
 
 
 def asked(o: argparse.Namespace) -> Wish:
@@ -121,21 +137,22 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
     with progress(not o.quiet) as step, _hushed(o.verbose):
         ready = prepare(wish.model, wish.x, **wish.preparing, step=step)
         try:
-            found: Any = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position,
+            found = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position,
                                  step=step)
         except NotFinite as error:
             return _marked(error, wish, ready, [path for path in (*outputs, *overlays) if path.suffix != NUMBERS], how,
                            step)
         if overlays and len(found) > 1:
             raise ArchvizError(f"an architecture shows one target, and {len(found)} were named", "say --target top1")
-        picture = found.image() if o.caption or any(path.suffix != NUMBERS for path in outputs) else None
+        shown = o.caption or any(path.suffix != NUMBERS for path in outputs)
+        picture = pictured(wish, found, o) if shown else None
         painted = found[0].overlay(drawn(wish, ready, step)) if overlays else None
         step("write")
         written = {path: numbers(found) if path.suffix == NUMBERS else _bytes(picture, path, how) for path in outputs}
         written |= {path: _bytes(painted, path, how) for path in overlays}
         _write(written)
     caption = next((one.caption for one in (picture, painted) if one is not None), "")
-    return Done(caption, tuple(_remarks(wish, found, written, o.verbose)))
+    return Done(caption, tuple(_remarks(wish, ready, found, written, o.verbose)))
 
 
 @contextlib.contextmanager
@@ -156,6 +173,16 @@ def drawn(wish: Wish, ready: Ready, step: Step) -> Figure:
     return whole.draw(step)
 
 
+def pictured(wish: Wish, found: Attributions, o: argparse.Namespace) -> Picture:
+    """The picture by itself."""
+    looks = wish.drawing.options.settings
+    if o.overlay:       # settings of that figure's style mean nothing here
+        looks = {key: value for key, value in looks.items() if key.startswith("heat.")}
+    named = {"names": [path.stem for path in wish.x]} if o.image and len(wish.x) > 1 else {}
+    made: Picture = found.image(o.picture, width=o.width, theme=o.theme, settings=looks, **named)
+    return made
+
+
 def _bytes(picture: Any, path: Path, how: Mapping[str, Any]) -> bytes:
     content: bytes = picture.render(path.suffix.removeprefix("."), **how)
     return content
@@ -171,21 +198,35 @@ def _write(written: Mapping[Path, bytes]) -> None:
 
 def _marked(error: NotFinite, wish: Wish, ready: Ready, paths: Sequence[Path], how: Mapping[str, Any], step: Step,
             ) -> Done:
-    """The figure of the architecture with the first node marked that computes no number, in the place of what was
-    asked."""
-    raise error
+    """The figure of the architecture with the first node marked that computes no number, in place of what was asked.
+
+    Raises `error` where there is nothing to draw it on.
+    """
+    from archviz.overlay import overlay
+
+    if error.node is None:
+        raise error
+    figure = overlay(drawn(wish, ready, step), Wrong({error.node: error.what}))
+    step("write")
+    _write({path: _bytes(figure, path, how) for path in paths})
+    drawn_there = f"\n  {', '.join(map(str, paths))} shows where" if paths else ""
+    return Done(figure.caption, (), f"{error}{drawn_there}")
 
 
-def _remarks(wish: Wish, found: Sequence[Attribution], written: Iterable[Path], verbose: bool) -> Iterator[str]:
+def _remarks(wish: Wish, ready: Ready, found: Sequence[Attribution], written: Collection[Path], verbose: bool,
+             ) -> Iterator[str]:
     """What the user should know of how it came about."""
     if wish.preparing["weights"] is None:
         yield "weights: as the model's code makes them; say --weights to load some"
-    yield from dict.fromkeys(note for one in found for note in one.notes)
+    yield from ready.notes
     for one in found:
+        if verbose:
+            yield from (f"{one.title}, {one.target}: {note}" for note in one.notes if note not in ready.notes)
         for check in one.checks:
             if verbose or not check.kept:
                 yield f"{one.title}, {one.target}: {check.name}: {check.said}"
-    yield f"wrote {', '.join(map(str, written))}"
+    if written:
+        yield f"wrote {', '.join(map(str, written))}"
 
 
 def numbers(found: Sequence[Attribution]) -> bytes:

@@ -137,13 +137,19 @@ def scene(
             x += _wide([(string, role)], style) + BESIDE
     top = margin + heading_height(lines, style)
     placed.extend(moved(mark, (whole - width) / 2, top) for mark in marks)
-    below = _legend(entries, style, whole - 2 * margin, top + height + style.sizes["legend_gap"])
+    below = legend(entries, style, whole - 2 * margin, top + height + style.sizes["legend_gap"])
     if below:
         placed.append(Group(below, "legend"))
     return Scene(tuple(placed), dict(style.roles), whole, tall, title, description)
 
 
-def _legend(entries: Sequence[Entry], style: Style, inner: float, y: float) -> tuple[Mark, ...]:
+def legend_height(entries: Sequence[Entry], style: Style, inner: float) -> float:
+    """How high `legend` is."""
+    return len(_rows(entries, style, inner + 0.01)) * style.sizes["legend_row"]
+
+
+def legend(entries: Sequence[Entry], style: Style, inner: float, y: float) -> tuple[Mark, ...]:
+    """The rows of a legend from `y` down, each in the middle between the margins, which are `inner` apart."""
     s, marks = style.sizes, list[Mark]()
     for wide, row in _rows(entries, style, inner + 0.01):
         start = s["margin"] + (inner - wide) / 2

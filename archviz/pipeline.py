@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from glob import escape
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from archviz.files import check_output as check_output
 from archviz.files import is_ours as is_ours
 from archviz.files import save as save
 from archviz.find import find, names
+from archviz.finished import stamped
 from archviz.fit import Detail, fit
 from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
@@ -43,7 +43,7 @@ MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
 
-PLUGINS = ("forms", "layouts", "passes", "backends", "methods")
+PLUGINS = ("forms", "layouts", "passes", "backends", "methods", "pictures")
 
 Step = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -292,8 +292,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit(drawn, style, _detail(drawn, main), options.title)
     caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
-    uid = f"av{blake2b(repr((scene.marks, scene.painted(), caption)).encode(), digest_size=4).hexdigest()}"
-    scene = replace(scene, uid=uid, facts=_facts(graph))
+    scene = replace(stamped(scene, caption), facts=_facts(graph))
     return Figure(graph, replace(drawing, scene=scene), caption)
 
 

@@ -5,6 +5,7 @@ Imports errors, find; torch, load, samples and weights inside its functions.
 """
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ def prepare(
     """
     step("load torch and the model")
     torch, load = _torch()
+    from torch.nn.parameter import is_lazy
+
     from archviz.samples import samples
     from archviz.weights import load_weights
 
@@ -85,10 +88,24 @@ def prepare(
         module = module.to(device=where, dtype=kind)
     step("read the input")
     found = samples(module, x, loaded, specs=specs, preprocess=preprocess, tokenizer=tokenizer, size=size)
+    if any(is_lazy(p) for p in module.parameters()):
+        if not isinstance(model, (str, Path)) and loaded.instance is not None:
+            raise ArchvizError(f"{loaded.name} has layers without weights, as it has not run yet", "run it once before")
+        _materialised(torch, module, found)
     home = next((p.device for p in module.parameters()), where)
     classes = classes or class_names_of(loaded.told.get("class_names")) or _labels(module)
     return Ready(module, _moved(found.args, home), _moved(dict(found.kwargs), home), found.shown, found.words,
                  found.notes, classes, loaded.source)
+
+
+def _materialised(torch: Any, module: Any, found: Any) -> None:
+    """Run a model once whose layers take their shapes from what comes in: always the same weights."""
+    training = module.training
+    # What it raises is told when it runs again.
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), contextlib.suppress(Exception):
+        torch.manual_seed(0)
+        module.eval()(*found.args, **found.kwargs)
+    module.train(training)
 
 
 def _torch() -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ _UNITS = {"mean": "mean activation", "std": "standard deviation of the activatio
           "saturation": "share of saturated values"}
 
 
-class Statistics(Mapping[str, Array]):
+class Statistics:
     """What is known of one node: arrays by name, as items and as attributes.
 
     ``mean``, ``std``, ``min``, ``max``, ``norm``, ``sparsity``, ``saturation``
@@ -55,7 +55,7 @@ class Statistics(Mapping[str, Array]):
         (C, k, 4) the part of the input image that was seen there: top, left, bottom, right, in pixels, the last two
         exclusive.  Slots that no sample filled hold NaN and −1.
     ``values``
-        (N, …): the values themselves.
+        (N, …): the values themselves; of a node that gives a single number, one for each call.
     ``samples``, ``calls``
         How many samples reached the node, in how many calls of the model.
     ``gradient``
@@ -68,11 +68,15 @@ class Statistics(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
 
-    def __len__(self) -> int:
-        return len(self._arrays)
+    def items(self) -> ItemsView[str, Array]:
+        """Names and arrays."""
+        return self._arrays.items()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -183,6 +187,32 @@ class Recording:
         """Trace id → a word about what is wrong there: ``"dead 12/64"``, ``"saturated 30 %"``."""
         words = {node: f"dead {dead}/{channels}" for node, (dead, channels) in self._dead().items()}
         return words | {node: f"saturated {share:.0%}".replace("%", " %") for node, share in self._saturated().items()}
+
+    def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
+        """The figure of the model with these numbers painted on it, and what is wrong marked.
+
+        Parameters
+        ----------
+        figure : Figure
+            Of the same model, in any style.
+        sample : int
+            Whose maps to show, where values were kept.
+        **options
+            See `archviz.overlay.overlay`.
+
+        Returns
+        -------
+        Figure
+            Every node at its place; its page is larger by the colour bar and what else has to be explained.
+
+        Raises
+        ------
+        ArchvizError
+            For a sample that is not there, and a figure that draws nothing of this.
+        """
+        from archviz.overlay import overlay
+
+        return overlay(figure, self, sample, **options)
 
     @property
     def findings(self) -> list[str]:

@@ -1,6 +1,7 @@
 """What a user meets who wants a model explained: what goes in, what is refused and with which words, what comes out."""
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import archviz
-from archviz import cli
+from archviz import cli, find
 from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
 from archviz.images import fitted, pixels, recipe_of
@@ -148,6 +149,18 @@ def test_a_module_is_run_as_it_is(net: Net) -> None:
             archviz.explain(net, torch.rand(1, 3, 16, 16), method="occlusion", **more)
 
 
+def test_several_methods_say_what_each_says_by_itself(net: Net) -> None:
+    x = torch.rand(2, 3, 16, 16)
+    methods = ["saliency", "gradcam", "occlusion"]
+    together = archviz.explain(net, x, method=methods, target="top2", class_names=list("abcd"))
+    assert isinstance(together, Attributions) and together.methods == tuple(methods) and len(together) == 6
+    for one in together:
+        alone = archviz.explain(net, x, method=[one.method], target="top2")
+        same = next(other for other in alone if other.target[:5] == one.target[:5])
+        np.testing.assert_allclose(one.to_numpy(), same.to_numpy(), atol=1e-6)
+        assert ": " in one.target and ": " not in same.target
+
+
 def test_options_go_to_the_methods_that_have_them(net: Net) -> None:
     x = torch.rand(1, 3, 16, 16)
     both = archviz.explain(net, x, method="occlusion", occlusion={"window": 5, "stride": 3}, fill=0.5)
@@ -161,6 +174,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an option": ({"windw": 3}, "did you mean window"),
     "an option that nothing resembles": ({"xyz": 3}, "occlusion has window, stride"),
     "an option of one method": ({"occlusion": {"steps": 3}}, "occlusion has no option 'steps'"),
+    "options of another method": ({"saliency": {"x": 1}}, "not among the methods: occlusion"),
     "a word for a number": ({"seed": "x"}, "seed is 'x'"),
     "a class": ({"target": 9}, "no class 9"),
     "a class by name": ({"target": "cat"}, "'cat' means nothing"),
@@ -369,6 +383,36 @@ def test_a_text_goes_through_the_tokenizer_of_the_file(folder: Path, main: Main)
         np.testing.assert_allclose(found["occlusion/0/inputs/embed"], words["occlusion/0/inputs/embed"], atol=1e-6)
 
 
+# ------------------------------------------------------------------------------------------------ too little memory
+
+def test_where_memory_runs_out_the_work_is_done_in_smaller_pieces(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.rand(5, 3, 16, 16)
+    whole = archviz.explain(net, x, method=["occlusion", "ig", "smoothgrad", "lrp"])
+    small = archviz.explain(net, x, method=["occlusion", "ig", "smoothgrad", "lrp"], budget="500kB")
+    for one, other in zip(whole, small, strict=True):
+        np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), atol=1e-5 * np.abs(one.to_numpy()).max())
+    budgets = []
+
+    def starved(subject: Any, **options: Any) -> list[Attribution]:
+        budgets.append(subject.budget)
+        if subject.budget > 2_000_000:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 800000000 bytes")
+        return whole_saliency(subject, **options)
+
+    saliency = find.find("methods", "saliency")
+    whole_saliency = saliency.attribute
+    monkeypatch.setattr(saliency, "attribute", starved)
+    found = archviz.explain(net, x, method="saliency", budget="20MB")
+    assert budgets == [20_000_000, 5_000_000, 1_250_000] and found.input_map.shape == (5, 16, 16)
+    with pytest.raises(ArchvizError, match="memory runs out, also in pieces of"):
+        archviz.explain(net, x, method="saliency", budget="2GB")
+
+
+def test_too_little_memory_for_one_sample_is_said(net: Net) -> None:
+    with pytest.raises(ArchvizError, match="one sample does not fit"):
+        archviz.explain(net, torch.rand(1, 3, 16, 16), method="lrp", budget=1000)
+
+
 # ------------------------------------------------------------------------------------------------ on the command line
 
 MISTAKES: dict[str, tuple[list[str], list[str]]] = {
@@ -395,6 +439,13 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "a budget": (["model.py", "--image", "cat.png", "--budget", "lots"], ["no amount of memory"]),
     "a suffix": (["model.py", "--image", "cat.png", "-o", "a.svgg"], ["did you mean svg"]),
     "numbers on an architecture": (["model.py", "--image", "cat.png", "--overlay", "a.npz"], ["npz"]),
+    "two methods on an architecture": (["model.py", "--method", "occlusion,saliency", "--overlay", "a.svg"],
+                                       ["2 were named"]),
+    "a method that does not suit": (["flat.py", "--image", "cat.png", "--method", "gradcam"], ["no feature map"]),
+    "no pooled head": (["model.py", "--image", "cat.png", "--method", "cam"], ["CAM: ", "Grad-CAM"]),
+    "a path without a gradient": (["cut.py", "--image", "cat.png", "--method", "saliency"],
+                                  ["does not depend on /in:x in a way that has a gradient", "the last node with a "
+                                   "gradient is /mean", "occlusion"]),
     "a style": (["model.py", "--image", "cat.png", "--style", "blok"], ["did you mean block"]),
     "class names that are not there": (["model.py", "--class-names", "names.txt"], ["names.txt"]),
     "an array that is none": (["model.py", "--input", "x=cat.npy"], ["cat.npy"]),
@@ -409,6 +460,13 @@ def test_a_mistake_is_one_clear_line_and_touches_no_file(mistake: str, folder: P
     (folder / "torn.png").write_bytes((folder / "cat.png").read_bytes()[:60])
     (folder / "strict.py").write_text(MODEL.replace("adaptive_avg_pool2d", "max_pool2d"))
     (folder / "cat.npy").write_text("x")
+    begun = MODEL.replace("self.head(F.adaptive_avg_pool2d(F.relu(", "self.read(F.relu(")
+    (folder / "cut.py").write_text(begun.replace(", 4).flatten(1))", """.mean((2, 3)))
+
+    def read(self, features):
+        return F.one_hot(features.argmax(1), 8).float()"""))
+    (folder / "flat.py").write_text("from torch import nn\ndef net() -> nn.Module:\n    return "
+                                   "nn.Sequential(nn.Flatten(), nn.LazyLinear(4))\n")
     before = contents(folder)
     arguments, words = MISTAKES[mistake]
     method = [] if "--method" in arguments else ["--method", "occlusion"]
@@ -420,6 +478,69 @@ def test_a_mistake_is_one_clear_line_and_touches_no_file(mistake: str, folder: P
     assert contents(folder) == before
 
 
+def test_pictures_and_figures_are_written_together(folder: Path, main: Main) -> None:
+    names = ["a.svg", "a.pdf", "a.png", "a.tex", "a.html", "a.npz"]
+    over = ["b.svg", "b.pdf", "b.png", "b.tex", "b.html"]
+    Path("names.json").write_text('["a<b", "c", "d", "e"]')
+    arguments = ["explain", "sized.py", "--weights", "w.pt", "--image", "cat.png", "--method", "lrp", "--width=84mm",
+                 *(f"--output={name}" for name in names), *(f"--overlay={name}" for name in over), "--class-names",
+                 "names.json", "--caption"]
+    code, out, err = main(*arguments)
+    assert code == 0 and f"wrote {', '.join([*names, *over])}" in err and "LRP for top 1 (class " in out, err
+    for name in names + over:
+        assert Path(name).stat().st_size > 500
+    assert "<image" in Path("a.svg").read_text() and "data-node" not in Path("a.svg").read_text()
+    assert 'data-node="conv"' in Path("b.svg").read_text() and "LRP" in Path("b.svg").read_text()
+    written = contents(folder)
+    assert main(*arguments)[0] == 0 and contents(folder) == written
+
+
+def test_the_figure_below_is_that_of_the_model(folder: Path, main: Main) -> None:
+    (folder / "archviz.yaml").write_text("models: {Net: {layers: {conv: {label: Stem}}}}\n")
+    code, _, err = main("explain", "sized.py", "--image", "cat.png", "--method", "gradcam", "--nodes", "*relu*",
+                        "--overlay", "b.svg", "--style", "cube", "--theme", "mono", "--title", "Our net")
+    assert code == 0, err
+    drawn = Path("b.svg").read_text()
+    assert "Our net" in drawn and "Stem" in drawn and "Grad-CAM" in drawn and not Path("sized-explained.svg").exists()
+
+
+def test_the_default_file_is_named_after_the_model_and_replaces_only_ours(folder: Path, main: Main) -> None:
+    arguments = ("explain", "model.py:Net", "--image", "cat.png", "--method", "saliency", "--quiet")
+    assert main(*arguments) == (0, "", "")
+    assert Path("Net-explained.svg").is_file() and main(*arguments)[0] == 0
+    Path("Net-explained.svg").write_text("mine")
+    code, _, err = main(*arguments)
+    assert code == 2 and "Net-explained.svg is there" in err and Path("Net-explained.svg").read_text() == "mine"
+    assert main(*arguments, "--force")[0] == 0
+
+
+@pytest.mark.parametrize("wrong", ["an operation", "weights", "an input"])
+def test_the_first_node_that_is_not_finite_is_named_and_drawn(wrong: str, folder: Path, main: Main) -> None:
+    (folder / "model.py").write_text(MODEL.replace("F.relu(self.norm(", "self.root(self.norm(") + """
+    def root(self, x):
+        return F.relu(x.sub(1e3).sqrt())
+""" if wrong == "an operation" else MODEL)
+    more: list[str] = []
+    if wrong == "weights":
+        held = torch.load("w.pt", weights_only=True)
+        held["norm.weight"][3] = float("nan")
+        torch.save(held, "w.pt")
+        more = ["--weights", "w.pt"]
+    if wrong == "an input":
+        x = np.ones((1, 3, 8, 8), np.float32)
+        x[0, 0, 2, 2] = np.nan
+        np.save("x.npy", x)
+    given = ["--input", "x.npy"] if wrong == "an input" else ["--image", "cat.png"]
+    code, out, err = main("explain", "model.py", *given, *more, "--method", "saliency", "-o", "a.svg", "-o", "a.npz",
+                          "--overlay", "b.svg")
+    assert code == 1 and out == "", err
+    named = {"an operation": "/sqrt is the first to give NaN, of finite inputs",
+             "weights": "norm is the first to give NaN, as its norm.weight does",
+             "an input": "the input x holds NaN"}[wrong]
+    assert f"is nan: {named}" in err and "a.svg, b.svg shows where" in err
+    assert not Path("a.npz").exists() and "NaN" in Path("a.svg").read_text()
+
+
 def test_help_needs_no_torch(run: Run) -> None:
     without = {"PYTHONPATH": f"{ROOT / 'tests' / 'no_torch'}:{ROOT}"}
     result = run("explain", "--help", env=without)
@@ -427,3 +548,35 @@ def test_help_needs_no_torch(run: Run) -> None:
     refused(run("explain", "model.py", "--method", "oclusion", env=without), "did you mean occlusion")
     told = run("explain", "model.py", "--method", "occlusion", env=without)
     assert told.returncode == 2 and "PyTorch is not installed" in told.stderr
+
+
+METHOD = '''
+"""How bright a place is, times a number."""
+from archviz.attribution import Attribution
+
+TITLE = "Brightness"
+OPTIONS = {"times": 1.0}
+
+
+def attribute(subject, times=1.0, **options):
+    x = subject.given.args[0]
+    return [Attribution("bright", TITLE, target.said, subject.scores(subject.base)[0].detach().numpy(),
+                        {"/in:x": times * x.mean(1).numpy()}, {"/in:x": x.numpy()}) for target in subject.targets]
+'''
+
+
+def test_a_package_brings_a_method(run: Run, folder: Path) -> None:
+    site = folder / "site"
+    (site / "lamp-1.0.dist-info").mkdir(parents=True)
+    (site / "lamp-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: lamp\nVersion: 1.0\n")
+    (site / "lamp-1.0.dist-info" / "entry_points.txt").write_text("[archviz.methods]\nbright = lamp\n")
+    (site / "lamp.py").write_text(METHOD)
+    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
+    assert "bright" in run("--list", "methods", env=env).stdout.split()
+    refused(run("explain", "model.py", "--image", "cat.png", "--method", "brigt", env=env), "did you mean bright?")
+    done = run("explain", "model.py", "--weights", "w.pt", "--image", "cat.png", "--method", "bright,saliency",
+               "--option", "bright.times=2", "--budget", "1GB", "-o", "a.npz", "--quiet", env=env)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    held = np.load("a.npz")
+    np.testing.assert_allclose(held["bright/0/inputs//in:x"], 2 * held["bright/0/shown//in:x"].mean(1), atol=1e-6)
+    assert held["saliency/0/inputs//in:x"].shape == (1, 16, 24)

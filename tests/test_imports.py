@@ -23,23 +23,26 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
     "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
-    "methods": {"trace", "record", "ir", "attribution"},
-    "record": {"trace", "ir", "recording"},
-    "overlay": {"ir", "scene", "style", "text", "attribution", "recording", "figure", "heat", "bar"},
+    "methods": {"trace", "recorder", "ir", "attribution"},
+    # methods, for what a target is; files, to write a state whole or not at all; progress, to know who looks on.
+    "recorder": {"trace", "ir", "recording", "methods", "files", "progress"},
+    "overlay": {"ir", "scene", "style", "text", "figure", "finished", "heat", "bar",
+                "page", "marks"},       # it adds to the legend, and keeps labels legible
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
     "heat": set(), "bar": {"scene", "style", "text", "heat"},
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "images": set(), "words": set(), "weights": set(),
     "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
     "ready": {"ir", "samples", "weights", "load", "guess"},
-    "explainer": {"ir", "attribution", "methods", "ready", "progress", "load"},
-    "insight": {"attribution", "explainer", "ready", "samples", "job", "figure", "files", "progress"},
+    "explainer": {"ir", "attribution", "methods", "recorder", "trace", "ready", "progress", "load"},
+    "insight": {"ir", "attribution", "overlay", "picture", "figure", "explainer", "ready", "samples", "job", "files",
+                "progress"},
     "cli": {"pipeline", "arguments", "job", "insight", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},
 }
-TORCH = {"load", "guess", "trace", "record", "methods"}
+TORCH = {"load", "guess", "trace", "recorder", "methods"}
 """Where torch may be imported at the top of a file; elsewhere only inside a function."""
 
 

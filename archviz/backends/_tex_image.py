@@ -25,7 +25,7 @@ PART = 100          # lines that TeX reads at once
 
 MACRO = r"""
 % A picture on a parallelogram: \avimage(its top left corner)(upper edge)(left edge){what of pixels}, then the pixels in
-% \avhex{...}, as they are in a PDF, and \avend.  What writes no PDF shows a grey area.
+% \avhex{...}, as they are in a PDF, and \avshown.  What writes no PDF shows a grey area.
 \def\avimage(#1,#2)(#3,#4)(#5,#6)#7{\begin{scope}
   \csname pgftransformtriangle\endcsname
     {\pgfpointxy{#1+#5}{#2+#6}}{\pgfpointxy{#1+#3+#5}{#2+#4+#6}}{\pgfpointxy{#1}{#2}}%
@@ -33,7 +33,7 @@ MACRO = r"""
     \expandafter\let\expandafter\avhex\csname pgfsys@invoke\endcsname
   \else\fill[gray] (0pt,0pt) rectangle (1pt,1pt);\def\avhex##1{}\fi
   \avhex{q .99626401 0 0 .99626401 0 0 cm BI #7 ID}}
-\def\avend{\avhex{> EI Q}\end{scope}}
+\def\avshown{\avhex{> EI Q}\end{scope}}
 \def\do#1{\expandafter\let\csname av@pgfsys-#1.def\endcsname\empty}
 \do{pdftex}\do{luatex}\do{xetex}\do{dvipdfmx}
 """.strip("\n")
@@ -50,7 +50,7 @@ def lines(mark: Image, page: str) -> list[str]:
     digits = [pixels[i:i + LINE] for i in range(0, len(pixels), LINE)]
     return [rf"\avimage{places}{{%", *_broken(said), "}%",
             *(line for i in range(0, len(digits), PART) for line in (
-                r"\avhex{%", *(f"{line}%" for line in digits[i:i + PART]), "}%")), r"\avend"]
+                r"\avhex{%", *(f"{line}%" for line in digits[i:i + PART]), "}%")), r"\avshown"]
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,10 +15,14 @@ from torch import Tensor
 from archviz.attribution import Array
 from archviz.errors import ArchvizError
 from archviz.ir import NodeId
-from archviz.methods._batches import in_batches, rows_at_once
+from archviz.methods._batches import in_batches, out_of_memory, rows_at_once
+from archviz.methods._follow import Follower
+from archviz.methods._increment import Increment, increment
 from archviz.methods._subject import Subject
+from archviz.methods._tape import Base, Unable, filled
 from archviz.methods._windows import Fill, inside
 from archviz.trace.reach import slide
+from archviz.trace.tape import Ref, refs
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,75 @@ def token_filling(subject: Subject, source: Source, token: int | None) -> Fill:
     return held
 
 
+@dataclass
+class Rows:
+    """What a target reads, put together from a tape: as a `Run` is."""
+
+    result: Any
+    rows: Tensor
+    values: dict[NodeId, Tensor]
+
+    def value(self, node: NodeId) -> Tensor:
+        return self.values[node]
+
+
+def followed(subject: Subject, source: Source, boxes: Tensor, fill: Fill) -> tuple[Tensor, float]:
+    """The same as `perturbed`, computing of each layer only what a box can reach; and the part of the work that is.
+
+    Raises `Unable` where the graph does not allow that, or it would not pay.
+    """
+    if subject.given.axis or source.channel != 1:
+        raise Unable("its samples or channels are not in front")
+    boxes = boxes.to(source.maps.device)
+    found, shares = [], []
+    with torch.no_grad():
+        for sample in range(subject.n):
+            base = Base(subject, subject.given.take(torch.tensor([sample])))
+            plan = increment(base, source.name, boxes, _ends(subject, base))
+            if plan.share > _PAYS:
+                raise Unable(f"windows reach {plan.share:.0%} of the work")
+            found.append(_one(subject, plan, sample, fill))
+            shares.append(plan.share)
+    return torch.stack(found, 1), sum(shares) / len(shares)
+
+
+_PAYS = 0.9
+"""The part of the work that may be left for following windows to pay."""
+
+
+def _ends(subject: Subject, base: Base) -> tuple[Ref, ...]:
+    """What the targets read."""
+    nodes = [base.nodes[target.node] for target in subject.targets if target.node]
+    if all(target.node for target in subject.targets):
+        return tuple(dict.fromkeys(nodes))
+    if callable(subject.spec) and type(base.result) not in (Tensor, tuple, list, dict):
+        raise Unable("the target is a function of a result that a tape does not hold")
+    return tuple(dict.fromkeys([*refs(base.tape.result), *nodes]))
+
+
+def _one(subject: Subject, plan: Increment, sample: int, fill: Fill) -> Tensor:
+    """(targets, W) for one sample."""
+    base, follower = plan.base, Follower(plan, sample)
+    scores = torch.empty((len(subject.targets), len(plan.boxes)), device=plan.boxes.device)
+
+    def read(windows: Tensor, cut: list[Tensor]) -> None:
+        ends = dict(zip(plan.ends, (_rows(one) for one in follower.rest(cut)), strict=True))
+        nodes = {target.node: ends[base.nodes[target.node]] for target in subject.targets if target.node}
+        result = filled(base.tape.result, ends.get)
+        ran = Rows(result, torch.full_like(windows, sample), nodes)
+        scores[:, windows] = torch.stack([target.read(ran) for target in subject.targets])
+
+    for windows in plan.batches(25):
+        read(windows, follower.front(windows, fill))
+    return scores
+
+
+def _rows(value: Tensor) -> Tensor:
+    if value.shape[1:2] != (1,):
+        raise Unable("what the target reads does not count samples")
+    return value.flatten(0, 1)
+
+
 def shown(subject: Subject, found: Sequence[Source]) -> dict[NodeId, Array]:
     """What is under each map: the input as it was given, samples first, or the token ids that an embedding reads."""
     arrays = {}
@@ -140,13 +214,44 @@ def shown(subject: Subject, found: Sequence[Source]) -> dict[NodeId, Array]:
     return arrays
 
 
-def exactness(subject: Subject, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
-    """The largest difference of `found` (targets, N, W), relative to the targets, to full passes over a few boxes."""
-    some = torch.linspace(0, len(boxes) - 1, min(4, len(boxes))).long()
+EXACT = 1e-4
+"""How far a window may be from a whole pass over it, relative to the target, in float32."""
+
+
+def effects(subject: Subject, source: Source, boxes: Tensor, fill: Fill, incremental: bool = True,
+            ) -> tuple[Tensor, float, str]:
+    """The targets for each sample and box by the fastest way; how far a few are from whole passes; and what was done.
+
+    Returns
+    -------
+    (targets, N, W) float32, float, str
+    """
+    if incremental and not source.tokens:
+        try:
+            found, share = followed(subject, source, boxes, fill)
+            error = _error(subject, source, boxes, fill, found)
+            if error <= EXACT or source.maps.dtype != torch.float32:
+                return found, error, f"layers computed what a window reaches, {share:.0%} of the work"
+            why = f"followed windows were {error:.0e} off"
+        except Unable as reason:
+            why = str(reason)
+        except RuntimeError as reason:      # an op that torch.vmap has no rule for
+            if out_of_memory(reason):
+                raise
+            why = str(reason).splitlines()[0]
+        subject.step(f"occlude {source.name}: whole passes, as {why}")
+    found = perturbed(subject, source, boxes, fill)
+    return found, _error(subject, source, boxes, fill, found), "every window went through the whole model"
+
+
+def _error(subject: Subject, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
+    """The largest difference of `found`, relative to the targets, to whole passes over a few boxes."""
+    most = int((found - outputs(subject)[..., None]).abs().amax((0, 1)).argmax())
+    some = torch.tensor(sorted({most, *range(0, len(boxes), max(1, len(boxes) // 4))}))
 
     def chosen(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
         return fill(samples, some.to(windows.device)[windows], first, size)
 
     due = perturbed(subject, source, boxes[some], chosen)
-    scale = outputs(subject).abs().amax().clamp(min=1e-12)
+    scale = torch.maximum(outputs(subject).abs().amax(), due.abs().amax()).clamp(min=1e-12)
     return float((found[..., some.to(found.device)] - due).abs().amax() / scale)

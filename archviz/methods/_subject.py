@@ -6,8 +6,8 @@ _keep.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
@@ -22,7 +22,7 @@ from archviz.find import did_you_mean
 from archviz.ir import NodeId
 from archviz.methods._keep import Keeper, Seeker
 from archviz.methods._target import Spec, Target, resolve, unit_of
-from archviz.trace.borrow import borrowed
+from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.ladder import free_memory
 from archviz.trace.model import named_arguments
 from archviz.trace.record import quiet, watching
@@ -148,7 +148,7 @@ class Subject:
         self.kept: dict[Any, Any] = {}
         self.wanted: set[NodeId] = set()
         self.grad = False
-        # Images with their channels last: on a processor convolutions are up to twice as fast, whatever their weights'.
+        # Stacks of images with their channels last: on a processor convolutions are faster so.
         self._laid = self.device.type == "cpu"
         self._stack = ExitStack()
 
@@ -160,7 +160,7 @@ class Subject:
             stack.enter_context(torch.random.fork_rng(devices=devices))
             stack.enter_context(torch.inference_mode(False))        # what is computed in it never has a gradient
             stack.enter_context(borrowed(self.model, ghosts=False))
-            stack.enter_context(_frozen(self.model))
+            stack.enter_context(frozen(self.model))
             stack.enter_context(quiet())
             if self.device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in self.model.modules()):
                 # cuDNN has no backward pass for recurrent layers in evaluation mode.
@@ -316,8 +316,8 @@ class Subject:
                 tensor = tensor.clone() if tensor.is_inference() else tensor.detach()
                 leaves[name] = tensor = tensor.requires_grad_()
             # A model may write into its input, which is the caller's, or a leaf.
-            return tensor.clone(memory_format=torch.channels_last if self._laid and tensor.dim() == 4
-                                else torch.preserve_format)
+            last = self._laid and tensor.dim() == 4 and len(tensor) > 1
+            return tensor.clone(memory_format=torch.channels_last if last else torch.preserve_format)
 
         args, kwargs = _with_inputs(self.model, given, source)
         seek = self.whole and (grad or bool(replace))
@@ -331,26 +331,6 @@ class Subject:
     def scores(self, run: Run) -> Tensor:
         """(targets, rows): what the targets are in `run`, float32."""
         return torch.stack([target.read(run) for target in self.targets])
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before.
-
-    Weights made in inference mode, which no gradient can be taken through, are copied; `borrowed` puts them back.
-    """
-    wanted = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
-            if parameter.is_inference():
-                setattr(module, name, nn.Parameter(parameter.clone(), requires_grad=False))
-    try:
-        for parameter in wanted:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)
 
 
 def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor],

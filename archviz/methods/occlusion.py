@@ -16,18 +16,26 @@ from torch import Tensor
 
 from archviz.attribution import Attribution, Check
 from archviz.errors import ArchvizError
-from archviz.methods._perturb import Source, exactness, outputs, perturbed, shown, sources, token_filling
+from archviz.methods._perturb import (
+    EXACT,
+    Source,
+    effects,
+    outputs,
+    shown,
+    sources,
+    token_filling,
+)
 from archviz.methods._subject import Subject
 from archviz.methods._windows import filling, slid, spread
 
 TITLE = "Occlusion"
-OPTIONS = {"window": None, "stride": None, "fill": "gray", "token": None, "seed": 0}
+OPTIONS = {"window": None, "stride": None, "fill": "gray", "token": None, "seed": 0, "incremental": True}
 
 Sides = int | Sequence[int] | None
 
 
 def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, fill: str | float = "gray",
-              token: int | None = None, seed: int = 0) -> list[Attribution]:
+              token: int | None = None, seed: int = 0, incremental: bool = True) -> list[Attribution]:
     """Slide a window over each input, and see what the targets lose.
 
     Parameters
@@ -42,6 +50,9 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
         The id whose embedding stands in for hidden tokens; None: the embedding's padding token, else zeros.
     seed : int
         Of the random filling.
+    incremental : bool
+        Whether layers compute only what a window can reach, where the graph allows that; the map is the same, and the
+        check says how far from whole passes a few windows are.
 
     Returns
     -------
@@ -60,13 +71,13 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
         stand_in = (token_filling(subject, source, token) if source.tokens
                     else filling(fill, source.maps, sides, seed))
         subject.step(f"occlude {source.name}: {len(boxes)} windows")
-        scores = perturbed(subject, source, boxes, stand_in)
-        errors.append(exactness(subject, source, boxes, stand_in, scores))
+        scores, error, how = effects(subject, source, boxes, stand_in, incremental)
+        errors.append(error)
         found.append((source, boxes, (base[:, :, None] - scores).cpu()))
         notes.append(f"{source.name}: {len(boxes)} windows of {_times(sides)} at stride {_times(steps)}, filled with "
-                     + ("an embedding" if source.tokens else str(fill)))
-    said = f"windows run again by themselves differ by {max(errors):.0e} of the target"
-    check = Check("exact", max(errors), said, 1e-5)
+                     + ("an embedding" if source.tokens else str(fill)) + f"; {how}")
+    check = Check("exact", max(errors), f"windows run again by themselves differ by {max(errors):.0e} of the target",
+                  EXACT if all(one.maps.dtype == torch.float32 for one, _, _ in found) else 1e-2)
     return [_attribution(subject, number, base[number], found, check, tuple(notes))
             for number in range(len(subject.targets))]
 

@@ -43,6 +43,26 @@ def borrowed(model: nn.Module, *, ghosts: bool) -> Iterator[nn.Module]:
             _restore(vars(owner), held)
 
 
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before.
+
+    Weights made in inference mode, which no gradient can be taken through, are copied; `borrowed` puts them back.
+    """
+    wanted = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            if parameter.is_inference():
+                setattr(module, name, nn.Parameter(parameter.clone(), requires_grad=False))
+    try:
+        for parameter in wanted:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
 def _stand_ins(modules: list[nn.Module], ghosts: bool) -> None:
     """Let the model run on tensors it may write to; what is shared stays shared.
 

@@ -28,7 +28,7 @@ from archviz.trace.ghost import without_compiler
 from archviz.trace.model import named_arguments, walk
 from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
 from archviz.trace.watch import Held, Watcher, held
-from archviz.trace.writes import in_place, may_write, version
+from archviz.trace.writes import may_write, version
 
 _QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_point", "is_contiguous", "storage_offset",
                     "_set_grad_enabled", "__set__", "__repr__", "__format__", "__hash__", "nelement", "is_complex",
@@ -357,7 +357,8 @@ class Recorder(TorchFunctionMode):
                   kwargs: Mapping[str, Any], code: FrameType) -> Any:
         given = [tensor for _, tensor in tensors((args, kwargs))]
         versions = [version(tensor) for tensor in given]
-        for tensor in may_write(func, name, args, kwargs):
+        writes = may_write(func, name, args, kwargs)
+        for tensor in writes:
             self.watcher.write(tensor)
         try:
             result = func(*args, **kwargs)
@@ -365,8 +366,7 @@ class Recorder(TorchFunctionMode):
             self.failing = self._function_call(func, name, how, args, kwargs, code)
             raise
         wrote = [tensor for tensor, before in zip(given, versions, strict=True) if version(tensor) != before]
-        if not wrote and given and in_place(name) and given[0].is_inference():
-            wrote = given[:1]  # inference tensors do not count what is written to them
+        wrote += [tensor for tensor in writes if tensor.is_inference()]  # these do not count what is written to them
         if not wrote:
             if isinstance(result, torch.Tensor):
                 if any(result is tensor for tensor in given):

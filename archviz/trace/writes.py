@@ -23,18 +23,20 @@ def may_write(func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: 
                ) -> list[torch.Tensor]:
     """The arguments that this call of a function may write into."""
     out = tensors(kwargs["out"]) if "out" in kwargs else []
-    first = tensors(args[:1]) if in_place(name) or _said_inplace(func, args, kwargs) else []
-    return [tensor for _, tensor in (*first, *out)]
+    writes = in_place(name) or _said("inplace", func, args, kwargs, False)
+    if writes and "dropout" in name and not _said("training", func, args, kwargs, True):
+        writes = False
+    return [tensor for _, tensor in (*(tensors(args[:1]) if writes else ()), *out)]
 
 
-def _said_inplace(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether `inplace` is among the arguments, by name or by place, as in ``F.relu(x, True)``."""
-    if "inplace" in kwargs:
-        return bool(kwargs["inplace"])
+def _said(what: str, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], default: bool) -> bool:
+    """The argument of this name, given by name or by place, as in ``F.relu(x, True)``."""
+    if what in kwargs:
+        return bool(kwargs[what])
     code = getattr(func, "__code__", None)
     names = code.co_varnames[:code.co_argcount] if code is not None else ()
-    at = names.index("inplace") if "inplace" in names else len(args)
-    return at < len(args) and bool(args[at])
+    at = names.index(what) if what in names else len(args)
+    return bool(args[at]) if at < len(args) else default
 
 
 def version(tensor: torch.Tensor) -> int:
