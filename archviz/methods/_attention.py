@@ -8,7 +8,7 @@ May import torch, trace, ir, the rest of this folder.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from archviz.ir import NodeId
 from archviz.methods._operands import Operands
-from archviz.methods._subject import Subject
+from archviz.methods._subject import Run, Subject
 from archviz.trace.kinds import kind_of, kind_of_function
 from archviz.trace.record import watching
-from archviz.trace.tape import Call, Ref, Tape, refs
+from archviz.trace.tape import Call, Ref, Tape, refs, tensors
 
 SUM = 0.02
 """How far from 1 a row may be that still is one of weights: bfloat16 rounds so much."""
@@ -38,7 +38,8 @@ class Attention:
               weights were read, and not computed
     made      calls that the weights were made from
     values    the call that gave what they sum
-    output    what the model went on with
+    output    what the model went on with; with `leaves`, a leaf
+    axis      which axis of that counts queries; None where there is one query, and no axis
     """
 
     node: NodeId
@@ -48,6 +49,7 @@ class Attention:
     made: tuple[int, ...]
     values: int
     output: Tensor
+    axis: int | None
 
     @property
     def off(self) -> float:
@@ -58,12 +60,12 @@ class Attention:
 
 @dataclass(frozen=True)
 class Attended:
-    """A run: its attentions in order, the nodes of those whose weights nobody can tell, the tape, what was returned."""
+    """A run: its attentions in order, the nodes of those whose weights nobody can tell, and the run itself."""
 
     found: tuple[Attention, ...]
     missed: tuple[NodeId, ...]
     tape: Tape
-    result: Any
+    run: Run
 
 
 def attended(subject: Subject, leaves: bool = False) -> Attended:
@@ -71,11 +73,12 @@ def attended(subject: Subject, leaves: bool = False) -> Attended:
 
     With `leaves` each output of an attention is a leaf that gradients can be taken for.
     """
-    eyes = _Eyes(subject.n, leaves)
+    eyes = _Eyes(subject.n, leaves, {target.node for target in subject.targets})
     with torch.set_grad_enabled(leaves), watching(subject.model, eyes):
         result = subject.model(*subject.given.args, **subject.given.kwargs)
     seen = {one.node for one in eyes.found}
-    return Attended(tuple(eyes.found), tuple(name for name in eyes.missed if name not in seen), eyes.tape, result)
+    return Attended(tuple(eyes.found), tuple(name for name in eyes.missed if name not in seen), eyes.tape,
+                    Run(result, subject.given.rows, eyes.tape, values=eyes.values))
 
 
 def weights_of(query: Tensor, key: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False,
@@ -105,15 +108,26 @@ class _Eyes(Operands):
 
     carried   number of a call → that of the softmax whose weights it still holds, masked or in another shape
     weighted  number of a product of weights and values, which may be summed → softmax, weights, values
+    values    what the nodes gave that targets are read from
     """
 
-    def __init__(self, samples: int, leaves: bool) -> None:
+    def __init__(self, samples: int, leaves: bool, read: Collection[NodeId | None]) -> None:
         super().__init__()
-        self.samples, self.leaves = samples, leaves
+        self.samples, self.leaves, self.read = samples, leaves, read
+        self.values: dict[NodeId, Tensor] = {}
         self.found: list[Attention] = []
         self.missed: list[NodeId] = []
         self.carried: dict[int, int] = {}
         self.weighted: dict[int, tuple[int, Tensor, int]] = {}
+
+    def holds(self, ref: Ref, tensor: Tensor) -> None:
+        super().holds(ref, tensor)
+        if (node := self.tape.calls[ref.call].node) in self.read:
+            self.values[node] = tensor
+
+    def left(self, module: NodeId, output: Any) -> None:
+        if module in self.read:
+            self.values[module] = tensors(output)[0][1]
 
     def gave(self, call: Call, output: Any) -> Any:
         kind = kind_of(call.module) if call.module is not None else kind_of_function(call.op)
@@ -157,7 +171,10 @@ class _Eyes(Operands):
         given_on = output[0] if isinstance(output, tuple) else output
         error = (again.float() - given_on.float()).abs().amax() / given_on.float().abs().amax().clamp_min(1e-30)
         query, key, values = call.operands()[:3]
-        self._found(call.node, weights, given_on, (query.call, key.call), values.call, float(error))
+        time_first = (call.module is not None and not call.module.batch_first if call.op == "MultiheadAttention"
+                      else call.op == "multi_head_attention_forward")
+        self._found(call.node, weights, given_on, (query.call, key.call), values.call, float(error),
+                    0 if time_first else -2)
 
     # ------------------------------------------------------------------------------------------ by hand
 
@@ -180,11 +197,12 @@ class _Eyes(Operands):
         if held is None or other is None or len(operands) != 2:
             return
         weights, first = self.tensor(held), held is operands[0]
+        axis: int | None = -2 if first else -1
         if call.op == "einsum":
-            weights = _einsum_keys_last(call.args[0], 0 if first else 1, weights)
+            weights, axis = _einsum_keys_last(call.args[0], 0 if first else 1, weights)
         elif not first:
             weights = weights.transpose(-1, -2)
-        self._by_hand(self.carried[held.call], weights, output, other.call)
+        self._by_hand(self.carried[held.call], weights, output, other.call, axis)
 
     def total(self, call: Call, output: Any) -> None:
         """The sum of weights times values over the keys."""
@@ -198,7 +216,9 @@ class _Eyes(Operands):
         weights = weights.reshape((1,) * (len(shape) - weights.dim()) + tuple(weights.shape))
         rest = [n for n in range(len(shape)) if n != axis % len(shape) and not weights.shape[n] == 1 < shape[n]]
         weights = weights.movedim([*rest, axis % len(shape)], [*range(len(rest) + 1)]).flatten(len(rest))
-        self._by_hand(softmax, weights if len(rest) > 1 else weights.unsqueeze(-2), output, values)
+        one = len(rest) < 2
+        after = None if one else rest[-1] - (rest[-1] > axis % len(shape) and output.dim() < len(shape))
+        self._by_hand(softmax, weights.unsqueeze(-2) if one else weights, output, values, after)
 
     def _split(self, operands: tuple[Ref, ...] | list[Ref]) -> tuple[Ref | None, Ref | None]:
         """The operand that holds weights, and the one that holds values: neither weights nor the model's own."""
@@ -207,15 +227,15 @@ class _Eyes(Operands):
                       and self.tape.calls[ref.call].how not in ("parameter", "constant")), None)
         return held, other
 
-    def _by_hand(self, softmax: int, weights: Tensor, output: Tensor, values: int) -> None:
+    def _by_hand(self, softmax: int, weights: Tensor, output: Tensor, values: int, axis: int | None) -> None:
         """Weights (…, queries, keys) that were read, if they are: softmax over another axis is no attention."""
         sums = weights.float().sum(-1)
         node = self.tape.calls[softmax].node
         if bool(((sums - 1).abs() < SUM).logical_or(sums == 0).all()) and all(node != one.node for one in self.found):
-            self._found(node, weights, output, (softmax,), values, 0.0)
+            self._found(node, weights, output, (softmax,), values, 0.0, axis)
 
     def _found(self, node: NodeId, weights: Tensor, output: Tensor, made: tuple[int, ...], values: int, error: float,
-               ) -> None:
+               axis: int | None) -> None:
         n = self.samples
         if weights.dim() == 2:      # one sample without an axis for it, or one query for each
             weights = weights[None] if n == 1 else weights[:, None]
@@ -224,17 +244,20 @@ class _Eyes(Operands):
         if weights.shape[0] % n:
             self.missed.append(node)
             return
-        every = weights.reshape(n, -1, *weights.shape[-2:]).to("cpu", torch.float32)
+        every = weights.detach().reshape(n, -1, *weights.shape[-2:]).to("cpu", torch.float32)
         heads = weights.shape[-3] if weights.dim() > 3 else every.shape[1]
-        self.found.append(Attention(node, every, heads, error, made, values, output))
+        self.found.append(Attention(node, every, heads, error, made, values, output, axis))
 
 
-def _einsum_keys_last(equation: str, side: int, weights: Tensor) -> Tensor:
-    """The weights of an einsum, with the letter it sums over as the last axis."""
+def _einsum_keys_last(equation: str, side: int, weights: Tensor) -> tuple[Tensor, int | None]:
+    """The weights of an einsum, with the letter it sums over as the last axis; which axis of the sum counts queries."""
     taken, _, given = equation.replace(" ", "").partition("->")
     own = taken.split(",")[side]
     gone = [n for n, letter in enumerate(own) if letter not in given]
-    return weights.movedim(gone[0], -1) if len(gone) == 1 and "." not in own else weights
+    if len(gone) != 1 or "." in own:
+        return weights, None
+    left = own.replace(own[gone[0]], "")
+    return weights.movedim(gone[0], -1), given.index(left[-1])
 
 
 _SEEN: dict[str, Callable[[_Eyes, Call, Any], None]] = {

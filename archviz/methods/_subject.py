@@ -148,7 +148,7 @@ class Subject:
         self.kept: dict[Any, Any] = {}
         self.wanted: set[NodeId] = set()
         self.grad = False
-        # Images with their channels last: on a processor convolutions are up to twice as fast, whatever their weights'.
+        # Stacks of images with their channels last: on a processor convolutions are faster so.
         self._laid = self.device.type == "cpu"
         self._stack = ExitStack()
 
@@ -316,8 +316,8 @@ class Subject:
                 tensor = tensor.clone() if tensor.is_inference() else tensor.detach()
                 leaves[name] = tensor = tensor.requires_grad_()
             # A model may write into its input, which is the caller's, or a leaf.
-            return tensor.clone(memory_format=torch.channels_last if self._laid and tensor.dim() == 4
-                                else torch.preserve_format)
+            last = self._laid and tensor.dim() == 4 and len(tensor) > 1
+            return tensor.clone(memory_format=torch.channels_last if last else torch.preserve_format)
 
         args, kwargs = _with_inputs(self.model, given, source)
         seek = self.whole and (grad or bool(replace))

@@ -57,7 +57,7 @@ def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **opt
         for name, gradient in gradients.items():
             value = run.leaves[name] if name in run.leaves else run.values[name]
             parts, said = weighted(subject, name, value, gradient)
-            scores[name] = parts.flatten(1).sum(1)
+            scores[name] = parts.reshape(len(parts), -1).sum(1)
             if parts.dim() > 1:
                 maps[name] = parts
                 notes += [said] if said and said not in notes else []
@@ -83,7 +83,9 @@ def _names(subject: Subject, run: Run, nodes: Nodes) -> list[NodeId]:
             return tokens
         raise ArchvizError("Grad-CAM: the model has no feature map, neither of a convolution nor before an attention",
                            "name a node: nodes='encoder.*'")
-    names = [name for name in subject.matching(nodes) if name in run.edges and not name.startswith(("/in:", "/out:"))]
+    axis, n = subject.given.axis, subject.n
+    names = [name for name in subject.matching(nodes) if name in run.edges and not name.startswith(("/in:", "/out:"))
+             and run.values[name].dim() > max(axis, 1) and run.values[name].shape[axis] == n]
     if not names:
         raise ArchvizError(f"Grad-CAM: no gradient can reach {nodes!r}", "name nodes between the input and the target")
     return names

@@ -82,7 +82,12 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
 
 def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[NodeId, Tensor],
                way: Mapping[NodeId, Tensor]) -> list[dict[NodeId, Tensor]]:
-    """The maps of `samples` for each target, by Gauss-Legendre quadrature with `steps` points."""
+    """The maps of `samples` for each target, by Gauss-Legendre quadrature with `steps` points.
+
+    Of the rules that were measured (trapezoid, midpoint, Riemann) it alone is exact to 1e-6 with 8 points on an LSTM
+    and on BERT, where the trapezoid is 2e-3 to 6e-3 off, and 3e-6 against 0.1 with 64 on a ViT; on ReLU networks, whose
+    gradient jumps, none is better than another.
+    """
     at, weights = (torch.from_numpy((one / 2).astype(np.float32)) for one in np.polynomial.legendre.leggauss(steps))
     at = (at + 0.5).to(subject.device)
 
