@@ -53,8 +53,8 @@ def _resnet() -> nn.Module:
 def _vgg() -> nn.Module:
     stage = trained.gallery("vgg16").stage
     return nn.Sequential(stage(3, 8, 2), stage(8, 8, 2), stage(8, 16, 3), stage(16, 16, 3), stage(16, 16, 3),
-                         nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, 32), nn.ReLU(), nn.Dropout(),
-                         nn.Linear(32, 10))
+                         nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, 32), nn.ReLU(),
+                         nn.Dropout(), nn.Linear(32, 10))
 
 
 def _convnext() -> nn.Module:
@@ -107,6 +107,10 @@ MODELS: dict[str, Model] = {
     "LSTM": Model(lambda: zoo.LSTMClassifier(50, 16), _tokens(8, names=("x",))),
 }
 
+UNITS = {       # a unit with a receptive field, of the models that have such
+    "ResNet-18": "resnet.encoder.stages.1.layers.0.layer.0.convolution[0,4,4]", "VGG-16": "1.2[0,16,16]",
+    "DenseNet": "stages.0.layers.0.conv2[0,8,8]", "ConvNeXt": "convnext.encoder.stages.1.layers.0.dwconv[0,4,4]",
+}
 _NO_ATTENTION, _NO_CELLS, _NO_RELU = "it does not attend", "it has no recurrent layer", "it has no ReLU"
 _NO_POOL = "its head is not one linear layer on the mean of a feature map"
 
@@ -117,9 +121,11 @@ REASONS: dict[tuple[str, str], str] = {
     **{(name, method): _NO_RELU for name in ("ConvNeXt", "ViT", "Swin", "BERT", "GPT-2", "LSTM")
        for method in ("deconvnet", "guided")},
     **{(name, "cam"): _NO_POOL for name in MODELS if name not in ("ResNet-18", "DenseNet")},
+    **{(name, "regions"): "it takes no image" for name in ("BERT", "GPT-2", "T5", "LSTM")},
+    **{(name, "receptive_field"): "what it gives sees the whole input" for name in MODELS if name not in UNITS},
     ("Swin", "rollout"): "it attends within windows, of which one does not know the others",
 }
 SHORT: dict[tuple[str, str], str] = {
     ("T5", "ig"): "without a bias anywhere it jumps at a zero embedding, where the way begins: take another baseline",
-    ("LSTM", "lrp"): "products of small gates lose up to a tenth",
+    ("LSTM", "lrp"): "its conservation check tells that up to a tenth is lost",
 }

@@ -10,10 +10,11 @@ import torch
 import archviz
 from archviz.errors import ArchvizError
 from archviz.find import names
-from tests.real_models import MODELS, REASONS, SHORT
+from tests.real_models import MODELS, REASONS, SHORT, UNITS
 
 SAID = {        # a word of the reason → what the error says
     "not attend": "does not attend", "recurrent": "no recurrent layer", "no ReLU": "no ReLU lies",
+    "takes no image": "takes none", "sees the whole": "sees the whole input",
     "head": "is not a linear layer on the mean|has no feature map", "windows": "within windows",
 }
 OWN = {"ig": {"tolerance": 1e-2}}
@@ -27,7 +28,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def test_all_methods_that_make_sense_run_together(name: str):
     model, inputs = MODELS[name].build(), MODELS[name].inputs()
-    methods = [method for method in names("methods") if (name, method) not in REASONS]
+    methods = [method for method in names("methods") if (name, method) not in REASONS and method != "receptive_field"]
     options = {method: given for method, given in OWN.items() if (name, method) not in SHORT}
     with torch.no_grad():
         before = model(**inputs)
@@ -38,12 +39,21 @@ def test_all_methods_that_make_sense_run_together(name: str):
         assert one.inputs or one.maps, one.method
         for values in (*one.inputs.values(), *one.maps.values(), *one.scores.values()):
             assert np.isfinite(values).all() and len(values) == 2, one.method
-        assert all(check.kept for check in one.checks) == ((name, one.method) not in SHORT), (one.method, one.checks)
+        promises = [check for check in one.checks if check.name != "kept"]      # how much is kept is not promised
+        assert all(check.kept for check in promises) == ((name, one.method) not in SHORT), (one.method, one.checks)
     assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
     assert all(p.grad is None and p.requires_grad for p in model.parameters()) and not model.training
     with torch.no_grad():
         after = model(**inputs)
     torch.testing.assert_close(getattr(before, "logits", before), getattr(after, "logits", after), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_has_a_receptive_field(name: str):
+    torch.manual_seed(0)
+    found = archviz.explain(MODELS[name].build(), MODELS[name].inputs(), method="receptive_field", target=UNITS[name])
+    seen = found.input_map > 1e-3 * found.input_map.max()
+    assert seen.any() and not seen.all() and all(check.kept for check in found.checks), found.checks
 
 
 def test_the_others_say_why_not(name: str):
