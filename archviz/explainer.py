@@ -27,13 +27,13 @@ RETRIES = 3     # times that the budget is cut to a quarter where memory runs ou
 
 
 class NotFinite(ArchvizError):
-    """The model computes a number that is none; `node` is the first that does, `error` what is wrong there."""
+    """The model computes a number that is none; `node` is the first that does, `what` it gives NaN or infinity."""
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str, node: NodeId | None) -> None:
+    def __init__(self, message: str, hint: str = "", node: NodeId | None = None, what: str = "") -> None:
         super().__init__(message, hint)
-        self.node = node
+        self.node, self.what = node, what
 
 
 def explain(
@@ -177,7 +177,10 @@ def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None 
     Where memory runs out, the work is done again in smaller pieces.  Raises `ArchvizError` as `explain` does.
     """
     for _ in range(RETRIES + 1):
-        found, budget = _attempt(ready, asked, target, budget, position, step)
+        try:
+            found, budget = _attempt(ready, asked, target, budget, position, step)
+        except NotFinite as error:
+            raise _blamed(error, ready, step) from None
         if found is not None:
             return Attributions(_dressed(one, ready) for one in found)
         step("begin again, in smaller pieces")
@@ -238,7 +241,21 @@ def _first(subject: Any, ready: Ready) -> None:
         subject.matching(unit[0])       # which raises, with the nearest of all names there are
     scores = subject.scores(result)
     if not scores.isfinite().all():
-        raise NotFinite(f"{ready.source} computes {scores[~scores.isfinite()][0].item()} for this input", "", None)
+        raise NotFinite(f"{subject.targets[0].said} is {scores[~scores.isfinite()][0].item()}")
+
+
+def _blamed(error: NotFinite, ready: Ready, step: Step) -> NotFinite:
+    """The same with the node that begins with it."""
+    from archviz.recorder.nonfinite import first_nonfinite
+    from archviz.trace.model import named_arguments
+
+    step("look for the first node that is not finite")
+    named = dict(named_arguments(ready.module, ready.args, ready.kwargs))
+    found = first_nonfinite(ready.module, named if ready.kwargs else ready.args)
+    if found is None:
+        return error
+    hint = "look at how it was trained, or at what was loaded" if found.weights else ""
+    return NotFinite(f"{error.message}: {found}", hint, found.node, found.what)
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ import json
 import sys
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from archviz.explainer import Asked, NotFinite, attributions, methods_of, size_o
 from archviz.figure import Figure
 from archviz.files import check_output
 from archviz.files import is_ours as is_ours
+from archviz.ir import NodeId
 from archviz.picture import Picture
 from archviz.progress import progress
 from archviz.ready import Ready, Step, prepare
@@ -62,6 +63,19 @@ class Done:
     caption: str
     remarks: tuple[str, ...]
     failed: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What a figure is marked with where a node computes no number; there are no other numbers to paint."""
+
+    marks: Mapping[NodeId, str]
+    scores: Mapping[NodeId, Any] = field(default_factory=dict)
+    maps: Mapping[NodeId, Any] = field(default_factory=dict)
+    flows: Mapping[tuple[NodeId, NodeId], Any] = field(default_factory=dict)
+    signed: bool = False
+    unit: str = ""
+    title: str = "Numbers that are none"
 
 
 def asked(o: argparse.Namespace) -> Wish:
@@ -132,8 +146,7 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
             raise ArchvizError(f"an architecture shows one target, and {len(found)} were named", "say --target top1")
         shown = o.caption or any(path.suffix != NUMBERS for path in outputs)
         picture = pictured(wish, found, o) if shown else None
-        one: Any = found[0]
-        painted = one.overlay(drawn(wish, ready, step)) if overlays else None
+        painted = found[0].overlay(drawn(wish, ready, step)) if overlays else None
         step("write")
         written = {path: numbers(found) if path.suffix == NUMBERS else _bytes(picture, path, how) for path in outputs}
         written |= {path: _bytes(painted, path, how) for path in overlays}
@@ -185,9 +198,19 @@ def _write(written: Mapping[Path, bytes]) -> None:
 
 def _marked(error: NotFinite, wish: Wish, ready: Ready, paths: Sequence[Path], how: Mapping[str, Any], step: Step,
             ) -> Done:
-    """The figure of the architecture with the first node marked that computes no number, in the place of what was
-    asked."""
-    raise error
+    """The figure of the architecture with the first node marked that computes no number, in place of what was asked.
+
+    Raises `error` where there is nothing to draw it on.
+    """
+    from archviz.overlay import overlay
+
+    if error.node is None:
+        raise error
+    figure = overlay(drawn(wish, ready, step), Wrong({error.node: error.what}))
+    step("write")
+    _write({path: _bytes(figure, path, how) for path in paths})
+    drawn_there = f"\n  {', '.join(map(str, paths))} shows where" if paths else ""
+    return Done(figure.caption, (), f"{error}{drawn_there}")
 
 
 def _remarks(wish: Wish, ready: Ready, found: Sequence[Attribution], written: Collection[Path], verbose: bool,

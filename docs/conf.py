@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinxarg.ext",
+    "insight",
     "lists",
     "settings",
 ]

@@ -27,6 +27,7 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 from archviz import arguments, pipeline, sphinxext
+from archviz.find import names
 from archviz.project import LAYER
 from archviz.sphinxext import _directive
 from archviz.style import KEYS, RECORDS
@@ -106,13 +107,18 @@ def test_ids_are_unique_on_each_page(site: Path) -> None:
 
 def test_every_option_of_the_command_line_is_told(site: Path) -> None:
     told = {word for code in codes(page(site, "command-line")) for word in re.split(r"[ ,]+", code)}
-    for parser in (arguments.parser(), arguments.shown()):
+    for parser in (arguments.parser(), arguments.explained(), arguments.shown()):
         assert {word for action in parser._actions for word in action.option_strings} - told <= {"-h", "--help"}
 
 
 def test_every_name_that_is_listed_occurs(site: Path) -> None:
     told = set(re.findall(r"[\w-]+", page(site, "command-line").get_text()))
     assert {name for names in pipeline.catalogue().values() for name in names} <= told
+
+
+def test_every_method_is_told(site: Path) -> None:
+    told = {str(tag.get_text()).strip("¶#") for tag in page(site, "methods").select("h3")}
+    assert told == set(names("methods"))
 
 
 @pytest.mark.parametrize("style", ["base", "block", "cube", "node-link"])
@@ -143,7 +149,7 @@ def test_every_option_of_the_extension_is_told(site: Path) -> None:
 
 def documented(site: Path) -> Iterator[tuple[str, str]]:
     """What the pages about Python describe: (kind, full name)."""
-    for name in ("api", "api-values", "labels"):
+    for name in ("api", "api-insight", "api-values", "labels"):
         for kind in ("function", "class", "method", "exception"):
             for tag in page(site, name).select(f"dl.py.{kind} > dt"):
                 yield kind, str(tag["id"])
@@ -162,7 +168,8 @@ def test_public_docstrings_say_what_goes_in_and_what_comes_out(site: Path) -> No
     found = list(documented(site))
     names = {name for _, name in found}
     assert {"archviz.draw", "archviz.Figure", "archviz.Figure.save", "archviz.pipeline.Options", "archviz.ir.merge",
-            "archviz.layouts.Size", "archviz.style.Style", "archviz.ArchvizError", "archviz.DoesNotFit"} <= names
+            "archviz.explain", "archviz.record", "archviz.Attribution", "archviz.Recording", "archviz.layouts.Size",
+            "archviz.style.Style", "archviz.ArchvizError", "archviz.DoesNotFit"} <= names
     for kind, name in found:
         if kind in ("function", "method"):
             told = validate(name)

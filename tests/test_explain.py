@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import archviz
-from archviz import cli
+from archviz import cli, find
 from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
 from archviz.images import fitted, pixels, recipe_of
@@ -383,6 +383,36 @@ def test_a_text_goes_through_the_tokenizer_of_the_file(folder: Path, main: Main)
         np.testing.assert_allclose(found["occlusion/0/inputs/embed"], words["occlusion/0/inputs/embed"], atol=1e-6)
 
 
+# ------------------------------------------------------------------------------------------------ too little memory
+
+def test_where_memory_runs_out_the_work_is_done_in_smaller_pieces(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.rand(5, 3, 16, 16)
+    whole = archviz.explain(net, x, method=["occlusion", "ig", "smoothgrad", "lrp"])
+    small = archviz.explain(net, x, method=["occlusion", "ig", "smoothgrad", "lrp"], budget="500kB")
+    for one, other in zip(whole, small, strict=True):
+        np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), atol=1e-5 * np.abs(one.to_numpy()).max())
+    budgets = []
+
+    def starved(subject: Any, **options: Any) -> list[Attribution]:
+        budgets.append(subject.budget)
+        if subject.budget > 2_000_000:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 800000000 bytes")
+        return whole_saliency(subject, **options)
+
+    saliency = find.find("methods", "saliency")
+    whole_saliency = saliency.attribute
+    monkeypatch.setattr(saliency, "attribute", starved)
+    found = archviz.explain(net, x, method="saliency", budget="20MB")
+    assert budgets == [20_000_000, 5_000_000, 1_250_000] and found.input_map.shape == (5, 16, 16)
+    with pytest.raises(ArchvizError, match="memory runs out, also in pieces of"):
+        archviz.explain(net, x, method="saliency", budget="2GB")
+
+
+def test_too_little_memory_for_one_sample_is_said(net: Net) -> None:
+    with pytest.raises(ArchvizError, match="one sample does not fit"):
+        archviz.explain(net, torch.rand(1, 3, 16, 16), method="lrp", budget=1000)
+
+
 # ------------------------------------------------------------------------------------------------ on the command line
 
 MISTAKES: dict[str, tuple[list[str], list[str]]] = {
@@ -446,6 +476,69 @@ def test_a_mistake_is_one_clear_line_and_touches_no_file(mistake: str, folder: P
     assert all(line.startswith("  ") for line in said[1:]) and "fault" not in err, err
     assert all(word in err for word in words), err
     assert contents(folder) == before
+
+
+def test_pictures_and_figures_are_written_together(folder: Path, main: Main) -> None:
+    names = ["a.svg", "a.pdf", "a.png", "a.tex", "a.html", "a.npz"]
+    over = ["b.svg", "b.pdf", "b.png", "b.tex", "b.html"]
+    Path("names.json").write_text('["a<b", "c", "d", "e"]')
+    arguments = ["explain", "sized.py", "--weights", "w.pt", "--image", "cat.png", "--method", "lrp", "--width=84mm",
+                 *(f"--output={name}" for name in names), *(f"--overlay={name}" for name in over), "--class-names",
+                 "names.json", "--caption"]
+    code, out, err = main(*arguments)
+    assert code == 0 and f"wrote {', '.join([*names, *over])}" in err and "LRP for top 1 (class " in out, err
+    for name in names + over:
+        assert Path(name).stat().st_size > 500
+    assert "<image" in Path("a.svg").read_text() and "data-node" not in Path("a.svg").read_text()
+    assert 'data-node="conv"' in Path("b.svg").read_text() and "LRP" in Path("b.svg").read_text()
+    written = contents(folder)
+    assert main(*arguments)[0] == 0 and contents(folder) == written
+
+
+def test_the_figure_below_is_that_of_the_model(folder: Path, main: Main) -> None:
+    (folder / "archviz.yaml").write_text("models: {Net: {layers: {conv: {label: Stem}}}}\n")
+    code, _, err = main("explain", "sized.py", "--image", "cat.png", "--method", "gradcam", "--nodes", "*relu*",
+                        "--overlay", "b.svg", "--style", "cube", "--theme", "mono", "--title", "Our net")
+    assert code == 0, err
+    drawn = Path("b.svg").read_text()
+    assert "Our net" in drawn and "Stem" in drawn and "Grad-CAM" in drawn and not Path("sized-explained.svg").exists()
+
+
+def test_the_default_file_is_named_after_the_model_and_replaces_only_ours(folder: Path, main: Main) -> None:
+    arguments = ("explain", "model.py:Net", "--image", "cat.png", "--method", "saliency", "--quiet")
+    assert main(*arguments) == (0, "", "")
+    assert Path("Net-explained.svg").is_file() and main(*arguments)[0] == 0
+    Path("Net-explained.svg").write_text("mine")
+    code, _, err = main(*arguments)
+    assert code == 2 and "Net-explained.svg is there" in err and Path("Net-explained.svg").read_text() == "mine"
+    assert main(*arguments, "--force")[0] == 0
+
+
+@pytest.mark.parametrize("wrong", ["an operation", "weights", "an input"])
+def test_the_first_node_that_is_not_finite_is_named_and_drawn(wrong: str, folder: Path, main: Main) -> None:
+    (folder / "model.py").write_text(MODEL.replace("F.relu(self.norm(", "self.root(self.norm(") + """
+    def root(self, x):
+        return F.relu(x.sub(1e3).sqrt())
+""" if wrong == "an operation" else MODEL)
+    more: list[str] = []
+    if wrong == "weights":
+        held = torch.load("w.pt", weights_only=True)
+        held["norm.weight"][3] = float("nan")
+        torch.save(held, "w.pt")
+        more = ["--weights", "w.pt"]
+    if wrong == "an input":
+        x = np.ones((1, 3, 8, 8), np.float32)
+        x[0, 0, 2, 2] = np.nan
+        np.save("x.npy", x)
+    given = ["--input", "x.npy"] if wrong == "an input" else ["--image", "cat.png"]
+    code, out, err = main("explain", "model.py", *given, *more, "--method", "saliency", "-o", "a.svg", "-o", "a.npz",
+                          "--overlay", "b.svg")
+    assert code == 1 and out == "", err
+    named = {"an operation": "/sqrt is the first to give NaN, of finite inputs",
+             "weights": "norm is the first to give NaN, as its norm.weight does",
+             "an input": "the input x holds NaN"}[wrong]
+    assert f"is nan: {named}" in err and "a.svg, b.svg shows where" in err
+    assert not Path("a.npz").exists() and "NaN" in Path("a.svg").read_text()
 
 
 def test_help_needs_no_torch(run: Run) -> None:

@@ -14,6 +14,7 @@ from skimage.color import rgb2lab
 from archviz import heat
 from archviz.errors import ArchvizError
 from archviz.style import load_style, theme_names
+from tests.eyes import VISIONS, contrast, distance
 
 MAPS = load_style("block").heat
 THEMES = [None, *theme_names()]
@@ -22,16 +23,6 @@ floats = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 def lightness(colours: np.ndarray) -> np.ndarray:
     return rgb2lab(colours.reshape(1, -1, 3))[0, :, 0]
-
-
-def contrast(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The contrast of two colours, as WCAG defines it."""
-    def luminance(rgb: np.ndarray) -> np.ndarray:
-        part = rgb / 255
-        return np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
-
-    a, b = luminance(one), luminance(other)
-    return (np.maximum(a, b) + 0.05) / (np.minimum(a, b) + 0.05)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -48,18 +39,18 @@ def test_signed_heat_is_as_strong_on_both_sides_of_zero(theme):
     bar = lightness(on.bar(65))
     assert abs(bar - bar[::-1]).max() < 12          # of 100
     assert int(abs(bar - bar[[0, -1]].mean()).argmax()) in range(28, 37)
-    # Who sees no difference of red and green sees this one: the ends differ in blue and yellow.
-    assert abs(np.diff(rgb2lab(on.rgb([[-1.0, 1.0]]))[0, :, 2]))[0] > 25
+    for vision in set(VISIONS) - {"greyscale"}:     # who sees no difference of red and green sees this one
+        assert distance(on.colour(-1), on.colour(1), vision) > 40
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_label_reads_on_every_colour_in_one_of_two_inks(theme):
     style = load_style("block", theme=theme)
-    inks = [np.array([int(style.roles[role].color[i:i + 2], 16) for i in (1, 3, 5)])
-            for role in ("on heat", "on heat light")]
+    inks = [style.roles[role].color for role in ("on heat", "on heat light")]
     for signed in (False, True):
-        bar = heat.scale([1.0], style.heat, signed).bar(101)[0]
-        assert np.maximum(contrast(bar, inks[0]), contrast(bar, inks[1])).min() >= 4.5
+        on = heat.scale([1.0], style.heat, signed)
+        for colour in on.colours(np.linspace(on.low, on.high, 101)):
+            assert max(contrast(ink, colour) for ink in inks) >= 4.5
 
 
 def test_mono_has_no_colours():
@@ -90,7 +81,7 @@ def test_an_unsigned_scale_begins_at_zero(values):
 def test_of_many_values_the_stray_ones_are_clipped_and_the_bar_says_so():
     values = np.concatenate([np.linspace(0, 1, 2000), [1e6] * 4])
     robust, full = heat.scale(values, MAPS, False, unit="drop"), heat.scale(values, MAPS, False, "max", "drop")
-    assert 0.99 < robust.high < 1.0 and robust.said == "drop, 0.55\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped"
+    assert 0.99 < robust.high < 1.0 and robust.said == "drop, 0.5\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped"
     assert (full.high, full.said) == (1e6, "drop")
     assert heat.scale(values[-1000:], MAPS, False).clipped == 0         # few: all are shown
     assert heat.scale(values[:2000], MAPS, False).clipped == 0          # none stray
@@ -157,10 +148,12 @@ def test_heat_over_an_image_leaves_the_image_where_there_is_none():
     values = np.zeros((24, 32))
     values[:, 16:] = 1.0
     on = heat.scale(values, MAPS, signed=False)
-    drawn = heat.blended(image, values, on)
+    drawn = heat.blended(image, values, on, faded=0.0)
     assert np.array_equal(drawn[:, :16], image[:, :16])
+    faint = heat.blended(image, values, on, faded=0.5)[:, :16].astype(int)
+    assert abs(2 * faint - image[:, :16] - on.rgb(0.0)).max() <= 1
     assert len(np.unique(drawn[:, 16:].reshape(-1, 3), axis=0)) > 100       # one still sees the image
-    assert np.array_equal(heat.blended(image, values, on, 1.0)[0, 20], on.rgb(1.0))
+    assert np.array_equal(heat.blended(image, values, on, strength=1.0)[0, 20], on.rgb(1.0))
 
 
 def test_a_small_map_is_enlarged_smoothly_within_its_range_or_in_cells():

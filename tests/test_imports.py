@@ -34,8 +34,9 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "images": set(), "words": set(), "weights": set(),
     "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
     "ready": {"ir", "samples", "weights", "load", "guess"},
-    "explainer": {"ir", "attribution", "methods", "recorder", "ready", "progress", "load"},
-    "insight": {"attribution", "explainer", "ready", "samples", "job", "figure", "picture", "files", "progress"},
+    "explainer": {"ir", "attribution", "methods", "recorder", "trace", "ready", "progress", "load"},
+    "insight": {"ir", "attribution", "overlay", "picture", "figure", "explainer", "ready", "samples", "job", "files",
+                "progress"},
     "cli": {"pipeline", "arguments", "job", "insight", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is

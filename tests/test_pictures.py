@@ -1,8 +1,10 @@
 """Pictures of what a model does: they stay on their page, say their scale, and take hostile words as words."""
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,14 @@ from PIL import Image as Pillow
 from archviz import heat
 from archviz.attribution import Attribution, Attributions, Check
 from archviz.errors import ArchvizError
-from archviz.picture import Picture
+from archviz.picture import Picture, picture
+from archviz.pictures._tokens import pieces
 from archviz.scene import Group, Image, Mark, Text
 from archviz.style import load_style
+from tests.latex import together
+from tests.lint import lint
 
+APPROVED = Path(__file__).parent / "approved"
 WIDTHS = {"84mm": 84 * 72.27 / 25.4, "174mm": 174 * 72.27 / 25.4}
 
 
@@ -51,6 +57,38 @@ def several() -> Attributions:
         attribution("saliency", abs(ramp(2, 32, 32)), title="Saliency", unit="|∂f/∂x|")])
 
 
+HOSTILE = ("<script>", "\\input{/etc/passwd}", "$x_1$", "%", "&amp;", "\U0001f642", "日本語", "{", "}", "\t", " ", "\n",
+           "\u202eevil\u202c", "", "^^41", "~", "\x00", "a" * 120, "]]>", "\\end{document}")
+
+
+def over_words(words: tuple[str, ...] = HOSTILE, **more: object) -> Attribution:
+    values = ramp(1, len(words))
+    return attribution("ig", values, title="Integrated gradients", shown={}, inputs={"embed": values},
+                       extra={"words": [words]}, **more)
+
+
+def attention(**shapes: tuple[int, ...]) -> Attribution:
+    extra = {}
+    for name, shape in shapes.items():
+        raised = np.exp(3 * ramp(*shape))
+        extra[f"attention:{name}.attn/softmax"] = raised / raised.sum(-1, keepdims=True)
+    return attribution("attention", title="Attention", inputs={}, shown={}, signed=False, unit="attention", extra=extra)
+
+
+def states(units: int = 9, steps: int = 60) -> Attribution:
+    extra = {"hidden:lstm": ramp(1, units, steps), "units:lstm": np.arange(units) + 10}
+    return attribution("hidden", title="Hidden states", inputs={}, shown={}, signed=True, unit="tanh c", extra=extra)
+
+
+def layer() -> Attribution:
+    return attribution("record", title="Activations", inputs={}, shown={}, maps={"conv1": abs(ramp(2, 12, 6, 6))},
+                       unit="activation", signed=False)
+
+
+SENTENCE = tuple("[CLS] the act ##ing was un ##bel ##iev ##ably good , i would n ' t mis ##s it . [SEP]".split())
+TEXT = "It was on the Berezina,\nwhere \"all\" was lost and won again\n."
+
+
 def marks(found: tuple[Mark, ...]) -> list[Mark]:
     return [inner for mark in found for inner in (marks(mark.marks) if isinstance(mark, Group) else [mark])]
 
@@ -68,6 +106,17 @@ PICTURES = {
     "heat": lambda **o: attribution("lrp", ramp(2, 32, 32)).image("heat", **o),
     "one": lambda **o: attribution().image(samples=[0], **o),
     "grid": lambda **o: several().image(names=["cat", "a dog that is called by a very long name"], **o),
+    "words": lambda **o: over_words().image(**o),
+    "words-two": lambda **o: Attributions([over_words(SENTENCE), over_words(SENTENCE, target="class 8")]).image(**o),
+    "matrix": lambda **o: attention(dec=(1, 1, 6, 9)).image(words=SENTENCE[:9], queries=HOSTILE[:6], **o),
+    "matrix-heads": lambda **o: attention(enc=(1, 8, 20, 20)).image(words=HOSTILE, **o),
+    "matrix-layers": lambda **o: attention(a0=(1, 2, 9, 9), a1=(1, 2, 9, 9)).image(words=SENTENCE[:9], **o),
+    "matrix-long": lambda **o: attention(enc=(1, 1, 150, 150)).image(**o),
+    "strip": lambda **o: states().image(words=(TEXT * 2)[:60], units=[11, 17], **o),
+    "strip-both": lambda **o: states(steps=20).image(words=HOSTILE, form="both", units=3, **o),
+    "maps": lambda **o: layer().image(**o),
+    "filters": lambda **o: picture([], "maps", weights=ramp(40, 3, 5, 5), **o),
+    "patches": lambda **o: picture([], "maps", patches=[[p[:, :20, :k + 9] for k, p in enumerate(photos(9))]] * 5, **o),
     "grid-one": lambda **o: Attributions(4 * several()).image(samples=[1], **o),
 }
 
@@ -83,6 +132,65 @@ def test_a_picture_stays_on_its_page(name, width):
             assert -0.01 <= mark.y <= mark.y + mark.height <= scene.height + 0.01
 
 
+def test_a_browser_sees_nothing_overlap_and_nothing_too_small(tmp_path):
+    """The figure linter, on every picture in both widths; CJK and emoji are as wide as fonts there have them."""
+    for name, make in PICTURES.items():
+        for width in WIDTHS:
+            make(width=width).save(tmp_path / f"{name}-{width}.svg")
+    found = lint(sorted(tmp_path.iterdir()))
+    assert {name: row["bad"] for name, row in found.items() if row["bad"]} == {}
+
+
+def test_tex_sets_every_picture_whatever_the_words_say(tmp_path):
+    pictures = {name: make(width="84mm") for name, make in PICTURES.items()}
+    document = together([drawn.render("tex") for drawn in pictures.values()], tmp_path)
+    assert (document.code, document.complaints) == (0, [])
+    for drawn, size in zip(pictures.values(), document.sizes(), strict=True):
+        assert size == pytest.approx((drawn.scene.width, drawn.scene.height), abs=0.05)
+    pages = dict(zip(pictures, document.words(), strict=False))
+    for word in ("<script>", "\\input{/etc/passwd}", "$x1$", "&amp;", "\\end{document}", "]]>"):
+        assert word in pages["words"], word     # an underscore is a line, which is no word to other programs
+
+
+def test_a_browser_shows_hostile_words_and_runs_none(tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    over_words().image().save(tmp_path / "words.html")
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto((tmp_path / "words.html").as_uri())
+        shown = page.evaluate("[...document.querySelectorAll('svg text')].map(t => t.textContent)")
+        scripts = page.evaluate("document.scripts.length")
+        browser.close()
+    assert scripts == 0
+    assert {"<script>", "\\input{/etc/passwd}", "&amp;", "evil", "\U0001f642", "日本語", "]]>"} <= set(shown)
+    assert not any("\u202e" in word for word in shown)
+
+
+@pytest.mark.parametrize("name", ["grid", "words-two", "matrix", "strip-both", "filters"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_picture_shows_what_was_approved(name, width, request):
+    path, text = APPROVED / f"picture-{name}-{width}.txt", outline(PICTURES[name](width=width))
+    if request.config.getoption("--accept"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def outline(picture: Picture) -> str:
+    """What a picture says, in the order it is drawn: words by their role, tokens by their tint, tiles by their size."""
+    lines = [f"{picture.scene.title}: {picture.scene.width:.0f} × {picture.scene.height:.0f} points", picture.caption]
+    for mark in picture.scene.marks:
+        if isinstance(mark, Group):
+            word = next((inner.string for inner in mark.marks if isinstance(inner, Text)), "␣")
+            lines.append(f"[{mark.marks[0].role}] {word}")
+        elif isinstance(mark, Text):
+            lines.append(f"[{mark.role}] {mark.string}")
+        elif isinstance(mark, Image):
+            lines.append(f"[{mark.role}] {mark.width:.0f} × {mark.height:.0f}")
+    return "\n".join(lines) + "\n"
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_word_is_smaller_than_the_page_allows(name):
     for least in (6.0, 8.0):
@@ -93,7 +201,7 @@ def test_no_word_is_smaller_than_the_page_allows(name):
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_same_picture_is_the_same_bytes(name):
     first, second = PICTURES[name](), PICTURES[name]()
-    for suffix in ("svg", "png", "tex"):
+    for suffix in ("svg", "tex"):
         assert first.render(suffix) == second.render(suffix)
 
 
@@ -117,7 +225,7 @@ def test_the_caption_says_target_scale_and_checks():
         "for the target, those below zero against it. Integrated gradients: sums to 0.998 of f(x) − f(baseline). "
         "Integrated gradients: 32 steps. The maps of a method share its scale.")
     failed = attribution(checks=(Check("conservation", 0.5, "sums to half of the logit"),)).image()
-    assert failed.caption.endswith("sums to half of the logit, which is more than 0.001 off.")
+    assert failed.caption.endswith("Sums to half of the logit, which is more than 0.001 off.")
 
 
 def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
@@ -137,6 +245,86 @@ def test_what_shares_a_scale_is_as_asked():
     assert words(by_map).count("max") == 1 and "Each map has its own scale" in by_map.caption
     with pytest.raises(ArchvizError, match="no unit in common"):
         several().image(scale="all")
+
+
+def said(*tokens: str) -> str:
+    """The pieces as a reader sees them: spaces between words, | between pieces of one."""
+    return "".join(("" if not i else " " if piece.apart else "|") + (piece.words.replace(" ", "␣"))
+                   for i, piece in enumerate(pieces(tokens)))
+
+
+def test_pieces_are_joined_as_their_tokenizer_marks_them():
+    assert said("[CLS]", "un", "##believ", "##able", ",", "don", "'", "t", "(", "go", ")", ".", "[SEP]") == (
+        "[CLS] un|believ|able|, don|'|t (|go|)|. [SEP]")
+    assert said("The", "Ġquick", "Ġbrow", "nies", ".", "Ċ", "Ġ", "Ã©", "t", "Ã©", "<|endoftext|>") == (
+        "The quick brow|nies|.|¶|␣|é|t|é <|endoftext|>")
+    assert said("▁The", "▁quick", "▁brow", "nies", ".", "</s>") == "The quick brow|nies|. </s>"
+    assert said("The", " quick", " brow", "nies", ".") == "The quick brow|nies|."
+    assert said(*"a b\n") == "a|␣|b|¶"
+    assert said("good", "film", "!", "日本", "語") == "good film|! 日本|語"
+    assert [piece.ends for piece in pieces(["a", "\n", "b"])] == [False, True, False]
+
+
+def test_a_text_from_right_to_left_is_set_so():
+    hebrew = over_words(("שלום", "עולם", "טוב")).image(width="84mm").scene
+    latin = over_words(("one", "two", "three")).image(width="84mm").scene
+    right, left = ([mark.marks[0].x for mark in scene.marks if isinstance(mark, Group)] for scene in (hebrew, latin))
+    assert right == sorted(right, reverse=True) and left == sorted(left)
+
+
+def test_lines_break_between_words_and_at_line_ends():
+    scene = over_words(SENTENCE * 3).image(width="50mm").scene
+    tokens = [mark for mark in scene.marks if isinstance(mark, Group)]
+    starts = [i for i in range(1, len(tokens)) if tokens[i].marks[0].y > tokens[i - 1].marks[0].y + 0.1]
+    assert len(starts) > 3
+    assert all(pieces(SENTENCE * 3)[i].apart for i in starts)
+    broken = [mark.marks[0].y for mark in over_words(("a", "\n", "b")).image().scene.marks if isinstance(mark, Group)]
+    assert broken[0] == broken[1] < broken[2]
+
+
+def test_padding_at_the_end_is_left_out():
+    assert "[PAD]" not in words(over_words((*SENTENCE, "[PAD]", "[PAD]")).image())
+    one = attention(a=(1, 1, 6, 6))
+    drawn = one.image(words=("[CLS]", "a", "b", "[SEP]", "[PAD]", "[PAD]"))
+    assert "[PAD]" not in words(drawn) and "Padding is left out." in drawn.caption
+    cells = images(drawn)[0]
+    assert len({tuple(p) for p in cells.reshape(-1, 3)}) <= 16
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: over_words().image(words=["a", "b"]), "there are 2 words for 20 tokens"),
+    (lambda: over_words().image("heat"), "no map over an image"),
+    (lambda: attribution().image("words"), "no map over tokens"),
+    (lambda: attribution().image("matrix"), "holds no attention"),
+    (lambda: attribution().image("strip"), "holds no hidden"),
+    (lambda: attribution().image("maps"), "holds no maps of channels"),
+    (lambda: attention(a=(1, 2, 6, 6)).image(heads=[5]), "there is no head 5\n  there are 2"),
+    (lambda: attention(a=(1, 2, 6, 6)).image(nodes="b.attn/softmax"), "did you mean a.attn/softmax"),
+    (lambda: attention(a=(1, 2, 6, 6), b=(1, 2, 5, 5)).image(), "different lengths"),
+    (lambda: states().image(units=[3]), "there is no state of unit 3"),
+    (lambda: layer().image(channels=[77]), "there is no channel 77"),
+    (lambda: layer().image(node="conv2"), "did you mean conv1"),
+    (lambda: attribution(inputs={}, shown={}).image(), "holds no map to draw"),
+])
+def test_what_is_not_there_is_said(make, message):
+    with pytest.raises(ArchvizError, match=message):
+        make()
+
+
+def test_the_units_that_vary_most_are_shown_and_named():
+    moving = states(units=3)
+    moving.extra["hidden:lstm"][:, 1] *= 0.01
+    assert [word for word in words(moving.image(units=2)) if word.startswith("unit")] == ["unit 10", "unit 12"]
+
+
+def test_a_bar_of_states_is_symmetric_and_of_attention_begins_at_zero():
+    for drawn, low in ((states().image(form="cells"), -1), (attention(a=(1, 1, 4, 4)).image(), 0)):
+        pixels = images(drawn)[-1]
+        ends = pixels[-1, 0], pixels[0, -1]
+        style = load_style("block").heat
+        on = heat.scale([1.0], style, signed=low < 0)
+        first, last = (ends if pixels.shape[0] > pixels.shape[1] else (pixels[0, 0], pixels[0, -1]))
+        assert (tuple(first), tuple(last)) == (tuple(on.rgb(on.low)), tuple(on.rgb(on.high)))
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -4,6 +4,7 @@ In: attributions.  Out: arrays, scales, words.  Imports heat, style, errors.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from archviz import heat
 from archviz.errors import ArchvizError
 from archviz.heat import Scale
 from archviz.style import Style
+
+OBVIOUS = ("finite",)
+"""Checks that a caption names only where they fail."""
 
 
 def over_images(one: Any) -> tuple[Any, Any]:
@@ -40,6 +44,25 @@ def over_tokens(one: Any) -> tuple[Any, Any]:
     raise ArchvizError(f"{one.title} has no map over tokens", _what(one))
 
 
+def parts_by_node(one: Any, name: str, ndim: int) -> dict[str, Any]:
+    """What the attribution's `extra` holds of one name: node id → array.  Raises `ArchvizError` where there is none."""
+    found = {key.partition(":")[2]: np.asarray(value) for key, value in getattr(one, "extra", {}).items()
+             if key.partition(":")[0] == name and np.ndim(value) == ndim}
+    if not found:
+        raise ArchvizError(f"{one.title} holds no {name} to draw", f"explain with the method {name}")
+    return found
+
+
+def short(ids: Sequence[str]) -> list[str]:
+    """Ids without the parts that all of them share; a number alone is that of a layer."""
+    split = [re.split(r"[./]", key) for key in ids]
+    if len(ids) < 2 or len({len(parts) for parts in split}) > 1:
+        return list(ids)
+    differ = [i for i, parts in enumerate(zip(*split, strict=True)) if len(set(parts)) > 1]
+    found = [".".join(parts[i] for i in differ) for parts in split]
+    return [f"layer {name}" if name.isdecimal() else name for name in found]
+
+
 def _what(one: Any) -> str:
     found = ", ".join(f"{key} {'×'.join(map(str, np.shape(value)))}" for key, value in one.inputs.items())
     return f"its maps over inputs: {found}" if found else "it has no maps over inputs"
@@ -64,19 +87,22 @@ def name(i: int, count: int, names: Sequence[str]) -> str:
     return names[i] if i < len(names) else f"input {i}" if count > 1 else ""
 
 
-def sentences(shown: Sequence[Any], scales: Sequence[Scale] = ()) -> Iterator[str]:
-    """The caption: what is shown of which target, how it is scaled, what was checked, what is to be noted."""
+def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") -> Iterator[str]:
+    """The caption: what is shown of which target, how it is scaled, what was checked, what is to be noted.
+
+    `of` says of what it is where no target has to do with it.
+    """
     titles = list(dict.fromkeys(one.title for one in shown))
     targets = list(dict.fromkeys(one.target for one in shown))
-    yield f"{_listed(titles)} for {_listed(targets)}"
-    if any(one.signed for one in shown):
+    yield f"{_listed(titles)} of {of}" if of else f"{_listed(titles)} for {_listed(targets)}"
+    if not of and any(one.signed for one in shown):
         whose = "" if all(one.signed for one in shown) else "Where maps have a sign, "
         words = "values above zero speak for the target, those below zero against it"
         yield whose + (words if whose else words.capitalize())
     cut = max((on.clipped for on in scales), default=0.0)
     if cut:
         most = "at most " if len(scales) > 1 else ""
-        yield f"The strongest values, {most}{100 * cut:.2g} % of all, have the colour of the bar's end"
+        yield f"The strongest values, {most}{heat.percent(cut)} of all, have the colour of the bar's end"
     yield from checked(shown)
     seen = set[str]()
     for one in shown:
@@ -91,6 +117,8 @@ def checked(shown: Sequence[Any]) -> Iterator[str]:
     """What was checked of each map, and whether it holds."""
     for one in shown:
         for check in one.checks:
+            if check.name in OBVIOUS and check.kept:
+                continue
             whose = f"{one.title}: " if len(shown) > 1 else ""
             where = f" for {one.target}" if len({other.target for other in shown}) > 1 else ""
             failed = "" if check.kept else f", which is more than {check.tolerance:g} off"
