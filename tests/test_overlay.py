@@ -24,7 +24,7 @@ from archviz.marks import contrast
 from archviz.overlay import _bounds, overlay
 from archviz.pipeline import draw
 from archviz.recording import Recording
-from archviz.scene import Cuboid, Group, Image, Link, Mark, Scene, Text
+from archviz.scene import Box, Cuboid, Group, Image, Link, Mark, Scene, Text
 from tests import latex, lint
 from tests.conftest import ROOT
 from tests.pdf_ops import pages
@@ -266,7 +266,8 @@ def test_strips_stand_where_nothing_else_is() -> None:
         assert len(strips) > 3
         rooms = [_bounds.around([c for m in strip.marks if isinstance(m, Image) for c in m.corners])
                  for strip in strips]
-        others = [room for mark in plain.scene.marks if not (isinstance(mark, Group) and mark.role == "frame")
+        others = [room for group in groups(plain.scene.marks) for mark in group.marks
+                  if not isinstance(mark, Group) and not (isinstance(mark, Box) and group.role in ("frame", "inset"))
                   for room in _bounds.rooms(mark, plain.scene)]
         for i, room in enumerate(rooms):
             assert not any(room.meets(other) for other in (*others, *rooms[:i]))
@@ -306,7 +307,7 @@ def test_the_picture_that_went_in_is_seen_with_what_was_found_over_it() -> None:
     hot = np.zeros((32, 32))
     hot[8:, :16] = -1.0
     found = pixels(replace(what, inputs={key: hot[None]}).overlay(plain))
-    assert np.ptp(found[:8], axis=-1).max() == 0        # where nothing was found it is grey
+    assert np.ptp(found[:8], axis=-1).max() <= 2        # where nothing was found it is grey
     assert (found[8:, :16, 2] > found[8:, :16, 0]).all()        # and blue where something speaks against the target
 
 
