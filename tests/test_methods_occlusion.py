@@ -487,3 +487,32 @@ def test_superpixels_follow_colours_and_cover_every_pixel():
 def test_wrong_proposals_are_named(wrong):
     with pytest.raises(ArchvizError, match="proposals"):
         proposed(cnn(), torch.randn(1, 3, 12, 12), proposals=wrong)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_what_a_cpu_gives():
+    model, x = Residual(), torch.randn(2, 3, 40, 37)
+    options = {"window": 5, "stride": 3, "fill": "random", "target": 1}
+    here, there = occluded(model, x, **options)[0], occluded(model.cuda(), x.cuda(), **options)[0]
+    assert "reaches" in there.notes[0] and there.checks[0].kept
+    assert np.abs(here.input_map - there.input_map).max() < 1e-3 * np.abs(here.output).max()
+    region = proposed(model, x.cuda())
+    assert np.abs(proposed(model.cpu(), x).input_map - region.input_map).max() < 1e-3 * np.abs(region.output).max()
+    assert all(check.kept for check in field_of_unit(model.cuda(), x.cuda(), "down[1,2,2]").checks)
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+def test_several_targets_cost_what_one_does(monkeypatch, incremental):
+    model, x, real, rows = Residual(), torch.randn(1, 3, 40, 37), functional.conv2d, []
+
+    def counted(x, *args, **kwargs):
+        rows.append(len(x))
+        return real(x, *args, **kwargs)
+
+    monkeypatch.setattr(functional, "conv2d", counted)
+    options = {"window": 5, "stride": 3, "incremental": incremental}
+    one, alone = occluded(model, x, target="top1", **options), sum(rows)
+    rows.clear()
+    three, together = occluded(model, x, target="top3", **options), sum(rows)
+    assert len(three) == 3 and 0 <= together - alone <= 20      # the check may look at another window
+    assert np.abs(one[0].input_map - three[0].input_map).max() < 1e-6
