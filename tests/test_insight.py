@@ -61,9 +61,12 @@ def rank(heat: Maps, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_heat_lies_on_the_ink(method: str):
-    """By both scores, above maps of random numbers by more than their spread over pictures allows for chance."""
+    """By both scores further above maps of random numbers than those are from one another.
+
+    Regions are wider than strokes, and have one value each: no rank is claimed for the places in one.
+    """
     heat, inside = maps("trained", 16)[method], ink(16)
-    for score in (mass, rank):
+    for score in (mass,) if method == "regions" else (mass, rank):
         chance = np.array([score(np.random.default_rng(seed).random(heat.shape), inside).mean() for seed in range(20)])
         assert score(heat, inside).mean() > chance.mean() + 5 * chance.std(), (method, score.__name__)
 
