@@ -30,7 +30,8 @@ MANY = 1024             # a map with fewer values has no stray ones: all are sho
 STRAY = 1.5             # nor has one whose largest value is no more than so many times that limit
 LEVELS = 1024           # steps in which a colour map is read
 MISSING = (150, 150, 150)   # a NaN: a grey that no map of the styles has
-STRENGTH = 0.8          # how opaque the strongest heat over an image is
+STRENGTH = 0.85         # how opaque the strongest heat over an image is …
+FADED = 0.3             # … and how far the image fades towards the colour of zero, so that heat keeps its own
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Scale:
     @property
     def said(self) -> str:
         """The words at the bar: the unit, and what is clipped."""
-        cut = f"{100 * self.clipped:.2g}\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped" if self.clipped else ""
+        cut = f"{percent(self.clipped)}\N{NO-BREAK SPACE}clipped" if self.clipped else ""
         return ", ".join(filter(None, (self.unit, cut)))
 
 
@@ -216,6 +217,11 @@ def labels(values: Sequence[float], step: float) -> list[str]:
     return ["0" if abs(value) < 1e-9 * step else f"{value:.{decimals}f}".replace("-", "−") for value in values]
 
 
+def percent(part: float) -> str:
+    """A part of a whole for a reader, on one line: ``0.5 %``, ``12 %``."""
+    return f"{100 * part:{'.1g' if part < 0.0095 else '.0f'}}\N{NO-BREAK SPACE}%"
+
+
 def number(value: float) -> str:
     """One value for a reader, in three digits: ``0.0314``, ``−12.5``, ``2.1×10⁻⁵``."""
     if not np.isfinite(value):
@@ -258,14 +264,15 @@ def grey(image: Pixels) -> Pixels:
     return luma[..., None].repeat(3, -1)
 
 
-def blended(image: Pixels, values: ArrayLike, on: Scale, strength: float = STRENGTH) -> Pixels:
+def blended(image: Pixels, values: ArrayLike, on: Scale, strength: float = STRENGTH, faded: float = FADED) -> Pixels:
     """Heat over an image (H, W, 3): as opaque as it is far from zero, at most `strength`, so that the image is seen.
 
-    A map (h, w) of another size is enlarged smoothly.
+    The image fades towards the colour of zero by the part `faded`.  A map (h, w) of another size is enlarged smoothly.
     """
     heat = resized(values, *image.shape[:2])
     alpha = strength * on.strengths(heat)[..., None]
-    found: Pixels = np.rint(image * (1 - alpha) + on.rgb(heat) * alpha).astype(np.uint8)
+    below = image * (1 - faded) + faded * on.rgb(0.0)
+    found: Pixels = np.rint(below * (1 - alpha) + on.rgb(heat) * alpha).astype(np.uint8)
     return found
 
 

@@ -43,8 +43,14 @@ class Board:
         return text.fit(text.clean(words), paint.size, room, paint.weight, paint.italic, middle=middle)
 
     def lines(self, words: str, role: str, room: float, most: int = 2) -> list[str]:
-        """The words in at most `most` lines, the last shortened where they need more."""
-        found = lines(text.clean(words), room, self.size(role))
+        """The words in at most `most` lines, the last shortened where they need more; a long word is broken."""
+        found: list[str] = []
+        for line in lines(text.clean(words), room, self.size(role)):
+            while self.width(line, role) > room and len(found) + 1 < most and len(line) > 5:
+                keep = next((k for k in range(len(line) - 2, 2, -1) if self.width(line[:k] + "-", role) <= room), 3)
+                found.append(line[:keep] + "-")
+                line = line[keep:]
+            found.append(line)
         if len(found) > most:
             found = [*found[:most - 1], " ".join(found[most - 1:])]
         return [self.fit(line, role, room) for line in found]
@@ -107,6 +113,7 @@ class Board:
 
 def _sentence(words: str) -> str:
     words = text.clean(words)
+    words = words[0].upper() + words[1:] if words[:2].isalpha() else words      # but not f(x)
     return words if words.endswith((".", "?", "!")) else f"{words}."
 
 
