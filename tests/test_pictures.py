@@ -15,6 +15,7 @@ from archviz.attribution import Attribution, Attributions, Check
 from archviz.errors import ArchvizError
 from archviz.picture import Picture, picture
 from archviz.pictures._tokens import pieces
+from archviz.recording import Recording
 from archviz.scene import Group, Image, Mark, Text
 from archviz.style import load_style
 from tests.latex import together
@@ -234,6 +235,18 @@ def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
     on = heat.scale(abs(ramp(1, 32, 32)), load_style("block").heat, signed=False)
     assert (images(fine)[1].reshape(-1, 3) == on.rgb(abs(ramp(1, 32, 32))[0, 0, 0])).all(1).any()
     assert len(np.unique(images(smooth)[1].reshape(-1, 3), axis=0)) > 200
+
+
+def test_a_style_without_colours_shows_images_without_colours():
+    for drawn, plain in ((several().image(theme="mono"), True), (several().image(), False)):
+        assert all(np.ptp(tile.astype(int), -1).max() <= 1 for tile in images(drawn)) is plain
+
+
+def test_a_recording_draws_the_maps_it_kept():
+    values = {"conv1": {"values": ramp(2, 5, 6, 6), "samples": np.array(2)}}
+    drawn = Recording(values, {"conv1": "conv2d"}).image(sample=1, width="84mm")
+    assert [word for word in words(drawn) if word.isdigit()][:5] == list("01234")
+    assert drawn.caption == "Activations of conv1: all 5 channels, on one scale."
 
 
 def test_what_shares_a_scale_is_as_asked():

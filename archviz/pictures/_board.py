@@ -21,10 +21,10 @@ TINTS = 100             # steps in which a word's ground is coloured, so that a 
 
 
 class Board:
-    """Marks and tints of one picture."""
+    """Marks and tints of one picture; one that only `measures` leaves images out."""
 
-    def __init__(self, style: Style) -> None:
-        self.style = style
+    def __init__(self, style: Style, measures: bool = False) -> None:
+        self.style, self.measures = style, measures
         self.marks: list[Mark] = []
         self.tints: dict[str, Paint] = {}
 
@@ -62,7 +62,14 @@ class Board:
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels, cells: bool = False,
               rim: bool = True) -> None:
-        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges."""
+        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges.
+
+        In greys where the style has no colours.
+        """
+        if self.measures:
+            return
+        if heat.colourless(self.style.heat):
+            pixels = heat.grey(pixels)
         if cells and min(pixels.shape[:2]) < ROUGH * min(width, height):
             pixels = heat.enlarged(pixels, round(FINE * min(width, height)))
         self.marks.append(Image(x, y, width, height, heat.png(pixels), cells=cells))

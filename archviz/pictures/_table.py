@@ -69,7 +69,7 @@ def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[f
     each = ceil(columns / max(blocks, 1))
     wide = min((room - x - aside + table.gap) / max(each, 1) - table.gap, table.most)
     for _ in range(40):     # as high as it gets with tiles so wide; narrower ones until the page takes it
-        size = _drawn(Board(board.style), table, 0.0, 0.0, wide, each, aside)
+        size = _drawn(Board(board.style, measures=True), table, 0.0, 0.0, wide, each, aside)
         if size[1] <= high - y or wide <= 6.0:
             break
         wide *= 0.95
