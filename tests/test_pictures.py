@@ -1,8 +1,10 @@
 """Pictures of what a model does: they stay on their page, say their scale, and take hostile words as words."""
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ from PIL import Image as Pillow
 from archviz import heat
 from archviz.attribution import Attribution, Attributions, Check
 from archviz.errors import ArchvizError
-from archviz.picture import Picture
+from archviz.picture import Picture, picture
 from archviz.scene import Group, Image, Mark, Text
 from archviz.style import load_style
+from tests.latex import together
+from tests.lint import lint
 
+APPROVED = Path(__file__).parent / "approved"
 WIDTHS = {"84mm": 84 * 72.27 / 25.4, "174mm": 174 * 72.27 / 25.4}
 
 
@@ -51,6 +56,38 @@ def several() -> Attributions:
         attribution("saliency", abs(ramp(2, 32, 32)), title="Saliency", unit="|∂f/∂x|")])
 
 
+HOSTILE = ("<script>", "\\input{/etc/passwd}", "$x_1$", "%", "&amp;", "\U0001f642", "日本語", "{", "}", "\t", " ", "\n",
+           "\u202eevil\u202c", "", "^^41", "~", "\x00", "a" * 120, "]]>", "\\end{document}")
+
+
+def over_words(words: tuple[str, ...] = HOSTILE, **more: object) -> Attribution:
+    values = ramp(1, len(words))
+    return attribution("ig", values, title="Integrated gradients", shown={}, inputs={"embed": values},
+                       extra={"words": [words]}, **more)
+
+
+def attention(**shapes: tuple[int, ...]) -> Attribution:
+    extra = {}
+    for name, shape in shapes.items():
+        raised = np.exp(3 * ramp(*shape))
+        extra[f"attention:{name}.attn/softmax"] = raised / raised.sum(-1, keepdims=True)
+    return attribution("attention", title="Attention", inputs={}, shown={}, signed=False, unit="attention", extra=extra)
+
+
+def states(units: int = 9, steps: int = 60) -> Attribution:
+    extra = {"hidden:lstm": ramp(1, units, steps), "units:lstm": np.arange(units) + 10}
+    return attribution("hidden", title="Hidden states", inputs={}, shown={}, signed=True, unit="tanh c", extra=extra)
+
+
+def layer() -> Attribution:
+    return attribution("record", title="Activations", inputs={}, shown={}, maps={"conv1": abs(ramp(2, 12, 6, 6))},
+                       unit="activation", signed=False)
+
+
+SENTENCE = tuple("[CLS] the act ##ing was un ##bel ##iev ##ably good , i would n ' t mis ##s it . [SEP]".split())
+TEXT = "It was on the Berezina,\nwhere \"all\" was lost and won again\n."
+
+
 def marks(found: tuple[Mark, ...]) -> list[Mark]:
     return [inner for mark in found for inner in (marks(mark.marks) if isinstance(mark, Group) else [mark])]
 
@@ -68,6 +105,17 @@ PICTURES = {
     "heat": lambda **o: attribution("lrp", ramp(2, 32, 32)).image("heat", **o),
     "one": lambda **o: attribution().image(samples=[0], **o),
     "grid": lambda **o: several().image(names=["cat", "a dog that is called by a very long name"], **o),
+    "words": lambda **o: over_words().image(**o),
+    "words-two": lambda **o: Attributions([over_words(SENTENCE), over_words(SENTENCE, target="class 8")]).image(**o),
+    "matrix": lambda **o: attention(dec=(1, 1, 6, 9)).image(words=SENTENCE[:9], queries=HOSTILE[:6], **o),
+    "matrix-heads": lambda **o: attention(enc=(1, 8, 20, 20)).image(words=HOSTILE, **o),
+    "matrix-layers": lambda **o: attention(a0=(1, 2, 9, 9), a1=(1, 2, 9, 9)).image(words=SENTENCE[:9], **o),
+    "matrix-long": lambda **o: attention(enc=(1, 1, 150, 150)).image(**o),
+    "strip": lambda **o: states().image(words=(TEXT * 2)[:60], units=[11, 17], **o),
+    "strip-both": lambda **o: states(steps=20).image(words=HOSTILE, form="both", units=3, **o),
+    "maps": lambda **o: layer().image(**o),
+    "filters": lambda **o: picture([], "maps", weights=ramp(40, 3, 5, 5), **o),
+    "patches": lambda **o: picture([], "maps", patches=[[p[:, :20, :k + 9] for k, p in enumerate(photos(9))]] * 5, **o),
     "grid-one": lambda **o: Attributions(4 * several()).image(samples=[1], **o),
 }
 
@@ -83,6 +131,65 @@ def test_a_picture_stays_on_its_page(name, width):
             assert -0.01 <= mark.y <= mark.y + mark.height <= scene.height + 0.01
 
 
+def test_a_browser_sees_nothing_overlap_and_nothing_too_small(tmp_path):
+    """The figure linter, on every picture in both widths; CJK and emoji are as wide as fonts there have them."""
+    for name, make in PICTURES.items():
+        for width in WIDTHS:
+            make(width=width).save(tmp_path / f"{name}-{width}.svg")
+    found = lint(sorted(tmp_path.iterdir()))
+    assert {name: row["bad"] for name, row in found.items() if row["bad"]} == {}
+
+
+def test_tex_sets_every_picture_whatever_the_words_say(tmp_path):
+    pictures = {name: make(width="84mm") for name, make in PICTURES.items()}
+    document = together([drawn.render("tex") for drawn in pictures.values()], tmp_path)
+    assert (document.code, document.complaints) == (0, [])
+    for drawn, size in zip(pictures.values(), document.sizes(), strict=True):
+        assert size == pytest.approx((drawn.scene.width, drawn.scene.height), abs=0.05)
+    pages = dict(zip(pictures, document.words(), strict=False))
+    for word in ("<script>", "\\input{/etc/passwd}", "$x1$", "&amp;", "\\end{document}", "]]>"):
+        assert word in pages["words"], word     # an underscore is a line, which is no word to other programs
+
+
+def test_a_browser_shows_hostile_words_and_runs_none(tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    over_words().image().save(tmp_path / "words.html")
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto((tmp_path / "words.html").as_uri())
+        shown = page.evaluate("[...document.querySelectorAll('svg text')].map(t => t.textContent)")
+        scripts = page.evaluate("document.scripts.length")
+        browser.close()
+    assert scripts == 0
+    assert {"<script>", "\\input{/etc/passwd}", "&amp;", "evil", "\U0001f642", "日本語", "]]>"} <= set(shown)
+    assert not any("\u202e" in word for word in shown)
+
+
+@pytest.mark.parametrize("name", ["grid", "words-two", "matrix", "strip-both", "filters"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_picture_shows_what_was_approved(name, width, request):
+    path, text = APPROVED / f"picture-{name}-{width}.txt", outline(PICTURES[name](width=width))
+    if request.config.getoption("--accept"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def outline(picture: Picture) -> str:
+    """What a picture says, in the order it is drawn: words by their role, tokens by their tint, tiles by their size."""
+    lines = [f"{picture.scene.title}: {picture.scene.width:.0f} × {picture.scene.height:.0f} points", picture.caption]
+    for mark in picture.scene.marks:
+        if isinstance(mark, Group):
+            word = next((inner.string for inner in mark.marks if isinstance(inner, Text)), "␣")
+            lines.append(f"[{mark.marks[0].role}] {word}")
+        elif isinstance(mark, Text):
+            lines.append(f"[{mark.role}] {mark.string}")
+        elif isinstance(mark, Image):
+            lines.append(f"[{mark.role}] {mark.width:.0f} × {mark.height:.0f}")
+    return "\n".join(lines) + "\n"
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_word_is_smaller_than_the_page_allows(name):
     for least in (6.0, 8.0):
@@ -93,7 +200,7 @@ def test_no_word_is_smaller_than_the_page_allows(name):
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_same_picture_is_the_same_bytes(name):
     first, second = PICTURES[name](), PICTURES[name]()
-    for suffix in ("svg", "png", "tex"):
+    for suffix in ("svg", "tex"):
         assert first.render(suffix) == second.render(suffix)
 
 

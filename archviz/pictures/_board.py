@@ -66,11 +66,13 @@ class Board:
     def tint(self, on: Scale, value: float) -> str:
         """The role of a ground that has the colour of a number."""
         part = float(on.parts(value))
-        step = "none" if part != part else str(round(TINTS * (2 * part - 1 if on.signed else part)))
-        role = f"heat {step.replace('-', 'minus ')}"
-        shade = value if step == "none" else on.low + (on.high - on.low) * (
-            (int(step) / TINTS + 1) / 2 if on.signed else int(step) / TINTS)
-        self.tints[role] = Paint(fill=on.colour(shade))
+        if part != part:
+            role, shade = "heat none", value
+        else:
+            step = round(TINTS * (2 * part - 1 if on.signed else part))
+            sign = "" if not on.signed else "minus " if step < 0 else "plus "
+            role, shade = f"heat {sign}{abs(step)}", on.high * step / TINTS
+        self.tints[role] = replace(self.style.roles["token"], fill=on.colour(shade))
         return role
 
     def ink(self, tint: str, role: str = "on heat") -> str:

@@ -4,6 +4,7 @@ In: attributions.  Out: arrays, scales, words.  Imports heat, style, errors.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,6 +39,25 @@ def over_tokens(one: Any) -> tuple[Any, Any]:
             ids = one.shown.get(key)
             return (np.asarray(ids) if ids is not None and np.ndim(ids) == 2 else None), np.asarray(values)
     raise ArchvizError(f"{one.title} has no map over tokens", _what(one))
+
+
+def parts_by_node(one: Any, name: str, ndim: int) -> dict[str, Any]:
+    """What the attribution's `extra` holds of one name: node id → array.  Raises `ArchvizError` where there is none."""
+    found = {key.partition(":")[2]: np.asarray(value) for key, value in getattr(one, "extra", {}).items()
+             if key.partition(":")[0] == name and np.ndim(value) == ndim}
+    if not found:
+        raise ArchvizError(f"{one.title} holds no {name} to draw", f"explain with the method {name}")
+    return found
+
+
+def short(ids: Sequence[str]) -> list[str]:
+    """Ids without the parts that all of them share; a number alone is that of a layer."""
+    split = [re.split(r"[./]", key) for key in ids]
+    if len(ids) < 2 or len({len(parts) for parts in split}) > 1:
+        return list(ids)
+    differ = [i for i, parts in enumerate(zip(*split, strict=True)) if len(set(parts)) > 1]
+    found = [".".join(parts[i] for i in differ) for parts in split]
+    return [f"layer {name}" if name.isdecimal() else name for name in found]
 
 
 def _what(one: Any) -> str:
