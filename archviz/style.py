@@ -33,7 +33,7 @@ from archviz.written import Written
 
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
 DIRECTIONS = ("auto", "down", "right")
-HEAT = ("signed", "unsigned")
+HEAT = ("signed", "unsigned", "maps")
 SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed")
 
 
@@ -110,7 +110,7 @@ class Style:
     narrow : Mapping
         How a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name.
     heat : Mapping
-        ``signed`` and ``unsigned`` → the name of a colour map (see `archviz.heat`).
+        ``signed``, ``unsigned`` and ``maps``, of activations → the name of a colour map (see `archviz.heat`).
     """
 
     name: str

@@ -12,10 +12,12 @@ from archviz.backends import svg
 from archviz.scene import Paint, Scene
 from archviz.text import clean
 
+LARGER = 1.4    # than in print, where one holds it nearer
+
 STYLE = """
 body{{margin:2em auto;padding:0 1em;max-width:60em;background:{page};color:{ink};font:15px/1.5 {fonts}}}
 figure{{margin:0}} figcaption{{margin-top:1em}}
-svg{{display:block;margin:0 auto;max-width:100%;height:auto}}
+svg{{display:block;margin:0 auto;width:{wide}px;max-width:100%;height:auto}}
 [data-node]:hover{{filter:drop-shadow(0 0 1.5px {ink})}}
 dl{{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;font-size:13px;opacity:.85}} dd{{margin:0}}
 """
@@ -43,7 +45,7 @@ def render(scene: Scene) -> bytes:
     facts = "".join(f"<dt>{_words(key)}</dt><dd>{_words(value)}</dd>" for key, value in sorted(scene.facts.items()))
     return PAGE.format(
         title=_words(scene.title) or "A figure", caption=_words(scene.description),
-        style=STYLE.format(page=page, ink=ink, fonts=svg.FAMILY), figure=svg.prefixed(svg.render(scene).decode()),
+        style=STYLE.format(page=page, ink=ink, fonts=svg.FAMILY, wide=round(scene.width / 72.27 * 96 * LARGER)), figure=svg.prefixed(svg.render(scene).decode()),
         facts=f"<dl>{facts}</dl>\n" if facts else "").encode()
 
 

@@ -4,7 +4,7 @@ In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `L
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,9 @@ from torch.nn import grad as transposes
 
 from archviz.methods._step import Step, exact
 from archviz.trace.tape import Ref
+
+Terms = Sequence[tuple[Tensor, Tensor]]
+"""(values, weights): a layer's output seen as a sum of maps of parts."""
 
 Map = Callable[[Tensor, Tensor], Tensor]
 Back = Callable[[Tensor, Tensor, torch.Size], Tensor]
@@ -43,6 +46,8 @@ class Layer:
         What a batch norm that follows multiplies the outputs by, in such a shape.
     z : Tensor
         What the layer, and a batch norm merged into it, gave.
+    joins : int, optional
+        The axis along which several inputs can be laid side by side, their weights along axis 1; None if they cannot.
     """
 
     step: Step
@@ -53,6 +58,7 @@ class Layer:
     bias: Tensor | None
     z: Tensor
     scale: Tensor | None = None
+    joins: int | None = None
 
     @cached_property
     def x(self) -> Tensor:
@@ -66,15 +72,25 @@ class Layer:
             return self.own
         return self.own * self.scale.reshape(-1, *[1] * (self.own.dim() - 1))
 
-    def map(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Other values through other weights of the same shape, without bias."""
-        return self.plain(x, weight)
+    def sum(self, terms: Terms) -> Tensor:
+        """Σ W x over several (x, W)."""
+        if self.joins is not None and len(terms) > 1:
+            return self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
+        return sum((self.plain(x, w) for x, w in terms[1:]), self.plain(*terms[0]))
+
+    def backs(self, s: Tensor, weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Wᵀ s for several W."""
+        if self.joins is None or len(weights) == 1:
+            return [self.back(s, weight) for weight in weights]
+        shape = list(self.x.shape)
+        shape[self.joins] *= len(weights)
+        return self.plain_back(s, torch.cat(list(weights), 1), torch.Size(shape)).chunk(len(weights), self.joins)
 
     def back(self, s: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The transpose of that; of the layer's own weights by default."""
-        if weight is None:
-            return self.plain_back(s if self.scale is None else s * self.scale, self.own, self.x.shape)
-        return self.plain_back(s, weight, self.x.shape)
+        """The transpose; of the layer's own weights by default."""
+        if weight is None and self.scale is not None and self.own.numel() > s.numel():
+            return self.plain_back(s * self.scale, self.own, self.x.shape)
+        return self.plain_back(s, self.weight if weight is None else weight, self.x.shape)
 
     @cached_property
     def relevance(self) -> Tensor:
@@ -123,7 +139,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
 def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> Layer:
     weight = exact(weight.detach())
     return Layer(step, step.signal, weight, F.linear, lambda s, w, shape: s @ w, None if bias is None else
-                 exact(bias.detach()), step.out)
+                 exact(bias.detach()), step.out, joins=-1)
 
 
 def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, *more: Any,
@@ -159,4 +175,5 @@ def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, p
             def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
                 return up(shape, w, s, stride, padding, dilation, groups)  # type: ignore[no-any-return]
     shaped = None if bias is None else exact(bias.detach()).reshape(-1, *[1] * n)
-    return Layer(step, ref, weight, plain, back, shaped, step.out)
+    joins = 1 if groups == 1 and not transposed else None
+    return Layer(step, ref, weight, plain, back, shaped, step.out, joins=joins)

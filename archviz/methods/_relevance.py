@@ -89,6 +89,7 @@ class Sweep:
         self.tail: set[int] = set()     # calls with nothing but views between them and the start
         self._pending: dict[int, dict[Ref, Share]] = {}
         self._amounts: dict[int, Tensor] = {}
+        self._scratch: Tensor | None = None
 
     def _live(self) -> list[bool]:
         """Which calls give numbers that depend on a source."""
@@ -123,18 +124,25 @@ class Sweep:
 
     def amount(self, ref: Ref, share: Share) -> Tensor:
         """(N,): the relevance of a share of `ref`."""
-        total: Tensor | None = None
+        total = share.amount
+        if total is not None:
+            return total
         if share.g is not None:
             x = exact(self.film.values[ref])
-            if x.shape == share.g.shape and (self.n == 1 or self.axis == 0 and x.shape[0] == self.n):
-                total = torch.linalg.vecdot(x.reshape(self.n, -1), share.g.reshape(self.n, -1))
-            if total is None or not bool(total.isfinite().all()):
+            total = self.per_sample(self._times(x, share.g))
+            if not bool(total.isfinite().all()):
                 total = self.per_sample(held(x, share.g))
         if share.r is not None:
             more = self.per_sample(share.r)
             total = more if total is None else total + more
         assert total is not None
         return total
+
+    def _times(self, x: Tensor, g: Tensor) -> Tensor:
+        """x · g, to be summed at once: always in the same memory, as fresh pages cost more than the product."""
+        if self._scratch is None or self._scratch.numel() < g.numel() or self._scratch.dtype != g.dtype:
+            self._scratch = torch.empty(g.numel(), dtype=g.dtype, device=g.device)
+        return torch.mul(x, g, out=self._scratch[:g.numel()].view(g.shape)) if x.shape == g.shape else x * g
 
     # ---------------------------------------------------------------- the way back
 
@@ -168,6 +176,7 @@ class Sweep:
         """Share what arrived at one call among its operands."""
         call = self.film.tape.calls[number]
         step = Step(self, number)
+        step.amount = amount
         for ref, share in arrived.items():
             step.take(ref, share)
         if not self.live[number]:

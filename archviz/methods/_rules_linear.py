@@ -15,12 +15,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from archviz.methods._layers import Layer, layer_of
+from archviz.methods._layers import Layer, Terms, layer_of
 from archviz.methods._step import Share, Step, exact, held, rule_for
 from archviz.trace.kinds import kind_of, kind_of_function
-
-Terms = Sequence[tuple[Tensor, Tensor]]
-"""(values, weights): a layer's output seen as a sum of maps of parts."""
 
 
 class Rule(Protocol):
@@ -29,51 +26,52 @@ class Rule(Protocol):
     def share(self, layer: Layer) -> Share: ...
 
 
-def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float) -> list[Tensor]:
-    """Share `relevance` in proportion to what `terms` add to their sum with `bias`: for each term R/x of its values.
+def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float,
+            factor: float = 1.0) -> Sequence[Tensor]:
+    """Share `relevance`, `factor` times, in proportion to what `terms` add to their sum with `bias`: R/x of each.
 
     The bias takes its part of the relevance, and the stabiliser ε, which is added to the sum with its sign.
     """
-    z = layer.map(*terms[0])
-    for term in terms[1:]:
-        z = z + layer.map(*term)
+    z = layer.sum(terms)
     if bias is not None:
-        z = z + bias
-    s = _quotient(layer, relevance, z, bias, epsilon)
-    return [layer.back(s, weight) for _, weight in terms]
+        z += bias
+    s = _quotient(layer, relevance, z, bias, epsilon, factor)
+    return layer.backs(s, [weight if factor == 1 else weight * factor for _, weight in terms])
 
 
-def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float) -> Tensor:
+def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float,
+              factor: float = 1.0) -> Tensor:
     """R ÷ (z + ε sign z), the parts of ε and the bias absorbed."""
-    stabiliser = torch.where(z < 0, -epsilon, epsilon)
+    stabiliser = torch.copysign(torch.tensor(epsilon, dtype=z.dtype, device=z.device), z)
     s = relevance / (z + stabiliser)
-    layer.step.absorb(s * stabiliser)
+    layer.step.absorb(stabiliser * s, factor)
     if bias is not None:
-        layer.step.absorb(s * bias)
+        places = tuple(range(2, s.dim())) if bias.dim() == s.dim() - 1 > 1 else ()
+        layer.step.absorb((s.sum(places, keepdim=True) if places else s) * bias, factor)
     return s
 
 
 def _signed(layer: Layer) -> tuple[Tensor, Tensor | None]:
     """x⁺, and x⁻ unless it is 0 everywhere, as it is after a ReLU."""
     x = layer.x
-    return (x, None) if bool((x >= 0).all()) else (x.clamp(min=0), x.clamp(max=0))
+    return (x, None) if float(x.amin()) >= 0 else (x.clamp(min=0), x.clamp(max=0))
 
 
-def _half(layer: Layer, relevance: Tensor, up: Tensor, down: Tensor, bias: Tensor | None, epsilon: float) -> Tensor:
+def _half(layer: Layer, relevance: Tensor, up: Tensor, down: Tensor, bias: Tensor | None, epsilon: float,
+          factor: float = 1.0) -> Tensor:
     """R/x of the terms x⁺ `up` + x⁻ `down` + `bias`."""
     plus, minus = _signed(layer)
-    if minus is None:
-        return divided(layer, relevance, [(plus, up)], bias, epsilon)[0]
-    above, below = divided(layer, relevance, [(plus, up), (minus, down)], bias, epsilon)
+    found = divided(layer, relevance, [(plus, up)] if minus is None else [(plus, up), (minus, down)], bias, epsilon,
+                    factor)
+    return found[0] if minus is None else torch.where(layer.x < 0, found[1], found[0])
+
+
+def _sided(layer: Layer, s: Tensor, up: Tensor, down: Tensor, signed: bool) -> Tensor:
+    """Wᵀ s with the weights `up` where x ≥ 0, `down` where it is below."""
+    if not signed:
+        return layer.back(s, up)
+    above, below = layer.backs(s, (up, down))
     return torch.where(layer.x < 0, below, above)
-
-
-def _plus(bias: Tensor | None) -> Tensor | None:
-    return None if bias is None else bias.clamp(min=0)
-
-
-def _minus(bias: Tensor | None) -> Tensor | None:
-    return None if bias is None else bias.clamp(max=0)
 
 
 @dataclass(frozen=True)
@@ -95,15 +93,24 @@ class Gamma:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        w, b, relevance = layer.weight, layer.bias, layer.relevance
-        up, down = w + self.gamma * w.clamp(min=0), w + self.gamma * w.clamp(max=0)
-        above, below = (None, None) if b is None else (b + self.gamma * b.clamp(min=0), b + self.gamma * b.clamp(max=0))
-        positive = relevance * (layer.z > 0)
-        negative = relevance - positive
-        found = _half(layer, positive, up, down, above, self.epsilon)
-        if bool(negative.any()):     # none does before a ReLU
-            found = found + _half(layer, negative, down, up, below, self.epsilon)
-        return Share(found)
+        w, b, z, gamma = layer.weight, layer.bias, layer.z, self.gamma
+        plus, minus = _signed(layer)
+        up, down = w.clamp(min=0), w.clamp(max=0)
+        more = layer.sum([(plus, up)] if minus is None else [(plus, up), (minus, down)])
+        if b is not None:
+            more += b.clamp(min=0)
+        below = z < 0
+        mixed = bool((layer.relevance * below).count_nonzero())      # never before a ReLU
+        if mixed:
+            more = torch.where(below, z - more, more)
+        favoured = None
+        if b is not None:
+            favoured = b + gamma * (torch.where(below, b.clamp(max=0), b.clamp(min=0)) if mixed else b.clamp(min=0))
+        s = _quotient(layer, layer.relevance, more.mul_(gamma).add_(z), favoured, self.epsilon)
+        up, down = torch.add(w, up, alpha=gamma), torch.add(w, down, alpha=gamma)
+        first, other = (s * ~below, s * below) if mixed else (s, None)
+        found = _sided(layer, first, up, down, minus is not None)
+        return Share(found if other is None else found + _sided(layer, other, down, up, minus is not None))
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,10 @@ class AlphaBeta:
     def share(self, layer: Layer) -> Share:
         w, b, relevance = layer.weight, layer.bias, layer.relevance
         up, down = w.clamp(min=0), w.clamp(max=0)
-        found = _half(layer, self.alpha * relevance, up, down, _plus(b), self.epsilon)
+        found = _half(layer, relevance, up, down, None if b is None else b.clamp(min=0), self.epsilon, self.alpha)
         if self.beta:
-            found = found + _half(layer, -self.beta * relevance, down, up, _minus(b), self.epsilon)
+            less = None if b is None else b.clamp(max=0)
+            found = found + _half(layer, relevance, down, up, less, self.epsilon, -self.beta)
         return Share(found)
 
 
@@ -135,7 +143,7 @@ class WSquare:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        terms = [(torch.ones_like(layer.x), layer.weight.square())]
+        terms = [(torch.ones_like(layer.x[:1]), layer.weight.square())]
         return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
 
 
@@ -146,7 +154,7 @@ class Flat:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        terms = [(torch.ones_like(layer.x), torch.ones_like(layer.weight))]
+        terms = [(torch.ones_like(layer.x[:1]), torch.ones_like(layer.weight))]     # the same for every sample
         return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
 
 
@@ -197,7 +205,7 @@ def layer(step: Step) -> None:
         found.scale, shift, found.z = merged
         found.bias = shift if found.bias is None else found.bias * found.scale + shift
     if half:
-        z = found.map(found.x, found.weight)
+        z = found.sum([(found.x, found.weight)])
         found.z = z if found.bias is None else z + found.bias
         for path in step.got:
             step.rounded(path, found.z)
@@ -236,7 +244,7 @@ def batch_norm(step: Step) -> None:
     merges = before in ("Linear", "linear", "addmm") if step.out.dim() == 2 else before in _BEFORE_NORM
     if merges and step.film.readers[ref.call] == [step.number]:
         step.sweep.merged[ref.call] = (scale, shift, step.out)
-        step.give(ref, r=step.relevance)
+        step.give(ref, r=step.relevance, all=True)
         return
     for path in step.got:
         step.rounded(path, step.value(ref) * scale + shift)

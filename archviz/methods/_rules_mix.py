@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from archviz.methods._step import Step, exact, held, rule_for
+from archviz.methods._step import LAYERS, Step, exact, held, rule_for
 from archviz.trace.kinds import canonical
 from archviz.trace.tape import Ref
 
@@ -71,23 +72,44 @@ def same(step: Step) -> None:
 @rule_for("relu ReLU")
 def relu(step: Step) -> None:
     """R passes unchanged; where the output is 0 there is none (Bach et al. 2015, eq. 56)."""
-    g = step.g
-    step.give(step.signal, g.masked_fill(step.out <= 0, 0))
+    if step.film.tape.calls[step.signal.call].op in LAYERS | {"batch_norm", "BatchNorm1d", "BatchNorm2d"}:
+        step.give(step.signal, r=step.relevance, all=True)      # which is what their rules share out
+    else:
+        step.give(step.signal, step.g * (step.out > 0), all=True)
 
 
 @rule_for(" ".join(ELEMENTWISE))
 def elementwise(step: Step) -> None:
     """R passes unchanged through a function of one value (the identity rule: Achtibat et al. 2024, section 3.2.1)."""
     x, out, g = step.value(step.signal), step.out, step.g
-    none = x == 0
-    step.absorb(held(out, g * none))
-    step.give(step.signal, torch.where(none, 0, g * out / torch.where(none, 1, x)))
+    none = (x == 0).to(g.dtype)
+    step.absorb(out * g * none)
+    step.give(step.signal, g * out / (x + none))     # where x is 0 it may be anything
 
 
 @rule_for(" ".join(MOVES))
 def moved(step: Step) -> None:
     """Each value takes its relevance along to where it came from."""
     transpose(step)
+
+
+@rule_for("max_pool2d MaxPool2d")
+def max_pool(step: Step) -> None:
+    """The winner takes all.  Found again with channels last, for which processors take a tenth of the time."""
+    x = step.value(step.signal)
+    if x.dim() != 4 or () not in step.got or len(step.got) > 1:
+        return transpose(step)
+    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+    module, call = step.call.module, step.call
+    given = ({name: getattr(module, name) for name in names} if module is not None else
+             dict(zip(names, call.args[1:], strict=False))
+             | {name: one for name, one in call.kwargs.items() if name in names})
+    found = F.max_pool2d(x.contiguous(memory_format=torch.channels_last), **given, return_indices=True)
+    winners = found[1].flatten(2)
+    share = step.got[()].each(lambda part: part.new_zeros(x.shape).flatten(2).scatter_add_(2, winners, part.flatten(2))
+                              .reshape(x.shape))
+    step.give(step.signal, share.g, share.r)
+    return None
 
 
 @rule_for(" ".join(LINEAR))
@@ -333,4 +355,5 @@ def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
                                    retain_graph=part == "g", allow_unused=True)
         for i, grad in zip(asked, back, strict=True):
             if grad is not None:
-                step.give(operands[i], **{part: grad if weights is None else grad * weights[i]})
+                grad = grad if weights is None or weights[i] == 1 else grad * weights[i]
+                step.give(operands[i], *((grad, None) if part == "g" else (None, grad)))

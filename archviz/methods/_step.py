@@ -32,17 +32,23 @@ def exact(tensor: Tensor) -> Tensor:
 
 def held(x: Tensor, g: Tensor) -> Tensor:
     """x · g; nothing where g is 0, whatever x is (a mask's −∞)."""
-    return torch.where(g == 0, 0, x * g)
+    found = x * g
+    return found if bool(found.sum().isfinite()) else torch.where(g == 0, torch.zeros_like(found), found)
 
 
 @dataclass
 class Share:
-    """The relevance of a tensor with value x: g · x + r; either may be missing."""
+    """The relevance of a tensor with value x: g · x + r; either may be missing.
+
+    amount : (N,), where it is known: that of a call that passes on all it got.
+    """
 
     g: Tensor | None = None
     r: Tensor | None = None
+    amount: Tensor | None = None
 
     def add(self, other: Share) -> None:
+        self.amount = other.amount if self.g is None and self.r is None else None
         self.g = other.g if self.g is None else self.g if other.g is None else self.g + other.g
         self.r = other.r if self.r is None else self.r if other.r is None else self.r + other.r
 
@@ -120,6 +126,7 @@ class Step:
         self.given: dict[Ref, Share] = {}
         self.lost: list[Tensor] = []
         self.before_softmax = False
+        self.amount: Tensor | None = None
 
     def take(self, ref: Ref, share: Share) -> None:
         """Relevance comes for `ref`, which the call gave, or wrote into through a view.
@@ -181,7 +188,7 @@ class Step:
         if share.r is not None:
             none = self.out == 0
             self.absorb(share.r * none)
-            quotient = torch.where(none, 0, share.r / torch.where(none, 1, self.out))
+            quotient = share.r / (self.out + none.to(share.r.dtype))    # at 0 it may be anything
             share.g, share.r = quotient if share.g is None else share.g + quotient, None
         assert share.g is not None
         return share.g
@@ -210,14 +217,15 @@ class Step:
 
     # ---------------------------------------------------------------- what it gives
 
-    def give(self, ref: Ref, g: Tensor | None = None, r: Tensor | None = None) -> None:
-        """Share out to the operand `ref`: `g` times its value, and `r`."""
+    def give(self, ref: Ref, g: Tensor | None = None, r: Tensor | None = None, *, all: bool = False) -> None:
+        """Share out to the operand `ref`: `g` times its value, and `r`; `all` says that this is what the call got."""
         if self.live(ref) and (g is not None or r is not None):
-            self.given.setdefault(ref, Share()).add(Share(g, r))
+            self.given.setdefault(ref, Share()).add(Share(g, r, self.amount if all else None))
 
-    def absorb(self, relevance: Tensor) -> None:
-        """Count `relevance`, of any shape that samples can be told apart in, as ended here."""
-        self.lost.append(self.sweep.per_sample(relevance))
+    def absorb(self, relevance: Tensor, factor: float = 1.0) -> None:
+        """Count `factor` times `relevance`, of any shape that samples can be told apart in, as ended here."""
+        found = self.sweep.per_sample(relevance)
+        self.lost.append(found if factor == 1 else found * factor)
 
     def refuse(self, why: str) -> NoReturn:
         """Raise: the node, the operation, the composite, and what to do."""

@@ -26,6 +26,7 @@ from archviz.scene import Box, Cuboid, Group, Mark, Paint, Scene
 NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
 """Roles of groups that draw no node."""
 
+TOLD = 6            # remarks of one sort that a caption lists
 BADGES = {"mark": Paint(fill="#b02020", stroke="#ffffff", stroke_width=0.5),
           "mark sign": Paint(size=6.0, weight="bold", color="#ffffff")}
 
@@ -148,6 +149,8 @@ class _Painted:
         dots = self._dots() if scores else {}
         drawn = [value for node, value in scores.items() if node not in dots]
         said = ": ".join(filter(None, (what.title, what.unit)))
+        # What a relevance is of all channels is their sum; activations of different channels have nothing in common.
+        self.joined = hasattr(what, "target")
         shades = heat.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
         self.scale = shades if scores else None
         self.colours = Colours(self.before, shades, scores, dots)
@@ -194,11 +197,11 @@ class _Painted:
     def _tile(self, node: NodeId) -> _pixels.Tile | None:
         if node not in self.arrays:
             return None
-        return _pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.what.signed,
+        return _pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.joined,
                             self.nodes[node].kind == "input")
 
     def _strips(self) -> dict[NodeId, list[_pixels.Tile]]:
-        """What to show beside boxes: the strongest channels of what is no cuboid."""
+        """What to show beside boxes: channels of what is no cuboid."""
         solid = {group.node for group in _groups(self.before.marks)
                  if any(isinstance(mark, Cuboid) for mark in group.marks)}
         found = {}
@@ -207,8 +210,7 @@ class _Painted:
                 tile = self._tile(node)
                 found[node] = [tile] if tile and min(tile.shape) > 1 else []
             elif node not in solid:
-                found[node] = _pixels.strongest(array, self._axes(node), self.style.heat, self.what.signed,
-                                                _strips.MOST)
+                found[node] = _pixels.several(array, self._axes(node), self.style.heat, self.joined, _strips.MOST)
         return found
 
     def _dots(self) -> dict[NodeId, Sequence[float]]:
@@ -225,10 +227,11 @@ class _Painted:
         return out[0].axes if out else ""
 
     def _badges(self, marks: Sequence[Mark], scene: Scene) -> Iterator[Group]:
+        taken: list[tuple[float, float]] = []
         for group in _groups(marks):
             room = body(group, scene) if group.node in self.remarks else None
             if room is not None:
-                yield _key.badges(room, self.remarks[group.node], self.letters)
+                yield _key.badges(group, room, self.remarks[group.node], self.letters, taken)
 
     # ---------------------------------------------------------------------------------------- words
 
@@ -248,17 +251,21 @@ class _Painted:
         target = getattr(what, "target", "")
         of = f" for {target}" if target else ""
         if self.scores:
-            mean = "; of a block that stands for several, their mean" if _values.averaged(
-                self.graphs, self.scores) else ""
-            found.append(f"Colours show {what.title}: {what.unit or 'a score'}{of}, of a box that of its last operation"
-                         f"{mean}.")
+            mean = ", a block that stands for several their mean" if _values.averaged(self.graphs, self.scores) else ""
+            said = ", ".join(filter(None, (what.title, what.unit)))
+            found.append(f"Colours: {said}{of}; a box has that of its last operation{mean}.")
         if self.widths.seen:
             found.append("The wider a link, the more runs along it.")
         if self.mapped:
             of = "" if self.scores else f" of {what.title}{of}"
-            found.append(f"The maps{of} are each on a scale of its own.")
-        for node, said in self.remarks.items():
-            found.append(f"{node}: {', '.join(said)}.")
+            found.append(f"The maps{of} have a scale each; of several channels they show "
+                         f"{'the mean' if self.joined else 'those that vary most'}.")
+        told = {key: word for key, word in getattr(what, "marks", {}).items() if self.remarks}
+        for word in self.letters:
+            own = [f"{key} ({said.removeprefix(word).strip()})" for key, said in told.items()
+                   if said.split()[0] == word]
+            more = f" and {len(own) - TOLD} more" if len(own) > TOLD else ""
+            found.append(f"{word.capitalize()}: {', '.join(own[:TOLD])}{more}.")
         checks = [check.said for check in getattr(what, "checks", ())]
         if checks:
             found.append(f"Checks: {'; '.join(checks)}.")

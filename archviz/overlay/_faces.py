@@ -17,7 +17,7 @@ from archviz.scene import Cuboid, Group, Image, Mark, polygon
 
 HIDDEN = 0.35       # part of a face that may be behind others
 GRID = 8            # points a side at which that is looked at
-LEAST = 5.0         # height and width of a face that shows something, in points
+LEAST = 3.0         # height and width of a face that shows something, in points
 LEAST_ROD = 1.5     # the same of the side of a rod
 
 

@@ -6,12 +6,13 @@ heat, bar.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import dist
 
 from archviz import bar, page, text
 from archviz.heat import Scale
 from archviz.overlay._bounds import Room
 from archviz.page import Entry
-from archviz.scene import Circle, Group, Mark, Scene, Text, moved
+from archviz.scene import Circle, Cuboid, Group, Mark, Point, Scene, Text, moved
 from archviz.style import Style
 
 BAR = 120.0         # length of the colour bar, where the page is wide enough
@@ -67,11 +68,17 @@ def letters(marks: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return found
 
 
-def badges(room: Room, said: Sequence[str], letter: Mapping[str, str]) -> Group:
-    """Discs at the upper left corner of a node, one for each sort of remark."""
+def badges(group: Group, room: Room, said: Sequence[str], letter: Mapping[str, str], taken: list[Point]) -> Group:
+    """Discs at the upper left corner of a node, or on the top of its cuboid, one for each sort of remark; not where one
+    of `taken` is, which gains their places."""
+    solid = next((mark for mark in group.marks if isinstance(mark, Cuboid)), None)
+    places = [solid.at(0.5, 0, w) for w in (0.75, 0.3, 1.0)] if solid else []
+    places += [(room.x0 + i * 2.1 * BADGE, room.y0) for i in range(8)]
     marks: list[Mark] = []
-    for i, word in enumerate(dict.fromkeys(one.split()[0] for one in said if one.split())):
-        marks += badge(room.x0 + i * 2.1 * BADGE, room.y0, letter[word])
+    for word in dict.fromkeys(one.split()[0] for one in said if one.split()):
+        at = next((p for p in places if all(dist(p, other) > 2 * BADGE for other in taken)), places[0])
+        taken.append(at)
+        marks += badge(*at, letter[word])
     return Group(tuple(marks), "mark", title="; ".join(said))
 
 

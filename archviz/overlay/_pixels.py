@@ -1,4 +1,4 @@
-"""A node's map as pixels: the strongest channels one by one, their mean, a vector, or the picture that went in.
+"""A node's map as pixels: single channels, all of them together, a vector, or the picture that went in.
 
 In: the array of one sample at one node, its axes, the colour maps of a style.  Out: `Tile`, a PNG and how it is to be
 seen.  Imports heat; numpy.
@@ -46,28 +46,38 @@ def shaped(array: Array, axes: str) -> tuple[str, Array]:
     return "map", plain.reshape(-1, *plain.shape[-2:])
 
 
-def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool, given: bool = False) -> Tile | None:
-    """One picture of everything: the mean of the channels; of an input (`given`) its colours.  None for one number."""
+def tile(array: Array, axes: str, maps: Mapping[str, str], joined: bool, given: bool = False) -> Tile | None:
+    """One picture: the mean of the channels (`joined`), or the one that varies most from place to place; of an input
+    (`given`) its colours.  None for one number."""
     kind, values = shaped(array, axes)
     if kind == "vector" and values.size < 2:
         return None
     if given and kind == "map" and values.shape[0] in (1, 3):
         return photograph(values)
-    flat = values.mean(axis=0) if kind == "map" else np.atleast_2d(values)
-    if kind != "map":
-        flat = _shrunk(flat)
-    return _tile(flat, heat.scale(flat, maps, signed))
+    flat = (values.mean(axis=0) if joined else values[_order(values)[0]]) if kind == "map" else _shrunk(
+        np.atleast_2d(values))
+    return _tile(flat, _scale(flat, maps, joined))
 
 
-def strongest(array: Array, axes: str, maps: Mapping[str, str], signed: bool, most: int) -> list[Tile]:
-    """The channels with the largest mean magnitude, the strongest first, on one scale; none of what is no map."""
+def several(array: Array, axes: str, maps: Mapping[str, str], joined: bool, most: int) -> list[Tile]:
+    """The channels that vary most, on one scale, or all of them together (`joined`); none of what is no map."""
     kind, values = shaped(array, axes)
     if kind != "map":
         return []
-    strength = np.nan_to_num(np.abs(values)).mean(axis=(1, 2))
-    chosen = values[np.argsort(-strength, kind="stable")[:most]]
-    scale = heat.scale(chosen, maps, signed)
+    chosen = values.mean(axis=0)[None] if joined else values[_order(values)[:most]]
+    scale = _scale(chosen, maps, joined)
     return [_tile(one, scale) for one in chosen]
+
+
+def _order(values: Array) -> Array:
+    """The channels of a map, those that vary most from place to place first."""
+    return np.argsort(-np.nan_to_num(values).std(axis=(1, 2)), kind="stable")
+
+
+def _scale(values: Array, maps: Mapping[str, str], joined: bool) -> heat.Scale:
+    """Diverging where anything is below zero; else, of single channels, in the colours for them."""
+    own = maps if joined else {**maps, "unsigned": maps.get("maps", maps["unsigned"])}
+    return heat.scale(values, own, bool((values < 0).any()))
 
 
 def photograph(values: Array) -> Tile:
