@@ -30,7 +30,8 @@ MANY = 1024             # a map with fewer values has no stray ones: all are sho
 STRAY = 1.5             # nor has one whose largest value is no more than so many times that limit
 LEVELS = 1024           # steps in which a colour map is read
 MISSING = (150, 150, 150)   # a NaN: a grey that no map of the styles has
-STRENGTH = 0.8          # how opaque the strongest heat over an image is
+STRENGTH = 0.85         # how opaque the strongest heat over an image is …
+FADED = 0.3             # … and how far the image fades towards the colour of zero, so that heat keeps its own
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ class Scale:
         return np.nan_to_num(abs(2 * parts - 1) if self.signed else parts)
 
     def rgb(self, values: ArrayLike) -> Pixels:
-        """The colours of values of any shape S, as bytes (S, 3)."""
+        """The colours of `values` of any shape S, as bytes (S, 3)."""
         parts = self.parts(values)
         found: Pixels = _ramp(self.map)[np.rint(np.nan_to_num(parts) * (LEVELS - 1)).astype(int)]
         return np.where(np.isnan(parts)[..., None], np.array(MISSING, np.uint8), found)
 
     def colours(self, values: ArrayLike) -> NDArray[np.str_]:
-        """The same as ``#rrggbb``, in the shape of the values."""
+        """The same as ``#rrggbb``, in the shape of the `values`."""
         r, g, b = np.moveaxis(self.rgb(values).astype(int), -1, 0)
         found: NDArray[np.str_] = np.vectorize("#{:02x}{:02x}{:02x}".format, otypes=[str])(r, g, b)
         return found
 
     def colour(self, value: float) -> str:
-        """The colour of one value, ``#rrggbb``."""
+        """The colour of one `value`, ``#rrggbb``."""
         return str(self.colours(value))
 
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
@@ -98,7 +99,7 @@ class Scale:
     @property
     def said(self) -> str:
         """The words at the bar: the unit, and what is clipped."""
-        cut = f"{100 * self.clipped:.2g}\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped" if self.clipped else ""
+        cut = f"{percent(self.clipped)}\N{NO-BREAK SPACE}clipped" if self.clipped else ""
         return ", ".join(filter(None, (self.unit, cut)))
 
 
@@ -186,6 +187,12 @@ def _ramp(name: str) -> Pixels:
     return np.rint(255 * np.asarray(found(np.linspace(0, 1, LEVELS)))[:, :3]).astype(np.uint8)
 
 
+def colourless(maps: Mapping[str, str]) -> bool:
+    """Whether the colour maps are greys, as for printing in black: then images are, too."""
+    ramps = [_ramp(name).astype(int) for name in maps.values()]
+    return all(abs(ramp - ramp[:, :1]).max() <= 2 for ramp in ramps)
+
+
 # ------------------------------------------------------------------------------------------------ ticks
 
 def ticks(low: float, high: float, most: int = 5) -> list[tuple[float, str]]:
@@ -214,6 +221,11 @@ def labels(values: Sequence[float], step: float) -> list[str]:
                 else f"{head}×{raised}" for head in heads]
     decimals = next((d for d in range(8) if abs(step * 10**d - round(step * 10**d)) < 1e-6 * step * 10**d), 8)
     return ["0" if abs(value) < 1e-9 * step else f"{value:.{decimals}f}".replace("-", "−") for value in values]
+
+
+def percent(part: float) -> str:
+    """A part of a whole for a reader, on one line: ``0.5 %``, ``12 %``."""
+    return f"{100 * part:{'.1g' if part < 0.0095 else '.0f'}}\N{NO-BREAK SPACE}%"
 
 
 def number(value: float) -> str:
@@ -258,14 +270,15 @@ def grey(image: Pixels) -> Pixels:
     return luma[..., None].repeat(3, -1)
 
 
-def blended(image: Pixels, values: ArrayLike, on: Scale, strength: float = STRENGTH) -> Pixels:
+def blended(image: Pixels, values: ArrayLike, on: Scale, strength: float = STRENGTH, faded: float = FADED) -> Pixels:
     """Heat over an image (H, W, 3): as opaque as it is far from zero, at most `strength`, so that the image is seen.
 
-    A map (h, w) of another size is enlarged smoothly.
+    The image fades towards the colour of zero by the part `faded`.  A map (h, w) of another size is enlarged smoothly.
     """
     heat = resized(values, *image.shape[:2])
     alpha = strength * on.strengths(heat)[..., None]
-    found: Pixels = np.rint(image * (1 - alpha) + on.rgb(heat) * alpha).astype(np.uint8)
+    below = image * (1 - faded) + faded * on.rgb(0.0)
+    found: Pixels = np.rint(below * (1 - alpha) + on.rgb(heat) * alpha).astype(np.uint8)
     return found
 
 

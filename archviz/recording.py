@@ -188,6 +188,16 @@ class Recording:
         words = {node: f"dead {dead}/{channels}" for node, (dead, channels) in self._dead().items()}
         return words | {node: f"saturated {share:.0%}".replace("%", " %") for node, share in self._saturated().items()}
 
+    def image(self, kind: str = "maps", **options: Any) -> Any:
+        """A picture by itself, a `Picture`: the maps of a layer whose values were kept.
+
+        `kind` and `options` are those of `archviz.Attribution.image`; what of the layer to show says
+        `archviz.pictures.maps.draw`.
+        """
+        from archviz.picture import picture
+
+        return picture([self], kind, **options)
+
     def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
         """The figure of the model with these numbers painted on it, and what is wrong marked.
 

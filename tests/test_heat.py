@@ -81,7 +81,7 @@ def test_an_unsigned_scale_begins_at_zero(values):
 def test_of_many_values_the_stray_ones_are_clipped_and_the_bar_says_so():
     values = np.concatenate([np.linspace(0, 1, 2000), [1e6] * 4])
     robust, full = heat.scale(values, MAPS, False, unit="drop"), heat.scale(values, MAPS, False, "max", "drop")
-    assert 0.99 < robust.high < 1.0 and robust.said == "drop, 0.55\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped"
+    assert 0.99 < robust.high < 1.0 and robust.said == "drop, 0.5\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}clipped"
     assert (full.high, full.said) == (1e6, "drop")
     assert heat.scale(values[-1000:], MAPS, False).clipped == 0         # few: all are shown
     assert heat.scale(values[:2000], MAPS, False).clipped == 0          # none stray
@@ -148,10 +148,12 @@ def test_heat_over_an_image_leaves_the_image_where_there_is_none():
     values = np.zeros((24, 32))
     values[:, 16:] = 1.0
     on = heat.scale(values, MAPS, signed=False)
-    drawn = heat.blended(image, values, on)
+    drawn = heat.blended(image, values, on, faded=0.0)
     assert np.array_equal(drawn[:, :16], image[:, :16])
+    faint = heat.blended(image, values, on, faded=0.5)[:, :16].astype(int)
+    assert abs(2 * faint - image[:, :16] - on.rgb(0.0)).max() <= 1
     assert len(np.unique(drawn[:, 16:].reshape(-1, 3), axis=0)) > 100       # one still sees the image
-    assert np.array_equal(heat.blended(image, values, on, 1.0)[0, 20], on.rgb(1.0))
+    assert np.array_equal(heat.blended(image, values, on, strength=1.0)[0, 20], on.rgb(1.0))
 
 
 def test_a_small_map_is_enlarged_smoothly_within_its_range_or_in_cells():

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from archviz.attribution import Attribution
 from archviz.errors import ArchvizError
+from archviz.methods import _gradients as shared
 from archviz.methods._subject import Subject
 from tests import peers  # noqa: F401  what pytorch-grad-cam imports
 
@@ -106,12 +109,12 @@ def run(model: nn.Module, *args: Tensor, methods: Any = ("saliency",), target: A
     """What the methods give together; options are passed to a single method, or by name to several."""
     names = [methods] if isinstance(methods, str) else list(methods)
     files = {name: import_module(f"archviz.methods.{name}") for name in names}
-    given = {name: options if len(names) == 1 else {**QUICK.get(name, {}), **options.get(name, {})} for name in names}
+    chosen = {name: options if len(names) == 1 else {**QUICK.get(name, {}), **options.get(name, {})} for name in names}
     with Subject(model, args, target=target, budget=budget) as subject:
         subject.grad = True
         for name, file in files.items():
-            subject.wanted |= set(getattr(file, "wants", lambda subject, **_: ())(subject, **given[name]))
-        return {name: file.attribute(subject, **given[name]) for name, file in files.items()}
+            subject.wanted |= set(getattr(file, "wants", lambda subject, **_: ())(subject, **chosen[name]))
+        return {name: file.attribute(subject, **chosen[name]) for name, file in files.items()}
 
 
 def one(model: nn.Module, *args: Tensor, method: str, **options: Any) -> Attribution:
@@ -237,8 +240,8 @@ def test_every_baseline_is_complete(baseline):
 def test_a_pad_token_is_a_baseline_by_name_and_by_number():
     model, ids = made(Tokens), texts()
     named = one(model, ids, method="ig", steps=12, baseline="pad")
-    given = one(model, ids, method="ig", steps=12, baseline=torch.tensor([0]))
-    assert (named.input_map == given.input_map).all() and named.checks[0].kept
+    told = one(model, ids, method="ig", steps=12, baseline=torch.tensor([0]))
+    assert (named.input_map == told.input_map).all() and named.checks[0].kept
     with pytest.raises(ArchvizError, match="no padding token"):
         one(made(Recurrent), ids, method="ig", baseline="pad")
 
@@ -265,3 +268,345 @@ def test_cam_says_where_it_does_not_apply():
         one(made(Tokens), texts(), method="cam")
     with pytest.raises(ArchvizError, match="does not read"):
         one(made(Functional), images(), method="cam", target="two[1]")
+
+
+class Patches(nn.Module):
+    """A small ViT: patches by a convolution, a class token in front, attention written out, ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.norm = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8)
+        self.cls = nn.Parameter(torch.zeros(1, 1, 8))
+        self.attention, self.head = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).mT
+        x = self.norm(torch.cat([self.cls.expand(len(x), -1, -1), x], 1))
+        return self.head((x + self.attention(x, x, x)[0]).relu()[:, 0])
+
+
+def test_gradcam_on_a_vit_is_folded_as_pytorch_grad_cam_is_told_to():
+    from pytorch_grad_cam import GradCAM
+    model, x = made(Patches), images(2, 16)
+    ours = one(model, x, method="gradcam")
+    assert list(ours.maps) == ["norm"] and ours.maps["norm"].shape == (2, 4, 4)
+    assert "1 token without a place left out" in ours.notes
+    other = copy.deepcopy(model)
+    fold = lambda t: t[:, 1:].unflatten(1, (4, 4)).movedim(-1, 1)      # noqa: E731
+    with GradCAM(other, [other.norm], reshape_transform=fold) as peer:
+        drawn = peer(x, None)
+    low, high = ours.input_map.min((1, 2), keepdims=True), ours.input_map.max((1, 2), keepdims=True)
+    close((ours.input_map - low) / (high - low), drawn, 1e-4)
+
+
+def test_gradcam_at_every_node_takes_one_backward_pass_and_says_the_same():
+    model, x = made(Functional), images()
+    every = one(model, x, method="gradcam", nodes="*")
+    assert {"one", "two", "act", "act@1", "/add", "/clamp"} <= set(every.maps) and "head" in every.scores
+    assert not any(name.startswith(("/in:", "/out:")) for name in every.scores)
+    for name in ("one", "act", "/add"):
+        alone = one(model, x, method="gradcam", nodes=name)
+        close(every.maps[name], alone.maps[name], 1e-6)
+        assert list(alone.maps) == [name]
+    assert (every.input_map == one(model, x, method="gradcam").input_map).all()
+    with pytest.raises(ArchvizError, match="no node is named"):
+        one(model, x, method="gradcam", nodes="layer*")
+
+
+# ---------------------------------------------------------------------------------------------- all kinds of models
+
+def test_several_inputs_each_have_a_map_and_are_complete_together():
+    found = one(made(Both), images(), torch.randn(2, 6), method="ig", tolerance=5e-3)
+    assert [*found.inputs] == ["/in:image", "/in:more"] and found.inputs["/in:more"].shape == (2, 6)
+    assert found.checks[0].kept, found.checks[0]
+
+
+def test_a_recurrent_net_is_explained_over_its_tokens():
+    found = run(made(Recurrent), texts(), methods=("saliency", "ig", "smoothgrad", "gradcam"))
+    for name, (each,) in found.items():
+        assert each.input_map.shape == (2, 7) and (each.shown["embed"] == texts().numpy()).all(), name
+    assert found["ig"][0].checks[0].kept
+
+
+@pytest.mark.parametrize("target", ["top2", "two[3]", "two[3,1,1]", [4, 0], lambda result: result[:, 1] - result[:, 0]])
+def test_any_number_the_model_computes_is_a_target(target):
+    model, x = made(Functional), images()
+    found = run(model, x, methods="saliency", target=target)["saliency"]
+    leaf = x.clone().requires_grad_()
+    logits, two = model(leaf), model.two(F.max_pool2d(F.relu(model.one(leaf)), 2))
+    due = {"top2": lambda: logits.topk(2).values.T, "two[3]": lambda: two[:, 3].mean((1, 2))[None],
+           "two[3,1,1]": lambda: two[:, 3, 1, 1][None]}.get(target if isinstance(target, str) else "", lambda: (
+               logits[[0, 1], [4, 0]] if isinstance(target, list) else target(logits))[None])()
+    assert len(found) == len(due)
+    for each, row in zip(found, due, strict=True):
+        gradient = torch.autograd.grad(row.sum(), leaf, retain_graph=True)[0]
+        close(each.input_map, gradient.abs().amax(1))
+
+
+class Written(nn.Module):
+    """Says view where reshape is meant, writes into its input, into a view and into slices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.more = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Linear(4 * 36, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.mul_(0.5)
+        x[:, 0] += 0.1
+        x = self.conv(x)
+        F.relu(x[:, 1:], inplace=True)
+        x = self.more(x)
+        x.view(x.size(0), -1).relu_()
+        return self.head(x.view(x.size(0), -1))
+
+
+def test_writes_into_views_hide_no_rectifier_and_the_input_is_the_callers():
+    model, x = made(Written), images(3, 6)
+    before = x.clone()
+    found = run(model, x, methods=("saliency", "guided"))
+    assert (x == before).all()
+
+    def slow(rule: str) -> Tensor:
+        scaled = x * 0.5
+        scaled[:, 0] += 0.1
+        first = model.conv(scaled)
+        second = model.more(torch.cat([first[:, :1], first[:, 1:].relu()], 1))
+        came = model.head.weight[model.head(second.relu().flatten(1)).argmax(1)].view_as(first)
+        guide = (lambda t: t.clamp_min(0)) if rule == "guided" else lambda t: t
+        came = F.conv_transpose2d(guide(came) * (second > 0), model.more.weight, padding=1)
+        came = torch.cat([came[:, :1], guide(came[:, 1:]) * (first[:, 1:] > 0)], 1)
+        return 0.5 * F.conv_transpose2d(came, model.conv.weight, padding=1)
+
+    with torch.no_grad():
+        close(found["saliency"][0].input_map, slow("plain").abs().amax(1))
+        close(found["guided"][0].input_map, slow("guided").sum(1))
+    assert found["guided"][0].checks[0].said == "the rule is applied at 2 ReLUs, all there are"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_float32(dtype):
+    model, x = made(Functional), images()
+    top = model(x).argmax(1).tolist()
+    names = ("saliency", "ig", "smoothgrad", "gradcam", "cam")
+    whole = run(model, x, methods=names, target=top)
+    half = run(copy.deepcopy(model).to(dtype), x.to(dtype), methods=names, target=top)
+    for name in names:
+        close(half[name][0].input_map, whole[name][0].input_map, 0.1)
+        assert half[name][0].input_map.dtype == np.float32
+    assert abs(half["ig"][0].checks[0].error) < 0.05
+
+
+def test_inference_mode_and_frozen_weights_change_nothing():
+    model, x = made(Modular), images()
+    due = {name: found[0].input_map for name, found in run(model, x, methods=METHODS).items()}
+    with torch.inference_mode():
+        born = made(Modular)
+        inside = run(born, images(), methods=METHODS)
+    outside = run(born, images().requires_grad_(), methods=METHODS)
+    frozen = run(copy.deepcopy(model).requires_grad_(False), x, methods=METHODS)
+    for name, value in due.items():
+        for found in (inside, outside, frozen):
+            assert (found[name][0].input_map == value).all(), name
+    assert all(p.is_inference() for p in born.parameters())
+
+
+# ---------------------------------------------------------------------------------------------- what is left untouched
+
+def state(model: nn.Module) -> list[Any]:
+    """All that a method could leave behind."""
+    return [[(m.training, *(sorted(map(str, getattr(m, f"_{kind}")))
+                            for kind in ("forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks")))
+             for m in model.modules()],
+            [(id(p), p.requires_grad, p.grad, p._version, p.double().sum().item()) for p in model.parameters()],
+            [(id(b), b.double().sum().item()) for b in model.buffers()],
+            torch.get_rng_state().tolist(), torch.is_grad_enabled(), torch.backends.mha.get_fastpath_enabled()]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_model_is_as_it_was_also_after_an_exception(method):
+    model, x = made(Modular), images()
+    model.train()
+    model[0].requires_grad_(False)
+    before = state(model)
+    run(model, x, methods=method)
+    assert state(model) == before
+    calls = []
+
+    def fail(result: Tensor) -> Tensor:
+        calls.append(1)
+        if len(calls) > 1:
+            raise ValueError("on purpose")
+        return result[:, 0]
+
+    with pytest.raises(ValueError, match="on purpose"):
+        run(model, x, methods=method, target=fail)
+    assert state(model) == before
+
+
+# ---------------------------------------------------------------------------------------------- chunks and batches
+
+@settings(max_examples=12)
+@given(rows=st.integers(1, 17), n=st.integers(1, 4), method=st.sampled_from(["ig", "smoothgrad"]))
+def test_chunks_never_change_a_result(rows, n, method):
+    model, x = made(Functional), images(n)
+    options = {"steps": 7, "tolerance": 0.02} if method == "ig" else {"samples": 5}
+    whole = one(model, x, method=method, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "_FIRST", rows)
+        patch.setattr(shared, "_CACHED", rows)
+        close(one(model, x, method=method, **options).input_map, whole.input_map)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_is_its_samples_one_by_one(method):
+    model, x = made(Modular), images(3)
+    whole = one(model, x, method=method).input_map
+    for number in range(1 if method == "smoothgrad" else 3):        # noise is seeded by a sample's number in its batch
+        close(one(model, x[number:number + 1], method=method).input_map, whole[number:number + 1])
+
+
+def test_where_memory_runs_out_fewer_rows_are_taken_and_at_last_it_is_said():
+    model, x = made(Functional), images()
+    due = one(model, x, method="ig", steps=9).input_map
+    sizes = []
+
+    def small(most: int) -> Any:
+        def look(module: nn.Module, args: Any) -> None:
+            sizes.append(len(args[0]))
+            if len(args[0]) > most:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 2 bytes")
+        return model.register_forward_pre_hook(look)
+
+    hook = small(2)
+    close(one(model, x, method="ig", steps=9).input_map, due)
+    hook.remove()
+    assert max(sizes) > 2 and sizes.count(max(sizes)) <= 2
+    small(0)
+    with pytest.raises(RuntimeError, match="allocate memory"):      # which `explain` turns into an ArchvizError
+        one(model, x[:1], method="ig", steps=9)
+
+
+def test_a_budget_is_kept():
+    model, x = made(Functional), images(1, 32)
+    sizes: list[int] = []
+    model.register_forward_pre_hook(lambda module, args: sizes.append(len(args[0])))
+    one(model, x, method="ig", steps=20, budget=1)
+    assert set(sizes[3:]) == {1}, "after the first pass, which is weighed"
+    sizes.clear()
+    one(model, x, method="ig", steps=20, budget=1 << 30)
+    assert max(sizes) == shared._CACHED
+
+
+# ---------------------------------------------------------------------------------------------- what cannot be
+
+class Broken(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head((self.conv(x).amax((2, 3)) > 0).float())
+
+
+@pytest.mark.parametrize("method", ["saliency", "gradient_input", "smoothgrad", "ig", "gradcam"])
+def test_a_path_without_a_gradient_is_named(method):
+    with pytest.raises(ArchvizError, match=r"class \d.* /in:x .*the last node with a gradient is /amax"):
+        one(made(Broken), images(), method=method)
+
+
+def test_rules_need_a_relu_and_say_where_other_activations_are():
+    with pytest.raises(ArchvizError, match="no ReLU lies on the way.*gelu"):
+        one(made(Tokens), texts(), method="guided")
+    found = one(made(Both), images(), torch.randn(2, 6), method="deconvnet")
+    assert not found.checks[0].kept and "not at 1 tanh" in found.checks[0].said
+    assert "gradients pass 1 tanh as they are" in found.notes
+
+
+def test_relu6_and_clamps_are_rectifiers():
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.more, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(torch.clamp(self.more(F.relu6(self.conv(x))), min=0).mean((2, 3)))
+
+    found = one(made(Net), images(), method="guided")
+    assert found.checks[0].said == "the rule is applied at 2 ReLUs, all there are"
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"baseline": "grey"}, {"baseline": torch.ones(7)},
+                                     {"baseline": {"/in:y": 0}}])
+def test_options_of_integrated_gradients_that_mean_nothing_are_told(options):
+    with pytest.raises(ArchvizError):
+        one(made(Functional), images(), method="ig", **options)
+
+
+# ---------------------------------------------------------------------------------------------- faults of the peers
+
+class FunctionalOnly(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.head = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 3), nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.relu(self.two(F.relu(self.one(x)))).mean((2, 3)))
+
+
+def test_the_peers_guided_backpropagation_is_the_plain_gradient_where_a_relu_is_a_function():
+    from pytorch_grad_cam import GuidedBackpropReLUModel
+    from zennit.attribution import Gradient
+    from zennit.composites import GuidedBackprop
+    model, x = made(FunctionalOnly), images(1)
+    leaf = x.clone().requires_grad_()
+    logits = model(leaf)
+    top = int(logits.argmax())
+    plain = torch.autograd.grad(logits[0, top], leaf)[0]
+    close(captum.GuidedBackprop(copy.deepcopy(model)).attribute(x, top).numpy(), plain)
+    with Gradient(copy.deepcopy(model), composite=GuidedBackprop()) as attributor:
+        close(attributor(x, torch.eye(5)[[top]])[1].numpy(), plain)
+    peer = GuidedBackpropReLUModel(copy.deepcopy(model), "cpu")(x, target_category=top)
+    close(np.moveaxis(np.asarray(peer), -1, 0)[None], plain)
+    ours = one(model, x, method="guided").input_map
+    assert np.abs(ours - plain.sum(1).numpy()).max() > 0.1 * np.abs(ours).max()
+
+
+def test_pytorch_grad_cam_leaves_gradients_behind_and_rewires_rectifiers():
+    from pytorch_grad_cam import GradCAM, GuidedBackpropReLUModel
+    model, x = made(Modular), images(1)
+    theirs, rewired = copy.deepcopy(model), copy.deepcopy(model)
+    GradCAM(theirs, [theirs[5]])(x, None)
+    assert any(p.grad is not None for p in theirs.parameters())
+    guided = GuidedBackpropReLUModel(rewired, "cpu")
+    kinds: list[set[str]] = []
+    rewired[0].register_forward_hook(lambda *_: kinds.append({type(m).__name__ for m in rewired}))
+    guided(x, target_category=0)
+    assert "ReLU" not in kinds[0], "while it runs, the user's model has none"
+    run(model, x, methods=("gradcam", "guided"))
+    assert all(p.grad is None for p in model.parameters()) and isinstance(model[2], nn.ReLU)
+
+
+def test_fifty_steps_fall_short_unsaid_and_ours_say_so_and_refine():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.LayerNorm(432), nn.Linear(432, 32), nn.GELU(), nn.Linear(32, 5)).eval()
+    x = images(1)
+    top = int(model(x).argmax())
+    theirs = captum.IntegratedGradients(model).attribute(x, target=top)     # 50 steps, as it comes
+    due = float((model(x) - model(torch.zeros_like(x)))[0, top])
+    assert 0.004 < abs(float(theirs.sum()) - due) / abs(due)
+    ours = one(model, x, method="ig")
+    assert not ours.checks[0].kept and abs(ours.checks[0].error - abs(float(theirs.sum()) - due) / abs(due)) < 1e-3
+    assert one(model, x, method="ig", tolerance=1e-3, most=12800).checks[0].kept
+
+
+@pytest.mark.gpu
+def test_a_gpu_says_the_same():
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    model, x = made(Modular), images()
+    here, there = run(model, x, methods=METHODS), run(copy.deepcopy(model).cuda(), x.cuda(), methods=METHODS)
+    for name in METHODS:
+        if name != "smoothgrad":        # whose noise is the device's own
+            close(there[name][0].input_map, here[name][0].input_map, 1e-3)
+    run(made(Recurrent).cuda(), texts().cuda(), methods=("ig", "smoothgrad"))

@@ -14,6 +14,8 @@ from archviz import heat
 from archviz.attribution import Attribution, Attributions, Check
 from archviz.errors import ArchvizError
 from archviz.picture import Picture, picture
+from archviz.pictures._tokens import pieces
+from archviz.recording import Recording
 from archviz.scene import Group, Image, Mark, Text
 from archviz.style import load_style
 from tests.latex import together
@@ -224,7 +226,7 @@ def test_the_caption_says_target_scale_and_checks():
         "for the target, those below zero against it. Integrated gradients: sums to 0.998 of f(x) − f(baseline). "
         "Integrated gradients: 32 steps. The maps of a method share its scale.")
     failed = attribution(checks=(Check("conservation", 0.5, "sums to half of the logit"),)).image()
-    assert failed.caption.endswith("sums to half of the logit, which is more than 0.001 off.")
+    assert failed.caption.endswith("Sums to half of the logit, which is more than 0.001 off.")
 
 
 def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
@@ -233,6 +235,18 @@ def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
     on = heat.scale(abs(ramp(1, 32, 32)), load_style("block").heat, signed=False)
     assert (images(fine)[1].reshape(-1, 3) == on.rgb(abs(ramp(1, 32, 32))[0, 0, 0])).all(1).any()
     assert len(np.unique(images(smooth)[1].reshape(-1, 3), axis=0)) > 200
+
+
+def test_a_style_without_colours_shows_images_without_colours():
+    for drawn, plain in ((several().image(theme="mono"), True), (several().image(), False)):
+        assert all(np.ptp(tile.astype(int), -1).max() <= 1 for tile in images(drawn)) is plain
+
+
+def test_a_recording_draws_the_maps_it_kept():
+    values = {"conv1": {"values": ramp(2, 5, 6, 6), "samples": np.array(2)}}
+    drawn = Recording(values, {"conv1": "conv2d"}).image(sample=1, width="84mm")
+    assert [word for word in words(drawn) if word.isdigit()][:5] == list("01234")
+    assert drawn.caption == "Activations of conv1: all 5 channels, on one scale."
 
 
 def test_what_shares_a_scale_is_as_asked():
@@ -244,6 +258,86 @@ def test_what_shares_a_scale_is_as_asked():
     assert words(by_map).count("max") == 1 and "Each map has its own scale" in by_map.caption
     with pytest.raises(ArchvizError, match="no unit in common"):
         several().image(scale="all")
+
+
+def said(*tokens: str) -> str:
+    """The pieces as a reader sees them: spaces between words, | between pieces of one."""
+    return "".join(("" if not i else " " if piece.apart else "|") + (piece.words.replace(" ", "␣"))
+                   for i, piece in enumerate(pieces(tokens)))
+
+
+def test_pieces_are_joined_as_their_tokenizer_marks_them():
+    assert said("[CLS]", "un", "##believ", "##able", ",", "don", "'", "t", "(", "go", ")", ".", "[SEP]") == (
+        "[CLS] un|believ|able|, don|'|t (|go|)|. [SEP]")
+    assert said("The", "Ġquick", "Ġbrow", "nies", ".", "Ċ", "Ġ", "Ã©", "t", "Ã©", "<|endoftext|>") == (
+        "The quick brow|nies|.|¶|␣|é|t|é <|endoftext|>")
+    assert said("▁The", "▁quick", "▁brow", "nies", ".", "</s>") == "The quick brow|nies|. </s>"
+    assert said("The", " quick", " brow", "nies", ".") == "The quick brow|nies|."
+    assert said(*"a b\n") == "a|␣|b|¶"
+    assert said("good", "film", "!", "日本", "語") == "good film|! 日本|語"
+    assert [piece.ends for piece in pieces(["a", "\n", "b"])] == [False, True, False]
+
+
+def test_a_text_from_right_to_left_is_set_so():
+    hebrew = over_words(("שלום", "עולם", "טוב")).image(width="84mm").scene
+    latin = over_words(("one", "two", "three")).image(width="84mm").scene
+    right, left = ([mark.marks[0].x for mark in scene.marks if isinstance(mark, Group)] for scene in (hebrew, latin))
+    assert right == sorted(right, reverse=True) and left == sorted(left)
+
+
+def test_lines_break_between_words_and_at_line_ends():
+    scene = over_words(SENTENCE * 3).image(width="50mm").scene
+    tokens = [mark for mark in scene.marks if isinstance(mark, Group)]
+    starts = [i for i in range(1, len(tokens)) if tokens[i].marks[0].y > tokens[i - 1].marks[0].y + 0.1]
+    assert len(starts) > 3
+    assert all(pieces(SENTENCE * 3)[i].apart for i in starts)
+    broken = [mark.marks[0].y for mark in over_words(("a", "\n", "b")).image().scene.marks if isinstance(mark, Group)]
+    assert broken[0] == broken[1] < broken[2]
+
+
+def test_padding_at_the_end_is_left_out():
+    assert "[PAD]" not in words(over_words((*SENTENCE, "[PAD]", "[PAD]")).image())
+    one = attention(a=(1, 1, 6, 6))
+    drawn = one.image(words=("[CLS]", "a", "b", "[SEP]", "[PAD]", "[PAD]"))
+    assert "[PAD]" not in words(drawn) and "Padding is left out." in drawn.caption
+    cells = images(drawn)[0]
+    assert len({tuple(p) for p in cells.reshape(-1, 3)}) <= 16
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: over_words().image(words=["a", "b"]), "there are 2 words for 20 tokens"),
+    (lambda: over_words().image("heat"), "no map over an image"),
+    (lambda: attribution().image("words"), "no map over tokens"),
+    (lambda: attribution().image("matrix"), "holds no attention"),
+    (lambda: attribution().image("strip"), "holds no hidden"),
+    (lambda: attribution().image("maps"), "holds no maps of channels"),
+    (lambda: attention(a=(1, 2, 6, 6)).image(heads=[5]), "there is no head 5\n  there are 2"),
+    (lambda: attention(a=(1, 2, 6, 6)).image(nodes="b.attn/softmax"), "did you mean a.attn/softmax"),
+    (lambda: attention(a=(1, 2, 6, 6), b=(1, 2, 5, 5)).image(), "different lengths"),
+    (lambda: states().image(units=[3]), "there is no state of unit 3"),
+    (lambda: layer().image(channels=[77]), "there is no channel 77"),
+    (lambda: layer().image(node="conv2"), "did you mean conv1"),
+    (lambda: attribution(inputs={}, shown={}).image(), "holds no map to draw"),
+])
+def test_what_is_not_there_is_said(make, message):
+    with pytest.raises(ArchvizError, match=message):
+        make()
+
+
+def test_the_units_that_vary_most_are_shown_and_named():
+    moving = states(units=3)
+    moving.extra["hidden:lstm"][:, 1] *= 0.01
+    assert [word for word in words(moving.image(units=2)) if word.startswith("unit")] == ["unit 10", "unit 12"]
+
+
+def test_a_bar_of_states_is_symmetric_and_of_attention_begins_at_zero():
+    for drawn, low in ((states().image(form="cells"), -1), (attention(a=(1, 1, 4, 4)).image(), 0)):
+        pixels = images(drawn)[-1]
+        ends = pixels[-1, 0], pixels[0, -1]
+        style = load_style("block").heat
+        on = heat.scale([1.0], style, signed=low < 0)
+        first, last = (ends if pixels.shape[0] > pixels.shape[1] else (pixels[0, 0], pixels[0, -1]))
+        assert (tuple(first), tuple(last)) == (tuple(on.rgb(on.low)), tuple(on.rgb(on.high)))
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -1,5 +1,5 @@
-"""What a recording is for: dead and saturated units, strongest patches, the first NaN, several processes, half precision,
-files, GPUs."""
+"""What a recording is for: dead and saturated units, strongest patches, the first NaN; several processes, half
+precision, files, GPUs."""
 from __future__ import annotations
 
 import os
@@ -194,9 +194,9 @@ distributed.destroy_process_group()
 def test_two_processes_share_the_data_and_get_what_one_gets(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(PROCESSES)
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, tmp_path],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, tmp_path]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+                          capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     whole = archviz.record(net(), images(23), reduce=ALL, gradients=True)
     for name in ("loader", "list"):

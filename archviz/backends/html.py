@@ -45,7 +45,8 @@ def render(scene: Scene) -> bytes:
     facts = "".join(f"<dt>{_words(key)}</dt><dd>{_words(value)}</dd>" for key, value in sorted(scene.facts.items()))
     return PAGE.format(
         title=_words(scene.title) or "A figure", caption=_words(scene.description),
-        style=STYLE.format(page=page, ink=ink, fonts=svg.FAMILY, wide=round(scene.width / 72.27 * 96 * LARGER)), figure=svg.prefixed(svg.render(scene).decode()),
+        style=STYLE.format(page=page, ink=ink, fonts=svg.FAMILY, wide=round(scene.width / 72.27 * 96 * LARGER)),
+        figure=svg.prefixed(svg.render(scene).decode()),
         facts=f"<dl>{facts}</dl>\n" if facts else "").encode()
 
 

@@ -17,7 +17,7 @@ from archviz.attribution import Attribution, Check
 from archviz.errors import ArchvizError
 from archviz.ir import NodeId
 from archviz.methods._keep import kind
-from archviz.methods._rectify import census, rectified
+from archviz.methods._rectify import Apart, census, rectified
 from archviz.methods._subject import INPUTS, Run, Subject
 
 Gradients = dict[NodeId, Tensor]
@@ -37,6 +37,18 @@ def differentiated(subject: Subject, nodes: Iterable[NodeId] = ()) -> Run:
         run = subject.run(nodes=had, grad=True, watched=subject.whole)
         subject.kept.update({"differentiated": run, "differentiated nodes": had})
     return run
+
+
+def visible(subject: Subject) -> Run:
+    """The same, or one more where a write into a view hides what was done there from the rules at rectifiers."""
+    run = differentiated(subject)
+    if not census(subject.scores(run).sum()).hidden:
+        return run
+    if "visible" not in subject.kept:
+        with Apart():
+            subject.kept["visible"] = subject.run(grad=True, watched=subject.whole)
+    found: Run = subject.kept["visible"]
+    return found
 
 
 def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "plain") -> list[Gradients]:
@@ -85,7 +97,7 @@ def at_sources(subject: Subject, rule: str = "plain") -> tuple[Run, list[Gradien
 
     Raises `ArchvizError` where no source has one: the path from it to the target is not differentiable.
     """
-    run = differentiated(subject)
+    run = differentiated(subject) if rule == "plain" else visible(subject)
     found = gradients(subject, run, subject.sources, rule)
     reached(subject, found)
     return run, [{name: one.movedim(subject.given.axis, 0).float() for name, one in each.items()} for each in found]
@@ -134,26 +146,16 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
     """
     sums = Sums([{} for _ in subject.targets], [{} for _ in subject.targets])
 
-    def work(some: slice, copies: slice) -> None:
+    def take(some: slice, copies: slice) -> bool:
+        """Add the gradients of a block; False where the memory did not last for it."""
         rows, again = samples[some], torch.arange(len(weights), device=samples.device)[copies]
-        size = len(rows) * len(again)
-        if size > _rows(subject, size):
-            for part in _halves(some, copies, _rows(subject, size)):
-                work(*part)
-            return
         try:
             found = _stack(subject, rows.repeat(len(again)), again.repeat_interleave(len(rows)), place)
         except (RuntimeError, MemoryError) as error:
-            if not _is_memory(error):
+            if not is_memory(error) or len(rows) * len(again) == 1:
                 raise
-            if size == 1:
-                raise ArchvizError("one row does not fit into memory",
-                                   "use a smaller input, half precision, or a device with more memory") from None
-            subject.kept["rows"] = (size + 1) // 2
-            found = None
-        if found is None:       # outside the handler, which keeps the tensors of the failed run alive
-            work(some, copies)
-            return
+            subject.kept["rows"] = len(rows) * len(again) // 2
+            return False
         share = weights[copies].to(samples.device)
         for number, one in enumerate(found):
             for name, gradient in one.items():
@@ -162,20 +164,19 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
                 _add(sums.first[number], name, samples, some, torch.tensordot(share, by_copy, 1))
                 if squares:
                     _add(sums.second[number], name, samples, some, torch.tensordot(share, by_copy.square(), 1))
+        return True
 
-    work(slice(0, len(samples)), slice(0, len(weights)))
+    # Blocks of all samples at some copies; where not even the samples fit, of some samples at one copy.
+    copy = sample = 0
+    while copy < len(weights):
+        most = max(1, subject.kept.get("rows", _FIRST))
+        end = min(sample + most, len(samples))
+        several = max(1, most // len(samples)) if sample == 0 else 1
+        if take(slice(sample, end), slice(copy, copy + several)):
+            sample = end % len(samples)
+            copy += several if not sample else 0
     reached(subject, sums.first)
     return sums
-
-
-def _halves(some: slice, copies: slice, most: int) -> list[tuple[slice, slice]]:
-    """Blocks of at most `most` rows: all samples at some copies, or at one copy some of the samples."""
-    n = some.stop - some.start
-    if n <= most:
-        step = max(1, most // n)
-        return [(some, slice(c, min(c + step, copies.stop))) for c in range(copies.start, copies.stop, step)]
-    return [(slice(s, min(s + most, some.stop)), slice(c, c + 1))
-            for c in range(copies.start, copies.stop) for s in range(some.start, some.stop, most)]
 
 
 def _add(sums: Gradients, name: NodeId, samples: Tensor, some: slice, more: Tensor) -> None:
@@ -192,7 +193,7 @@ def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> l
     if "bytes" in subject.kept:
         run = subject.run(given, grad=True, replace=placed)
     else:
-        saved: dict[int, int] = {}
+        budget, saved = subject.budget, dict[int, int]()
 
         def weigh(tensor: Tensor) -> Tensor:
             saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
@@ -203,8 +204,8 @@ def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> l
             run = subject.run(given, grad=True, replace=placed)
         total = sum(size for where, size in saved.items() if where not in weights)
         subject.kept["bytes"] = max(1, _SLACK * total // len(samples))
-        # Most of it is there again for the next rows, once this run is over.
-        subject.kept["rows"] = _at_once(subject, subject.kept["bytes"], total)
+        most = _MANY if subject.device.type == "cuda" else _CACHED
+        subject.kept["rows"] = max(1, min(most, budget // subject.kept["bytes"]))
     scores = subject.scores(run)
     return [backward(row, run.leaves, keep=number < len(scores) - 1) for number, row in enumerate(scores)]
 
@@ -217,18 +218,8 @@ _FIRST, _CACHED, _MANY = 4, 8, 256
 VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
 
 
-def _rows(subject: Subject, wanted: int) -> int:
-    """How many rows may run at once."""
-    rows: int = subject.kept.get("rows", _FIRST)
-    return min(wanted, max(1, rows))
-
-
-def _at_once(subject: Subject, each: int, held: int) -> int:
-    most = _MANY if subject.device.type == "cuda" else _CACHED
-    return max(1, min(most, (subject.budget + held) // each))
-
-
-def _is_memory(error: BaseException) -> bool:
+def is_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out; on a processor that is a RuntimeError like many others."""
     return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
@@ -295,7 +286,7 @@ def attribution(subject: Subject, number: int, method: str, title: str, inputs: 
 
 def ruled(subject: Subject, rule: str) -> tuple[tuple[Check, ...], tuple[str, ...]]:
     """Checks and notes of a rule at rectifiers.  Raises `ArchvizError` for a model that has none on the way."""
-    found = census(subject.scores(differentiated(subject)).sum())
+    found = census(subject.scores(visible(subject)).sum())
     without = ", ".join(f"{n} {name}" for name, n in found.others.items())
     if not found.rectifiers:
         acts = [call.node for call in subject.tape.calls if kind(call) == "act"]

@@ -77,6 +77,18 @@ class Increment:
         return tuple(whole[axis] for axis in self.places[ref])
 
     @property
+    def bytes(self) -> int:
+        """What one window takes: its largest patches, and the whole maps behind them."""
+        sizes = sorted((float((self.high[ref] - self.low[ref] + 1).prod(-1).mean() / math.prod(self.shape(ref)))
+                        * self._bytes(ref) for ref in self.low), reverse=True)
+        late = sorted((self._bytes(Ref(number, path)) for number in self.rest
+                       for path in self.base.tape.calls[number].out), reverse=True)
+        return int(2 * sum(sizes[:4]) + sum(late[:4])) + 1
+
+    def _bytes(self, ref: Ref) -> int:
+        return 4 * math.prod(self.base.tape.calls[ref.call].out[ref.path].shape)
+
+    @property
     def share(self) -> float:
         """The part of the multiplications, of all convolutions and linear layers, that is left to do."""
         done = whole = 0.0

@@ -5,14 +5,13 @@ rest of this folder.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from archviz.attribution import Array
 from archviz.errors import ArchvizError
 from archviz.ir import NodeId
 from archviz.methods._batches import in_batches, out_of_memory, rows_at_once
@@ -20,6 +19,7 @@ from archviz.methods._follow import Follower
 from archviz.methods._increment import Increment, increment
 from archviz.methods._subject import Subject
 from archviz.methods._tape import Base, Unable, filled
+from archviz.methods._target import Ran, Target
 from archviz.methods._windows import Fill, inside
 from archviz.trace.reach import slide
 from archviz.trace.tape import Ref, refs
@@ -74,13 +74,16 @@ def _convolved(subject: Subject, name: NodeId) -> bool:
                if any(calls[ref.call].id == name for ref in call.operands()))
 
 
-def outputs(subject: Subject) -> Tensor:
-    """(targets, N): the targets of the samples themselves."""
-    return subject.scores(subject.base).detach()
+Targets = Sequence[Target]
 
 
-def perturbed(subject: Subject, source: Source, boxes: Tensor, fill: Fill, keep: bool = False) -> Tensor:
-    """The targets, for each sample and box, where what lies in the box (with `keep`: all else) is filled.
+def read(targets: Targets, run: Ran) -> Tensor:
+    """(targets, R): what the targets are in a run."""
+    return torch.stack([target.read(run) for target in targets])
+
+
+def perturbed(subject: Subject, targets: Targets, source: Source, count: int, covered: Covered, fill: Fill) -> Tensor:
+    """The targets, for each sample and each of `count` parts of it, where such a part is filled.
 
     Every one of them goes through the whole model, in batches.
 
@@ -88,26 +91,32 @@ def perturbed(subject: Subject, source: Source, boxes: Tensor, fill: Fill, keep:
     -------
     (targets, N, W) float32
     """
-    boxes = boxes.to(source.maps.device)
-    count, start = len(boxes), [0] * len(source.shape)
-
     def work(numbers: Tensor) -> Tensor:
-        rows, windows = numbers // count, numbers % count
-        first = torch.zeros((len(rows), len(start)), dtype=torch.long, device=boxes.device)
-        covered = inside(boxes[windows], source.shape)[:, None]
-        maps = torch.where(covered != keep, fill(rows, windows, first, source.shape), source.maps[rows])
-        return scored(subject, rows, {source.name: source.tensor(maps, subject.given.axis)})
+        rows, parts = numbers // count, numbers % count
+        first = torch.zeros((len(rows), len(source.shape)), dtype=torch.long, device=rows.device)
+        maps = torch.where(covered(rows, parts)[:, None], fill(rows, parts, first, source.shape), source.maps[rows])
+        return scored(subject, targets, rows, {source.name: source.tensor(maps, subject.given.axis)})
 
     with torch.no_grad():
-        found = in_batches(subject.n * count, rows_at_once(subject), work, boxes.device)
+        found = in_batches(subject.n * count, rows_at_once(subject), work, source.maps.device)
     return found.view(-1, subject.n, count)
 
 
-def scored(subject: Subject, rows: Tensor, replace: dict[NodeId, Tensor]) -> Tensor:
+Covered = Callable[[Tensor, Tensor], Tensor]
+"""(samples (R,), parts (R,)) → which places are filled: (R, *S) bool."""
+
+
+def under(boxes: Tensor, source: Source) -> Covered:
+    """What lies under boxes (W, axes, 2)."""
+    there = boxes.to(source.maps.device)
+    return lambda samples, parts: inside(there[parts], source.shape)
+
+
+def scored(subject: Subject, targets: Targets, rows: Tensor, replace: dict[NodeId, Tensor]) -> Tensor:
     """(targets, R): the targets of copies of samples with some sources replaced."""
-    nodes = {target.node for target in subject.targets if target.node}
+    nodes = {target.node for target in targets if target.node}
     placed = {name: _laid_out(tensor) for name, tensor in replace.items()}
-    return subject.scores(subject.run(subject.given.take(rows), nodes=nodes, replace=placed))
+    return read(targets, subject.run(subject.given.take(rows), nodes=nodes, replace=placed))
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
@@ -142,7 +151,7 @@ class Rows:
         return self.values[node]
 
 
-def followed(subject: Subject, source: Source, boxes: Tensor, fill: Fill) -> tuple[Tensor, float]:
+def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill) -> tuple[Tensor, float]:
     """The same as `perturbed`, computing of each layer only what a box can reach; and the part of the work that is.
 
     Raises `Unable` where the graph does not allow that, or it would not pay.
@@ -154,10 +163,10 @@ def followed(subject: Subject, source: Source, boxes: Tensor, fill: Fill) -> tup
     with torch.no_grad():
         for sample in range(subject.n):
             base = Base(subject, subject.given.take(torch.tensor([sample])))
-            plan = increment(base, source.name, boxes, _ends(subject, base))
+            plan = increment(base, source.name, boxes, _ends(subject, targets, base))
             if plan.share > _PAYS:
                 raise Unable(f"windows reach {plan.share:.0%} of the work")
-            found.append(_one(subject, plan, sample, fill))
+            found.append(_one(subject, targets, plan, sample, fill))
             shares.append(plan.share)
     return torch.stack(found, 1), sum(shares) / len(shares)
 
@@ -166,31 +175,56 @@ _PAYS = 0.9
 """The part of the work that may be left for following windows to pay."""
 
 
-def _ends(subject: Subject, base: Base) -> tuple[Ref, ...]:
+def _ends(subject: Subject, targets: Targets, base: Base) -> tuple[Ref, ...]:
     """What the targets read."""
-    nodes = [base.nodes[target.node] for target in subject.targets if target.node]
-    if all(target.node for target in subject.targets):
+    nodes = [base.nodes[target.node] for target in targets if target.node]
+    if all(target.node for target in targets):
         return tuple(dict.fromkeys(nodes))
     if callable(subject.spec) and type(base.result) not in (Tensor, tuple, list, dict):
         raise Unable("the target is a function of a result that a tape does not hold")
     return tuple(dict.fromkeys([*refs(base.tape.result), *nodes]))
 
 
-def _one(subject: Subject, plan: Increment, sample: int, fill: Fill) -> Tensor:
-    """(targets, W) for one sample."""
+def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill: Fill) -> Tensor:
+    """(targets, W) for one sample: patches in batches of few windows, what comes behind them in batches of more."""
     base, follower = plan.base, Follower(plan, sample)
-    scores = torch.empty((len(subject.targets), len(plan.boxes)), device=plan.boxes.device)
+    scores = torch.empty((len(targets), len(plan.boxes)), device=plan.boxes.device)
 
-    def read(windows: Tensor, cut: list[Tensor]) -> None:
+    def behind(windows: Tensor, cut: list[Tensor]) -> None:
         ends = dict(zip(plan.ends, (_rows(one) for one in follower.rest(cut)), strict=True))
-        nodes = {target.node: ends[base.nodes[target.node]] for target in subject.targets if target.node}
-        result = filled(base.tape.result, ends.get)
-        ran = Rows(result, torch.full_like(windows, sample), nodes)
-        scores[:, windows] = torch.stack([target.read(ran) for target in subject.targets])
+        nodes = {target.node: ends[base.nodes[target.node]] for target in targets if target.node}
+        ran = Rows(filled(base.tape.result, ends.get), torch.full_like(windows, sample), nodes)
+        scores[:, windows] = read(targets, ran)
 
-    for windows in plan.batches(25):
-        read(windows, follower.front(windows, fill))
-    return scores
+    def work(most: int) -> None:
+        held: list[tuple[Tensor, list[Tensor]]] = []
+        batches = plan.batches(most)
+        for number, batch in enumerate(batches, 1):
+            windows = batch.to(plan.boxes.device)
+            held.append((windows, follower.front(windows, fill)))
+            if number == len(batches) or sum(one.nbytes for _, cut in held for one in cut) > _BEHIND:
+                done, cuts = zip(*held, strict=True)
+                behind(torch.cat(done), [torch.cat(parts) for parts in zip(*cuts, strict=True)])
+                held.clear()
+
+    most = _FOLLOWED if subject.device.type == "cpu" else _FOLLOWED_ON_DEVICE
+    while True:
+        try:
+            work(max(1, min(most, subject.budget // plan.bytes)))
+            return scores
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            if most == 1:
+                raise Unable("the patches of one window do not fit into memory") from None
+        most = (most + 1) // 2
+
+
+_FOLLOWED, _FOLLOWED_ON_DEVICE = 32, 1024
+"""Windows followed at once: more are less alike, so that more is computed than they reach; fewer fill no processor."""
+
+_BEHIND = 16 << 20
+"""Bytes of whole maps that are gathered before the layers behind them run, whose weights are then read once."""
 
 
 def _rows(value: Tensor) -> Tensor:
@@ -199,26 +233,11 @@ def _rows(value: Tensor) -> Tensor:
     return value.flatten(0, 1)
 
 
-def shown(subject: Subject, found: Sequence[Source]) -> dict[NodeId, Array]:
-    """What is under each map: the input as it was given, samples first, or the token ids that an embedding reads."""
-    arrays = {}
-    for source in found:
-        tensor = source.tensor(source.maps, 0)
-        if source.tokens:
-            call = next(call for call in subject.tape.calls if call.node == source.name)
-            read = {subject.tape.calls[ref.call].node for ref in call.operands()}
-            with torch.no_grad():
-                values = subject.run(nodes=read).values
-            tensor = next(one for name, one in values.items() if name in read and not one.is_floating_point())
-        arrays[source.name] = (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
-    return arrays
-
-
 EXACT = 1e-4
 """How far a window may be from a whole pass over it, relative to the target, in float32."""
 
 
-def effects(subject: Subject, source: Source, boxes: Tensor, fill: Fill, incremental: bool = True,
+def effects(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, incremental: bool = True,
             ) -> tuple[Tensor, float, str]:
     """The targets for each sample and box by the fastest way; how far a few are from whole passes; and what was done.
 
@@ -228,30 +247,28 @@ def effects(subject: Subject, source: Source, boxes: Tensor, fill: Fill, increme
     """
     if incremental and not source.tokens:
         try:
-            found, share = followed(subject, source, boxes, fill)
-            error = _error(subject, source, boxes, fill, found)
+            found, share = followed(subject, targets, source, boxes, fill)
+            error = _error(subject, targets, source, boxes, fill, found)
             if error <= EXACT or source.maps.dtype != torch.float32:
                 return found, error, f"layers computed what a window reaches, {share:.0%} of the work"
             why = f"followed windows were {error:.0e} off"
         except Unable as reason:
             why = str(reason)
-        except RuntimeError as reason:      # an op that torch.vmap has no rule for
-            if out_of_memory(reason):
-                raise
+        except RuntimeError as reason:      # an op that torch.vmap has no rule for, too little memory
             why = str(reason).splitlines()[0]
         subject.step(f"occlude {source.name}: whole passes, as {why}")
-    found = perturbed(subject, source, boxes, fill)
-    return found, _error(subject, source, boxes, fill, found), "every window went through the whole model"
+    found = perturbed(subject, targets, source, len(boxes), under(boxes, source), fill)
+    error = _error(subject, targets, source, boxes, fill, found)
+    return found, error, "every window went through the whole model"
 
 
-def _error(subject: Subject, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
+def _error(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
     """The largest difference of `found`, relative to the targets, to whole passes over a few boxes."""
-    most = int((found - outputs(subject)[..., None]).abs().amax((0, 1)).argmax())
-    some = torch.tensor(sorted({most, *range(0, len(boxes), max(1, len(boxes) // 4))}))
+    most = int((found - found.mean(-1, keepdim=True)).abs().amax((0, 1)).argmax())
+    some = torch.tensor(sorted({most, *range(0, len(boxes), max(1, len(boxes) // 4))}), device=found.device)
 
     def chosen(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
-        return fill(samples, some.to(windows.device)[windows], first, size)
+        return fill(samples, some[windows], first, size)
 
-    due = perturbed(subject, source, boxes[some], chosen)
-    scale = torch.maximum(outputs(subject).abs().amax(), due.abs().amax()).clamp(min=1e-12)
-    return float((found[..., some.to(found.device)] - due).abs().amax() / scale)
+    due = perturbed(subject, targets, source, len(some), under(boxes[some.cpu()], source), chosen)
+    return float((found[..., some] - due).abs().amax() / due.abs().amax().clamp(min=1e-12))

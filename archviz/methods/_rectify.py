@@ -6,13 +6,16 @@ and one forward pass serves all rules.  May import torch.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import Node
+from torch.overrides import TorchFunctionMode
 
 SMOOTH = {"Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Elu": "ELU", "LeakyRelu": "leaky ReLU",
           "PreluKernel": "PReLU", "RreluWithNoise": "RReLU", "Hardswish": "hard swish", "Softplus": "softplus",
@@ -56,7 +59,7 @@ def census(end: Tensor) -> Census:
         seen.add(node)
         stack += [before for before, _ in node.next_functions]
         name = node.name().partition("Backward")[0]
-        hidden += name == "CopySlices"
+        hidden += name.endswith("CopySlices")
         if _is_rectifier(node):
             found.append(node)
         elif name in SMOOTH:
@@ -81,6 +84,24 @@ def rectified(end: Tensor, rule: str) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class Apart(TorchFunctionMode):
+    """While it lasts, a rectifier that writes into a view computes beside it and copies: autograd hides the first way
+    in a single node, where no rule could reach it."""
+
+    OUT_OF_PLACE: Mapping[str, Callable[..., Tensor]] = {
+        "relu_": torch.relu, "clamp_": torch.clamp, "clamp_min_": torch.clamp_min, "hardtanh_": F.hardtanh,
+        "relu": F.relu, "relu6": F.relu6, "hardtanh": F.hardtanh}
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs, name = dict(kwargs or {}), getattr(func, "__name__", "")
+        writes = name.endswith("_") or kwargs.get("inplace") is True or args[1:] and args[-1] is True
+        if not writes or name not in self.OUT_OF_PLACE or args[0]._base is None:
+            return func(*args, **kwargs)
+        kwargs.pop("inplace", None)
+        return args[0].copy_(self.OUT_OF_PLACE[name](*[one for one in args if one is not True], **kwargs))
 
 
 def _positive(came: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -29,11 +29,13 @@ Nodes = str | Sequence[str] | None
 
 
 def wants(subject: Subject, *, nodes: Nodes = None, **options: Any) -> tuple[NodeId, ...]:
-    return (MAP,) if nodes is None else (nodes,) if isinstance(nodes, str) else tuple(nodes)
+    return (MAP,) if nodes is None else (MAP, nodes) if isinstance(nodes, str) else (MAP, *nodes)
 
 
 def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **options: Any) -> list[Attribution]:
-    """Maps at nodes, and the last of them brought to the input, for each target.
+    """Maps at nodes, and one of them brought to the input, for each target.
+
+    The one over the input is the last feature map, where it is among them; else the last that has places.
 
     Parameters
     ----------
@@ -61,14 +63,15 @@ def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **opt
             if parts.dim() > 1:
                 maps[name] = parts
                 notes += [said] if said and said not in notes else []
-        last = next(reversed(maps), None)
+        last = next((name for name in reversed(maps) if name == run.found.get(MAP)), None) or next(
+            (name for name in reversed(maps) if maps[name][0].numel() > 1), None)
         signed = maps[last] if last else None
         if relu:
             maps = {name: one.relu() for name, one in maps.items()}
             if signed is not None and not bool((signed > 0).any()):
                 notes.append(f"nothing at {last} speaks for the target: the map is empty")
         inputs = to_input(subject, last, maps[last]) if last else {}
-        at = last if len(names) == 1 else f"{len(maps)} nodes" + (f"; over the input from {last}" if last else "")
+        at = names[0] if len(names) == 1 else f"{len(maps)} nodes" + (f"; over the input from {last}" if last else "")
         result.append(shared.attribution(
             subject, number, "gradcam", TITLE, inputs, maps=shared.numpy(maps), scores=shared.numpy(scores),
             signed=not relu, unit="weighted activation", checks=(shared.finite(maps),), notes=(f"at {at}", *notes)))

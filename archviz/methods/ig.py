@@ -50,12 +50,15 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
     with torch.no_grad():
         axis = subject.given.axis
         begin = subject.scores(subject.run(replace={name: one.movedim(0, axis) for name, one in start.items()}))
-    due = (subject.scores(subject.base) - begin).detach()
+    end = subject.scores(subject.base).detach()
+    due = end - begin
+    # Below this nobody knows what is due: the model's own rounding.
+    least = torch.finfo(next(iter(points.values())).dtype).eps * (end.abs() + begin.abs()) + 1e-12
     way = {name: points[name].float() - start[name].float() for name in points}
     samples = torch.arange(subject.n, device=subject.device)
     found = integrated(subject, samples, steps, start, way)
     taken = torch.full_like(samples, steps)
-    off = missing(found, due)
+    off = missing(found, due, least)
     while tolerance is not None and steps < most:
         samples = torch.nonzero((off > tolerance).any(0))[:, 0]
         if not len(samples):
@@ -66,13 +69,13 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
             for name in one:
                 one[name][samples] = finer[name]
         taken[samples] = steps
-        off = missing(found, due)
+        off = missing(found, due, least)
     result = []
     for number, maps in enumerate(found):
         worst = float(off[number].max())
         whole = shared.over_all(maps) / due[number]
         kept = Check("completeness", worst, f"sums to {float(whole[off[number].argmax()]):.4g} of f(x) − f(baseline)",
-                     tolerance if tolerance is not None else 1e-2)
+                     tolerance if tolerance is not None else 1e-3)
         result.append(shared.attribution(
             subject, number, "ig", TITLE, {name: maps[name] for name in maps}, unit="part of f(x) − f(baseline)",
             checks=(kept,), notes=(f"baseline: {said}", f"{int(taken.max())} steps",
@@ -99,7 +102,7 @@ def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[Nod
     return [shared.sums(subject, {name: mean * way[name][samples] for name, mean in one.items()}) for one in sums.first]
 
 
-def missing(found: list[dict[NodeId, Tensor]], due: Tensor) -> Tensor:
-    """(targets, N): how far the maps' sums are from what is due, relative to it."""
+def missing(found: list[dict[NodeId, Tensor]], due: Tensor, least: Tensor) -> Tensor:
+    """(targets, N): how far the maps' sums are from what is due, relative to it or to the least that is of any size."""
     sums = torch.stack([shared.over_all(maps) for maps in found]).to(due.device)
-    return (sums - due).abs() / due.abs().clamp_min(1e-12)
+    return (sums - due).abs() / torch.maximum(due.abs(), least)

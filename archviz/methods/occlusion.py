@@ -16,12 +16,11 @@ from torch import Tensor
 
 from archviz.attribution import Attribution, Check
 from archviz.errors import ArchvizError
+from archviz.methods._gradients import numpy
 from archviz.methods._perturb import (
     EXACT,
     Source,
     effects,
-    outputs,
-    shown,
     sources,
     token_filling,
 )
@@ -61,7 +60,7 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
         that cover a place; ``extra["boxes"]`` (W, axes, 2) and ``extra["drops"]`` (N, W) hold them one by one (of
         several inputs one after the other).
     """
-    base = outputs(subject)
+    base = subject.scores(subject.base).detach()
     found: list[tuple[Source, Tensor, Tensor]] = []
     notes, errors = [], []
     for source in sources(subject):
@@ -71,7 +70,7 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
         stand_in = (token_filling(subject, source, token) if source.tokens
                     else filling(fill, source.maps, sides, seed))
         subject.step(f"occlude {source.name}: {len(boxes)} windows")
-        scores, error, how = effects(subject, source, boxes, stand_in, incremental)
+        scores, error, how = effects(subject, subject.targets, source, boxes, stand_in, incremental)
         errors.append(error)
         found.append((source, boxes, (base[:, :, None] - scores).cpu()))
         notes.append(f"{source.name}: {len(boxes)} windows of {_times(sides)} at stride {_times(steps)}, filled with "
@@ -106,7 +105,7 @@ def _attribution(subject: Subject, number: int, output: Tensor, found: Sequence[
     if len({boxes.shape[1] for _, boxes, _ in found}) == 1:
         extra["boxes"] = torch.cat([boxes for _, boxes, _ in found])
     return Attribution("occlusion", TITLE, subject.targets[number].said, output.cpu().numpy(),
-                       inputs={name: one.cpu().numpy() for name, one in inputs.items()},
-                       shown=shown(subject, [source for source, _, _ in found]),
+                       inputs=numpy(inputs),
+                       shown=numpy({name: one for name, one in subject.shown.items() if name in inputs}),
                        unit="drop of the target", checks=(check,), notes=notes,
-                       extra={name: one.cpu().numpy() for name, one in extra.items()})
+                       extra=numpy(extra))

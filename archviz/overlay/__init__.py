@@ -150,7 +150,7 @@ class _Painted:
         drawn = [value for node, value in scores.items() if node not in dots]
         said = ": ".join(filter(None, (what.title, what.unit)))
         # What a relevance is of all channels is their sum; activations of different channels have nothing in common.
-        self.joined = hasattr(what, "target")
+        self.signed = what.signed if hasattr(what, "target") else None
         shades = heat.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
         self.scale = shades if scores else None
         self.colours = Colours(self.before, shades, scores, dots)
@@ -197,20 +197,20 @@ class _Painted:
     def _tile(self, node: NodeId) -> _pixels.Tile | None:
         if node not in self.arrays:
             return None
-        return _pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.joined,
+        return _pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.signed,
                             self.nodes[node].kind == "input")
 
     def _strips(self) -> dict[NodeId, list[_pixels.Tile]]:
-        """What to show beside boxes: channels of what is no cuboid."""
-        solid = {group.node for group in _groups(self.before.marks)
-                 if any(isinstance(mark, Cuboid) for mark in group.marks)}
+        """What to show beside boxes; where there are cuboids, nothing but on their faces."""
+        if any(isinstance(mark, Cuboid) for group in _groups(self.before.marks) for mark in group.marks):
+            return {}
         found = {}
         for node, array in self.arrays.items():
-            if node not in solid and self.nodes[node].kind == "input":
+            if self.nodes[node].kind == "input":
                 tile = self._tile(node)
                 found[node] = [tile] if tile and min(tile.shape) > 1 else []
-            elif node not in solid:
-                found[node] = _pixels.several(array, self._axes(node), self.style.heat, self.joined, _strips.MOST)
+            else:
+                found[node] = _pixels.several(array, self._axes(node), self.style.heat, self.signed, _strips.MOST)
         return found
 
     def _dots(self) -> dict[NodeId, Sequence[float]]:
@@ -259,7 +259,7 @@ class _Painted:
         if self.mapped:
             of = "" if self.scores else f" of {what.title}{of}"
             found.append(f"The maps{of} have a scale each; of several channels they show "
-                         f"{'the mean' if self.joined else 'those that vary most'}.")
+                         f"{'those that vary most' if self.signed is None else 'the mean'}.")
         told = {key: word for key, word in getattr(what, "marks", {}).items() if self.remarks}
         for word in self.letters:
             own = [f"{key} ({said.removeprefix(word).strip()})" for key, said in told.items()

@@ -18,7 +18,8 @@ from archviz.overlay._bounds import rooms
 from archviz.scene import PARTS, Box, Circle, Cuboid, Group, Mark, Paint, Path, Scene, Text, mixed
 
 OUTLINE, EDGES = 1.1, 0.8      # least widths of an outline that tells the kind, in points: of a box, of a cuboid
-FACES = {"top": ("#ffffff", 0.75), "side": ("#000000", 0.88)}    # how much of its colour a face has, the rest is light
+FACES = {"top": 0.75, "side": 1.0}
+"""How much of its colour a face has, the rest is white; of a sheet one sees the side."""
 UNKNOWN = 0.14      # part of the ink in the ground of what has no number
 VIVID = 0.55        # part of the kind's own fill in its outline
 
@@ -97,9 +98,19 @@ class Colours:
             lines = self._hatch(fill) if paint.hatch else None
             self.sheet[name] = replace(paint, fill=fill, stroke=edge, opacity=1.0, hatch_color=lines,
                                        stroke_width=max(EDGES if solid else OUTLINE, paint.stroke_width))
-            for part, (light, share) in FACES.items() if solid else ():
-                self.sheet[f"{name} {part}"] = replace(self.sheet[name], fill=mixed(fill, light, share))
+            for part, share in FACES.items() if solid else ():
+                self.sheet[f"{name} {part}"] = replace(self.sheet[name], fill=mixed(fill, "#ffffff", share))
+        if isinstance(mark, Cuboid):
+            mark = replace(mark, bands=tuple((a, b, self._ended(own, name) if b >= 1 else own)
+                                             for a, b, own in mark.bands))
         return replace(mark, role=name + mark.role[len(base):])
+
+    def _ended(self, band: str, name: str) -> str:
+        """A band that ends a cuboid, whose side is not the band's but has the colour of the number."""
+        role = f"{name} {band}"
+        self.sheet[role], self.sheet[f"{role} top"] = self.scene.paint(band), self.scene.paint(f"{band} top")
+        self.sheet[f"{role} side"] = self.sheet[f"{name} side"]
+        return role
 
     def _hatch(self, fill: str) -> str:
         """The colour of a hatch that is seen on `fill`, and leaves its lightness as it is."""

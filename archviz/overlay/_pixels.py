@@ -46,26 +46,26 @@ def shaped(array: Array, axes: str) -> tuple[str, Array]:
     return "map", plain.reshape(-1, *plain.shape[-2:])
 
 
-def tile(array: Array, axes: str, maps: Mapping[str, str], joined: bool, given: bool = False) -> Tile | None:
-    """One picture: the mean of the channels (`joined`), or the one that varies most from place to place; of an input
-    (`given`) its colours.  None for one number."""
+def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, given: bool = False) -> Tile | None:
+    """One picture: the mean of the channels, on a scale with or without a sign; where `signed` is None, the one that
+    varies most from place to place; of an input (`given`) its colours.  None for one number."""
     kind, values = shaped(array, axes)
     if kind == "vector" and values.size < 2:
         return None
     if given and kind == "map" and values.shape[0] in (1, 3):
         return photograph(values)
-    flat = (values.mean(axis=0) if joined else values[_order(values)[0]]) if kind == "map" else _shrunk(
+    flat = (values.mean(axis=0) if signed is not None else values[_order(values)[0]]) if kind == "map" else _shrunk(
         np.atleast_2d(values))
-    return _tile(flat, _scale(flat, maps, joined))
+    return _tile(flat, _scale(flat, maps, signed))
 
 
-def several(array: Array, axes: str, maps: Mapping[str, str], joined: bool, most: int) -> list[Tile]:
-    """The channels that vary most, on one scale, or all of them together (`joined`); none of what is no map."""
+def several(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, most: int) -> list[Tile]:
+    """The channels that vary most, on one scale, or, as for `tile`, their mean; none of what is no map."""
     kind, values = shaped(array, axes)
     if kind != "map":
         return []
-    chosen = values.mean(axis=0)[None] if joined else values[_order(values)[:most]]
-    scale = _scale(chosen, maps, joined)
+    chosen = values.mean(axis=0)[None] if signed is not None else values[_order(values)[:most]]
+    scale = _scale(chosen, maps, signed)
     return [_tile(one, scale) for one in chosen]
 
 
@@ -74,10 +74,11 @@ def _order(values: Array) -> Array:
     return np.argsort(-np.nan_to_num(values).std(axis=(1, 2)), kind="stable")
 
 
-def _scale(values: Array, maps: Mapping[str, str], joined: bool) -> heat.Scale:
-    """Diverging where anything is below zero; else, of single channels, in the colours for them."""
-    own = maps if joined else {**maps, "unsigned": maps.get("maps", maps["unsigned"])}
-    return heat.scale(values, own, bool((values < 0).any()))
+def _scale(values: Array, maps: Mapping[str, str], signed: bool | None) -> heat.Scale:
+    """Of single channels: in the colours for them, diverging where anything is below zero."""
+    if signed is not None:
+        return heat.scale(values, maps, signed)
+    return heat.scale(values, {**maps, "unsigned": maps.get("maps", maps["unsigned"])}, bool((values < 0).any()))
 
 
 def photograph(values: Array) -> Tile:

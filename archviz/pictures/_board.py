@@ -21,10 +21,10 @@ TINTS = 100             # steps in which a word's ground is coloured, so that a 
 
 
 class Board:
-    """Marks and tints of one picture."""
+    """Marks and tints of one picture; one that only `measures` leaves images out."""
 
-    def __init__(self, style: Style) -> None:
-        self.style = style
+    def __init__(self, style: Style, measures: bool = False) -> None:
+        self.style, self.measures = style, measures
         self.marks: list[Mark] = []
         self.tints: dict[str, Paint] = {}
 
@@ -43,8 +43,14 @@ class Board:
         return text.fit(text.clean(words), paint.size, room, paint.weight, paint.italic, middle=middle)
 
     def lines(self, words: str, role: str, room: float, most: int = 2) -> list[str]:
-        """The words in at most `most` lines, the last shortened where they need more."""
-        found = lines(text.clean(words), room, self.size(role))
+        """The words in at most `most` lines, the last shortened where they need more; a long word is broken."""
+        found: list[str] = []
+        for line in lines(text.clean(words), room, self.size(role)):
+            while self.width(line, role) > room and len(found) + 1 < most and len(line) > 5:
+                keep = next((k for k in range(len(line) - 2, 2, -1) if self.width(line[:k] + "-", role) <= room), 3)
+                found.append(line[:keep] + "-")
+                line = line[keep:]
+            found.append(line)
         if len(found) > most:
             found = [*found[:most - 1], " ".join(found[most - 1:])]
         return [self.fit(line, role, room) for line in found]
@@ -56,7 +62,14 @@ class Board:
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels, cells: bool = False,
               rim: bool = True) -> None:
-        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges."""
+        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges.
+
+        In greys where the style has no colours.
+        """
+        if self.measures:
+            return
+        if heat.colourless(self.style.heat):
+            pixels = heat.grey(pixels)
         if cells and min(pixels.shape[:2]) < ROUGH * min(width, height):
             pixels = heat.enlarged(pixels, round(FINE * min(width, height)))
         self.marks.append(Image(x, y, width, height, heat.png(pixels), cells=cells))
@@ -107,6 +120,7 @@ class Board:
 
 def _sentence(words: str) -> str:
     words = text.clean(words)
+    words = words[0].upper() + words[1:] if words[:2].isalpha() else words      # but not f(x)
     return words if words.endswith((".", "?", "!")) else f"{words}."
 
 

@@ -15,6 +15,9 @@ from archviz.errors import ArchvizError
 from archviz.heat import Scale
 from archviz.style import Style
 
+OBVIOUS = ("finite",)
+"""Checks that a caption names only where they fail."""
+
 
 def over_images(one: Any) -> tuple[Any, Any]:
     """The images (N, C, H, W) of the first input with a map over them, and the map (N, H, W).
@@ -84,19 +87,22 @@ def name(i: int, count: int, names: Sequence[str]) -> str:
     return names[i] if i < len(names) else f"input {i}" if count > 1 else ""
 
 
-def sentences(shown: Sequence[Any], scales: Sequence[Scale] = ()) -> Iterator[str]:
-    """The caption: what is shown of which target, how it is scaled, what was checked, what is to be noted."""
+def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") -> Iterator[str]:
+    """The caption: what is shown of which target, how it is scaled, what was checked, what is to be noted.
+
+    `of` says of what it is where no target has to do with it.
+    """
     titles = list(dict.fromkeys(one.title for one in shown))
     targets = list(dict.fromkeys(one.target for one in shown))
-    yield f"{_listed(titles)} for {_listed(targets)}"
-    if any(one.signed for one in shown):
+    yield f"{_listed(titles)} of {of}" if of else f"{_listed(titles)} for {_listed(targets)}"
+    if not of and any(one.signed for one in shown):
         whose = "" if all(one.signed for one in shown) else "Where maps have a sign, "
         words = "values above zero speak for the target, those below zero against it"
         yield whose + (words if whose else words.capitalize())
     cut = max((on.clipped for on in scales), default=0.0)
     if cut:
         most = "at most " if len(scales) > 1 else ""
-        yield f"The strongest values, {most}{100 * cut:.2g} % of all, have the colour of the bar's end"
+        yield f"The strongest values, {most}{heat.percent(cut)} of all, have the colour of the bar's end"
     yield from checked(shown)
     seen = set[str]()
     for one in shown:
@@ -111,6 +117,8 @@ def checked(shown: Sequence[Any]) -> Iterator[str]:
     """What was checked of each map, and whether it holds."""
     for one in shown:
         for check in one.checks:
+            if check.name in OBVIOUS and check.kept:
+                continue
             whose = f"{one.title}: " if len(shown) > 1 else ""
             where = f" for {one.target}" if len({other.target for other in shown}) > 1 else ""
             failed = "" if check.kept else f", which is more than {check.tolerance:g} off"

@@ -16,6 +16,7 @@ GAP = 3.0           # between tiles, in printed points
 BAR_GAP = 5.0       # above a colour bar
 LEAST = 40.0        # narrowest tile before columns go on below
 MOST = 122.0        # widest tile
+SHORT = 2.2         # a label no wider than so many lines lies
 SHARE = 0.84        # of a tile's width that the bar below it takes
 
 
@@ -68,18 +69,11 @@ def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[f
     each = ceil(columns / max(blocks, 1))
     wide = min((room - x - aside + table.gap) / max(each, 1) - table.gap, table.most)
     for _ in range(40):     # as high as it gets with tiles so wide; narrower ones until the page takes it
-        size = _drawn(Board(board.style), table, 0.0, 0.0, wide, each, aside)
+        size = _drawn(Board(board.style, measures=True), table, 0.0, 0.0, wide, each, aside)
         if size[1] <= high - y or wide <= 6.0:
             break
         wide *= 0.95
     return _drawn(board, table, x, y, wide, each, aside)
-
-
-def _aside(board: Board, table: Table) -> float:
-    """The room of the labels beside the rows, which stand upright: of one line, or two where they are long."""
-    longest = max((board.width(label, "heading") for label in table.labels), default=0.0)
-    count = 0 if not longest else 1 if longest <= table.least else 2
-    return count * LEADING * board.size("heading") + (table.gap if count else 0.0)
 
 
 def _drawn(board: Board, table: Table, x: float, y: float, wide: float, each: int, aside: float) -> tuple[float, float]:
@@ -102,29 +96,47 @@ def _drawn(board: Board, table: Table, x: float, y: float, wide: float, each: in
                                "note", "middle")
                     board.image(left, y + words + (high - tall) / 2, wide, tall, tile.pixels, tile.cells)
                     right = max(right, left + wide)
-            _label(board, table, label, x + aside - table.gap, y + words, high)
+            if label:
+                _label(board, table, label, x + aside - table.gap, y + words, high)
             y += words + high + table.gap
         y = _keys(board, table, x + aside, y - table.gap, wide, first, last)
     return right - x, y - top
 
 
 def _titles(board: Board, table: Table, x: float, y: float, wide: float, first: int, last: int) -> float:
-    """The titles above the columns, their last lines on one line; where the tiles begin."""
-    size = board.size("heading")
-    titles = [board.lines(title, "heading", wide + 0.6 * table.gap) for title in table.titles[first:last]]
+    """The titles above the columns, their last lines on one line; where the tiles begin.
+
+    Smaller where a word is wider than its column.
+    """
+    room = wide + 0.6 * table.gap
+    longest = max((board.width(word, "heading") for title in table.titles for word in title.split()), default=0.0)
+    role = "heading" if longest <= room else "note"
+    size = board.size(role)
+    titles = [board.lines(title, role, room, 3) for title in table.titles[first:last]]
     most = max(map(len, titles), default=0)
     for i, lines in enumerate(titles):
         for j, line in enumerate(lines):
             below = y + size * (0.85 + LEADING * (most - len(lines) + j))
-            board.text(x + i * (wide + table.gap) + wide / 2, below, line, "heading", "middle")
+            board.text(x + i * (wide + table.gap) + wide / 2, below, line, role, "middle")
     return y + LEADING * size * most + (1.6 if most else 0.0)
 
 
+def _aside(board: Board, table: Table) -> float:
+    """The room of the labels beside the rows: short ones lie, others stand, in two lines where they are long."""
+    longest = max((board.width(label, "heading") for label in table.labels), default=0.0)
+    if not longest:
+        return 0.0
+    line = LEADING * board.size("heading")
+    return table.gap + (longest if longest <= SHORT * line else line if longest <= table.least else 2 * line)
+
+
 def _label(board: Board, table: Table, label: str, right: float, y: float, high: float) -> None:
-    """A label beside a row, upright, read from below; the last of its lines beside the tiles."""
+    """A label beside a row; one that stands is read from below, the last of its lines beside the tiles."""
     size = board.size("heading")
-    lines = 1 if board.width(label, "heading") <= table.least else 2
-    found = board.lines(label, "heading", high, lines)
+    if max(board.width(one, "heading") for one in table.labels) <= SHORT * LEADING * size:
+        board.text(right, y + high / 2 + 0.35 * size, label, "heading", "end")
+        return
+    found = board.lines(label, "heading", high, 1 if board.width(label, "heading") <= table.least else 2)
     for i, line in enumerate(found):
         at = right - 0.25 * size - LEADING * size * (len(found) - 1 - i)
         board.text(at, y + high / 2, line, "heading", "middle", -90.0)

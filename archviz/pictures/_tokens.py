@@ -20,6 +20,8 @@ from archviz.errors import ArchvizError
 
 SPECIAL = re.compile(r"\[[A-Z]+\d*\]|<\|?[A-Za-z_/][\w/|-]*>")
 """``[CLS]``, ``<s>``, ``</s>``, ``<|endoftext|>``: no part of a word."""
+PADDING = ("[PAD]", "<pad>", "<|pad|>", "\0", "")
+"""What fills a batch up to one length: left out at a text's end."""
 OPENING, CLOSING, JOINING = "([{“‘«¿¡", ".,;:!?)]}”’»…%", "'’-–/"
 """Punctuation that belongs to what follows, to what is before, and to both."""
 VISIBLE = {"\n": "¶", "\r": "¶", "\t": "→", " ": " "}
@@ -81,17 +83,26 @@ def given(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[str]
 def named(one: Any, words: Sequence[Any], sample: int, length: int) -> list[str]:
     """The tokens of a sample as labels beside an axis: those that were given, or that the attribution has, or numbers.
 
-    Raises `ArchvizError` where there are not as many as the axis has places.
+    Padding at the end has none.  Raises `ArchvizError` where there are not as many as the axis has places.
     """
     known = getattr(one, "extra", {}).get("words", ())
     if not len(words) and (len(known) <= sample or len(known[sample]) != length):
         return [str(i) for i in range(length)]
-    return labels(given(words if len(words) else known, sample, None, length))
+    found = given(words if len(words) else known, sample, None, length)
+    return labels(found[:unpadded(found)])
 
 
 def labels(tokens: Sequence[str]) -> list[str]:
     """Tokens as labels beside an axis: without the marks of tokenizers; a space as a low line."""
     return [piece.words.replace(" ", "_") if piece.blank else piece.words for piece in pieces(tokens)]
+
+
+def unpadded(tokens: Sequence[str]) -> int:
+    """How many tokens there are before the padding at the end; all of them, where there is nothing else."""
+    count = len(tokens)
+    while count and tokens[count - 1] in PADDING:
+        count -= 1
+    return count or len(tokens)
 
 
 def backwards(tokens: Sequence[Piece]) -> bool:

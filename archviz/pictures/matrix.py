@@ -96,12 +96,17 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), queri
     rows, columns = matrices[0].shape
     keys = named(one, words, which, columns)
     asks = named(one, queries, which, rows) if len(queries) or rows != columns else keys
+    padded = (rows, columns) != (len(asks), len(keys))
+    matrices = [matrix[:len(asks), :len(keys)] for matrix in matrices]
     on = heat.scale(matrices, style.heat, False, limit, one.unit or "attention")
     width, height = _place(board, matrices, titles, asks, keys, on)
-    told = [*sentences(shown[:1], [on]), "Rows are what looks, columns what is looked at"]
+    told = [*sentences(shown[:1], [on], of=", ".join(layers)),
+            "Rows are the tokens that look, columns those that are looked at"]
+    if padded:
+        told.append("Padding is left out")
     if len(matrices) > 1 and len(layers) > 1 and heads is None:
         told.append("Each matrix is the mean over the heads of a layer")
-    return board.scene(width, height, f"Attention, {one.target}", told)
+    return board.scene(width, height, f"{one.title}, {layers[0]}", told)
 
 
 def _heads(weights: Any, heads: str | int | Sequence[int] | None, several: bool) -> list[tuple[str, Any]]:

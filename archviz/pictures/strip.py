@@ -94,7 +94,7 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), units
         width, y = max(width, wide), y + GAP
     drawn = bar.flat(on, min(LENGTH, 0.7 * board.room[0]), style)
     board.bar(drawn, drawn.before, y)
-    told = [*sentences(shown[:1], [on]), f"Layer {node}; each colour is the state after that "
+    told = [*sentences(shown[:1], [on], of=node), "Each colour is the state after that "
             + ("step" if tokens is None else "character" if all(len(token) == 1 for token in tokens) else "token")]
     return board.scene(max(width, drawn.width), y + drawn.height, f"{one.title}, {node}", told)
 

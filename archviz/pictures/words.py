@@ -13,7 +13,7 @@ from archviz import bar, heat
 from archviz.heat import Scale
 from archviz.pictures._board import Board
 from archviz.pictures._said import chosen, name, over_tokens, sentences
-from archviz.pictures._tokens import Piece, backwards, given, pieces
+from archviz.pictures._tokens import Piece, backwards, given, pieces, unpadded
 from archviz.scene import Box, Group, Mark, Paint, Path, Scene, Text
 from archviz.style import Style
 
@@ -72,7 +72,8 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), sampl
                 width = max(width, board.width(head, "heading"))
                 board.text(0, y, head, "heading")
                 y += 0.45 * board.size("heading")
-            tokens = pieces(given(words if len(words) else one.extra.get("words", ()), i, ids, maps.shape[1]))
+            found = given(words if len(words) else one.extra.get("words", ()), i, ids, maps.shape[1])
+            tokens = pieces(found[:unpadded(found)])
             wide, y = _paragraph(board, tokens, maps[i], on, y, f"{one.method} {i}")
             y, width = y + PARAGRAPH * board.size("heading"), max(width, wide)
         following = shown[k + 1] if k + 1 < len(shown) else None

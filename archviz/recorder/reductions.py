@@ -8,8 +8,9 @@ batches, the result is that of one pass (Chan, Golub & LeVeque 1983 for mean and
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,25 +43,24 @@ class Seen:
     channel: int | None
     samples: Tensor
 
-    @property
-    def channels(self) -> int:
-        return 1 if self.channel is None else self.x.shape[self.channel]
-
-    @property
-    def each(self) -> int:
-        """Values of one channel."""
-        return self.x.numel() // self.channels
-
-    def per_channel(self, x: Tensor) -> Tensor:
-        """(C,): the sums of `x`, of the value's shape, over all else: over places in its own type, then in float64."""
+    @cached_property
+    def maps(self) -> Tensor:
+        """(R, C, P): rows, channels, places; a value without channels is one row of one."""
         if self.channel is None:
-            return _wide(x.sum()).reshape(1)
-        inner = [axis for axis in range(1, x.dim()) if axis != self.channel]
-        return _wide(x.sum(inner) if inner else x).sum(0)
+            return self.x.reshape(1, 1, -1)
+        x = self.x.movedim(self.channel, 1)
+        return x.reshape(len(x), x.shape[1], -1)
 
-    def along(self, numbers: Tensor) -> Tensor:
-        """A number for each channel, in a shape that goes with the value."""
-        return numbers.reshape([-1 if axis == self.channel else 1 for axis in range(self.x.dim())])
+    def rows(self, make: Callable[[Tensor, Tensor], Sequence[Tensor]]) -> list[Tensor]:
+        """What `make` makes of some rows after the other, (rows, C) each, of all rows and in float64.
+
+        It is given rows, and room for as many numbers.  On a CPU these are as many as its cache holds, so that they may
+        be read several times at the price of one.
+        """
+        most = 1 << 20 if self.x.device.type == "cpu" else 1 << 27
+        parts = torch.split(self.maps, max(most // self.maps[0].numel(), 1))
+        room = torch.empty_like(parts[0])
+        return [_wide(torch.cat(made)) for made in zip(*(make(part, room[:len(part)]) for part in parts), strict=True)]
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -86,10 +86,10 @@ class Moments:
     """Mean, standard deviation and norm, of all values and of each channel."""
 
     def of(self, seen: Seen) -> Partial:
-        mean = seen.per_channel(seen.x) / seen.each
-        off = (seen.x - seen.along(mean.to(seen.x.dtype))).square_()
-        return {"n": torch.full((seen.channels,), seen.each), "mean": mean, "off": seen.per_channel(off),
-                "samples": torch.tensor(len(seen.samples))}
+        means, off = seen.rows(_moments)
+        mean, places = means.mean(0), seen.maps.shape[2]
+        return {"n": torch.full(mean.shape, len(means) * places), "mean": mean,
+                "off": off.sum(0) + places * (means - mean).square().sum(0), "samples": torch.tensor(len(seen.samples))}
 
     def merge(self, a: Total, b: Total) -> Total:
         a, b = _as_long(a, b)
@@ -106,6 +106,11 @@ class Moments:
         return {"mean": whole, "std": np.sqrt(spread / n.sum()),
                 "per_channel": mean, "per_channel_std": np.sqrt(off / n),
                 "norm": np.sqrt((spread + n.sum() * whole ** 2) / total["samples"])}
+
+
+def _moments(part: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
+    mean = part.mean(2, keepdim=True)
+    return mean[..., 0], torch.sub(part, mean, out=room).square_().sum(2)
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,8 @@ class Sparsity:
     """The share of zeros, and for each channel that of values which are not zero: a dead channel has none."""
 
     def of(self, seen: Seen) -> Partial:
-        active = torch.ne(seen.x, 0, out=torch.empty_like(seen.x))     # numbers at once: summing truth values is slow
-        return {"n": torch.full((seen.channels,), seen.each), "active": seen.per_channel(active)}
+        active, = seen.rows(lambda part, room: [torch.ne(part, 0, out=room).sum(2)])
+        return {"n": torch.full(active[0].shape, seen.x.numel() // active.shape[1]), "active": active.sum(0)}
 
     def merge(self, a: Total, b: Total) -> Total:
         a, b = _as_long(a, b)
@@ -214,17 +219,16 @@ class TopK:
     k: int = 9
 
     def of(self, seen: Seen) -> Partial | None:
-        rows, n = len(seen.x) if seen.channel else 0, len(seen.samples)
-        if seen.channel is None or not n or rows % n:       # nothing tells which sample a value belongs to
+        n = len(seen.samples)
+        if seen.channel is None or not n or len(seen.x) % n:        # nothing tells which sample a value belongs to
             return None
-        maps = seen.x.movedim(seen.channel, 1)
-        if rows > n:                                        # a sample has several rows: tokens, windows
-            maps = maps.reshape(n, rows // n, *maps.shape[1:]).movedim(1, 2)
-        places = tuple(maps.shape[2:]) or (1,)
-        best, at = maps.reshape(n, seen.channels, -1).max(2)
+        x, rows = seen.x.movedim(seen.channel, 1), len(seen.x) // n
+        places = ((rows,) if rows > 1 else ()) + tuple(x.shape[2:])     # several rows of a sample: tokens, windows
+        maps = seen.maps.reshape(n, rows, *seen.maps.shape[1:]).movedim(1, 2).flatten(2)
+        best, at = maps.max(2)
         best, order = torch.sort(best, dim=0, descending=True, stable=True)
         best, order = best[:self.k], order[:self.k]
-        positions = torch.stack(torch.unravel_index(at.gather(0, order), places), -1)
+        positions = torch.stack(torch.unravel_index(at.gather(0, order), places or (1,)), -1)
         samples = seen.samples.to(order.device)[order]
         return {"values": _filled(best, self.k, float("nan")).T, "samples": _filled(samples, self.k, -1).T,
                 "positions": _filled(positions, self.k, -1).movedim(0, 1)}
