@@ -155,7 +155,7 @@ class Recording:
 
     @property
     def scores(self) -> dict[NodeId, Array]:
-        """Trace id → (N,): the chosen statistic, the same for each of the N samples; none of what is no single number."""
+        """Trace id → (N,): the chosen statistic, the same for each of the N samples, where it is a single number."""
         n = max(self.samples, 1)
         return {node: np.broadcast_to(arrays[self.statistic], (n,)) for node, arrays in self.nodes.items()
                 if self.statistic in arrays and arrays[self.statistic].ndim == 0}
