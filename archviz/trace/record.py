@@ -416,7 +416,7 @@ class Recorder(TorchFunctionMode):
             written: torch.Tensor | None = tensor
             while written is not None:
                 before = self._known_or_none(written)
-                made = before.origin if before and before.call != number else None
+                made = None if before is None else before.origin if before.call != number else before.made
                 self._hold(written, Ref(number, first, made))
                 above = self.views.get(id(written))
                 written = held(above) if above is not None else None
