@@ -38,7 +38,7 @@ from torch import Tensor, nn  # noqa: E402
 import tests.peers  # noqa: E402, F401  # which the others import torchvision through
 
 PACKAGES = ("torch", "torchvision", "transformers", "captum", "grad-cam", "zennit")
-STEPS = 32
+STEPS = 16
 Job = Callable[[], Any]
 
 
@@ -321,14 +321,15 @@ ROWS: list[Row] = [
     Row(f"integrated gradients, {STEPS} steps", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "ig", steps=STEPS),
         {"captum": lambda case: captum(case, "IntegratedGradients", n_steps=STEPS, internal_batch_size=case.batch),
-         "zennit": lambda case: zennit(case, "IntegratedGradients", n_iter=STEPS)}, IMAGES),
+         "zennit": lambda case: zennit(case, "IntegratedGradients", n_iter=STEPS)}, ("ResNet-18", "ViT-S/16")),
     Row(f"integrated gradients of tokens, {STEPS} steps", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "ig", steps=STEPS),
         {"captum": lambda case: captum(case, "IntegratedGradients", n_steps=STEPS, internal_batch_size=case.batch)},
         ("BERT-small",)),
     Row(f"SmoothGrad, {STEPS} copies", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "smoothgrad", samples=STEPS),
-        {"captum": captum_smooth, "zennit": lambda case: zennit(case, "SmoothGrad", n_iter=STEPS)}, IMAGES),
+        {"captum": captum_smooth, "zennit": lambda case: zennit(case, "SmoothGrad", n_iter=STEPS)},
+        ("ResNet-18", "ViT-S/16")),
     Row("saliency + gradient × input + Grad-CAM at every layer + guided", 2.2, lambda case: passes(case, 1),
         lambda case: ours(case, TOGETHER, nodes="*"),
         {"captum and pytorch-grad-cam": lambda case: together(
@@ -501,10 +502,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name in row.models:
                 rows.append((row, name, measure(row, name, options.device, batches[name], options.repeat)))
                 print(row.name, name, *cells(*rows[-1][::2]), sep=" | ", file=sys.stderr, flush=True)
-    text = report(rows, batches, options.device, options.repeat)
-    print(text)
-    if options.write:
-        options.write.write_text(text)
+                if options.write:       # after each row, as the whole takes minutes
+                    options.write.write_text(report(rows, batches, options.device, options.repeat))
+    print(report(rows, batches, options.device, options.repeat))
     return 0
 
 
