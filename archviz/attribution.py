@@ -79,7 +79,8 @@ class Attribution:
     notes : tuple of str
         Sentences for the reader: options that matter (steps, baseline, rules), what was left out and why.
     extra : Mapping
-        Arrays of the method's own: ``"attention"`` (N, heads, queries, keys) by node …
+        Arrays of the method's own: ``"attention"`` (N, heads, queries, keys) by node …; ``"words"`` (N, L): the tokens
+        of a text, as its tokenizer calls them.
     """
 
     method: str
@@ -172,7 +173,10 @@ class Attributions(tuple[Attribution, ...]):
         return tuple(dict.fromkeys(one.target for one in self))
 
     def image(self, kind: str | None = None, **options: Any) -> Any:
-        """A picture of them: a grid methods × images where there are several; see `Attribution.image`."""
+        """A picture of them: of images a grid, methods × images.
+
+        `kind` and `options` are those of `Attribution.image`.
+        """
         from archviz.picture import fitting, picture
 
         return picture(self, kind or fitting(self), **options)

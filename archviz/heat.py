@@ -72,19 +72,19 @@ class Scale:
         return np.nan_to_num(abs(2 * parts - 1) if self.signed else parts)
 
     def rgb(self, values: ArrayLike) -> Pixels:
-        """The colours of values of any shape S, as bytes (S, 3)."""
+        """The colours of `values` of any shape S, as bytes (S, 3)."""
         parts = self.parts(values)
         found: Pixels = _ramp(self.map)[np.rint(np.nan_to_num(parts) * (LEVELS - 1)).astype(int)]
         return np.where(np.isnan(parts)[..., None], np.array(MISSING, np.uint8), found)
 
     def colours(self, values: ArrayLike) -> NDArray[np.str_]:
-        """The same as ``#rrggbb``, in the shape of the values."""
+        """The same as ``#rrggbb``, in the shape of the `values`."""
         r, g, b = np.moveaxis(self.rgb(values).astype(int), -1, 0)
         found: NDArray[np.str_] = np.vectorize("#{:02x}{:02x}{:02x}".format, otypes=[str])(r, g, b)
         return found
 
     def colour(self, value: float) -> str:
-        """The colour of one value, ``#rrggbb``."""
+        """The colour of one `value`, ``#rrggbb``."""
         return str(self.colours(value))
 
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
@@ -185,6 +185,12 @@ def _ramp(name: str) -> Pixels:
         hint = did_you_mean(name, cmap.Catalog().unique_keys())
         raise ArchvizError(f"there is no colour map {name!r}", hint) from None
     return np.rint(255 * np.asarray(found(np.linspace(0, 1, LEVELS)))[:, :3]).astype(np.uint8)
+
+
+def colourless(maps: Mapping[str, str]) -> bool:
+    """Whether the colour maps are greys, as for printing in black: then images are, too."""
+    ramps = [_ramp(name).astype(int) for name in maps.values()]
+    return all(abs(ramp - ramp[:, :1]).max() <= 2 for ramp in ramps)
 
 
 # ------------------------------------------------------------------------------------------------ ticks

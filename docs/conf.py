@@ -26,6 +26,7 @@ extensions = [
     "sphinxarg.ext",
     "insight",
     "lists",
+    "methods_table",
     "settings",
 ]
 exclude_patterns = ["_build", "examples"]

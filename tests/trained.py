@@ -17,8 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tests.conftest import ROOT
-
+ROOT = Path(__file__).resolve().parent.parent
 KEPT = Path(tempfile.gettempdir()) / "archviz-trained"
 
 
@@ -59,6 +58,11 @@ def _trained(name: str, model: nn.Module) -> nn.Module:
 def digits_cnn() -> nn.Module:
     """A CNN on digits: (N, 1, 32, 32) → (N, 10) logits; convolutions, batch norm, mean over places, linear."""
     return _trained("digits", gallery("digits").DigitsCNN())
+
+
+def residual_net() -> nn.Module:
+    """A residual CNN on digits: (N, 1, 16, 16) → (N, 10) logits; two stages of two blocks."""
+    return _trained("residual", gallery("residual").ResidualNet())
 
 
 def digit_images(count: int = 16) -> tuple[Tensor, Tensor]:

@@ -72,6 +72,21 @@ class Layer:
             return self.own
         return self.own * self.scale.reshape(-1, *[1] * (self.own.dim() - 1))
 
+    @cached_property
+    def up(self) -> Tensor:
+        """The weights above 0."""
+        return self.weight.clamp(min=0)
+
+    @cached_property
+    def down(self) -> Tensor:
+        """The weights below 0."""
+        return self.weight.clamp(max=0)
+
+    @cached_property
+    def sides(self) -> tuple[Tensor, Tensor | None]:
+        """x⁺, and x⁻ unless it is 0 everywhere, as it is after a ReLU."""
+        return (self.x, None) if float(self.x.amin()) >= 0 else (self.x.clamp(min=0), self.x.clamp(max=0))
+
     def sum(self, terms: Terms) -> Tensor:
         """Σ W x over several (x, W)."""
         if self.joins is not None and len(terms) > 1:

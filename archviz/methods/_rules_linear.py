@@ -51,24 +51,20 @@ def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, e
     return s
 
 
-def _signed(layer: Layer) -> tuple[Tensor, Tensor | None]:
-    """x⁺, and x⁻ unless it is 0 everywhere, as it is after a ReLU."""
-    x = layer.x
-    return (x, None) if float(x.amin()) >= 0 else (x.clamp(min=0), x.clamp(max=0))
+def _half(layer: Layer, positive: bool, bias: Tensor | None, epsilon: float, factor: float) -> Tensor:
+    """R/x where the positive (else the negative) part of what adds up to z shares R, `factor` times."""
+    plus, minus = layer.sides
+    one = layer.up if positive else layer.down
+    if minus is None:
+        return divided(layer, layer.relevance, [(plus, one)], bias, epsilon, factor)[0]
+    terms = [(plus, one), (minus, layer.down if positive else layer.up)]
+    above, below = divided(layer, layer.relevance, terms, bias, epsilon, factor)
+    return torch.where(layer.x < 0, below, above)
 
 
-def _half(layer: Layer, relevance: Tensor, up: Tensor, down: Tensor, bias: Tensor | None, epsilon: float,
-          factor: float = 1.0) -> Tensor:
-    """R/x of the terms x⁺ `up` + x⁻ `down` + `bias`."""
-    plus, minus = _signed(layer)
-    found = divided(layer, relevance, [(plus, up)] if minus is None else [(plus, up), (minus, down)], bias, epsilon,
-                    factor)
-    return found[0] if minus is None else torch.where(layer.x < 0, found[1], found[0])
-
-
-def _sided(layer: Layer, s: Tensor, up: Tensor, down: Tensor, signed: bool) -> Tensor:
+def _sided(layer: Layer, s: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """Wᵀ s with the weights `up` where x ≥ 0, `down` where it is below."""
-    if not signed:
+    if layer.sides[1] is None:
         return layer.back(s, up)
     above, below = layer.backs(s, (up, down))
     return torch.where(layer.x < 0, below, above)
@@ -94,9 +90,8 @@ class Gamma:
 
     def share(self, layer: Layer) -> Share:
         w, b, z, gamma = layer.weight, layer.bias, layer.z, self.gamma
-        plus, minus = _signed(layer)
-        up, down = w.clamp(min=0), w.clamp(max=0)
-        more = layer.sum([(plus, up)] if minus is None else [(plus, up), (minus, down)])
+        plus, minus = layer.sides
+        more = layer.sum([(plus, layer.up)] if minus is None else [(plus, layer.up), (minus, layer.down)])
         if b is not None:
             more += b.clamp(min=0)
         below = z < 0
@@ -107,10 +102,10 @@ class Gamma:
         if b is not None:
             favoured = b + gamma * (torch.where(below, b.clamp(max=0), b.clamp(min=0)) if mixed else b.clamp(min=0))
         s = _quotient(layer, layer.relevance, more.mul_(gamma).add_(z), favoured, self.epsilon)
-        up, down = torch.add(w, up, alpha=gamma), torch.add(w, down, alpha=gamma)
-        first, other = (s * ~below, s * below) if mixed else (s, None)
-        found = _sided(layer, first, up, down, minus is not None)
-        return Share(found if other is None else found + _sided(layer, other, down, up, minus is not None))
+        up = torch.add(w, layer.up, alpha=gamma)
+        down = torch.add(w, layer.down, alpha=gamma) if mixed or minus is not None else up
+        found = _sided(layer, s * ~below if mixed else s, up, down)
+        return Share(found + _sided(layer, s * below, down, up) if mixed else found)
 
 
 @dataclass(frozen=True)
@@ -122,12 +117,11 @@ class AlphaBeta:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        w, b, relevance = layer.weight, layer.bias, layer.relevance
-        up, down = w.clamp(min=0), w.clamp(max=0)
-        found = _half(layer, relevance, up, down, None if b is None else b.clamp(min=0), self.epsilon, self.alpha)
+        b = layer.bias
+        found = _half(layer, True, None if b is None else b.clamp(min=0), self.epsilon, self.alpha)
         if self.beta:
             less = None if b is None else b.clamp(max=0)
-            found = found + _half(layer, relevance, down, up, less, self.epsilon, -self.beta)
+            found = found + _half(layer, False, less, self.epsilon, -self.beta)
         return Share(found)
 
 
@@ -170,9 +164,9 @@ class ZBox:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        x, w = layer.x, layer.weight
+        x = layer.x
         low, high = (_bound(x, one, least) for one, least in ((self.low, True), (self.high, False)))
-        terms = [(x, w), (-low, w.clamp(min=0)), (-high, w.clamp(max=0))]
+        terms = [(x, layer.weight), (-low, layer.up), (-high, layer.down)]
         back = divided(layer, layer.relevance, terms, None, self.epsilon)
         return Share(r=sum((part * found for (part, _), found in zip(terms, back, strict=True)), torch.zeros_like(x)))
 

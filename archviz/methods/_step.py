@@ -17,6 +17,7 @@ from archviz.ir import NodeId
 from archviz.methods._film import Film
 from archviz.trace.kinds import class_of, kind_of
 from archviz.trace.tape import Call, Path, Ref, tensors
+from archviz.trace.writes import in_place
 
 LAYERS = frozenset({
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear", "Conv1D", "conv1d",
@@ -133,25 +134,33 @@ class Step:
 
         Of a tensor that was written in part, the rest goes to what it was before.
         """
-        written = next(iter(self.call.wrote), None)
-        if ref.made is None or written is None or self.film.places[ref] == self.film.places[written]:
+        own = Ref(self.number, ref.path)        # what was written; it stands under its earlier name if nothing was returned
+        written = own if own in self.film.places else next(iter(self.call.wrote), ref)
+        if self.film.places[ref] == self.film.places[written]:
             self.outs[ref.path] = ref
             self.got.setdefault(ref.path, Share()).add(share)
             return
-        (size, stride, offset), (whole, strides, start) = self.film.places[written], self.film.places[ref]
+        here, there = self.film.places[ref], self.film.places[written]
+        start = min(here[2], there[2])
+        extent = max(offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+                     for size, stride, offset in (here, there)) - start + 1
 
         def split(part: Tensor) -> tuple[Tensor, Tensor]:
-            rest = torch.empty_strided(whole, strides, dtype=part.dtype, device=part.device).copy_(part)
-            window = rest.as_strided(size, stride, offset - start)
-            there = window.clone()
+            memory = part.new_zeros(extent)
+            rest, window = (memory.as_strided(size, stride, offset - start) for size, stride, offset in (here, there))
+            rest.copy_(part)
+            inside = window.clone()
             window.zero_()
-            return there, rest
+            return inside, rest.clone()
 
-        self.outs[ref.path] = Ref(self.number, ref.path)
-        self.film.values.setdefault(self.outs[ref.path], split(self.film.values[ref])[0])
+        self.outs[ref.path] = own
+        self.film.values.setdefault(own, split(self.film.values[ref])[0])
         self.got.setdefault(ref.path, Share()).add(share.each(lambda part: split(part)[0]))
-        rest = share.each(lambda part: split(part)[1])
-        self.give(self.film.before[ref], rest.g, rest.r)
+        rest, before = share.each(lambda part: split(part)[1]), self.film.before[ref]
+        if self.live(before):
+            self.give(before, rest.g, rest.r)
+        else:
+            self.absorb(rest.relevance(self.value(before)))
 
     # ---------------------------------------------------------------- what there is
 
@@ -271,7 +280,7 @@ class Step:
     def again(self, operands: Sequence[Any]) -> dict[Path, Tensor]:
         """What the call gives with `operands` in the places of its own; those that it writes into are copied."""
         call = self.call
-        if call.wrote:
+        if call.wrote or in_place(call.target if isinstance(call.target, str) else getattr(call.target, "__name__", "")):
             operands = [one.clone() for one in operands]
         run: Callable[..., Any]
         if call.how == "attribute":

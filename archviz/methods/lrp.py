@@ -227,4 +227,4 @@ def _starts(target: Target, film: Film, run: Run) -> dict[Ref, Share]:
 
 
 def _array(parts: Sequence[Tensor]) -> Array:
-    return np.concatenate([part.detach().cpu().numpy() for part in parts])
+    return np.concatenate([exact(part.detach()).cpu().numpy() for part in parts])

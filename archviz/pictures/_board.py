@@ -10,8 +10,9 @@ from hashlib import blake2b
 
 from archviz import heat, text
 from archviz.bar import Bar, lines
+from archviz.errors import DoesNotFit
 from archviz.heat import Pixels, Scale
-from archviz.scene import Box, Image, Mark, Paint, Path, Scene, Text, moved
+from archviz.scene import POINTS_PER_MM, Box, Image, Mark, Paint, Path, Scene, Text, moved
 from archviz.style import Style
 
 ROUGH = 150 / 72.27     # pixels to a printed point below which one sees whether edges of cells are smoothed …
@@ -21,10 +22,10 @@ TINTS = 100             # steps in which a word's ground is coloured, so that a 
 
 
 class Board:
-    """Marks and tints of one picture."""
+    """Marks and tints of one picture; one that only `measures` leaves images out."""
 
-    def __init__(self, style: Style) -> None:
-        self.style = style
+    def __init__(self, style: Style, measures: bool = False) -> None:
+        self.style, self.measures = style, measures
         self.marks: list[Mark] = []
         self.tints: dict[str, Paint] = {}
 
@@ -62,7 +63,14 @@ class Board:
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels, cells: bool = False,
               rim: bool = True) -> None:
-        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges."""
+        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges.
+
+        In greys where the style has no colours.
+        """
+        if self.measures:
+            return
+        if heat.colourless(self.style.heat):
+            pixels = heat.grey(pixels)
         if cells and min(pixels.shape[:2]) < ROUGH * min(width, height):
             pixels = heat.enlarged(pixels, round(FINE * min(width, height)))
         self.marks.append(Image(x, y, width, height, heat.png(pixels), cells=cells))
@@ -95,8 +103,15 @@ class Board:
         self.marks.append(Path((("M", points[0]), *(("L", point) for point in points[1:])), role))
 
     def scene(self, width: float, height: float, title: str, sentences: Iterable[str]) -> Scene:
-        """The whole picture: `width` × `height` of marks within the style's margin; its caption of sentences."""
+        """The whole picture: `width` × `height` of marks within the style's margin; its caption of sentences.
+
+        Raises `DoesNotFit` where the page is too small.
+        """
         margin = self.style.sizes["margin"]
+        if height > self.room[1] + 0.1:
+            high, room = (length / POINTS_PER_MM for length in (height, self.room[1]))
+            raise DoesNotFit(f"this picture is {high:.0f} mm high, the page {room:.0f} mm",
+                             "draw less of it, samples=[0], or on a wider page")
         marks = tuple(moved(mark, margin, margin) for mark in self.marks)
         caption = " ".join(_sentence(one) for one in sentences if one)
         scene = Scene(marks, {**self.style.roles, **self.tints}, width + 2 * margin, height + 2 * margin,

@@ -52,6 +52,11 @@ class Table:
     gap: float = GAP
 
 
+def most_rows(board: Board, shape: tuple[int, ...], each: int = 1) -> int:
+    """How many inputs of this height and width, with `each` rows, the page shows in tiles that one can see."""
+    return max(1, int((board.room[1] - 60.0) / (each * (LEAST * shape[-2] / shape[-1] + GAP))))
+
+
 def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[float, float]:
     """Draw the table, its top left corner at (x, y), as large as the page lets it be.
 
@@ -69,7 +74,7 @@ def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[f
     each = ceil(columns / max(blocks, 1))
     wide = min((room - x - aside + table.gap) / max(each, 1) - table.gap, table.most)
     for _ in range(40):     # as high as it gets with tiles so wide; narrower ones until the page takes it
-        size = _drawn(Board(board.style), table, 0.0, 0.0, wide, each, aside)
+        size = _drawn(Board(board.style, measures=True), table, 0.0, 0.0, wide, each, aside)
         if size[1] <= high - y or wide <= 6.0:
             break
         wide *= 0.95
