@@ -24,7 +24,7 @@ from archviz.marks import contrast
 from archviz.overlay import _bounds, overlay
 from archviz.pipeline import draw
 from archviz.recording import Recording
-from archviz.scene import Cuboid, Group, Image, Link, Mark, Scene, Text
+from archviz.scene import Box, Cuboid, Group, Image, Link, Mark, Scene, Text
 from tests import latex, lint
 from tests.conftest import ROOT
 from tests.pdf_ops import pages
@@ -259,20 +259,56 @@ def test_a_map_lies_on_the_right_face_of_its_cuboid_and_is_its_own() -> None:
 
 
 def test_strips_stand_where_nothing_else_is() -> None:
-    for name in ("block", "column"):
+    for name in ("block", "column", "inset"):
         plain = figure(name)
         painted = numbers(plain.graph).overlay(plain, flows=False)
         strips = [group for group in painted.scene.marks if isinstance(group, Group) and group.role == "maps"]
-        assert len(strips) > 5
+        assert len(strips) > 3
         rooms = [_bounds.around([c for m in strip.marks if isinstance(m, Image) for c in m.corners])
                  for strip in strips]
-        others = [room for mark in plain.scene.marks if not (isinstance(mark, Group) and mark.role == "frame")
+        others = [room for group in groups(plain.scene.marks) for mark in group.marks
+                  if not isinstance(mark, Group) and not (isinstance(mark, Box) and group.role in ("frame", "inset"))
                   for room in _bounds.rooms(mark, plain.scene)]
         for i, room in enumerate(rooms):
             assert not any(room.meets(other) for other in (*others, *rooms[:i]))
-            assert room.x0 > 0 and room.x1 < plain.scene.width
-        kept = painted.scene.width, painted.scene.height
-        assert kept == (numbers(plain.graph).overlay(plain, flows=False, maps=False).scene.width, kept[1])
+            assert room.x0 > 0 and room.x1 < painted.scene.width <= plain.drawing.style.page.width + 0.01
+
+
+@pytest.mark.parametrize("width", ["page", "column"])
+def test_strips_stand_in_a_column_each_at_the_height_of_its_box(width: str) -> None:
+    plain = draw(ROOT / "gallery" / "digits.py", width=width)
+    what = numbers(plain.graph)
+    painted = Recording({key: {"values": array, "mean": array.mean(), "samples": np.array(1)}
+                         for key, array in what.maps.items() if key not in what.shown}).overlay(plain)
+    strips = [group for group in painted.scene.marks if isinstance(group, Group) and group.role == "maps"]
+    assert len(strips) == sum(node.kind in ("conv", "pool") and node.id.startswith("features")
+                              for node in plain.drawn.nodes)
+    left = {min(mark.x for mark in strip.marks if isinstance(mark, Image)) for strip in strips}
+    assert len(left) == 1 and all(sum(isinstance(mark, Image) for mark in strip.marks) == 4 for strip in strips)
+    for strip in strips:
+        box, image = (_bounds.body(of(painted, strip.title), painted.scene),
+                      next(mark for mark in strip.marks if isinstance(mark, Image)))
+        assert box is not None and image.y + image.height / 2 == pytest.approx((box.y0 + box.y1) / 2)
+    assert plain.scene.width < painted.scene.width <= plain.drawing.style.page.width + 0.01
+
+
+def test_the_picture_that_went_in_is_seen_with_what_was_found_over_it() -> None:
+    plain = figure("cube")
+    what = numbers(plain.graph)
+    key = next(iter(what.shown))
+    seen = what.shown[key][0]
+
+    def pixels(painted: Figure) -> np.ndarray:
+        image = next(mark for mark in of(painted, key).marks if isinstance(mark, Image))
+        return np.asarray(Picture.open(io.BytesIO(image.png)).convert("RGB")).astype(int)
+
+    bright = np.rint(255 * (seen - seen.min()) / (seen.max() - seen.min())).astype(np.uint8)
+    assert (pixels(what.overlay(plain)) == np.moveaxis(bright, 0, -1)).all()
+    hot = np.zeros((32, 32))
+    hot[8:, :16] = -1.0
+    found = pixels(replace(what, inputs={key: hot[None]}).overlay(plain))
+    assert np.ptp(found[:8], axis=-1).max() <= 2        # where nothing was found it is grey
+    assert (found[8:, :16, 2] > found[8:, :16, 0]).all()        # and blue where something speaks against the target
 
 
 # ------------------------------------------------------------------------------------------------ words

@@ -27,8 +27,9 @@ NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
 """Roles of groups that draw no node."""
 
 TOLD = 6            # remarks of one sort that a caption lists
-BADGES = {"mark": Paint(fill="#b02020", stroke="#ffffff", stroke_width=0.5),
-          "mark sign": Paint(size=6.0, weight="bold", color="#ffffff")}
+ROLES = {"strip": Paint(stroke="#808080", stroke_width=0.4, dash=(0.8, 1.0)),
+         "mark": Paint(fill="#b02020", stroke="#ffffff", stroke_width=0.5),
+         "mark sign": Paint(size=6.0, weight="bold", color="#ffffff")}
 
 
 class Numbers(Protocol):
@@ -106,7 +107,8 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
     if not (scores or arrays or running or remarks):
         raise ArchvizError(f"{what.title} has nothing for what this figure draws: no id of it is among the figure's",
                            "draw and explain the same model, and leave colours, maps or flows on")
-    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, "max" if limit is None else limit)
+    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, given.over,
+                       "max" if limit is None else limit)
     drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences(sample)])
     if blank:
         return replace(figure, drawing=replace(
@@ -125,6 +127,8 @@ class _Sample:
         self.shown = {key: array for key, array in _values.of_sample(getattr(what, "shown", {}), sample).items()
                       if array.ndim == 3}
         self.maps = _values.of_sample(what.maps, sample)
+        self.over = {key: array for key, array in _values.of_sample(getattr(what, "inputs", {}), sample).items()
+                     if array.ndim == 2 and key in self.shown}
 
 
 def _sampled(what: Numbers, sample: int) -> _Sample:
@@ -141,9 +145,9 @@ class _Painted:
 
     def __init__(self, figure: Figure, graphs: Sequence[Graph], what: Numbers, scores: Mapping[NodeId, float],
                  arrays: Mapping[NodeId, Any], flows: Mapping[str, float], remarks: Mapping[NodeId, Sequence[str]],
-                 limit: float | str) -> None:
+                 given: Mapping[NodeId, Any], limit: float | str) -> None:
         self.figure, self.graphs, self.what = figure, graphs, what
-        self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
+        self.scores, self.arrays, self.flows, self.remarks, self.given = scores, arrays, flows, remarks, given
         self.style, self.before = figure.drawing.style, figure.scene
         self.nodes = {node.id: node for graph in reversed(graphs) for node in graph.nodes}
         dots = self._dots() if scores else {}
@@ -163,15 +167,16 @@ class _Painted:
     def scene(self) -> Scene:
         marks = tuple(self._mark(mark) for mark in self.before.marks)
         marks, self.mapped = _faces.painted(marks, self._tile)
-        sheet = {**self.before.sheet, **BADGES, **self.colours.sheet, **self.widths.sheet}
+        sheet = {**self.before.sheet, **ROLES, **self.colours.sheet, **self.widths.sheet}
         drawn = replace(self.before, marks=marks, sheet=sheet)
-        strips = _strips.placed(drawn, self._strips())
+        strips, wide = _strips.placed(drawn, self._strips(), self.style.page.width)
         self.mapped |= {strip.title for strip in strips}
         marks = (*marks, *strips, *self._badges(marks, drawn))
-        key, wider, higher = _key.key(self.before, self.style, self.scale, self._entries())
+        whole = replace(self.before, width=wide)
+        key, wider, higher = _key.key(whole, self.style, self.scale, self._entries())
         sheet |= self.colours.sheet | self.widths.sheet
         return replace(drawn, marks=(*marks, Group(key, "legend")) if key else marks, sheet=sheet,
-                       width=self.before.width + wider, height=self.before.height + higher)
+                       width=wide + wider, height=self.before.height + higher)
 
     def _mark(self, mark: Mark) -> Mark:
         if not isinstance(mark, Group):
@@ -198,7 +203,7 @@ class _Painted:
         if node not in self.arrays:
             return None
         return _pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.signed,
-                            self.nodes[node].kind == "input")
+                            self.nodes[node].kind == "input", self.given.get(node))
 
     def _strips(self) -> dict[NodeId, list[_pixels.Tile]]:
         """What to show beside boxes; where there are cuboids, nothing but on their faces."""

@@ -46,14 +46,16 @@ def shaped(array: Array, axes: str) -> tuple[str, Array]:
     return "map", plain.reshape(-1, *plain.shape[-2:])
 
 
-def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, given: bool = False) -> Tile | None:
+def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, given: bool = False,
+         over: Array | None = None) -> Tile | None:
     """One picture: the mean of the channels, on a scale with or without a sign; where `signed` is None, the one that
-    varies most from place to place; of an input (`given`) its colours.  None for one number."""
+    varies most from place to place; of an input (`given`) its colours, with what is found there `over` it.
+    None for one number."""
     kind, values = shaped(array, axes)
     if kind == "vector" and values.size < 2:
         return None
     if given and kind == "map" and values.shape[0] in (1, 3):
-        return photograph(values)
+        return photograph(values, over, None if over is None else heat.scale(over, maps, bool(signed)))
     flat = (values.mean(axis=0) if signed is not None else values[_order(values)[0]]) if kind == "map" else _shrunk(
         np.atleast_2d(values))
     return _tile(flat, _scale(flat, maps, signed))
@@ -81,13 +83,16 @@ def _scale(values: Array, maps: Mapping[str, str], signed: bool | None) -> heat.
     return heat.scale(values, {**maps, "unsigned": maps.get("maps", maps["unsigned"])}, bool((values < 0).any()))
 
 
-def photograph(values: Array) -> Tile:
-    """An image (C, H, W) as it was given to the model, from its darkest to its lightest value."""
+def photograph(values: Array, over: Array | None = None, on: heat.Scale | None = None) -> Tile:
+    """An image (C, H, W) as it was given to the model, from its darkest to its lightest value; in greys, with a map
+    (H, W) `over` it, where there is one."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     bright = np.rint(255 * (np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-12)).astype(np.uint8)
     pixels = np.moveaxis(bright, 0, -1)
     if pixels.shape[-1] == 1:
         pixels = pixels.repeat(3, -1)
+    if over is not None and on is not None:
+        pixels = heat.blended(heat.grey(pixels), over, on)
     return Tile(heat.png(pixels), max(pixels.shape[:2]) <= FINE, (pixels.shape[0], pixels.shape[1]))
 
 

@@ -2,7 +2,8 @@
 
 In: a scene, the channels to show of each node.  Out: the strips, as large as most nodes have room for.  Imports scene.
 
-Nothing moves for them: a strip stands to the right or to the left of its box, above it or below it, and covers no mark.
+Nothing moves for them.  They stand in a column to the right of the drawing, each at the height of its box, from where a
+dotted line leads to it; or, where fewer would have a free way to there, each beside its box, on no other mark.
 """
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from archviz.overlay._bounds import Room, body, rooms
 from archviz.overlay._pixels import Tile
-from archviz.scene import Box, Group, Image, Mark, Scene
+from archviz.scene import Box, Group, Image, Link, Mark, Path, Scene
 
 SIDES = (20.0, 17.0, 14.5, 12.0, 10.0, 8.5)     # of a tile, in points
 MOST = 4            # channels in one strip
@@ -20,12 +21,13 @@ AWAY = 2.6          # between a box and its strip
 CLEAR = 1.2         # between a strip and any other mark
 EDGE = 2.0          # between a strip and the edge of the page
 
+LINE = 3.0          # from the drawing to the column
 
 
-def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]]) -> list[Group]:
-    """A group for each strip."""
+def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]], widest: float) -> tuple[list[Group], float]:
+    """A group for each strip, and how wide the page has to be, at most `widest` where it is not wider already."""
     groups = {group.node: group for group in _nodes(scene.marks) if tiles.get(group.node)}
-    boxes = {node: room for node, group in groups.items() if (room := body(group, scene)) is not None}
+    boxes = {node: _box(group, scene) for node, group in groups.items()}
     taken, frames = _taken(scene)
     page = Room(EDGE, EDGE, scene.width - EDGE, scene.height - EDGE)
     best: dict[str, Room] = {}
@@ -33,9 +35,64 @@ def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]]) -> list[Group]:
         found = _places(boxes, size, taken, frames, page)
         if len(found) * NEARLY > len(best):
             best = found
+    column = _column(scene, boxes, max(scene.width, widest))
+    if column and len(column) >= len(best):
+        marks: list[Group] = []
+        for node, room in column.items():
+            most = max(1, int((max(scene.width, widest) - EDGE - room.x0 + GAP) / (room.y1 - room.y0 + GAP)))
+            many = min(most, MOST, len(tiles[node]))
+            long = room._replace(x1=room.x0 + many * (room.y1 - room.y0 + GAP) - GAP)
+            y = (room.y0 + room.y1) / 2
+            lead = Path((("M", (boxes[node].x1 + 1.0, y)), ("L", (room.x0 - 1.0, y))), "strip")
+            strip = _strip(node, long, tiles[node])
+            marks.append(Group((lead, *strip.marks), strip.role, title=node))
+        reach = max(_reach(group, scene) for group in marks)
+        return marks, max(scene.width, reach + EDGE)
     for node in best:
         best[node] = _longer(best[node], boxes[node], len(tiles[node]), [*taken, *_others(best, node)], frames, page)
-    return [_strip(node, room, tiles[node]) for node, room in best.items()]
+    return [_strip(node, room, tiles[node]) for node, room in best.items()], scene.width
+
+
+def _reach(group: Group, scene: Scene) -> float:
+    """The right edge of a group."""
+    return max(room.x1 for mark in group.marks for room in rooms(mark, scene))
+
+
+def _box(group: Group, scene: Scene) -> Room:
+    """What a node fills: its outline, or its words."""
+    found = body(group, scene)
+    every = [found] if found is not None else list(rooms(group, scene))
+    return Room(min(r.x0 for r in every), min(r.y0 for r in every), max(r.x1 for r in every), max(r.y1 for r in every))
+
+
+def _column(scene: Scene, boxes: Mapping[str, Room], widest: float) -> dict[str, Room]:
+    """One tile to the right of the drawing for each node whose way there leads over no box and along no link, the
+    lower of two at one height left out; as large as the least distance of two."""
+    drawn = [mark for mark in scene.marks if isinstance(mark, Group) and mark.role not in ("legend", "zoom")]
+    if any(group.role == "inset" for group in drawn):       # it stands in the way
+        return {}
+    solid = [_box(group, scene) for group in _nodes(scene.marks) if group.marks]
+    solid += [room for mark in drawn for room in _level(mark, scene)]
+    x = max((_reach(group, scene) for group in drawn if group.marks), default=0.0) + LINE
+    found: dict[str, float] = {}
+    for node, box in sorted(boxes.items(), key=lambda item: (item[1].y0 + item[1].y1, item[1].x0)):
+        y = (box.y0 + box.y1) / 2
+        way = Room(box.x1 + 0.5, y - 0.5, x, y + 0.5)
+        if not any(way.meets(other) for other in solid) and all(abs(y - other) > SIDES[-1] for other in found.values()):
+            found[node] = y
+    heights = sorted(found.values())
+    least = min((b - a for a, b in zip(heights, heights[1:], strict=False)), default=SIDES[0])
+    side = min(SIDES[0], least - GAP)
+    if x + side + EDGE > widest:
+        return {}
+    return {node: Room(x, y - side / 2, x + side, y + side / 2) for node, y in found.items()}
+
+
+def _level(group: Group, scene: Scene) -> Iterator[Room]:
+    """The horizontal parts of links."""
+    for mark in group.marks:
+        if isinstance(mark, Link):
+            yield from (room for room in rooms(mark, scene) if room.x1 - room.x0 > 3 * (room.y1 - room.y0))
 
 
 def _places(boxes: Mapping[str, Room], size: float, taken: Sequence[Room], frames: Sequence[Room], page: Room
