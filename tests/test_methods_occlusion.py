@@ -514,5 +514,5 @@ def test_several_targets_cost_what_one_does(monkeypatch, incremental):
     one, alone = occluded(model, x, target="top1", **options), sum(rows)
     rows.clear()
     three, together = occluded(model, x, target="top3", **options), sum(rows)
-    assert len(three) == 3 and 0 <= together - alone <= 20      # the check may look at another window
+    assert len(three) == 3 and abs(together - alone) <= 20      # the check may look at other windows
     assert np.abs(one[0].input_map - three[0].input_map).max() < 1e-6
