@@ -117,12 +117,11 @@ def test_nothing_moves(name: str) -> None:
     assert blank.scene.marks == plain.scene.marks and blank.caption == plain.caption
 
 
-@pytest.mark.parametrize("signed", [True, False])
-def test_every_form_and_theme_is_without_fault(signed: bool, tmp_path: Path) -> None:
+def test_every_form_and_theme_is_without_fault(tmp_path: Path) -> None:
     files = []
-    for name in FIGURES:
+    for i, name in enumerate(FIGURES):
         files.append(tmp_path / f"{name.replace(' ', '-')}.svg")
-        numbers(figure(name).graph, signed).overlay(figure(name)).save(files[-1])
+        numbers(figure(name).graph, signed=i % 2 == 0).overlay(figure(name)).save(files[-1])
         ids = [tag["id"] for tag in BeautifulSoup(files[-1].read_text("utf-8"), "html.parser").find_all(id=True)]
         assert len(ids) == len(set(ids))
     assert {name: row["bad"] for name, row in lint.lint(files).items() if row["bad"]} == {}
