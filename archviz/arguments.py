@@ -48,6 +48,13 @@ examples:
 images are prepared as the model's file says (preprocess = ..., example_inputs = ...), or as --size and --normalize say
 """
 
+RECORDING = """\
+examples:
+  archviz record model.py --weights w.pt --image photos/ -o model.svg           means as colours, dead units marked
+  archviz record model.py --weights w.pt --image cat.png --stat values --style cube -o maps.pdf      maps on the cubes
+  archviz record model.py --weights w.pt --image photos/ --nodes 'layer3*' --stat norm,histogram --gradients -o run.npz
+"""
+
 
 class Parser(argparse.ArgumentParser):
     """Says a mistake as all of archviz does: one line, and what to do."""
@@ -97,28 +104,7 @@ def explained() -> argparse.ArgumentParser:
                    help="write the figure of the architecture with the result painted on it; may be repeated")
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
-    what = p.add_argument_group("the model")
-    what.add_argument("--weights", type=Path, metavar="FILE",
-                      help="fill it with the weights in a .pt, .pth or .safetensors")
-    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
-                      help="an argument of the constructor; may be repeated")
-    what.add_argument("--device", metavar="NAME", help="where it runs: cpu, cuda, cuda:1 or mps (default: cpu)")
-    what.add_argument("--dtype", metavar="NAME",
-                      help="in what it computes: float32, bfloat16 or float16 (default: its own)")
-
-    given = p.add_argument_group("the input")
-    given.add_argument("--image", action="append", default=[], metavar="FILE",
-                       help="an image, resized and cut to the size that is said to be the model's; may be repeated")
-    given.add_argument("--text", action="append", default=[], metavar="TEXT",
-                       help="a text, for the tokenizer of the model's file; may be repeated")
-    given.add_argument("--input", action="append", default=[], metavar="SPEC",
-                       help="name=file.npy, ids=[[1, 2, 3]] or 1x3x224x224; may be repeated (default: example_inputs)")
-    given.add_argument("--size", type=_size, metavar="N|HxW", help="the size of images that the model was trained on")
-    given.add_argument("--normalize", metavar="NAME|MEAN:STD",
-                       help="imagenet, half, none, means and deviations of pixels from 0 to 1 as in 0.13:0.31, or an "
-                            "image processor's .json (default: preprocess of the model's file)")
-    given.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
-
+    _running(p)
     how = p.add_argument_group("what is explained")
     how.add_argument("--method", default="gradcam", metavar="NAME,...",
                      help="one method or several, see archviz --list methods (default: gradcam)")
@@ -142,6 +128,35 @@ def explained() -> argparse.ArgumentParser:
     return p
 
 
+def recorded() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="archviz record",
+        description="Watch a model run: statistics of every node, painted on its figure, with dead units marked.",
+        epilog=RECORDING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
+    p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
+                   help="write the figure of the architecture with a statistic painted on it, or all numbers as .npz; "
+                        "may be repeated (default: <model>-recorded.svg)")
+    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
+    _running(p)
+    how = p.add_argument_group("what is recorded")
+    how.add_argument("--nodes", action="append", default=[], metavar="GLOB",
+                     help="the nodes that are watched; may be repeated (default: all)")
+    how.add_argument("--stat", default="mean,std,sparsity,saturation", metavar="NAME,...",
+                     help="mean, std, min, max, norm, per_channel, sparsity, saturation, histogram, topk, values; the "
+                          "first number among them is painted, values are maps (default: "
+                          "mean,std,sparsity,saturation)")
+    how.add_argument("--gradients", action="store_true", help="the same of the gradients of the target")
+    how.add_argument("--target", metavar="WHAT", help="whose gradients, as for archviz explain (default: top1)")
+    how.add_argument("--budget", metavar="SIZE",
+                     help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
+    _look(p)
+    tell = p.add_argument_group("beside a file")
+    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
+    _saying(tell)
+    return p
+
+
 def shown() -> argparse.ArgumentParser:
     p = Parser(
         prog="archviz style show", allow_abbrev=False,
@@ -151,6 +166,32 @@ def shown() -> argparse.ArgumentParser:
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
     p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
     return p
+
+
+def _running(p: argparse.ArgumentParser) -> None:
+    """The model that runs, and what it is given."""
+    what = p.add_argument_group("the model")
+    what.add_argument("--weights", type=Path, metavar="FILE",
+                      help="fill it with the weights in a .pt, .pth or .safetensors")
+    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
+                      help="an argument of the constructor; may be repeated")
+    what.add_argument("--device", metavar="NAME", help="where it runs: cpu, cuda, cuda:1 or mps (default: cpu)")
+    what.add_argument("--dtype", metavar="NAME",
+                      help="in what it computes: float32, bfloat16 or float16 (default: its own)")
+
+    given = p.add_argument_group("the input")
+    given.add_argument("--image", action="append", default=[], metavar="FILE",
+                       help="an image, or a folder of them, brought to the size that is said to be the model's; may be "
+                            "repeated")
+    given.add_argument("--text", action="append", default=[], metavar="TEXT",
+                       help="a text, for the tokenizer of the model's file; may be repeated")
+    given.add_argument("--input", action="append", default=[], metavar="SPEC",
+                       help="name=file.npy, ids=[[1, 2, 3]] or 1x3x224x224; may be repeated (default: example_inputs)")
+    given.add_argument("--size", type=_size, metavar="N|HxW", help="the size of images that the model was trained on")
+    given.add_argument("--normalize", metavar="NAME|MEAN:STD",
+                       help="imagenet, half, none, means and deviations of pixels from 0 to 1 as in 0.13:0.31, or an "
+                            "image processor's .json (default: preprocess of the model's file)")
+    given.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
 
 
 def _look(p: argparse.ArgumentParser) -> None:

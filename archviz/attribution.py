@@ -79,7 +79,8 @@ class Attribution:
     notes : tuple of str
         Sentences for the reader: options that matter (steps, baseline, rules), what was left out and why.
     extra : Mapping
-        Arrays of the method's own: ``"attention"`` (N, heads, queries, keys) by node …
+        Arrays of the method's own: ``"attention"`` (N, heads, queries, keys) by node …; ``"words"`` (N, L): the tokens
+        of a text, as its tokenizer calls them.
     """
 
     method: str

@@ -1,8 +1,8 @@
-"""The command line: ``archviz MODEL [options]``, ``archviz explain MODEL [options]``, ``archviz style show STYLE``.
+"""The command line: ``archviz MODEL``, and ``archviz explain``, ``archviz record``, ``archviz style show``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
 0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
-Imports arguments, errors, progress; job, insight and pipeline once the arguments are read.
+Imports arguments, errors, progress; job, insight, recorded and pipeline once the arguments are read.
 """
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from archviz.arguments import explained, parser, shown
+from archviz.arguments import explained, parser, recorded, shown
 from archviz.errors import ArchvizError, fault
 from archviz.progress import say
 
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show(shown().parse_args(arguments[2:]))
         if arguments[:1] == ["explain"]:
             return explain(explained().parse_args(arguments[1:]))
+        if arguments[:1] == ["record"]:
+            return record(recorded().parse_args(arguments[1:]))
         return run(parser().parse_args(arguments))
     except ArchvizError as error:
         if debug:
@@ -71,12 +74,25 @@ def run(o: argparse.Namespace) -> int:
 
 
 def explain(o: argparse.Namespace) -> int:
-    from archviz import insight
+    from archviz import insight, runs
 
     outputs, overlays = list(dict.fromkeys(o.output)), list(dict.fromkeys(o.overlay))
     if not outputs and not overlays and not o.caption:
-        outputs = [_default(o, "-explained", insight.is_ours)]
-    done = insight.carry_out(insight.asked(o), o, outputs, overlays)
+        outputs = [_default(o, "-explained", runs.is_ours)]
+    return _told(insight.carry_out(insight.asked(o), o, outputs, overlays), o)
+
+
+def record(o: argparse.Namespace) -> int:
+    from archviz import recorded, runs
+
+    outputs = list(dict.fromkeys(o.output))
+    if not outputs and not o.caption:
+        outputs = [_default(o, "-recorded", runs.is_ours)]
+    return _told(recorded.carry_out(o, outputs), o)
+
+
+def _told(done: Any, o: argparse.Namespace) -> int:
+    """Say what came of a run of the model."""
     for remark in () if o.quiet else done.remarks:
         say(remark)
     if o.caption:

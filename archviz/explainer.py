@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
 from archviz.find import did_you_mean, find, names
@@ -270,9 +272,11 @@ def _amount(size: int | None) -> str:
 
 
 def _dressed(found: Attribution, ready: Ready) -> Attribution:
-    """`found` with the pixels that were given, the names of classes, and how the input came about."""
+    """`found` with the pixels and words that were given, the names of classes, and how the input came about."""
     shown = {key: ready.shown.get(key, value) for key, value in found.shown.items()}
-    return replace(found, target=named(found.target, ready.classes), shown=shown, notes=(*found.notes, *ready.notes))
+    words = {"words": np.array(ready.words)} if ready.words else {}
+    return replace(found, target=named(found.target, ready.classes), shown=shown, notes=(*found.notes, *ready.notes),
+                   extra={**found.extra, **words})
 
 
 def named(target: str, classes: Mapping[int, str]) -> str:

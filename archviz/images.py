@@ -81,7 +81,8 @@ class Recipe:
             return "pixels from 0 to 1, not normalised"
         name = next((key for key, numbers in NORMALISATIONS.items() if numbers == (self.mean, self.std)), "")
         numbers = f"mean {', '.join(f'{n:g}' for n in self.mean)}, deviation {', '.join(f'{n:g}' for n in self.std)}"
-        return f"normalised by {self.said or 'request'} ({'ImageNet: ' if name == 'imagenet' else ''}{numbers})"
+        by = f" by {self.said}" if self.said else ""
+        return f"normalised{by} ({'ImageNet: ' if name == 'imagenet' else ''}{numbers})"
 
 
 def recipe_of(value: Any, said: str) -> Recipe:
@@ -141,7 +142,7 @@ def _recipe_of_word(word: str, said: str) -> Recipe:
                                f"say {', '.join(NORMALISATIONS)}, or mean:std as in 0.13:0.31") from None
     if not all(std):
         raise ArchvizError(f"{said}: a deviation of 0 cannot be divided by")
-    return Recipe(mean=mean, std=std, said=said)
+    return Recipe(mean=mean, std=std)
 
 
 def _recipe_of_file(path: Path) -> Recipe:

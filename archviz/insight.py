@@ -1,102 +1,46 @@
 """What a model did, asked for in words: ``archviz explain`` on the command line.
 
 In: what `archviz.arguments.explained` read, and the files to write.  Out: those files, written all or none, and what is
-to be said.  Imports arguments, attribution, errors, explainer, figure, files, job, picture, progress,
-ready.
+to be said.  Imports attribution, errors, explainer, picture, progress, ready, runs.
 """
 from __future__ import annotations
 
 import argparse
 import ast
-import contextlib
 import io
 import json
-import sys
-import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archviz import files, job
+from archviz import runs
 from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
-from archviz.explainer import Asked, NotFinite, attributions, methods_of, size_of
-from archviz.figure import Figure
-from archviz.files import check_output
-from archviz.files import is_ours as is_ours
-from archviz.ir import NodeId
-from archviz.picture import Picture
+from archviz.explainer import Asked, NotFinite, attributions, methods_of
+from archviz.picture import Picture, fitting
 from archviz.progress import progress
-from archviz.ready import Ready, Step, prepare
-
-NUMBERS = ".npz"
+from archviz.ready import Ready, prepare
+from archviz.runs import NUMBERS, Done
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked, read and checked as far as it can be without the model.
+    """What was asked: of which model, by which methods with which options, of which target."""
 
-    methods     by name, with their options
-    x           the images or texts, or nothing
-    preparing   keyword arguments of `archviz.ready.prepare`
-    drawing     the figure of the architecture
-    """
-
-    model: str
+    run: runs.Wish
     methods: Asked
-    x: Any
     target: Any
     position: int
-    budget: int | None
-    preparing: Mapping[str, Any]
-    drawing: job.Job
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of it: the caption, what else is to be said, and what is wrong with the model if it computes no
-    numbers."""
-
-    caption: str
-    remarks: tuple[str, ...]
-    failed: str = ""
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """What a figure is marked with where a node computes no number; there are no other numbers to paint."""
-
-    marks: Mapping[NodeId, str]
-    scores: Mapping[NodeId, Any] = field(default_factory=dict)
-    maps: Mapping[NodeId, Any] = field(default_factory=dict)
-    flows: Mapping[tuple[NodeId, NodeId], Any] = field(default_factory=dict)
-    signed: bool = False
-    unit: str = ""
-    title: str = "Numbers that are none"
 
 
 def asked(o: argparse.Namespace) -> Wish:
     """What the answers of `archviz.arguments.explained` ask for.  Raises `ArchvizError` for mistakes in them."""
-    if Path(o.model).suffix == ".json":
-        raise ArchvizError(f"{o.model} holds no weights, and what a model does is seen by running it",
-                           "name the model: archviz explain model.py")
-    if o.image and o.text:
-        raise ArchvizError("--image and --text are both given", "for a model of both, use archviz.explain in Python")
     options = _options(o.option)
     methods = methods_of(o.method, {**options, **({"nodes": tuple(o.nodes)} if o.nodes else {})})
-    for what, path in [*(("image", path) for path in o.image), ("file", o.weights), ("file", o.class_names),
-                       ("tokenizer", o.tokenizer)]:
-        if path is not None and not Path(path).is_file():
-            raise ArchvizError(f"there is no {what} {path}")
-    preparing = {"args": tuple(o.arg), "specs": tuple(o.input), "weights": o.weights, "preprocess": o.normalize,
-                 "tokenizer": o.tokenizer, "size": o.size, "class_names": o.class_names, "device": o.device,
-                 "dtype": o.dtype}
-    o.input, o.arg = [], []     # what is drawn is the model that ran
-    return Wish(o.model, methods, [Path(path) for path in o.image] or list(o.text) or None, o.target, o.position,
-                size_of(o.budget), preparing, job.asked(o))
+    return Wish(runs.wish(o), methods, o.target, o.position)
 
 
 def _options(given: Sequence[str]) -> dict[str, Any]:
@@ -126,107 +70,58 @@ def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overla
 
     Raises `ArchvizError`, before anything is computed for mistakes that can be seen then; nothing is half written.
     """
-    for path in (*outputs, *overlays):
-        numeric = path.suffix == NUMBERS and path in outputs
-        check_output(path.with_suffix(".svg") if numeric else path, o.engine or "")
+    run, told = wish.run, runs.how(o)
+    runs.check(outputs, o.engine or "", numeric=True)
+    runs.check(overlays, o.engine or "", numeric=False)
     if overlays and len(wish.methods) > 1:
         raise ArchvizError(f"an architecture shows one method, and {len(wish.methods)} were named",
                            f"run it for each: --method {next(iter(wish.methods))}")
-    wish.drawing.check()
-    how = {key: value for key, value in {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}.items() if value}
-    with progress(not o.quiet) as step, _hushed(o.verbose):
-        ready = prepare(wish.model, wish.x, **wish.preparing, step=step)
+    run.drawing.check()
+    with progress(not o.quiet) as step, runs.hushed(o.verbose):
+        ready = prepare(run.model, run.x, **run.preparing, step=step)
         try:
-            found = attributions(ready, wish.methods, wish.target, budget=wish.budget, position=wish.position,
-                                 step=step)
+            found = attributions(ready, wish.methods, wish.target, budget=run.budget, position=wish.position, step=step)
         except NotFinite as error:
-            return _marked(error, wish, ready, [path for path in (*outputs, *overlays) if path.suffix != NUMBERS], how,
-                           step)
+            return runs.marked(error, run, ready, [*outputs, *overlays], told, step)
         if overlays and len(found) > 1:
             raise ArchvizError(f"an architecture shows one target, and {len(found)} were named", "say --target top1")
         shown = o.caption or any(path.suffix != NUMBERS for path in outputs)
-        picture = pictured(wish, found, o) if shown else None
-        painted = found[0].overlay(drawn(wish, ready, step)) if overlays else None
+        picture = pictured(wish, found, o) if shown and (outputs or not overlays) else None
+        painted = found[0].overlay(runs.drawn(run, ready, step)) if overlays else None
         step("write")
-        written = {path: numbers(found) if path.suffix == NUMBERS else _bytes(picture, path, how) for path in outputs}
-        written |= {path: _bytes(painted, path, how) for path in overlays}
-        _write(written)
+        written = {path: numbers(found) if path.suffix == NUMBERS else runs.rendered(picture, path, told)
+                   for path in outputs}
+        written |= {path: runs.rendered(painted, path, told) for path in overlays}
+        runs.write(written)
     caption = next((one.caption for one in (picture, painted) if one is not None), "")
-    return Done(caption, tuple(_remarks(wish, ready, found, written, o.verbose)))
-
-
-@contextlib.contextmanager
-def _hushed(noisy: bool) -> Iterator[None]:
-    """What the model prints goes to stderr; its warnings are shown where `noisy`."""
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        if not noisy:
-            warnings.simplefilter("ignore")
-        yield
-
-
-def drawn(wish: Wish, ready: Ready, step: Step) -> Figure:
-    """The figure of the model that ran, for one sample, under the same ids."""
-    from archviz.samples import one_of
-
-    inputs = one_of(ready.args, ready.kwargs)
-    whole = replace(wish.drawing, inputs=("x",), held=ready.module, variables={"x": inputs})
-    return whole.draw(step)
+    return Done(caption, tuple(_remarks(wish, ready, found, written, bool(overlays), o.verbose)))
 
 
 def pictured(wish: Wish, found: Attributions, o: argparse.Namespace) -> Picture:
     """The picture by itself."""
-    looks = wish.drawing.options.settings
+    looks = wish.run.drawing.options.settings
     if o.overlay:       # settings of that figure's style mean nothing here
         looks = {key: value for key, value in looks.items() if key.startswith("heat.")}
-    named = {"names": [path.stem for path in wish.x]} if o.image and len(wish.x) > 1 else {}
-    made: Picture = found.image(o.picture, width=o.width, theme=o.theme, settings=looks, **named)
+    kind = o.picture or fitting(found)
+    several = o.image and kind in ("heat", "grid") and len(wish.run.x) > 1
+    named = {"names": [path.stem for path in wish.run.x]} if several else {}
+    made: Picture = found.image(kind, width=o.width, theme=o.theme, settings=looks, **named)
     return made
 
 
-def _bytes(picture: Any, path: Path, how: Mapping[str, Any]) -> bytes:
-    content: bytes = picture.render(path.suffix.removeprefix("."), **how)
-    return content
-
-
-def _write(written: Mapping[Path, bytes]) -> None:
-    for path, content in written.items():
-        try:
-            files.write(path, content)
-        except OSError as error:
-            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _marked(error: NotFinite, wish: Wish, ready: Ready, paths: Sequence[Path], how: Mapping[str, Any], step: Step,
-            ) -> Done:
-    """The figure of the architecture with the first node marked that computes no number, in place of what was asked.
-
-    Raises `error` where there is nothing to draw it on.
-    """
-    from archviz.overlay import overlay
-
-    if error.node is None:
-        raise error
-    figure = overlay(drawn(wish, ready, step), Wrong({error.node: error.what}))
-    step("write")
-    _write({path: _bytes(figure, path, how) for path in paths})
-    drawn_there = f"\n  {', '.join(map(str, paths))} shows where" if paths else ""
-    return Done(figure.caption, (), f"{error}{drawn_there}")
-
-
-def _remarks(wish: Wish, ready: Ready, found: Sequence[Attribution], written: Collection[Path], verbose: bool,
-             ) -> Iterator[str]:
+def _remarks(wish: Wish, ready: Ready, found: Sequence[Attribution], written: Collection[Path], overlaid: bool,
+             verbose: bool) -> Iterator[str]:
     """What the user should know of how it came about."""
-    if wish.preparing["weights"] is None:
-        yield "weights: as the model's code makes them; say --weights to load some"
-    yield from ready.notes
+    yield from runs.remarks(wish.run, ready)
+    if overlaid and len(found[0].output) > 1:
+        yield f"the architecture shows the first of {len(found[0].output)} inputs"
     for one in found:
         if verbose:
             yield from (f"{one.title}, {one.target}: {note}" for note in one.notes if note not in ready.notes)
         for check in one.checks:
             if verbose or not check.kept:
                 yield f"{one.title}, {one.target}: {check.name}: {check.said}"
-    if written:
-        yield f"wrote {', '.join(map(str, written))}"
+    yield from runs.wrote(written)
 
 
 def numbers(found: Sequence[Attribution]) -> bytes:

@@ -29,7 +29,7 @@ from archviz.trace import Inputs
 
 Build = Callable[[], nn.Module]
 
-TOLD = ("preprocess", "tokenizer", "encode", "class_names")
+TOLD = ("preprocess", "tokenizer", "encode", "decode", "class_names")
 """What a model's file may say of real inputs and outputs, as it says `example_inputs`."""
 
 

@@ -155,10 +155,10 @@ class Recording:
 
     @property
     def scores(self) -> dict[NodeId, Array]:
-        """Trace id → (N,): the chosen statistic, which is the same for each of the N samples."""
+        """Trace id → (N,): the chosen statistic, the same for each of the N samples, where it is a single number."""
         n = max(self.samples, 1)
         return {node: np.broadcast_to(arrays[self.statistic], (n,)) for node, arrays in self.nodes.items()
-                if self.statistic in arrays}
+                if self.statistic in arrays and arrays[self.statistic].ndim == 0}
 
     @property
     def maps(self) -> dict[NodeId, Array]:
@@ -280,9 +280,13 @@ class Recording:
 
     def save(self, path: str | Path) -> None:
         """Write it as .npz: arrays and a JSON index, no code."""
+        write(Path(path), self.packed())
+
+    def packed(self) -> bytes:
+        """What `save` writes."""
         index = {"statistic": self.statistic, "title": self.title, "ops": self.ops,
                  "names": [[node, name] for node, arrays in self.nodes.items() for name in arrays]}
-        write(Path(path), packed(index, [array for arrays in self.nodes.values() for array in arrays.values()]))
+        return packed(index, [array for arrays in self.nodes.values() for array in arrays.values()])
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:

@@ -88,7 +88,7 @@ def samples(module: Any, x: Any, loaded: Loaded, *, specs: Sequence[str] = (), p
             notes += said
         elif _text_like(value):
             texts = value if isinstance(value, list) else [value]
-            found, words = read_text(texts, tokenizer_of(tokenizer, loaded.told), name)
+            found, words = read_text(texts, tokenizer_of(tokenizer, loaded.told), name, loaded.told.get("decode"))
             accepted = inspect.signature(module.forward).parameters
             told |= {key: item for key, item in found.items() if key == name or key in accepted}
         else:

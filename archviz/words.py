@@ -39,7 +39,7 @@ def tokenizer_of(given: Any, told: Mapping[str, Any]) -> Any:
         raise ArchvizError(f"{found} is not a tokenizer: {' '.join(str(error).split())}") from None
 
 
-def read_text(texts: Sequence[str], tokenizer: Any, name: str) -> tuple[dict[str, Any], Words]:
+def read_text(texts: Sequence[str], tokenizer: Any, name: str, decode: Any = None) -> tuple[dict[str, Any], Words]:
     """The inputs of a model for `texts`.
 
     Parameters
@@ -51,6 +51,8 @@ def read_text(texts: Sequence[str], tokenizer: Any, name: str) -> tuple[dict[str
         to a list of ids.
     name : str
         The input that ids are for, where the tokenizer does not say.
+    decode : callable, optional
+        An id → the token, for a function that gives ids alone.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def read_text(texts: Sequence[str], tokenizer: Any, name: str) -> tuple[dict[str
         except Exception as error:
             raise _failed(error) from error
         rows = [[int(i) for i in row] for row in made["input_ids"]]
-        words = tuple(tuple(_pieces(tokenizer, row)) for row in rows)
+        words = tuple(tuple(map(str, tokenizer.convert_ids_to_tokens(row))) for row in rows)
         return dict(made), words
     encoded = []
     for text in texts:
@@ -88,7 +90,7 @@ def read_text(texts: Sequence[str], tokenizer: Any, name: str) -> tuple[dict[str
     if lengths == {0}:
         raise ArchvizError("the text has no tokens")
     tokens = [getattr(one, "tokens", None) for one in encoded]
-    words = tuple(tuple(map(str, known or _spelled(tokenizer, text, row)))
+    words = tuple(tuple(map(str, known or _spelled(tokenizer, text, row, decode)))
                   for known, text, row in zip(tokens, texts, rows, strict=True))
     return {name: torch.tensor(rows)}, words
 
@@ -97,14 +99,10 @@ def _failed(error: Exception) -> ArchvizError:
     return ArchvizError(f"the tokenizer raised {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _pieces(tokenizer: Any, row: Sequence[int]) -> list[str]:
-    """Tokens of transformers, with the signs for a space as a space and continuations as they stand in the text."""
-    return [str(token).replace("Ġ", " ").replace("▁", " ").replace("Ċ", "\n") for token in
-            tokenizer.convert_ids_to_tokens(list(row))]
-
-
-def _spelled(tokenizer: Any, text: str, row: Sequence[int]) -> Sequence[str]:
+def _spelled(tokenizer: Any, text: str, row: Sequence[int], decode: Any) -> Sequence[str]:
     """The words behind ids that come alone: the characters, if there is one id for each; else words; else numbers."""
+    if decode is not None:
+        return [str(decode(i)) for i in row]
     if hasattr(tokenizer, "decode"):
         return [str(tokenizer.decode([i])) for i in row]
     return next((parts for parts in (list(text), text.split()) if len(parts) == len(row)), [str(i) for i in row])

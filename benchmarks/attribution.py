@@ -38,7 +38,7 @@ from torch import Tensor, nn  # noqa: E402
 import tests.peers  # noqa: E402, F401  # which the others import torchvision through
 
 PACKAGES = ("torch", "torchvision", "transformers", "captum", "grad-cam", "zennit")
-STEPS = 32
+STEPS = 16
 Job = Callable[[], Any]
 
 
@@ -238,6 +238,29 @@ def zennit(case: Case, name: str, **options: Any) -> Job:
     return job
 
 
+WINDOW = 32
+
+
+def windows(stride: int) -> int:
+    """How many windows there are on an image of 224 × 224."""
+    return ((224 - WINDOW) // stride + 1) ** 2
+
+
+def captum_occlusion(case: Case, stride: int) -> Job:
+    import captum.attr as attr
+    method, top = attr.Occlusion(case.model), case.top()
+    return lambda: method.attribute(case.x, (3, WINDOW, WINDOW), (3, stride, stride), target=top,
+                                    perturbations_per_eval=case.batch)
+
+
+def zennit_occlusion(case: Case, stride: int) -> Job:
+    """Each window by itself, which is all it offers; those that wrap round at the border included."""
+    from zennit.attribution import Occlusion
+    method = Occlusion(case.model, occlusion_fn=lambda x, mask: x * ~mask, window=(WINDOW, WINDOW),
+                       stride=(stride, stride))
+    return lambda: method(case.x, None)
+
+
 TOGETHER = ("saliency", "gradient_input", "gradcam", "guided")
 
 
@@ -256,6 +279,7 @@ class Row:
     floor     a case → what its passes cost without a library
     ours      a case → the same by archviz
     peers     a library → the same by it
+    most      repetitions, of a row that takes long
     """
 
     name: str
@@ -264,6 +288,16 @@ class Row:
     ours: Callable[[Case], Job]
     peers: Mapping[str, Callable[[Case], Job]] = field(default_factory=dict)
     models: Sequence[str] = tuple(MODELS)
+    most: int = 100
+
+
+def occlusion(stride: int, name: str, target: float) -> Row:
+    """Exact occlusion; its floor are all windows through the whole model, forward only."""
+    return Row(f"occlusion of {WINDOW}×{WINDOW} at stride {stride}", target,
+               lambda case: passes(case, windows(stride), backward=False),
+               lambda case: ours(case, "occlusion", window=WINDOW, stride=stride, fill=0.0),
+               {"captum": lambda case: captum_occlusion(case, stride),
+                "zennit": lambda case: zennit_occlusion(case, stride)}, (name,), most=3)
 
 
 IMAGES = ("ResNet-18", "VGG-16", "ViT-S/16")
@@ -287,19 +321,21 @@ ROWS: list[Row] = [
     Row(f"integrated gradients, {STEPS} steps", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "ig", steps=STEPS),
         {"captum": lambda case: captum(case, "IntegratedGradients", n_steps=STEPS, internal_batch_size=case.batch),
-         "zennit": lambda case: zennit(case, "IntegratedGradients", n_iter=STEPS)}, IMAGES),
+         "zennit": lambda case: zennit(case, "IntegratedGradients", n_iter=STEPS)}, ("ResNet-18", "ViT-S/16")),
     Row(f"integrated gradients of tokens, {STEPS} steps", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "ig", steps=STEPS),
         {"captum": lambda case: captum(case, "IntegratedGradients", n_steps=STEPS, internal_batch_size=case.batch)},
         ("BERT-small",)),
     Row(f"SmoothGrad, {STEPS} copies", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "smoothgrad", samples=STEPS),
-        {"captum": captum_smooth, "zennit": lambda case: zennit(case, "SmoothGrad", n_iter=STEPS)}, IMAGES),
+        {"captum": captum_smooth, "zennit": lambda case: zennit(case, "SmoothGrad", n_iter=STEPS)},
+        ("ResNet-18", "ViT-S/16")),
     Row("saliency + gradient × input + Grad-CAM at every layer + guided", 2.2, lambda case: passes(case, 1),
         lambda case: ours(case, TOGETHER, nodes="*"),
         {"captum and pytorch-grad-cam": lambda case: together(
             case, captum(case, "Saliency"), captum(case, "InputXGradient"), grad_cam(case, every=True),
             captum_rule(case, "GuidedBackprop"))}, CONVOLUTIONAL),
+    *(occlusion(stride, name, target) for name, target in (("ResNet-18", 0.4), ("VGG-16", 0.2)) for stride in (16, 8)),
 ]
 """What is measured.  Another family of methods adds its rows here: a floor, ours, and the peers'."""
 
@@ -368,7 +404,7 @@ def timed(row: Row, name: str, device: str, batch: int, repeat: int) -> dict[str
             ready.pop(tool, None)
             found.errors[tool] = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
     runs: dict[str, list[float]] = {tool: [] for tool in ready}
-    for _ in range(repeat):
+    for _ in range(min(repeat, row.most)):
         for tool, job in ready.items():
             gc.collect()
             runs[tool].append(clock(job))
@@ -466,10 +502,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name in row.models:
                 rows.append((row, name, measure(row, name, options.device, batches[name], options.repeat)))
                 print(row.name, name, *cells(*rows[-1][::2]), sep=" | ", file=sys.stderr, flush=True)
-    text = report(rows, batches, options.device, options.repeat)
-    print(text)
-    if options.write:
-        options.write.write_text(text)
+                if options.write:       # after each row, as the whole takes minutes
+                    options.write.write_text(report(rows, batches, options.device, options.repeat))
+    print(report(rows, batches, options.device, options.repeat))
     return 0
 
 

@@ -4,6 +4,7 @@ Two of PyTorch's own encoder layers (Vaswani et al., 2017) with a first token th
 manual ships with Python, the seed is fixed, training takes seconds::
 
     python gallery/topics.py topics.safetensors
+    archviz explain gallery/topics.py --weights topics.safetensors --method lrp --text "an exception was raised"
 """
 import re
 import sys
@@ -44,6 +45,17 @@ def vocabulary() -> tuple[str, ...]:
 def ids(piece: list[str]) -> list[int]:
     number = {word: n for n, word in enumerate(vocabulary())}
     return [0, *(number.get(word, 1) for word in piece)]
+
+
+def encode(text: str) -> list[int]:
+    return ids(words(text)[:LENGTH])
+
+
+def decode(number: int) -> str:
+    return vocabulary()[number]
+
+
+class_names = list(CHAPTERS)
 
 
 class ChapterReader(nn.Module):

@@ -541,6 +541,30 @@ def test_the_first_node_that_is_not_finite_is_named_and_drawn(wrong: str, folder
     assert not Path("a.npz").exists() and "NaN" in Path("a.svg").read_text()
 
 
+# ------------------------------------------------------------------------------------------------ recording
+
+def test_what_is_recorded_is_painted_and_written(folder: Path, main: Main) -> None:
+    (folder / "photos").mkdir()
+    for n in range(3):
+        Image.fromarray(np.roll(picture(16, 16), 5 * n, 1)).save(folder / "photos" / f"{n}.png")
+    held = torch.load("w.pt", weights_only=True)
+    held["norm.bias"][:] = torch.tensor([-99.0] * 3 + [1.0] * 5)
+    torch.save(held, "w.pt")
+    arguments = ("record", "model.py", "--weights", "w.pt", "--image", "photos", "--stat", "sparsity,mean")
+    code, out, err = main(*arguments, "-o", "a.svg", "-o", "a.npz", "--caption")
+    assert code == 0, err
+    assert "/relu: 3 of 8 channels are dead" in err and "wrote a.svg, a.npz" in err and "Net" in out
+    assert "share of zeros" in Path("a.svg").read_text() and "dead" in Path("a.svg").read_text()
+    read = archviz.Recording.load("a.npz")
+    assert read.samples == 3 and read["/relu"].sparsity >= 3 / 8 and read.marks == {"/relu": "dead 3/8"}
+    assert main(*arguments[:-2], "--stat", "values", "--style", "cube", "--quiet") == (0, "", "")
+    assert "<image" in Path("model-recorded.svg").read_text()
+    for wrong, words in {("--stat", "maen"): "did you mean mean", ("--nodes", "cnov"): "did you mean conv",
+                         ("--image", "lost"): "there is no image lost", ("-o", "a.xyz"): "xyz"}.items():
+        code, out, err = main(*arguments, *wrong)
+        assert code == 2 and out == "" and words in err, err
+
+
 def test_help_needs_no_torch(run: Run) -> None:
     without = {"PYTHONPATH": f"{ROOT / 'tests' / 'no_torch'}:{ROOT}"}
     result = run("explain", "--help", env=without)

@@ -35,9 +35,10 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
     "ready": {"ir", "samples", "weights", "load", "guess"},
     "explainer": {"ir", "attribution", "methods", "recorder", "trace", "ready", "progress", "load"},
-    "insight": {"ir", "attribution", "overlay", "picture", "figure", "explainer", "ready", "samples", "job", "files",
-                "progress"},
-    "cli": {"pipeline", "arguments", "job", "insight", "progress"},
+    "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files"},
+    "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
+    "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
+    "cli": {"pipeline", "arguments", "job", "insight", "recorded", "runs", "progress"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},

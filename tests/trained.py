@@ -60,6 +60,11 @@ def digits_cnn() -> nn.Module:
     return _trained("digits", gallery("digits").DigitsCNN())
 
 
+def residual_net() -> nn.Module:
+    """A residual CNN on digits: (N, 1, 16, 16) → (N, 10) logits; two stages of two blocks."""
+    return _trained("residual", gallery("residual").ResidualNet())
+
+
 def digit_images(count: int = 16) -> tuple[Tensor, Tensor]:
     """Digits that it was not trained on, (count, 1, 32, 32) between 0 and 1, and which they are, (count,)."""
     images, labels = gallery("digits").digits()

@@ -20,7 +20,7 @@ from archviz.methods._windows import Fill, gathered
 from archviz.trace.reach import argument, is_pointwise
 from archviz.trace.tape import Call, Ref
 
-WHOLE = 0.8
+WHOLE = 0.9
 """The part of a map from which it is computed as a whole: a patch saves less than its handling costs."""
 
 Layer = Callable[[Tensor, tuple[int, ...]], Tensor]
@@ -28,7 +28,7 @@ Layer = Callable[[Tensor, tuple[int, ...]], Tensor]
 
 
 def layer(base: Base, step: Step) -> Layer:
-    """A convolution, with the batch norm behind it folded in, or a pooling."""
+    """A convolution, with the batch norm behind it folded in, a pooling, or a border."""
     call, sliding = step.call, step.sliding
     assert sliding is not None
     axes = len(sliding.size)
@@ -39,6 +39,8 @@ def layer(base: Base, step: Step) -> Layer:
         groups = option(call, "groups", 6, 1)
         conv = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
         return lambda x, padding: conv(x, weight, bias, sliding.stride, padding, sliding.dilation, groups)
+    if sliding.what == "pad":
+        return lambda x, padding: x.clone()     # the border is around it already
     ceil = option(call, "ceil_mode", 5 if sliding.what == "max" else 4, False)
     if sliding.what == "max":
         largest = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[axes - 1]
@@ -169,13 +171,14 @@ class Follower:
         first, size, padding = np.zeros_like(there.first), list(inner), [0] * len(inner)
         for axis, kernel in enumerate(sliding.kernels):
             stride, start, extent = (int(number) for number in kernel)
-            own = sliding.what != "conv" or (inner[axis] - 2 * start - extent - 1) // stride + 1 == outer[axis]
+            fits = (inner[axis] - 2 * start - extent - 1) // stride + 1 == outer[axis]
+            own = sliding.what in ("max", "avg") or sliding.what == "conv" and fits
             if there.size[axis] == outer[axis] and own:
                 padding[axis] = -start      # as the layer itself does it
             else:
                 first[:, axis] = there.first[:, axis] * stride + start
                 size[axis] = (there.size[axis] - 1) * stride + extent + 1
-        fill = -math.inf if sliding.what == "max" else 0.0
+        fill = -math.inf if sliding.what == "max" else sliding.value
         x = self._around(ref, values[ref], here, Region(first, tuple(size)), fill)
         return self.layers[step.number](x, tuple(padding))
 

@@ -53,8 +53,11 @@ class Source:
 
 def sources(subject: Subject) -> list[Source]:
     """The sources of a subject, with their values at its samples."""
-    with torch.no_grad():
-        values = subject.run(nodes=set(subject.sources)).values
+    values: dict[NodeId, Tensor] = dict(subject.named)
+    read = [name for name in subject.sources if name not in values]
+    if read:
+        with torch.no_grad():
+            values |= subject.run(nodes=read).values
     found = []
     for name in subject.sources:
         value = values[name].detach().movedim(subject.given.axis, 0)
@@ -197,20 +200,23 @@ def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill:
         scores[:, windows] = read(targets, ran)
 
     def work(most: int) -> None:
+        behind_at_once = min(_BEHIND * most, room)
         held: list[tuple[Tensor, list[Tensor]]] = []
         batches = plan.batches(most)
         for number, batch in enumerate(batches, 1):
             windows = batch.to(plan.boxes.device)
             held.append((windows, follower.front(windows, fill)))
-            if number == len(batches) or sum(one.nbytes for _, cut in held for one in cut) > _BEHIND:
+            if number == len(batches) or sum(len(done) for done, _ in held) >= behind_at_once:
                 done, cuts = zip(*held, strict=True)
                 behind(torch.cat(done), [torch.cat(parts) for parts in zip(*cuts, strict=True)])
                 held.clear()
 
-    most = _FOLLOWED if subject.device.type == "cpu" else _FOLLOWED_ON_DEVICE
+    few, many = _FOLLOWED if subject.device.type == "cpu" else _FOLLOWED_ON_DEVICE
+    room = subject.budget // plan.bytes
+    most = max(1, min(max(few, min(many, _CACHED // plan.bytes)), room))
     while True:
         try:
-            work(max(1, min(most, subject.budget // plan.bytes)))
+            work(most)
             return scores
         except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
@@ -220,11 +226,15 @@ def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill:
         most = (most + 1) // 2
 
 
-_FOLLOWED, _FOLLOWED_ON_DEVICE = 32, 1024
-"""Windows followed at once: more are less alike, so that more is computed than they reach; fewer fill no processor."""
+_FOLLOWED, _FOLLOWED_ON_DEVICE = (32, 96), (256, 1024)
+"""Windows followed at once, from and to: more are less alike, so that more is computed than they reach; fewer fill no
+processor, and patches that are small want more of them."""
 
-_BEHIND = 16 << 20
-"""Bytes of whole maps that are gathered before the layers behind them run, whose weights are then read once."""
+_CACHED = 16 << 20
+"""Bytes of patches that stay near a processor."""
+
+_BEHIND = 4
+"""Batches whose maps are gathered before the layers behind them run, so that those read their weights less often."""
 
 
 def _rows(value: Tensor) -> Tensor:
@@ -263,9 +273,9 @@ def effects(subject: Subject, targets: Targets, source: Source, boxes: Tensor, f
 
 
 def _error(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
-    """The largest difference of `found`, relative to the targets, to whole passes over a few boxes."""
+    """The largest difference of `found`, relative to the targets, to whole passes over three boxes."""
     most = int((found - found.mean(-1, keepdim=True)).abs().amax((0, 1)).argmax())
-    some = torch.tensor(sorted({most, *range(0, len(boxes), max(1, len(boxes) // 4))}), device=found.device)
+    some = torch.tensor(sorted({0, len(boxes) // 2, most}), device=found.device)
 
     def chosen(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
         return fill(samples, some[windows], first, size)

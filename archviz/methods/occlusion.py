@@ -101,11 +101,11 @@ def _times(numbers: Sequence[int]) -> str:
 def _attribution(subject: Subject, number: int, output: Tensor, found: Sequence[tuple[Source, Tensor, Tensor]],
                  check: Check, notes: tuple[str, ...]) -> Attribution:
     inputs = {source.name: spread(drops[number], boxes, source.shape).float() for source, boxes, drops in found}
-    extra: dict[str, Any] = {"drops": torch.cat([drops[number] for _, _, drops in found], -1)}
+    drops = torch.cat([drops[number] for _, _, drops in found], -1)
+    strongest = f"the strongest window takes {drops.amax(1).mean():.3g} of {output.mean():.3g}"
+    extra: dict[str, Any] = {"drops": drops}
     if len({boxes.shape[1] for _, boxes, _ in found}) == 1:
         extra["boxes"] = torch.cat([boxes for _, boxes, _ in found])
-    return Attribution("occlusion", TITLE, subject.targets[number].said, output.cpu().numpy(),
-                       inputs=numpy(inputs),
-                       shown=numpy({name: one for name, one in subject.shown.items() if name in inputs}),
-                       unit="drop of the target", checks=(check,), notes=notes,
-                       extra=numpy(extra))
+    return Attribution("occlusion", TITLE, subject.targets[number].said, output.cpu().numpy(), numpy(inputs),
+                       numpy({name: one for name, one in subject.shown.items() if name in inputs}),
+                       unit="drop of the target", checks=(check,), notes=(*notes, strongest), extra=numpy(extra))

@@ -24,10 +24,10 @@ from archviz.methods._subject import Subject
 from archviz.methods._windows import filling, inside
 
 TITLE = "Region proposals"
-OPTIONS = {"proposals": None, "segments": (9, 36, 144), "fill": "gray", "warp": False, "top": 5, "seed": 0}
+OPTIONS = {"proposals": None, "segments": (9, 36), "fill": "gray", "warp": False, "top": 5, "seed": 0}
 
 
-def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int] = (9, 36, 144),
+def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int] = (9, 36),
               fill: str | float = "gray", warp: bool = False, top: int = 5, seed: int = 0) -> list[Attribution]:
     """What the target is with one region alone, and what it loses without it.
 
@@ -49,11 +49,10 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     Returns
     -------
     list of Attribution
-        For each target the map sums, over the regions that cover a place, half of what the region gives to a filled
-        image, f(region) − f(filled), and half of what the image loses without it, f(x) − f(x without the region), each
-        divided by the region's area: the mean of its first and its last contribution.  ``extra`` has ``boxes``
-        (N, W, 2, 2), ``kept`` and ``removed`` (N, W), the target with the region alone and without it, and ``top``
-        (N, top), the regions that give most, best first.
+        For each target the map sums, over the regions that cover a place, what the target loses without the region,
+        f(x) − f(x without it), divided by the region's area.  ``extra`` has ``boxes`` (N, W, 2, 2); ``kept`` and
+        ``removed`` (N, W), the target with the region alone and without it; and ``top`` (N, top), the regions whose
+        first and last contribution, f(region) − f(filled) and f(x) − f(x without it), are largest, best first.
 
     Raises
     ------
@@ -77,16 +76,17 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     else:
         kept = perturbed(subject, targets, source, count, lambda rows, at: ~masks[rows, at], stand_in)
     areas = masks.flatten(2).sum(2)
-    worth = ((kept - empty) + (base[..., None] - removed)) / 2 * (areas > 0)
+    drops = base[..., None] - removed
+    worth = (kept - empty + drops) * (areas > 0)
     found = []
     for number, target in enumerate(targets):
-        maps = torch.einsum("nw,nwyx->nyx", worth[number] / areas.clamp(min=1), masks.to(worth.dtype))
+        maps = torch.einsum("nw,nwyx->nyx", drops[number] / areas.clamp(min=1), masks.to(drops.dtype))
         best = worth[number].topk(min(top, count), dim=1).indices
         union = torch.stack([one[at].any(0) for one, at in zip(masks, best, strict=True)])
         left = perturbed(subject, [target], source, 1, _outside(union), stand_in)[0, :, 0]
         found.append(Attribution(
             "regions", TITLE, target.said, base[number].cpu().numpy(), numpy({source.name: maps}),
-            numpy({source.name: subject.shown[source.name]}), unit="contribution per place",
+            numpy({source.name: subject.shown[source.name]}), unit="drop of the target per place",
             checks=(_kept(left, base[number], empty[number, :, 0], union),),
             notes=(f"{count} regions: " + ("proposed by the user" if proposals is not None else
                                            "superpixels at scales " + ", ".join(map(str, segments))),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from archviz.errors import ArchvizError
-from archviz.ir import NodeId
+from archviz.ir import NodeId, TensorSpec
 from archviz.trace.kinds import class_of, kind_of
 from archviz.trace.tape import Call, Ref, Tape
 
@@ -212,8 +212,9 @@ def argument(call: Call, place: int, name: str, default: Any = None) -> Any:
 class Slide:
     """A window that slides over the axes after batch and channels: convolution, its transpose, or pooling.
 
-    what       ``conv``, ``upconv``, ``max`` or ``avg``
+    what       ``conv``, ``upconv``, ``max``, ``avg``; or ``pad``, a border of constants around single places
     mode       how it is padded
+    value      the constant of a border
     """
 
     what: str
@@ -222,6 +223,7 @@ class Slide:
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     mode: str = "zeros"
+    value: float = 0.0
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -240,8 +242,11 @@ _SLIDING = {**{f"conv{n}d": "conv" for n in (1, 2, 3)}, **{f"conv_transpose{n}d"
 
 
 def slide(call: Call, tape: Tape) -> Slide | None:
-    """How a convolution or pooling slides; None for any other call, or one whose layer does something of its own."""
+    """How a convolution, a pooling or a border slides; None for any other call, or a layer that does more."""
     module: Any = call.module
+    axes = len(next(iter(call.out.values()), TensorSpec(())).shape) - 2
+    if call.op == "pad" or isinstance(module, nn.modules.padding._ConstantPadNd):
+        return _border(call, axes)
     size: Any
     given: tuple[Any, ...]
     if module is not None:
@@ -269,7 +274,6 @@ def slide(call: Call, tape: Tape) -> Slide | None:
                       in zip(places, ("stride", "padding", "dilation"), (None, 0, 1), strict=True))
         given = (*given[:2], 1) if what == "avg" else given
         mode = "zeros"
-    axes = len(next(iter(call.out.values())).shape) - 2
     size = _each(size, axes)
     stride = _each(given[0] or (size if what in ("max", "avg") else 1), axes)
     dilation = _each(given[2], axes)
@@ -278,6 +282,18 @@ def slide(call: Call, tape: Tape) -> Slide | None:
     else:
         padding = _each(0 if given[1] == "valid" else given[1], axes)
     return Slide(what, size, stride, padding, dilation, mode)
+
+
+def _border(call: Call, axes: int) -> Slide | None:
+    module: Any = call.module
+    pad = module.padding if module is not None else argument(call, 1, "pad")
+    constant = is_plain(module) if module is not None else argument(call, 2, "mode", "constant") == "constant"
+    if not constant or len(pad) > 2 * axes or not all(isinstance(n, int) for n in pad):
+        return None
+    before = tuple(pad[2 * n] if 2 * n < len(pad) else 0 for n in reversed(range(axes)))
+    value = module.value if module is not None else argument(call, 3, "value")
+    ones = (1,) * axes
+    return Slide("pad", ones, ones, before, ones, value=float(value or 0.0))
 
 
 def _each(value: Any, axes: int) -> tuple[int, ...]:

@@ -70,7 +70,8 @@ class Ran(SphinxDirective):
             shutil.copy(path, folder)
         shown = "\n".join(self.content)
         made: list[nodes.Node] = [nodes.literal_block(shown, shown, language="console")]
-        said = "".join(self.carry_out(command.removeprefix("$ "), folder) for command in self.content)
+        commands = shown.replace("\\\n", " ").splitlines()
+        said = "".join(self.carry_out(command.removeprefix("$ "), folder) for command in commands)
         if said:
             made.append(nodes.literal_block(said, said, language="text", classes=["said"]))
         return made + [self.figure(folder / name) for name in self.options.get("figure", "").split()]
