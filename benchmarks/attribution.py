@@ -238,6 +238,31 @@ def zennit(case: Case, name: str, **options: Any) -> Job:
     return job
 
 
+def zennit_rules(case: Case, name: str, **options: Any) -> Job:
+    """zennit's LRP, its sums and batch norms made into what it has rules for where it has a way to."""
+    from zennit import attribution, canonizers, composites, torchvision
+    model, top = case.plain(), case.top()
+    out = nn.functional.one_hot(top, model(case.x).shape[1]).to(case.x.dtype)
+    canon = torchvision.ResNetCanonizer() if "ResNet" in case.name else canonizers.SequentialMergeBatchNorm()
+    composite = getattr(composites, name)(canonizers=[canon], **options)
+
+    def job() -> Any:
+        with attribution.Gradient(model, composite=composite) as attributor:
+            return attributor(case.x, out)
+    return job
+
+
+def captum_lrp(case: Case) -> Job:
+    """captum's LRP: ε for every layer."""
+    return captum_rule(case, "LRP")
+
+
+def lrp_row(title: str, composite: str, peer: str, **options: Any) -> Row:
+    peers: dict[str, Callable[[Case], Job]] = {"zennit": lambda case: zennit_rules(case, peer, **options)}
+    return Row(title, 1.3, lambda case: passes(case, 1), lambda case: ours(case, "lrp", composite=composite, **options),
+               peers, CONVOLUTIONAL)
+
+
 WINDOW = 32
 
 
@@ -335,6 +360,13 @@ ROWS: list[Row] = [
         {"captum and pytorch-grad-cam": lambda case: together(
             case, captum(case, "Saliency"), captum(case, "InputXGradient"), grad_cam(case, every=True),
             captum_rule(case, "GuidedBackprop"))}, CONVOLUTIONAL),
+    Row("LRP, ε", 1.3, lambda case: passes(case, 1), lambda case: ours(case, "lrp", composite="epsilon"),
+        {"captum": captum_lrp}, CONVOLUTIONAL),
+    Row("LRP, ε", 1.3, lambda case: passes(case, 1), lambda case: ours(case, "lrp", composite="epsilon"),
+        models=("ViT-S/16", "BERT-small")),
+    lrp_row("LRP, ε with z⁺ and flat", "epsilon-plus-flat", "EpsilonPlusFlat"),
+    lrp_row("LRP, ε with α2β1 and flat", "epsilon-alpha2beta1-flat", "EpsilonAlpha2Beta1Flat"),
+    lrp_row("LRP, ε with γ and the box", "epsilon-gamma-box", "EpsilonGammaBox", low=-4.0, high=4.0),
     *(occlusion(stride, name, target) for name, target in (("ResNet-18", 0.4), ("VGG-16", 0.2)) for stride in (16, 8)),
 ]
 """What is measured.  Another family of methods adds its rows here: a floor, ours, and the peers'."""
