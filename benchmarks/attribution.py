@@ -38,7 +38,7 @@ from torch import Tensor, nn  # noqa: E402
 import tests.peers  # noqa: E402, F401  # which the others import torchvision through
 
 PACKAGES = ("torch", "torchvision", "transformers", "captum", "grad-cam", "zennit")
-STEPS = 32
+STEPS = 16
 Job = Callable[[], Any]
 
 
@@ -238,6 +238,31 @@ def zennit(case: Case, name: str, **options: Any) -> Job:
     return job
 
 
+def zennit_rules(case: Case, name: str, **options: Any) -> Job:
+    """zennit's LRP, its sums and batch norms made into what it has rules for where it has a way to."""
+    from zennit import attribution, canonizers, composites, torchvision
+    model, top = case.plain(), case.top()
+    out = nn.functional.one_hot(top, model(case.x).shape[1]).to(case.x.dtype)
+    canon = torchvision.ResNetCanonizer() if "ResNet" in case.name else canonizers.SequentialMergeBatchNorm()
+    composite = getattr(composites, name)(canonizers=[canon], **options)
+
+    def job() -> Any:
+        with attribution.Gradient(model, composite=composite) as attributor:
+            return attributor(case.x, out)
+    return job
+
+
+def captum_lrp(case: Case) -> Job:
+    """captum's LRP: ε for every layer."""
+    return captum_rule(case, "LRP")
+
+
+def lrp_row(title: str, composite: str, peer: str, **options: Any) -> Row:
+    peers: dict[str, Callable[[Case], Job]] = {"zennit": lambda case: zennit_rules(case, peer, **options)}
+    return Row(title, 1.3, lambda case: passes(case, 1), lambda case: ours(case, "lrp", composite=composite, **options),
+               peers, CONVOLUTIONAL)
+
+
 WINDOW = 32
 
 
@@ -321,19 +346,27 @@ ROWS: list[Row] = [
     Row(f"integrated gradients, {STEPS} steps", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "ig", steps=STEPS),
         {"captum": lambda case: captum(case, "IntegratedGradients", n_steps=STEPS, internal_batch_size=case.batch),
-         "zennit": lambda case: zennit(case, "IntegratedGradients", n_iter=STEPS)}, IMAGES),
+         "zennit": lambda case: zennit(case, "IntegratedGradients", n_iter=STEPS)}, ("ResNet-18", "ViT-S/16")),
     Row(f"integrated gradients of tokens, {STEPS} steps", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "ig", steps=STEPS),
         {"captum": lambda case: captum(case, "IntegratedGradients", n_steps=STEPS, internal_batch_size=case.batch)},
         ("BERT-small",)),
     Row(f"SmoothGrad, {STEPS} copies", 1.0, lambda case: passes(case, STEPS),
         lambda case: ours(case, "smoothgrad", samples=STEPS),
-        {"captum": captum_smooth, "zennit": lambda case: zennit(case, "SmoothGrad", n_iter=STEPS)}, IMAGES),
+        {"captum": captum_smooth, "zennit": lambda case: zennit(case, "SmoothGrad", n_iter=STEPS)},
+        ("ResNet-18", "ViT-S/16")),
     Row("saliency + gradient × input + Grad-CAM at every layer + guided", 2.2, lambda case: passes(case, 1),
         lambda case: ours(case, TOGETHER, nodes="*"),
         {"captum and pytorch-grad-cam": lambda case: together(
             case, captum(case, "Saliency"), captum(case, "InputXGradient"), grad_cam(case, every=True),
             captum_rule(case, "GuidedBackprop"))}, CONVOLUTIONAL),
+    Row("LRP, ε", 1.3, lambda case: passes(case, 1), lambda case: ours(case, "lrp", composite="epsilon"),
+        {"captum": captum_lrp}, CONVOLUTIONAL),
+    Row("LRP, ε", 1.3, lambda case: passes(case, 1), lambda case: ours(case, "lrp", composite="epsilon"),
+        models=("ViT-S/16", "BERT-small")),
+    lrp_row("LRP, ε with z⁺ and flat", "epsilon-plus-flat", "EpsilonPlusFlat"),
+    lrp_row("LRP, ε with α2β1 and flat", "epsilon-alpha2beta1-flat", "EpsilonAlpha2Beta1Flat"),
+    lrp_row("LRP, ε with γ and the box", "epsilon-gamma-box", "EpsilonGammaBox", low=-4.0, high=4.0),
     *(occlusion(stride, name, target) for name, target in (("ResNet-18", 0.4), ("VGG-16", 0.2)) for stride in (16, 8)),
 ]
 """What is measured.  Another family of methods adds its rows here: a floor, ours, and the peers'."""
@@ -501,10 +534,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name in row.models:
                 rows.append((row, name, measure(row, name, options.device, batches[name], options.repeat)))
                 print(row.name, name, *cells(*rows[-1][::2]), sep=" | ", file=sys.stderr, flush=True)
-    text = report(rows, batches, options.device, options.repeat)
-    print(text)
-    if options.write:
-        options.write.write_text(text)
+                if options.write:       # after each row, as the whole takes minutes
+                    options.write.write_text(report(rows, batches, options.device, options.repeat))
+    print(report(rows, batches, options.device, options.repeat))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Pictures of what a model does: they stay on their page, say their scale, and take hostile words as words."""
 from __future__ import annotations
 
+import re
 import shutil
 from functools import cache
 from io import BytesIO
@@ -12,7 +13,7 @@ from PIL import Image as Pillow
 
 from archviz import heat
 from archviz.attribution import Attribution, Attributions, Check
-from archviz.errors import ArchvizError
+from archviz.errors import ArchvizError, DoesNotFit
 from archviz.picture import Picture, picture
 from archviz.pictures._tokens import pieces
 from archviz.recording import Recording
@@ -64,8 +65,8 @@ HOSTILE = ("<script>", "\\input{/etc/passwd}", "$x_1$", "%", "&amp;", "\U0001f64
 
 def over_words(words: tuple[str, ...] = HOSTILE, **more: object) -> Attribution:
     values = ramp(1, len(words))
-    return attribution("ig", values, title="Integrated gradients", shown={}, inputs={"embed": values},
-                       extra={"words": [words]}, **more)
+    return attribution("ig", values, **{"title": "Integrated gradients", "shown": {}, "inputs": {"embed": values},
+                                        "extra": {"words": [words]}, **more})
 
 
 def attention(**shapes: tuple[int, ...]) -> Attribution:
@@ -293,6 +294,25 @@ def test_lines_break_between_words_and_at_line_ends():
     assert all(pieces(SENTENCE * 3)[i].apart for i in starts)
     broken = [mark.marks[0].y for mark in over_words(("a", "\n", "b")).image().scene.marks if isinstance(mark, Group)]
     assert broken[0] == broken[1] < broken[2]
+
+
+@pytest.mark.parametrize("make", [
+    lambda **o: over_words(SENTENCE, inputs={"e": ramp(90, len(SENTENCE))}).image(words=SENTENCE, **o),
+    lambda **o: attribution(values=bump(90, 32)).image(**o),
+    lambda **o: Attributions([attribution("a", bump(90, 32)), attribution("b", bump(90, 32))]).image(**o)])
+def test_of_a_large_batch_as_many_inputs_are_shown_as_can_be_seen(make):
+    drawn = make(width="84mm")
+    assert drawn.scene.height <= load_style("block").page.max_height
+    number = int(re.search(r"The first (\d+) of 90 inputs are shown\.$", drawn.caption)[1])
+    assert 3 < number < 90
+    sides = [mark.height for mark in drawn.scene.marks if isinstance(mark, Image) and mark.height > 6]
+    assert all(side > 25 for side in sides)
+
+
+def test_what_is_asked_for_and_does_not_fit_is_refused():
+    one = over_words(SENTENCE, inputs={"e": ramp(90, len(SENTENCE))})
+    with pytest.raises(DoesNotFit, match="mm high, the page 227 mm"):
+        one.image(words=SENTENCE, samples=range(90), width="84mm")
 
 
 def test_padding_at_the_end_is_left_out():

@@ -59,18 +59,21 @@ def _real(call: Call) -> bool:
 
 @dataclass(frozen=True)
 class _Found:
-    """A value, the node that gave it, and where its gradient arrives."""
+    """A value, and the node that gave it; of a copy, where the gradient of the original arrives."""
 
     node: NodeId
     value: Tensor
-    edge: GradientEdge | None
+    known: GradientEdge | None = None
+
+    def edge(self) -> GradientEdge | None:
+        """Where its gradient arrives; asked only of what is kept, as it takes time."""
+        return self.known or (get_gradient_edge(self.value) if self.value.requires_grad else None)
 
 
 class _Landmarks:
     """`MAP` and `HEAD`, followed call by call: at any time the best so far, and nothing more, is held."""
 
-    def __init__(self, grad: bool) -> None:
-        self.grad = grad
+    def __init__(self) -> None:
         self.map: _Found | None = None
         self.before: _Found | None = None       # the map that the last convolution began from
         self.tokens: _Found | None = None       # what an attention that comes next would read
@@ -85,28 +88,30 @@ class _Landmarks:
         if not tensor.is_floating_point():
             return
         if what == "conv" and max(shape[2:], default=1) > 1:
-            self.before, self.map, self.places = self.map, self._taken(call, tensor), shape[2:]
+            self.before, self.map, self.places = self.map, _Found(call.node, tensor), shape[2:]
         elif self.places and shape[2:] == self.places and what not in ("pool", "softmax", "attention"):
-            self.map = self._taken(call, tensor)
+            self.map = _Found(call.node, tensor)
         elif what in ("attention", "softmax") and len(shape) >= 3 and self.tokens is not None:
             self.before, self.map, self.places = self.map, self.tokens, ()
         if what in ("norm", "add", "embedding") and len(shape) in (3, 4):
-            self.tokens = self._taken(call, tensor)
+            self.tokens = _Found(call.node, tensor)
         if what == "linear" or what == "conv" and max(shape[2:], default=2) == 1:       # a 1×1 convolution of one place
-            self.head = self._taken(call, tensor)
-
-    def _taken(self, call: Call, tensor: Tensor) -> _Found:
-        return _Found(call.node, tensor, get_gradient_edge(tensor) if self.grad and tensor.requires_grad else None)
+            self.head = _Found(call.node, tensor)
 
     def write(self, tensor: Tensor) -> None:
-        """What is written in place is followed, unless through a view of another shape, which `see` would not know."""
-        def kept(one: _Found | None, follows: bool) -> _Found | None:
-            if one is None or _memory(one.value) != _memory(tensor) or follows and one.value.shape == tensor.shape:
-                return one
-            return _Found(one.node, one.value.clone(), one.edge)
+        """A map that is written in place is followed, as `see` is shown what becomes of it; unless through a view of
+        another shape, which it would not know.  Others are copied."""
+        memory = _memory(tensor)
 
-        self.map, self.tokens = kept(self.map, True), kept(self.tokens, False)
-        self.before, self.head = kept(self.before, False), kept(self.head, False)
+        def kept(one: _Found | None, follows: bool = False) -> _Found | None:
+            if one is None or _memory(one.value) != memory or follows and one.value.shape == tensor.shape:
+                return one
+            return _Found(one.node, one.value.clone(), one.edge())
+
+        if self.tokens is not None and self.map is not None and self.tokens.value is self.map.value:
+            self.tokens = None if _memory(self.map.value) == memory else self.tokens    # followed as the map
+        self.map, self.tokens = kept(self.map, follows=True), kept(self.tokens)
+        self.before, self.head = kept(self.before), kept(self.head)
 
     def end(self, result: Any) -> None:
         """A map that is the result itself (a segmentation's logits) explains nothing: the one before it stands."""
@@ -142,7 +147,7 @@ class Keeper(Watcher):
         self.edges: dict[NodeId, GradientEdge] = {}
         self.found: dict[NodeId, NodeId] = {}
         self.stored: dict[int, set[NodeId]] = {}
-        self.marks = _Landmarks(self.grad) if self.nodes & {MAP, HEAD} else None
+        self.marks = _Landmarks() if self.nodes & {MAP, HEAD} else None
 
     def begin(self, tape: Tape) -> None:
         self._clear(tape)
@@ -176,8 +181,9 @@ class Keeper(Watcher):
             for mark, one in self.marks.found().items():
                 self.found[mark] = one.node
                 self.values[one.node] = one.value
-                if one.edge is not None:
-                    self.edges[one.node] = one.edge
+                edge = one.edge() if self.grad else None
+                if edge is not None:
+                    self.edges[one.node] = edge
 
     def _keep(self, name: NodeId, tensor: Tensor) -> None:
         if not (self.all or name in self.nodes or self._wants(name)):

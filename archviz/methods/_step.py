@@ -134,7 +134,7 @@ class Step:
 
         Of a tensor that was written in part, the rest goes to what it was before.
         """
-        own = Ref(self.number, ref.path)        # what was written; it stands under its earlier name if nothing was returned
+        own = Ref(self.number, ref.path)    # what was written; if nothing was returned, it stands under another name
         written = own if own in self.film.places else next(iter(self.call.wrote), ref)
         if self.film.places[ref] == self.film.places[written]:
             self.outs[ref.path] = ref
@@ -280,7 +280,7 @@ class Step:
     def again(self, operands: Sequence[Any]) -> dict[Path, Tensor]:
         """What the call gives with `operands` in the places of its own; those that it writes into are copied."""
         call = self.call
-        if call.wrote or in_place(call.target if isinstance(call.target, str) else getattr(call.target, "__name__", "")):
+        if call.wrote or in_place(getattr(call.target, "__name__", str(call.target))):
             operands = [one.clone() for one in operands]
         run: Callable[..., Any]
         if call.how == "attribute":

@@ -125,6 +125,9 @@ class Subject:
     wanted, grad : set of NodeId, bool
         What the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the sources);
         said before it, so that methods share it.
+    ahead : callable, optional
+        A method's own first run over all samples, taken where nobody wants values or gradients of it; None where it
+        gives None.
     kept : dict
         What methods share (a method's own key → anything); dropped at the end.
     """
@@ -147,6 +150,7 @@ class Subject:
         self.whole = any(tensor.dtype in _WHOLE for _, tensor in named)
         self.kept: dict[Any, Any] = {}
         self.wanted: set[NodeId] = set()
+        self.ahead: Callable[[], Run | None] | None = None
         self.grad = False
         # Stacks of images with their channels last: on a processor convolutions are faster so.
         self._laid = self.device.type == "cpu"
@@ -191,13 +195,11 @@ class Subject:
     def base(self) -> Run:
         """The first run over the samples; with gradients, and the values of ``self.wanted``, where a method asked."""
         self.step("run the model")
+        own = self.ahead() if self.ahead is not None and not self.grad and not self.wanted else None
+        if own is not None:
+            return own
         with torch.set_grad_enabled(self.grad):
             return self.run(nodes=self.wanted - {INPUTS}, grad=self.grad, watched=not self.grad or self.whole)
-
-    def adopt(self, run: Run) -> None:
-        """Take `run`, a method's own over all samples, for the first, unless there is one or gradients are wanted."""
-        if not self.grad and "base" not in vars(self):
-            vars(self)["base"] = run
 
     @cached_property
     def tape(self) -> Tape:

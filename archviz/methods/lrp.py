@@ -6,6 +6,7 @@ May import torch, ir, attribution, trace, errors, the files of relevance.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,21 @@ def register_rule(op: str | type[nn.Module] | Callable[..., Any], rule: str | Ca
         step.absorb(step.relevance - step.relevance)
 
     _OTHERS[op] = treat
+
+
+def wants(subject: Subject, **options: Any) -> Iterable[NodeId]:
+    """No values, but that the first run is filmed, so that no second one is needed."""
+    subject.ahead = partial(_ahead, subject)
+    return ()
+
+
+def _ahead(subject: Subject) -> Run | None:
+    rows = torch.arange(subject.n, device=subject.device)
+    try:
+        film = subject.kept[Film] = film_of(subject, rows, subject.budget // 2)
+    except TooMuch:
+        return None
+    return film.run(rows)
 
 
 def attribute(subject: Subject, *, composite: Composite = "epsilon-plus-flat", epsilon: float = 1e-6,
@@ -147,10 +163,14 @@ class _Work:
 
     def _chunk(self, rows: Tensor) -> list[dict[str, Any]]:
         subject = self.subject
-        film = film_of(subject, rows, subject.budget // 2)
+        whole = len(rows) == subject.n
+        if whole and subject.ahead is None:
+            wants(subject)
+        if whole and not subject.wanted and not subject.grad:
+            _ = subject.base        # which is filmed, unless it ran before
+        film = subject.kept.get(Film) if whole else None
+        film = film or film_of(subject, rows, subject.budget // 2)
         run = film.run(rows)
-        if len(rows) == subject.n:
-            subject.adopt(run)
         calls = film.tape.calls
         sources = {n: call.node for n, call in enumerate(calls) if call.node in subject.sources and call.how not in (
             "parameter", "constant")}

@@ -10,8 +10,9 @@ from hashlib import blake2b
 
 from archviz import heat, text
 from archviz.bar import Bar, lines
+from archviz.errors import DoesNotFit
 from archviz.heat import Pixels, Scale
-from archviz.scene import Box, Image, Mark, Paint, Path, Scene, Text, moved
+from archviz.scene import POINTS_PER_MM, Box, Image, Mark, Paint, Path, Scene, Text, moved
 from archviz.style import Style
 
 ROUGH = 150 / 72.27     # pixels to a printed point below which one sees whether edges of cells are smoothed …
@@ -102,8 +103,15 @@ class Board:
         self.marks.append(Path((("M", points[0]), *(("L", point) for point in points[1:])), role))
 
     def scene(self, width: float, height: float, title: str, sentences: Iterable[str]) -> Scene:
-        """The whole picture: `width` × `height` of marks within the style's margin; its caption of sentences."""
+        """The whole picture: `width` × `height` of marks within the style's margin; its caption of sentences.
+
+        Raises `DoesNotFit` where the page is too small.
+        """
         margin = self.style.sizes["margin"]
+        if height > self.room[1] + 0.1:
+            high, room = (length / POINTS_PER_MM for length in (height, self.room[1]))
+            raise DoesNotFit(f"this picture is {high:.0f} mm high, the page {room:.0f} mm",
+                             "draw less of it, samples=[0], or on a wider page")
         marks = tuple(moved(mark, margin, margin) for mark in self.marks)
         caption = " ".join(_sentence(one) for one in sentences if one)
         scene = Scene(marks, {**self.style.roles, **self.tints}, width + 2 * margin, height + 2 * margin,

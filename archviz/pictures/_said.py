@@ -68,9 +68,12 @@ def _what(one: Any) -> str:
     return f"its maps over inputs: {found}" if found else "it has no maps over inputs"
 
 
-def chosen(count: int, samples: Sequence[int] | None) -> list[int]:
-    """Which samples to draw.  Raises `ArchvizError` for one that is not there."""
-    found = list(range(count)) if samples is None else list(samples)
+def chosen(count: int, samples: Sequence[int] | None, most: int | None = None) -> list[int]:
+    """Which samples to draw; where nobody said, the first of them, at most `most`.
+
+    Raises `ArchvizError` for one that is not there.
+    """
+    found = list(range(count))[:most] if samples is None else list(samples)
     for i in found:
         if not -count <= i < count:
             raise ArchvizError(f"there is no sample {i}", f"there are {count}, counted from 0")
@@ -111,6 +114,11 @@ def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") 
                 seen.add(note)
                 common = all(note in other.notes for other in shown)
                 yield note[:1].upper() + note[1:] if common else f"{one.title}: {note}"
+
+
+def of_all(drawn: int, count: int, samples: Sequence[int] | None) -> str:
+    """That more samples are there than are drawn, if nobody chose."""
+    return f"The first {drawn} of {count} inputs are shown" if samples is None and drawn < count else ""
 
 
 def checked(shown: Sequence[Any]) -> Iterator[str]:

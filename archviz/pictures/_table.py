@@ -52,6 +52,11 @@ class Table:
     gap: float = GAP
 
 
+def most_rows(board: Board, shape: tuple[int, ...], each: int = 1) -> int:
+    """How many inputs of this height and width, with `each` rows, the page shows in tiles that one can see."""
+    return max(1, int((board.room[1] - 60.0) / (each * (LEAST * shape[-2] / shape[-1] + GAP))))
+
+
 def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[float, float]:
     """Draw the table, its top left corner at (x, y), as large as the page lets it be.
 

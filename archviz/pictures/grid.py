@@ -17,8 +17,8 @@ from archviz.find import did_you_mean
 from archviz.heat import Pixels, Scale
 from archviz.pictures._board import Board
 from archviz.pictures._photo import coarse, over, photo
-from archviz.pictures._said import chosen, name, over_images, sentences
-from archviz.pictures._table import Key, Table, Tile, place
+from archviz.pictures._said import chosen, name, of_all, over_images, sentences
+from archviz.pictures._table import Key, Table, Tile, most_rows, place
 from archviz.scene import Scene
 from archviz.style import Style
 
@@ -64,12 +64,13 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     targets = list(dict.fromkeys(one.target for one in shown))
     maps = {(one.title, one.target): over_images(one)[1] for one in shown}
     images = over_images(shown[0])[0]
-    which = chosen(len(images), samples)
+    board = Board(style)
+    which = chosen(len(images), samples, most_rows(board, images.shape, len(targets)))
     if scale == "all" and len({(one.signed, one.unit) for one in shown}) > 1:
         raise ArchvizError("these maps have no unit in common, so that they cannot share a scale",
                            'draw them with scale="method"')
     scales = _scales(shown, maps, which, style, scale, limit)
-    board, rows, labels = Board(style), [], []
+    rows, labels = [], []
     photos = {i: photo(images[i], mean, std) for i in which}
     for i in which:
         for k, target in enumerate(targets):
@@ -86,7 +87,7 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     said = {"map": "Each map has its own scale, up to its largest magnitude", "all": "All maps share one scale",
             "method": "The maps of a method share its scale" if len(rows) > 1 else ""}[scale]
     return board.scene(width, height, f"{len(methods)} methods, {targets[0] if len(targets) == 1 else 'targets'}",
-                       [*sentences(shown, list(scales.values())), said])
+                       [*sentences(shown, list(scales.values())), said, of_all(len(which), len(images), samples)])
 
 
 def _scales(shown: Sequence[Any], maps: dict[tuple[str, str], Any], which: Sequence[int], style: Style, share: str,

@@ -11,8 +11,8 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.pictures._board import Board
 from archviz.pictures._photo import over, photo
-from archviz.pictures._said import chosen, name, over_images, scaled, sentences
-from archviz.pictures._table import Key, Table, Tile, place
+from archviz.pictures._said import chosen, name, of_all, over_images, scaled, sentences
+from archviz.pictures._table import Key, Table, Tile, most_rows, place
 from archviz.scene import Scene
 from archviz.style import Style
 
@@ -62,7 +62,7 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "image,heat,over",
         if panel not in PANELS:
             raise ArchvizError(f"there is no panel {panel!r}", did_you_mean(panel, PANELS))
     images, maps = over_images(one)
-    which = chosen(len(maps), samples)
+    which = chosen(len(maps), samples, most_rows(board, images.shape))
     on = scaled(one, maps[which], style, limit)
     rows = []
     for i in which:
@@ -73,4 +73,5 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "image,heat,over",
     keys = [Key(on, coloured[0], coloured[-1])] if coloured else []
     labels = [name(i, len(which), names) for i in which]
     width, height = place(board, Table(rows, [PANELS[panel] or one.title for panel in wanted], labels, keys))
-    return board.scene(width, height, f"{one.title}, {one.target}", sentences(shown, [on]))
+    return board.scene(width, height, f"{one.title}, {one.target}",
+                       [*sentences(shown, [on]), of_all(len(which), len(maps), samples)])

@@ -12,7 +12,7 @@ from typing import Any
 from archviz import bar, heat
 from archviz.heat import Scale
 from archviz.pictures._board import Board
-from archviz.pictures._said import chosen, name, over_tokens, sentences
+from archviz.pictures._said import chosen, name, of_all, over_tokens, sentences
 from archviz.pictures._tokens import Piece, backwards, given, pieces, unpadded
 from archviz.scene import Box, Group, Mark, Paint, Path, Scene, Text
 from archviz.style import Style
@@ -55,13 +55,26 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), sampl
     ArchvizError
         Where there is no map over tokens, and for another number of words than tokens.
     """
+    count = len(over_tokens(shown[0])[1]) if shown else 0
+    most = count
+    while True:
+        board, width, y, scales = _paragraphs(shown, style, words, chosen(count, samples, most), limit, names)
+        if y <= board.room[1] or samples is not None or most <= 1:
+            break
+        most = max(1, min(most - 1, int(most * board.room[1] / y)))
+    title = f"{shown[0].title}, {shown[0].target}"
+    return board.scene(width, y, title, [*sentences(shown, scales), of_all(most, count, samples)])
+
+
+def _paragraphs(shown: Sequence[Any], style: Style, words: Sequence[Any], which: Sequence[int],
+                limit: float | str | None, names: Sequence[str]) -> tuple[Board, float, float, list[Scale]]:
+    """A paragraph for each map and sample, a bar below those that share one; width, height and scales."""
     board = Board(style)
     methods, targets = ({getattr(one, what) for one in shown} for what in ("title", "target"))
     y = width = 0.0
     scales: list[Scale] = []
     for k, one in enumerate(shown):
         ids, maps = over_tokens(one)
-        which = chosen(len(maps), samples)
         on = _scale(shown, one, which, style, limit)
         for i in which:
             head = ", ".join(filter(None, (one.title if len(methods) > 1 else "",
@@ -83,8 +96,7 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), sampl
             width = max(width, drawn.width)
             board.bar(drawn, drawn.before, y)
             y += drawn.height + (1.4 * board.size("heading") if following is not None else 0.0)
-    title = f"{shown[0].title}, {shown[0].target}"
-    return board.scene(width, y, title, sentences(shown, scales))
+    return board, width, y, scales
 
 
 def _kind(one: Any) -> tuple[Any, ...]:

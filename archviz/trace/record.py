@@ -88,6 +88,7 @@ class Recorder(TorchFunctionMode):
 
     def _begin(self) -> None:
         """A fresh tape."""
+        self.fresh = True
         self.tape = Tape()
         self.values: dict[int, tuple[Held, Ref]] = {}
         self.owned: dict[int, tuple[torch.Tensor, str, str]] = {}
@@ -198,7 +199,9 @@ class Recorder(TorchFunctionMode):
         self.paused = True
         try:
             if not self.running:  # a call that others make
-                self._begin()
+                if not self.fresh:
+                    self._begin()
+                self.fresh = False
                 self.watcher.begin(self.tape)
                 self._inputs(args, named_arguments_above(sys._getframe(1)))
                 self.running = True
