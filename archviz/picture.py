@@ -74,9 +74,6 @@ def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None
     for name in options:
         if name not in known:
             raise ArchvizError(f"the picture {kind} has no option {name!r}", did_you_mean(name, known))
-    held = getattr(shown[0], "extra", {}).get("words") if shown else None
-    if "words" in known and held is not None:
-        options.setdefault("words", held.tolist())
     style = tightened(Options(settings=settings or {}, width=width, theme=theme).resolved())
     scene = draw(shown, style, **options)
     facts = {"generator": f"archviz {__version__}", "picture": kind}

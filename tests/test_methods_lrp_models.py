@@ -147,3 +147,16 @@ def test_attention_by_its_published_rules():
     on_scores = scores * (half - row * half.sum())
     np.testing.assert_allclose(taylor.inputs["/in:q"].sum(), on_scores.sum() / 2, rtol=1e-9)
     np.testing.assert_allclose(taylor.inputs["/in:k"][0].sum(1), on_scores / 2, rtol=1e-9)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("name", ["resnet", "swin", "gpt2", "lstm"])
+def test_a_gpu_gives_what_a_cpu_gives(name):
+    model, inputs = built(name)
+    here = relevance(model, kwargs=inputs, target=1, composite="epsilon", epsilon=0)
+    there = relevance(model.cuda(), kwargs={key: one.cuda() for key, one in inputs.items()}, target=1,
+                      composite="epsilon", epsilon=0)
+    assert conserves(there)
+    for key, one in here.inputs.items():
+        np.testing.assert_allclose(there.inputs[key], one, atol=1e-3 * np.abs(one).max())

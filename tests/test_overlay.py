@@ -117,12 +117,11 @@ def test_nothing_moves(name: str) -> None:
     assert blank.scene.marks == plain.scene.marks and blank.caption == plain.caption
 
 
-@pytest.mark.parametrize("signed", [True, False])
-def test_every_form_and_theme_is_without_fault(signed: bool, tmp_path: Path) -> None:
+def test_every_form_and_theme_is_without_fault(tmp_path: Path) -> None:
     files = []
-    for name in FIGURES:
+    for i, name in enumerate(FIGURES):
         files.append(tmp_path / f"{name.replace(' ', '-')}.svg")
-        numbers(figure(name).graph, signed).overlay(figure(name)).save(files[-1])
+        numbers(figure(name).graph, signed=i % 2 == 0).overlay(figure(name)).save(files[-1])
         ids = [tag["id"] for tag in BeautifulSoup(files[-1].read_text("utf-8"), "html.parser").find_all(id=True)]
         assert len(ids) == len(set(ids))
     assert {name: row["bad"] for name, row in lint.lint(files).items() if row["bad"]} == {}
@@ -253,7 +252,9 @@ def test_a_map_lies_on_the_right_face_of_its_cuboid_and_is_its_own() -> None:
     pool = next(node for node in plain.drawn.nodes if node.kind == "pool")
     values = what.maps[pool.members[-1]][0].mean(axis=0)
     pixels = np.asarray(Picture.open(io.BytesIO(seen[pool.id].png)).convert("RGB"))
-    assert (pixels == heat.scale(values, plain.drawing.style.heat, False).rgb(values)).all()
+    times = len(pixels) // len(values)
+    assert times > 3 and (pixels[times // 2::times, times // 2::times] == heat.scale(
+        values, plain.drawing.style.heat, False).rgb(values)).all()
     # what stands against the next volume shows no face
     assert not any(plain.drawn.by_id[node].kind == "conv" for node in seen)
 

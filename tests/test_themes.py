@@ -101,7 +101,8 @@ def test_labels_stand_out_from_everything_they_lie_on(style: str, theme: str) ->
     """Every word on the page and in frames, the words of boxes on the fill and the hatch of every kind."""
     made_ = made(style, theme)
     words = {role: paint for role, paint in made_.roles.items()     # for words on heat there is tests/test_heat.py
-             if not paint.fill and not paint.stroke and role not in ("image", "token", "on heat light", *VEILS)}
+             if not paint.fill and not paint.stroke
+             and role not in ("image", "token", "on heat light", "mark sign", *VEILS)}
     assert {"label", "sublabel", "shape", "legend", "title", "totals"} <= set(words)
     ground = [page(made_), *(made_.roles[frame].fill or page(made_) for frame in ("frame", "frame inner"))]
     for role, paint in words.items():
@@ -116,6 +117,7 @@ def test_labels_stand_out_from_everything_they_lie_on(style: str, theme: str) ->
             for under in lies_on:
                 assert contrast(made_.roles[role].color, under) >= LABELS, (under_it, role, under)
     assert contrast(made_.roles["glyph text"].color, made_.roles["cat"].fill or page(made_)) >= LABELS
+    assert contrast(made_.roles["mark sign"].color, made_.roles["mark"].fill or page(made_)) >= LABELS
 
 
 @both

@@ -221,7 +221,8 @@ def _libraries(sheet: Sheet, drawn: str) -> list[str]:
 
 def _comment(scene: Scene, sheet: Sheet, drawn: str) -> str:
     title = comment(scene.title) or "A figure"
-    filled = [name for name, keys in sheet.styles.items() if keys.startswith("fill=") and name != "av/background"]
+    filled = [name for name, keys in sheet.styles.items()       # a kind, not the colour of one layer
+              if keys.startswith("fill=") and name != "av/background" and not re.search(r" heat [0-9a-f]{6}", name)]
     role = next((name for name in ("av/conv", "av/linear", *filled) if name in filled), "av/background")
     colour = re.sub(".*fill=([^,]*).*", r"\1", sheet.styles.get(role, "fill=av-background"))
     needs = " ".join([r"\usepackage{tikz}", *_libraries(sheet, drawn)])

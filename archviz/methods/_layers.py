@@ -68,19 +68,20 @@ class Layer:
     @cached_property
     def weight(self) -> Tensor:
         """The weights, those of a merged batch norm multiplied in."""
-        if self.scale is None:
-            return self.own
-        return self.own * self.scale.reshape(-1, *[1] * (self.own.dim() - 1))
+        return self.own if self.scale is None else self._scaled(self.scale)
+
+    def _scaled(self, scale: Tensor) -> Tensor:
+        return self.own * scale.reshape(-1, *[1] * (self.own.dim() - 1))
 
     @cached_property
     def up(self) -> Tensor:
         """The weights above 0."""
-        return self.weight.clamp(min=0)
+        return self.own.clamp(min=0) if self.scale is None else self._scaled(self.scale).clamp_(min=0)
 
     @cached_property
     def down(self) -> Tensor:
         """The weights below 0."""
-        return self.weight.clamp(max=0)
+        return self.own.clamp(max=0) if self.scale is None else self._scaled(self.scale).clamp_(max=0)
 
     @cached_property
     def sides(self) -> tuple[Tensor, Tensor | None]:

@@ -20,4 +20,4 @@ GRAD = True
 
 def attribute(subject: Subject, **options: Any) -> list[Attribution]:
     """The deconvnet's reconstruction, summed over channels, one map for each target."""
-    return ruled(subject, "deconvnet", TITLE)
+    return ruled(subject, "deconvnet", TITLE, "reconstruction")

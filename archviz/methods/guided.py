@@ -19,10 +19,10 @@ GRAD = True
 
 def attribute(subject: Subject, **options: Any) -> list[Attribution]:
     """The guided gradient, summed over channels, one map for each target."""
-    return ruled(subject, "guided", TITLE)
+    return ruled(subject, "guided", TITLE, "guided ∂f/∂x")
 
 
-def ruled(subject: Subject, rule: str, title: str) -> list[Attribution]:
+def ruled(subject: Subject, rule: str, title: str, unit: str) -> list[Attribution]:
     """The maps of a rule at rectifiers.  Raises `ArchvizError` for a model that has none."""
     subject.step(title.lower())
     checks, notes = shared.ruled(subject, rule)
@@ -31,6 +31,6 @@ def ruled(subject: Subject, rule: str, title: str) -> list[Attribution]:
     for number, one in enumerate(found):
         maps = shared.sums(subject, one)
         result.append(shared.attribution(
-            subject, number, rule, title, maps, unit=f"{title.lower()}, ∂f/∂x", checks=(*checks, shared.finite(maps)),
+            subject, number, rule, title, maps, unit=unit, checks=(*checks, shared.finite(maps)),
             notes=(*notes, *shared.joined_notes(subject, maps, "sum"))))
     return result

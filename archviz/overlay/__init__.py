@@ -27,9 +27,6 @@ NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
 """Roles of groups that draw no node."""
 
 TOLD = 6            # remarks of one sort that a caption lists
-ROLES = {"strip": Paint(stroke="#808080", stroke_width=0.4, dash=(0.8, 1.0)),
-         "mark": Paint(fill="#b02020", stroke="#ffffff", stroke_width=0.5),
-         "mark sign": Paint(size=6.0, weight="bold", color="#ffffff")}
 
 
 class Numbers(Protocol):
@@ -167,7 +164,7 @@ class _Painted:
     def scene(self) -> Scene:
         marks = tuple(self._mark(mark) for mark in self.before.marks)
         marks, self.mapped = _faces.painted(marks, self._tile)
-        sheet = {**self.before.sheet, **ROLES, **self.colours.sheet, **self.widths.sheet}
+        sheet = {**self.before.sheet, **self.colours.sheet, **self.widths.sheet}
         drawn = replace(self.before, marks=marks, sheet=sheet)
         strips, wide = _strips.placed(drawn, self._strips(), self.style.page.width)
         self.mapped |= {strip.title for strip in strips}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from archviz import heat
 
 FINE = 64           # a map with no more cells a side is seen cell by cell
+SHARP = 160         # pixels a side that a map of few cells is enlarged to
 LONG = 128          # the most cells of a vector, and of each side of a table
 Array = NDArray[Any]
 
@@ -97,7 +98,9 @@ def photograph(values: Array, over: Array | None = None, on: heat.Scale | None =
 
 
 def _tile(values: Array, scale: heat.Scale) -> Tile:
-    return Tile(heat.png(scale.rgb(values)), max(values.shape) <= FINE, (values.shape[0], values.shape[1]))
+    times = max(1, SHARP // max(values.shape))      # what smooths pixels that it enlarges leaves the cells' edges sharp
+    pixels = scale.rgb(values).repeat(times, 0).repeat(times, 1)
+    return Tile(heat.png(pixels), max(values.shape) <= FINE, (values.shape[0], values.shape[1]))
 
 
 def _shrunk(table: Array) -> Array:

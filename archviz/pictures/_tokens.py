@@ -85,11 +85,15 @@ def named(one: Any, words: Sequence[Any], sample: int, length: int) -> list[str]
 
     Padding at the end has none.  Raises `ArchvizError` where there are not as many as the axis has places.
     """
-    known = getattr(one, "extra", {}).get("words", ())
-    if not len(words) and (len(known) <= sample or len(known[sample]) != length):
-        return [str(i) for i in range(length)]
-    found = given(words if len(words) else known, sample, None, length)
-    return labels(found[:unpadded(found)])
+    known = held(one, words, sample, length)
+    found = given(known, sample, None, length)
+    return labels(found[:unpadded(found)]) if len(known) else found
+
+
+def held(one: Any, words: Sequence[Any], sample: int, length: int) -> Sequence[Any]:
+    """The words that were given; else those that the attribution has, if there is one for each place; else none."""
+    known: Sequence[Any] = getattr(one, "extra", {}).get("words", ())
+    return words if len(words) else known if len(known) > sample and len(known[sample]) == length else ()
 
 
 def labels(tokens: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from archviz.find import did_you_mean
 from archviz.heat import Scale
 from archviz.pictures._board import Board
 from archviz.pictures._said import chosen, parts_by_node, sentences
-from archviz.pictures._tokens import Piece, given, pieces
+from archviz.pictures._tokens import Piece, given, held, pieces
 from archviz.scene import Box, Group, Scene, Text
 from archviz.style import Style
 
@@ -78,7 +78,7 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), units
     states = np.asarray(found[node][sample], dtype=np.float64)
     numbers = [int(i) for i in one.extra.get(f"units:{node}", range(len(states)))]
     which = _units(states, numbers, units, form)
-    known = words if len(words) else one.extra.get("words", ())
+    known = held(one, words, sample, states.shape[1])
     tokens = given(known, sample, None, states.shape[1]) if len(known) else None
     on = heat.scale(states[which], style.heat, one.signed, limit, one.unit)
     width = y = 0.0

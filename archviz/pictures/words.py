@@ -13,7 +13,7 @@ from archviz import bar, heat
 from archviz.heat import Scale
 from archviz.pictures._board import Board
 from archviz.pictures._said import chosen, name, of_all, over_tokens, sentences
-from archviz.pictures._tokens import Piece, backwards, given, pieces, unpadded
+from archviz.pictures._tokens import Piece, backwards, given, held, pieces, unpadded
 from archviz.scene import Box, Group, Mark, Paint, Path, Scene, Text
 from archviz.style import Style
 
@@ -85,7 +85,7 @@ def _paragraphs(shown: Sequence[Any], style: Style, words: Sequence[Any], which:
                 width = max(width, board.width(head, "heading"))
                 board.text(0, y, head, "heading")
                 y += 0.45 * board.size("heading")
-            found = given(words if len(words) else one.extra.get("words", ()), i, ids, maps.shape[1])
+            found = given(held(one, words, i, maps.shape[1]), i, ids, maps.shape[1])
             tokens = pieces(found[:unpadded(found)])
             wide, y = _paragraph(board, tokens, maps[i], on, y, f"{one.method} {i}")
             y, width = y + PARAGRAPH * board.size("heading"), max(width, wide)
