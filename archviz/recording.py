@@ -144,7 +144,7 @@ class Recording:
     # ------------------------------------------------------------------------------------------ what is drawn
 
     def by(self, statistic: str) -> Recording:
-        """The same, with another number to paint: ``"std"``, ``"sparsity"``, ``"gradient.norm"``.
+        """The same, with `statistic` as the number to paint: ``"std"``, ``"sparsity"``, ``"gradient.norm"``.
 
         Raises `ArchvizError` for one that no node has.
         """
@@ -279,7 +279,7 @@ class Recording:
     # ------------------------------------------------------------------------------------------ files
 
     def save(self, path: str | Path) -> None:
-        """Write it as .npz: arrays and a JSON index, no code."""
+        """Write it to `path` as .npz: arrays and a JSON index, no code."""
         write(Path(path), self.packed())
 
     def packed(self) -> bytes:
@@ -290,7 +290,7 @@ class Recording:
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:
-        """Read what `save` wrote.  Raises `ArchvizError` for a file that is none."""
+        """Read what `save` wrote to `path`.  Raises `ArchvizError` for a file that is none."""
         index, arrays = unpacked(Path(path))
         nodes: dict[NodeId, dict[str, Array]] = {}
         for (node, name), array in zip(index["names"], arrays, strict=True):
