@@ -211,14 +211,15 @@ def _within(low: float, high: float, step: float) -> Floats:
 
 
 def labels(values: Sequence[float], step: float) -> list[str]:
-    """Numbers that are `step` apart, with as many decimals as that needs: ``−0.05``, ``2×10⁻⁴``."""
+    """Numbers that are `step` apart, with as many decimals as that needs: ``−0.05``, ``2e−4``.
+
+    An e, as fonts with a raised minus are rare.
+    """
     largest = max((abs(value) for value in values), default=0.0)
     if largest and not 1e-3 <= largest < 1e5:
         power = floor(log10(largest) + 1e-9)
-        raised = "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(c)] if c != "-" else "⁻" for c in str(power))
         heads = labels([value / 10.0**power for value in values], step / 10.0**power)
-        return [head if head == "0" else raised if head == "1" else f"−{raised}" if head == "−1"
-                else f"{head}×{raised}" for head in heads]
+        return [head if head == "0" else f"{head}e{power}".replace("-", "−") for head in heads]
     decimals = next((d for d in range(8) if abs(step * 10**d - round(step * 10**d)) < 1e-6 * step * 10**d), 8)
     return ["0" if abs(value) < 1e-9 * step else f"{value:.{decimals}f}".replace("-", "−") for value in values]
 
@@ -229,7 +230,7 @@ def percent(part: float) -> str:
 
 
 def number(value: float) -> str:
-    """One value for a reader, in three digits: ``0.0314``, ``−12.5``, ``2.1×10⁻⁵``."""
+    """One value for a reader, in three digits: ``0.0314``, ``−12.5``, ``2.1e−5``."""
     if not np.isfinite(value):
         return str(float(value)).replace("-", "−")
     rounded = float(f"{value:.3g}")

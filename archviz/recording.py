@@ -302,7 +302,8 @@ class Recording:
                               if name not in ("samples", "calls"))
         marks = [f"\n  {node}: {word}" for node, word in [*self.marks.items()][:10]]
         more = len(self.marks) - len(marks)
-        return (f"Recording of {len(self)} nodes over {self.samples} samples: {', '.join(names) or 'nothing yet'}"
+        samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
+        return (f"Recording of {len(self)} nodes over {samples}: {', '.join(names) or 'nothing yet'}"
                 + "".join(marks) + (f"\n  and {more} more marks" if more > 0 else ""))
 
 

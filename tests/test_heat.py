@@ -137,10 +137,10 @@ def test_ticks_read_as_an_author_writes_them():
     assert said(0, 0.0314) == ["0", "0.01", "0.02", "0.03"]
     assert said(-0.0314, 0.0314, 3) == ["−0.02", "0", "0.02"]
     assert said(0, 1) == ["0", "0.25", "0.50", "0.75", "1.00"]
-    assert said(0, 3e-4) == ["0", "10⁻⁴", "2×10⁻⁴", "3×10⁻⁴"]
+    assert said(0, 3e-4) == ["0", "1e−4", "2e−4", "3e−4"]
     assert said(0, 12345) == ["0", "2500", "5000", "7500", "10000"]
     assert [heat.number(v) for v in (0.031415, -12.5, 2.1e-5, 0, 1234.5, float("nan"))] == [
-        "0.0314", "−12.5", "2.1×10⁻⁵", "0", "1230", "nan"]
+        "0.0314", "−12.5", "2.1e−5", "0", "1230", "nan"]
 
 
 def test_heat_over_an_image_leaves_the_image_where_there_is_none():

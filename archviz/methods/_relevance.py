@@ -157,6 +157,10 @@ class Sweep:
             swept.due = torch.stack([*found.values()]).sum(0)
             for ref, part in found.items():
                 _count(swept.scores, calls[ref.call].node, part)
+            for call in calls:
+                for ref in call.operands() if call.how == "output" else ():
+                    if ref in found:
+                        _count(swept.flows, (calls[ref.call].node, call.node), found[ref])
         self.tail = {ref.call for ref in starts}
         for number in range(len(calls) - 1, -1, -1):
             arrived, amount = self._pending.pop(number, {}), self._amounts.pop(number, None)

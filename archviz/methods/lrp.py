@@ -219,8 +219,8 @@ class _Work:
             notes.append("relevance starts from the gradient of the target at the model's result")
         worst, kept = float(error.max()), arrived / np.where(due == 0, 1, due)
         checks = (Check("conservation", worst, f"each cut holds the target's value to {worst:.0e}", 1e-4),
-                  Check("kept", float(np.abs(1 - kept).max()),
-                        f"{kept.mean():.1%} of it reaches the input, the rest ends in biases", float("inf")))
+                  Check("kept", float(np.abs(1 - kept).max()), f"{kept.mean():.1%} of it reaches the input, "
+                        f"{1 - kept.mean():.1%} ends in biases", float("inf")))
         return Attribution("lrp", TITLE, target.said, due if softened else output, arrays("inputs"), arrays("shown"),
                            arrays("maps"), arrays("scores"), arrays("flows"), True, "relevance", checks, tuple(notes))
 

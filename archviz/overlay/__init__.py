@@ -163,6 +163,9 @@ class _Painted:
 
     def scene(self) -> Scene:
         marks = tuple(self._mark(mark) for mark in self.before.marks)
+        links = [at for at, mark in enumerate(marks) if isinstance(mark, Group) and "->" in mark.node]
+        if links:
+            marks = (*marks[:links[-1] + 1], *self.widths.trunks(marks), *marks[links[-1] + 1:])
         marks, self.mapped = _faces.painted(marks, self._tile)
         sheet = {**self.before.sheet, **self.colours.sheet, **self.widths.sheet}
         drawn = replace(self.before, marks=marks, sheet=sheet)

@@ -6,13 +6,13 @@ paints of these roles.  Imports scene, heat.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archviz.heat import Scale, number
-from archviz.scene import Group, Link, Mark, Paint, Scene
+from archviz.scene import Group, Link, Mark, Paint, Point, Scene
 
-WIDEST = 2.4        # points: two lines side by side, 4.5 apart, stay two, and words beside a line keep clear of it
+WIDEST = 1.7        # points: two lines side by side, 4.5 apart, stay two, and words beside a line keep clear of it
 THINNEST = 0.35
 STEP = 0.05         # widths are told apart by so much
 HEAD = 4.4          # the longest arrow head, where the largest flow arrives
@@ -45,9 +45,35 @@ class Widths:
                        head=max(lines[0].head, abs(flow) / self.largest * HEAD))
         return replace(group, marks=tuple(wide if mark is lines[0] else mark for mark in group.marks))
 
+    def trunks(self, marks: Sequence[Mark]) -> list[Group]:
+        """What lies over links that leave one node together, up to where they part: as wide as all of them."""
+        together: dict[tuple[str, Point, Point], list[tuple[float, float]]] = {}
+        for group in marks:
+            if isinstance(group, Group) and group.node in self.seen:
+                link = next(mark for mark in group.marks if isinstance(mark, Link))
+                (ax, ay), (bx, by) = link.points[:2]
+                length = math.hypot(bx - ax, by - ay)
+                if length > link.radius:
+                    way = round((bx - ax) / length, 3), round((by - ay) / length, 3)
+                    straight = length - (link.radius if len(link.points) > 2 else link.head)
+                    key = group.node.partition("->")[0], (ax, ay), way
+                    together.setdefault(key, []).append((straight, self.flows[group.node]))
+        found = []
+        for (source, (x, y), (dx, dy)), links in together.items():
+            begun = 0.0
+            links.sort()
+            for n, (end, _) in enumerate(links[:-1]):
+                if end > begun:
+                    total = sum(flow for _, flow in links[n:])
+                    points = (x + begun * dx, y + begun * dy), (x + end * dx, y + end * dy)
+                    found.append(Group((Link(points, self.role("edge", total), 0.0, False),), "trunk",
+                                       title=f"{source}: {number(total)}"))
+                    begun = end
+        return found
+
     def role(self, base: str, flow: float) -> str:
         """`base` in the width of this flow; in the colour of what is negative where it is."""
-        steps = max(round(WIDEST * abs(flow) / self.largest / STEP), round(THINNEST / STEP))
+        steps = max(round(WIDEST * min(abs(flow) / self.largest, 1.0) / STEP), round(THINNEST / STEP))
         name = f"{base} flow {steps}" if flow >= 0 else f"{base} against {steps}"
         paint = self.scene.paint(base)
         if flow < 0:

@@ -32,6 +32,8 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
          std: Sequence[float] = (), colours: bool = False, names: Sequence[str] = ()) -> Scene:
     """Rows are inputs and targets, columns are methods; a single row goes on below where it is long.
 
+    Of one input and one method the targets are the columns.
+
     Parameters
     ----------
     shown : sequence of Attribution
@@ -81,8 +83,11 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
                            _tile(values[i], photos[i], scales[method, target, i], panel, colours))
             rows.append(row)
             labels.append(", ".join(filter(None, (name(i, len(which), names), target if len(targets) > 1 else ""))))
-    keys = _keys(scales, methods, scale)
-    table = Table(rows, ["input", *methods], labels, keys)
+    keys, heads = _keys(scales, methods, scale), ["input", *methods]
+    if len(which) == len(methods) == 1 < len(targets):      # one picture, asked several things: side by side
+        keys = [replace(key, last=len(targets)) for key in keys]
+        rows, heads, labels = [[rows[0][0], *(row[1] for row in rows)]], ["input", *targets], [methods[0]]
+    table = Table(rows, heads, labels, keys)
     width, height = place(board, replace(table, least=LEAST) if len(rows) == 1 else table)
     said = {"map": "Each map has its own scale, up to its largest magnitude", "all": "All maps share one scale",
             "method": "The maps of a method share its scale" if len(rows) > 1 else ""}[scale]
