@@ -5,7 +5,7 @@ whether the text is in quotes, as in Karpathy, Johnson & Li, "Visualizing and Un
 
     python gallery/lstm.py lstm.safetensors
     archviz explain gallery/lstm.py --arg width=32 --arg hidden=128 --arg layers=1 --weights lstm.safetensors \\
-        --method hidden --option states=cell --option units=3 --text 'True if "s" has "x"; "len(s)" counts.' -o units.svg
+        --method hidden --option states=cell --option units=3 --text 'True if "s" has "x"; "len(s)" counts.' -o u.svg
 """
 import sys
 
