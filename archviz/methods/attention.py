@@ -82,7 +82,7 @@ def checks(found: Sequence[Attention]) -> tuple[Check, ...]:
     off, error = max(one.off for one in found), max(one.error for one in found)
     half = any(one.output.dtype in (torch.float16, torch.bfloat16) for one in found)
     return (Check("rows", off, f"rows sum to 1 within {off:.1e}", 0.02 if half else 1e-4),
-            Check("exact", error, f"weights × values are the model's own output within {error:.1e}",
+            Check("exact", error, "weights × values are the model's own output" + (f" within {error:.1e}" if error else ""),
                   0.02 if half else 1e-4))
 
 
