@@ -5,6 +5,12 @@ between them the attention of Bahdanau et al. (2015), whose weights show where e
 The dates are made up, the seed is fixed, and training takes seconds::
 
     python gallery/dates.py dates.safetensors
+    archviz explain gallery/dates.py --weights dates.safetensors --method attention -o dates.svg
+
+With the characters beside the matrix, in Python::
+
+    found = archviz.explain(train(), (ids(["3 march 2001"], 12), ids(["\\0002001-03-0"], 10)), method="attention")
+    found.image(words=list("3 march 2001"), queries=list("2001-03-03")).save("dates.svg")
 """
 import datetime
 import random
@@ -56,6 +62,11 @@ def ids(texts: list[str], length: int) -> Tensor:
     return torch.tensor([[CHARACTERS.index(c) for c in text.ljust(length, "\0")] for text in texts])
 
 
+def decode(number: int) -> str:
+    """The character that is this number."""
+    return "" if number == 0 else CHARACTERS[number]
+
+
 def dates(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
     """Dates of a hundred years as people write them, and as ISO 8601 does."""
     chance = random.Random(seed)
@@ -97,4 +108,5 @@ def example_inputs() -> tuple[Tensor, Tensor]:
 
 if __name__ == "__main__":
     from safetensors.torch import save_file
+    torch.set_num_threads(1)        # faster for so small a model
     save_file(train().state_dict(), sys.argv[1])

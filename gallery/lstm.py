@@ -4,7 +4,8 @@ Trained for some seconds on the manual that ships with Python, one layer learns 
 whether the text is in quotes, as in Karpathy, Johnson & Li, "Visualizing and Understanding Recurrent Networks" (2015)::
 
     python gallery/lstm.py lstm.safetensors
-    archviz explain gallery/lstm.py --arg width=32 --arg hidden=128 --arg layers=1 --weights lstm.safetensors …
+    archviz explain gallery/lstm.py --arg width=32 --arg hidden=128 --arg layers=1 --weights lstm.safetensors \\
+        --method hidden --option states=cell --option units=3 --text 'True if "s" has "x"; "len(s)" counts.' -o u.svg
 """
 import sys
 
@@ -30,6 +31,16 @@ class CharLSTM(nn.Module):
 def ids(text: str) -> Tensor:
     """The 95 printable characters of ASCII, and the end of a line; others are left out."""
     return torch.tensor([95 if c == "\n" else ord(c) - 32 for c in text if c == "\n" or 32 <= ord(c) < 127])
+
+
+def encode(text: str) -> list[int]:
+    """A text as the model reads it."""
+    return ids(text).tolist()
+
+
+def decode(number: int) -> str:
+    """The character that is this number."""
+    return "\n" if number == 95 else chr(32 + number)
 
 
 def paragraphs() -> tuple[list[str], list[str]]:
@@ -68,4 +79,5 @@ def example_inputs() -> Tensor:
 
 if __name__ == "__main__":
     from safetensors.torch import save_file
+    torch.set_num_threads(1)        # faster for so small a model
     save_file(train().state_dict(), sys.argv[1])

@@ -181,6 +181,12 @@ def test_borders_that_are_added_are_followed():
     both_ways(Bordered(), torch.randn(1, 3, 19, 22))
 
 
+def test_an_op_that_is_told_its_size_gets_whole_maps():
+    """A pooling to the size that a map has already, as VGG-16 does at 224 × 224, looks like no pooling at all."""
+    both_ways(nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(4), nn.AdaptiveAvgPool2d(7), nn.Conv2d(4, 4, 2),
+                            nn.Flatten(), nn.Linear(144, 3)), torch.randn(1, 3, 30, 30))
+
+
 def test_a_signal_is_followed_too():
     model = nn.Sequential(nn.Conv1d(2, 4, 5, padding=2), nn.BatchNorm1d(4), nn.ReLU(), nn.MaxPool1d(2),
                           nn.Conv1d(4, 4, 3, padding="same"), nn.AdaptiveAvgPool1d(1), nn.Flatten())

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from archviz.methods._tape import Base, Unable, needed
-from archviz.trace.reach import ONE, Slide, argument, axes_of, is_pointwise, slide
+from archviz.trace.reach import ONE, Slide, argument, axes_of, is_pointwise, is_told_its_size, slide
 from archviz.trace.tape import Call, Ref
 
 Ints = NDArray[np.int64]
@@ -179,6 +179,8 @@ def _step(base: Base, number: int, places: dict[Ref, tuple[int, ...]]) -> Step |
             return None
         places[gives[0]] = places[changed[0]]
         return Step(number, call, sliding, changed, gives)
+    if is_told_its_size(call):
+        return None
     for ref in gives:
         found = set()
         for operand in changed:

@@ -81,9 +81,9 @@ def checks(found: Sequence[Attention]) -> tuple[Check, ...]:
     """That rows are weights, and that weights · values is what the model went on with."""
     off, error = max(one.off for one in found), max(one.error for one in found)
     half = any(one.output.dtype in (torch.float16, torch.bfloat16) for one in found)
-    return (Check("rows", off, f"rows sum to 1 within {off:.1e}", 0.02 if half else 1e-4),
-            Check("exact", error, f"weights × values are the model's own output within {error:.1e}",
-                  0.02 if half else 1e-4))
+    within, tolerance = f" within {error:.1e}" if error else "", 0.02 if half else 1e-4
+    return (Check("rows", off, f"rows sum to 1 within {off:.1e}", tolerance),
+            Check("exact", error, f"weights × values are the model's own output{within}", tolerance))
 
 
 def _first(one: Attention, found: Sequence[Attention]) -> NodeId:

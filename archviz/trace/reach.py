@@ -199,6 +199,18 @@ def is_pointwise(call: Call) -> bool:
         isinstance(module, (nn.Identity, nn.LocalResponseNorm)))
 
 
+_TOLD = (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd, nn.Upsample, nn.Flatten,
+         nn.Unflatten)
+
+
+def is_told_its_size(call: Call) -> bool:
+    """Whether the call holds the size of its output, so that it does something else to a part of its input."""
+    if call.module is not None:
+        return isinstance(call.module, _TOLD)
+    return call.op.startswith("adaptive") or call.op in ("interpolate", "upsample", "view", "reshape", "flatten",
+                                                         "unflatten")
+
+
 def _training(call: Call) -> bool:
     return bool(argument(call, 5, "training", False))
 
