@@ -127,5 +127,4 @@ REASONS: dict[tuple[str, str], str] = {
 }
 SHORT: dict[tuple[str, str], str] = {
     ("T5", "ig"): "without a bias anywhere it jumps at a zero embedding, where the way begins: take another baseline",
-    ("LSTM", "lrp"): "its conservation check tells that up to a tenth is lost",
 }

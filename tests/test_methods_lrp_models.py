@@ -94,20 +94,49 @@ def test_no_relevance_is_lost_where_nothing_adds_a_constant():
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize("first", [True, False])
-def test_recurrent_layers_of_any_form_conserve(kind, first):
+@pytest.mark.parametrize("steps", [3, 6, 7])        # as many as samples, twice as many: neither may be taken for them
+@pytest.mark.parametrize("both", [True, False])
+def test_recurrent_layers_of_any_form_conserve(kind, first, steps, both):
     torch.manual_seed(0)
 
     class Reader(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layer = kind(6, 5, num_layers=2, bidirectional=True, batch_first=first)
-            self.head = nn.Linear(10, 3)
+            self.layer = kind(6, 5, num_layers=2, bidirectional=both, batch_first=first)
+            self.head = nn.Linear(10 if both else 5, 3)
+            for name, one in self.layer.named_parameters():
+                if "bias" in name:
+                    nn.init.normal_(one, 0, 0.3)
 
         def forward(self, x):
             return self.head(self.layer(x if first else x.transpose(0, 1))[0].select(1 if first else 0, -1))
 
-    found = relevance(Reader(), torch.randn(3, 7, 6), composite="epsilon")
+    model, x = Reader(), torch.randn(3, steps, 6)
+    found = relevance(model, x, composite="epsilon")
     assert conserves(found, 1e-5) and np.abs(found.inputs["/in:x"]).sum((0, 2)).min() > 0     # every step of time
+    alone = relevance(model, x[1:2], composite="epsilon")
+    np.testing.assert_allclose(found.inputs["/in:x"][1:2], alone.inputs["/in:x"], atol=1e-6)
+    assert all(found.scores[name][1] == pytest.approx(one[0], abs=1e-5) for name, one in alone.scores.items())
+
+
+def test_samples_are_told_apart_where_time_comes_first_and_is_as_long():
+    """(time, sample, feature) with as many of one as of the other: seen by what each sample's cuts hold."""
+    torch.manual_seed(0)
+
+    class Turned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 5), nn.Linear(5, 3)
+
+        def forward(self, x):
+            return self.two(self.one(x.transpose(0, 1)).relu()).transpose(0, 1)[:, -1]
+
+    model, x = Turned(), torch.randn(4, 4, 4)
+    found = relevance(model, x, composite="epsilon")
+    assert conserves(found, 1e-5)
+    for row in range(4):
+        alone = relevance(model, x[row:row + 1], composite="epsilon")
+        assert all(found.scores[name][row] == pytest.approx(one[0], abs=1e-5) for name, one in alone.scores.items())
 
 
 def test_an_lstm_shares_by_the_signal_takes_all_rule():
@@ -150,7 +179,6 @@ def test_attention_by_its_published_rules():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("name", ["resnet", "swin", "gpt2", "lstm"])
 def test_a_gpu_gives_what_a_cpu_gives(name):
     model, inputs = built(name)

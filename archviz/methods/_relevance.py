@@ -29,6 +29,10 @@ class Unclear(Exception):
     """It cannot be said which axis of a tensor counts the samples."""
 
 
+_MIXED = 1e-4
+"""The conservation check's tolerance."""
+
+
 @dataclass
 class Swept:
     """What one sweep found; vectors have one number for each sample.
@@ -55,10 +59,21 @@ class Swept:
     @property
     def error(self) -> Tensor:
         """(N,): how far the worst cut is off what is due, relative to that."""
-        if not self.excess:
-            return torch.zeros_like(self.due)
-        cuts = torch.stack([found for _, found in self.excess]).cumsum(0)
-        return cuts.abs().amax(0) / self.due.abs().clamp_min(torch.finfo(self.due.dtype).tiny)
+        return self._cuts().abs().amax(0) / self.due.abs().clamp_min(torch.finfo(self.due.dtype).tiny)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a cut conserves over all samples but not for each: then some tensor's axis was taken for another."""
+        if len(self.due) == 1:
+            return False
+        cuts, due = self._cuts(), self.due.abs()
+        wrong = (cuts.abs() > _MIXED * due) & (cuts.abs() > _MIXED / 10 * due.max())    # beyond rounding
+        return bool((wrong.any(1) & (cuts.sum(1).abs() < cuts.abs().amax(1) / 10)).any())
+
+    def _cuts(self) -> Tensor:
+        """(cuts, N): what each holds beyond what is due."""
+        rows = [found for _, found in self.excess] or [torch.zeros_like(self.due)]
+        return torch.stack(rows).cumsum(0)
 
 
 class Sweep:
@@ -222,14 +237,15 @@ class Sweep:
         _count(self._amounts, ref.call, amount)
         return amount
 
-    def inside(self, step: Step, function: Callable[..., Any]) -> None:
-        """Share the relevance of a call by the rules of the plain operations that `function` does the same with."""
+    def inside(self, step: Step, function: Callable[..., Any], first: bool = False) -> None:
+        """Share the relevance of a call by the rules of the plain operations that `function` does the same with; where
+        `first`, with the samples on the first axis."""
         operands = step.call.operands()
         film = film_of_program(function, [step.value(ref) for ref in operands])
         inputs = [n for n, call in enumerate(film.tape.calls) if call.how == "input"]
         sources = {n: ref for n, ref in zip(inputs, operands, strict=True) if self.live[ref.call]}
         way_in = sources if self.first[step.number] else ()
-        sweep = Sweep(film, sources, way_in, self.n, self.axis, self.way, step)
+        sweep = Sweep(film, sources, way_in, self.n, 0 if first else self.axis, self.way, step)
         paths = [path for path, _ in tensors(film.result)]
         starts: dict[Ref, Share] = {}
         for path, (ref, tensor) in zip(paths, film.outputs, strict=True):

@@ -101,7 +101,7 @@ class Sweeping(Protocol):
     levels: dict[int, float]
 
     def per_sample(self, tensor: Tensor) -> Tensor: ...
-    def inside(self, step: Step, function: Callable[..., Any]) -> None: ...
+    def inside(self, step: Step, function: Callable[..., Any], first: bool = False) -> None: ...
 
 
 class Step:
@@ -243,11 +243,12 @@ class Step:
         raise ArchvizError(f"relevance: {call.node} ({call.op}{inside}) {why}; composite {self.way.name!r}",
                            f"archviz.register_rule({self.call.op!r}, …) says how it shares relevance")
 
-    def inside(self, function: Callable[..., Any] | None = None) -> None:
+    def inside(self, function: Callable[..., Any] | None = None, *, samples_first: bool = False) -> None:
         """Share by the rules of the plain operations that the call is made of.
 
         `function` is called as the call was, with tensors in the places of its operands; None: the forward method of
-        the module.  Raises `ArchvizError` where it is made of nothing else.
+        the module.  `samples_first`: its operations have the samples on the first axis, wherever the call has them.
+        Raises `ArchvizError` where it is made of nothing else.
         """
         module = self.call.module
         if function is None:
@@ -255,7 +256,7 @@ class Step:
                 self.refuse("has no rule")
             function = lambda *args, **kwargs: type(module).forward(module, *args, **kwargs)  # noqa: E731
         made = function
-        self.sweep.inside(self, lambda *operands: self.filled(operands, made))
+        self.sweep.inside(self, lambda *operands: self.filled(operands, made), samples_first)
 
     # ---------------------------------------------------------------- running it again
 

@@ -21,7 +21,7 @@ State = tuple[Tensor, ...]
 @rule_for("scaled_dot_product_attention")
 def attention(step: Step) -> None:
     """softmax(QKᵀ/√d) V, product by product."""
-    step.inside(attend)
+    step.inside(attend, samples_first=True)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
@@ -77,7 +77,7 @@ def multihead(step: Step) -> None:
         shown = attended.mean(1) if average_attn_weights else attended
         return (out.movedim(0, axis) if batched else out[0]), (shown if batched else shown[0]) if need_weights else None
 
-    step.inside(run)
+    step.inside(run, samples_first=True)
 
 
 def _additive(mask: Tensor | None, like: Tensor) -> Tensor | None:
@@ -149,11 +149,11 @@ def recurrent(step: Step) -> None:
 
     def run(x: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
         whole = x.dim() == 3
-        axis = 1 if module.batch_first and whole else 0
-        x = (x if whole else x[:, None]).movedim(axis, 0)
+        axis = 0 if module.batch_first or not whole else 1
+        x = x.movedim(axis, 0) if whole else x[None]       # samples first, as the sweep tells them apart
         if hx is None:
             sizes = (module.proj_size or module.hidden_size, module.hidden_size)[:2 if double else 1]
-            initial = [x.new_zeros(module.num_layers * len(ways), x.shape[1], size) for size in sizes]
+            initial = [x.new_zeros(module.num_layers * len(ways), x.shape[0], size) for size in sizes]
         else:
             initial = [one if whole else one[:, None] for one in (hx if double else (hx,))]
         starts = [one.unbind(0) for one in initial]
@@ -165,19 +165,19 @@ def recurrent(step: Step) -> None:
                     None if (one := getattr(module, f"{part}_l{depth}{back}", None)) is None else one.to(x.dtype)
                     for part in ("weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr"))
                 assert ih is not None and hh is not None
-                steps = F.linear(x, ih, bias_ih).unbind(0)
+                steps = F.linear(x, ih, bias_ih).unbind(1)
                 start = tuple(one[len(last)] for one in starts)
                 found, end = _layer(_CELLS[module.mode], steps[::-1] if back else steps, start, hh, bias_hh, projection)
-                sides.append(torch.stack(found[::-1] if back else found))
+                sides.append(torch.stack(found[::-1] if back else found, 1))
                 last.append(end)
             x = torch.cat(sides, -1) if len(sides) > 1 else sides[0]
         ends = [torch.stack([state[i] for state in last]) for i in range(2 if double else 1)]
-        out = x.movedim(0, axis)
+        out = x.movedim(0, axis) if whole else x[0]
         if not whole:
-            out, ends = out[:, 0], [one[:, 0] for one in ends]
+            ends = [one[:, 0] for one in ends]
         return out, tuple(ends) if double else ends[0]
 
-    step.inside(run)
+    step.inside(run, samples_first=True)
 
 
 @rule_for("LSTMCell GRUCell RNNCell")
@@ -200,4 +200,4 @@ def cell(step: Step) -> None:
         found = advance(F.linear(x, ih, bias_ih), F.linear(state[0], hh, bias_hh), state)
         return found if double else found[0]
 
-    step.inside(run)
+    step.inside(run, samples_first=True)

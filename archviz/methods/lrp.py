@@ -142,7 +142,7 @@ class _Work:
         self.subject, self.way, self.nodes = subject, way, "*" if nodes == "all" else nodes
 
     def done(self) -> list[Attribution]:
-        """Everything; in one go where memory allows and every tensor says which axis counts the samples."""
+        """Everything; in one go where memory allows and it is clear of every tensor which axis counts the samples."""
         subject, found, at, size = self.subject, [], 0, self.subject.n
         while at < subject.n:
             rows = torch.arange(at, min(at + size, subject.n), device=subject.device)
@@ -182,6 +182,8 @@ class _Work:
         for target in subject.targets:
             sweep = Sweep(film, sources, inputs, len(rows), subject.given.axis, self.way)
             swept = sweep.run(_starts(target, film, run), keep)
+            if swept.mixed:
+                raise Unclear
             found.append(self._numbers(film, swept, sources, keep) | {"output": target.read(run)})
         return found
 
