@@ -143,6 +143,8 @@ class Subject:
             raise ArchvizError("there is no input to explain", "give the model at least one tensor")
         self.device = found[0].device
         n = found[0].shape[axis] if found[0].dim() > axis else 1
+        if not n:
+            raise ArchvizError(f"there is no sample to explain: the input is {'×'.join(map(str, found[0].shape))}")
         self.given = Given(args, dict(kwargs or {}), torch.arange(n, device=self.device), axis)
         named = [("/in:" + ".".join([name, *map(str, path)]), tensor)
                  for name, value in named_arguments(self.model, args, kwargs or {}) for path, tensor in tensors(value)]
