@@ -66,47 +66,56 @@ class Layer:
         return self.step.value(self.ref)
 
     @cached_property
-    def weight(self) -> Tensor:
-        """The weights, those of a merged batch norm multiplied in."""
-        return self.own if self.scale is None else self._scaled(self.scale)
+    def outer(self) -> Tensor | None:
+        """What `weight`, `up` and `down` are to be multiplied by, output by output: the size of `scale`.  Outputs are
+        multiplied instead, which are fewer."""
+        return None if self.scale is None else self.scale.abs()
 
-    def _scaled(self, scale: Tensor) -> Tensor:
-        return self.own * scale.reshape(-1, *[1] * (self.own.dim() - 1))
+    @cached_property
+    def weight(self) -> Tensor:
+        """The weights, less `outer`."""
+        if self.scale is None or bool((self.scale >= 0).all()):
+            return self.own
+        return self.own * self.scale.sign().reshape(-1, *[1] * (self.own.dim() - 1))
 
     @cached_property
     def up(self) -> Tensor:
-        """The weights above 0."""
-        return self.own.clamp(min=0) if self.scale is None else self._scaled(self.scale).clamp_(min=0)
+        """Those above 0."""
+        return self.weight.clamp(min=0)
 
     @cached_property
     def down(self) -> Tensor:
-        """The weights below 0."""
-        return self.own.clamp(max=0) if self.scale is None else self._scaled(self.scale).clamp_(max=0)
+        """Those below 0."""
+        return self.weight.clamp(max=0)
 
     @cached_property
     def sides(self) -> tuple[Tensor, Tensor | None]:
         """x⁺, and x⁻ unless it is 0 everywhere, as it is after a ReLU."""
         return (self.x, None) if float(self.x.amin()) >= 0 else (self.x.clamp(min=0), self.x.clamp(max=0))
 
-    def sum(self, terms: Terms) -> Tensor:
-        """Σ W x over several (x, W)."""
+    def sum(self, terms: Terms, bare: bool = False) -> Tensor:
+        """Σ W x over several (x, W), times `outer` unless `bare`."""
         if self.joins is not None and len(terms) > 1:
-            return self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
-        return sum((self.plain(x, w) for x, w in terms[1:]), self.plain(*terms[0]))
+            found = self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
+        else:
+            found = self.plain(*terms[0])
+            for x, w in terms[1:]:
+                found += self.plain(x, w)
+        return found if bare or self.outer is None else found.mul_(self.outer)
 
-    def backs(self, s: Tensor, weights: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Wᵀ s for several W."""
+    def backs(self, s: Tensor, weights: Sequence[Tensor], bare: bool = False) -> Sequence[Tensor]:
+        """Wᵀ s for several W, times `outer` unless `bare`."""
+        if not bare and self.outer is not None:
+            s = s * self.outer
         if self.joins is None or len(weights) == 1:
-            return [self.back(s, weight) for weight in weights]
+            return [self.plain_back(s, weight, self.x.shape) for weight in weights]
         shape = list(self.x.shape)
         shape[self.joins] *= len(weights)
         return self.plain_back(s, torch.cat(list(weights), 1), torch.Size(shape)).chunk(len(weights), self.joins)
 
     def back(self, s: Tensor, weight: Tensor | None = None) -> Tensor:
         """The transpose; of the layer's own weights by default."""
-        if weight is None and self.scale is not None and self.own.numel() > s.numel():
-            return self.plain_back(s * self.scale, self.own, self.x.shape)
-        return self.plain_back(s, self.weight if weight is None else weight, self.x.shape)
+        return self.backs(s, [self.weight if weight is None else weight])[0]
 
     @cached_property
     def relevance(self) -> Tensor:

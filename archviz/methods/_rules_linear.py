@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from archviz.methods._layers import Layer, Terms, layer_of
@@ -27,16 +28,16 @@ class Rule(Protocol):
 
 
 def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float,
-            factor: float = 1.0) -> Sequence[Tensor]:
+            factor: float = 1.0, bare: bool = False) -> Sequence[Tensor]:
     """Share `relevance`, `factor` times, in proportion to what `terms` add to their sum with `bias`: R/x of each.
 
     The bias takes its part of the relevance, and the stabiliser ε, which is added to the sum with its sign.
     """
-    z = layer.sum(terms)
+    z = layer.sum(terms, bare)
     if bias is not None:
         z += bias
     s = _quotient(layer, relevance, z, bias, epsilon, factor)
-    return layer.backs(s, [weight if factor == 1 else weight * factor for _, weight in terms])
+    return layer.backs(s if factor == 1 else s * factor, [weight for _, weight in terms], bare)
 
 
 def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float,
@@ -102,8 +103,9 @@ class Gamma:
         if b is not None:
             favoured = b + gamma * (torch.where(below, b.clamp(max=0), b.clamp(min=0)) if mixed else b.clamp(min=0))
         s = _quotient(layer, layer.relevance, more.mul_(gamma).add_(z), favoured, self.epsilon)
-        up = torch.add(w, layer.up, alpha=gamma)
-        down = torch.add(w, layer.down, alpha=gamma) if mixed or minus is not None else up
+        # w + γ w⁻, and w + γ w⁺ divided by 1 + γ, in one pass over the weights each.
+        up = F.leaky_relu(w, 1 / (1 + gamma)).mul_(1 + gamma)
+        down = F.leaky_relu(w, 1 + gamma) if mixed or minus is not None else up
         found = _sided(layer, s * ~below if mixed else s, up, down)
         return Share(found + _sided(layer, s * below, down, up) if mixed else found)
 
@@ -148,8 +150,8 @@ class Flat:
     epsilon: float = 1e-6
 
     def share(self, layer: Layer) -> Share:
-        terms = [(torch.ones_like(layer.x[:1]), torch.ones_like(layer.weight))]     # the same for every sample
-        return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
+        terms = [(torch.ones_like(layer.x[:1]), torch.ones_like(layer.own))]     # the same for every sample
+        return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon, bare=True)[0])
 
 
 @dataclass(frozen=True)
