@@ -602,8 +602,6 @@ def test_fifty_steps_fall_short_unsaid_and_ours_say_so_and_refine():
 
 @pytest.mark.gpu
 def test_a_gpu_says_the_same():
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
     model, x = made(Modular), images()
     here, there = run(model, x, methods=METHODS), run(copy.deepcopy(model).cuda(), x.cuda(), methods=METHODS)
     for name in METHODS:

@@ -179,7 +179,6 @@ def test_attention_by_its_published_rules():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("name", ["resnet", "swin", "gpt2", "lstm"])
 def test_a_gpu_gives_what_a_cpu_gives(name):
     model, inputs = built(name)
