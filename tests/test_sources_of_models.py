@@ -1,4 +1,4 @@
-"""What a map of the input is drawn over, and where Grad-CAM looks: real models made small, any of which may surprise."""
+"""What a map of the input is drawn over, and where Grad-CAM looks, in real models made small."""
 from __future__ import annotations
 
 import numpy as np
@@ -95,7 +95,7 @@ def test_ids_with_an_offset_for_each_table_are_still_the_inputs():
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_gradcam_takes_the_tokens_not_the_scores_or_their_mask(attention):
-    """The last window of this Swin is shifted, so that a mask is added to its scores; eager ones are added to openly."""
+    """The last window of this Swin is shifted, so that a mask is added to its scores, in the open where it is eager."""
     found = archviz.explain(built("Swin", attn_implementation=attention), torch.rand(2, 3, 32, 32), method="gradcam")
     assert [*found.maps] == ["swin.encoder.layers.0.blocks.1.layernorm_before"] and found.input_map.shape == (2, 32, 32)
     found = archviz.explain(built("Bert", attn_implementation=attention), {
