@@ -1,11 +1,12 @@
 """What a model did with one input: model, input, methods, target → attributions.
 
 In: a model as `archviz.draw` takes it, an input as `archviz.samples` reads it, the names of methods and a target.
-Out: `Attribution`, or `Attributions`.  Imports attribution, errors, find, progress, ready; torch and load inside its
-functions, so that names and options are checked before.
+Out: `Attribution`, or `Attributions`.  Imports attribution, errors, find, memory, progress, ready; torch
+and load inside its functions, so that names and options are checked before.
 """
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from archviz.attribution import Attribution, Attributions
 from archviz.errors import ArchvizError
 from archviz.find import did_you_mean, find, names
 from archviz.ir import NodeId
+from archviz.memory import ran_out, size_of
 from archviz.progress import in_notebook, progress
 from archviz.ready import Ready, Step, no_torch, prepare
 
@@ -154,20 +156,9 @@ def _typed(key: str, value: Any, default: Any) -> Any:
         raise ArchvizError(f"option {key} is {value!r}, and must be true or false")
     if kind in (int, float) and (isinstance(value, (bool, str)) or (kind is int and isinstance(value, float))):
         raise ArchvizError(f"option {key} is {value!r}, and must be a{' whole' if kind is int else ''} number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ArchvizError(f"option {key} is {value!r}, and must be finite")
     return value
-
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-def size_of(budget: int | str | None) -> int | None:
-    """Bytes: ``"2GB"``, ``"512MiB"``, ``"0.5G"``, or a number.  Raises `ArchvizError` for what cannot be read."""
-    if budget is None or (isinstance(budget, int) and budget > 0):
-        return budget
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", str(budget).strip().lower())
-    if not found or found[2] not in _UNITS or float(found[1]) <= 0:
-        raise ArchvizError(f"budget {budget!r} is no amount of memory", "write 2GB, 512MiB or a number of bytes")
-    return max(1, round(float(found[1]) * _UNITS[found[2]]))
 
 
 # ------------------------------------------------------------------------------------------------ running
@@ -204,7 +195,7 @@ def _attempt(ready: Ready, asked: Asked, target: Any, budget: int | None, positi
         try:
             return _run(subject, ready, asked), budget
         except Exception as error:
-            if not _is_memory(error):
+            if not ran_out(error):
                 raise
     return None, max(1, (budget or 1) // 4)
 
@@ -233,7 +224,7 @@ def _first(subject: Any, ready: Ready) -> None:
     except ArchvizError:
         raise
     except Exception as error:
-        if _is_memory(error):
+        if ran_out(error):
             raise
         raised = blamed(error, ready.source)
         raise ArchvizError(f"the model raised at this input: {raised.message}",
@@ -258,13 +249,6 @@ def _blamed(error: NotFinite, ready: Ready, step: Step) -> NotFinite:
         return error
     hint = "look at how it was trained, or at what was loaded" if found.weights else ""
     return NotFinite(f"{error.message}: {found}", hint, found.node, found.what)
-
-
-def _is_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out; on a CPU that is a RuntimeError like many others."""
-    import torch
-
-    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def _amount(size: int | None) -> str:

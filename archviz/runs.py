@@ -1,7 +1,7 @@
 """A model that is run for what it does, asked for in words: what ``archviz explain`` and ``archviz record`` share.
 
 In: answers of `archviz.arguments`, files to write.  Out: `Wish`, the figure of the model that ran, `Done`.  Imports
-arguments, errors, explainer, figure, files, ir, job, ready; overlay and samples inside its functions.
+arguments, errors, explainer, figure, files, ir, job, memory, ready; overlay and samples inside its functions.
 """
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from typing import Any
 
 from archviz import files, job
 from archviz.errors import ArchvizError
-from archviz.explainer import NotFinite, size_of
+from archviz.explainer import NotFinite
 from archviz.figure import Figure
 from archviz.files import check_output
 from archviz.files import is_ours as is_ours
 from archviz.images import SUFFIXES
 from archviz.ir import NodeId
+from archviz.memory import size_of
 from archviz.ready import Ready, Step
 
 NUMBERS = ".npz"

@@ -175,6 +175,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an option that nothing resembles": ({"xyz": 3}, "occlusion has window, stride"),
     "an option of one method": ({"occlusion": {"steps": 3}}, "occlusion has no option 'steps'"),
     "options of another method": ({"saliency": {"x": 1}}, "not among the methods: occlusion"),
+    "a number that is none": ({"method": "smoothgrad", "noise": float("nan")}, "noise is nan, and must be finite"),
     "a word for a number": ({"seed": "x"}, "seed is 'x'"),
     "a class": ({"target": 9}, "no class 9"),
     "a class by name": ({"target": "cat"}, "'cat' means nothing"),

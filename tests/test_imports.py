@@ -23,9 +23,10 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
     "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
-    "methods": {"trace", "recorder", "ir", "attribution"},
+    "memory": set(),
+    "methods": {"trace", "recorder", "ir", "attribution", "memory"},
     # methods, for what a target is; files, to write a state whole or not at all; progress, to know who looks on.
-    "recorder": {"trace", "ir", "recording", "methods", "files", "progress"},
+    "recorder": {"trace", "ir", "recording", "methods", "files", "progress", "memory"},
     "overlay": {"ir", "scene", "style", "text", "figure", "finished", "heat", "bar",
                 "page", "marks"},       # it adds to the legend, and keeps labels legible
     "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
@@ -34,8 +35,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "images": set(), "words": set(), "weights": set(),
     "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
     "ready": {"ir", "samples", "weights", "load", "guess"},
-    "explainer": {"ir", "attribution", "methods", "recorder", "trace", "ready", "progress", "load"},
-    "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files"},
+    "explainer": {"ir", "attribution", "methods", "recorder", "trace", "ready", "progress", "load", "memory"},
+    "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files", "memory"},
     "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
     "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
     "cli": {"pipeline", "arguments", "job", "insight", "recorded", "runs", "progress"},

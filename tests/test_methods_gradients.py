@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+import archviz
 from archviz.attribution import Attribution
 from archviz.errors import ArchvizError
 from archviz.methods import _gradients as shared
@@ -534,6 +536,53 @@ def test_relu6_and_clamps_are_rectifiers():
 
     found = one(made(Net), images(), method="guided")
     assert found.checks[0].said == "the rule is applied at 2 ReLUs, all there are"
+
+
+class Steps(nn.Module):
+    """A recurrent net as torch has them by default, the samples on the second axis; of fewer logits than steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.GRU(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.rnn(x)[0][-1])
+
+
+class Kept(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(checkpoint(self.conv, x, use_reentrant=True).mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["saliency", "ig", "occlusion", "lrp"])
+def test_logits_that_do_not_count_samples_and_no_samples_at_all_are_told(method):
+    with pytest.raises(ArchvizError, match="2 rows of logits for 7 samples"):
+        archviz.explain(made(Steps), torch.randn(7, 2, 4), method=method)
+    with pytest.raises(ArchvizError, match="head gives 2×3 for 7 samples"):
+        archviz.explain(made(Steps), torch.randn(7, 2, 4), method=method, target="head[1]")
+    with pytest.raises(ArchvizError, match="no sample to explain.*0×3×12×12"):
+        archviz.explain(made(Broken), torch.randn(0, 3, 12, 12), method=method)
+
+
+def test_a_checkpoint_that_allows_no_gradient_is_told():
+    with pytest.raises(ArchvizError, match="checkpoints") as told:
+        one(made(Kept), images(), method="saliency")
+    assert "use_reentrant=False" in told.value.hint
+    with pytest.raises(ArchvizError, match="checkpoints"):
+        archviz.record(made(Kept), images(), gradients=True)
+
+
+def test_a_number_of_numpy_or_torch_is_a_class_and_half_a_class_is_not():
+    x = images()
+    due = one(made(Functional), x, method="saliency", target=2).input_map
+    for target in (np.int64(2), torch.tensor(2), np.array([2] * len(x)), (2,) * len(x)):
+        assert np.array_equal(one(made(Functional), x, method="saliency", target=target).input_map, due)
+    with pytest.raises(ArchvizError, match="means nothing"):
+        one(made(Functional), x, method="saliency", target=1.5)
 
 
 @pytest.mark.parametrize("options", [{"steps": 0}, {"baseline": "grey"}, {"baseline": torch.ones(7)},

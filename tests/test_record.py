@@ -237,6 +237,24 @@ def test_patterns_choose_nodes_and_a_wrong_one_is_told():
         archviz.record(net(), images(), reduce="men")
     with pytest.raises(ArchvizError, match="not called in the block"), archviz.record(net()):
         pass
+    for nothing in ({"nodes": ()}, {"reduce": ()}, {"k": 0}, {"budget": "lots"}):
+        with pytest.raises(ArchvizError, match="nothing to record|k=0|'lots' is no amount"):
+            archviz.record(net(), images(), **nothing)
+    same(archviz.record(net(), images(), budget="1 MB"), archviz.record(net(), images(), budget=10**6))
+
+
+def test_a_path_without_a_gradient_is_told():
+    class Blind(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        @torch.no_grad()
+        def forward(self, x):
+            return self.layer(x)
+
+    with pytest.raises(ArchvizError, match="does not depend on the input in a way that has a gradient"):
+        archviz.record(Blind(), torch.randn(2, 4), gradients=True)
     with pytest.raises(ArchvizError, match="no 'std' for"):
         archviz.record(net(), images(), reduce="min").by("std")
 

@@ -16,6 +16,7 @@ from torch.autograd.graph import GradientEdge, saved_tensors_hooks
 from archviz.attribution import Attribution, Check
 from archviz.errors import ArchvizError
 from archviz.ir import NodeId
+from archviz.memory import ran_out
 from archviz.methods._keep import kind
 from archviz.methods._rectify import Apart, census, rectified
 from archviz.methods._subject import INPUTS, Run, Subject
@@ -87,9 +88,24 @@ def backward(scores: Tensor, to: Mapping[NodeId, Tensor | GradientEdge | None], 
     ends = {name: one for name, one in to.items() if one is not None}
     if not ends or not scores.requires_grad:
         return {}
-    found = torch.autograd.grad(scores.sum(), [*ends.values()],  # type: ignore[arg-type]  # edges may be mixed in
-                                retain_graph=keep, allow_unused=True)
+    try:
+        found = torch.autograd.grad(scores.sum(), [*ends.values()],  # type: ignore[arg-type]  # edges may be mixed in
+                                    retain_graph=keep, allow_unused=True)
+    except RuntimeError as error:
+        raise _told(error) from error
     return {name: gradient for name, gradient in zip(ends, found, strict=True) if gradient is not None}
+
+
+def _told(error: RuntimeError) -> Exception:
+    """What the user can do where the model itself forbids a gradient; else the error as it is."""
+    said = str(error)
+    if "modified by an inplace operation" in said:
+        return ArchvizError("the model has no gradient: it writes into a value that the gradient needs",
+                            said.partition("Hint")[0])
+    if "use_reentrant" in said:
+        return ArchvizError("the model checkpoints its activations in a way that allows no gradient of single nodes",
+                            "call torch.utils.checkpoint with use_reentrant=False, or switch checkpoints off")
+    return error
 
 
 def at_sources(subject: Subject, rule: str = "plain") -> tuple[Run, list[Gradients]]:
@@ -152,7 +168,7 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
         try:
             found = _stack(subject, rows.repeat(len(again)), again.repeat_interleave(len(rows)), place)
         except (RuntimeError, MemoryError) as error:
-            if not is_memory(error) or len(rows) * len(again) == 1:
+            if not ran_out(error) or len(rows) * len(again) == 1:
                 raise
             subject.kept["rows"] = len(rows) * len(again) // 2
             return False
@@ -216,11 +232,6 @@ _SLACK = 2
 _FIRST, _CACHED, _MANY = 4, 8, 256
 """Rows of the first pass, which is weighed; rows at which a processor's caches serve best (measured on ResNet-18 and
 VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
-
-
-def is_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out; on a processor that is a RuntimeError like many others."""
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def points(subject: Subject) -> dict[NodeId, Tensor]:

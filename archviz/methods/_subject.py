@@ -2,7 +2,7 @@
 
 In: a module, the arguments of one call, a target.  Out: `Subject`, whose runs give values, gradients' places and scores
 under the ids of the figure.  May import torch, trace, ir, errors, _target,
-_keep.
+_keep, _kernels.
 """
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.ir import NodeId
 from archviz.methods._keep import Keeper, Seeker
+from archviz.methods._kernels import Kernels
 from archviz.methods._target import Spec, Target, resolve, unit_of
 from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.ladder import free_memory
@@ -142,6 +143,8 @@ class Subject:
             raise ArchvizError("there is no input to explain", "give the model at least one tensor")
         self.device = found[0].device
         n = found[0].shape[axis] if found[0].dim() > axis else 1
+        if not n:
+            raise ArchvizError(f"there is no sample to explain: the input is {'×'.join(map(str, found[0].shape))}")
         self.given = Given(args, dict(kwargs or {}), torch.arange(n, device=self.device), axis)
         named = [("/in:" + ".".join([name, *map(str, path)]), tensor)
                  for name, value in named_arguments(self.model, args, kwargs or {}) for path, tensor in tensors(value)]
@@ -324,9 +327,10 @@ class Subject:
         args, kwargs = _with_inputs(self.model, given, source)
         seek = self.whole and (grad or bool(replace))
         if not seek and not watched and nodes is not None and not nodes:
-            return Run(self.model(*args, **kwargs), given.rows, None, leaves)
+            with Kernels():
+                return Run(self.model(*args, **kwargs), given.rows, None, leaves)
         keeper = Keeper(nodes, grad, source if seek else None)
-        with watching(self.model, keeper):
+        with Kernels(), watching(self.model, keeper):
             result = self.model(*args, **kwargs)
         return Run(result, given.rows, keeper.tape, leaves, keeper.values, keeper.edges, keeper.found)
 

@@ -74,6 +74,10 @@ def resolve(spec: Spec, run: Ran, position: int = -1) -> tuple[Target, ...]:
         return (_unit(*unit, run),)
     logits = _logits(run.result, position)
     n, classes = logits.shape
+    if n != len(run.rows):
+        raise ArchvizError(f"target: the model gives {n} rows of logits for {len(run.rows)} samples",
+                           "the first axis of inputs and logits must count samples; else give a function of the "
+                           "model's result as target")
     top = re.fullmatch(r"top(\d+)", spec) if isinstance(spec, str) else None
     if top is not None:
         k = int(top[1])
@@ -82,7 +86,8 @@ def resolve(spec: Spec, run: Ran, position: int = -1) -> tuple[Target, ...]:
         best = logits.detach().topk(k, dim=1).indices
         return tuple(_class(best[:, i], f"top {i + 1}", position) for i in range(k))
     try:
-        wanted = torch.as_tensor([int(spec)] * n if isinstance(spec, (str, int)) else spec,
+        single = isinstance(spec, str) or (hasattr(spec, "__index__") and not getattr(spec, "shape", ()))
+        wanted = torch.as_tensor([int(spec)] * n if single else list(spec),  # type: ignore[arg-type]
                                  dtype=torch.long, device=logits.device)
     except (ValueError, TypeError):
         raise ArchvizError(f"target {spec!r} means nothing",
@@ -108,6 +113,9 @@ def _class(classes: Tensor, rank: str, position: int) -> Target:
 
 def _unit(node: NodeId, index: tuple[int, ...], run: Ran) -> Target:
     value = run.value(node)
+    if not value.dim() or len(value) != len(run.rows):
+        raise ArchvizError(f"target: {node} gives {'×'.join(map(str, value.shape)) or 'one number'} for "
+                           f"{len(run.rows)} samples", "its first axis must count samples")
     inner = tuple(value.shape[1:])
     if len(index) > len(inner) or any(not -size <= i < size for i, size in zip(index, inner, strict=False)):
         raise ArchvizError(f"target: {node} has no unit {list(index)}, it gives {'×'.join(map(str, inner))} a sample",
@@ -143,7 +151,8 @@ def _logits(result: Any, position: int) -> Tensor:
         found = next((t for _, t in tensors(result) if t.is_floating_point() and t.dim() >= 2), None)
     if found is None:
         raise ArchvizError("the model returns no logits to take a class of",
-                           "give a function of its result as target, or a unit as in 'layer4.1[7]'")
+                           "give a function of its result as target (target=lambda y: y where it gives one number for "
+                           "each sample), or a unit as in 'layer4.1[7]'")
     if found.dim() == 3:
         if not -found.shape[1] <= position < found.shape[1]:
             raise ArchvizError(f"there is no position {position} among {found.shape[1]}")

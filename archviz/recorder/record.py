@@ -1,7 +1,7 @@
 """``archviz.record``: activations, and gradients on request, of every node, over one batch or a whole data set.
 
 In: a module and its inputs, or a module that runs in someone else's loop.  Out: `Recording`.  May import torch, trace,
-methods, recording, the rest of this package, progress, files, errors.
+methods, recording, the rest of this package, progress, files, memory, errors.
 """
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from archviz.errors import ArchvizError
 from archviz.ir import NodeId
+from archviz.memory import ran_out, size_of
+from archviz.methods._gradients import backward
 from archviz.methods._target import Spec, resolve, unit_of
 from archviz.progress import in_notebook
 from archviz.recorder.feeding import Batch
@@ -34,20 +36,20 @@ REDUCE = ("mean", "std", "sparsity", "saturation")
 
 @overload
 def record(model: nn.Module, inputs: None = None, nodes: str | Sequence[str] = ..., reduce: str | Sequence[str] = ...,
-           *, gradients: bool = ..., target: Spec | None = ..., k: int = ..., budget: int | None = ...,
+           *, gradients: bool = ..., target: Spec | None = ..., k: int = ..., budget: int | str | None = ...,
            resume: str | Path | None = ..., every: float = ..., progress: bool = ...) -> Watch: ...
 
 
 @overload
 def record(model: nn.Module, inputs: Any, nodes: str | Sequence[str] = ..., reduce: str | Sequence[str] = ...,
-           *, gradients: bool = ..., target: Spec | None = ..., k: int = ..., budget: int | None = ...,
+           *, gradients: bool = ..., target: Spec | None = ..., k: int = ..., budget: int | str | None = ...,
            resume: str | Path | None = ..., every: float = ..., progress: bool = ...) -> Recording: ...
 
 
 def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*",
            reduce: str | Sequence[str] = REDUCE, *, gradients: bool = False, target: Spec | None = None, k: int = 9,
-           budget: int | None = None, resume: str | Path | None = None, every: float = 60.0, progress: bool = True,
-           ) -> Recording | Watch:
+           budget: int | str | None = None, resume: str | Path | None = None, every: float = 60.0,
+           progress: bool = True) -> Recording | Watch:
     """Statistics of what every node of the figure gives, functions, in-place and repeated calls included.
 
     Values are reduced on the device as soon as they are there, and merged exactly over batches, so that a data set of
@@ -74,8 +76,9 @@ def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*
         As for `archviz.explain`; None: ``"top1"``.
     k : int
         How many samples ``topk`` keeps for each channel.
-    budget : int, optional
-        Bytes that the work may take besides weights and inputs; None: half of what is free.  Batches are cut to it.
+    budget : int or str, optional
+        Memory that the work may take besides weights and inputs: bytes, or ``"2GB"``; None: half of what is free.
+        Batches are cut to it.
     resume : str or Path, optional
         A file to which the state is written every so often, and from which an interrupted recording goes on, to the
         very same result.
@@ -103,15 +106,20 @@ def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*
     """
     patterns = (nodes,) if isinstance(nodes, str) else tuple(nodes)
     wanted = (reduce,) if isinstance(reduce, str) else tuple(reduce)
+    if not patterns or not wanted:
+        raise ArchvizError("there is nothing to record", "name nodes, as in '*', and what is made of them: mean")
+    if k < 1:
+        raise ArchvizError(f"k={k}: topk keeps that many samples", "at least 1")
+    limit = size_of(budget)
     gradients = gradients or target is not None
     model = getattr(model, "_orig_mod", model)      # what torch.compile wraps
     reducer = Reducer(model, patterns, reductions(wanted, k), gradients=gradients,
-                      budget=free_memory() // 2 if budget is None else budget)
+                      budget=free_memory() // 2 if limit is None else limit)
     if inputs is None:
         if target is not None or resume is not None:
             raise ArchvizError("a target and resume go with inputs", "in a with-block the loop is your own")
         return Watch(reducer, wanted[0])
-    work = _Work(reducer, target if target is not None else "top1", budget)
+    work = _Work(reducer, target if target is not None else "top1", limit)
     with _lent(model, gradients):
         state = State(resume, every, reducer, (patterns, wanted, gradients, str(target), k))
         feed = shared_feed(model, inputs, state.order)
@@ -190,7 +198,7 @@ class _Work:
             try:
                 self._call(piece)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not ran_out(error):
                     raise
                 if size == 1 or batch.whole:
                     raise ArchvizError("there is too little memory to run the model on a single sample",
@@ -221,13 +229,9 @@ class _Work:
             targets = resolve(self.target, run)
             if len(targets) > 1:
                 raise ArchvizError(f"target: {self.target} is {len(targets)} targets, and a gradient is of one")
-            try:
-                torch.autograd.grad(targets[0].read(run).sum(), leaves, allow_unused=True)
-            except RuntimeError as error:
-                if "modified by an inplace operation" not in str(error):
-                    raise
-                raise ArchvizError("the model has no gradient: it writes into a value that the gradient needs",
-                                   str(error).partition("Hint")[0]) from error
+            if not backward(targets[0].read(run), {str(n): leaf for n, leaf in enumerate(leaves)}, keep=False):
+                raise ArchvizError(f"{targets[0].said} does not depend on the input in a way that has a gradient",
+                                   "record without gradients, or of another target")
         reducer.leaves = None
         reducer.kept.clear()
         reducer.arrive()
@@ -243,11 +247,6 @@ def _as_leaves(value: Any, leaves: list[Tensor]) -> Any:
     if type(value) is dict:
         return {key: _as_leaves(item, leaves) for key, item in value.items()}
     return value
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    said = str(error)
-    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in said
 
 
 @contextmanager

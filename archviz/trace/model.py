@@ -22,13 +22,13 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         seen.add(id(module))
         yield path, module
         dot = f"{path}." if path else ""
-        inner = [(dot + name, child) for name, child in module.named_children()]
+        inner = [(dot + name, child) for name, child in module._modules.items() if child is not None]
         for name, value in vars(module).items():
-            if name.startswith("_") and name in _OWN:
+            if not isinstance(value, (list, tuple, dict)) or name in _OWN:
                 continue
             if isinstance(value, (list, tuple)):
                 inner += [(f"{dot}{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, nn.Module)]
-            elif isinstance(value, dict):
+            else:
                 inner += [(f"{dot}{name}.{key}", item) for key, item in value.items() if isinstance(item, nn.Module)]
         stack.extend(reversed(inner))
 

@@ -181,12 +181,13 @@ class Recorder(TorchFunctionMode):
         if self.tape.paths.setdefault(id(module), path) != path:
             return
         dot = f"{path}." if path else ""
-        for name, parameter in module.named_parameters(recurse=False):
-            if id(parameter) not in self.owned:
+        for name, parameter in module._parameters.items():
+            if parameter is not None and id(parameter) not in self.owned:
                 self.owned[id(parameter)] = (parameter, dot + name, "parameter")
                 self.tape.parameters[dot + name] = parameter
-        for name, buffer in module.named_buffers(recurse=False):
-            self.owned.setdefault(id(buffer), (buffer, dot + name, "constant"))
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                self.owned.setdefault(id(buffer), (buffer, dot + name, "constant"))
         for name, value in vars(module).items():
             if isinstance(value, torch.Tensor):
                 self.owned.setdefault(id(value), (value, dot + name, "constant"))
