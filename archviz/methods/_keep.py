@@ -11,11 +11,12 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from archviz.ir import NodeId
-from archviz.trace.kinds import kind_of, kind_of_function
+from archviz.trace.kinds import class_of, kind_of, kind_of_function
 from archviz.trace.tape import Call, Ref, Tape, tensors
 from archviz.trace.watch import Watcher
 
@@ -36,21 +37,60 @@ def kind(call: Call) -> str:
 
 
 class Seeker:
-    """Finds the embeddings that read whole-number inputs, call by call in the order of the tape."""
+    """Finds the embeddings of whole-number inputs, call by call in the order of the tape.
+
+    What they look up is the input's numbers, shifted, cut or offset; not places counted or flags set by a look at them,
+    nor what merely has their shape.
+    """
 
     def __init__(self, tape: Tape) -> None:
         self.tape, self.done = tape, 0
-        self.held: set[int] = set()     # calls that hold nothing but whole numbers made of an input
+        self.held: set[int] = set()     # calls that hold the whole numbers of an input
+        self.places: set[int] = set()   # calls that hold places counted from them
 
     def reads(self, number: int, call: Call) -> bool:
         """Whether `call`, which is (or will be) number `number` of the tape, embeds such an input."""
         for at in range(self.done, min(number, len(self.tape.calls))):
             earlier = self.tape.calls[at]
             fed = earlier.how == "input" or any(ref.call in self.held for ref in earlier.operands())
-            if fed and not _real(earlier):
+            if kind(earlier) == "scan" or any(ref.call in self.places for ref in earlier.operands()):
+                self.places.add(at)
+            elif fed and not _real(earlier) and not _remade(earlier):
                 self.held.add(at)
         self.done = max(self.done, min(number, len(self.tape.calls)))
-        return kind(call) == "embedding" and any(ref.call in self.held for ref in call.operands())
+        return (kind(call) == "embedding" and any(ref.call in self.held for ref in call.operands())
+                and self._looks_up(call))
+
+    def _looks_up(self, call: Call) -> bool:
+        """Whether what it gives depends on the numbers it reads: of a class with a forward method of its own, tried."""
+        module = call.module
+        if module is None or class_of(module).forward in (nn.Embedding.forward, nn.EmbeddingBag.forward):
+            return True
+        device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), None)
+
+        def given(value: Any, number: int) -> Any:
+            if isinstance(value, Ref):
+                spec = self.tape.calls[value.origin[0]].out[value.origin[1]]
+                number = number if value.call in self.held else 0
+                return torch.full(spec.shape, number, dtype=getattr(torch, spec.dtype), device=device)
+            if isinstance(value, (tuple, list)):
+                return type(value)(given(item, number) for item in value)
+            return value
+
+        try:
+            with torch.no_grad():
+                zero, one = (module.forward(*given(call.args, n), **{
+                    name: given(value, n) for name, value in call.kwargs.items()}) for n in (0, 1))
+        except Exception:       # it does not take such numbers: they matter
+            return True
+        return not torch.equal(zero, one)
+
+
+def _remade(call: Call) -> bool:
+    """Whether a call gives flags or constants, not the numbers that it reads."""
+    flags = all(spec.dtype == "bool" for spec in call.out.values())
+    made = call.how in ("function", "method") and kind(call) == "constant" and not call.wrote
+    return call.how != "input" and (flags or made)
 
 
 def _real(call: Call) -> bool:
@@ -77,6 +117,7 @@ class _Landmarks:
         self.map: _Found | None = None
         self.before: _Found | None = None       # the map that the last convolution began from
         self.tokens: _Found | None = None       # what an attention that comes next would read
+        self.earlier: _Found | None = None      # the last one before it of another shape, where it may be its scores
         self.head: _Found | None = None
         self.places: tuple[int, ...] = ()
 
@@ -92,8 +133,13 @@ class _Landmarks:
         elif self.places and shape[2:] == self.places and what not in ("pool", "softmax", "attention"):
             self.map = _Found(call.node, tensor)
         elif what in ("attention", "softmax") and len(shape) >= 3 and self.tokens is not None:
-            self.before, self.map, self.places = self.map, self.tokens, ()
-        if what in ("norm", "add", "embedding") and len(shape) in (3, 4):
+            scores = what == "softmax" and self.tokens.value.shape == shape
+            read = self.earlier if scores and self.earlier is not None else self.tokens
+            self.before, self.map, self.places = self.map, read, ()
+        made = torch.is_grad_enabled() and not tensor.requires_grad         # a mask, positions: not of the input
+        if what in ("norm", "add", "embedding") and len(shape) in (3, 4) and not made:
+            if self.tokens is not None and self.tokens.value.shape != shape:
+                self.earlier = self.tokens
             self.tokens = _Found(call.node, tensor)
         if what == "linear" or what == "conv" and max(shape[2:], default=2) == 1:       # a 1×1 convolution of one place
             self.head = _Found(call.node, tensor)
@@ -111,7 +157,7 @@ class _Landmarks:
         if self.tokens is not None and self.map is not None and self.tokens.value is self.map.value:
             self.tokens = None if _memory(self.map.value) == memory else self.tokens    # followed as the map
         self.map, self.tokens = kept(self.map, follows=True), kept(self.tokens)
-        self.before, self.head = kept(self.before), kept(self.head)
+        self.before, self.head, self.earlier = kept(self.before), kept(self.head), kept(self.earlier)
 
     def end(self, result: Any) -> None:
         """A map that is the result itself (a segmentation's logits) explains nothing: the one before it stands."""
