@@ -559,11 +559,16 @@ class Kept(nn.Module):
 
 
 @pytest.mark.parametrize("method", ["saliency", "ig", "occlusion", "lrp"])
-def test_logits_that_do_not_count_samples_and_no_samples_at_all_are_told(method):
+def test_samples_on_the_second_axis_and_logits_that_do_not_count_them_and_no_samples_at_all(method):
     with pytest.raises(ArchvizError, match="2 rows of logits for 7 samples"):
         archviz.explain(made(Steps), torch.randn(7, 2, 4), method=method)
     with pytest.raises(ArchvizError, match="head gives 2×3 for 7 samples"):
         archviz.explain(made(Steps), torch.randn(7, 2, 4), method=method, target="head[1]")
+    x = torch.randn(7, 2, 4)
+    model, found = made(Steps), archviz.explain(made(Steps), x, method=method, axis=1)
+    for sample in range(2):
+        due = archviz.explain(model, x[:, sample:sample + 1], method=method, axis=1)
+        close(found.input_map[sample:sample + 1], due.input_map)
     with pytest.raises(ArchvizError, match="no sample to explain.*0×3×12×12"):
         archviz.explain(made(Broken), torch.randn(0, 3, 12, 12), method=method)
 
