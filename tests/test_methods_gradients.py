@@ -538,6 +538,25 @@ def test_relu6_and_clamps_are_rectifiers():
     assert found.checks[0].said == "the rule is applied at 2 ReLUs, all there are"
 
 
+class Timed(nn.Module):
+    """An image, and one number for each sample, as a model of diffusion has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        return self.head(F.relu(self.conv(x)).mean((2, 3)) * time[:, None])
+
+
+@pytest.mark.parametrize("method", ["saliency", "gradient_input", "smoothgrad", "ig", "guided", "gradcam", "lrp",
+                                    "occlusion", "regions"])
+def test_a_number_for_each_sample_is_an_input_too(method):
+    found = archviz.explain(made(Timed), (images(), torch.tensor([0.5, 2.0])), method=method)
+    assert found.input_map.shape == (2, 12, 12)
+    assert found.inputs.get("/in:time", np.zeros(2)).shape == (2,)
+
+
 class Steps(nn.Module):
     """A recurrent net as torch has them by default, the samples on the second axis; of fewer logits than steps."""
 

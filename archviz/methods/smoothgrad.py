@@ -40,7 +40,7 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
         raise ArchvizError(f"smoothgrad: samples={samples}, noise={noise}", "at least 2 samples, and noise from 0 up")
     subject.step(f"SmoothGrad, {samples} copies")
     points = shared.points(subject)
-    sigma = {name: noise * (point.float().flatten(1).amax(1) - point.float().flatten(1).amin(1))
+    sigma = {name: noise * (point.float().reshape(len(point), -1).amax(1) - point.float().reshape(len(point), -1).amin(1))
              for name, point in points.items()}
 
     def noisy(rows: Tensor, copies: Tensor) -> dict[NodeId, Tensor]:
