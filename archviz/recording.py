@@ -185,7 +185,8 @@ class Recording:
     @property
     def marks(self) -> dict[NodeId, str]:
         """Trace id → a word about what is wrong there: ``"dead 12/64"``, ``"saturated 30 %"``."""
-        words = {node: f"dead {dead}/{channels}" for node, (dead, channels) in self._dead().items()}
+        words = dict.fromkeys(self._nan(), "NaN")
+        words |= {node: f"dead {dead}/{channels}" for node, (dead, channels) in self._dead().items()}
         return words | {node: f"saturated {share:.0%}".replace("%", " %") for node, share in self._saturated().items()}
 
     def image(self, kind: str = "maps", **options: Any) -> Any:
@@ -227,11 +228,13 @@ class Recording:
     @property
     def findings(self) -> list[str]:
         """A sentence for each mark, the worst first."""
-        few = f", which are few: look again with {FEW} or more" if self.samples < FEW else ""
+        few = f", too few to be sure: look again with {FEW} or more" if self.samples < FEW else ""
         dead = sorted(self._dead().items(), key=lambda item: -item[1][0] / item[1][1])
         full = sorted(self._saturated().items(), key=lambda item: -item[1])
-        return [*(f"{node}: {found} of {channels} channels are dead: zero everywhere in all "
-                  f"{int(self.nodes[node]['samples'])} samples{few}" for node, (found, channels) in dead),
+        nan = self._nan()
+        return [*(f"{node} is the first of {len(nan)} nodes that gave NaN" for node in nan[:1]),
+                *(f"{node}: {found} of {channels} channels are dead: zero everywhere in "
+                  f"{_all(int(self.nodes[node]['samples']))}{few}" for node, (found, channels) in dead),
                 *(f"{node}: {share:.0%} of the values are saturated: within 1.5 % of the ends of what {self.ops[node]} "
                   "can give" for node, share in full)]
 
@@ -241,6 +244,11 @@ class Recording:
             if self.ops.get(node) in RECTIFIERS and "active" in arrays and not arrays["active"].all():
                 found[node] = int((arrays["active"] == 0).sum()), len(arrays["active"])
         return found
+
+    def _nan(self) -> list[NodeId]:
+        """The nodes that gave NaN, in the order of their work."""
+        return [node for node, arrays in self.nodes.items() if node and any(
+            np.isnan(arrays[name]).any() for name in ("mean", "min", "max") if name in arrays)]
 
     def _saturated(self) -> dict[NodeId, float]:
         return {node: float(arrays["saturation"]) for node, arrays in self.nodes.items()
@@ -305,6 +313,10 @@ class Recording:
         samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
         return (f"Recording of {len(self)} nodes over {samples}: {', '.join(names) or 'nothing yet'}"
                 + "".join(marks) + (f"\n  and {more} more marks" if more > 0 else ""))
+
+
+def _all(samples: int) -> str:
+    return f"all {samples} samples" if samples > 1 else "the only sample"
 
 
 def packed(index: Mapping[str, Any], arrays: list[Array]) -> bytes:

@@ -362,7 +362,8 @@ def test_what_is_remarkable_has_a_badge_an_entry_and_a_sentence() -> None:
     assert letters == ["D", "S"]
     key = painted.scene.marks[-1]
     assert isinstance(key, Group)
-    assert {"dead", "saturated", "D", "S"} <= {mark.string for mark in key.marks if isinstance(mark, Text)}
+    said = {"dead: 12 of 64 units of this layer", "saturated: 30 % of the values", "D", "S"}
+    assert said <= {mark.string for mark in key.marks if isinstance(mark, Text)}
     assert f"Dead: {first.members[-1]} (12/64)." in painted.caption and "dead 12/64" in of(painted, first.id).title
     assert [mark for group in groups(painted.scene.marks) for mark in group.marks if " heat " in mark.role] == []
 

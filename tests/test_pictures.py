@@ -224,8 +224,8 @@ def test_the_caption_says_target_scale_and_checks():
     drawn = several().image()
     assert drawn.caption == drawn.scene.description == (
         "Grad-CAM, LRP, Integrated gradients and Saliency for class 7. Where maps have a sign, values above zero speak "
-        "for the target, those below zero against it. Integrated gradients: sums to 0.998 of f(x) − f(baseline). "
-        "Integrated gradients: 32 steps. The maps of a method share its scale.")
+        "for the target, those below zero against it. Integrated gradients: sums to 0.998 of f(x) − f(baseline); "
+        "32 steps. The maps of a method share its scale.")
     failed = attribution(checks=(Check("conservation", 0.5, "sums to half of the logit"),)).image()
     assert failed.caption.endswith("Sums to half of the logit, which is more than 0.001 off.")
 

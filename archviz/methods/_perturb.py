@@ -170,7 +170,7 @@ def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, 
             base = Base(subject, subject.given.take(torch.tensor([sample])))
             plan = increment(base, source.name, boxes, _ends(subject, targets, base))
             if plan.share > _PAYS:
-                raise Unable(f"windows reach {plan.share:.0%} of the work")
+                raise Unable(f"windows reach {100 * plan.share:.0f} % of the work")
             found.append(_one(subject, targets, plan, sample, fill))
             shares.append(plan.share)
     return torch.stack(found, 1), sum(shares) / len(shares)
@@ -262,7 +262,7 @@ def effects(subject: Subject, targets: Targets, source: Source, boxes: Tensor, f
             found, share = followed(subject, targets, source, boxes, fill)
             error = _error(subject, targets, source, boxes, fill, found)
             if error <= EXACT or source.maps.dtype != torch.float32:
-                return found, error, f"layers computed what a window reaches, {share:.0%} of the work"
+                return found, error, f"layers computed what a window reaches, {100 * share:.0f} % of the work"
             why = f"followed windows were {error:.0e} off"
         except Unable as reason:
             why = str(reason)

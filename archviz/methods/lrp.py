@@ -220,11 +220,18 @@ class _Work:
         elif np.abs(due - output).max() > 1e-3 * np.abs(output).max():
             notes.append("relevance starts from the gradient of the target at the model's result")
         worst, kept = float(error.max()), arrived / np.where(due == 0, 1, due)
+        part = 100 * float(kept.mean())
+        rest = f", {_part(100 - part)} ends in biases" if part < 99.95 else (
+            f": biases take {_part(part - 100)} from it" if part > 100.05 else "")
         checks = (Check("conservation", worst, f"each cut holds the target's value to {worst:.0e}", 1e-4),
-                  Check("kept", float(np.abs(1 - kept).max()), f"{kept.mean():.1%} of it reaches the input, "
-                        f"{1 - kept.mean():.1%} ends in biases", float("inf")))
+                  Check("kept", float(np.abs(1 - kept).max()), f"{_part(part)} of it reaches the input{rest}",
+                        float("inf")))
         return Attribution("lrp", TITLE, target.said, due if softened else output, arrays("inputs"), arrays("shown"),
                            arrays("maps"), arrays("scores"), arrays("flows"), True, "relevance", checks, tuple(notes))
+
+
+def _part(percent: float) -> str:
+    return f"{percent:.1f}".replace("-", "−").removesuffix(".0") + " %"
 
 
 def _starts(target: Target, film: Film, run: Run) -> dict[Ref, Share]:

@@ -103,7 +103,8 @@ def _kept(left: Tensor, whole: Tensor, empty: Tensor, union: Tensor) -> Check:
     """How much of the target the best regions keep by themselves: 0 as the filled image, 1 as the whole one."""
     span = whole - empty
     part = float(((left - empty) / span.where(span.abs() > 1e-12, torch.ones_like(span))).mean())
-    said = f"the best regions, {float(union.float().mean()):.0%} of the image, keep {part:.0%} of the target"
+    area = 100 * float(union.float().mean())
+    said = f"the best regions, {area:.0f} % of the image, keep {100 * part:.0f} % of the target"
     return Check("kept", max(0.0, 1 - part), said, 0.5)
 
 

@@ -247,7 +247,7 @@ class _Painted:
             self.colours.sheet["heat none"] = Paint(fill=self.colours.unknown)
             entries.append(("no value", (Box(0.0, 0.0, wide, high, "heat none"),)))
         for word, letter in self.letters.items():
-            entries.append((word, tuple(_key.badge(wide / 2, high / 2, letter))))
+            entries.append((_key.meaning(word, self.remarks), tuple(_key.badge(wide / 2, high / 2, letter))))
         return entries
 
     def sentences(self, sample: int) -> list[str]:
@@ -263,8 +263,12 @@ class _Painted:
             found.append("The wider a link, the more runs along it.")
         if self.mapped:
             of = "" if self.scores else f" of {what.title}{of}"
-            found.append(f"The maps{of} have a scale each; of several channels they show "
-                         f"{'those that vary most' if self.signed is None else 'the mean'}.")
+            if all(self.nodes[node].kind == "input" for node in self.mapped if node in self.nodes):
+                found.append(f"Over the input: its own map{of}, on a scale of its own." if self.given else
+                             "The input is shown beside its name.")
+            else:
+                found.append(f"The maps{of} have a scale each; of several channels they show "
+                             f"{'those that vary most' if self.signed is None else 'the mean'}.")
         told = {key: word for key, word in getattr(what, "marks", {}).items() if self.remarks}
         for word in self.letters:
             own = [f"{key} ({said.removeprefix(word).strip()})" for key, said in told.items()

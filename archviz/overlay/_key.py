@@ -5,6 +5,7 @@ heat, bar.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import dist
 
@@ -66,6 +67,22 @@ def letters(marks: Mapping[str, Sequence[str]]) -> dict[str, str]:
         own = [c for c in text.clean(word).upper() if c.isalnum()] + [str(i) for i in range(1, 10)]
         found[word] = next(c for c in own if c not in found.values())
     return found
+
+
+def meaning(word: str, marks: Mapping[str, Sequence[str]]) -> str:
+    """What a badge says, for the legend: ``dead 33/64`` and ``dead 47/64`` → ``dead: 80 of 128 units of these layers``,
+    ``saturated 30 %`` → ``saturated: up to 30 % of the values``; the word alone where remarks hold no such numbers."""
+    own = {(node, said.removeprefix(word).strip()) for node, every in marks.items() for said in every
+           if said.split()[:1] == [word]}
+    counts = [re.fullmatch(r"(\d+)/(\d+)", said) for _, said in own]
+    parts = [re.fullmatch(r"(\d+)\s?%", said) for _, said in own]
+    if all(counts):
+        some, of = (sum(int(found[i]) for found in counts if found) for i in (1, 2))
+        return f"{word}: {some} of {of} units of {'these layers' if len(own) > 1 else 'this layer'}"
+    if all(parts):
+        most = max(int(found[1]) for found in parts if found)
+        return f"{word}: {'up to ' if len(own) > 1 else ''}{most} % of the values"
+    return word
 
 
 def badges(group: Group, room: Room, said: Sequence[str], letter: Mapping[str, str], taken: list[Point]) -> Group:

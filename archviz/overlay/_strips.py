@@ -3,7 +3,8 @@
 In: a scene, the channels to show of each node.  Out: the strips, as large as most nodes have room for.  Imports scene.
 
 Nothing moves for them.  They stand in a column to the right of the drawing, each at the height of its box, from where a
-dotted line leads to it; or, where fewer would have a free way to there, each beside its box, on no other mark.
+dotted line leads to it; or, where fewer would have a free way to there, each beside its box, on no other mark.  A
+single one stands beside its box wherever there is room.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from archviz.overlay._pixels import Tile
 from archviz.scene import Box, Group, Image, Link, Mark, Path, Scene
 
 SIDES = (20.0, 17.0, 14.5, 12.0, 10.0, 8.5)     # of a tile, in points
+ALONE = (34.0, 30.0, 26.0, 23.0)                # of the only tile of a figure, which is that of its input
 MOST = 4            # channels in one strip
 NEARLY = 0.8        # smaller tiles have to find room beside so many more nodes
 GAP = 1.0           # between two tiles
@@ -31,12 +33,12 @@ def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]], widest: float) -> 
     taken, frames = _taken(scene)
     page = Room(EDGE, EDGE, scene.width - EDGE, scene.height - EDGE)
     best: dict[str, Room] = {}
-    for size in SIDES:
+    for size in (*ALONE, *SIDES) if len(boxes) == 1 else SIDES:
         found = _places(boxes, size, taken, frames, page)
         if len(found) * NEARLY > len(best):
             best = found
     column = _column(scene, boxes, max(scene.width, widest))
-    if column and len(column) >= len(best):
+    if len(column) >= max(len(best), 2) or column and not best:
         marks: list[Group] = []
         for node, room in column.items():
             most = max(1, int((max(scene.width, widest) - EDGE - room.x0 + GAP) / (room.y1 - room.y0 + GAP)))

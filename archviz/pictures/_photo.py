@@ -14,7 +14,7 @@ from archviz import heat
 from archviz.errors import ArchvizError
 from archviz.heat import Pixels, Scale
 
-COARSE = 0.1       # of a map's variance: with less detail than that at the level of pixels it is laid over the image
+COARSE = 0.15      # of a map's variance: with less detail than that at the level of pixels it is laid over the image
 
 
 def photo(given: NDArray[Any], mean: Sequence[float] = (), std: Sequence[float] = ()) -> Pixels:
@@ -44,13 +44,19 @@ def photo(given: NDArray[Any], mean: Sequence[float] = (), std: Sequence[float] 
     return pixels
 
 
-def coarse(values: NDArray[Any]) -> bool:
-    """Whether a map (H, W) has no detail at the level of pixels: neighbours are nearly equal, as in a class activation
-    map enlarged to the image.  Such a map says where, and only over the image one sees what lies there."""
-    plain = np.nan_to_num(np.asarray(values, dtype=np.float64))
-    around = plain.var()
-    steps = np.mean(np.diff(plain, axis=0) ** 2) + np.mean(np.diff(plain, axis=1) ** 2) if min(plain.shape) > 1 else 0.0
-    return bool(min(plain.shape) >= 16 and steps <= COARSE * around)
+def coarse(maps: Sequence[NDArray[Any]]) -> bool:
+    """Whether maps (H, W) have no detail at the level of pixels: neighbours are nearly equal, as in a class activation
+    map enlarged to the image.  Such maps say where, and only over the image one sees what lies there.  All maps of a
+    method are judged together, so that it looks the same for each image."""
+    steps = around = 0.0
+    for one in maps:
+        if min(np.shape(one)) < 16:
+            return False
+        plain = np.nan_to_num(np.asarray(one, dtype=np.float64))
+        spread = plain.var() or 1.0
+        steps += (np.mean(np.diff(plain, axis=0) ** 2) + np.mean(np.diff(plain, axis=1) ** 2)) / spread
+        around += 1.0
+    return bool(steps <= COARSE * around)
 
 
 def over(image: Pixels, values: NDArray[Any], on: Scale, colours: bool = False) -> Pixels:

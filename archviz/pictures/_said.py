@@ -106,14 +106,28 @@ def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") 
     if cut:
         most = "at most " if len(scales) > 1 else ""
         yield f"The strongest values, {most}{heat.percent(cut)} of all, have the colour of the bar's end"
-    yield from checked(shown)
-    seen = set[str]()
-    for one in shown:
-        for note in one.notes:
-            if note not in seen:
-                seen.add(note)
-                common = all(note in other.notes for other in shown)
-                yield note[:1].upper() + note[1:] if common else f"{one.title}: {note}"
+    yield from told(shown)
+
+
+def told(shown: Sequence[Any]) -> Iterator[str]:
+    """What was checked of each map, and whether it holds; what is to be noted.
+
+    A method has one sentence, and methods of which the same is said share it.
+    """
+    notes = [list(dict.fromkeys(one.notes)) for one in shown]
+    common = [note for note in notes[0] if all(note in other for other in notes)] if notes else []
+    titles = list(dict.fromkeys(one.title for one in shown))
+    said: dict[tuple[str, ...], list[str]] = {}
+    for title in titles:
+        own = [one for one in shown if one.title == title]
+        remarks = dict.fromkeys(note for one in own for note in one.notes if note not in common)
+        said.setdefault((*_checked(own), *remarks), []).append(title)
+    for facts, whose in said.items():
+        if len(titles) == 1:
+            yield from (_sentence(fact) for fact in facts)
+        elif facts:
+            yield f"{_listed(whose)}: {'; '.join(facts)}"
+    yield from (_sentence(note) for note in common)
 
 
 def of_all(drawn: int, count: int, samples: Sequence[int] | None) -> str:
@@ -121,16 +135,23 @@ def of_all(drawn: int, count: int, samples: Sequence[int] | None) -> str:
     return f"The first {drawn} of {count} inputs are shown" if samples is None and drawn < count else ""
 
 
-def checked(shown: Sequence[Any]) -> Iterator[str]:
-    """What was checked of each map, and whether it holds."""
-    for one in shown:
+def _checked(own: Sequence[Any]) -> Iterator[str]:
+    """What was checked of one method's maps; of several targets, where it was worst."""
+    by_name: dict[str, list[tuple[Any, Any]]] = {}
+    for one in own:
         for check in one.checks:
-            if check.name in OBVIOUS and check.kept:
-                continue
-            whose = f"{one.title}: " if len(shown) > 1 else ""
-            where = f" for {one.target}" if len({other.target for other in shown}) > 1 else ""
-            failed = "" if check.kept else f", which is more than {check.tolerance:g} off"
-            yield f"{whose}{check.said}{where}{failed}"
+            by_name.setdefault(check.name, []).append((check, one))
+    for name, every in by_name.items():
+        check, one = max(every, key=lambda pair: (not pair[0].kept, pair[0].error))
+        if name in OBVIOUS and check.kept:
+            continue
+        where = f" for {one.target}, the worst of {len(every)}" if len({pair[0].said for pair in every}) > 1 else ""
+        failed = "" if check.kept else f", which is more than {check.tolerance:g} off"
+        yield f"{check.said}{where}{failed}"
+
+
+def _sentence(fact: str) -> str:
+    return fact[:1].upper() + fact[1:]
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -74,13 +74,15 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     scales = _scales(shown, maps, which, style, scale, limit)
     rows, labels = [], []
     photos = {i: photo(images[i], mean, std) for i in which}
+    laid = {method for method in methods if panel == "over" or (panel == "auto" and coarse(
+        [maps[key][i] for key in maps if key[0] == method for i in which]))}
     for i in which:
         for k, target in enumerate(targets):
             row: list[Tile | None] = [Tile(photos[i]) if not k else None]
             for method in methods:
                 values = maps.get((method, target))
                 row.append(None if values is None else
-                           _tile(values[i], photos[i], scales[method, target, i], panel, colours))
+                           _tile(values[i], photos[i], scales[method, target, i], method in laid, panel, colours))
             rows.append(row)
             labels.append(", ".join(filter(None, (name(i, len(which), names), target if len(targets) > 1 else ""))))
     keys, heads = _keys(scales, methods, scale), ["input", *methods]
@@ -110,9 +112,9 @@ def _scales(shown: Sequence[Any], maps: dict[tuple[str, str], Any], which: Seque
     return found
 
 
-def _tile(values: Any, image: Pixels, on: Scale, panel: str, colours: bool) -> Tile:
+def _tile(values: Any, image: Pixels, on: Scale, laid: bool, panel: str, colours: bool) -> Tile:
     values = np.asarray(values)
-    if panel == "over" or (panel == "auto" and (coarse(values) or values.shape != image.shape[:2])):
+    if laid or (panel == "auto" and values.shape != image.shape[:2]):
         return Tile(over(image, values, on, colours))
     return Tile(on.rgb(values), cells=True)
 

@@ -264,7 +264,7 @@ class Reducer(Watcher):
         known = {*self._wanted, *(path for path, _ in walk(self.model))}
         for pattern in self.patterns:
             if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
-                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, known))
+                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, list(filter(None, known))))
 
     # ------------------------------------------------------------------------------------------ totals
 
