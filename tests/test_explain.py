@@ -409,6 +409,42 @@ def test_where_memory_runs_out_the_work_is_done_in_smaller_pieces(net: Net, monk
         archviz.explain(net, x, method="saliency", budget="2GB")
 
 
+class Starved(Net):
+    """Memory lasts for `most` samples, and calls number `fails` find none."""
+
+    most: int = 10**6
+    fails: tuple[int, ...] = ()
+    seen: list[int] = []        # rows of each call; of the class, as a model's own attributes are restored
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
+        if len(x) > self.most or len(self.seen) in self.fails:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 800000000 bytes")
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("method", ["occlusion", "ig", "smoothgrad", "lrp"])
+@pytest.mark.parametrize(("most", "fails"), [(5, ()), (10**6, (1,)), (10**6, (2,)), (10**6, (2, 3))])
+def test_memory_that_runs_out_on_the_way_never_changes_a_result(
+        method: str, most: int, fails: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    model, x = Starved().eval(), torch.rand(3, 3, 16, 16)
+    whole = archviz.explain(model, x, method=method, budget="1GB")
+    model.most, model.fails = most, fails
+    model.seen.clear()
+    again = archviz.explain(model, x, method=method, budget="1GB")
+    np.testing.assert_allclose(again.to_numpy(), whole.to_numpy(), atol=1e-5 * np.abs(whole.to_numpy()).max())
+    if method in ("ig", "smoothgrad"):
+        assert len(model.seen) > max(fails, default=0) and (fails or max(model.seen) > most), "memory lasted"
+
+
+def test_memory_for_fewer_than_all_samples_is_said() -> None:
+    model = Starved().eval()
+    model.most = 3
+    with pytest.raises(ArchvizError, match="memory runs out"):
+        archviz.explain(model, torch.rand(5, 3, 16, 16), method="saliency")
+
+
 def test_too_little_memory_for_one_sample_is_said(net: Net) -> None:
     with pytest.raises(ArchvizError, match="one sample does not fit"):
         archviz.explain(net, torch.rand(1, 3, 16, 16), method="lrp", budget=1000)

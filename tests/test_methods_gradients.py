@@ -232,6 +232,36 @@ def test_integrated_gradients_are_complete_and_refine_until_they_are():
     assert "steps" in fine.notes[1] and fine.notes[1] != rough.notes[1]
 
 
+class Jumps(nn.Module):
+    """Nothing at zero, and as much as ever right beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x * (x.square().mean(-1, keepdim=True) + 1e-12).rsqrt()).tanh()
+
+
+def test_a_model_that_jumps_at_the_baseline_is_said_to_and_refining_ends():
+    model, x = made(Jumps), torch.randn(2, 6)
+    for options in ({}, {"tolerance": 1e-3, "most": 120}):
+        found = one(model, x, method="ig", **options)
+        said = "; ".join(found.notes)
+        assert not found.checks[0].kept and "jumps at the baseline zero" in said and "baseline='mean'" in said
+        assert f"{options.get('most', 50)} steps" in found.notes
+    away = one(model, x, method="ig", baseline=torch.full((6,), 2.0), tolerance=1e-3)
+    assert away.checks[0].kept and not any("incomplete" in note for note in away.notes)
+
+
+def test_a_map_that_steps_would_complete_says_so_and_one_that_ran_out_of_them_too():
+    model, x = made(Functional), images(2, 16)
+    rough = one(model, x, method="ig", steps=2, baseline="random")
+    assert any("tolerance=1e-3" in note for note in rough.notes), rough.notes
+    ended = one(model, x, method="ig", steps=2, baseline="random", tolerance=1e-7, most=8)
+    assert any("most=8" in note for note in ended.notes), ended.notes
+
+
 @pytest.mark.parametrize("baseline", ["zero", "black", "blur", "mean", "random", 0.5, torch.ones(3, 12, 12)])
 def test_every_baseline_is_complete(baseline):
     model, x = made(Functional), images()
@@ -464,8 +494,17 @@ def test_chunks_never_change_a_result(rows, n, method):
 def test_a_batch_is_its_samples_one_by_one(method):
     model, x = made(Modular), images(3)
     whole = one(model, x, method=method).input_map
-    for number in range(1 if method == "smoothgrad" else 3):        # noise is seeded by a sample's number in its batch
-        close(one(model, x[number:number + 1], method=method).input_map, whole[number:number + 1])
+    for number in range(3):
+        own = {"first": number} if method == "smoothgrad" else {}       # whose noise is seeded by a sample's number
+        close(one(model, x[number:number + 1], method=method, **own).input_map, whole[number:number + 1])
+
+
+def test_a_batch_explained_in_parts_has_the_noise_and_the_random_baselines_of_the_whole():
+    model, x = made(Modular), images(3)
+    for method, options in (("smoothgrad", {"samples": 4}), ("ig", {"baseline": "random", "steps": 8})):
+        whole = one(model, x, method=method, **options).input_map
+        close(one(model, x[1:], method=method, first=1, **options).input_map, whole[1:])
+        assert not np.allclose(one(model, x[1:], method=method, **options).input_map, whole[1:], rtol=1e-2), method
 
 
 def test_where_memory_runs_out_fewer_rows_are_taken_and_at_last_it_is_said():

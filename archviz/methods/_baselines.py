@@ -32,7 +32,7 @@ a mapping            source id → any of these; a source that is not named keep
 
 
 def baselines(subject: Subject, points: Mapping[NodeId, Tensor], wanted: Baseline, seed: int = 0,
-              ) -> tuple[dict[NodeId, Tensor], str]:
+              first: int = 0) -> tuple[dict[NodeId, Tensor], str]:
     """Source id → its baseline, for every source, and how a reader is told.
 
     Raises `ArchvizError` for a word that means nothing, a shape that does not fit, and where no padding token is known.
@@ -40,14 +40,14 @@ def baselines(subject: Subject, points: Mapping[NodeId, Tensor], wanted: Baselin
     if isinstance(wanted, Mapping):
         if unknown := [name for name in wanted if name not in points]:
             raise ArchvizError(f"baseline: the model has no source {unknown[0]!r}", f"it has {', '.join(points)}")
-        found = {name: _baseline(subject, name, point, wanted[name], seed) if name in wanted else point
+        found = {name: _baseline(subject, name, point, wanted[name], seed, first) if name in wanted else point
                  for name, point in points.items()}
         return found, "given for " + ", ".join(wanted)
-    return ({name: _baseline(subject, name, point, wanted, seed) for name, point in points.items()},
+    return ({name: _baseline(subject, name, point, wanted, seed, first) for name, point in points.items()},
             wanted if isinstance(wanted, str) else f"{wanted:g}" if isinstance(wanted, (int, float)) else "given")
 
 
-def _baseline(subject: Subject, name: NodeId, point: Tensor, wanted: Any, seed: int) -> Tensor:
+def _baseline(subject: Subject, name: NodeId, point: Tensor, wanted: Any, seed: int, first: int) -> Tensor:
     if isinstance(wanted, Tensor):
         return _given(subject, name, point, wanted)
     if isinstance(wanted, (int, float)):
@@ -66,7 +66,7 @@ def _baseline(subject: Subject, name: NodeId, point: Tensor, wanted: Any, seed: 
         return point.float().mean(places, keepdim=True).to(point.dtype).expand_as(point)
     if wanted == "random":
         noise = torch.empty_like(flat)
-        for number, row in enumerate(noise):
+        for number, row in enumerate(noise, first):
             row.uniform_(generator=torch.Generator(point.device).manual_seed(seed * 1_000_003 + number))
         low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
         return (low + (high - low) * noise).view_as(point).to(point.dtype)

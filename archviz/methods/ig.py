@@ -21,12 +21,12 @@ from archviz.methods._baselines import Baseline, baselines
 from archviz.methods._subject import Subject
 
 TITLE = "Integrated gradients"
-OPTIONS: Mapping[str, Any] = {"steps": 50, "baseline": "zero", "tolerance": None, "most": 1600, "seed": 0}
+OPTIONS: Mapping[str, Any] = {"steps": 50, "baseline": "zero", "tolerance": None, "most": 1600, "seed": 0, "first": 0}
 GRAD = True
 
 
 def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero", tolerance: float | None = None,
-              most: int = 1600, seed: int = 0, **options: Any) -> list[Attribution]:
+              most: int = 1600, seed: int = 0, first: int = 0, **options: Any) -> list[Attribution]:
     """The integrated gradient, summed over channels, one map for each target.
 
     Parameters
@@ -40,16 +40,16 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
     most : int
         Steps at which refining ends; the check then says what is missing.
     seed : int
-        Of a random baseline.
+        Of a random baseline, which depends on it and on the number of the sample.
+    first : int
+        The number of the batch's first sample, for one that is explained in parts.
     """
     if steps < 1:
         raise ArchvizError(f"ig: steps={steps}", "at least one step")
     subject.step(f"integrated gradients, {steps} steps")
     points = shared.points(subject)
-    start, said = baselines(subject, points, baseline, seed)
-    with torch.no_grad():
-        axis = subject.given.axis
-        begin = subject.scores(subject.run(replace={name: one.movedim(0, axis) for name, one in start.items()}))
+    start, said = baselines(subject, points, baseline, seed, first)
+    begin = _at(subject, start)
     end = subject.scores(subject.base).detach()
     due = end - begin
     # Below this nobody knows what is due: the model's own rounding.
@@ -70,17 +70,60 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
                 one[name][samples] = finer[name]
         taken[samples] = steps
         off = missing(found, due, least)
+    jump = None if bool((off <= (tolerance or _TOLERANCE)).all()) else _jump(subject, start, way, begin, due, least)
     result = []
     for number, maps in enumerate(found):
         worst = float(off[number].max())
         whole = shared.over_all(maps) / due[number]
         kept = Check("completeness", worst, f"sums to {float(whole[off[number].argmax()]):.4g} of f(x) − f(baseline)",
-                     tolerance if tolerance is not None else 1e-3)
+                     tolerance if tolerance is not None else _TOLERANCE)
         result.append(shared.attribution(
             subject, number, "ig", TITLE, {name: maps[name] for name in maps}, unit="part of f(x) − f(baseline)",
             checks=(kept,), notes=(f"baseline: {said}", f"{int(taken.max())} steps",
+                                   *([] if kept.kept or jump is None else [
+                                       _advice(float(jump[number].max()), said, tolerance, steps)]),
                                    *shared.joined_notes(subject, maps, "sum"))))
     return result
+
+
+_TOLERANCE = 1e-3
+"""How complete a map is meant to be, where the user does not say."""
+
+_NEAR = 1e-2
+"""Part of the way within which the model is said to jump at the baseline."""
+
+
+def _at(subject: Subject, place: Mapping[NodeId, Tensor]) -> Tensor:
+    """(targets, N): what the targets are with the sources exchanged."""
+    with torch.no_grad():
+        return subject.scores(subject.run(replace={
+            name: one.movedim(0, subject.given.axis) for name, one in place.items()}))
+
+
+def _jump(subject: Subject, start: Mapping[NodeId, Tensor], way: Mapping[NodeId, Tensor], begin: Tensor, due: Tensor,
+          least: Tensor) -> Tensor:
+    """(targets, N): the part of what is due, or of more than that, by which the targets change on the first of the way.
+
+    A model without biases whose norms divide by the size of what they read gives nothing at zero, and as much as ever
+    right beside it, which hardly any number of steps finds.
+    """
+    near = _at(subject, {name: (start[name].float() + _NEAR * one).to(start[name].dtype) for name, one in way.items()})
+    return (near - begin).abs() / torch.maximum(due.abs(), least)
+
+
+def _advice(jump: float, said: str, tolerance: float | None, steps: int) -> str:
+    """What the user can do about a map that is not complete."""
+    if jump > _SUDDEN:
+        other = "mean" if said != "mean" else "random"
+        return (f"incomplete, as the model jumps at the baseline {said}: {jump:.0%} of the difference within "
+                f"{_NEAR:.0%} of the way; say baseline={other!r} or another")
+    if tolerance is None:
+        return "incomplete: more steps, or tolerance=1e-3, would refine it"
+    return f"incomplete: refining ended at most={steps} steps; raise it, or say another baseline"
+
+
+_SUDDEN = 0.25
+"""Part of the difference that is a jump, if it lies within `_NEAR` of the baseline."""
 
 
 def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[NodeId, Tensor],

@@ -19,12 +19,12 @@ from archviz.methods import _gradients as shared
 from archviz.methods._subject import Subject
 
 TITLE = "SmoothGrad"
-OPTIONS: Mapping[str, Any] = {"samples": 25, "noise": 0.15, "seed": 0}
+OPTIONS: Mapping[str, Any] = {"samples": 25, "noise": 0.15, "seed": 0, "first": 0}
 GRAD = True
 
 
-def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed: int = 0, **options: Any,
-              ) -> list[Attribution]:
+def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed: int = 0, first: int = 0,
+              **options: Any) -> list[Attribution]:
     """The size of the mean gradient over noisy copies, one map for each target.
 
     Parameters
@@ -35,6 +35,8 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
         Standard deviation of the noise, as a part of the range of the sample's values.
     seed : int
         The noise of a copy depends on it, on the number of the sample and on that of the copy, and on nothing else.
+    first : int
+        The number of the batch's first sample, for one that is explained in parts: these get the noise of the whole.
     """
     if samples < 2 or noise < 0:
         raise ArchvizError(f"smoothgrad: samples={samples}, noise={noise}", "at least 2 samples, and noise from 0 up")
@@ -44,7 +46,7 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
              for name, point in points.items()}
 
     def noisy(rows: Tensor, copies: Tensor) -> dict[NodeId, Tensor]:
-        pairs = list(zip(rows.tolist(), copies.tolist(), strict=True))
+        pairs = list(zip((rows + first).tolist(), copies.tolist(), strict=True))
         return {name: (point[rows] + _normal(point, pairs, place, seed)
                        * sigma[name][rows].view(-1, *[1] * (point.dim() - 1))).to(point.dtype)
                 for place, (name, point) in enumerate(points.items())}
