@@ -110,7 +110,7 @@ def _chosen(on: Scale, length: float, size: float, most: int) -> list[tuple[floa
         if all(b - a - q - p >= BETWEEN for (a, p), (b, q) in zip(spans, spans[1:], strict=False)):
             return found
     power = 10.0 ** floor(log10(on.high) + 1e-9)
-    end = floor(on.high / power + 1e-9) * power
+    end = max(digit for digit in (1, 2, 4, 5, 6, 8) if digit <= on.high / power + 1e-9) * power
     at = [-end, 0.0, end] if on.signed else [0.0, end]
     return list(zip(at, heat.labels(at, end), strict=True))
 
