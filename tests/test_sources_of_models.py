@@ -112,6 +112,20 @@ class Twofold(nn.Module):
         return self.head(self.all(src, tgt))[:, -1]
 
 
+def test_gradcam_of_vectors_as_tokens_has_a_number_for_each_of_them():
+    torch.manual_seed(0)
+    model, inputs = Twofold().eval(), {"src": torch.randn(2, 6, 16), "tgt": torch.randn(2, 3, 16)}
+    found = archviz.explain(model, inputs, method="gradcam", relu=False)
+    assert {name: one.shape for name, one in found.inputs.items()} == {"/in:tgt": (2, 3)}
+    node, = found.maps
+    kept = {}
+    hook = model.get_submodule(node).register_forward_hook(lambda module, args, out: kept.update(value=out))
+    score = model(**inputs).amax(1).sum()
+    hook.remove()
+    weights = torch.autograd.grad(score, kept["value"])[0].mean(1, keepdim=True)     # of each feature
+    np.testing.assert_allclose(found.inputs["/in:tgt"], (weights * kept["value"]).sum(-1).detach(), atol=1e-5)
+
+
 SEEN = {
     "Whisper": (lambda: built("Whisper"), SPOKEN, 6), "BART": (lambda: built("Bart"), both(), 6),
     "ViT": (lambda: built("ViT"), {"pixel_values": torch.rand(2, 3, 32, 32)}, 2),

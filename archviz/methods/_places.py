@@ -36,7 +36,7 @@ def channels_first(subject: Subject, node: NodeId, shape: tuple[int, ...],
         return (lambda value: value.movedim(-1, 1)), ""
     grid = _grid(shape[1], image) if image and not _slides(subject, node) else None
     if grid is None:
-        return (lambda value: value), ""
+        return ((lambda value: value.movedim(-1, 1)) if _features_last(subject, node) else (lambda value: value)), ""
     left, high, wide = grid
     said = f"{left} token{'s' * (left > 1)} without a place left out" if left else ""
     return (lambda value: value[:, left:].movedim(-1, 1).unflatten(2, (high, wide))), said
@@ -50,8 +50,9 @@ def to_input(subject: Subject, node: NodeId, places: Tensor) -> dict[NodeId, Ten
     """
     for name in sorted(subject.shown, key=lambda name: -len(commonprefix([name, node]))):
         shown = subject.shown[name]
-        if name not in subject.floats:
-            if places.shape[1:] == shown.shape[1:]:
+        vectors = name in subject.floats and shown.dim() == 3 and _features_last(subject, node)     # as tokens
+        if name not in subject.floats or vectors:
+            if places.shape[1:] == (shown.shape[1:2] if vectors else shown.shape[1:]):
                 return {name: places}
         elif shown.dim() == places.dim() + 1 and places.dim() in _RESIZED:
             return {name: F.interpolate(places[:, None], shown.shape[2:], mode=_RESIZED[places.dim()],
@@ -84,6 +85,12 @@ def _channels_last(shape: tuple[int, ...], image: tuple[int, int] | None) -> boo
 def _slides(subject: Subject, node: NodeId) -> bool:
     """Whether the node is one of a signal's convolutions, whose channels come before its places."""
     return any(call.node == node and kind(call) in ("conv", "upconv", "pool") for call in subject.tape.calls)
+
+
+def _features_last(subject: Subject, node: NodeId) -> bool:
+    """Whether the node normalises each token's features, which then are the last axis."""
+    return any(call.node == node and call.op in ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
+               for call in subject.tape.calls)
 
 
 def _grid(length: int, image: tuple[int, int]) -> tuple[int, int, int] | None:
