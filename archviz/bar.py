@@ -6,6 +6,7 @@ text.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, log10
 
 from archviz import heat, text
 from archviz.heat import Scale
@@ -102,13 +103,16 @@ def _colours(on: Scale, width: float, height: float, down: bool = False) -> Imag
 
 
 def _chosen(on: Scale, length: float, size: float, most: int) -> list[tuple[float, str]]:
-    """As many ticks as have room, at least zero and one more."""
+    """As many ticks as have room, at least zero and the roundest number near each end, which has the shortest label."""
     for count in range(most, 2, -1):
         found = on.ticks(count)
         spans = [(length * float(on.parts(value)), text.width(label, size) / 2) for value, label in found]
         if all(b - a - q - p >= BETWEEN for (a, p), (b, q) in zip(spans, spans[1:], strict=False)):
             return found
-    return on.ticks(3 if on.signed else 2)
+    power = 10.0 ** floor(log10(on.high) + 1e-9)
+    end = max(digit for digit in (1, 2, 4, 5, 6, 8) if digit <= on.high / power + 1e-9) * power
+    at = [-end, 0.0, end] if on.signed else [0.0, end]
+    return list(zip(at, heat.labels(at, end), strict=True))
 
 
 def _between(on: Scale, ends: tuple[str, str]) -> list[tuple[float, str]]:

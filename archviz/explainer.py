@@ -44,7 +44,7 @@ def explain(
     model: Any, x: Any = None, *, method: str | Sequence[str] = "gradcam", target: Any = "top1",
     nodes: str | Sequence[str] | None = None, budget: int | str | None = None, weights: str | Path | None = None,
     preprocess: Any = None, tokenizer: Any = None, class_names: Any = None, device: str | None = None,
-    dtype: str | None = None, position: int = -1, **options: Any,
+    dtype: str | None = None, position: int = -1, axis: int = 0, **options: Any,
 ) -> Attribution | Attributions:
     """How much each part of an input, and of the network, has to do with what the model says.
 
@@ -81,6 +81,9 @@ def explain(
         ``"cuda"``, ``"bfloat16"``: where and in what a model that is built here is run; a module is run as it is.
     position : int
         The token whose logits are meant, where there is one row of logits for each.
+    axis : int
+        The axis of the inputs that counts samples: 1 for a recurrent model as PyTorch makes them by default, whose
+        inputs are (steps, samples, features).
     **options
         Go to the methods that have them; ``ig={"steps": 200}`` is meant for one method alone.
 
@@ -101,7 +104,7 @@ def explain(
     with progress(in_notebook()) as step:
         ready = prepare(model, x, weights=weights, preprocess=preprocess, tokenizer=tokenizer, class_names=class_names,
                         device=device, dtype=dtype, step=step)
-        found = attributions(ready, asked, target, budget=limit, position=position, step=step)
+        found = attributions(ready, asked, target, budget=limit, position=position, axis=axis, step=step)
     return found[0] if isinstance(method, str) and len(asked) == len(found) == 1 else found
 
 
@@ -164,14 +167,14 @@ def _typed(key: str, value: Any, default: Any) -> Any:
 # ------------------------------------------------------------------------------------------------ running
 
 def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None = None, position: int = -1,
-                 step: Step = lambda name: None) -> Attributions:
+                 axis: int = 0, step: Step = lambda name: None) -> Attributions:
     """What each method says of each target, method by method; all in one visit to the model.
 
     Where memory runs out, the work is done again in smaller pieces.  Raises `ArchvizError` as `explain` does.
     """
     for _ in range(RETRIES + 1):
         try:
-            found, budget = _attempt(ready, asked, target, budget, position, step)
+            found, budget = _attempt(ready, asked, target, budget, position, axis, step)
         except NotFinite as error:
             raise _blamed(error, ready, step) from None
         if found is not None:
@@ -181,15 +184,15 @@ def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None 
                        "use a smaller input, fewer samples at once, --dtype bfloat16, or a device with more memory")
 
 
-def _attempt(ready: Ready, asked: Asked, target: Any, budget: int | None, position: int, step: Step,
-             ) -> tuple[list[Attribution] | None, int | None]:
+def _attempt(ready: Ready, asked: Asked, target: Any, budget: int | None, position: int,
+             axis: int, step: Step) -> tuple[list[Attribution] | None, int | None]:
     """What was found; or None, and a smaller budget to try with.
 
     Tensors of a failed attempt are gone when this returns, as the exception that holds them is.
     """
     from archviz.methods._subject import Subject
 
-    with Subject(ready.module, ready.args, ready.kwargs, target=target, budget=budget, position=position,
+    with Subject(ready.module, ready.args, ready.kwargs, target=target, budget=budget, position=position, axis=axis,
                  step=step) as subject:
         budget = subject.budget
         try:

@@ -61,6 +61,11 @@ class Scale:
         """Whether zero is in the middle."""
         return self.low < 0
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is one of greys, which cannot be told from an image below them."""
+        return bool(np.ptp(_ramp(self.map).astype(int), axis=-1).max() < 8)
+
     def parts(self, values: ArrayLike) -> Floats:
         """Where values lie on the bar: 0 at its lower end, 1 at its upper; what is beyond is at the end, NaN stays."""
         with np.errstate(invalid="ignore"):

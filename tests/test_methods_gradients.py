@@ -577,6 +577,25 @@ def test_relu6_and_clamps_are_rectifiers():
     assert found.checks[0].said == "the rule is applied at 2 ReLUs, all there are"
 
 
+class Timed(nn.Module):
+    """An image, and one number for each sample, as a model of diffusion has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        return self.head(F.relu(self.conv(x)).mean((2, 3)) * time[:, None])
+
+
+@pytest.mark.parametrize("method", ["saliency", "gradient_input", "smoothgrad", "ig", "guided", "gradcam", "lrp",
+                                    "occlusion", "regions"])
+def test_a_number_for_each_sample_is_an_input_too(method):
+    found = archviz.explain(made(Timed), (images(), torch.tensor([0.5, 2.0])), method=method)
+    assert found.input_map.shape == (2, 12, 12)
+    assert found.inputs.get("/in:time", np.zeros(2)).shape == (2,)
+
+
 class Steps(nn.Module):
     """A recurrent net as torch has them by default, the samples on the second axis; of fewer logits than steps."""
 
@@ -598,11 +617,16 @@ class Kept(nn.Module):
 
 
 @pytest.mark.parametrize("method", ["saliency", "ig", "occlusion", "lrp"])
-def test_logits_that_do_not_count_samples_and_no_samples_at_all_are_told(method):
+def test_samples_on_the_second_axis_and_logits_that_do_not_count_them_and_no_samples_at_all(method):
     with pytest.raises(ArchvizError, match="2 rows of logits for 7 samples"):
         archviz.explain(made(Steps), torch.randn(7, 2, 4), method=method)
     with pytest.raises(ArchvizError, match="head gives 2×3 for 7 samples"):
         archviz.explain(made(Steps), torch.randn(7, 2, 4), method=method, target="head[1]")
+    x = torch.randn(7, 2, 4)
+    model, found = made(Steps), archviz.explain(made(Steps), x, method=method, axis=1)
+    for sample in range(2):
+        due = archviz.explain(model, x[:, sample:sample + 1], method=method, axis=1)
+        close(found.input_map[sample:sample + 1], due.input_map)
     with pytest.raises(ArchvizError, match="no sample to explain.*0×3×12×12"):
         archviz.explain(made(Broken), torch.randn(0, 3, 12, 12), method=method)
 

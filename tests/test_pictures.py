@@ -397,3 +397,19 @@ def test_a_picture_saves_and_shows_itself_as_a_figure_does(tmp_path):
         assert (tmp_path / f"p.{suffix}").read_bytes() == drawn.render(suffix)
     assert set(drawn._repr_mimebundle_()) == {"image/svg+xml", "application/pdf", "text/plain"}
     assert drawn._repr_svg_() != drawn._repr_svg_()         # two on one page share no ids
+
+
+def test_greys_are_never_laid_over_an_image():
+    coloured, grey = attribution().image(), attribution().image(theme="mono")
+    assert "over the input" in words(coloured) and "over the input" not in words(grey)
+
+
+def test_methods_of_which_the_same_is_said_share_a_sentence_and_of_targets_the_worst_is_told():
+    def of(title, target, error):
+        check = Check("rule", error, f"off by {error:g}", 1)
+        return attribution("lrp", ramp(1, 32, 32), title=title, target=target, checks=(check,), notes=("ε = 0.1",))
+
+    two = Attributions([of("LRP", "class 7", 0.5), of("Deconvnet", "class 7", 0.5), attribution("saliency")])
+    assert "LRP and Deconvnet: off by 0.5; ε = 0.1." in two.image().caption
+    targets = Attributions([of("LRP", "class 7", 0.5), of("LRP", "class 8", 0.75)])
+    assert "Off by 0.75 for class 8, the worst of 2." in targets.image().caption

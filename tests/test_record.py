@@ -243,6 +243,19 @@ def test_patterns_choose_nodes_and_a_wrong_one_is_told():
     same(archviz.record(net(), images(), budget="1 MB"), archviz.record(net(), images(), budget=10**6))
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_model_may_write_into_its_input_which_stays_the_callers(gradients):
+    class Writes(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.mul_(2))
+
+    x = images()
+    kept = x.clone()
+    found = archviz.record(Writes(*net()), x, gradients=gradients, reduce="values")
+    assert torch.equal(x, kept)
+    assert np.array_equal(found["3"].values, archviz.record(net(), 2 * x, reduce="values")["3"].values)
+
+
 def test_a_path_without_a_gradient_is_told():
     class Blind(nn.Module):
         def __init__(self):

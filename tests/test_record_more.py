@@ -239,3 +239,12 @@ def test_the_budget_of_a_gpu_is_kept():
     assert recording.samples == 64
     # Beside values that nodes give there are what a convolution works in, and what is reduced.
     assert torch.cuda.max_memory_allocated() - before < 3 * budget
+
+
+def test_a_recording_says_where_nan_began():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3), torch.nn.ReLU())
+    with torch.no_grad():
+        model[1].weight[0, 0] = torch.nan
+    recording = archviz.record(model, torch.ones(2, 3))
+    assert recording.marks["1"] == "NaN" and "0" not in recording.marks
+    assert recording.findings[0].startswith("1 is the first of ")

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import archviz
 from archviz.trace import Inputs, trace
 from archviz.trace.record import record, watching
 from archviz.trace.watch import Watcher
@@ -188,3 +189,16 @@ def test_a_call_that_raises_leaves_nothing_behind():
     assert torch.backends.mha.get_fastpath_enabled() == fast
     from torch.nn.modules import module
     assert not module._global_forward_hooks and not module._global_forward_pre_hooks
+
+
+def test_a_graph_module_of_torch_fx_is_called_once():
+    plain = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 3)))
+    inner = nn.Sequential(plain[0], torch.fx.symbolic_trace(plain[1]))
+    x = torch.randn(2, 4)
+    due = archviz.record(plain, x, reduce="values")
+    for model in (torch.fx.symbolic_trace(plain), inner):
+        found = archviz.record(model, x, reduce="values")
+        assert {"0", "1.0", "1.1", "/out:0"} <= set(found) and not any("@" in node for node in found)
+        for node in ("0", "1.0", "1.1"):
+            assert (found[node].values == due[node].values).all()
+        assert archviz.explain(model, x, method="lrp").checks[0].kept

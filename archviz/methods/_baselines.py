@@ -53,7 +53,7 @@ def _baseline(subject: Subject, name: NodeId, point: Tensor, wanted: Any, seed: 
     if isinstance(wanted, (int, float)):
         return torch.full_like(point, wanted)
     tokens = name not in subject.floats
-    flat = point.float().flatten(1)
+    flat = point.float().reshape(len(point), -1)
     # The axes of places: of an image behind its channels, of embeddings before their features.
     places = tuple(range(1, point.dim() - 1)) if tokens else tuple(range(2 if point.dim() >= 3 else 1, point.dim()))
     if wanted == "zero" or wanted == "pad" and not tokens:

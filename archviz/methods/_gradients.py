@@ -272,7 +272,7 @@ def joined_notes(subject: Subject, maps: Mapping[NodeId, Tensor], how: str) -> t
 
 def over_all(maps: Mapping[NodeId, Tensor]) -> Tensor:
     """The sum of all maps: (N,)."""
-    return torch.stack([tensor.flatten(1).sum(1) for tensor in maps.values()]).sum(0)
+    return torch.stack([tensor.reshape(len(tensor), -1).sum(1) for tensor in maps.values()]).sum(0)
 
 
 def finite(maps: Mapping[NodeId, Tensor]) -> Check:

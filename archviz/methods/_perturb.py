@@ -62,6 +62,8 @@ def sources(subject: Subject) -> list[Source]:
     for name in subject.sources:
         value = values[name].detach().movedim(subject.given.axis, 0)
         tokens = name not in subject.floats
+        if value.dim() < 2 and len(subject.sources) > 1:
+            continue        # a number for each sample, as a step in time: it has no places
         if value.dim() < 2 or len(value) != subject.n:
             raise ArchvizError(f"{name} has nothing to slide a window over: its shape is {tuple(values[name].shape)}")
         channel = None if value.dim() == 2 else 1 if value.dim() > 3 or _convolved(subject, name) else value.dim() - 1

@@ -142,6 +142,8 @@ class Subject:
         if not found:
             raise ArchvizError("there is no input to explain", "give the model at least one tensor")
         self.device = found[0].device
+        if axis < 0:
+            raise ArchvizError(f"axis={axis}: axes are counted from 0")
         n = found[0].shape[axis] if found[0].dim() > axis else 1
         if not n:
             raise ArchvizError(f"there is no sample to explain: the input is {'×'.join(map(str, found[0].shape))}")

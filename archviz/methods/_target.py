@@ -76,8 +76,8 @@ def resolve(spec: Spec, run: Ran, position: int = -1) -> tuple[Target, ...]:
     n, classes = logits.shape
     if n != len(run.rows):
         raise ArchvizError(f"target: the model gives {n} rows of logits for {len(run.rows)} samples",
-                           "the first axis of inputs and logits must count samples; else give a function of the "
-                           "model's result as target")
+                           "say axis=1 if the second axis of the inputs counts samples, or give a function of what the "
+                           "model returns as target")
     top = re.fullmatch(r"top(\d+)", spec) if isinstance(spec, str) else None
     if top is not None:
         k = int(top[1])

@@ -155,7 +155,7 @@ class _Work:
                 if not isinstance(error, TooMuch) and not out_of_memory(error):
                     raise
                 if len(rows) == 1:
-                    raise ArchvizError(f"LRP of one sample does not fit in {subject.budget / 2 ** 20:.0f} MiB",
+                    raise ArchvizError(f"LRP of one sample does not fit in {subject.budget / 2 ** 20:.3g} MiB",
                                        "it keeps every value of a run: give it more memory, or a smaller input"
                                        ) from error
                 size = len(rows) // 2

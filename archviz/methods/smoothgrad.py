@@ -42,8 +42,8 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
         raise ArchvizError(f"smoothgrad: samples={samples}, noise={noise}", "at least 2 samples, and noise from 0 up")
     subject.step(f"SmoothGrad, {samples} copies")
     points = shared.points(subject)
-    sigma = {name: noise * (point.float().flatten(1).amax(1) - point.float().flatten(1).amin(1))
-             for name, point in points.items()}
+    flat = {name: point.float().reshape(len(point), -1) for name, point in points.items()}
+    sigma = {name: noise * (values.amax(1) - values.amin(1)) for name, values in flat.items()}
 
     def noisy(rows: Tensor, copies: Tensor) -> dict[NodeId, Tensor]:
         pairs = list(zip((rows + first).tolist(), copies.tolist(), strict=True))

@@ -144,7 +144,7 @@ class _Painted:
                  arrays: Mapping[NodeId, Any], flows: Mapping[str, float], remarks: Mapping[NodeId, Sequence[str]],
                  given: Mapping[NodeId, Any], limit: float | str) -> None:
         self.figure, self.graphs, self.what = figure, graphs, what
-        self.scores, self.arrays, self.flows, self.remarks, self.given = scores, arrays, flows, remarks, given
+        self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
         self.style, self.before = figure.drawing.style, figure.scene
         self.nodes = {node.id: node for graph in reversed(graphs) for node in graph.nodes}
         dots = self._dots() if scores else {}
@@ -154,6 +154,7 @@ class _Painted:
         self.signed = what.signed if hasattr(what, "target") else None
         shades = heat.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
         self.scale = shades if scores else None
+        self.given = {} if shades.plain else given      # in greys the input is shown without its map
         self.colours = Colours(self.before, shades, scores, dots)
         self.widths = Widths(self.before, shades, flows)
         self.letters = _key.letters(remarks)
@@ -275,7 +276,7 @@ class _Painted:
                    if said.split()[0] == word]
             more = f" and {len(own) - TOLD} more" if len(own) > TOLD else ""
             found.append(f"{word.capitalize()}: {', '.join(own[:TOLD])}{more}.")
-        checks = [check.said for check in getattr(what, "checks", ())]
+        checks = [check.said for check in getattr(what, "checks", ()) if check.name != "finite" or not check.kept]
         if checks:
             found.append(f"Checks: {'; '.join(checks)}.")
         return [text.clean(sentence) for sentence in found]

@@ -45,7 +45,7 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
         ``all``, where all have the same unit and sign.
     panel : str
         ``heat`` alone, heat ``over`` the image, or ``auto``: a map without detail at the level of pixels lies over the
-        image, any other stands alone.
+        image, any other stands alone, as all do in a theme of greys.
     samples, limit, mean, std, colours, names
         As for the picture ``heat``.
 
@@ -74,7 +74,8 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     scales = _scales(shown, maps, which, style, scale, limit)
     rows, labels = [], []
     photos = {i: photo(images[i], mean, std) for i in which}
-    laid = {method for method in methods if panel == "over" or (panel == "auto" and coarse(
+    grey = any(on.plain for on in scales.values())
+    laid = {method for method in methods if panel == "over" or (panel == "auto" and not grey and coarse(
         [maps[key][i] for key in maps if key[0] == method for i in which]))}
     for i in which:
         for k, target in enumerate(targets):

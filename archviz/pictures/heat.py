@@ -20,7 +20,7 @@ PANELS = {"image": "input", "heat": "", "over": "over the input"}
 """What may stand side by side, and what stands above it; above the map alone the method's title."""
 
 
-def draw(shown: Sequence[Any], style: Style, *, panels: str = "image,heat,over", samples: Sequence[int] | None = None,
+def draw(shown: Sequence[Any], style: Style, *, panels: str = "", samples: Sequence[int] | None = None,
          limit: float | str | None = None, mean: Sequence[float] = (), std: Sequence[float] = (),
          colours: bool = False, names: Sequence[str] = ()) -> Scene:
     """One row for each sample.
@@ -32,7 +32,8 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "image,heat,over",
     style : Style
         The page, the roles, the colour maps.
     panels : str
-        Which of ``image``, ``heat`` and ``over`` (heat over the image), with commas, in this order.
+        Which of ``image``, ``heat`` and ``over`` (heat over the image), with commas, in this order; by default
+        all three, in a theme of greys the first two.
     samples : sequence of int, optional
         Which of the N samples; by default all.
     limit : float or str, optional
@@ -57,13 +58,13 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "image,heat,over",
     if len(shown) != 1:
         raise ArchvizError(f"this picture shows one map, not {len(shown)}", "the picture grid shows several")
     one, board = shown[0], Board(style)
-    wanted = [panel.strip() for panel in panels.split(",")]
-    for panel in wanted:
-        if panel not in PANELS:
-            raise ArchvizError(f"there is no panel {panel!r}", did_you_mean(panel, PANELS))
     images, maps = over_images(one)
     which = chosen(len(maps), samples, most_rows(board, images.shape))
     on = scaled(one, maps[which], style, limit)
+    wanted = [panel.strip() for panel in (panels or ("image,heat" if on.plain else "image,heat,over")).split(",")]
+    for panel in wanted:
+        if panel not in PANELS:
+            raise ArchvizError(f"there is no panel {panel!r}", did_you_mean(panel, PANELS))
     rows = []
     for i in which:
         image = photo(images[i], mean, std)

@@ -40,18 +40,18 @@ class Batch:
         def cut(tensor: Tensor) -> Tensor:
             return tensor[first:last] if tensor.dim() and len(tensor) == n else tensor
 
-        return replace(self, args=_changed(self.args, cut), kwargs=_changed(dict(self.kwargs), cut),
+        return replace(self, args=changed(self.args, cut), kwargs=changed(dict(self.kwargs), cut),
                        numbers=self.numbers[first:last])
 
 
-def _changed(value: Any, change: Any) -> Any:
+def changed(value: Any, change: Any) -> Any:
     """`value` with its tensors changed, those in plain tuples, lists and dicts too."""
     if isinstance(value, Tensor):
         return change(value)
     if type(value) in (tuple, list):
-        return type(value)(_changed(item, change) for item in value)
+        return type(value)(changed(item, change) for item in value)
     if type(value) is dict:
-        return {key: _changed(item, change) for key, item in value.items()}
+        return {key: changed(item, change) for key, item in value.items()}
     return value
 
 
@@ -120,7 +120,7 @@ class Feed:
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
-        return Batch(_changed(args, moved), _changed(dict(kwargs), moved), numbers, whole=not held)
+        return Batch(changed(args, moved), changed(dict(kwargs), moved), numbers, whole=not held)
 
     def _arguments(self, batch: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         if isinstance(batch, (tuple, list)) and batch:

@@ -22,7 +22,7 @@ from archviz.memory import ran_out, size_of
 from archviz.methods._gradients import backward
 from archviz.methods._target import Spec, resolve, unit_of
 from archviz.progress import in_notebook
-from archviz.recorder.feeding import Batch
+from archviz.recorder.feeding import Batch, changed
 from archviz.recorder.reducer import Reducer, reductions
 from archviz.recorder.state import State, gather, shared_feed
 from archviz.recording import Recording
@@ -218,12 +218,20 @@ class _Work:
         reducer.numbers = batch.numbers
         if not reducer.gradients:
             with torch.inference_mode():
-                reducer.model(*batch.args, **batch.kwargs)
+                args, kwargs = changed((batch.args, dict(batch.kwargs)), torch.clone)   # a model may write into them
+                reducer.model(*args, **kwargs)
             return
         leaves: list[Tensor] = []
         reducer.leaves = leaves
+
+        def leaf(tensor: Tensor) -> Tensor:
+            if tensor.is_floating_point():
+                leaves.append(tensor.detach().requires_grad_())
+                tensor = leaves[-1]
+            return tensor.clone()
+
         with torch.enable_grad():
-            args, kwargs = _as_leaves((batch.args, dict(batch.kwargs)), leaves)
+            args, kwargs = changed((batch.args, dict(batch.kwargs)), leaf)
             result = reducer.model(*args, **kwargs)
             run = _Run(result, torch.arange(len(batch.numbers)), reducer.kept)
             targets = resolve(self.target, run)
@@ -235,18 +243,6 @@ class _Work:
         reducer.leaves = None
         reducer.kept.clear()
         reducer.arrive()
-
-
-def _as_leaves(value: Any, leaves: list[Tensor]) -> Any:
-    """The arguments, those of real numbers asking for gradients; a model may write into them all the same."""
-    if isinstance(value, Tensor) and value.is_floating_point():
-        leaves.append(value.detach().requires_grad_())
-        return leaves[-1].view_as(value)
-    if type(value) in (tuple, list):
-        return type(value)(_as_leaves(item, leaves) for item in value)
-    if type(value) is dict:
-        return {key: _as_leaves(item, leaves) for key, item in value.items()}
-    return value
 
 
 @contextmanager

@@ -12,11 +12,14 @@ from types import FrameType
 from typing import Any
 
 from torch import nn
+from torch.fx import GraphModule
 from torch.nn.modules.module import register_module_forward_hook
 
 from archviz.ir import NodeId
 
 MODULE_FILE = nn.Module.__call__.__code__.co_filename
+CALLING = frozenset({MODULE_FILE, inspect.getfile(GraphModule)})
+"""Where a call of a module is under way and its forward has not begun: a `torch.fx.GraphModule` wraps its calls."""
 
 Group = tuple[NodeId, str, str]
 """A composite function that is under way: its id, its name, its kind."""

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.ir import Module, NodeId
 from archviz.trace import attrs, flops, kinds
-from archviz.trace.frames import MODULE_FILE, NAMED_TOO, Frame, Group, named_arguments_above
+from archviz.trace.frames import CALLING, MODULE_FILE, NAMED_TOO, Frame, Group, named_arguments_above
 from archviz.trace.ghost import without_compiler
 from archviz.trace.model import named_arguments, walk
 from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
@@ -240,7 +240,7 @@ class Recorder(TorchFunctionMode):
         Between it and the forward of the innermost module call there may be methods of other modules, which count as
         calls of these, and functions that a reader takes for one operation.
         """
-        while code is not None and code.f_code.co_filename == MODULE_FILE:  # the call that is being entered
+        while code is not None and code.f_code.co_filename in CALLING:  # the call that is being entered
             code = code.f_back
         between: list[FrameType] = []
         homes = [frame.code for frame in self.frames]
