@@ -720,3 +720,22 @@ def test_a_gpu_says_the_same():
         if name != "smoothgrad":        # whose noise is the device's own
             close(there[name][0].input_map, here[name][0].input_map, 1e-3)
     run(made(Recurrent).cuda(), texts().cuda(), methods=("ig", "smoothgrad"))
+
+
+class Counted(nn.Module):
+    """Its forward takes two samples, and no other number."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.layer(x) + torch.zeros(2, 1)
+
+
+def test_a_model_that_fixes_its_batch_is_told_apart_from_a_fault_of_ours():
+    model, x = Counted(), torch.randn(2, 3)
+    assert archviz.explain(model, x, method="saliency").inputs["/in:x"].shape[0] == 2
+    with pytest.raises(ArchvizError, match="raised on a batch of .*must match") as caught:
+        archviz.explain(model, x, method="ig")
+    assert "no other batch than one of 2" in str(caught.value)

@@ -20,6 +20,7 @@ from torch.autograd.graph import GradientEdge
 from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.ir import NodeId
+from archviz.memory import ran_out
 from archviz.methods._keep import Keeper, Seeker
 from archviz.methods._kernels import Kernels
 from archviz.methods._target import Spec, Target, resolve, unit_of
@@ -308,9 +309,14 @@ class Subject:
         try:
             return call()
         except RuntimeError as error:
-            if not self._laid or "view size is not compatible" not in str(error):
+            if self._laid and "view size is not compatible" in str(error):
+                self._laid = False      # a model that says view where reshape is meant
+            elif given is None or len(given.rows) == self.n or ran_out(error):
                 raise
-            self._laid = False      # a model that says view where reshape is meant
+            else:
+                raise ArchvizError(f"the model raised on a batch of {len(given.rows)}: {' '.join(str(error).split())}",
+                                   f"it may take no other batch than one of {self.n}; methods that run it as it is "
+                                   "(saliency, gradcam) do not mind") from error
         return call()
 
     def _run(self, given: Given, nodes: Collection[NodeId] | None, grad: bool, replace: dict[NodeId, Tensor],
