@@ -28,7 +28,7 @@ from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.ladder import free_memory
 from archviz.trace.model import named_arguments
 from archviz.trace.record import quiet, watching
-from archviz.trace.tape import Call, Tape, tensors
+from archviz.trace.tape import Call, Tape, mapped, tensors
 
 INPUTS: NodeId = "/inputs"
 """Stands for all sources, among what methods want of the first run."""
@@ -55,19 +55,8 @@ class Given:
             batched = tensor.dim() > self.axis and tensor.shape[self.axis] == n
             return tensor.index_select(self.axis, rows.to(tensor.device)) if batched else tensor
 
-        return replace(self, args=_mapped(self.args, taken), kwargs=_mapped(dict(self.kwargs), taken),
+        return replace(self, args=mapped(self.args, taken), kwargs=mapped(dict(self.kwargs), taken),
                        rows=self.rows[rows.to(self.rows.device)])
-
-
-def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """`value` with every tensor changed; only plain tuples, lists and dicts are looked into."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if type(value) in (tuple, list):
-        return type(value)(_mapped(item, change) for item in value)
-    if type(value) is dict:
-        return {key: _mapped(item, change) for key, item in value.items()}
-    return value
 
 
 @dataclass
@@ -359,7 +348,7 @@ def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tenso
         real = id(tensor) in names and tensor.is_floating_point()
         return source(names[id(tensor)], tensor) if real else tensor.clone()
 
-    return _mapped(given.args, change), _mapped(dict(given.kwargs), change)
+    return mapped(given.args, change), mapped(dict(given.kwargs), change)
 
 
 _WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})

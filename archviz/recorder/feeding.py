@@ -17,7 +17,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from archviz.errors import ArchvizError
 from archviz.trace import Inputs
-from archviz.trace.tape import tensors
+from archviz.trace.tape import mapped, tensors
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,8 @@ class Batch:
         def cut(tensor: Tensor) -> Tensor:
             return tensor[first:last] if tensor.dim() and len(tensor) == n else tensor
 
-        return replace(self, args=changed(self.args, cut), kwargs=changed(dict(self.kwargs), cut),
+        return replace(self, args=mapped(self.args, cut), kwargs=mapped(dict(self.kwargs), cut),
                        numbers=self.numbers[first:last])
-
-
-def changed(value: Any, change: Any) -> Any:
-    """`value` with its tensors changed, those in plain tuples, lists and dicts too."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if type(value) in (tuple, list):
-        return type(value)(changed(item, change) for item in value)
-    if type(value) is dict:
-        return {key: changed(item, change) for key, item in value.items()}
-    return value
 
 
 class Feed:
@@ -120,7 +109,7 @@ class Feed:
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
-        return Batch(changed(args, moved), changed(dict(kwargs), moved), numbers, whole=not held)
+        return Batch(mapped(args, moved), mapped(dict(kwargs), moved), numbers, whole=not held)
 
     def _arguments(self, batch: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         if isinstance(batch, (tuple, list)) and batch:

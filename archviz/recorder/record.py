@@ -22,13 +22,14 @@ from archviz.memory import ran_out, size_of
 from archviz.methods._gradients import backward
 from archviz.methods._target import Spec, resolve, unit_of
 from archviz.progress import in_notebook
-from archviz.recorder.feeding import Batch, changed
+from archviz.recorder.feeding import Batch
 from archviz.recorder.reducer import Reducer, reductions
 from archviz.recorder.state import State, gather, shared_feed
 from archviz.recording import Recording
 from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.ladder import free_memory
 from archviz.trace.record import watching
+from archviz.trace.tape import mapped
 
 REDUCE = ("mean", "std", "sparsity", "saturation")
 """What is made of a node's values where nobody says."""
@@ -218,7 +219,7 @@ class _Work:
         reducer.numbers = batch.numbers
         if not reducer.gradients:
             with torch.inference_mode():
-                args, kwargs = changed((batch.args, dict(batch.kwargs)), torch.clone)   # a model may write into them
+                args, kwargs = mapped((batch.args, dict(batch.kwargs)), torch.clone)   # a model may write into them
                 reducer.model(*args, **kwargs)
             return
         leaves: list[Tensor] = []
@@ -231,7 +232,7 @@ class _Work:
             return tensor.clone()
 
         with torch.enable_grad():
-            args, kwargs = changed((batch.args, dict(batch.kwargs)), leaf)
+            args, kwargs = mapped((batch.args, dict(batch.kwargs)), leaf)
             result = reducer.model(*args, **kwargs)
             run = _Run(result, torch.arange(len(batch.numbers)), reducer.kept)
             targets = resolve(self.target, run)

@@ -26,7 +26,7 @@ from archviz.trace.kinds import class_of
 from archviz.trace.model import parameters, walk
 from archviz.trace.record import quiet, record
 from archviz.trace.symbolic import symbolic
-from archviz.trace.tape import Tape
+from archviz.trace.tape import Tape, mapped
 
 SHARE_OF_MEMORY = 0.6
 """A real run is tried when the weights take at most this part of the memory that is free."""
@@ -173,7 +173,7 @@ class _Climb:
 
     def _record(self, module: nn.Module, given: Inputs, *, ghosts: bool, invent: bool = False,
                 ) -> tuple[Tape, BaseException | None]:
-        args, kwargs = _own(given.args), _own(dict(given.kwargs))
+        args, kwargs = mapped(given.args, _own), mapped(dict(given.kwargs), _own)
         with borrowed(module, ghosts=ghosts), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if not ghosts:
@@ -242,15 +242,9 @@ def shapes(given: Inputs) -> str:
     return ", ".join([*map(one, given.args), *named]) or "no input"
 
 
-def _own(value: Any) -> Any:
-    """`value` with its tensors copied, so that a model that writes into its input does not write into the caller's."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone()
-    if type(value) in (tuple, list):
-        return type(value)([_own(item) for item in value])
-    if type(value) is dict:
-        return {key: _own(item) for key, item in value.items()}
-    return value
+def _own(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy, so that a model that writes into its input does not write into the caller's."""
+    return tensor.detach().clone()
 
 
 def _bytes(module: nn.Module) -> int:

@@ -127,6 +127,17 @@ def swap(value: Any, tensor: Callable[[torch.Tensor], Any]) -> Any:
     return value
 
 
+def mapped(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
+    """`value` with every tensor changed and all else as it was; only plain tuples, lists and dicts are looked into."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if type(value) in (tuple, list):
+        return type(value)(mapped(item, change) for item in value)
+    if type(value) is dict:
+        return {key: mapped(item, change) for key, item in value.items()}
+    return value
+
+
 def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
     """Every tensor in nested tuples, lists, dicts and dataclasses, and where it is."""
     if type(value) in _ATOMS:
