@@ -204,6 +204,7 @@ def _attempt(ready: Ready, asked: Asked, target: Any, budget: int | None, positi
 
 
 def _run(subject: Any, ready: Ready, asked: Asked) -> list[Attribution]:
+    subject.alone = len(asked) == 1
     subject.grad = any(getattr(module, "GRAD", False) for module, _ in asked.values())
     for module, options in asked.values():
         if hasattr(module, "wants"):

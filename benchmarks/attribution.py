@@ -60,13 +60,13 @@ class Logits(nn.Module):
 class Model:
     """A model, its input, and where the peers find what they need to be told.
 
-    layer     the module whose output Grad-CAM is taken at
+    layer     the name of the module whose output Grad-CAM is taken at
     embedding the module that reads the tokens, of a text model
     """
 
     build: Callable[[], nn.Module]
     x: Callable[[], Tensor]
-    layer: Callable[[nn.Module], nn.Module]
+    layer: str
     embedding: Callable[[nn.Module], nn.Module] | None = None
 
 
@@ -91,11 +91,11 @@ def image() -> Tensor:
 
 
 MODELS: dict[str, Model] = {
-    "ResNet-18": Model(lambda: _torchvision("resnet18"), image, lambda m: m.layer4),
-    "VGG-16": Model(lambda: _torchvision("vgg16"), image, lambda m: m.features[29]),
-    "ViT-S/16": Model(_vit, image, lambda m: m.encoder.layers[-1].ln_1),
+    "ResNet-18": Model(lambda: _torchvision("resnet18"), image, "layer4"),
+    "VGG-16": Model(lambda: _torchvision("vgg16"), image, "features.29"),
+    "ViT-S/16": Model(_vit, image, "encoder.layers.encoder_layer_11.ln_1"),
     "BERT-small": Model(_bert, lambda: torch.randint(1000, 30000, (1, 128)),
-                        lambda m: m.model.bert.encoder.layer[-2].output.LayerNorm,
+                        "model.bert.encoder.layer.2.output.LayerNorm",
                         lambda m: m.model.bert.embeddings.word_embeddings),
 }
 CONVOLUTIONAL = ("ResNet-18", "VGG-16")
@@ -199,7 +199,7 @@ def captum_smooth(case: Case, **options: Any) -> Job:
 
 def captum_gradcam(case: Case) -> Job:
     import captum.attr as attr
-    method, top = attr.LayerGradCam(case.model, case.known.layer(case.model)), case.top()
+    method, top = attr.LayerGradCam(case.model, case.model.get_submodule(case.known.layer)), case.top()
     if case.name in CONVOLUTIONAL:
         return lambda: attr.LayerAttribution.interpolate(method.attribute(case.x, target=top), case.x.shape[2:])
     return lambda: method.attribute(case.x, target=top, attr_dim_summation=False)
@@ -209,7 +209,7 @@ def grad_cam(case: Case, every: bool = False) -> Job:
     """pytorch-grad-cam at the layer, or at every convolution and rectifier (a copy: it changes what it is given)."""
     from pytorch_grad_cam import GradCAM
     model = case.plain()
-    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ReLU))] if every else [case.known.layer(model)]
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ReLU))] if every else [model.get_submodule(case.known.layer)]
     fold = None if case.name in CONVOLUTIONAL else lambda t: t[:, 1:].unflatten(1, (14, 14)).movedim(-1, 1)
     method = GradCAM(model, layers, reshape_transform=fold)
     return lambda: method(case.x, None)
@@ -335,8 +335,11 @@ ROWS: list[Row] = [
         {"captum": lambda case: captum(case, "Saliency")}, ("BERT-small",)),
     Row("gradient × input", 0.8, lambda case: passes(case, 1), lambda case: ours(case, "gradient_input"),
         {"captum": lambda case: captum(case, "InputXGradient")}),
-    Row("Grad-CAM", 0.8, lambda case: passes(case, 1), lambda case: ours(case, "gradcam"),
+    Row("Grad-CAM at a layer that is named", 0.8, lambda case: passes(case, 1),
+        lambda case: ours(case, "gradcam", nodes=case.known.layer),
         {"captum": captum_gradcam, "pytorch-grad-cam": grad_cam}, IMAGES),
+    Row("Grad-CAM, the layer found", 0.8, lambda case: passes(case, 1), lambda case: ours(case, "gradcam"),
+        models=IMAGES),
     Row("guided backpropagation", 1.0, lambda case: passes(case, 1), lambda case: ours(case, "guided"),
         {"captum": lambda case: captum_rule(case, "GuidedBackprop"), "pytorch-grad-cam": grad_cam_guided,
          "zennit": lambda case: zennit(case, "guided")}, CONVOLUTIONAL),

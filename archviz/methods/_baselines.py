@@ -101,7 +101,7 @@ def _given(subject: Subject, name: NodeId, point: Tensor, wanted: Tensor) -> Ten
 
 
 def _module(subject: Subject, name: NodeId) -> torch.nn.Module | None:
-    return next((call.module for call in subject.tape.calls if call.node == name), None)
+    return next((call.module for call in subject.reading.calls if call.node == name), None)
 
 
 def _embedded(subject: Subject, name: NodeId, ids: Tensor) -> Tensor:

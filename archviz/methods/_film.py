@@ -1,7 +1,7 @@
 """One run of a model, kept whole: what ran, and every value as it was when it was read.
 
 In: a `Subject` and some of its samples, or a small program of plain operations.  Out: `Film`.
-May import torch, trace, ir, errors, _kernels, _subject.
+May import torch, trace, ir, errors, _subject.
 """
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from archviz.ir import NodeId
-from archviz.methods._kernels import Kernels
 from archviz.methods._subject import Given, Run, Subject
 from archviz.trace.record import watching
 from archviz.trace.tape import Ref, Tape, tensors
@@ -116,7 +115,7 @@ def film_of(subject: Subject, rows: Tensor, limit: int | None = None) -> Film:
     """The model at work on some of its samples, without gradients.  Raises `TooMuch` beyond `limit` bytes."""
     film = Film(limit)
     film.given = subject.given.take(rows)       # a copy, as a model may write into its input
-    with torch.no_grad(), Kernels(), watching(subject.model, film):
+    with torch.no_grad(), watching(subject.model, film):
         subject.model(*film.given.args, **film.given.kwargs)
     return film
 

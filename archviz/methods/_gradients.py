@@ -35,7 +35,7 @@ def differentiated(subject: Subject, nodes: Iterable[NodeId] = ()) -> Run:
     had: set[NodeId] = subject.kept.get("differentiated nodes", set())
     if run is None or not missing <= had:
         had = had | missing | subject.wanted - {INPUTS}
-        run = subject.run(nodes=had, grad=True, watched=subject.whole)
+        run = subject.run(nodes=had, grad=True)
         subject.kept.update({"differentiated": run, "differentiated nodes": had})
     return run
 
@@ -47,7 +47,7 @@ def visible(subject: Subject) -> Run:
         return run
     if "visible" not in subject.kept:
         with Apart():
-            subject.kept["visible"] = subject.run(grad=True, watched=subject.whole)
+            subject.kept["visible"] = subject.run(grad=True)
     found: Run = subject.kept["visible"]
     return found
 
@@ -75,8 +75,9 @@ def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "
                                       *(run.leaves if INPUTS in subject.wanted else ())])
         scores = subject.scores(run)
         with rectified(scores, rule):
-            found = [backward(row, {name: run.leaves.get(name, run.edges.get(name)) for name in missing}, keep=True)
-                     for row in scores]
+            found = [backward(row, {name: run.leaves.get(name, run.edges.get(name)) for name in missing},
+                              keep=not subject.alone or number < len(scores) - 1)
+                     for number, row in enumerate(scores)]
         kept = [{**old, **new} for old, new in zip(kept or [{} for _ in found], found, strict=True)]
         subject.kept[("gradients", id(run), rule)] = kept
         subject.kept[("asked", id(run), rule)] = asked | set(missing)

@@ -174,12 +174,14 @@ class Keeper(Watcher):
 
     nodes     ids, globs of ids, `MAP`, `HEAD`; None for all nodes
     source    exchanges what an embedding of whole-number inputs gave
+    reals     whether the tape has calls that read real numbers alone, too
     """
 
     keeps = False
 
     def __init__(self, nodes: Iterable[NodeId] | None, grad: bool,
-                 source: Callable[[NodeId, Tensor], Tensor] | None) -> None:
+                 source: Callable[[NodeId, Tensor], Tensor] | None, reals: bool = True) -> None:
+        self.reals = reals
         self.all = nodes is None
         self.nodes = frozenset(nodes or ())
         self.globs = tuple(name for name in self.nodes if any(mark in name for mark in "*?["))

@@ -1,7 +1,7 @@
 """Where the places of a node's value are: grids of images, of patches and windows, lengths of texts and signals.
 
 In: a subject, the shape of what a node gave.  Out: the same with channels in front, (N, C, places…), and maps over
-places brought to the input.  May import torch, ir, the rest of this folder.
+places brought to the input.  May import torch, trace, ir, the rest of this folder.
 """
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from archviz.ir import NodeId
 from archviz.methods._keep import kind
 from archviz.methods._subject import Subject
+from archviz.trace.kinds import class_of, is_leaf, kind_of
 
 MOST_PREFIXES = 8
 """Tokens without a place (class, distillation, registers) that may stand before those of a grid."""
@@ -84,13 +85,24 @@ def _channels_last(shape: tuple[int, ...], image: tuple[int, int] | None) -> boo
 
 def _slides(subject: Subject, node: NodeId) -> bool:
     """Whether the node is one of a signal's convolutions, whose channels come before its places."""
-    return any(call.node == node and kind(call) in ("conv", "upconv", "pool") for call in subject.tape.calls)
+    module = subject.modules.get(node)
+    if module is not None:
+        return is_leaf(module) and kind_of(module) in _SLIDING
+    return any(call.node == node and kind(call) in _SLIDING for call in subject.tape.calls)
+
+
+_SLIDING = ("conv", "upconv", "pool")
 
 
 def _features_last(subject: Subject, node: NodeId) -> bool:
     """Whether the node normalises each token's features, which then are the last axis."""
-    return any(call.node == node and call.op in ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
-               for call in subject.tape.calls)
+    module = subject.modules.get(node)
+    if module is not None:
+        return class_of(module).__name__ in _NORMS
+    return any(call.node == node and call.op in _NORMS for call in subject.tape.calls)
+
+
+_NORMS = ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
 
 
 def _grid(length: int, image: tuple[int, int]) -> tuple[int, int, int] | None:

@@ -2,7 +2,7 @@
 
 In: a module, the arguments of one call, a target.  Out: `Subject`, whose runs give values, gradients' places and scores
 under the ids of the figure.  May import torch, trace, ir, errors, _target,
-_keep, _kernels.
+_keep, _hooks, _kernels.
 """
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from archviz.errors import ArchvizError
 from archviz.find import did_you_mean
 from archviz.ir import NodeId
 from archviz.memory import ran_out
+from archviz.methods._hooks import Hooks, named
 from archviz.methods._keep import Keeper, Seeker
-from archviz.methods._kernels import Kernels
+from archviz.methods._kernels import pool_fast
 from archviz.methods._target import Spec, Target, resolve, unit_of
 from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.ladder import free_memory
-from archviz.trace.model import named_arguments
+from archviz.trace.model import named_arguments, walk
 from archviz.trace.record import quiet, watching
 from archviz.trace.tape import Call, Tape, mapped, tensors
 
@@ -66,6 +67,7 @@ class Run:
     result    what it returned
     rows      (R,): which sample each row is
     tape      what ran, where the run was watched
+    reading   what ran and read whole numbers, where embeddings were looked for
     leaves    source id → the tensor gradients are taken for
     values    id → what the node gave, as it was then (later writes do not show); of a module call, its output
     edges     id → where the gradient of that value arrives; for ``torch.autograd.grad(..., inputs=[edge])``
@@ -75,6 +77,7 @@ class Run:
     result: Any
     rows: Tensor
     tape: Tape | None = None
+    reading: Tape | None = None
     leaves: dict[NodeId, Tensor] = field(default_factory=dict)
     values: dict[NodeId, Tensor] = field(default_factory=dict)
     edges: dict[NodeId, GradientEdge] = field(default_factory=dict)
@@ -116,6 +119,9 @@ class Subject:
     wanted, grad : set of NodeId, bool
         What the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the sources);
         said before it, so that methods share it.
+    alone : bool
+        Whether one method runs, which asks for the gradients of a run once: what they need is freed on the way, and
+        its memory serves again.
     ahead : callable, optional
         A method's own first run over all samples, taken where nobody wants values or gradients of it; None where it
         gives None.
@@ -146,7 +152,7 @@ class Subject:
         self.kept: dict[Any, Any] = {}
         self.wanted: set[NodeId] = set()
         self.ahead: Callable[[], Run | None] | None = None
-        self.grad = False
+        self.grad = self.alone = False
         # Stacks of images with their channels last: on a processor convolutions are faster so.
         self._laid = self.device.type == "cpu"
         self._stack = ExitStack()
@@ -160,6 +166,7 @@ class Subject:
             stack.enter_context(torch.inference_mode(False))        # what is computed in it never has a gradient
             stack.enter_context(borrowed(self.model, ghosts=False))
             stack.enter_context(frozen(self.model))
+            pool_fast(self.model)
             stack.enter_context(quiet())
             if self.device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in self.model.modules()):
                 # cuDNN has no backward pass for recurrent layers in evaluation mode.
@@ -194,7 +201,7 @@ class Subject:
         if own is not None:
             return own
         with torch.set_grad_enabled(self.grad):
-            return self.run(nodes=self.wanted - {INPUTS}, grad=self.grad, watched=not self.grad or self.whole)
+            return self.run(nodes=self.wanted - {INPUTS}, grad=self.grad, watched=not self.grad)
 
     @cached_property
     def tape(self) -> Tape:
@@ -206,6 +213,16 @@ class Subject:
         return self.base.tape
 
     @cached_property
+    def reading(self) -> Tape:
+        """What ran over the samples and read whole numbers, if not more."""
+        return self.base.reading or self.tape
+
+    @cached_property
+    def modules(self) -> dict[NodeId, nn.Module]:
+        """The modules by their qualified names."""
+        return dict(walk(self.model))
+
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         """What is explained."""
         return resolve(self.spec, self.base, self.position)
@@ -215,8 +232,8 @@ class Subject:
         """Where maps of the input are drawn: inputs of real numbers, and embeddings that read whole-number ones."""
         embeddings: dict[NodeId, None] = {}
         if self.whole:
-            seeker = Seeker(self.tape)
-            embeddings = dict.fromkeys(call.node for n, call in enumerate(self.tape.calls) if seeker.reads(n, call))
+            seeker = Seeker(self.reading)
+            embeddings = dict.fromkeys(call.node for n, call in enumerate(self.reading.calls) if seeker.reads(n, call))
         if not self.floats and not embeddings:
             raise ArchvizError("the model has no input that a map could be drawn for",
                                "it takes neither real numbers nor token ids that an embedding reads")
@@ -230,7 +247,7 @@ class Subject:
         """
         found = {name: self.named[name] for name in self.floats}
         if self.whole:
-            for call in self.tape.calls:
+            for call in self.reading.calls:
                 if call.node in self.sources:
                     ids = self._ids(call)
                     found |= {} if ids is None else {call.node: ids}
@@ -240,13 +257,13 @@ class Subject:
     def _ids(self, call: Call) -> Tensor | None:
         """The input of whole numbers that `call` reads, at most reshaped on the way."""
         shapes = {spec.shape[:-1] for spec in call.out.values()}
-        above = [self.tape.calls[ref.call] for ref in call.operands()]
+        above = [self.reading.calls[ref.call] for ref in call.operands()]
         while above:
             one = above.pop()
             if one.how == "input":
                 ids = self.named[one.id]
                 return ids if tuple(ids.shape) in shapes and not ids.is_floating_point() else None
-            above += [self.tape.calls[ref.call] for ref in one.operands()]
+            above += [self.reading.calls[ref.call] for ref in one.operands()]
         return None
 
     def matching(self, patterns: str | Iterable[str]) -> tuple[NodeId, ...]:
@@ -255,6 +272,8 @@ class Subject:
         Raises `ArchvizError` for a pattern that names none.
         """
         wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+        if len(wanted) == 1 and wanted[0] in self.base.values:
+            return (wanted[0],)
         known = self.ids
         for pattern in wanted:
             if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
@@ -324,12 +343,20 @@ class Subject:
         args, kwargs = _with_inputs(self.model, given, source)
         seek = self.whole and (grad or bool(replace))
         if not seek and not watched and nodes is not None and not nodes:
-            with Kernels():
-                return Run(self.model(*args, **kwargs), given.rows, None, leaves)
-        keeper = Keeper(nodes, grad, source if seek else None)
-        with Kernels(), watching(self.model, keeper):
+            return Run(self.model(*args, **kwargs), given.rows, leaves=leaves)
+        modules = named(self.modules, nodes) if nodes and not seek and not watched else None
+        if modules:
+            with Hooks(modules, grad) as hooks:
+                result = self.model(*args, **kwargs)
+            if hooks.sure and hooks.values.keys() == modules.keys():
+                return Run(result, given.rows, leaves=leaves, values=hooks.values, edges=hooks.edges)
+            args, kwargs = _with_inputs(self.model, given, source)
+        every = watched or nodes is None or bool(nodes)
+        keeper = Keeper(nodes, grad, source if seek else None, every)
+        with watching(self.model, keeper):
             result = self.model(*args, **kwargs)
-        return Run(result, given.rows, keeper.tape, leaves, keeper.values, keeper.edges, keeper.found)
+        return Run(result, given.rows, keeper.tape if every else None, keeper.tape, leaves, keeper.values,
+                   keeper.edges, keeper.found)
 
     def scores(self, run: Run) -> Tensor:
         """(targets, rows): what the targets are in `run`, float32."""

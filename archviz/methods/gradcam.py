@@ -29,7 +29,11 @@ Nodes = str | Sequence[str] | None
 
 
 def wants(subject: Subject, *, nodes: Nodes = None, **options: Any) -> tuple[NodeId, ...]:
-    return (MAP,) if nodes is None else (MAP, nodes) if isinstance(nodes, str) else (MAP, *nodes)
+    if nodes is None:
+        return (MAP,)
+    several = [nodes] if isinstance(nodes, str) else nodes
+    # A single node is brought to the input whatever it is.
+    return tuple(several) if len(several) == 1 and not set("*?[") & set(several[0]) else (MAP, *several)
 
 
 def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **options: Any) -> list[Attribution]:

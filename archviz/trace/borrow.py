@@ -30,7 +30,8 @@ def borrowed(model: nn.Module, *, ghosts: bool) -> Iterator[nn.Module]:
     try:
         for config in configs:
             config.use_cache = False
-        model.eval()
+        if any(module.training for module in modules):
+            model.eval()
         _stand_ins(modules, ghosts)
         yield model
     finally:

@@ -24,7 +24,7 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         dot = f"{path}." if path else ""
         inner = [(dot + name, child) for name, child in module._modules.items() if child is not None]
         for name, value in vars(module).items():
-            if not isinstance(value, (list, tuple, dict)) or name in _OWN:
+            if name in _OWN or not isinstance(value, (list, tuple, dict)):
                 continue
             if isinstance(value, (list, tuple)):
                 inner += [(f"{dot}{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, nn.Module)]

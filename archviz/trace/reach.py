@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from inspect import unwrap
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -181,8 +182,9 @@ _ACROSS = {"softmax": 1, "log_softmax": 1, "mean": 1, "sum": 1, "amax": 1, "amin
 def is_plain(module: nn.Module) -> bool:
     """Whether a layer of torch.nn does just what that class does: nothing overridden, no hooks of the user."""
     home = class_of(module)
-    return home.__module__.startswith("torch.nn.") and not (
-        module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
+    forward = vars(module).get("forward", home.forward)
+    return (home.__module__.startswith("torch.nn.") and unwrap(forward) is home.forward     # the same by another way
+            and not (module._forward_hooks or module._forward_pre_hooks))
 
 
 def is_pointwise(call: Call) -> bool:

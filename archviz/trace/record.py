@@ -18,7 +18,7 @@ from weakref import ref as weak
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode, _pop_mode, _push_mode
 from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.ir import Module, NodeId
@@ -83,7 +83,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.model, self.watcher = model, watcher
         self.counter: FlopCounterMode | None = None
-        self.running = self.paused = False
+        self.running = self.paused = self.away = False
         self._begin()
 
     def _begin(self) -> None:
@@ -128,10 +128,24 @@ class Recorder(TorchFunctionMode):
         after = register_module_forward_hook(self._after, always_call=True, **NAMED_TOO)
         try:
             with self:
-                yield self
+                try:
+                    yield self
+                finally:
+                    self._look(True)
         finally:
             before.remove()
             after.remove()
+
+    def _look(self, on: bool) -> None:
+        """See functions, or not: what a leaf module does inside is its own, what is done here is ours, and both are
+        faster while nobody looks."""
+        if on and self.away:
+            _push_mode(self)  # type: ignore[no-untyped-call]
+        elif on or self.away or _get_current_function_mode() is not self:
+            return      # another mode was put over this one, which cannot be taken out from under it
+        else:
+            _pop_mode()  # type: ignore[no-untyped-call]
+        self.away = not on
 
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         for name, value in named_arguments(self.model, args, kwargs):
@@ -198,6 +212,7 @@ class Recorder(TorchFunctionMode):
         if not self.running and module is not self.model:
             return
         self.paused = True
+        self._look(False)
         try:
             if not self.running:  # a call that others make
                 if not self.fresh:
@@ -212,6 +227,7 @@ class Recorder(TorchFunctionMode):
                     self.watcher.write(tensor)
         finally:
             self.paused = False
+            self._look(not self.frames or not self.frames[-1].leaf)
 
     def _enter(self, module: nn.Module, site: Site, args: tuple[Any, ...], code: FrameType | None = None) -> None:
         """Begin a call of `module` at `site`; `code` is the Python frame of a method other than forward."""
@@ -231,7 +247,7 @@ class Recorder(TorchFunctionMode):
             name = f"{path}@{n}" if n else path
         frame = Frame(module, name, top.inner if top else (), leaf, code, group, args)
         self.frames.append(frame)
-        if not leaf and name:
+        if not leaf and name and self.watcher.reals:
             self.tape.modules[name] = Module(name, cls, path or name, frame.scope, attrs=attrs.of_container(module))
 
     def _site(self, code: FrameType | None) -> Site:
@@ -289,15 +305,17 @@ class Recorder(TorchFunctionMode):
         frame = self.frames.pop()
         output = rest[-1]
         others = self.counter is None and not self.frames  # the end of a call that others made
-        if output is None:
-            self.unwound = self.unwound or (frame, args)
-            self.running = self.running and not others
-            return None
         self.paused = True
+        self._look(False)
         try:
+            if output is None:
+                self.unwound = self.unwound or (frame, args)
+                self.running = self.running and not others
+                return None
             if frame.leaf:
                 kwargs = rest[0] if len(rest) == 2 else named_arguments_above(sys._getframe(1))
-                output = self._leaf(frame, args, kwargs, output)
+                if self.watcher.reals or _read_whole((args, kwargs)):
+                    output = self._leaf(frame, args, kwargs, output)
             elif frame.id:
                 self.watcher.left(frame.id, output)
             if others:
@@ -306,6 +324,7 @@ class Recorder(TorchFunctionMode):
                 self.watcher.end(output)
         finally:
             self.paused = False
+            self._look(True)
         return output if frame.leaf else None
 
     def _leaf(self, frame: Frame, args: Any, kwargs: Mapping[str, Any], output: Any) -> Any:
@@ -320,7 +339,9 @@ class Recorder(TorchFunctionMode):
         path = self.tape.paths[id(frame.module)]
         if any(not self._known(tensor) for _, tensor in tensors(args)):
             args = frame.args  # the module's own hooks made the rest of them, as a part of it
-        weights = tuple(self.owned[id(p)][1] for p in frame.module.parameters() if id(p) in self.owned)
+        module = frame.module
+        held = module.parameters() if module._modules else module._parameters.values()
+        weights = tuple(self.owned[id(p)][1] for p in held if id(p) in self.owned)
         return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
                     swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, group=frame.group)
 
@@ -343,6 +364,8 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         name: str = getattr(func, "__name__", "")
         if self.paused or not self.running or name in _QUIET or self.frames and self.frames[-1].leaf:
+            return func(*args, **kwargs)
+        if not self.watcher.reals and not _read_whole((args, kwargs)):
             return func(*args, **kwargs)
         if name == "__get__":
             name = getattr(getattr(func, "__self__", None), "__name__", "")
@@ -448,3 +471,14 @@ class Recorder(TorchFunctionMode):
             return known
         top = self.frames[-1] if self.frames else None
         return self._source(self._count(top, "constant"), "constant", "constant", tensor, self._scope())
+
+
+def _read_whole(given: Any) -> bool:
+    """Whether there is a tensor of whole numbers among the arguments of a call."""
+    for value in given.values() if isinstance(given, Mapping) else given:
+        if isinstance(value, torch.Tensor):
+            if not (value.is_floating_point() or value.is_complex() or value.dtype is torch.bool):
+                return True
+        elif isinstance(value, (tuple, list, Mapping)) and _read_whole(value):
+            return True
+    return False

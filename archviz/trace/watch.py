@@ -18,9 +18,11 @@ class Watcher:
     """Looks on while a model runs, and may step in.  Each method does nothing; override what is needed.
 
     keeps     whether every tensor of a call is kept until the next one, so that no operand is ever lost
+    reals     whether calls that read no whole numbers are seen, too; without them little time is taken
     """
 
     keeps = True
+    reals = True
 
     def begin(self, tape: Tape) -> None:
         """A call of the model begins; what runs will be put on `tape`."""
