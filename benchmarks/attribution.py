@@ -209,7 +209,8 @@ def grad_cam(case: Case, every: bool = False) -> Job:
     """pytorch-grad-cam at the layer, or at every convolution and rectifier (a copy: it changes what it is given)."""
     from pytorch_grad_cam import GradCAM
     model = case.plain()
-    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ReLU))] if every else [model.get_submodule(case.known.layer)]
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ReLU))] if every else [
+        model.get_submodule(case.known.layer)]
     fold = None if case.name in CONVOLUTIONAL else lambda t: t[:, 1:].unflatten(1, (14, 14)).movedim(-1, 1)
     method = GradCAM(model, layers, reshape_transform=fold)
     return lambda: method(case.x, None)
@@ -304,7 +305,7 @@ class Row:
     floor     a case → what its passes cost without a library
     ours      a case → the same by archviz
     peers     a library → the same by it
-    most      repetitions, of a row that takes long
+    most      repetitions, of a row that takes long; with 1 there is no first run to warm up, and no memory is measured
     """
 
     name: str
@@ -316,13 +317,13 @@ class Row:
     most: int = 100
 
 
-def occlusion(stride: int, name: str, target: float) -> Row:
+def occlusion(stride: int, name: str, target: float, most: int) -> Row:
     """Exact occlusion; its floor are all windows through the whole model, forward only."""
     return Row(f"occlusion of {WINDOW}×{WINDOW} at stride {stride}", target,
                lambda case: passes(case, windows(stride), backward=False),
                lambda case: ours(case, "occlusion", window=WINDOW, stride=stride, fill=0.0),
                {"captum": lambda case: captum_occlusion(case, stride),
-                "zennit": lambda case: zennit_occlusion(case, stride)}, (name,), most=3)
+                "zennit": lambda case: zennit_occlusion(case, stride)}, (name,), most)
 
 
 IMAGES = ("ResNet-18", "VGG-16", "ViT-S/16")
@@ -370,7 +371,8 @@ ROWS: list[Row] = [
     lrp_row("LRP, ε with z⁺ and flat", "epsilon-plus-flat", "EpsilonPlusFlat"),
     lrp_row("LRP, ε with α2β1 and flat", "epsilon-alpha2beta1-flat", "EpsilonAlpha2Beta1Flat"),
     lrp_row("LRP, ε with γ and the box", "epsilon-gamma-box", "EpsilonGammaBox", low=-4.0, high=4.0),
-    *(occlusion(stride, name, target) for name, target in (("ResNet-18", 0.4), ("VGG-16", 0.2)) for stride in (16, 8)),
+    *(occlusion(stride, name, target, most)
+      for name, target, most in (("ResNet-18", 0.4, 3), ("VGG-16", 0.2, 1)) for stride in (16, 8)),
 ]
 """What is measured.  Another family of methods adds its rows here: a floor, ours, and the peers'."""
 
@@ -434,7 +436,8 @@ def timed(row: Row, name: str, device: str, batch: int, repeat: int) -> dict[str
     for tool, make in jobs(row, case).items():
         try:
             ready[tool] = make(case)
-            ready[tool]()
+            if row.most > 1:
+                ready[tool]()
         except Exception as error:
             ready.pop(tool, None)
             found.errors[tool] = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
@@ -471,7 +474,7 @@ def weighed(row: Row, name: str, device: str, batch: int, tool: str) -> float | 
 def measure(row: Row, name: str, device: str, batch: int, repeat: int) -> Found:
     told = inside(lambda: timed(row, name, device, batch, repeat))
     found = Found(**told) if told else Found(errors={"archviz": "crashed"})
-    for tool in found.seconds:
+    for tool in found.seconds if row.most > 1 else ():
         memory = inside(lambda tool=tool: weighed(row, name, device, batch, tool))  # type: ignore[misc]
         if memory is not None:
             found.memory[tool] = memory

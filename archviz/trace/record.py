@@ -479,6 +479,6 @@ def _read_whole(given: Any) -> bool:
         if isinstance(value, torch.Tensor):
             if not (value.is_floating_point() or value.is_complex() or value.dtype is torch.bool):
                 return True
-        elif isinstance(value, (tuple, list, Mapping)) and _read_whole(value):
+        elif isinstance(value, (tuple, list, dict)) and _read_whole(value):
             return True
     return False
