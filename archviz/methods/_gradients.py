@@ -230,7 +230,7 @@ def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> l
 _SLACK = 2
 """What a pass takes, by what it keeps for the backward one: the gradients on their way, and workspaces."""
 
-_FIRST, _CACHED, _MANY = 4, 8, 256
+_FIRST, _CACHED, _MANY = 1, 8, 256
 """Rows of the first pass, which is weighed; rows at which a processor's caches serve best (measured on ResNet-18 and
 VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
 

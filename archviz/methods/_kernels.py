@@ -1,10 +1,15 @@
-"""Max pooling on a processor, in the layout of memory that its kernel is fast in.
+"""Layers on a processor, by the kernels that are fast there.
 
-In: a borrowed model.  Out: the same, whose max pooling of images gives the same numbers in less time.
+In: a borrowed, frozen model.  Out: the same, which gives the same numbers in less time.
 May import torch.
 
-PyTorch's kernel takes three to six times as long for channels first as for channels last, changes of layout counted
-in; its backward pass takes longer for channels last.  So each goes its own way; convolutions stay as they are.
+PyTorch's kernel of max pooling takes three to six times as long for channels first as for channels last, changes of
+layout counted in; its backward pass takes longer for channels last.  So each goes its own way; convolutions stay as
+they are.
+
+A product with a weight whose left side is transposed, as in `torch.nn.MultiheadAttention` with its batch first, is one
+for each token and not one for all where the weight asks for no gradient (``should_fold`` in ATen), which takes twice
+the time.
 """
 from __future__ import annotations
 
@@ -34,15 +39,23 @@ class _Pool(torch.autograd.Function):
         return (back, *[None] * len(ctx.options))
 
 
-def pool_fast(model: nn.Module) -> None:
-    """From now on its layers pool images whose channels come first as if they came last.
+def hasten(model: nn.Module) -> None:
+    """From now on its layers take the faster way, which `borrowed` and `frozen` take away again.
 
-    Each gets a ``forward`` of its own, which `borrowed` takes away again; a mode that sees functions too would cost a
-    small model more than it saves.
+    Pooling gets a ``forward`` of its own, as a mode that sees functions too would cost a small model more than it
+    saves; the weights of attention ask for a gradient where what they are multiplied with does.
     """
     for module in model.modules():
         if type(module) is nn.MaxPool2d and not module.return_indices and "forward" not in vars(module):
             module.forward = update_wrapper(partial(_pooled, module), nn.MaxPool2d.forward)  # type: ignore[method-assign]
+        elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+            module.register_forward_pre_hook(_folded)
+
+
+def _folded(layer: nn.MultiheadAttention, args: tuple[Any, ...]) -> None:
+    weight = layer.in_proj_weight
+    if args and weight.is_leaf:
+        weight.requires_grad_(torch.is_grad_enabled() and args[0].requires_grad)
 
 
 def _pooled(layer: nn.MaxPool2d, x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from archviz.ir import NodeId
 from archviz.memory import ran_out
 from archviz.methods._hooks import Hooks, named
 from archviz.methods._keep import Keeper, Seeker
-from archviz.methods._kernels import pool_fast
+from archviz.methods._kernels import hasten
 from archviz.methods._target import Spec, Target, resolve, unit_of
 from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.ladder import free_memory
@@ -153,8 +153,10 @@ class Subject:
         self.wanted: set[NodeId] = set()
         self.ahead: Callable[[], Run | None] | None = None
         self.grad = self.alone = False
-        # Stacks of images with their channels last: on a processor convolutions are faster so.
-        self._laid = self.device.type == "cpu"
+        # Stacks of images with their channels last: on a processor convolutions are faster so, but not what comes
+        # after the one convolution that cuts an image into tokens.
+        kinds = [isinstance(m, nn.Conv2d) - isinstance(m, nn.Linear) / 2 for m in self.model.modules()]
+        self._laid = self.device.type == "cpu" and sum(kinds) >= 0
         self._stack = ExitStack()
 
     # ------------------------------------------------------------------------------------------ state
@@ -166,7 +168,7 @@ class Subject:
             stack.enter_context(torch.inference_mode(False))        # what is computed in it never has a gradient
             stack.enter_context(borrowed(self.model, ghosts=False))
             stack.enter_context(frozen(self.model))
-            pool_fast(self.model)
+            hasten(self.model)
             stack.enter_context(quiet())
             if self.device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in self.model.modules()):
                 # cuDNN has no backward pass for recurrent layers in evaluation mode.

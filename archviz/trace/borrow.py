@@ -51,22 +51,22 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
     Weights made in inference mode, which no gradient can be taken through, are copied; `borrowed` puts them back.
     """
-    wanted: list[nn.Parameter] = []
+    asked: list[tuple[nn.Parameter, bool]] = []
     for module in model.modules():
         for name, parameter in [*module._parameters.items()]:
             if parameter is None:
                 continue
             if parameter.is_inference():
                 setattr(module, name, nn.Parameter(parameter.clone(), requires_grad=False))
-            elif parameter.requires_grad:
-                wanted.append(parameter)
+            else:
+                asked.append((parameter, parameter.requires_grad))
     try:
-        for parameter in wanted:
+        for parameter, _ in asked:
             parameter.requires_grad_(False)
         yield
     finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)
+        for parameter, before in asked:
+            parameter.requires_grad_(before)
 
 
 def _stand_ins(modules: list[nn.Module], ghosts: bool) -> None:

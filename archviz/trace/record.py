@@ -17,16 +17,15 @@ from weakref import ref as weak
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode, _get_current_function_mode, _pop_mode, _push_mode
 from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.ir import Module, NodeId
 from archviz.trace import attrs, flops, kinds
-from archviz.trace.frames import CALLING, MODULE_FILE, NAMED_TOO, Frame, Group, named_arguments_above
+from archviz.trace.frames import CALLING, MODULE_FILE, Frame, Group, named_arguments_above
 from archviz.trace.ghost import without_compiler
+from archviz.trace.lookout import Lookout
 from archviz.trace.model import named_arguments, walk
-from archviz.trace.tape import Call, Path, Ref, Tape, spec, swap, tensors
+from archviz.trace.tape import Call, Path, Ref, Tape, reads_whole_numbers, spec, swap, tensors
 from archviz.trace.watch import Held, Watcher, held
 from archviz.trace.writes import may_write, version
 
@@ -73,7 +72,7 @@ def quiet() -> Iterator[None]:
 Site = tuple[Frame | None, Group | None]
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(Lookout):
     """The mode and the hooks that watch a model run, each call of it on a tape of its own.
 
     Use `record`; or `watching`, for calls that others make.
@@ -83,7 +82,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.model, self.watcher = model, watcher
         self.counter: FlopCounterMode | None = None
-        self.running = self.paused = self.away = False
+        self.running = self.paused = False
         self._begin()
 
     def _begin(self) -> None:
@@ -120,32 +119,6 @@ class Recorder(TorchFunctionMode):
             return error
         self._end(result)
         return None
-
-    @contextmanager
-    def hooked(self) -> Iterator[Recorder]:
-        """While it lasts, what runs is seen; everything is as it was afterwards."""
-        before = register_module_forward_pre_hook(self._before)
-        after = register_module_forward_hook(self._after, always_call=True, **NAMED_TOO)
-        try:
-            with self:
-                try:
-                    yield self
-                finally:
-                    self._look(True)
-        finally:
-            before.remove()
-            after.remove()
-
-    def _look(self, on: bool) -> None:
-        """See functions, or not: what a leaf module does inside is its own, what is done here is ours, and both are
-        faster while nobody looks."""
-        if on and self.away:
-            _push_mode(self)  # type: ignore[no-untyped-call]
-        elif on or self.away or _get_current_function_mode() is not self:
-            return      # another mode was put over this one, which cannot be taken out from under it
-        else:
-            _pop_mode()  # type: ignore[no-untyped-call]
-        self.away = not on
 
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         for name, value in named_arguments(self.model, args, kwargs):
@@ -212,7 +185,7 @@ class Recorder(TorchFunctionMode):
         if not self.running and module is not self.model:
             return
         self.paused = True
-        self._look(False)
+        self.look(False)
         try:
             if not self.running:  # a call that others make
                 if not self.fresh:
@@ -227,7 +200,7 @@ class Recorder(TorchFunctionMode):
                     self.watcher.write(tensor)
         finally:
             self.paused = False
-            self._look(not self.frames or not self.frames[-1].leaf)
+            self.look(not self.frames or not self.frames[-1].leaf)
 
     def _enter(self, module: nn.Module, site: Site, args: tuple[Any, ...], code: FrameType | None = None) -> None:
         """Begin a call of `module` at `site`; `code` is the Python frame of a method other than forward."""
@@ -306,7 +279,7 @@ class Recorder(TorchFunctionMode):
         output = rest[-1]
         others = self.counter is None and not self.frames  # the end of a call that others made
         self.paused = True
-        self._look(False)
+        self.look(False)
         try:
             if output is None:
                 self.unwound = self.unwound or (frame, args)
@@ -314,7 +287,7 @@ class Recorder(TorchFunctionMode):
                 return None
             if frame.leaf:
                 kwargs = rest[0] if len(rest) == 2 else named_arguments_above(sys._getframe(1))
-                if self.watcher.reals or _read_whole((args, kwargs)):
+                if self.watcher.reals or reads_whole_numbers((args, kwargs)):
                     output = self._leaf(frame, args, kwargs, output)
             elif frame.id:
                 self.watcher.left(frame.id, output)
@@ -324,7 +297,7 @@ class Recorder(TorchFunctionMode):
                 self.watcher.end(output)
         finally:
             self.paused = False
-            self._look(True)
+            self.look(True)
         return output if frame.leaf else None
 
     def _leaf(self, frame: Frame, args: Any, kwargs: Mapping[str, Any], output: Any) -> Any:
@@ -365,7 +338,7 @@ class Recorder(TorchFunctionMode):
         name: str = getattr(func, "__name__", "")
         if self.paused or not self.running or name in _QUIET or self.frames and self.frames[-1].leaf:
             return func(*args, **kwargs)
-        if not self.watcher.reals and not _read_whole((args, kwargs)):
+        if not self.watcher.reals and not reads_whole_numbers((args, kwargs)):
             return func(*args, **kwargs)
         if name == "__get__":
             name = getattr(getattr(func, "__self__", None), "__name__", "")
@@ -471,14 +444,3 @@ class Recorder(TorchFunctionMode):
             return known
         top = self.frames[-1] if self.frames else None
         return self._source(self._count(top, "constant"), "constant", "constant", tensor, self._scope())
-
-
-def _read_whole(given: Any) -> bool:
-    """Whether there is a tensor of whole numbers among the arguments of a call."""
-    for value in given.values() if isinstance(given, Mapping) else given:
-        if isinstance(value, torch.Tensor):
-            if not (value.is_floating_point() or value.is_complex() or value.dtype is torch.bool):
-                return True
-        elif isinstance(value, (tuple, list, dict)) and _read_whole(value):
-            return True
-    return False

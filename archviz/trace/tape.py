@@ -157,6 +157,17 @@ def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
     return [found for key, item in items for found in tensors(item, (*path, key))]
 
 
+def reads_whole_numbers(given: Any) -> bool:
+    """Whether there is a tensor of whole numbers among the arguments of a call."""
+    for value in given.values() if isinstance(given, Mapping) else given:
+        if isinstance(value, torch.Tensor):
+            if not (value.is_floating_point() or value.is_complex() or value.dtype is torch.bool):
+                return True
+        elif isinstance(value, (tuple, list, dict)) and reads_whole_numbers(value):
+            return True
+    return False
+
+
 _NAMES: dict[torch.dtype, str] = {}
 
 
