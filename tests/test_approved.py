@@ -13,7 +13,6 @@ from archviz.labels import looks
 from archviz.naming import titles
 from archviz.pipeline import Figure
 from archviz.style import load_style
-from tests.conftest import ROOT, Run
 from tests.test_zoo import WIDTHS, figure
 
 APPROVED = Path(__file__).parent / "approved"
@@ -54,12 +53,3 @@ def test_the_figure_shows_what_was_approved(key: str, request: pytest.FixtureReq
     if request.config.getoption("--accept"):
         path.write_text(text, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == text
-
-
-def test_the_readme_shows_what_its_own_command_draws(run: Run, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    shown = ROOT / "gallery" / "resnet50.svg"
-    run("gallery/resnet.py:resnet50", "-o", tmp_path / "resnet50.svg", cwd=ROOT)
-    drawn = (tmp_path / "resnet50.svg").read_bytes()
-    if request.config.getoption("--accept"):
-        shown.write_bytes(drawn)
-    assert shown.read_bytes() == drawn

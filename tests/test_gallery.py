@@ -10,16 +10,10 @@ from pathlib import Path
 import pytest
 
 from archviz.scene import Box, Group, Mark, Text
-from tests.conftest import ROOT, Run
 from tests.gallery import FIGURES, THEMES, WIDTHS, figure, outline
 from tests.lint import lint
 
 APPROVED = Path(__file__).parent / "approved"
-SHOWN = {       # a figure the README shows → the command it names
-    "vgg16.svg": ("gallery/vgg16.py", "--style", "cube"),
-    "unet.svg": ("gallery/unet.py", "--style", "cube"),
-    "lstm.svg": ("gallery/lstm.py", "--style", "node-link", "--unroll", "3"),
-}
 
 
 @pytest.mark.parametrize("key", [f"{name}-{width}" for name in FIGURES for width in WIDTHS])
@@ -61,15 +55,3 @@ def test_words_on_a_hatch_stand_on_a_plain_ground(name: str) -> None:
 
 def flat(mark: Mark) -> list[Mark]:
     return [m for inner in mark.marks for m in flat(inner)] if isinstance(mark, Group) else [mark]
-
-
-@pytest.mark.parametrize("name", SHOWN)
-def test_the_readme_shows_what_its_commands_draw(
-        name: str, run: Run, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    shown, command = ROOT / "gallery" / name, SHOWN[name]
-    run(*command, "-o", tmp_path / name, cwd=ROOT).check_returncode()
-    drawn = (tmp_path / name).read_bytes()
-    if request.config.getoption("--accept"):
-        shown.write_bytes(drawn)
-    assert shown.read_bytes() == drawn
-    assert f"archviz {' '.join(command)}" in (ROOT / "README.md").read_text(encoding="utf-8")
