@@ -5,10 +5,10 @@ usage: python benchmarks/attribution.py [--repeat N] [--device DEVICE] [--write 
 The floor of a method is what its passes cost without a library: the same number of forward and whole backward passes,
 weights not frozen, at the batch size that is fastest for the model (which is looked for first).  Every ratio is
 the median over interleaved repetitions in one process: floor, archviz, peer, floor, archviz, peer …, so that what
-else the machine does meets all alike; on one thread, of processor time.  archviz is called as a user calls it, `archviz.explain`; the peers get their
-cheapest documented way, at the floor's batch size where they take one.  A peer whose rules need modules gets a copy of
-the model whose ReLUs are not in place.  Memory is the peak above a built model, each job in a process of its own (on a
-GPU: of PyTorch's allocator).
+else the machine does meets all alike; on one thread, of processor time.  archviz is called as a user calls it,
+`archviz.explain`; the peers get their cheapest documented way, at the floor's batch size where they take one.  A peer
+whose rules need modules gets a copy of the model whose ReLUs are not in place.  Memory is the peak above a built
+model, each job in a process of its own (on a GPU: of PyTorch's allocator).
 """
 from __future__ import annotations
 
@@ -380,7 +380,7 @@ ROWS: list[Row] = [
 # ---------------------------------------------------------------------------------------------- measuring
 
 def clock(job: Job) -> float:
-    """Seconds; on a single thread of a processor those that it worked, which what else the machine does hardly moves."""
+    """Seconds; on a single thread of a processor those that it worked, which others' work hardly changes."""
     if torch.get_num_threads() == 1 and not torch.cuda.is_available():
         start = time.process_time()
         job()
