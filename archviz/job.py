@@ -111,6 +111,8 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         given["options.edges"] = o.edges
     if o.unroll is not None:
         given["options.unroll"] = o.unroll
+    if o.streams is not None:
+        given["streams"] = o.streams
     return Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
         o.title, o.theme, tuple(o.inset)), o.no_project, held=held, variables=variables)

@@ -299,7 +299,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
 def _passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
     """`graph` after what is said of its layers and after the passes of `style`."""
     drawn = override(graph, style, overrides=overrides)
-    for name in style.passes:
+    for name in ("streams", *style.passes):     # which divides what the others only merge
         drawn = getattr(find("passes", name), name)(drawn, style)
     return drawn
 
@@ -355,7 +355,7 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
+    inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None, streams: str | None = None,
 ) -> Figure:
     """The figure of a model.  A notebook shows what takes long.
 
@@ -376,6 +376,8 @@ def draw(
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
         ["stem", "layer1"]}}``.  No file is read.
+    streams : str, optional
+        ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
 
     Returns
     -------
@@ -387,7 +389,8 @@ def draw(
     ArchvizError
         For whatever the user can mend; `DoesNotFit` for a page that is too small.
     """
-    options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
+    own = {} if streams is None else {"streams": streams}
+    options = Options(style, {**(settings or {}), **own}, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       written_overrides(overrides or {}))
     resolved = options.resolved()
