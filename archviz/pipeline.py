@@ -390,8 +390,8 @@ def draw(
         For whatever the user can mend; `DoesNotFit` for a page that is too small.
     """
     own = {} if streams is None else {"streams": streams}
-    options = Options(style, {**(settings or {}), **own}, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
+    options = Options(style, {**(settings or {}), **own}, width, max_height, min_font, depth, tuple(collapse),
+                      tuple(expand), direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)

@@ -252,7 +252,7 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
         return _titled(str(node.attrs["label"]), times)
     if node.kind == "module":
         return _titled(names.get(key) or style.titles.get(node.op, node.op), times)
-    own = key.split("@")[0].rsplit(".", 1)[-1]
+    own = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
     if "/" not in own and not own.isdigit() and ":" not in own:
         return _titled(text.clean(own), times if times > SEVERAL else 1)
     if node.kind in ("conv", "upconv", "linear") or not look.lines:
@@ -380,7 +380,8 @@ class Labels:
         square = v.depth_of == v.height_of
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
             # the first one's in the middle, others below the arrow and what stands above it
-            middle = at if at is not None else 0.5 if self.main[0] == self.p.blocks[0][0] or v.depth_of is not None else 0.84
+            central = self.main[0] == self.p.blocks[0][0] or v.depth_of is not None
+            middle = at if at is not None else 0.5 if central else 0.84
             self._add(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.last, str(v.depth_of)

@@ -16,7 +16,7 @@ from archviz.forms import Option, block
 from archviz.forms._latest import latest
 from archviz.forms._plan import ELEMENTWISE, Label, Labels, Plan, kernel_of
 from archviz.forms._volumes import Scale, Volume, law, projection
-from archviz.forms.cube import variants as variants
+from archviz.forms.cube import SCALED, STEP, STEPS
 from archviz.ir import Graph, Node, NodeId
 from archviz.labels import role_of
 from archviz.layouts import Frame, Layout, Place, Route, Size
@@ -26,6 +26,7 @@ from archviz.style import Style
 
 ALIKE = True  # modules of one class are all open or all closed
 NOTED = frozenset(("pool", "upsample", *ELEMENTWISE))
+TOLD = 2        # kernels in one volume whose sizes are all told
 ENDS = 0.94     # from where on a side lines go to a dense layer, clear of the number below
 DEEP = 0.8     # how far behind the front a kernel is, of the room there is
 DENSE = frozenset(("linear", "reduce"))
@@ -35,6 +36,13 @@ OPTIONS: Mapping[str, Option] = {
     "channels": Option(law, "power 0.72", "law of the thickness: log, linear, power 0.55"),
     "projection": Option(projection, "cabinet 42 0.4", "cabinet, angle and depth; or isometric"),
 }
+
+
+def variants(style: Style) -> tuple[Style, ...]:
+    """The style with its volumes, and the room between them, ever smaller; text keeps its size."""
+    s, keys = style.sizes, (*SCALED, "along")
+    return tuple(replace(style, sizes={key: value * STEP**i if key in keys else value for key, value in s.items()})
+                 for i in range(STEPS))
 
 
 @dataclass
@@ -100,7 +108,8 @@ def _number(graph: Graph, node: Node, found: _Wires, names: Mapping[NodeId, str]
     before = [p.volumes[source].extent for source in _sources(graph, found, node.id)]
     if volume.kind != "rod" and volume.extent not in before:
         # where no line enters that comes from the other streams
-        labels.around(None, 0.14 if node.attrs.get("stream") == 0 else 0.97)
+        stream = node.attrs.get("stream")
+        labels.around(None, 0.86 if stream is None else 0.97 if stream else 0.14)
     title = str(node.attrs["label"]) if "label" in node.attrs else names.get(node.id, "") if node.kind == "module" \
         else ""
     labels.below(title, 0)
@@ -113,11 +122,15 @@ def _note(graph: Graph, node: Node, found: _Wires) -> None:
         return
     size = p.style.roles["note"].size
     if node.id in found.notes:
+        if node.kind in ELEMENTWISE:
+            return      # every layer has one; a reader knows
         words = text.caption(p.style.captions, node.op, node.attrs).split(" ")
         source = _source(graph, found, node.id)
-        if source in p.volumes:     # in line with the number of channels below it
+        if source in p.volumes:     # on the line on which the number of channels stands below it
             _, down, back = p.edges(source)
             low = (down[1] - back[1]) / 2 + s["label_gap"] + 0.8 * p.style.roles["number"].size
+            if down[1] < s["kernel"]:       # clear of the lines of what is not high
+                low += (len(words) - 1) * size * s["leading"]
             _stack(p, node.id, words, s["note_gap"], low, "start", size)
     elif node.id in p.volumes and (sources := _sources(graph, found, node.id)):
         if node.kind in DENSE:
@@ -219,9 +232,10 @@ def _link(graph: Graph, found: _Wires, layout: Layout, route: Route) -> list[Mar
     return [Group((link,), "link", name)]
 
 
-def _kernel(graph: Graph, found: _Wires, layout: Layout, route: Route, source: NodeId, kernel: tuple[float, ...],
-            ) -> tuple[Mark, ...]:
-    """The kernel as deep as the volume it reads, and lines from the corners of its face to one point of what it makes."""
+def _kernel(
+    graph: Graph, found: _Wires, layout: Layout, route: Route, source: NodeId, kernel: tuple[float, ...]
+) -> tuple[Mark, ...]:
+    """The kernel as deep as the volume it reads, and lines from the corners of its face to a point of what it makes."""
     p, s = found.plan, found.plan.style.sizes
     a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)
     volume, seen = p.volumes[source], graph.by_id[route.src].out[0].shape       # a note may have made it smaller
@@ -231,14 +245,16 @@ def _kernel(graph: Graph, found: _Wires, layout: Layout, route: Route, source: N
     top = _between(ends.index(layout.nodes[route.dst].y), len(ends), high)
     front = DEEP * (1 - wide)
     corner = a.at(0, top, front)
-    inner = Cuboid(*corner, a.along, (a.down[0] * high, a.down[1] * high), (a.back[0] * wide, a.back[1] * wide), "kernel",
-                   hidden=False)
+    down, back = (a.down[0] * high, a.down[1] * high), (a.back[0] * wide, a.back[1] * wide)
+    inner = Cuboid(*corner, a.along, down, back, "kernel", hidden=False)
     faces = [inner.at(1, 0, 0), inner.at(1, 0, 1), inner.at(1, 1, 1), inner.at(1, 1, 0)]
     # where the kernels of what is made, and their numbers, are not in the way
-    t = 0.56 if len(_readers(graph, layout, _last(graph, found, route.dst))) > 1 else 0.86
+    t = 0.56 if len(_readers(graph, layout, _last(graph, found, route.dst))) > 1 else 0.74
     t = 0.3 if t > 0.6 and graph.by_id[route.dst].attrs.get("stream", 0) else t
     point = b.at(0, t, 0.3)
-    return (inner, *_measured(inner, a, kernel, p.style), *_rays(faces, point))
+    told = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
+    numbers = _measured(inner, a, kernel, p.style) if told else ()
+    return (inner, *numbers, *_rays(faces, point))
 
 
 def _last(graph: Graph, found: _Wires, key: NodeId) -> NodeId:
@@ -273,7 +289,7 @@ def _share(kernel: float, of: int, length: float, least: float) -> float:
 
 
 def _between(i: int, count: int, share: float) -> float:
-    """Where the `i`-th of `count` parts begins when they are spread over a side, below what is behind its upper edge."""
+    """Where the `i`-th of `count` parts begins when they are spread over a side, below its upper edge."""
     return min(max(0.2 + 0.84 * (2 * i + 1) / (2 * count) - share / 2, 0.0), 1 - share)
 
 

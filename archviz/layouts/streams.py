@@ -37,9 +37,11 @@ def streams(
     for column in columns:
         here = [blocks[key] for key in column]
         solid = any(sizes[key].width for key in column)
-        room = spacing if solid else {**spacing, "along": 0.0}      # a note stands beside what it is on
+        # a note stands beside what it is on, and lines that go far up or down need room not to be too steep
+        wide = max(1.0, 1.5 * _crossed(graph, column) - 0.5) if solid else 0.0
+        room = {**spacing, "along": spacing["along"] * wide}
         least = max((block.x + block.leave + room["along"] for block in placed), default=0.0)
-        left = min((block.enter for block in here))
+        left = min(block.enter for block in here)
         x = max([least - left if placed else 0.0, *(clearance(one, block, room) for block in here for one in placed)])
         for block in here:
             block.x = x
@@ -56,7 +58,7 @@ def streams(
 
 
 def _columns(graph: Graph) -> list[list[NodeId]] | None:
-    """The nodes by how far they are from the first; None where a column holds two of one stream, or a link skips one."""
+    """The nodes by how far they are from the first; None where one holds two of a stream, or a link skips one."""
     far: dict[NodeId, int] = {}
     columns: list[list[NodeId]] = []
     for node in graph.nodes:
@@ -74,6 +76,17 @@ def _columns(graph: Graph) -> list[list[NodeId]] | None:
         if len(set(rows)) < len(rows) or (None in rows and len(rows) > 1):
             return None
     return columns
+
+
+def _crossed(graph: Graph, column: Sequence[NodeId]) -> float:
+    """Over how many rows a line into `column` goes, at most."""
+    count = max((int(node.attrs.get("streams", 1)) for node in graph.nodes), default=1)
+
+    def row(key: NodeId) -> float:
+        stream = graph.by_id[key].attrs.get("stream")
+        return (count - 1) / 2 if stream is None else float(stream)
+
+    return max((abs(row(edge.src) - row(key)) for key in column for edge in graph.incoming[key]), default=0.0)
 
 
 def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[NodeId, Block],

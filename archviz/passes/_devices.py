@@ -1,52 +1,56 @@
 """Streams that the model itself places: layers that run side by side on different devices.
 
-In: a trace graph whose nodes say where their weights are (``attrs["device"]``).  Out: the same graph with the streams
-marked, or None.  Imports ir.
+In: a trace graph whose layers say where their weights are (``attrs["device"]``).  Out: the same network with the
+streams marked, or None.  Imports ir.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 
-from archviz.ir import Graph, NodeId
+from archviz.ir import Graph, NodeId, merge
 
 JOINS = frozenset(("cat", "stack"))
-"""Operations that gather streams for one reader, whatever they run on."""
+"""Operations that gather the streams for a reader."""
 
 
 def by_device(graph: Graph) -> Graph | None:
-    """Mark the nodes of each stream; None where nothing runs on one device while something else runs on another.
+    """Mark the nodes of each stream; None where no layer of one device runs beside one of another.
 
-    What has no weights is where its operands are; what reads several streams, and is no layer of one, is in none.
+    What has no weights is in the stream that its operands are in.  What all streams come from or end in is in none, and
+    a layer that reads several streams put together takes what gathers them for it.
     """
-    place: dict[NodeId, str] = {}
+    at = {node.id: str(node.attrs["device"]) for node in graph.nodes if "device" in node.attrs}
+    if len(set(at.values())) < 2:
+        return None
     above: dict[NodeId, set[NodeId]] = {}
     for node in graph.nodes:
-        taken = [edge.src for edge in graph.incoming[node.id] if edge.role != "recurrent" and edge.src in above]
-        above[node.id] = set(taken).union(*(above[src] for src in taken)) if taken else set()
-        own = node.attrs.get("device")
-        operands = {place[src] for src in taken if src in place}
-        if isinstance(own, str):
-            place[node.id] = own
-        elif len(operands) == 1 and node.kind not in ("output", *JOINS):
-            place[node.id] = operands.pop()
-    layers = [node for node in graph.nodes if isinstance(node.attrs.get("device"), str)]
-    beside: set[NodeId] = set()
-    for i, a in enumerate(layers):
-        for b in layers[i + 1:]:
-            if a.attrs["device"] != b.attrs["device"] and a.id not in above[b.id]:
-                beside |= {a.id, b.id}
-    devices = sorted({place[key] for key in beside})
-    if not devices:
+        taken = [edge.src for edge in graph.incoming[node.id] if edge.src in above]
+        above[node.id] = set(taken).union(*(above[src] for src in taken))
+    layers = list(at)
+    beside = {key for i, a in enumerate(layers) for b in layers[i + 1:] if at[a] != at[b] and a not in above[b]
+              for key in (a, b)}
+    if not beside:
         return None
-    # what all streams come from and what they end in belongs to none of them
-    inner = {key for key, device in place.items() if device in devices and (
-        key in beside or any(first in above[key] for first in beside) and any(
-            key in above[last] for last in beside))}
-    for node in graph.nodes:        # what follows a layer within its stream
-        operands = {edge.src for edge in graph.incoming[node.id]}
-        if node.id in place and "device" not in node.attrs and operands and operands <= inner:
-            inner.add(node.id)
-    nodes = tuple(
-        replace(node, attrs={**node.attrs, "stream": devices.index(place[node.id]), "streams": len(devices)})
-        if node.id in inner else node for node in graph.nodes)
-    return replace(graph, nodes=nodes)
+    devices = sorted({at[key] for key in beside})
+    stream = {key: devices.index(at[key]) for key in beside}
+    for node in graph.nodes:
+        rows = {stream.get(edge.src) for edge in graph.incoming[node.id] if edge.role != "recurrent"}
+        if node.id not in at and node.kind != "output" and len(rows) == 1 and None not in rows:
+            stream[node.id] = next(row for row in rows if row is not None)
+    count = len(devices)
+    graph = replace(graph, nodes=tuple(
+        replace(node, attrs={**node.attrs, "stream": stream[node.id], "streams": count}) if node.id in stream else node
+        for node in graph.nodes))
+    return _gathered(graph)
+
+
+def _gathered(graph: Graph) -> Graph:
+    """What gathers streams for a single reader is a part of it."""
+    groups = []
+    for node in graph.nodes:
+        joins = [edge.src for edge in graph.incoming[node.id] if graph.by_id[edge.src].op in JOINS
+                 and "stream" not in graph.by_id[edge.src].attrs and len(graph.outgoing[edge.src]) == 1
+                 and any("stream" in graph.by_id[into.src].attrs for into in graph.incoming[edge.src])]
+        if joins and node.kind != "output":
+            groups.append((node, [*joins, node.id]))
+    return merge(graph, groups)

@@ -1,11 +1,13 @@
 """Divide a network into the streams that its model runs side by side.
 
-In: a trace graph; ``style.streams``.  Out: the same network in which every layer of a stream is a node of its own, with
-``attrs["stream"]`` (0 is the first) and ``attrs["streams"]`` (how many there are).  Imports ir, style, errors, _devices.
+In: a trace graph; ``style.streams``.  Out: the same network in which every layer of a stream is a node of its own,
+with ``attrs["stream"]`` (0 is the first) and ``attrs["streams"]`` (how many there are).  Imports ir, style, errors,
+_devices.
 
-``groups``: convolutions in groups read only their part of the channels.  With the layer that feeds the first of them the
-channels part, and they meet again in the last layer; in between, layer ``conv2`` is drawn as ``conv2#1``, ``conv2#2`` …,
-each with its part of the outputs, the parameters and the FLOPs.  A layer that mixes all channels reads all streams.
+``groups``: convolutions in groups read only their part of the channels.  With the layer that feeds the first of them
+the channels part, and they meet again in the last layer; in between, layer ``conv2`` is drawn as ``conv2#1``,
+``conv2#2`` …, each with its part of the outputs, the parameters and the FLOPs.  A layer that mixes all channels reads
+all streams.
 ``devices``: layers that run side by side on different devices.  ``auto``: devices, else a few groups, else one stream.
 
 Each id of the trace is kept, or is divided into one part a stream; their parameters and FLOPs keep their sums.
@@ -18,7 +20,7 @@ from math import gcd
 from typing import Any
 
 from archviz.errors import ArchvizError
-from archviz.ir import Edge, Graph, Node, NodeId
+from archviz.ir import Edge, Graph, Node, NodeId, part
 from archviz.passes._devices import by_device
 from archviz.style import Style
 
@@ -61,8 +63,8 @@ def _count(graph: Graph, asked: str) -> int:
                            "say --streams auto, which draws one stream where there is no more, or leave it out")
     if not 1 < count <= MOST:
         numbers = ", ".join(map(str, sorted({_groups(node, graph) for node in grouped})))
-        raise ArchvizError(f"the convolutions of {graph.name} have {numbers} groups, a figure shows 2 to {MOST} streams",
-                           "say --streams auto, which draws one stream instead, or leave it out")
+        raise ArchvizError(f"the convolutions of {graph.name} have {numbers} groups; a figure shows 2 to {MOST} "
+                           "streams that all of them are made of", "say --streams auto, which draws one stream instead, or leave it out")
     return count
 
 
@@ -145,13 +147,13 @@ class _Division:
         """The graph of parts; None where fewer than two of its layers are divided."""
         if not any(self.graph.by_id[key].kind in ("conv", "upconv", "linear") for key in self.axis):
             return None
-        nodes = [part for node in self.graph.nodes for part in self._parts(node)]
+        nodes = [one for node in self.graph.nodes for one in self._parts(node)]
         return replace(self.graph, nodes=tuple(nodes), edges=tuple(self._edges(self.graph.edges)))
 
     def _parts(self, node: Node) -> Sequence[Node]:
         shared = node.shared
         if node.id not in self.axis:
-            return [replace(node, shared=_part(shared, 0))] if shared in self.axis else [node]
+            return [replace(node, shared=part(shared, 0))] if shared and shared in self.axis else [node]
         count, axis = self.count, self.axis[node.id]
         shape = node.out[0].shape
         out = replace(node.out[0], shape=(*shape[:axis], shape[axis] // count, *shape[axis + 1:]))
@@ -164,9 +166,9 @@ class _Division:
         parts = []
         for k in range(count):
             parts.append(replace(
-                node, id=_part(node.id, k), members=(), attrs={**attrs, "stream": k, "streams": count}, out=(out,),
+                node, id=part(node.id, k), members=(), attrs={**attrs, "stream": k, "streams": count}, out=(out,),
                 params=_share(node.params, k, count), flops=_share(node.flops, k, count),
-                shared=_part(shared, k) if shared in self.axis else shared))
+                shared=part(shared, k) if shared and shared in self.axis else shared))
         return parts
 
     def _grouped(self, node: Node) -> bool:
@@ -183,19 +185,14 @@ class _Division:
                 for k in range(self.count if dst else 1):
                     if src and dst and not mixes and i != k:
                         continue
-                    yield replace(edge, src=_part(edge.src, i) if src else edge.src,
-                                  dst=_part(edge.dst, k) if dst else edge.dst, tensor=self._tensor(edge))
+                    yield replace(edge, src=part(edge.src, i) if src else edge.src,
+                                  dst=part(edge.dst, k) if dst else edge.dst, tensor=self._tensor(edge))
 
     def _tensor(self, edge: Edge) -> Any:
         axis, tensor = self.axis.get(edge.src), edge.tensor
         if axis is None or tensor is None:
             return tensor
         return replace(tensor, shape=(*tensor.shape[:axis], tensor.shape[axis] // self.count, *tensor.shape[axis + 1:]))
-
-
-def _part(key: NodeId, k: int) -> NodeId:
-    """The id of what is left of `key` in one stream."""
-    return f"{key}#{k + 1}"
 
 
 def _share(total: int, k: int, count: int) -> int:
