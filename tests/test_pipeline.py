@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import archviz
-from archviz import ArchvizError, DoesNotFit, Figure, draw, graphfile, pipeline
+from archviz import ArchvizError, DoesNotFit, Figure, draw, graphfile, pipeline, reading
 from archviz.backends import svg
 from archviz.ir import Edge, Graph, Node
 from archviz.pipeline import Options
@@ -226,7 +226,7 @@ def test_inner_values_as_json() -> None:
     ("vgg16", "Sequential", "vgg16"), ("models/vgg.py", "Sequential", "vgg"), ("", "Sequential", "Sequential")]))
 def test_what_the_model_is_called(case: tuple[str, str, str]) -> None:
     named, cls, name = case
-    assert pipeline._name(named, cls) == name
+    assert reading._name(named, cls) == name
 
 
 # ------------------------------------------------------------------------------------------------ files
