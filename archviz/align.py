@@ -85,6 +85,8 @@ def check(options: Options, count: int) -> None:
                            "name several models, or leave out --align")
     if options.inset:
         raise ArchvizError("a figure of several models has no insets", "leave out --inset, or draw them one by one")
+    if options.cut or options.append:
+        raise ArchvizError("several models are not cut in one figure", "leave out --cut and --append")
     if options.title and "|" in options.title and options.title.count("|") != count - 1:
         raise ArchvizError(f"the title {options.title!r} names {options.title.count('|') + 1} models of {count}",
                            "write a name for each, with | between them, or one title without |")

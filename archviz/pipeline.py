@@ -66,6 +66,11 @@ class Options:
         A theme laid on top of the style, by name or path.
     inset : tuple of str
         Modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style.
+    cut : str or None
+        The last layer that is drawn, by id, or by a glob on path or class; what comes after it is left out, and counts
+        nowhere.
+    append : tuple of str
+        Blocks after the end, by the names to write on them: ``("SVM",)``.
     overrides : Overrides
         What is said about single layers, as a project file does.
     """
@@ -82,6 +87,8 @@ class Options:
     title: str | None = None
     theme: str | Path | None = None
     inset: tuple[str, ...] = ()
+    cut: str | None = None
+    append: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
@@ -159,6 +166,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     """
     style = style or options.resolved()
     step("arrange")
+    trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
     drawn = passed(graph, style, options.overrides)
     style, main = cells(drawn, style, options)
     if options.inset:
@@ -169,7 +177,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
-    return Figure(graph, replace(drawing, scene=scene), caption)
+    return Figure(trace, replace(drawing, scene=scene), caption)
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -231,7 +239,8 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None, align: bool = False,
+    inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None, align: bool = False,
 ) -> Figure:
     """The figure of a model, or of several.  A notebook shows what takes long.
 
@@ -247,7 +256,7 @@ def draw(
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
-    settings, theme, inset
+    settings, theme, inset, cut, append
         See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
@@ -267,7 +276,7 @@ def draw(
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
-                      written_overrides(overrides or {}))
+                      cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}))
     if align:
         models = list(model) if isinstance(model, (list, tuple)) else [model]
         given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)

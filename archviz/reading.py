@@ -5,7 +5,6 @@ and trace only inside functions, so that a saved graph is read without.
 """
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from archviz.errors import ArchvizError, NoTorch
 from archviz.files import GRAPH
 from archviz.garbage import sparing
 from archviz.ir import Graph
-from archviz.naming import CONTAINERS
+from archviz.naming import named
 
 MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
@@ -85,7 +84,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
                            "change --input, or the file's example_inputs")
-    return replace(graph, name=_name(target.rpartition(":")[2], graph.name))
+    return replace(graph, name=named(target.rpartition(":")[2], graph.name))
 
 
 def _saved(path: Path) -> Graph:
@@ -130,18 +129,6 @@ def traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
         if Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(Path(__file__).parent):
             raise       # not the user's mistake
         raise blamed(error, source) from error
-
-
-def _name(named: str, cls: str) -> str:
-    """What to call the model: its class, or the factory's name where that is the class with a size behind it.
-
-    ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``; a bare container is called what the user calls it.
-    """
-    if cls in CONTAINERS:
-        return named.removesuffix(".py").rpartition("/")[2] or cls
-    plain = re.sub("[^a-z0-9]", "", cls.lower())
-    rest = named[len(cls):].strip("_- ") if named.lower().startswith(cls.lower()) else ""
-    return f"{cls}-{rest}" if plain and rest and rest[0].isdigit() else cls
 
 
 def _one_line(error: object) -> str:

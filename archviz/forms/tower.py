@@ -15,7 +15,7 @@ from archviz import text
 from archviz.forms._ground import grounded
 from archviz.forms._latest import latest
 from archviz.ir import Graph, Node, NodeId, skips
-from archviz.labels import Look, looks, own_role
+from archviz.labels import Look, kind_of, looks, own_role
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts._bands import Bands, Extent
 from archviz.layouts._bands import bands as bands_of
@@ -27,7 +27,7 @@ CLOSE = (1.6, 1.25, 1.0, 0.88)
 """How far rows may be apart, in parts of what the style says."""
 
 WORKS = frozenset(("conv", "upconv", "linear", "attention", "recurrent", "embedding", "scan", "matmul", "module"))
-"""Kinds that are coloured by the size of what they give; the others have their own colours."""
+"""Kinds that are coloured by the size of what they give."""
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -46,12 +46,12 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node: boxes are all as wide as the longest label, sums are points, a lone output is an arrow."""
     s, (known, seen) = style.sizes, _known(graph, style)
     paint = style.roles["label"]
-    words = {key: _words(look) for key, look in seen.items()}
+    words = {node.id: _words(node, seen[node.id], style) for node in graph.nodes}
     widest = max((text.width(word, paint.size, paint.weight) for word in words.values()), default=0.0)
     wide = max(widest + 2 * s["box_x"], s["min_box"])
     found = {}
     for node in graph.nodes:
-        if seen[node.id].glyph:
+        if _joins(node, seen[node.id]):
             found[node.id] = Size(s["glyph"], s["glyph"], joint=True)
         elif end := _ends(graph, node, known):
             found[node.id] = Size(0.0, s["along"], abuts=end)
@@ -62,8 +62,15 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     return found
 
 
-def _words(look: Look) -> str:
+def _joins(node: Node, look: Look) -> bool:
+    """Is it a sum, which is drawn as the point where lines meet?  Other joints are boxes, as their name tells more."""
+    return look.glyph and kind_of(node) == "add"
+
+
+def _words(node: Node, look: Look, style: Style) -> str:
     """A label in one line."""
+    if look.glyph:
+        return text.caption(style.captions, node.op, node.attrs)
     return ", ".join(line for line, _ in (look.lines if look.kind.shape != "text" else look.lines[:1]))
 
 
@@ -188,7 +195,7 @@ def _node(graph: Graph, node: Node, look: Look, known: Bands, place: Place, styl
     s, role = style.sizes, _role(node, look, known, style)
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
     x, y = place.x + place.width / 2, place.y + place.height / 2
-    if look.glyph:
+    if _joins(node, look):
         return Group((Circle(x, y, place.width / 2, role),), role, node.id, title=tip)
     if not place.width:
         return Group((Link(((x, place.y), (x, place.y + place.height)), "edge", 0.0, True, s["arrow"]),), role, node.id,
@@ -197,18 +204,21 @@ def _node(graph: Graph, node: Node, look: Look, known: Bands, place: Place, styl
     if look.kind.shape != "text":
         marks.append(Box(place.x, place.y, place.width, place.height, role, s["corner"]))
     size = style.roles["label"].size
-    marks += grounded(Text(x, y + 0.35 * size, _words(look), "label", "middle"), role, style)
+    marks += grounded(Text(x, y + 0.35 * size, _words(node, look, style), "label", "middle"), role, style)
     return Group(tuple(marks), role, node.id, title=tip)
 
 
 def _role(node: Node, look: Look, known: Bands, style: Style) -> str:
-    """The colour of its band for what computes there, else that of its kind."""
-    extent = known.extents[known.of[node.id]]
-    if own_role(node.attrs, style) or node.kind not in WORKS or not extent:
+    """The colour of its band for what computes there; that of its kind where nothing has an extent."""
+    extent, order = known.extents[known.of[node.id]], [one for one in dict.fromkeys(known.extents) if one]
+    if own_role(node.attrs, style) or kind_of(node) in ("opaque", "failed"):
+        return look.kind.role
+    if _joins(node, look):
+        return "join"
+    if not order:
         return look.kind.role
     stages = sum(role.startswith("stage ") and role[6:].isdigit() for role in style.roles)
-    order = [one for one in dict.fromkeys(known.extents) if one]
-    return f"stage {order.index(extent) % stages + 1}" if stages else look.kind.role
+    return f"stage {order.index(extent) % stages + 1}" if extent and node.kind in WORKS and stages else "layer"
 
 
 # ------------------------------------------------------------------------------------------------ legend
