@@ -66,7 +66,7 @@ def test_tex_sets_all_of_them(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_readme_names_the_command_of_each_figure_it_shows() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = re.sub(r"\s*\\\n\s*", " ", (ROOT / "README.md").read_text("utf-8")).replace("'", "")
     shown = re.findall(r'src="gallery/figures/([\w-]+)\.svg"', readme)
     assert shown
     for name in shown:
