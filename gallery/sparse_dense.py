@@ -1,5 +1,5 @@
 """One layer, twice: a convolution, whose few weights are shared by all positions, and a dense layer, which has a weight
-for each pair (Goodfellow, Bengio and Courville, 2016, figures 9.2 and 9.5): ``sparse_dense.py:Convolution``, ``:Dense``.
+for each pair (Goodfellow, Bengio and Courville, 2016, chapter 9): ``sparse_dense.py:Convolution``, ``:Dense``.
 """
 from __future__ import annotations
 
