@@ -23,6 +23,8 @@ examples:
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
   archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
+  archviz a.py b.py c.py --align                several models side by side, what is equally large at equal height
+  archviz model.py --cut layer4 --append SVM    as far as layer4, then a block named by hand
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py --theme mono                 greys and hatches; --list themes names the others
   archviz style show block > my.yaml            the whole of a style, to change and draw with
@@ -69,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.add_argument("model", nargs="?", metavar="MODEL",
                    help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
+    p.add_argument("more", nargs="*", metavar="MODEL", help="further models, to be drawn beside it with --align")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
                    help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
                         "(default on the command line: <model>.svg)")
@@ -79,6 +82,8 @@ def parser() -> argparse.ArgumentParser:
                       help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
     what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
                       help="an argument of the constructor; may be repeated")
+    what.add_argument("--align", action="store_true",
+                      help="draw several models in one figure on one scale; --title 'A | B' names them")
 
     _look(p)
 
@@ -215,6 +220,10 @@ def _look(p: argparse.ArgumentParser) -> None:
                       help="draw these modules open, or recurrent layers from inside; may be repeated")
     look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
                       help="draw this module opened up beside the figure, also in another style; may be repeated")
+    look.add_argument("--cut", metavar="NODE",
+                      help="the last layer that is drawn, by path or class; what comes after it is left out")
+    look.add_argument("--append", action="append", default=[], metavar="TEXT",
+                      help="a block after the end with this written on it; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")

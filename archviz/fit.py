@@ -88,15 +88,17 @@ class Try:
 
 def fit(
     graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = "",
-    body: Body = ALONE,
+    body: Body = ALONE, least: int = 0,
 ) -> Drawing:
     """Draw `graph` with as much detail as `detail` asks for or as the page has room for.
+
+    Of the sizes in which its form can draw, the first `least` are not tried.
 
     Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when
     the page has no room even for a single box.
     """
     style = tightened(style)
-    judge = Judge(graph, style, graph.name if title is None else title, body)
+    judge = Judge(graph, style, graph.name if title is None else title, body, least)
     pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
     if detail.inset:
@@ -127,6 +129,15 @@ def tightened(style: Style) -> Style:
     smaller, least = style.narrow.get("type", 1.0), style.page.min_font
     roles = {role: replace(paint, size=max(least, paint.size * smaller)) for role, paint in style.roles.items()}
     return replace(style, roles=roles, sizes={k: size * style.narrow.get(k, 1.0) for k, size in style.sizes.items()})
+
+
+def _kinds(graph: Graph) -> Graph:
+    """What the legend explains: not the blocks that were named by hand, which say themselves what they are."""
+    if not any("appended" in node.attrs for node in graph.nodes):
+        return graph
+    nodes = tuple(node for node in graph.nodes if "appended" not in node.attrs)
+    kept = {node.id for node in nodes}
+    return replace(graph, nodes=nodes, edges=tuple(edge for edge in graph.edges if {edge.src, edge.dst} <= kept))
 
 
 def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
@@ -194,7 +205,7 @@ def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
 class Judge:
     """Lays out cuts of one graph on one page, remembering what it tried."""
 
-    def __init__(self, graph: Graph, style: Style, title: str, body: Body) -> None:
+    def __init__(self, graph: Graph, style: Style, title: str, body: Body, least: int = 0) -> None:
         self.graph, self.style, self.title = graph, style, text.clean(title)
         self.heading, self.body = page.heading(graph, style, self.title), body
         self.form: ModuleType = find("forms", style.form)
@@ -202,7 +213,7 @@ class Judge:
         self.layout, self.wraps = getattr(layouts, style.layout), bool(getattr(layouts, "WRAPS", True))
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
-        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)
+        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)[least:]
         self.alike = bool(getattr(self.form, "ALIKE", False))
         self.graphs: dict[frozenset[NodeId], Graph] = {}
         self.cuts: dict[tuple[frozenset[NodeId], int], Cut] = {}
@@ -229,7 +240,7 @@ class Judge:
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
-        told = self.body.told(graph)
+        told = _kinds(self.body.told(graph))
         return self.body.legend([*self.form.legend(told, style), *legend(told, style, self.form.frames(told, style))])
 
     def directions(self) -> tuple[str, ...]:

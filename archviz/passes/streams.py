@@ -64,7 +64,8 @@ def _count(graph: Graph, asked: str) -> int:
     if not 1 < count <= MOST:
         numbers = ", ".join(map(str, sorted({_groups(node, graph) for node in grouped})))
         raise ArchvizError(f"the convolutions of {graph.name} have {numbers} groups; a figure shows 2 to {MOST} "
-                           "streams that all of them are made of", "say --streams auto, which draws one stream instead, or leave it out")
+                           "streams that all of them are made of",
+                           "say --streams auto, which draws one stream instead, or leave it out")
     return count
 
 
