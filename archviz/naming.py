@@ -64,7 +64,8 @@ def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
             alike.setdefault((module.scope, names[key]), []).append(key)
     for keys in alike.values():
         if len(keys) > 1 and all(graph.modules[key].repeat == 1 for key in keys):
-            names.update({key: f"{names[key]} {graph.modules[key].attrs.get('nth', i + 1)}" for i, key in enumerate(keys)})
+            numbers = {key: graph.modules[key].attrs.get("nth", i + 1) for i, key in enumerate(keys)}
+            names.update({key: f"{names[key]} {number}" for key, number in numbers.items()})
     return names
 
 

@@ -1,9 +1,9 @@
 """Draw a few of many experts, with an ellipsis for the others, and say at the router how many there are.
 
 In: a graph after hide and fuse, before fold.  Out: of equal branches side by side that one gate weighs and one sum
-joins, the first two and the last, with ``attrs["nth"]``; the others are one node of kind ``ellipsis``, the products and their
-sum one node.  The linear layer
-behind the gate, which scores them, has ``attrs["experts"]`` and, where only the best are taken, ``attrs["active"]``.
+joins, the first two and the last, with ``attrs["nth"]``; the others are one node of kind ``ellipsis``, the products and
+their sum one node.  The linear layer behind the gate, which scores them, has ``attrs["experts"]`` and, where only the
+best are taken, ``attrs["active"]``.
 Members, parameters and FLOPs are kept.  Imports ir, style.
 
 Experts are recognised by how they are wired: each branch is multiplied by what comes from the same place, and all
@@ -22,7 +22,7 @@ FIRST, LAST = 2, 1
 """How many experts are drawn before the ellipsis, and after it."""
 
 
-def elide(graph: Graph, style: Style, **options: Any) -> Graph:
+def experts(graph: Graph, style: Style, **options: Any) -> Graph:
     """Leave out the experts in the middle of every mixture."""
     for node in graph.nodes:
         if node.kind == "add":
@@ -53,7 +53,8 @@ def _elided(graph: Graph, total: Node) -> Graph:
     graph = replace(graph, modules=modules, nodes=tuple(
         replace(node, attrs={**node.attrs, **said[node.id]}) if node.id in said else node for node in graph.nodes))
     hidden = [node for branch in branches[FIRST:-LAST] for node in branch]
-    dots = Node(hidden[0].id, total.scope, "ellipsis", "ellipsis", {"stands_for": len(branches) - FIRST - LAST}, ends[0].out)
+    attrs = {"stands_for": len(branches) - FIRST - LAST}
+    dots = Node(hidden[0].id, total.scope, "ellipsis", "ellipsis", attrs, ends[0].out)
     weighted = replace(total, op="weighted_sum", kind="math")
     graph = merge(graph, [(dots, [node.id for node in hidden]),
                           (weighted, [*(node.id for node in products), total.id])])
@@ -73,13 +74,13 @@ def _signature(branch: Sequence[Node]) -> tuple[Any, ...]:
     return tuple((node.op, node.kind, node.params, tuple(tensor.shape for tensor in node.out)) for node in branch)
 
 
-def _routed(graph: Graph, gate: NodeId, experts: int) -> dict[NodeId, dict[str, Any]]:
+def _routed(graph: Graph, gate: NodeId, count: int) -> dict[NodeId, dict[str, Any]]:
     """What to say of the linear layer that scores so many experts, before its scores become weights at `gate`."""
     node = graph.by_id[gate]
     active = node.attrs.get("top_k")
     while node.kind in ("softmax", "act", "norm", "math", "mul", "add") and graph.incoming[node.id]:
         node = graph.by_id[graph.incoming[node.id][0].src]
         active = node.attrs.get("top_k", active)
-    if node.kind != "linear" or not node.out or node.out[0].shape[-1] != experts:
+    if node.kind != "linear" or not node.out or node.out[0].shape[-1] != count:
         return {}
-    return {node.id: {"experts": experts, **({"active": active} if active else {})}}
+    return {node.id: {"experts": count, **({"active": active} if active else {})}}
