@@ -82,7 +82,7 @@ def test_the_sheet_shows_what_changed_first(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_readme_names_the_command_of_each_figure_it_shows() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = re.sub(r"\s*\\\n\s*", " ", (ROOT / "README.md").read_text("utf-8")).replace("'", "")
     shown = re.findall(r'src="gallery/figures/([\w-]+)\.svg"', readme)
     assert shown
     for name in shown:
