@@ -108,6 +108,7 @@ class Plan:
     glyphs: set[NodeId] = field(default_factory=set)
     ends: dict[NodeId, NodeId] = field(default_factory=dict)  # an output that is told at what gives it
     ports: dict[NodeId, Words] = field(default_factory=dict)  # and one that is not
+    cards: dict[NodeId, Words] = field(default_factory=dict)  # a box with its name
     above: dict[NodeId, list[Words]] = field(default_factory=dict)
     below: dict[NodeId, Words] = field(default_factory=dict)  # what is computed, left of what it gives
     kernels: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # of those that look through a window
@@ -124,11 +125,13 @@ class Plan:
 @latest
 def plan(graph: Graph, style: Style) -> Plan:
     """Shapes and words of `graph`."""
-    p = Plan()
+    p, seen = Plan(), looks(graph, style)
     for node in graph.nodes:
         before = [e.src for e in graph.incoming[node.id] if e.role != "recurrent"]
         if style.kinds[node.kind].shape == "glyph":
             p.glyphs.add(node.id)
+        elif node.attrs.get("appended"):  # said by hand, so nothing is known of its tensors
+            p.cards[node.id] = _card([line for line, _ in seen[node.id].lines], style)
         elif node.kind == "output":
             if len(before) == 1 and before[0] in p.readings and len(graph.outgoing[before[0]]) == 1:
                 p.ends[node.id] = before[0]
@@ -145,6 +148,14 @@ def plan(graph: Graph, style: Style) -> Plan:
     p.braces = {key: f"{names[key]} ×{module.repeat}" for key, module in graph.modules.items() if module.repeat > 1
                 and any(key in node.scope for node in graph.nodes)}
     return p
+
+
+def _card(lines: Sequence[str], style: Style) -> Words:
+    """Words in a box around them, whose corner is the node's."""
+    pad = style.sizes["card"]
+    one = words(lines, "name", 0.0, pad, style)
+    wide, high = one.box.width + 2 * pad, one.box.height + 2 * pad
+    return replace(one, x=wide / 2, box=Place(0.0, 0.0, wide, high))
 
 
 # ------------------------------------------------------------------------------------------------ shapes
@@ -173,8 +184,9 @@ def _shape(p: Plan, style: Style) -> None:
 def _stack(side: tuple[float, float], n: int, most: int, s: Mapping[str, float]) -> Shape:
     shown = n if n <= most else min(max(int(s["ends"]), round(math.log2(n))), most)
     step = max(min(s["step"], s["reach"] * max(side) / max(shown - 1, 1)), s["least_step"])
+    gap = max(s["elided"], 7 * s["dot"])
     first = shown if shown == n else (shown + 1) // 2  # those before the dots
-    ways = [i * step + (s["elided"] - step if i >= first else 0.0) for i in range(shown)]
+    ways = [i * step + (gap - step if i >= first else 0.0) for i in range(shown)]
     at = tuple((way, way) for way in ways)
     if shown == n:
         return Shape("stack", side, at)
@@ -304,7 +316,8 @@ def _name(graph: Graph, p: Plan, style: Style) -> None:
     inputs = sum(node.kind == "input" for node in graph.nodes)
     seen = looks(graph, style)
     left = {end for skip in skips(graph) for end in skip}  # a line stands on these
-    high, row, before_wide, told = 0.0, 0, False, False
+    high, row, told = 0.0, 1, False
+    before = (0.0, math.inf)  # how wide what is written above the one before is, and this itself
     for node in (node for node in graph.nodes if node.id in p.shapes):
         own, r = _called(node), p.readings[node.id]
         last = node.id in p.ends.values()
@@ -324,10 +337,9 @@ def _name(graph: Graph, p: Plan, style: Style) -> None:
         wide = max((text.width(one, style.roles["name"].size) for one in (r.size, title)), default=0.0)
         if node.id in left:
             middle += wide / 2 + gap
-        wide -= shape.width + s["along"] - s["beside"]
-        row = 1 - row if wide > 0 and before_wide else 0
-        before_wide = wide > 0
-        lift = high if s["rows"] > 1 and row else 0.0
+        meets = (wide + before[0]) / 2 + s["beside"] > (shape.width + before[1]) / 2 + s["along"]
+        row, before = 1 - row if meets else 0, (wide, shape.width)
+        lift = high + s["beside"] if s["rows"] > 1 and row else 0.0
         lines = [words([r.size], "number", middle, -gap - lift, style, upward=True)] if r.size else []
         if title:
             lines.append(words([title], "name", middle, lines[0].box.y if lines else -gap - lift, style, upward=True))
@@ -362,7 +374,7 @@ def _compute(graph: Graph, p: Plan, style: Style) -> None:
     seen = looks(replace(graph, nodes=tuple(map(_spelt, graph.nodes))), own)
     chain = is_chain(graph)
     half = max((shape.height / 2 for shape in p.shapes.values()), default=0.0)
-    deep, row = 0.0, 0
+    deep, row, before = 0.0, 1, 0.0
     for node in graph.nodes:
         if node.id not in p.shapes or not (string := _operation(graph, node, p, own, seen)):
             continue
@@ -371,8 +383,11 @@ def _compute(graph: Graph, p: Plan, style: Style) -> None:
                  for line in _wrapped(piece, size, s["op_label"])]
         x = -s["along"] / 2 if chain else shape.width / 2
         y = (shape.height / 2 + half if chain else shape.height) + s["label_gap"]
-        low = deep if s["op_rows"] > 1 and row else 0.0
+        wide = max(text.width(line, size) for line in lines)
+        source = next((p.shapes[e.src].width for e in graph.incoming[node.id] if e.src in p.shapes), 0.0)
+        row, before = 1 - row if (wide + before) / 2 + 2 * s["beside"] > source + s["along"] else 0, wide
+        low = deep + s["beside"] if s["op_rows"] > 1 and row else 0.0
         one = words(lines, "operation", x, y + low, style)
         room = s["beside"] / 2  # more than around other words, as they stand in one line
         p.below[node.id] = replace(one, box=replace(one.box, x=one.box.x - room, width=one.box.width + 2 * room))
-        deep, row = max(deep, one.box.height), 1 - row
+        deep = max(deep, one.box.height)

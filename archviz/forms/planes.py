@@ -18,6 +18,7 @@ from archviz.forms import Option, block
 from archviz.forms._stacks import Plan, Shape, Words, plan
 from archviz.forms._volumes import law
 from archviz.ir import Graph, Node, NodeId, is_chain, skips
+from archviz.labels import own_role
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
@@ -78,6 +79,8 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
             found[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
         elif node.id in drawn.ends:
             found[node.id] = Size(0.0, 0.0, abuts=drawn.ends[node.id])
+        elif node.id in drawn.cards:
+            found[node.id] = Size(drawn.cards[node.id].box.width, drawn.cards[node.id].box.height)
         elif node.kind == "output":
             found[node.id] = Size(0.0, 0.0, parts=parts)
         else:
@@ -109,7 +112,13 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             role = style.kinds[node.kind].role
             marks.append(Group(block.glyph(node.kind, place, role, style), role, node.id, title=_tip(node)))
             continue
-        inner: list[Mark] = []
+        if node.id in drawn.cards:
+            role = own_role(node.attrs, style) or "plane"
+            card = Box(place.x, place.y, place.width, place.height, role)
+            inner = [card, *_written(drawn.cards[node.id], place.x + drawn.cards[node.id].x, place.y, style)]
+            marks.append(Group(tuple(inner), role, node.id, title=_tip(node)))
+            continue
+        inner = list[Mark]()
         if node.id in drawn.shapes:
             inner += _body(drawn.shapes[node.id], place, drawn.roles[node.id], style)
         for one in drawn.words(node.id):

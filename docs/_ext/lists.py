@@ -22,7 +22,7 @@ from archviz.stylefiles import own_names, shipped
 
 GALLERY = Path(__file__).resolve().parents[2] / "gallery"
 DRAWN = {       # model of the gallery → how it is drawn, where not in boxes
-    "alexnet": ":style: cube", "c3d": ":style: cube", "lenet": ":style: cube", "vgg16": ":style: cube",
+    "alexnet": ":style: cube", "c3d": ":style: cube", "lenet": ":style: planes", "vgg16": ":style: cube",
     "unet": ":style: cube", "m5": ":style: cube", "lstm": ":style: node-link", "mlp": ":style: node-link",
     "smallcnn": ":style: node-link",
 }
