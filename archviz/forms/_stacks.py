@@ -385,9 +385,9 @@ def _compute(graph: Graph, p: Plan, style: Style) -> None:
         y = (shape.height / 2 + half if chain else shape.height) + s["label_gap"]
         wide = max(text.width(line, size) for line in lines)
         source = next((p.shapes[e.src].width for e in graph.incoming[node.id] if e.src in p.shapes), 0.0)
-        row, before = 1 - row if (wide + before) / 2 + 2 * s["beside"] > source + s["along"] else 0, wide
+        row, before = 1 - row if (wide + before) / 2 + 3 * s["beside"] > source + s["along"] else 0, wide
         low = deep + s["beside"] if s["op_rows"] > 1 and row else 0.0
         one = words(lines, "operation", x, y + low, style)
-        room = s["beside"] / 2  # more than around other words, as they stand in one line
+        room = s["beside"]  # more than around other words, as they stand in one line
         p.below[node.id] = replace(one, box=replace(one.box, x=one.box.x - room, width=one.box.width + 2 * room))
         deep = max(deep, one.box.height)
