@@ -1,4 +1,4 @@
-"""The planes form: as many planes as channels, words as in the graph, fields in proportion, nothing on anything else."""
+"""The planes form: as many planes as channels, words as in the graph, fields in proportion, nothing in the way."""
 from __future__ import annotations
 
 import re
@@ -256,7 +256,7 @@ def test_a_column_has_room_for_every_layer(name: str) -> None:
 
 def test_without_colour_only_greys_are_left() -> None:
     drawn = figure("lenet", theme="mono").scene
-    used = {paint for paint in drawn.painted().values()}
+    used = set(drawn.painted().values())
     colours = {c for paint in used for c in (paint.fill, paint.stroke, paint.color) if c}
     assert all(re.fullmatch(r"#(..)\1\1", colour) for colour in colours)
     plane, field = drawn.paint("plane"), drawn.paint("kernel")
