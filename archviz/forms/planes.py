@@ -30,7 +30,7 @@ TRIED = (
     # steps from … to, words, rows of names and of operations, room for an operation, part of the usual gaps and leans
     (0, 5, 2, 1, 1, 1.0, 1.0),
     (1, 9, 1, 1, 1, 1.0, 1.0),
-    (3, 9, 1, 1, 1, 0.84, 0.9),
+    (3, 11, 1, 1, 1, 0.84, 0.9),
     (3, 10, 1, 1, 1, 0.66, 0.9),
     (3, 11, 1, 2, 1, 0.62, 0.85),
     (5, 12, 0, 2, 1, 0.6, 0.7),
