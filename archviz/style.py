@@ -35,7 +35,7 @@ WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
 DIRECTIONS = ("auto", "down", "right")
 STREAMS = ("none", "auto", "groups", "devices")
 HEAT = ("signed", "unsigned", "maps")
-SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed")
+SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed", "dots")
 
 
 @dataclass(frozen=True, slots=True)
