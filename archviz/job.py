@@ -120,16 +120,11 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         given["options.edges"] = o.edges
     if o.unroll is not None:
         given["options.unroll"] = o.unroll
-<<<<<<< HEAD
     if o.streams is not None:
         given["streams"] = o.streams
-    if o.more and not o.align:
-        raise ArchvizError(f"{1 + len(o.more)} models were named", "add --align to draw them in one figure")
-=======
     more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
     if more and not align:
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
->>>>>>> main
     job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
         o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append)), o.no_project, held=held, variables=variables)
