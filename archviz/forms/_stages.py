@@ -30,15 +30,13 @@ class Stage:
     Attributes
     ----------
     key : str
-        The id of its module, or of its first node where that is in none; of several, of the first.
+        The id of its module, or of its first node where that is in none.
     nodes : tuple of str
         What it holds, in order.
     name, detail : str
-        What it is called, and what it gives.
+        What it is called, and what it gives; empty: not said.
     cls : str
         The class of its module; empty for a node.
-    count : int
-        How many modules it is.
     """
 
     key: NodeId
@@ -46,12 +44,11 @@ class Stage:
     name: str
     detail: str = ""
     cls: str = ""
-    count: int = 1
 
 
 def stages(graph: Graph, style: Style, most: int) -> list[Stage]:
-    """The parts of `graph`.  Where they are more than `most`, equal neighbours are taken together; where that is not
-    enough, single operations have no name."""
+    """The parts of `graph`.  Where they are more than `most`, single operations have no name; where that is not enough,
+    numbered neighbours have one."""
     opened = _opened(graph)
     names, seen = titles(graph, style.titles), looks(graph, style)
     found: list[Stage] = []
@@ -77,10 +74,9 @@ def stages(graph: Graph, style: Style, most: int) -> list[Stage]:
             lines = [line for line, _ in seen[node.id].lines] or [style.kinds[node.kind].name or node.op]
             found.append(Stage(key, (node.id,), ", ".join(lines[:1])))
     if len(found) > most:
-        found = _joined(found)
-    if len(found) > most:
         found = [stage if stage.cls else replace(stage, name="") for stage in found]
-    return _detailed(graph, found)
+    found = _detailed(graph, found)
+    return _numbered(found) if sum(bool(stage.name) for stage in found) > most else found
 
 
 def _opened(graph: Graph) -> set[NodeId]:
@@ -98,16 +94,23 @@ def _opened(graph: Graph) -> set[NodeId]:
     return opened
 
 
-def _joined(found: Sequence[Stage]) -> list[Stage]:
-    joined: list[Stage] = []
-    for stage in found:
-        last = joined[-1] if joined else None
-        if last is not None and stage.cls and last.cls == stage.cls:
-            name = last.name.rpartition(" ")[0] if last.name[-1:].isdigit() and last.count == 1 else last.name
-            joined[-1] = replace(last, nodes=(*last.nodes, *stage.nodes), name=name, count=last.count + stage.count)
-        else:
-            joined.append(stage)
-    return [replace(one, name=f"{one.name} ×{one.count}") if one.count > 1 else one for one in joined]
+def _numbered(found: Sequence[Stage]) -> list[Stage]:
+    """Neighbours that are numbered have one name, which stands at the middle one: ``Block 1–12``."""
+    runs: list[list[int]] = []
+    for i, stage in enumerate(found):
+        base, _, number = stage.name.rpartition(" ")
+        last = found[runs[-1][-1]].name if runs else ""
+        if number.isdigit() and last == f"{base} {int(number) - 1}":
+            runs[-1].append(i)
+        elif stage.name:
+            runs.append([i])
+    told = list(found)
+    for run in runs:
+        if len(run) > 1:
+            name = f"{found[run[0]].name}–{found[run[-1]].name.rpartition(' ')[2]}"
+            for i in run:
+                told[i] = replace(found[i], name=name if i == run[len(run) // 2] else "", detail="")
+    return told
 
 
 def _detailed(graph: Graph, found: Sequence[Stage]) -> list[Stage]:
