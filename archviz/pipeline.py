@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from archviz import __version__, graphfile
-from archviz.caption import describe
+from archviz.caption import alternative, describe, reading
 from archviz.errors import ArchvizError, NoTorch
 from archviz.figure import Figure as Figure
 from archviz.files import GRAPH, suffixes
@@ -286,10 +286,12 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit_with(drawn, style, _detail(drawn, main), options.title, wanted)
     else:
         drawing = fit(drawn, style, _detail(drawn, main), options.title)
-    caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
+    known = find("passes", "annotate").annotate(graph, style)
+    caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
+                       reading(drawing.style, drawing.scene))
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=_facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption)
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph))
 
 
 def _passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
