@@ -29,7 +29,7 @@ def written(way: str, caption: str, alt: str, name: str) -> str:
 
 
 def _label(name: str) -> str:
-    """``ResNet-50`` → ``resnet-50``: letters, digits and hyphens, which every LaTeX takes."""
+    """``My Net-50`` → ``my-net-50``: letters, digits and hyphens, which every LaTeX takes."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub("[^a-z0-9]+", "-", plain).strip("-") or "model"
 
