@@ -19,8 +19,8 @@ from tests.sphinxes import OLD, SAMPLE, Built, Project, pdf_of, sample
 
 XHTML = {"h": "http://www.w3.org/1999/xhtml", "opf": "http://www.idpf.org/2007/opf", "svg": "http://www.w3.org/2000/svg"}
 FIGURES = 22
-NET = ("Net. A 32×32×3 image passes through two 3×3 convolutions with 16 and 32 filters, an average over all positions, "
-       "and a linear layer with 10 outputs. It has 5.42K parameters and takes 4M multiply-accumulates.")
+NET = ("Net. A 32×32×3 image passes through two 3×3 convolutions with 16 and 32 filters, an average over all "
+       "positions, and a linear layer with 10 outputs. It has 5.42K parameters and takes 4M multiply-accumulates.")
 
 
 EACH = pytest.mark.parametrize("which, options", [("newest", ()), ("oldest", OLD)], ids=["newest", "oldest"])
