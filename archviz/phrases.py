@@ -292,7 +292,7 @@ def _mixers(parts: Sequence[Part]) -> list[Part]:
     found: list[Part] = []
     network: list[Part] = []
     for i, part in enumerate(parts):
-        if re.search("moe|expert|router", " ".join([part.cls, *(node.id for node in part.nodes)]).lower()):
+        if re.search("expert|router", " ".join([part.cls, *(node.id for node in part.nodes)]).lower()):
             found.append(replace(part, one="a mixture of experts", many="mixtures of experts", said=True, inside=()))
         elif part.kinds and set(part.kinds) == {"linear"}:
             network.append(part)
