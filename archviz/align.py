@@ -1,7 +1,7 @@
 """Several models in one figure, on one scale.
 
 In: the graphs of models, `Options` for each.  Out: one `Figure`, of one graph whose ids say of which model they are.
-Imports pipeline, fit, several, page, scene, caption, style, text, ir, find, finished, errors.
+Imports pipeline, reading, fit, several, page, scene, caption, marks, layouts, style, text, ir, find, finished, errors.
 
 A layout that `aligns` puts the models on common rows.  In any other style each model is a panel of its own: side by
 side where they can be read so, else one below the other, all in one of the sizes that the form can draw.
@@ -20,6 +20,7 @@ from archviz.finished import stamped
 from archviz.fit import Detail, Drawing, fit, tightened
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout, Place
+from archviz.layouts._bands import bands
 from archviz.marks import legend
 from archviz.page import Body, Entry
 from archviz.pipeline import Options
@@ -68,10 +69,13 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         whole = united(drawn, titles)
         drawing = fit(whole, style, pipeline.detail(whole, main), above)
     else:
-        drawing = _panels(drawn, titles, above, style, options)
-    said = [describe(graph, one) for graph, one in zip(graphs, drawn, strict=True)]
-    if aligns is not None:
-        said.append("Layers at equal height give equally large outputs.")
+        sizes = [tensor for one in drawn for node in one.nodes for tensor in node.out[:1]]
+        scaled = [replace(one, attrs={**one.attrs, "beside": sizes}) for one in drawn]
+        drawing = _panels(scaled, titles, above, style, options)
+    said = [title + describe(graph, one).removeprefix(text.clean(graph.name))
+            for graph, one, title in zip(graphs, drawn, titles, strict=True)]
+    if aligns is not None and len(set(bands(drawing.graph).extents)) > 1:
+        said.append("Layers at equal height give outputs of one height and width, which the margin says.")
     caption = " ".join(said)
     graph = united(graphs, titles)
     scene = replace(stamped(replace(drawing.scene, description=caption), caption), facts=pipeline.facts(graph))
