@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 import archviz
-from archviz import ArchvizError, Figure
+from archviz import ArchvizError, Figure, notebook
 from archviz.align import compile_together
 from archviz.ir import Graph, base_edges, merge
 from archviz.layouts._bands import bands, extent
@@ -203,6 +203,12 @@ def test_on_the_command_line(run: Run, tmp_path: Path) -> None:
                         (named, "2 models were named")):
         done = run(*words, "-o", "b.svg")
         assert done.returncode == 2 and told in done.stderr and not (tmp_path / "b.svg").exists()
+
+
+def test_in_a_notebook() -> None:
+    small, large = (nn.Sequential(nn.Linear(4, n), nn.Linear(n, 3)) for n in (3, 7))
+    figure = notebook.run(["small", "large", "--align", "--input", "1x4"], {"small": small, "large": large})
+    assert models(figure.graph) == ("small", "large")
 
 
 def test_a_saved_graph_stands_beside_a_model(tmp_path: Path) -> None:
