@@ -28,12 +28,12 @@ def traced(model: str) -> Graph:
 def drawn(model: str, style: str = "block", **settings: str) -> Graph:
     """The graph after its passes, everything open."""
     named = {key.replace("_", "."): value for key, value in settings.items()}
-    return pipeline._passed(traced(model), pipeline.Options(style, named).resolved(), pipeline.Overrides())
+    return pipeline.passed(traced(model), pipeline.Options(style, named).resolved(), pipeline.Overrides())
 
 
 def small(model: nn.Module, *inputs: Tensor) -> Graph:
     graph = archviz.draw(model, inputs=inputs).graph
-    return pipeline._passed(graph, load_style("block"), pipeline.Overrides())
+    return pipeline.passed(graph, load_style("block"), pipeline.Overrides())
 
 
 def said(graph: Graph, node: Node) -> list[str]:
