@@ -18,7 +18,7 @@ from archviz.layouts._bands import bands
 
 WRAPS = False
 
-JOIN, LEAVE = 0.27, 0.57
+JOIN, LEAVE = 0.25, 0.5
 """Where in the gap below a row a line joins the flow, and where one leaves it."""
 
 
