@@ -72,8 +72,9 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         sizes = [tensor for one in drawn for node in one.nodes for tensor in node.out[:1]]
         scaled = [replace(one, attrs={**one.attrs, "beside": sizes}) for one in drawn]
         drawing = _panels(scaled, titles, above, style, options)
-    said = [title + describe(graph, one).removeprefix(text.clean(graph.name))
-            for graph, one, title in zip(graphs, drawn, titles, strict=True)]
+    known = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
+    said = [_under(title, graph, describe(graph, one))
+            for graph, one, title in zip(known, drawn, titles, strict=True)]
     if aligns is not None and len(set(bands(drawing.graph).extents)) > 1:
         said.append("Layers at equal height give outputs of one height and width, which the margin says.")
     caption = " ".join(said)
@@ -102,6 +103,12 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
     if "|" in title:
         return [text.clean(part) for part in title.split("|")], ""
     return [graph.name for graph in graphs], title
+
+
+def _under(title: str, graph: Graph, caption: str) -> str:
+    """The caption of one model, which it calls as the title above it does."""
+    name = text.clean(graph.name)
+    return title + caption.removeprefix(name) if caption.startswith(name) else caption
 
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:

@@ -111,7 +111,7 @@ def test_a_shortcut_is_dotted_where_the_shape_changes() -> None:
 
 def test_the_caption_tells_of_each_by_its_title() -> None:
     figure = archviz.draw([Plain(), Residual()], [IMAGE, IMAGE], align=True, title="one | other")
-    assert figure.caption.startswith("one: ") and " other: " in figure.caption and "equal height" in figure.caption
+    assert figure.caption.startswith("one. ") and " other. " in figure.caption and "equal height" in figure.caption
     assert ">one<" in figure.svg and ">other<" in figure.svg
 
 
@@ -197,7 +197,7 @@ def test_on_the_command_line(run: Run, tmp_path: Path) -> None:
     named = (f"{target}:Convolution", f"{target}:Dense")
     done = run(*named, "--align", "--style", "node-link", "-o", "a.svg", "--caption")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Convolution: ") and " Dense: " in done.stdout
+    assert done.stdout.startswith("Convolution. ") and " Dense. " in done.stdout
     assert 'data-node="Dense.layer"' in (tmp_path / "a.svg").read_text("utf-8")
     for words, told in (((f"{target}:Dense", "--align"), "one model only"),
                         (named, "2 models were named")):
