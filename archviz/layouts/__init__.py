@@ -5,8 +5,8 @@ Contract: a file ``archviz/layouts/<name>.py`` holds a function of its own name:
     <name>(graph, sizes, frames, spacing, direction, limit) -> Layout
 
 `sizes` has a `Size` for each node, `frames` a `Frame` for each module that is to have one, `spacing` is
-``style.sizes``, `direction` is ``"down"`` or ``"right"``, and `limit` the room along the flow.  Lengths are printed
-points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.  May import
+``style.sizes``, `direction` is ``"down"``, ``"right"`` or ``"up"``, and `limit` the room along the flow.  Lengths are
+printed points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.  May import
 ir and style.
 """
 
@@ -56,6 +56,8 @@ class Size:
         The node it stands against; empty: none.
     parts : tuple of Place
         Where its labels are, relative to the top left corner of the front face.
+    ports : Mapping
+        Source → where its lines end along the side that the flow enters, where one edge stands for several operands.
     """
 
     width: float
@@ -66,6 +68,7 @@ class Size:
     rise: float = 0.0
     abuts: NodeId = ""
     parts: tuple[Place, ...] = ()
+    ports: Mapping[NodeId, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
