@@ -23,6 +23,7 @@ examples:
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
   archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
+  archviz model.py --cut layer4 --append SVM    as far as layer4, then a block named by hand
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py --theme mono                 greys and hatches; --list themes names the others
   archviz style show block > my.yaml            the whole of a style, to change and draw with
@@ -215,6 +216,10 @@ def _look(p: argparse.ArgumentParser) -> None:
                       help="draw these modules open, or recurrent layers from inside; may be repeated")
     look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
                       help="draw this module opened up beside the figure, also in another style; may be repeated")
+    look.add_argument("--cut", metavar="NODE",
+                      help="the last layer that is drawn, by path or class; what comes after it is left out")
+    look.add_argument("--append", action="append", default=[], metavar="TEXT",
+                      help="a block after the end with this written on it; may be repeated")
     look.add_argument("--direction", choices=("auto", "down", "right", "up"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")

@@ -16,6 +16,7 @@ from archviz.style import Style
 THICK = 5.0         # of the bar, in printed points
 TICK = 1.6          # length of a tick
 GAP = 1.4           # between a tick and its number
+WIDER = 1.2         # a document may set its words in a font that is wider by so much, and another bar stands beside
 BETWEEN = 4.0       # least room between two numbers
 STEPS = 256         # colours along it
 
@@ -59,7 +60,7 @@ def flat(on: Scale, length: float, style: Style, most: int = 5, ends: tuple[str,
         marks.append(Path((("M", (x, THICK)), ("L", (x, THICK + TICK))), "bar"))
         marks.append(Text(x, THICK + TICK + GAP + 0.72 * size, label, "bar label", "middle"))
     bottom = THICK + TICK + GAP + size
-    for words in lines(on.said, length - low + high, size):
+    for words in lines(on.said, length / WIDER, size):
         bottom += 1.15 * size
         wide = text.width(words, size)
         low, high = min(low, (length - wide) / 2), max(high, (wide - length) / 2)

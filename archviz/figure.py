@@ -65,7 +65,7 @@ class Figure(Finished):
     @property
     def failed(self) -> tuple[NodeId, str] | None:
         """Where the model raised while it was traced, and what; None for a model that ran."""
-        failed = (self.graph.attrs.get("report") or {}).get("failed")
+        failed = (self.drawn.attrs.get("report") or {}).get("failed")      # which a cut may have left out
         return (str(failed[0]), str(failed[1])) if failed else None
 
     def render(self, suffix: str, **options: Any) -> bytes:

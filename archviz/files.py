@@ -22,16 +22,16 @@ class Rendered(Protocol):
     def render(self, suffix: str, **options: Any) -> bytes: ...
 
 
-def check_output(path: Path, engine: str = "") -> None:
+def check_output(path: Path, engine: str = "", also: tuple[str, ...] = ()) -> None:
     """Raise `ArchvizError` for a file that could not be written, before any work is done for it.
 
-    `engine` is what shall set a .pdf; its program must be there.
+    `engine` is what shall set a .pdf; its program must be there.  `also` are suffixes of what is not drawn.
     """
-    suffix = path.suffix.removeprefix(".")
+    suffix, known = path.suffix.removeprefix("."), sorted({*suffixes(), *also})
     if not suffix:
-        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(suffixes())}")
-    if suffix not in suffixes():
-        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, suffixes()))
+        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(known)}")
+    if suffix not in known:
+        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, known))
     if path.is_dir():
         raise ArchvizError(f"cannot write {path}: it is a folder")
     folder = path.parent
@@ -39,7 +39,8 @@ def check_output(path: Path, engine: str = "") -> None:
         raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
-    if engine and suffix != GRAPH and (ready := getattr(find("backends", suffix), "ready", None)) is not None:
+    ready = getattr(find("backends", suffix), "ready", None) if engine and suffix in names("backends") else None
+    if ready is not None:
         ready(engine)
 
 

@@ -129,6 +129,15 @@ def tightened(style: Style) -> Style:
     return replace(style, roles=roles, sizes={k: size * style.narrow.get(k, 1.0) for k, size in style.sizes.items()})
 
 
+def _kinds(graph: Graph) -> Graph:
+    """What the legend explains: not the blocks that were named by hand, which say themselves what they are."""
+    if not any("appended" in node.attrs for node in graph.nodes):
+        return graph
+    nodes = tuple(node for node in graph.nodes if "appended" not in node.attrs)
+    kept = {node.id for node in nodes}
+    return replace(graph, nodes=nodes, edges=tuple(edge for edge in graph.edges if {edge.src, edge.dst} <= kept))
+
+
 def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
     return set(find("passes", "collapse").select(graph, patterns)) if patterns else set()
 
@@ -229,7 +238,7 @@ class Judge:
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
-        told = self.body.told(graph)
+        told = _kinds(self.body.told(graph))
         return self.body.legend([*self.form.legend(told, style), *legend(told, style, self.form.frames(told, style))])
 
     def directions(self) -> tuple[str, ...]:

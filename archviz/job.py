@@ -113,7 +113,7 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         given["options.unroll"] = o.unroll
     return Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
-        o.title, o.theme, tuple(o.inset)), o.no_project, held=held, variables=variables)
+        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append)), o.no_project, held=held, variables=variables)
 
 
 def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:

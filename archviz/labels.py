@@ -5,12 +5,13 @@ In: a graph, a style.  Out: a `Look` per node, which a form then draws.  May imp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archviz import text
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, own_repeat
+from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.naming import titles
 from archviz.style import Kind, Style
 
@@ -25,13 +26,30 @@ class Look:
     bands: tuple[str, ...] = ()
     stack: bool = False
     arrow: str = ""  # written beside the arrow that enters
+    bar: bool = False  # across all that enters
 
 
 def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     """What to draw for each node, in the words and shapes of `style`."""
     names = titles(graph, style.titles)
     arrows = arrow_labels(graph)
-    return {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
+    found = {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
+    return found | {key: replace(look, glyph=False, bar=True, lines=look.lines or _joined(key, graph, style))
+                    for key in _bars(graph, style) for look in [found[key]]}
+
+
+def _bars(graph: Graph, style: Style) -> list[NodeId]:
+    """The concatenations of several branches side by side, of which none passes another by."""
+    least = style.sizes.get("bar_from", math.inf)
+    joins = [n.id for n in graph.nodes if kind_of(n) == "cat" and style.kinds["cat"].shape == "glyph"
+             and sum(edge.role != "recurrent" for edge in graph.incoming[n.id]) >= least]
+    passing = {dst for _, dst in skips(graph)} if joins else set()
+    return [key for key in joins if key not in passing]
+
+
+def _joined(key: NodeId, graph: Graph, style: Style) -> tuple[tuple[str, str], ...]:
+    node = graph.by_id[key]
+    return ((text.caption(style.captions, node.op, node.attrs), "label"),)
 
 
 def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:

@@ -107,3 +107,15 @@ def _family(graph: Graph) -> tuple[str, ...]:
         if count >= 2 and count * 2 >= len(classes):
             best = prefix
     return best
+
+
+def named(asked: str, cls: str) -> str:
+    """What to call the model: its class, or the factory's name where that is the class with a size behind it.
+
+    ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``; a bare container is called what the user calls it.
+    """
+    if cls in CONTAINERS:
+        return asked.removesuffix(".py").rpartition("/")[2] or cls
+    plain = re.sub("[^a-z0-9]", "", cls.lower())
+    rest = asked[len(cls):].strip("_- ") if asked.lower().startswith(cls.lower()) else ""
+    return f"{cls}-{rest}" if plain and rest and rest[0].isdigit() else cls

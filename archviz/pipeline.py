@@ -31,7 +31,7 @@ from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
 from archviz.ir import Graph
 from archviz.marks import painted
-from archviz.naming import CONTAINERS
+from archviz.naming import named
 from archviz.passes.override import Overrides, chosen, override
 from archviz.progress import in_notebook, progress
 from archviz.project import Project, written_overrides
@@ -77,6 +77,11 @@ class Options:
         A theme laid on top of the style, by name or path.
     inset : tuple of str
         Modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style.
+    cut : str or None
+        The last layer that is drawn, by id, or by a glob on path or class; what comes after it is left out, and counts
+        nowhere.
+    append : tuple of str
+        Blocks after the end, by the names to write on them: ``("SVM",)``.
     overrides : Overrides
         What is said about single layers, as a project file does.
     """
@@ -93,6 +98,8 @@ class Options:
     title: str | None = None
     theme: str | Path | None = None
     inset: tuple[str, ...] = ()
+    cut: str | None = None
+    append: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
 
     def resolved(self) -> Style:
@@ -195,7 +202,7 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
     if failed and all(node.kind in BEFORE for node in graph.nodes):
         raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
                            "change --input, or the file's example_inputs")
-    return replace(graph, name=_name(target.rpartition(":")[2], graph.name))
+    return replace(graph, name=named(target.rpartition(":")[2], graph.name))
 
 
 def _saved(path: Path) -> Graph:
@@ -242,18 +249,6 @@ def _traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
         raise blamed(error, source) from error
 
 
-def _name(named: str, cls: str) -> str:
-    """What to call the model: its class, or the factory's name where that is the class with a size behind it.
-
-    ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``; a bare container is called what the user calls it.
-    """
-    if cls in CONTAINERS:
-        return named.removesuffix(".py").rpartition("/")[2] or cls
-    plain = re.sub("[^a-z0-9]", "", cls.lower())
-    rest = named[len(cls):].strip("_- ") if named.lower().startswith(cls.lower()) else ""
-    return f"{cls}-{rest}" if plain and rest and rest[0].isdigit() else cls
-
-
 # ------------------------------------------------------------------------------------------------ compiling
 
 @sparing()
@@ -283,6 +278,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     """
     style = style or options.resolved()
     step("arrange")
+    trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
     drawn = _passed(graph, style, options.overrides)
     style, main = _cells(drawn, style, options)
     if options.inset:
@@ -293,7 +289,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=_facts(graph))
-    return Figure(graph, replace(drawing, scene=scene), caption)
+    return Figure(trace, replace(drawing, scene=scene), caption)
 
 
 def _passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -355,7 +351,8 @@ def draw(
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    inset: str | Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
+    inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
 ) -> Figure:
     """The figure of a model.  A notebook shows what takes long.
 
@@ -371,7 +368,7 @@ def draw(
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.
-    settings, theme, inset
+    settings, theme, inset, cut, append
         See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
@@ -389,7 +386,7 @@ def draw(
     """
     options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
-                      written_overrides(overrides or {}))
+                      cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}))
     resolved = options.resolved()
     specs = _specs(inputs)
     with progress(in_notebook()) as step:

@@ -101,7 +101,7 @@ def _images(path: Path) -> list[Path]:
 def check(paths: Sequence[Path], engine: str, numeric: bool) -> None:
     """Raise `ArchvizError` for a file that cannot be written; `numeric`: an ``.npz`` can."""
     for path in paths:
-        check_output(path.with_suffix(".svg") if numeric and path.suffix == NUMBERS else path, engine)
+        check_output(path, engine, (NUMBERS.removeprefix("."),) if numeric else ())
 
 
 @contextlib.contextmanager

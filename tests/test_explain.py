@@ -641,3 +641,8 @@ def test_a_package_brings_a_method(run: Run, folder: Path) -> None:
     held = np.load("a.npz")
     np.testing.assert_allclose(held["bright/0/inputs//in:x"], 2 * held["bright/0/shown//in:x"].mean(1), atol=1e-6)
     assert held["saliency/0/inputs//in:x"].shape == (1, 16, 24)
+
+
+def test_an_unknown_suffix_names_all_that_can_be_written(main: Main) -> None:
+    code, _, err = main("explain", ROOT / "gallery" / "digits.py", "-o", "a.foo")
+    assert code == 2 and "no output has the suffix foo" in err and ", npz, pdf," in err

@@ -20,6 +20,7 @@ import archviz
 from archviz import ArchvizError, DoesNotFit, Figure, draw, graphfile, pipeline
 from archviz.backends import svg
 from archviz.ir import Edge, Graph, Node
+from archviz.naming import named as model_name
 from archviz.pipeline import Options
 from archviz.scene import POINTS_PER_MM
 from archviz.trace import Inputs
@@ -226,7 +227,7 @@ def test_inner_values_as_json() -> None:
     ("vgg16", "Sequential", "vgg16"), ("models/vgg.py", "Sequential", "vgg"), ("", "Sequential", "Sequential")]))
 def test_what_the_model_is_called(case: tuple[str, str, str]) -> None:
     named, cls, name = case
-    assert pipeline._name(named, cls) == name
+    assert model_name(named, cls) == name
 
 
 # ------------------------------------------------------------------------------------------------ files

@@ -105,6 +105,7 @@ def test_options_of_the_command_line_are_heard(newest):
     assert "left 2×8" in text(pair) and "right 2×8" in text(pair) and "#003366" in pair.split("archviz-dark")[1]
     assert "Block ×2" in text(inset) and "The inset shows one of the two blocks from inside." in text(inset)
     assert "#ffd9b3" in inset
+    assert "SVM" in text(opened) and "by hand" in text(opened) and "linear" not in text(opened)
     assert '"viewBox="' not in opened and "3×3 conv, 8" in text(opened)
 
 

@@ -102,6 +102,8 @@ def plan(graph: Graph, style: Style) -> Plan:
             p.ports[node.id] = (wide, size * 1.2 if several else 0.0)
             if several:
                 p.labels[node.id] = [Label(2.0, size * 0.95, line, role, "start", Place(2.0, 0.0, wide, size * 1.2))]
+        elif node.attrs.get("appended"):  # said by hand, so nothing is known of its tensors: a box with its name
+            p.ports[node.id], p.labels[node.id] = _card(seen[node.id], style)
         else:
             volume = scale.volume(_shown(graph, node))
             if node.kind in ("pool", *ELEMENTWISE) and volume.kind != "rod":
@@ -112,6 +114,19 @@ def plan(graph: Graph, style: Style) -> Plan:
     _abut(graph, p)
     _name(graph, p, style, seen)
     return p
+
+
+def _card(look: Look, style: Style) -> tuple[tuple[float, float], list[Label]]:
+    """The size of a box with words in it, and the words."""
+    s = style.sizes
+    fonts = [(line, role, style.roles[role]) for line, role in look.lines]
+    wide = max(text.width(line, paint.size, paint.weight) for line, _, paint in fonts) + 2 * s["card"]
+    high, labels = s["card"], []
+    for line, role, paint in fonts:
+        box = Place(0.0, high, wide, paint.size * s["leading"])
+        labels.append(Label(wide / 2, high + 0.95 * paint.size, line, role, "middle", box))
+        high += box.height
+    return (wide, high + s["card"]), labels
 
 
 def _shown(graph: Graph, node: Node) -> TensorSpec | None:

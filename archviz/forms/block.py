@@ -49,7 +49,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         label = (
             (text.width(look.arrow, style.roles["shape"].size), style.roles["shape"].size) if look.arrow else (0.0, 0.0)
         )
-        found[key] = Size(max(width, s["min_box"]), height, label=label)
+        found[key] = Size(max(width, s["min_box"]), height, label=label, spans=look.bar)
     return _evened(graph, found, s["even"])
 
 
@@ -57,7 +57,7 @@ def _evened(graph: Graph, found: dict[NodeId, Size], most: float) -> dict[NodeId
     """Boxes of one frame as wide as its widest, where that is no more than `most` times their own width."""
     siblings: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
-        if not found[node.id].joint and node.kind not in ("input", "output"):
+        if not (found[node.id].joint or found[node.id].spans) and node.kind not in ("input", "output"):
             siblings.setdefault(node.scope[-1] if node.scope else "", []).append(node.id)
     for group in siblings.values():
         for key in group:
@@ -110,7 +110,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             )
         )
     for node in graph.nodes:
-        marks.append(_node(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
+        marks.append(node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
     written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
@@ -150,7 +150,7 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
 
-def _node(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
+def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
     s, role = style.sizes, look.kind.role
     marks: list[Mark] = []
     if look.stack:  # the copies behind it take the rest
@@ -177,6 +177,9 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
         marks.append(Box(place.x, place.y, place.width, place.height, "rim", s["corner"]))
     heights = [style.roles[r].size * s["leading"] for _, r in look.lines]
     y = (place.y + bottom) / 2 - sum(heights) / 2
+    if look.bar and place.height > place.width:  # a bar that stands is read from below
+        (line, r), x = look.lines[0], place.x + place.width / 2 + style.roles[look.lines[0][1]].size * 0.35
+        return Group((*marks, Text(x, place.y + place.height / 2, line, r, "middle", -90)), role, node.id, title=tip)
     for (line, r), height in zip(look.lines, heights, strict=True):
         size = style.roles[r].size
         marks += grounded(Text(place.x + place.width / 2, y + height / 2 + size * 0.35, line, r, "middle"), role, style)

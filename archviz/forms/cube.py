@@ -20,7 +20,7 @@ from archviz.forms._volumes import law, projection
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
 from archviz.labels import kind_of, own_role, role_of
 from archviz.layouts import Frame, Layout, Place, Route, Size
-from archviz.scene import Cuboid, Group, Link, Mark, Path, Point, Text, polygon
+from archviz.scene import Box, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
 
 ALIKE = True  # modules of one class are all open or all closed
@@ -113,7 +113,13 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             )
         elif node.id in drawn.ports:
             place = layout.nodes[node.id]
-            marks.append(Group(_written(drawn.labels.get(node.id, ()), place), "port", node.id, title=_tip(node)))
+            words = _written(drawn.labels.get(node.id, ()), place)
+            if node.kind == "output":
+                marks.append(Group(words, "port", node.id, title=_tip(node)))
+            else:
+                role = own_role(node.attrs, style) or style.kinds[node.kind].role
+                card = Box(place.x, place.y, place.width, place.height, role)
+                marks.append(Group((card, *words), role, node.id, title=_tip(node)))
     for key, title in drawn.braces.items():
         own = own_role(graph.modules[key].attrs, style)
         marks.append(_brace(key, title, layout.frames[key], style, f"{own} frame rim" if own else "brace"))

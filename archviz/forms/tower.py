@@ -45,7 +45,9 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         elif look.kind.shape == "text":
             found[node.id] = Size(wide, high)
         else:
-            found[node.id] = Size(max(wide + 2 * s["box_x"], s["min_box"]), high + 2 * s["box_y"])
+            slant = 2 * s["slant"] if look.kind.shape not in ("box", "dashed") else 0.0
+            high += 2 * s["box_y"] + s["band"] * len(look.bands) + 2 * s["stack"] * look.stack
+            found[node.id] = Size(max(wide + 2 * s["box_x"] + slant, s["min_box"]), high)
     boxes = [key for key, size in found.items() if _boxed(graph.by_id[key], seen[key])]
     widest = max((found[key].width for key in boxes), default=0.0)
     for node in graph.nodes:
@@ -212,6 +214,8 @@ def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) ->
     middle, left = place.y + place.height / 2, place.x
     marks: list[Mark] = []
     cut = _cut(graph, node)
+    if _boxed(node, look):
+        return block.node_mark(node, look, place, layout.direction, style)
     if _tokens(node):
         return Group(tuple(_row(graph, node, place, style)), role, node.id, title=tip)
     if look.glyph:
@@ -229,8 +233,6 @@ def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) ->
         middle, centre = place.y + side + s["label_gap"] + _written(look, style)[1] / 2, place.x + place.width / 2
     else:
         centre = place.x + place.width / 2
-        if look.kind.shape != "text":
-            marks.append(Box(place.x, place.y, place.width, place.height, role, s["corner"]))
     y = middle - _written(look, style)[1] / 2
     for line, own in look.lines:
         size = style.roles[own].size

@@ -54,6 +54,8 @@ class Size:
         How far its front face sinks over its width.
     abuts : str
         The node it stands against; empty: none.
+    spans : bool
+        True for a bar across the flow, at least `width` long and `height` thick, that reaches over all that enters it.
     parts : tuple of Place
         Where its labels are, relative to the top left corner of the front face.
     ports : Mapping
@@ -67,6 +69,7 @@ class Size:
     back: tuple[float, float] = (0.0, 0.0)
     rise: float = 0.0
     abuts: NodeId = ""
+    spans: bool = False
     parts: tuple[Place, ...] = ()
     ports: Mapping[NodeId, tuple[float, ...]] = field(default_factory=dict)
 

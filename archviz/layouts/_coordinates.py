@@ -24,8 +24,11 @@ class _Column:
         self.weight = 1.0
 
 
-def place(layered: Layered, spacing: Mapping[str, float]) -> float:
-    """Set `u` of every element so that the leftmost room starts at 0; returns the width used."""
+def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) -> float:
+    """Set `u` of every element so that the leftmost room starts at 0; returns the width used.
+
+    `evenly` centres, at the end, what several lines leave or enter over exactly these, where there is room.
+    """
     _ports(layered)
     columns, member = _columns(layered)
     constraints = _constraints(layered, member, spacing)
@@ -53,6 +56,13 @@ def place(layered: Layered, spacing: Mapping[str, float]) -> float:
                 goal = sum((wanted[id(other)] + shift) * w for other, shift, w in pulls[id(column)]) / total
                 wanted[id(column)] = goal
         _project(order, wanted, constraints)
+    if evenly:
+        wanted = {id(c): c.position for c in columns}
+        for column in columns:
+            if len(pulls[id(column)]) > 2:
+                shifts = [other.position + shift for other, shift, _ in pulls[id(column)]]
+                wanted[id(column)] = sum(shifts) / len(shifts)
+        _project(order, wanted, constraints)
     for layer in layered.layers:
         for element in layer:
             column = member[id(element)]
@@ -65,6 +75,51 @@ def place(layered: Layered, spacing: Mapping[str, float]) -> float:
         for element in layer:
             element.u -= low
     return high - low
+
+
+def span(layered: Layered) -> dict[str, float]:
+    """Make every bar as long as what it reaches over, from positions found before; its length and ports are then fixed.
+
+    Returns the lengths.  `place` must run again, as others give way.
+    """
+    found: dict[str, float] = {}
+    for element, wires in _spanning(layered):
+        item = element.item
+        assert item is not None
+        begun = {w.net: _begun(w, layered) for w in wires}
+        ends = [(w.upper.u, w.upper.u + (w.upper.item.width if w.upper.item else 0.0)) for w in begun.values()]
+        low, high = min(a for a, _ in ends), max(b for _, b in ends)
+        found[item.key] = max(item.width, high - low)
+        low -= (found[item.key] - (high - low)) / 2
+        element.right = max(element.right, found[item.key])
+        item.width, item.rigid = found[item.key], True
+        item.ins.update({net: w.upper.u + out_port(w) - low for net, w in begun.items()})
+    return found
+
+
+def straighten(layered: Layered) -> None:
+    """What enters a bar does so where it comes from, as far as the bar reaches."""
+    for element, wires in _spanning(layered):
+        item = element.item
+        assert item is not None
+        for w in wires:
+            item.ins[w.net] = min(max(w.upper.u + out_port(w) - element.u, 2.0), item.width - 2.0)
+
+
+def _begun(wire: Wire, layered: Layered) -> Wire:
+    """The first hop of the line that ends in `wire`."""
+    while wire.upper.bend:
+        above = next((w for w in layered.wires if w.lower is wire.upper and w.upper.layer < w.lower.layer), None)
+        if above is None:
+            break
+        wire = above
+    return wire
+
+
+def _spanning(layered: Layered) -> list[tuple[Element, list[Wire]]]:
+    """The bars, each with what enters it."""
+    bars = [e for e in layered.elements.values() if e.item and e.item.spans]
+    return [(e, found) for e in bars if len(found := [w for w in layered.wires if w.lower is e]) > 1]
 
 
 def _port(layered: Layered, element: Element) -> bool:

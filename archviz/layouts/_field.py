@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from archviz.layouts._coordinates import in_port, out_port, place
+from archviz.layouts._coordinates import in_port, out_port, place, span, straighten
 from archviz.layouts._level import IN, OUT, Item, Net, build
 from archviz.layouts._tracks import pack
 
@@ -24,6 +24,7 @@ class Field:
 
     at      item → its corner; `ins` and `outs`: source → where its net crosses the upper and the lower border
     hops    (source, target) → the corners of the line
+    wide    bar → its length
     breaks  (layer, where it ends along v); `layer` and `loose` as in `Layered`, for those who cut the run in pieces
     """
 
@@ -36,12 +37,18 @@ class Field:
     breaks: list[tuple[int, float]] = field(default_factory=list)  # layer → where it ends along v
     layer: dict[str, int] = field(default_factory=dict)
     loose: set[str] = field(default_factory=set)
+    wide: dict[str, float] = field(default_factory=dict)
 
 
 def solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
     """One level as a single run: coordinates across, then heights along, then the lines."""
+    items = {key: replace(item) if item.spans else item for key, item in items.items()}     # bars grow, for this run
     layered_ = build(items, nets, spacing)
     width = place(layered_, spacing)
+    wide = span(layered_)
+    if wide:
+        width = place(layered_, spacing, evenly=True)
+        straighten(layered_)
     layers, count = layered_.layers, len(layered_.layers)
     tops, heights, tracks = [0.0] * count, [0.0] * count, [dict[str, float]() for _ in range(count)]
     v = 0.0
@@ -123,6 +130,7 @@ def solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float])
         breaks,
         {key: e.layer - 1 for key, e in layered_.elements.items()},
         layered_.loose,
+        wide,
     )
 
 

@@ -29,6 +29,7 @@ class Item:
     rigid: bool = False  # ports already fixed: an inner frame
     joint: bool = False
     label: tuple[float, float] = (0.0, 0.0)
+    spans: bool = False  # a bar that reaches over all that enters it
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ def _mains(
             and len(tie) == len(entries)
             and not items[key].rigid
             and (len(tie) > 2 or not items[key].joint)
-        ):
+        ) or items[key].spans:
             continue
         mains[key] = entries[0][2]
     return mains

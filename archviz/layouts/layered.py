@@ -123,7 +123,8 @@ class _Nest:
                 if child in block.children:
                     settle(child, block.children[child], u0 + cu, v0 + cv)
                 else:
-                    width, height = self._turned(self.sizes[child].width, self.sizes[child].height)
+                    width, height = self._across(self.sizes[child])
+                    width = block.field.wide.get(child, width)
                     nodes[child] = self._place(u0 + cu, v0 + cv, width, height)
 
         settle("", root, 0.0, 0.0)
@@ -145,6 +146,10 @@ class _Nest:
             if self.turned and width
             else (width, height)
         )
+
+    def _across(self, size: Size) -> tuple[float, float]:
+        """How far a box reaches across the flow and along it; a bar always lies across."""
+        return (size.width, size.height) if size.spans else self._turned(size.width, size.height)
 
     def _turned(self, a: float, b: float) -> tuple[float, float]:
         return (b, a) if self.turned else (a, b)
@@ -176,7 +181,7 @@ class _Nest:
         children: dict[str, Block] = {}
         # what stands beside inner frames needs room in their column too, unless it is a long run of its own
         beside = sum(
-            self._turned(self.sizes[c].width, self.sizes[c].height)[1] + self.spacing["along"]
+            self._across(self.sizes[c])[1] + self.spacing["along"]
             for c in self.children[key]
             if c not in self.children
         )
@@ -192,9 +197,10 @@ class _Nest:
                 )
             else:
                 size = self.sizes[child]
-                width, height = self._turned(size.width, size.height)
+                width, height = self._across(size)
                 items[child] = Item(
-                    child, width, height, self.index[child], joint=size.joint, label=self._label(*size.label)
+                    child, width, height, self.index[child], joint=size.joint, label=self._label(*size.label),
+                    spans=size.spans
                 )
         content = self._wrapped(items, self.nets[key], room, self.deep[key])
         self.fields[key] = content
@@ -272,8 +278,10 @@ class _Nest:
         reach: dict[str, Points] = {}  # net → its line up to the column at hand
         at: dict[str, tuple[float, float]] = {}
         outs: dict[str, float] = {}
+        wide: dict[str, float] = {}
         for n, part in enumerate(parts):
             dx = offsets[n]
+            wide |= part.wide
             at.update({key: (u + dx, v + top) for key, (u, v) in part.at.items()})
             moved = {key: tuple((u + dx, v + top) for u, v in points) for key, points in part.hops.items()}
             for (source, target), points in moved.items():
@@ -304,7 +312,7 @@ class _Nest:
                     + ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
                 )
         ins = {source: u + offsets[0] for source, u in parts[0].ins.items()}
-        return Field(x, height, at, ins, outs, hops)
+        return Field(x, height, at, ins, outs, hops, wide=wide)
 
 
 def _portion(nets: Sequence[Net], segment: Mapping[str, int], n: int, count: int) -> list[Net]:

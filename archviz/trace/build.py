@@ -37,7 +37,8 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
         params, shared = _parameters(calls, tape, counted)
         node_id, op, sort = call.group or (call.id, call.op, kind[numbers[-1]])
         held = _values(calls, tape, values) if values and sort == "linear" else {}
-        node = Node(node_id, call.scope, op, sort, _attrs(calls, tape) | held, _out(calls, numbers, tape, read), params,
+        node = Node(node_id, call.scope, op, sort, _attrs(calls, tape) | held | _reused(calls, tape, counted, shared),
+                    _out(calls, numbers, tape, read), params,
                     sum(c.flops for c in calls), index=len(nodes), shared=shared)
         nodes.append(node)
         for slot, ref in enumerate(_operands(calls, tape)):
@@ -210,6 +211,15 @@ def _parameters(calls: list[Call], tape: Tape, counted: dict[str, NodeId]) -> tu
         elif counted[name] != node:
             shared = shared or counted[name]
     return total, shared
+
+
+def _reused(calls: list[Call], tape: Tape, counted: Mapping[str, NodeId], owner: NodeId | None) -> dict[str, int]:
+    """As an attribute, how many parameters `calls` share with the node `owner`, where those are not all it has."""
+    if owner is None:
+        return {}
+    every = {name for name, node in counted.items() if node == owner}
+    used = every & {name for call in calls for name in call.weights}
+    return {"reused": sum(_numel(tape.parameters[name]) for name in used)} if used != every else {}
 
 
 def _numel(parameter: nn.Parameter) -> int:

@@ -1,0 +1,144 @@
+"""End the figure at a layer, and write what follows by hand: a network as a feature extractor, whatever uses it.
+
+In: a trace graph, the name of the layer that is the last (``ends``), and the names of blocks that come after the end
+(``append``).  Out: what that layer is computed from, with the appended blocks in a row behind it; parameters and
+operations are those of what is left.  Imports ir, style, errors, find.
+
+Runs before everything else: it is the one pass that leaves something out, so what comes after it takes its result for
+the model.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean
+from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.style import Style
+
+OURS = "/append:"
+"""How the ids of appended blocks begin: they are no nodes of the trace."""
+EMPTY = frozenset({"input", "parameter", "constant", "identity", "size", "cast", "view"})
+"""Kinds that are nothing by themselves: a figure of nothing else would be empty."""
+
+
+def cut(graph: Graph, style: Style | None = None, *, ends: str = "", append: Sequence[str] = (), **options: Any
+        ) -> Graph:
+    """Leave out what comes after `ends`, and put the blocks `append` behind the last layer.
+
+    Keeps ids; parameters and FLOPs are those of the nodes that stay.  Weights that one of them shares with a node that
+    is left out count where they are used now.  Raises `ArchvizError` for a layer that is not there, for a cut that
+    leaves nothing, and for a block without a name.
+    """
+    last = _ending(graph, ends) if ends else _last(graph)
+    if ends:
+        graph = _shortened(graph, last)
+    return _continued(graph, last, append) if ends or append else graph
+
+
+def _ending(graph: Graph, name: str) -> list[NodeId]:
+    """The nodes of the layer that is called `name`: an id, else a glob on paths, classes and functions."""
+    found = [node.id for node in graph.nodes if name in (node.id, *node.scope)]
+    if not found:
+        called = {node.id: _called(graph, node) for node in graph.nodes}
+        found = [key for key, own in called.items() if any(_matches(each, name) for each in own)]
+        if not found:
+            known = {each for own in called.values() for each in own if not each.startswith("/out")}
+            raise ArchvizError(f"--cut: no layer is called {name!r}, neither by path nor by class",
+                               did_you_mean(name, known) or "the paths are those of the model's named_modules()")
+    return found
+
+
+def _matches(own: str, name: str) -> bool:
+    """Is `own` what the glob `name` says, or something in the list of layers of that name, which is never called?"""
+    return fnmatchcase(own, name) or fnmatchcase(own, f"{name}.*")
+
+
+def _called(graph: Graph, node: Node) -> set[str]:
+    around = [graph.modules[key] for key in node.scope if key in graph.modules]
+    own = {node.id, node.id.partition("@")[0], node.op} if node.kind != "output" else {node.id}
+    return (own | {name for module in around for name in (module.id, module.path, module.cls)}) - {""}
+
+
+def _last(graph: Graph) -> list[NodeId]:
+    """What the model gives: the nodes that its outputs come from, or those that nothing follows."""
+    outputs = {node.id for node in graph.nodes if node.kind == "output"}
+    given = dict.fromkeys(edge.src for edge in graph.edges if edge.dst in outputs)
+    return list(given) or [node.id for node in graph.nodes if not graph.outgoing[node.id]][-1:]
+
+
+def _shortened(graph: Graph, last: Sequence[NodeId]) -> Graph:
+    """What the nodes `last` are computed from, and they themselves."""
+    kept = {*last, *_before(graph, last)}
+    nodes = _counted([node for node in graph.nodes if node.id in kept and node.kind != "output"], graph)
+    if all(node.kind in EMPTY for node in nodes):
+        raise ArchvizError(f"--cut {last[-1]} leaves nothing to draw: no layer comes before it",
+                           "name the last layer that shall be seen")
+    edges = tuple(edge for edge in graph.edges if {edge.src, edge.dst} <= kept)
+    used = {frame for node in nodes for frame in node.scope}
+    modules = {key: module for key, module in graph.modules.items() if key in used}
+    report = dict(graph.attrs.get("report") or {})
+    if report.get("failed") and all(node.kind != "failed" for node in nodes):
+        del report["failed"]        # what raised is not in this figure
+    attrs = {**graph.attrs, "report": report} if "report" in graph.attrs else graph.attrs
+    return replace(graph, nodes=nodes, edges=edges, modules=modules, attrs=attrs)
+
+
+def _before(graph: Graph, keys: Iterable[NodeId]) -> set[NodeId]:
+    """What the nodes `keys` are computed from; one of themselves only if another of them is computed from it."""
+    found: set[NodeId] = set()
+    waiting = list(keys)
+    while waiting:
+        for edge in graph.incoming[waiting.pop()]:
+            if edge.src not in found:
+                found.add(edge.src)
+                waiting.append(edge.src)
+    return found
+
+
+def _counted(nodes: Sequence[Node], graph: Graph) -> tuple[Node, ...]:
+    """`nodes`, each with the parameters that it is now the first to use."""
+    kept = {node.id for node in nodes}
+    heirs: dict[NodeId, NodeId] = {}
+    found = []
+    for node in nodes:
+        owner = node.shared
+        if owner is None or owner in kept:
+            found.append(node)
+        elif owner in heirs:
+            found.append(replace(node, shared=heirs[owner]))
+        else:
+            heirs[owner] = node.id
+            own = int(node.attrs.get("reused", graph.by_id[owner].params if owner in graph.by_id else 0))
+            found.append(replace(node, params=node.params + own, shared=None))
+    return tuple(found)
+
+
+def _continued(graph: Graph, last: Sequence[NodeId], names: Sequence[str]) -> Graph:
+    """`graph` with the blocks `names` in a row after the nodes `last`, or with an output there if there is no name."""
+    inner = _before(graph, last)
+    ends = [graph.by_id[key] for key in last if key not in inner]
+    index = max(node.index for node in graph.nodes) + 1
+    tensors = [node.out[0] if node.out else None for node in ends]
+    if not names:
+        out = Node("/out:0", (), "output", "output", out=tuple(tensor for tensor in tensors if tensor), index=index)
+        edges = [Edge(node.id, out.id, tensor, slot=slot)
+                 for slot, (node, tensor) in enumerate(zip(ends, tensors, strict=True))]
+        return replace(graph, nodes=(*graph.nodes, out), edges=(*graph.edges, *edges))
+    outputs = {node.id for node in graph.nodes if node.kind == "output"}
+    nodes = [node for node in graph.nodes if node.id not in outputs]
+    edges = [edge for edge in graph.edges if edge.dst not in outputs]
+    before: list[tuple[NodeId, TensorSpec | None]] = [(n.id, t) for n, t in zip(ends, tensors, strict=True)]
+    for i, name in enumerate(names):
+        said = " ".join(name.split())
+        if not said:
+            raise ArchvizError("--append: a block needs a name", 'write --append "SVM"')
+        block = Node(f"{OURS}{i}", (), said, "module", {"label": said, "appended": True}, index=index + i)
+        edges += [Edge(src, block.id, tensor, slot=slot) for slot, (src, tensor) in enumerate(before)]
+        nodes.append(block)
+        before = [(block.id, None)]
+    return replace(graph, nodes=tuple(nodes), edges=tuple(edges))
+
