@@ -139,7 +139,8 @@ def _cut(graph: Graph, node: Node) -> tuple[int, int] | None:
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """A frame around what stands for many; its ×N stands at its side."""
     paint = style.roles["frame count"]
-    return {key: Frame(count=text.width(_count(module.repeat, module.shared), paint.size, paint.weight), whole=True)
+    return {key: Frame(0.0, text.width(_count(module.repeat, module.shared), paint.size, paint.weight),
+                       paint.size * style.sizes["leading"], whole=True)
             for key, module in graph.modules.items() if module.repeat > 1}
 
 
@@ -157,6 +158,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         marks.append(_frame(graph, key, place, layout, style))
     links: dict[tuple[NodeId, NodeId], list[Mark]] = {}
     for route, points in _branching(layout.routes, s["bend"]):
+        if seen[route.src].kind.shape == "parallelogram" and points[0][1] == points[1][1]:     # its side is slanted
+            inwards = s["slant"] / 2 if points[0][0] > points[1][0] else -s["slant"] / 2
+            points = ((points[0][0] + inwards, points[0][1]), *points[1:])
         role = "edge skip" if route.skip else "edge"
         links.setdefault((route.src, route.dst), []).append(Link(points, role, s["bend"], True, s["arrow"]))
     marks += [Group(tuple(lines), "link", f"{src}->{dst}") for (src, dst), lines in links.items()]
@@ -204,7 +208,7 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     if key in layout.titles:
         x, y = layout.titles[key]
         count = _count(module.repeat, module.shared)
-        marks.append(Text(x, y + style.roles["frame count"].size * 0.35, count, "frame count"))
+        marks.append(Text(x, y, count, "frame count"))
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
 

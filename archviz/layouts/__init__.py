@@ -6,8 +6,8 @@ Contract: a file ``archviz/layouts/<name>.py`` holds a function of its own name:
 
 `sizes` has a `Size` for each node, `frames` a `Frame` for each module that is to have one, `spacing` is
 ``style.sizes``, `direction` is ``"down"``, ``"right"`` or ``"up"``, and `limit` the room along the flow.  Lengths are
-printed points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.  May import
-ir and style.
+printed points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.
+May import ir and style.
 """
 
 from __future__ import annotations

@@ -34,7 +34,36 @@ def tower(
     if found is None:
         return layered(graph, sizes, frames, spacing, direction, limit)
     layout = _Towers(graph, sizes, frames, scope, spacing, found).layout()
+    if not _clear(layout):
+        return layered(graph, sizes, frames, spacing, direction, limit)
     return layout if direction == "up" else _down(layout)
+
+
+def _clear(layout: Layout) -> bool:
+    """Whether no box lies on another, and all lines run straight up or across, through none, from border to border."""
+    places = list(layout.nodes.items())
+    for i, (_, a) in enumerate(places):
+        if any(a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+               for _, b in places[i + 1:]):
+            return False
+    for route in layout.routes:
+        ends = ((layout.nodes[route.src], route.points[0]), (layout.nodes[route.dst], route.points[-1]))
+        if not all(_borders(place, point) for place, point in ends):
+            return False
+        for (x0, y0), (x1, y1) in zip(route.points, route.points[1:], strict=False):
+            left, right, top, low = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
+            if right - left > 0.01 and low - top > 0.01:
+                return False
+            if any(left < p.x + p.width and p.x < right + 1e-9 and top < p.y + p.height and p.y < low + 1e-9
+                   for key, p in places if key not in (route.src, route.dst)):
+                return False
+    return True
+
+
+def _borders(p: Place, point: tuple[float, float]) -> bool:
+    x, y = point[0] - p.x, point[1] - p.y
+    inside = -0.01 <= x <= p.width + 0.01 and -0.01 <= y <= p.height + 0.01
+    return inside and min(abs(x), abs(x - p.width), abs(y), abs(y - p.height)) <= 0.01
 
 
 def _down(layout: Layout) -> Layout:
@@ -98,7 +127,7 @@ class _Towers:
             for key in column.frames:
                 frame, gap = boxes[key], self.s["title_gap"]
                 outer = frame.x - gap - self.frames[key].count if column.side < 0 else frame.x + frame.width + gap
-                titles[key] = (outer, frame.y + frame.height / 2)
+                titles[key] = (outer, frame.y + frame.height / 2 + 0.29 * self.frames[key].bar)
             x = axes[-1] + column.right + self.s["column"]
             gaps.append(x - self.s["column"] / 2)
         routes: list[Route] = []
