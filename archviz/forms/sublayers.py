@@ -1,4 +1,4 @@
-"""The tower form: sublayers as wide boxes of one width, the way they stand in papers on attention.
+"""The sublayers form: sublayers as wide boxes of one width, the way they stand in papers on attention.
 
 In: a graph, its layout, a style.  Out: sizes for the layout, and marks.  May import ir, style, text, labels, scene, the
 types of layouts, and the other files of this folder.

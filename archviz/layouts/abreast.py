@@ -21,7 +21,7 @@ WRAPS = False
 Points = tuple[tuple[float, float], ...]
 
 
-def tower(
+def abreast(
     graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
     direction: str = "up", limit: float = math.inf,
 ) -> Layout:
