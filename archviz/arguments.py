@@ -23,6 +23,7 @@ examples:
   archviz model.py --width column --max-height 9cm
   archviz model.py --depth 2 --expand 'encoder.layers.0'
   archviz model.py --inset 'encoder.layers.0'   one block opened up beside (or below) the figure
+  archviz a.py b.py c.py --align                several models side by side, what is equally large at equal height
   archviz model.py --cut layer4 --append SVM    as far as layer4, then a block named by hand
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
   archviz model.py --theme mono                 greys and hatches; --list themes names the others
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.add_argument("model", nargs="?", metavar="MODEL",
                    help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
+    p.add_argument("more", nargs="*", metavar="MODEL", help="further models, to be drawn beside it with --align")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
                    help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
                         "(default on the command line: <model>.svg)")
@@ -80,6 +82,8 @@ def parser() -> argparse.ArgumentParser:
                       help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
     what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
                       help="an argument of the constructor; may be repeated")
+    what.add_argument("--align", action="store_true",
+                      help="draw several models in one figure on one scale; --title 'A | B' names them")
 
     _look(p)
 

@@ -87,9 +87,16 @@ def test_every_link_of_ours_leads_somewhere_and_nothing_is_fetched(site: Path) -
     assert seen > 300
 
 
+def test_the_gallery_shows_every_figure_with_its_files(site: Path) -> None:
+    shown = page(site, "gallery")
+    for path in (ROOT / "gallery" / "figures").glob("*.sh"):
+        files = [str(tag["href"]) for tag in shown.select("a.download") if Path(str(tag["href"])).stem == path.stem]
+        assert sorted(Path(file).suffix for file in files) == [".pdf", ".svg", ".tex"], path.name
+
+
 def test_every_figure_is_there_with_an_alternative_text(site: Path) -> None:
     figures = [tag for soup in pages(site).values() for tag in soup.select(".archviz")]
-    assert len(figures) > 40
+    assert len(figures) > 30
     for figure in figures:
         drawings = figure.select("svg")
         assert drawings and all(svg.find("desc") for svg in drawings)
@@ -121,7 +128,7 @@ def test_every_method_is_told(site: Path) -> None:
     assert told == set(names("methods"))
 
 
-@pytest.mark.parametrize("style", ["base", "block", "cube", "node-link"])
+@pytest.mark.parametrize("style", ["base", "block", "cube", "node-link", "tower"])
 def test_every_setting_of_a_style_is_told(style: str, site: Path) -> None:
     content = yaml.safe_load((shipped("styles") / f"{style}.yaml").read_text("utf-8"))
     told = codes(page(site, "style-files" if style == "base" else f"style-{style}"))

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests import sheet
 from tests.conftest import ROOT
 from tests.figures import FIGURES, TEXT, commands, draw, outputs
 from tests.latex import together
@@ -65,8 +67,22 @@ def test_tex_sets_all_of_them(folder: Path, tmp_path: Path) -> None:
     assert len(document.sizes()) == len(found)
 
 
+def test_the_sheet_shows_what_changed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_before = (FIGURES / "vgg16.svg").read_text("utf-8")
+    for name in ("vgg16", "unet"):
+        shutil.copy(FILES[name], tmp_path)
+        shutil.copy(FILES[name].with_suffix(".svg"), tmp_path)
+    (tmp_path / "vgg16.svg").write_text(drawn_before.replace("224", "225"), "utf-8")
+    monkeypatch.setattr(sheet, "FIGURES", tmp_path)
+    assert sheet.main([str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert page.index("class='changed'") < page.index("class='same'")
+    assert page.count("class='blink'") == 1 and page.count("no fault") == 2
+    assert (tmp_path / "out" / "new" / "vgg16.svg").read_text("utf-8") == drawn_before
+
+
 def test_the_readme_names_the_command_of_each_figure_it_shows() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = re.sub(r"\s*\\\n\s*", " ", (ROOT / "README.md").read_text("utf-8")).replace("'", "")
     shown = re.findall(r'src="gallery/figures/([\w-]+)\.svg"', readme)
     assert shown
     for name in shown:

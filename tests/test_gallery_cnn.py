@@ -6,12 +6,68 @@ from typing import Any
 import pytest
 
 from archviz import pipeline
+from archviz.errors import ArchvizError
 from archviz.figure import Figure
+from archviz.scene import Group, Link, Text
 from tests.conftest import ROOT
 
 
 def drawn(target: str, **options: Any) -> Figure:
     return pipeline.draw(str(ROOT / "gallery" / target), **options)
+
+
+OPERATIONS = {"options.arrows": "operations"}
+
+
+def arrows(figure: Figure) -> dict[tuple[str, str], tuple[Link, ...]]:
+    """The lines of a figure by the nodes they join."""
+    found = {}
+    for mark in figure.scene.marks:
+        if isinstance(mark, Group) and mark.role == "link":
+            src, _, dst = mark.node.partition("->")
+            found[src, dst] = tuple(link for link in mark.marks if isinstance(link, Link))
+    return found
+
+
+def in_legend(figure: Figure) -> set[str]:
+    """The roles of lines outside of the drawing proper."""
+    return {mark.role for group in figure.scene.marks if isinstance(group, Group) and group.role == "legend"
+            for mark in group.marks if isinstance(mark, Link)}
+
+
+def test_each_colour_of_an_arrow_is_in_the_legend_and_says_what_is_done() -> None:
+    figure = drawn("unet.py", style="cube", settings=OPERATIONS)
+    lines = arrows(figure)
+    roles = {line.role for group in lines.values() for line in group}
+    assert roles == {"arrow conv", "arrow conv 2", "arrow pool", "arrow upconv", "arrow copy"} == in_legend(figure)
+    assert {figure.drawn.by_id[dst].kind for (_, dst), [line] in lines.items() if line.role == "arrow pool"} == {"pool"}
+    assert sum(line.role == "arrow conv" for [line] in lines.values()) == 18
+    assert sum(line.role == "arrow copy" for [line] in lines.values()) == 4
+
+
+def test_a_u_of_volumes_goes_down_across_and_up_in_straight_lines() -> None:
+    figure = drawn("unet.py", style="cube", settings=OPERATIONS)
+    places, lines = figure.layout.nodes, arrows(figure)
+    for [line] in lines.values():
+        (ax, ay), (bx, by) = line.points
+        assert abs(ax - bx) < 0.01 or abs(ay - by) < 0.01
+        if line.role in ("arrow pool", "arrow upconv"):
+            assert (by > ay) == (line.role == "arrow pool")
+        else:
+            assert bx > ax
+    joined = [node for node in figure.drawn.nodes if node.kind == "cat"]
+    for node in joined:     # the copied part stands against the other one, of the same height
+        [part] = [e.src for e in figure.drawn.incoming[node.id] if (e.src, node.id) not in lines]
+        assert places[part].x == pytest.approx(places[node.id].x + places[node.id].width)
+        assert places[part].height == places[node.id].height
+    said = {mark.string for group in figure.scene.marks if isinstance(group, Group) for mark in group.marks
+            if isinstance(mark, Text)}
+    assert {"512²", "256²", "128²", "64²", "32²", "64", "1024", "image", "output"} <= said
+
+
+def test_an_unknown_choice_of_arrows_is_an_error() -> None:
+    with pytest.raises(ArchvizError, match="plain or operations"):
+        drawn("unet.py", style="cube", settings={"options.arrows": "thick"})
 
 
 @pytest.mark.parametrize("direction", ["down", "right"])

@@ -11,89 +11,33 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from archviz import text
 from archviz.forms._latest import latest
+from archviz.forms._operations import arrange
+from archviz.forms._planned import Anchor as Anchor
+from archviz.forms._planned import Label as Label
+from archviz.forms._planned import Plan as Plan
 from archviz.forms._volumes import Extent, Scale, Volume
 from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.labels import Look, looks
 from archviz.layouts import Place
 from archviz.naming import titles
-from archviz.scene import Point
 from archviz.style import Style
 
 SEVERAL = 4  # copies of one layer are drawn one by one up to here
 ELEMENTWISE = frozenset({"act", "softmax", "norm"})
-Anchor = Literal["start", "middle", "end"]
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Text beside a volume; (x, y) and the `box` it fills are relative to the top left corner of the front face."""
-
-    x: float
-    y: float
-    string: str
-    role: str
-    anchor: Anchor
-    box: Place
-    rotate: float = 0.0
-
-
-@dataclass
-class Plan:
-    """Everything a cube figure draws, but for where."""
-
-    style: Style
-    volumes: dict[NodeId, Volume] = field(default_factory=dict)
-    glyphs: set[NodeId] = field(default_factory=set)
-    ports: dict[NodeId, tuple[float, float]] = field(default_factory=dict)
-    abutting: dict[NodeId, NodeId] = field(default_factory=dict)  # what each stands against
-    copies: dict[NodeId, int] = field(default_factory=dict)
-    blocks: list[list[NodeId]] = field(default_factory=list)
-    fused: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
-    labels: dict[NodeId, list[Label]] = field(default_factory=dict)
-    braces: dict[NodeId, str] = field(default_factory=dict)
-    kernels: dict[NodeId, tuple[float, ...]] = field(default_factory=dict)
-
-    @property
-    def depth(self) -> Point:
-        """How one point of depth shifts the picture: right, and up."""
-        _, angle, factor = self.style.options["projection"]
-        return factor * math.cos(math.radians(angle)), factor * math.sin(math.radians(angle))
-
-    def edges(self, key: NodeId) -> tuple[Point, Point, Point]:
-        """The three edges of a volume on the page: along, down, back."""
-        volume, (kx, ky) = self.volumes[key], self.depth
-        thick = volume.thickness * self.copies[key]
-        rise = thick * math.tan(math.radians(30)) if self.style.options["projection"][0] == "isometric" else 0.0
-        return (thick, rise), (0.0, volume.height), (volume.depth * kx, -volume.depth * ky)
-
-    def bands(self, key: NodeId, role: str) -> tuple[tuple[float, float, str], ...]:
-        """The activation as a darker band at the end of the thickness, and the normalisation as a line before it."""
-        s, fused = self.style.sizes, self.fused[key]
-        dark = any(kind in ("act", "softmax") for kind in fused)
-        start = 1.0 - s["band"] if dark else 1.0
-        bands = []
-        if "norm" in fused:
-            line = min(s["line"] / self.volumes[key].thickness, 0.25)
-            bands.append((start - line, start, "norm band"))
-        if dark:
-            bands.append((start, 1.0, f"{role} deep"))
-        return tuple(bands)
-
 
 @latest
 def plan(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
-    p = Plan(style)
+    p, told = Plan(style), style.options["arrows"] == "operations"
     scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
     seen = looks(graph, style)
     for node in graph.nodes:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
-        if style.kinds[node.kind].shape == "glyph":
+        if style.kinds[node.kind].shape == "glyph" and not (told and node.kind == "cat"):
             p.glyphs.add(node.id)
         elif node.kind == "output":  # an arrow that leads out; its name where there are several
             line, role = seen[node.id].lines[0]
@@ -106,11 +50,14 @@ def plan(graph: Graph, style: Style) -> Plan:
             p.ports[node.id], p.labels[node.id] = _card(seen[node.id], style)
         else:
             volume = scale.volume(_shown(graph, node))
-            if node.kind in ("pool", *ELEMENTWISE) and volume.kind != "rod":
+            if node.kind in ("pool", *ELEMENTWISE) and not told and volume.kind != "rod":
                 volume = _slab(volume, style.sizes["slab"])
             p.volumes[node.id] = volume
             times = own_repeat(graph, node)
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
+    if told:
+        arrange(graph, p, style, scale, seen)
+        return p
     _abut(graph, p)
     _name(graph, p, style, seen)
     return p

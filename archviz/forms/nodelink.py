@@ -46,9 +46,16 @@ def _truth(word: str) -> bool:
     return word == "true"
 
 
+def _signals(word: str) -> str:
+    if word not in ("cells", "neurons"):
+        raise ValueError("is cells or neurons")
+    return word
+
+
 OPTIONS: Mapping[str, Option] = {
     "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
     "bias": Option(_truth, "false", "draw a neuron that is always 1 for the biases"),
+    "signals": Option(_signals, "cells", "draw signals of one channel as cells or as neurons"),
     **_recurrent.OPTIONS,
 }
 

@@ -48,15 +48,15 @@ class Block:
 
 
 def blocks_of(graph: Graph, sizes: Mapping[NodeId, Size], spacing: Mapping[str, float]) -> list[Block]:
-    runs: list[list[NodeId]] = []
-    ends: dict[NodeId, list[NodeId]] = {}
+    follows: dict[NodeId, NodeId] = {}
     for node in graph.nodes:
-        run = ends.pop(sizes[node.id].abuts, None)
-        if run is None:
-            run = []
-            runs.append(run)
-        run.append(node.id)
-        ends[node.id] = run
+        if sizes[node.id].abuts:
+            follows.setdefault(sizes[node.id].abuts, node.id)
+    later = set(follows.values())
+    runs = [[node.id] for node in graph.nodes if node.id not in later]
+    for run in runs:
+        while run[-1] in follows:
+            run.append(follows[run[-1]])
     return [_block(run, sizes, spacing["tuck"]) for run in runs]
 
 

@@ -42,6 +42,14 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
+def workplace(folder: Path) -> Path:
+    """A folder to run commands in, as if it were a clone of the repository."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "gallery").exists():
+        (folder / "gallery").symlink_to(Path(__file__).resolve().parents[2] / "gallery")
+    return folder
+
+
 def trained(script: Path, out: Path) -> None:
     """``python script out``, on one thread; a script that has not changed gives again what it gave."""
     kept = KEPT / f"{hashlib.sha256(script.read_bytes()).hexdigest()[:16]}{out.suffix}"
@@ -55,21 +63,22 @@ def trained(script: Path, out: Path) -> None:
 
 
 class Ran(SphinxDirective):
-    """The content is commands; ``:figure:`` names those of their files that are shown.  What they print is shown."""
+    """The content is commands; ``:figure:`` names those of their files that are shown.  What they print is shown; they
+    themselves are not where ``:silent:``."""
 
     has_content = True
     option_spec = {"figure": directives.unchanged, "with": directives.unchanged, "class": directives.class_option,
-                   "caption": directives.unchanged}
+                   "caption": directives.unchanged, "silent": directives.flag}
 
     def run(self) -> list[nodes.Node]:
-        folder = Path(self.env.doctreedir).parent / "ran" / self.env.docname
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = workplace(Path(self.env.doctreedir).parent / "ran" / self.env.docname)
         for name in self.options.get("with", "").split():
             path = (Path(self.env.srcdir) / name).resolve()
             self.env.note_dependency(str(path))
             shutil.copy(path, folder)
         shown = "\n".join(self.content)
-        made: list[nodes.Node] = [nodes.literal_block(shown, shown, language="console")]
+        made: list[nodes.Node] = [] if "silent" in self.options else [
+            nodes.literal_block(shown, shown, language="console")]
         commands = shown.replace("\\\n", " ").splitlines()
         said = "".join(self.carry_out(command.removeprefix("$ "), folder) for command in commands)
         if said:

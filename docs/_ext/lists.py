@@ -1,32 +1,31 @@
-"""``.. themes::`` and ``.. gallery::``: every theme, and every model of the gallery, drawn.
+"""``.. themes::`` and ``.. gallery::``: every theme, and every figure of the gallery, drawn.
 ``.. catalogue::``: all names.  ``.. directiveoptions::``: what ``.. archviz::`` shares with the command line.
 
-In: what archviz lists, and the files of ``gallery/`` with their docstrings.  Out: a section for each, with its figure.
-A theme or a model that is added is on its page at the next build.
+In: what archviz lists, and the files of ``gallery/figures``.  Out: a section for each, with its figure.
+A theme or a figure that is added is on its page at the next build.
 """
 from __future__ import annotations
 
-import ast
+import contextlib
+import io
+import os
 import re
+import shlex
 from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from insight import inside, workplace
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from archviz import cli
 from archviz.find import plugged
 from archviz.pipeline import catalogue
 from archviz.sphinxext._directive import shared
 from archviz.stylefiles import own_names, shipped
 
-GALLERY = Path(__file__).resolve().parents[2] / "gallery"
-DRAWN = {       # model of the gallery → how it is drawn, where not in boxes
-    "alexnet": ":style: cube", "c3d": ":style: cube", "lenet": ":style: cube", "vgg16": ":style: cube",
-    "unet": ":style: cube", "m5": ":style: cube", "lstm": ":style: node-link", "mlp": ":style: node-link",
-    "smallcnn": ":style: node-link",
-}
-NAMES = {"resnet": (":resnet18", ":resnet50")}      # where a file has several, those that are shown
+FIGURES = Path(__file__).resolve().parents[2] / "gallery" / "figures"
 
 
 class Sections(SphinxDirective):
@@ -53,19 +52,56 @@ class Themes(Sections):
 
 
 class Gallery(Sections):
+    """A section for each file of commands: what it says, the commands, the figure, and the files to take along."""
+
     def run(self) -> list[nodes.Node]:
         made = []
-        for path in sorted(GALLERY.glob("*.py")):
+        for path in sorted(FIGURES.glob("*.sh")):
             self.env.note_dependency(str(path))
-            said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-            look = DRAWN.get(path.stem, "")
-            lines = [*said.splitlines(), ""]
-            for name in NAMES.get(path.stem, ("",)):
-                lines += [f".. archviz:: ../gallery/{path.name}{name}", *([f"   {look}"] if look else []), ""]
-                command = f"$ archviz gallery/{path.name}{name} {look.replace(': ', ' ').replace(':', '--')}".rstrip()
-                lines += [".. code-block:: console", "", f"   {command}", ""]
-            made.append(self.section(f"``{path.name}``", lines))
+            said = " ".join(line.strip("# ") for line in path.read_text("utf-8").splitlines() if line.startswith("#"))
+            commands = re.sub(r"\\\n\s*", "", path.read_text("utf-8")).splitlines()
+            shown = [shlex.split(line) for line in commands if line and not line.startswith("#")]
+            lines = [said, "", ".. code-block:: console", "", *(f"   $ {shlex.join(words)}" for words in shown), ""]
+            for words in shown:
+                lines += directive(words[1:], path.stem)
+            files = {"SVG": path.with_suffix(".svg"), "TikZ": path.with_suffix(".tex"),
+                     "PDF": self.pdf(path.stem, shown)}
+            lines.append(" · ".join(f":download:`{name} <{os.path.relpath(file, self.env.srcdir)}>`"
+                                    for name, file in files.items()))
+            name = re.match(r"[^(:.]{3,60}(?=[(:.])", said)
+            made.append(self.section(name[0].strip() if name else path.stem, lines))
         return made
+
+    def pdf(self, name: str, commands: list[list[str]]) -> Path:
+        """The figure as a PDF, drawn now."""
+        folder = workplace(Path(self.env.doctreedir).parent / "ran" / self.env.docname)
+        for _, *words in commands:
+            with inside(folder), contextlib.redirect_stderr(io.StringIO()):
+                cli.main([*without_outputs(words), "-o", f"{name}.pdf", "--quiet"])
+        return folder / f"{name}.pdf"
+
+
+def without_outputs(words: list[str]) -> list[str]:
+    return [word for before, word in zip(["", *words], words, strict=False) if "-o" not in (before, word)]
+
+
+def directive(words: list[str], name: str) -> list[str]:
+    """The directive that draws what a command draws: of one model ``.. archviz::``, else the command itself."""
+    target, *options = without_outputs(words)
+    if not target.startswith("gallery/") or any(word.startswith("gallery/") for word in options):
+        return [".. ran::", f"   :figure: {name}.svg", "   :silent:", "", f"   $ {shlex.join(['archviz', *words])}", ""]
+    found: dict[str, list[str]] = {}
+    last = ""
+    for word in options:
+        if word.startswith("--"):
+            last = word.removeprefix("--")
+            found.setdefault(last, [])
+        else:
+            found[last].append(word)
+    known = shared()        # one that may be repeated holds words as in a shell, another is taken as it is
+    said = {key: shlex.join(values) if isinstance(known[key].default, list) else " ".join(values)
+            for key, values in found.items()}
+    return [f".. archviz:: ../{target}", *(f"   :{key}: {value}".rstrip() for key, value in said.items()), ""]
 
 
 class DirectiveOptions(SphinxDirective):
