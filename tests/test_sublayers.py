@@ -1,4 +1,4 @@
-"""The sublayers style: what its figures of the gallery convey, and that its layout keeps the promises of every layout."""
+"""The sublayers style: what its figures of the gallery convey, and that its layout keeps what every layout promises."""
 from __future__ import annotations
 
 import math
