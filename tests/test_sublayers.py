@@ -106,7 +106,7 @@ def test_an_image_is_cut_into_patches_and_they_are_a_row_with_the_class_token() 
     figure = drawn("vit", inset="encoder.0", collapse=("head",))
     words = said(figure)
     assert words["projection"] == "Linear Projection of 16×16 Patches"
-    assert words["/cat"] == "0* 1 2 3 … 196"
+    assert words["/cat"] == "0* 1 2 3 4 … 196"
     picture = next(mark for mark in figure.scene.marks if isinstance(mark, Group) and mark.node == "/in:image")
     patches = [mark for mark in picture.marks if isinstance(mark, Box)]
     assert len(patches) == 14 * 14 and {mark.role for mark in patches} == {"patch", "patch hill", "patch sun"}
