@@ -20,7 +20,7 @@ forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output).
 KINDS = (
     "input", "output", "parameter", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
     "attention", "recurrent", "add", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
-    "failed",
+    "failed", "ellipsis",
     # without meaning to a reader, hidden by default:
     "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
 )

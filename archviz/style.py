@@ -34,7 +34,7 @@ from archviz.written import Written
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
 DIRECTIONS = ("auto", "down", "right", "up")
 HEAT = ("signed", "unsigned", "maps")
-SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed")
+SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed", "dots")
 
 
 @dataclass(frozen=True, slots=True)
