@@ -69,7 +69,8 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         drawing = fit(whole, style, pipeline.detail(whole, main), above)
     else:
         drawing = _panels(drawn, titles, above, style, options)
-    said = [describe(graph, one) for graph, one in zip(graphs, drawn, strict=True)]
+    known = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
+    said = [describe(graph, one) for graph, one in zip(known, drawn, strict=True)]
     if aligns is not None:
         said.append("Layers at equal height give equally large outputs.")
     caption = " ".join(said)

@@ -88,7 +88,9 @@ def parser() -> argparse.ArgumentParser:
     _look(p)
 
     tell = p.add_argument_group("instead of a file, or beside it")
-    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
+    tell.add_argument("--caption", nargs="?", const="text", choices=("text", "latex", "md", "alt"),
+                      help="print the caption that goes below the figure; as latex: \\caption and \\label, as md: "
+                           "Markdown; alt: the alternative text for screen readers (default: text)")
     tell.add_argument("--emit", choices=("graph", "layout", "scene"), help="print what is drawn as JSON")
     tell.add_argument("--list", nargs="?", const="", metavar="KIND",
                       help="print the styles, themes and everything that can be plugged in, or only styles, …")

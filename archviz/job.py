@@ -120,14 +120,15 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         given["options.edges"] = o.edges
     if o.unroll is not None:
         given["options.unroll"] = o.unroll
-    if o.more and not o.align:
-        raise ArchvizError(f"{1 + len(o.more)} models were named", "add --align to draw them in one figure")
+    more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
+    if more and not align:
+        raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
     job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
         o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append)), o.no_project, held=held, variables=variables)
-    if o.align:
-        check_together(job.options, 1 + len(o.more))
-    return replace(job, beside=tuple(replace(job, target=target, held=None) for target in o.more))
+    if align:
+        check_together(job.options, 1 + len(more))
+    return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
 
 
 def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:

@@ -115,7 +115,7 @@ def run(given: list[str], variables: Mapping[str, Any]) -> Any:
     for remark in () if o.quiet else remarks(job, figure, outputs, o.verbose):
         print(f"archviz: {remark}")         # not on stderr, which a notebook shows as something gone wrong
     if o.caption:
-        print(figure.caption)
+        print(figure.captioned(o.caption))
     if o.emit:
         print(figure.emit(o.emit))
     if figure.failed:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from archviz import __version__
-from archviz.caption import describe
+from archviz.caption import alternative, describe, reading
 from archviz.errors import ArchvizError
 from archviz.figure import Figure as Figure
 from archviz.files import check_output as check_output
@@ -174,10 +174,12 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit_with(drawn, style, detail(drawn, main), options.title, wanted)
     else:
         drawing = fit(drawn, style, detail(drawn, main), options.title)
-    caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
+    known = find("passes", "annotate").annotate(graph, style)
+    caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
+                       reading(drawing.style, drawing.scene))
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption)
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph))
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:

@@ -421,6 +421,8 @@ def _paint(settings: Mapping[str, Written], palette: Mapping[str, Written], min_
                 read[key] = colour(at, palette) or "#000000"
             case "hatch":
                 read[key] = "" if at.value == "none" else written.one_of(at, "hatch", HATCHES[1:])
+            case "cap":
+                read[key] = written.one_of(at, "cap", ("butt", "round"))
             case "dash":
                 read[key] = tuple(written.number(part) for part in written.listed(at))
             case "opacity":
