@@ -63,7 +63,7 @@ def run(o: argparse.Namespace) -> int:
     for remark in () if o.quiet else remarks(job, figure, outputs, o.verbose):
         say(remark)
     if o.caption:
-        print(figure.caption)
+        print(figure.captioned(o.caption))
     if o.emit:
         print(figure.emit(o.emit))
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """A finished figure: what is drawn, what to write below it, and how it saves and shows itself.
 
 In: a graph, and the drawing that was made of it.  Out: bytes by suffix, files, what a notebook shows.  Imports
-finished, files, graphfile, and the values: ir, layouts, scene, fit.
+captioned, finished, files, graphfile, and the values: ir, layouts, scene, fit.
 """
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from archviz import graphfile
+from archviz.captioned import written
 from archviz.files import GRAPH
 from archviz.finished import Finished
 from archviz.fit import Drawing
@@ -31,12 +32,15 @@ class Figure(Finished):
     drawing : Drawing
         What is shown of it: the cut that is drawn, its layout and its scene.
     caption : str
-        What to write below it; also its alternative text.
+        What to write below it; also the description inside of an SVG.
+    alt : str
+        What a screen reader says in its place: what it is, and its stages in order.
     """
 
     graph: Graph
     drawing: Drawing
     caption: str
+    alt: str = ""
 
     def __repr__(self) -> str:
         return f"<archviz figure of {self.graph.name}, {len(self.drawn.nodes)} of {len(self.graph.nodes)} nodes>"
@@ -67,6 +71,22 @@ class Figure(Finished):
         """Where the model raised while it was traced, and what; None for a model that ran."""
         failed = (self.drawn.attrs.get("report") or {}).get("failed")      # which a cut may have left out
         return (str(failed[0]), str(failed[1])) if failed else None
+
+    def captioned(self, way: str = "text") -> str:
+        r"""The caption as an article has it.
+
+        Parameters
+        ----------
+        way : str
+            ``"text"``; ``"latex"`` for ``\caption{…}\label{…}``; ``"md"`` for Markdown; ``"alt"`` for what a screen
+            reader says in the place of the figure.
+
+        Returns
+        -------
+        str
+            One line, escaped for what it is to stand in.
+        """
+        return written(way, self.caption, self.alt, self.graph.name)
 
     def render(self, suffix: str, **options: Any) -> bytes:
         """The bytes of a file.

@@ -88,15 +88,17 @@ class Try:
 
 def fit(
     graph: Graph, style: Style, detail: Detail = Detail(), title: str | None = None, description: str = "",
-    body: Body = ALONE,
+    body: Body = ALONE, least: int = 0,
 ) -> Drawing:
     """Draw `graph` with as much detail as `detail` asks for or as the page has room for.
+
+    Of the sizes in which its form can draw, the first `least` are not tried.
 
     Raises `DoesNotFit`, naming what to collapse, when an explicit depth or expansion is larger than the page, and when
     the page has no room even for a single box.
     """
     style = tightened(style)
-    judge = Judge(graph, style, graph.name if title is None else title, body)
+    judge = Judge(graph, style, graph.name if title is None else title, body, least)
     pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
     if detail.inset:
@@ -203,7 +205,7 @@ def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
 class Judge:
     """Lays out cuts of one graph on one page, remembering what it tried."""
 
-    def __init__(self, graph: Graph, style: Style, title: str, body: Body) -> None:
+    def __init__(self, graph: Graph, style: Style, title: str, body: Body, least: int = 0) -> None:
         self.graph, self.style, self.title = graph, style, text.clean(title)
         self.heading, self.body = page.heading(graph, style, self.title), body
         self.form: ModuleType = find("forms", style.form)
@@ -211,7 +213,7 @@ class Judge:
         self.layout, self.wraps = getattr(layouts, style.layout), bool(getattr(layouts, "WRAPS", True))
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
-        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)
+        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)[least:]
         self.alike = bool(getattr(self.form, "ALIKE", False))
         self.graphs: dict[frozenset[NodeId], Graph] = {}
         self.cuts: dict[tuple[frozenset[NodeId], int], Cut] = {}
@@ -250,7 +252,7 @@ class Judge:
             cut, s, limits = self.cut(opened, size), self.sized[size].sizes, self.style.page
             high = limits.max_height - page.heading_height(self.heading, self.style) - s["legend"]
             left = (limits.width - self.body.taken()[0], high - self.body.taken()[1])
-            room = max(left[direction == "down"] - 2 * s["margin"], 1.0)
+            room = max(left[direction != "right"] - 2 * s["margin"], 1.0)
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
             width, height = page.extent(*self.body.size(layout, cut.sizes), self.heading, cut.legend, self.style)
             score = self.score(layout, height) + self.body.cost(layout, cut.sizes)
@@ -272,7 +274,7 @@ class Judge:
         return [
             self.attempt(opened, size, direction, fraction)
             for direction in self.directions()
-            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])[: None if self.wraps else 1]
+            for fraction in (FRACTIONS if direction != "right" else FRACTIONS[:2])[: None if self.wraps else 1]
         ]
 
     def best(self, opened: Iterable[NodeId]) -> Try:

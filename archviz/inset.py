@@ -20,7 +20,7 @@ from archviz.find import find
 from archviz.fit import Detail, Drawing, Judge, Try, fit, scale, search, tightened
 from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.marks import badges
-from archviz.naming import titles
+from archviz.naming import known_as, titles
 from archviz.page import Body, Entry
 from archviz.scene import Box, Cuboid, Group, Mark, Scene, Text, moved
 from archviz.style import Page, Style
@@ -205,7 +205,8 @@ def _framed(graph: Graph, key: NodeId, sub: Graph, judge: Judge, found: Try, sty
     """The inset in its frame, titled as the block is, at the origin."""
     s, module = style.sizes, graph.modules[key]
     title, count = style.roles["frame title"], style.roles["frame count"]
-    name = text.fit(titles(graph, style.titles)[key], title.size, s["max_label"], title.weight)
+    called = known_as(titles(graph, style.titles)[key], module)
+    name = text.fit(called, title.size, s["max_label"], title.weight)
     times = f"×{module.repeat}{', shared weights' if module.shared else ''}" if module.repeat > 1 else ""
     named = text.width(name, title.size, title.weight)
     bar = named + (s["title_gap"] + text.width(times, count.size, count.weight) if times else 0.0)

@@ -20,7 +20,7 @@ forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output).
 KINDS = (
     "input", "output", "parameter", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
     "attention", "recurrent", "add", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
-    "failed",
+    "failed", "ellipsis",
     # without meaning to a reader, hidden by default:
     "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
 )
@@ -226,6 +226,17 @@ def _by(nodes: Iterable[Node], edges: Iterable[Edge], end: str) -> dict[NodeId, 
     for edge in edges:
         found[getattr(edge, end)].append(edge)
     return {key: tuple(value) for key, value in found.items()}
+
+
+def part(key: NodeId, stream: int) -> NodeId:
+    """The id of what is left of `key` in one of the streams that it is divided into, counted from 0."""
+    return f"{key}#{stream + 1}"
+
+
+def whole(key: NodeId) -> NodeId:
+    """The id of the trace that `key` is, or is a `part` of."""
+    before, sign, number = key.rpartition("#")
+    return before if sign and number.isdecimal() else key
 
 
 # ---------------------------------------------------------------------------------------------- regrouping

@@ -11,12 +11,14 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from archviz import pipeline
+from archviz.align import check as check_together
+from archviz.align import compile_together
 from archviz.arguments import settings
 from archviz.errors import ArchvizError
 from archviz.files import GRAPH
@@ -42,6 +44,7 @@ class Job:
     folder      where the project file of a ``package.module`` is looked for; None: the current folder
     held        the model, class, factory or graph, where it is in memory; `target` is then only its name
     variables   what `inputs` may name, besides being specs
+    beside      the other models of a figure of several, whose style, page and title are this one's
     """
 
     target: str
@@ -52,6 +55,7 @@ class Job:
     folder: Path | None = None
     held: Any = None
     variables: Mapping[str, Any] | None = None
+    beside: tuple[Job, ...] = ()
 
     @cached_property
     def project(self) -> Project | None:
@@ -66,6 +70,8 @@ class Job:
     def check(self) -> None:
         """Raise `ArchvizError` for any mistake in the options, before any work is done."""
         configured(self.options, self.project).resolved()
+        for job in self.beside:
+            job.check()
 
     @property
     def values(self) -> int:
@@ -101,7 +107,10 @@ class Job:
     def draw(self, step: Callable[[str], None] = _no_step, noisy: bool = False) -> Figure:
         """The figure.  Raises `ArchvizError`; a model that raises in the middle gives its part, `Figure.failed`."""
         graph = self.trace(step, noisy)
-        return pipeline.compile(graph, self.configured(graph), step=step)
+        if not self.beside:
+            return pipeline.compile(graph, self.configured(graph), step=step)
+        jobs, graphs = (self, *self.beside), [graph, *(job.trace(step, noisy) for job in self.beside)]
+        return compile_together(graphs, [job.configured(one) for job, one in zip(jobs, graphs, strict=True)], step)
 
 
 def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
@@ -111,9 +120,17 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         given["options.edges"] = o.edges
     if o.unroll is not None:
         given["options.unroll"] = o.unroll
-    return Job(o.model, tuple(o.arg), tuple(o.input), Options(
+    if o.streams is not None:
+        given["streams"] = o.streams
+    more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
+    if more and not align:
+        raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
+    job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
         o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append)), o.no_project, held=held, variables=variables)
+    if align:
+        check_together(job.options, 1 + len(more))
+    return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
 
 
 def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:

@@ -55,8 +55,10 @@ def _joined(key: NodeId, graph: Graph, style: Style) -> tuple[tuple[str, str], .
 def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
     kind = style.kinds.get(kind_of(node)) or Kind("module")
     incoming = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
-    if kind.shape == "glyph" and len(incoming) <= 3:
+    if kind.shape == "glyph" and sum(graph.by_id[edge.src].kind != "ellipsis" for edge in incoming) <= 3:
         return Look(kind, (), glyph=True)
+    if kind.shape == "dots":
+        return Look(replace(kind, name=""), ())
     times = own_repeat(graph, node)
     count = f" ×{times}" if times > 1 else ""
     if _pools(node, incoming):
@@ -128,6 +130,8 @@ def _known(node: Node, incoming: Sequence[Edge], style: Style) -> str:
     ``GELU``."""
     if _pools(node, incoming):
         return "AdaptiveAvgPool2d"
+    if "experts" in node.attrs and "router" in style.captions:
+        return "router"
     if node.op in style.captions or not node.op[:1].isupper():
         return node.op
     bare = node.op.removesuffix("Activation")

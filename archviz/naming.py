@@ -48,6 +48,14 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
     return _numbered(graph, found)
 
 
+def known_as(name: str, module: Module) -> str:
+    """`name`, and what its structure is known as: ``Feed forward (SwiGLU)``."""
+    known = str(module.attrs.get("gated", ""))
+    if not known or module.attrs.get("label"):
+        return name
+    return known if name.replace(" ", "").lower() in (known.lower(), "") else f"{name} ({known})"
+
+
 def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
     """Frames of one name side by side get numbers, unless one of them already stands for many."""
     alike: dict[tuple[tuple[NodeId, ...], str], list[NodeId]] = {}
@@ -56,7 +64,8 @@ def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
             alike.setdefault((module.scope, names[key]), []).append(key)
     for keys in alike.values():
         if len(keys) > 1 and all(graph.modules[key].repeat == 1 for key in keys):
-            names.update({key: f"{names[key]} {i + 1}" for i, key in enumerate(keys)})
+            numbers = {key: graph.modules[key].attrs.get("nth", i + 1) for i, key in enumerate(keys)}
+            names.update({key: f"{names[key]} {number}" for key, number in numbers.items()})
     return names
 
 

@@ -38,6 +38,8 @@ class Paint:
         One of `HATCHES`: thin lines over the fill, under the stroke; empty: none.
     hatch_color : str or None
         Colour of these lines; None: that of the stroke.
+    cap : str
+        How a line ends: ``butt`` or ``round``; a round one without length is a dot.
     """
 
     fill: str | None = None
@@ -51,6 +53,7 @@ class Paint:
     italic: bool = False
     hatch: str = ""
     hatch_color: str | None = None
+    cap: Literal["butt", "round"] = "butt"
 
 
 def look(sheet: Mapping[str, Paint], role: str) -> Paint:

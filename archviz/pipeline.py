@@ -7,23 +7,22 @@ is drawn without.
 from __future__ import annotations
 
 import re
-import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from archviz import __version__, graphfile
-from archviz.caption import describe
-from archviz.errors import ArchvizError, NoTorch
+from archviz import __version__
+from archviz.caption import alternative, describe, reading
+from archviz.errors import ArchvizError
 from archviz.figure import Figure as Figure
-from archviz.files import GRAPH, suffixes
 from archviz.files import check_output as check_output
 from archviz.files import is_ours as is_ours
 from archviz.files import save as save
+from archviz.files import suffixes
 from archviz.find import find, names
 from archviz.finished import stamped
 from archviz.fit import Detail, fit
@@ -31,26 +30,16 @@ from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
 from archviz.ir import Graph
 from archviz.marks import painted
-from archviz.naming import named
 from archviz.passes.override import Overrides, chosen, override
 from archviz.progress import in_notebook, progress
 from archviz.project import Project, written_overrides
 from archviz.project import configured as configured
 from archviz.project import project_of as project_of
+from archviz.reading import Step, no_step, traced
+from archviz.reading import read as read
 from archviz.style import Settings, Style, layers, length, style_names, theme_names
 
-MOST_TRIES = 4      # failed guesses that an error tells
-BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
-"""Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
-
 PLUGINS = ("forms", "layouts", "passes", "backends", "methods", "pictures")
-
-Step = Callable[[str], None]
-"""Told the name of each step as it begins."""
-
-
-def _no_step(name: str) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ class Options:
     Attributes
     ----------
     style : str, Path or None
-        A style's name, or the path of a YAML file; None: block.
+        A style's name, or the path of a YAML file; None: block, or for several models what suits them.
     settings : Mapping
         Single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``.
     width, max_height, min_font : str, float or None
@@ -148,111 +137,10 @@ def _styled(options: Options, style: str | Path | None) -> Options:
     return replace(options, style=style, settings=shared)
 
 
-def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = _no_step, values: int = 0,
-         held: Any = None, variables: Mapping[str, Any] | None = None) -> Graph:
-    """The graph of a model that is named as on the command line.
-
-    Parameters
-    ----------
-    target : str
-        ``graph.json``, ``model.py``, ``model.py:Name`` or ``package.module:Name``.
-    args : sequence of str
-        ``key=value`` for the constructor.
-    inputs : sequence of str
-        Specs like ``1x3x224x224``.
-    step : callable
-        Told the name of each step as it begins.
-    values : int
-        Linear layers of an instance with at most so many weights keep them in the graph, for forms that draw them.
-    held : optional
-        A model, class, factory or graph that is in memory; `target` is then only its name.
-    variables : Mapping, optional
-        What `inputs` may name.
-
-    Returns
-    -------
-    Graph
-        The trace; of a model that raises in the middle, the part that ran (`Figure.failed` then says where).
-
-    Raises
-    ------
-    ArchvizError
-        For whatever the user can mend: no such model, wrong arguments, inputs that it does not take.
-    """
-    if isinstance(held, Graph) or (held is None and Path(target).suffix == f".{GRAPH}"):
-        for option, given in (("--arg", args), ("--input", inputs)):
-            if given:
-                raise ArchvizError(f"{option} means nothing for {target}, which is already traced",
-                                   "trace its model again, or leave the option out")
-        return held or _saved(Path(target))
-    step("load torch and the model")
-    try:
-        from archviz import load
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise NoTorch("PyTorch is not installed", f"install torch, or draw a graph that was saved where it is: "
-                      f"archviz {target} -o graph.json") from None
-
-    loaded = load.load(target, args) if held is None else load.held(held, target, args)
-    step("trace")
-    model = loaded.build if loaded.instance is None else loaded.instance
-    graph = _traced(model, lambda module: loaded.inputs(module, inputs, variables), loaded.source, values)
-    failed = graph.attrs.get("report", {}).get("failed")
-    if failed and all(node.kind in BEFORE for node in graph.nodes):
-        raise ArchvizError(f"{graph.name} does not take these inputs: {failed[0]} raised {_one_line(failed[1])}",
-                           "change --input, or the file's example_inputs")
-    return replace(graph, name=named(target.rpartition(":")[2], graph.name))
-
-
-def _saved(path: Path) -> Graph:
-    try:
-        return graphfile.from_json(path.read_bytes().decode("utf-8", "surrogatepass"))
-    except OSError as error:
-        raise ArchvizError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ArchvizError(f"{path} is not a graph that archviz wrote: {_one_line(error)}",
-                           f"write one with: archviz model.py -o {path.name}") from None
-
-
-@sparing()
-def _traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
-    """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
-    from archviz.trace import NothingRan, trace
-
-    built: list[Any] = []
-
-    def given(module: Any) -> Any:
-        built[:] = [module]
-        return inputs(module)
-
-    try:
-        return trace(model, given if callable(inputs) else inputs, weights=values).graph
-    except NothingRan as error:
-        from archviz.guess import suggest
-
-        message, *tried = error.message.splitlines()
-        if len(tried) > MOST_TRIES:
-            tried[MOST_TRIES:] = [f"  … and {len(tried) - MOST_TRIES} more"]
-        hint = f"say what goes in: {suggest(built[0])}" if built else "say what goes in with --input"
-        raise ArchvizError("\n".join([message, *tried]), hint) from error
-    except ArchvizError:
-        raise
-    except SystemExit as error:
-        raise ArchvizError(f"{source} ends the process while it runs: SystemExit: {error}",
-                           "a model that is to be drawn returns") from error
-    except Exception as error:
-        from archviz.load import blamed
-
-        if Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(Path(__file__).parent):
-            raise       # not the user's mistake
-        raise blamed(error, source) from error
-
-
 # ------------------------------------------------------------------------------------------------ compiling
 
 @sparing()
-def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = _no_step) -> Figure:
+def compile(graph: Graph, options: Options = Options(), style: Style | None = None, step: Step = no_step) -> Figure:
     """Draw a graph.
 
     Parameters
@@ -279,23 +167,25 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     style = style or options.resolved()
     step("arrange")
     trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
-    drawn = _passed(graph, style, options.overrides)
-    style, main = _cells(drawn, style, options)
+    drawn = passed(graph, style, options.overrides)
+    style, main = cells(drawn, style, options)
     if options.inset:
         wanted = [_wanted(graph, spec, drawn, style, options) for spec in options.inset]
-        drawing = fit_with(drawn, style, _detail(drawn, main), options.title, wanted)
+        drawing = fit_with(drawn, style, detail(drawn, main), options.title, wanted)
     else:
-        drawing = fit(drawn, style, _detail(drawn, main), options.title)
-    caption = describe(graph, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets])
+        drawing = fit(drawn, style, detail(drawn, main), options.title)
+    known = find("passes", "annotate").annotate(graph, style)
+    caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
+                       reading(drawing.style, drawing.scene))
     scene = replace(drawing.scene, description=caption)
-    scene = replace(stamped(scene, caption), facts=_facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption)
+    scene = replace(stamped(scene, caption), facts=facts(graph))
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph))
 
 
-def _passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
+def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
     """`graph` after what is said of its layers and after the passes of `style`."""
     drawn = override(graph, style, overrides=overrides)
-    for name in style.passes:
+    for name in ("streams", *style.passes):     # which divides what the others only merge
         drawn = getattr(find("passes", name), name)(drawn, style)
     return drawn
 
@@ -306,11 +196,11 @@ def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Option
     if not equals:
         return Wanted(pattern, drawn, style)
     other = _styled(options, name).resolved()
-    inside = _passed(graph, other, options.overrides)
-    return Wanted(pattern, inside, _cells(inside, other, options)[0])
+    inside = passed(graph, other, options.overrides)
+    return Wanted(pattern, inside, cells(inside, other, options)[0])
 
 
-def _cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:
+def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:
     """What `options.expand` names of recurrent layers, which are no modules with others in them, said to the form."""
     if "cell" not in style.options:
         return style, options
@@ -324,7 +214,7 @@ def _cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options
     return replace(style, options={**style.options, "cell": cells}), replace(options, expand=kept)
 
 
-def _detail(graph: Graph, options: Options) -> Detail:
+def detail(graph: Graph, options: Options) -> Detail:
     """What to open and close: as the options say, and as the project says of layers they do not name."""
     select = find("passes", "collapse").select
     own = {what: set(chosen(graph, options.overrides, what)) for what in ("collapse", "expand")}
@@ -334,7 +224,7 @@ def _detail(graph: Graph, options: Options) -> Detail:
                   (*options.expand, *map(escape, sorted(opened))))
 
 
-def _facts(graph: Graph) -> dict[str, str]:
+def facts(graph: Graph) -> dict[str, str]:
     report = graph.attrs.get("report") or {}
     facts = {"generator": f"archviz {__version__}", "model": graph.name}
     if report.get("rung"):
@@ -347,14 +237,14 @@ def _facts(graph: Graph) -> dict[str, str]:
 
 @sparing()
 def draw(
-    model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
+    model: Any, inputs: Any = None, *, style: str | Path | None = None, width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
 ) -> Figure:
-    """The figure of a model.  A notebook shows what takes long.
+    """The figure of a model, or of several.  A notebook shows what takes long.
 
     Parameters
     ----------
@@ -367,12 +257,16 @@ def draw(
     style, width, max_height, min_font, depth, collapse, expand, direction, title
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
-        What the caption calls the model.
+        What the caption calls the model.  Of several models the title names them: ``"a | b"``.
     settings, theme, inset, cut, append
         See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
         ["stem", "layer1"]}}``.  No file is read.
+    align : bool
+        `model` is a list of models, drawn in one figure on one scale; `inputs` then a list with what each is given.
+    streams : str, optional
+        ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
 
     Returns
     -------
@@ -384,33 +278,50 @@ def draw(
     ArchvizError
         For whatever the user can mend; `DoesNotFit` for a page that is too small.
     """
-    options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
+    settings = {**(settings or {}), **({} if streams is None else {"streams": streams})}
+    options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}))
-    resolved = options.resolved()
-    specs = _specs(inputs)
-    with progress(in_notebook()) as step:
-        if isinstance(model, Graph):
-            graph = model
-        elif isinstance(model, (str, Path)):
-            graph = read(str(model), (), specs or (), step, weights(options))
-        else:
-            step("load torch")
-            from archviz import guess
+    if align:
+        models = list(model) if isinstance(model, (list, tuple)) else [model]
+        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)
+        if name or len(given) != len(models):
+            raise ArchvizError("what is said of one model does not go with several",
+                               "write title='a | b', and inputs=[…] with as many as there are models")
+        from archviz.align import check, compile_together
 
-            if specs is not None:
-                given: Any = lambda module: guess.from_specs(module, specs)  # noqa: E731
-            elif inputs is None:
-                given = guess.from_model
-            else:
-                given = inputs if callable(inputs) else guess.from_value(inputs, "")
-            step("trace")
-            graph = _traced(model, given, getattr(model, "__name__", type(model).__name__), weights(options))
-        figure = compile(replace(graph, name=name) if name else graph, options, resolved, step)
+        check(options, len(models))
+    resolved = options.resolved()
+    with progress(in_notebook()) as step:
+        if align:
+            graphs = [_any(one, own, options, step) for one, own in zip(models, given, strict=True)]
+            figure = compile_together(graphs, [options] * len(graphs), step)
+        else:
+            graph = _any(model, inputs, options, step)
+            figure = compile(replace(graph, name=name) if name else graph, options, resolved, step)
     if figure.failed:
         where, error = figure.failed
         warnings.warn(f"{where} raised {error}; the figure shows what ran until then", stacklevel=2)
     return figure
+
+
+def _any(model: Any, inputs: Any, options: Options, step: Step) -> Graph:
+    """The graph of whatever `draw` takes."""
+    specs = _specs(inputs)
+    if isinstance(model, Graph):
+        return model
+    if isinstance(model, (str, Path)):
+        return read(str(model), (), specs or (), step, weights(options))
+    step("load torch")
+    from archviz import guess
+
+    given: Any = guess.from_model
+    if specs is not None:
+        given = lambda module: guess.from_specs(module, specs)  # noqa: E731
+    elif inputs is not None:
+        given = inputs if callable(inputs) else guess.from_value(inputs, "")
+    step("trace")
+    return traced(model, given, getattr(model, "__name__", type(model).__name__), weights(options))
 
 
 def _specs(inputs: Any) -> tuple[str, ...] | None:
@@ -435,7 +346,3 @@ def show(options: Options) -> str:
     from archviz.show import resolved
 
     return resolved(options.layers())
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())

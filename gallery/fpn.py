@@ -30,18 +30,20 @@ class Stage(nn.Sequential):
 
 
 class Predict(nn.Module):
-    """Classes and boxes at every place of a level; one set of weights for all levels."""
+    """Smooths a level, then says classes and boxes at every place of it; `head` is the same at all levels."""
 
-    def __init__(self, channels: int, anchors: int, classes: int) -> None:
+    def __init__(self, channels: int, head: nn.Module) -> None:
         super().__init__()
-        self.hidden = nn.Conv2d(channels, channels, 3, padding=1)
-        self.out = nn.Conv2d(channels, anchors * (classes + 4), 1)
+        self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
+        self.head = head
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(F.relu(self.hidden(x)))
+        return self.head(self.smooth(x))
 
 
 class FeaturePyramid(nn.Module):
+    """Up the backbone, down the pyramid: what is coarse is doubled, and what is as fine as that added to it."""
+
     def __init__(self, width: int = 256, anchors: int = 3, classes: int = 80) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
@@ -49,20 +51,18 @@ class FeaturePyramid(nn.Module):
         self.c2, self.c3 = Stage(64, 64, 3, 1), Stage(256, 128, 4, 2)
         self.c4, self.c5 = Stage(512, 256, 6, 2), Stage(1024, 512, 3, 2)
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in (256, 512, 1024, 2048))
-        self.smooth = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(4))
-        self.predict = Predict(width, anchors, classes)
+        head = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(),
+                             nn.Conv2d(width, anchors * (classes + 4), 1))
+        self.predict = nn.ModuleList(Predict(width, head) for _ in range(4))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        c2 = self.c2(self.stem(image))
-        c3 = self.c3(c2)
-        c4 = self.c4(c3)
-        c5 = self.c5(c4)
-        p5 = self.lateral[3](c5)
-        p4 = self.lateral[2](c4) + F.interpolate(p5, scale_factor=2)
-        p3 = self.lateral[1](c3) + F.interpolate(p4, scale_factor=2)
-        p2 = self.lateral[0](c2) + F.interpolate(p3, scale_factor=2)
-        levels = [smooth(p) for smooth, p in zip(self.smooth, (p2, p3, p4, p5), strict=True)]
-        return {f"p{i}": self.predict(p) for i, p in enumerate(levels, 2)}
+        maps = [self.c2(self.stem(image))]
+        for stage in (self.c3, self.c4, self.c5):
+            maps.append(stage(maps[-1]))
+        levels = [lateral(c) for lateral, c in zip(self.lateral, maps, strict=True)]
+        for i in (2, 1, 0):
+            levels[i] = levels[i] + F.interpolate(levels[i + 1], scale_factor=2)
+        return {f"p{i + 2}": self.predict[i](levels[i]) for i in range(4)}
 
 
 example_inputs = torch.zeros(1, 3, 512, 512)

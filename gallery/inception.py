@@ -79,7 +79,7 @@ class GoogLeNet(nn.Module):
         self.auxiliary1 = Auxiliary(512, classes)
         self.auxiliary2 = Auxiliary(528, classes)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
         x = self.pool3(self.inception3b(self.inception3a(self.stem(image))))
         x = self.inception4a(x)
         softmax0 = self.auxiliary1(x)
@@ -87,6 +87,6 @@ class GoogLeNet(nn.Module):
         softmax1 = self.auxiliary2(x)
         x = self.inception5b(self.inception5a(self.pool4(self.inception4e(x))))
         x = self.dropout(self.pool5(x).flatten(1))
-        return self.classifier(x).softmax(1), softmax1, softmax0
+        return {"softmax2": self.classifier(x).softmax(1), "softmax1": softmax1, "softmax0": softmax0}
 
     example_inputs = torch.zeros(1, 3, 224, 224)

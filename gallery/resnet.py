@@ -1,4 +1,4 @@
-"""ResNet (He et al., 2016) in plain torch: ``resnet.py:resnet18``, ``resnet.py:resnet50``."""
+"""ResNet (He et al., 2016) in plain torch: ``resnet.py:resnet18``, ``:resnet34``, ``:resnet50``."""
 from __future__ import annotations
 
 import torch
@@ -79,6 +79,10 @@ class ResNet(nn.Module):
 
 def resnet18() -> ResNet:
     return ResNet(BasicBlock, (2, 2, 2, 2))
+
+
+def resnet34() -> ResNet:
+    return ResNet(BasicBlock, (3, 4, 6, 3))
 
 
 def resnet50() -> ResNet:

@@ -11,45 +11,62 @@ from torch import Tensor, nn
 
 from archviz import draw
 from archviz.caption import describe
+from archviz.figure import Figure
 from archviz.ir import KINDS, Edge, Graph, Module, Node, TensorSpec
+from archviz.passes.annotate import annotate
+from archviz.pipeline import Options, compile
+from archviz.style import load_style
 from archviz.text import clean
 from archviz.trace import Inputs, trace
 from gallery import gpt, lenet, resnet
 from tests.zoo import CASES
 
-TIED = "Weights used more than once are counted once."
 TIMES = "×N marks N equal blocks in a row, of which one is drawn."
+READING = "The colour of a box tells what kind of layer it is."
 
 GALLERY = [
     (lenet.LeNet5, lenet.example_inputs,
-     "LeNet5: a 5×5 convolution, average pooling, a 5×5 convolution, average pooling, a 5×5 convolution and two linear "
-     "layers. 61.7K parameters and 417K multiply-accumulates for a 32×32×1 input."),
+     "LeNet5. A 32×32×1 image passes through three 5×5 convolutions with 6, 16 and 120 filters (the first and second "
+     "followed by average pooling), and two linear layers with 84 and 10 outputs. It has 61.7K parameters and takes "
+     f"417K multiply-accumulates. {READING}"),
     (resnet.resnet18, resnet.example_inputs,
-     "ResNet: a 7×7 convolution, max pooling, four stages of 2 basic blocks each (two 3×3 convolutions), global "
-     "average pooling and a linear layer. 11.7M parameters and 1.81G multiply-accumulates for a 224×224×3 input. "
-     + TIMES),
+     "ResNet. A 224×224×3 image passes through a 7×7 convolution with 64 filters, max pooling, four stages of two "
+     "basic blocks each (two 3×3 convolutions) with 64, 128, 256 and 512 channels, global average pooling, and a "
+     "linear layer with 1000 outputs. It has 11.7M parameters and takes 1.81G multiply-accumulates. "
+     f"{READING} {TIMES}"),
     (resnet.resnet50, resnet.example_inputs,
-     "ResNet: a 7×7 convolution, max pooling, four stages of 3, 4, 6 and 3 bottleneck blocks (1×1, 3×3 and 1×1 "
-     "convolutions), global average pooling and a linear layer. 25.6M parameters and 4.09G multiply-accumulates for a "
-     f"224×224×3 input. {TIMES}"),
+     "ResNet. A 224×224×3 image passes through a 7×7 convolution with 64 filters, max pooling, four stages of 3, 4, 6 "
+     "and 3 bottleneck blocks (1×1, 3×3 and 1×1 convolutions) with 256, 512, 1024 and 2048 channels, global average "
+     "pooling, and a linear layer with 1000 outputs. It has 25.6M parameters and takes 4.09G multiply-accumulates. "
+     f"{READING} {TIMES}"),
     (gpt.GPT, gpt.example_inputs,
-     "GPT: two embeddings, 12 blocks (self attention and MLP) and a linear layer. 124M parameters and 16.1G "
-     f"multiply-accumulates for 128 tokens. {TIED} {TIMES}"),
+     "GPT. A sequence of 128 tokens passes through two embeddings of width 768, 12 blocks of width 768 (12-head "
+     "self-attention and a feed-forward network of width 3072), and a linear layer with 50257 outputs. It has 124M "
+     "parameters (weights used more than once are counted once) and takes 16.1G multiply-accumulates. "
+     f"{READING} {TIMES}"),
 ]
 
 ZOO = {
-    "unet": "UNet: nine double conv blocks (two 3×3 convolutions), four max-pooling layers, four 2×2 transposed "
-            "convolutions, four concatenations and a 1×1 convolution.",
-    "densenet": "DenseNet: a 7×7 convolution, max pooling, four stages of 6, 12, 24 and 16 dense layers ("
-                "concatenation, 1×1 convolution and 3×3 convolution), three transition blocks (1×1 convolution and "
-                "average pooling), global average pooling and a linear layer.",
-    "lstm": "LSTMClassifier: an embedding, a 2-layer LSTM and a linear layer.",
-    "transformer": "Transformer: an encoder of six encoder layers (8-head attention and two linear layers) and a "
-                   "decoder of six decoder layers (two 8-head attention layers and two linear layers).",
-    "convnext": "ConvNextForImageClassification: a 4×4 convolution, four stages of 3, 3, 9 and 3 layers (7×7 depthwise "
-                "convolution and two linear layers), mean over positions and a linear layer.",
-    "whisper": "WhisperForConditionalGeneration: an encoder of 12 encoder layers (attention and two linear layers), a "
-               "decoder of 12 decoder layers (two attention layers and two linear layers) and a linear layer.",
+    "unet": "UNet. A 512×512×1 image passes through four rounds of a double conv block (two 3×3 "
+            "convolutions) with 64, 128, 256 and 512 channels, and max pooling; a double conv with 1024 channels; four "
+            "rounds of a 2×2 transposed convolution with 512, 256, 128 and 64 filters, concatenation, and a double "
+            "conv block with 512, 256, 128 and 64 channels; and a 1×1 convolution with 2 filters.",
+    "densenet": "DenseNet. A 224×224×3 image passes through a 7×7 convolution with 64 filters; max pooling; three "
+                "rounds of a dense block of 6, 12 and 24 dense layers (concatenation, 1×1 convolution and 3×3 "
+                "convolution), and a transition block (1×1 convolution and average pooling) with 128, 256 and 512 "
+                "channels; a dense block of 16 dense layers with 32 channels each; global average pooling; and a "
+                "linear layer with 1000 outputs.",
+    "lstm": "LSTMClassifier. A sequence of 80 tokens passes through an embedding of width 256, a 2-layer LSTM with 256 "
+            "units and a linear layer with 2 outputs.",
+    "transformer": "Transformer. The network consists of an encoder of six layers of width 512 (8-head attention and a "
+                   "feed-forward network of width 2048), and a decoder of six layers of width 512 (two 8-head "
+                   "attention layers and a feed-forward network of width 2048).",
+    "mixtral": "MixtralForCausalLM. A sequence of 128 tokens passes through an embedding of width 4096, 32 decoder "
+               "layers of width 4096 (32-head self-attention and a mixture of experts), and a linear layer with 32000 "
+               "outputs.",
+    "bert": "BertForMaskedLM. A sequence of 128 tokens passes through embeddings, 12 layers of width 768 (12-head "
+            "self-attention and a feed-forward network of width 3072), and two linear layers with 768 and 30522 "
+            "outputs.",
 }
 
 
@@ -61,13 +78,14 @@ def test_the_gallery(model: Callable[[], nn.Module], inputs: Callable[[], Tensor
 @pytest.mark.parametrize("name", ZOO)
 def test_published_models(name: str) -> None:
     args, kwargs = CASES[name].inputs()
-    caption = describe(trace(CASES[name].build, Inputs(args, kwargs)).graph)
-    assert caption.startswith(f"{ZOO[name]} "), caption
+    caption = describe(annotate(trace(CASES[name].build, Inputs(args, kwargs)).graph, load_style("block")))
+    assert caption.startswith(ZOO[name]), caption
 
 
 def test_a_bare_layer() -> None:
-    assert draw(nn.Linear(8, 2), torch.zeros(1, 8)).caption == \
-        "Linear: a linear layer. 18 parameters and 16 multiply-accumulates for an input of length 8."
+    assert draw(nn.Linear(8, 2), torch.zeros(1, 8)).caption == (
+        "Linear. An input of length 8 passes through a linear layer with 2 outputs. It has 18 parameters and takes 16 "
+        f"multiply-accumulates. {READING}")
 
 
 def test_more_parts_than_a_sentence_holds_are_counted_together() -> None:
@@ -75,7 +93,8 @@ def test_more_parts_than_a_sentence_holds_are_counted_together() -> None:
     for i in range(8):
         layers += [nn.Conv2d(3, 3, 3 if i % 2 else 5, padding=2), nn.MaxPool2d(2, 1)]
     caption = describe(trace(nn.Sequential(*layers), Inputs((torch.zeros(1, 3, 32, 32),))).graph)
-    assert caption.startswith("Sequential: four 5×5 convolutions, eight max-pooling layers and four 3×3 convolutions.")
+    assert "through eight convolutions with 3 filters each (5×5, then 3×3, then" not in caption
+    assert "eight convolutions" in caption and "each followed by max pooling" in caption
 
 
 def part(**report: object) -> Graph:
@@ -118,3 +137,30 @@ def test_any_graph_gives_one_line_of_plain_text(graph: Graph) -> None:
     assert caption == clean(caption)
     assert caption.endswith(".")
     assert describe(graph, graph) == caption
+
+
+def figure(name: str = "Net_1 100%") -> Figure:
+    nodes = (Node("/in:x", (), "input", "input", out=(TensorSpec((1, 3, 8, 8), axes="NCHW"),)),
+             Node("conv", (), "Conv2d", "conv", {"kernel_size": [3, 3], "out_channels": 4}, index=1, params=112))
+    return compile(Graph(name, nodes, (Edge("/in:x", "conv"),)))
+
+
+def test_as_an_article_has_it() -> None:
+    made = figure()
+    assert made.captioned() == made.caption
+    assert made.caption.startswith("Net_1 100%. An 8×8×3 image passes through a 3×3 convolution with 4 filters. It has")
+    latex = made.captioned("latex")
+    assert latex.startswith(r"\caption{Net\_1 100\%. An $8\times8\times3$ image")
+    assert latex.endswith(r"}\label{fig:net-1-100}") and "\n" not in latex
+    assert made.captioned("md").startswith(r"**Net\_1 100%.** An 8×8×3 image")
+    assert made.captioned("alt") == made.alt == (
+        "Diagram of the architecture of Net_1 100%. An 8×8×3 image passes through a 3×3 convolution with 4 filters.")
+
+
+def test_what_sizes_mean_follows_the_style() -> None:
+    graph = figure().graph
+    assert "height and width on a logarithmic scale" in compile(graph, Options("cube")).caption
+    scaled = compile(graph, Options("cube", {"options.space": "linear"})).caption
+    assert "height and width to scale" in scaled
+    assert "Circles are neurons" not in compile(graph, Options("block")).caption
+    assert "Circles are neurons" in draw(nn.Linear(3, 2), torch.zeros(1, 3), style="node-link").caption

@@ -82,7 +82,7 @@ def test_the_sheet_shows_what_changed_first(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_readme_names_the_command_of_each_figure_it_shows() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = re.sub(r"\s*\\\n\s*", " ", (ROOT / "README.md").read_text("utf-8")).replace("'", "")
     shown = re.findall(r'src="gallery/figures/([\w-]+)\.svg"', readme)
     assert shown
     for name in shown:
@@ -90,7 +90,8 @@ def test_the_readme_names_the_command_of_each_figure_it_shows() -> None:
         assert re.sub(r" -o \S+", "", " ".join(words)) in readme
 
 
-LAYERS = {"LSTM", "MLP", "lstm", "mlp", "digits", "residual", "dates", "topics"}
+LAYERS = {"LSTM", "MLP", "RNN", "lstm", "lstm_cell", "mlp", "rnn", "digits", "residual", "dates", "topics",
+          "transformer"}
 """Names of files and classes that are words of the field, or layers of torch.nn, too."""
 
 

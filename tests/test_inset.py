@@ -184,7 +184,7 @@ def test_the_linter_finds_nothing(key: str, measured: dict[str, dict[str, object
 @given(graphs(), st.integers(0, 99))
 def test_any_module_can_be_an_inset(graph: Graph, pick: int) -> None:
     style = Options().resolved()
-    modules = sorted(pipeline._passed(graph, style, Options().overrides).modules)
+    modules = sorted(pipeline.passed(graph, style, Options().overrides).modules)
     if not modules:
         return
     key = modules[pick % len(modules)]

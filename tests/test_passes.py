@@ -240,12 +240,12 @@ def test_dense_connections_are_one_running_concatenation():
     assert sources(shown, "cat") == ["input", "Conv2d"]
 
 
-def test_rotary_positions_vanish():
+def test_rotary_positions_are_a_node_at_queries_and_keys():
     b = Builder()
     x = b.input()
     q, k, v = (b.op("Linear", x, shape=(1, 4, 8, 16)) for _ in range(3))
-    angle = b.op("arange")
-    cos, sin = b.op("cos", angle, kind="math"), b.op("sin", angle)
+    angle = b.op("arange", shape=(8, 16))
+    cos, sin = b.op("cos", angle, kind="math", shape=(8, 16)), b.op("sin", angle, shape=(8, 16))
 
     def rotated(value: str) -> str:
         half = b.op("cat", b.op("neg", b.op("split", value), kind="math"), b.op("split", value))
@@ -253,8 +253,8 @@ def test_rotary_positions_vanish():
 
     b.output(b.op("Linear", b.op("scaled_dot_product_attention", rotated(q), rotated(k), v, shape=(1, 4, 8, 16))))
     shown = hide(b.graph(), STYLE)
-    assert drawn(shown) == ["Linear", "Linear", "Linear", "scaled_dot_product_attention", "Linear"]
-    assert sources(shown, "scaled_dot_product_attention") == ["Linear"] * 3
+    assert drawn(shown) == ["Linear", "Linear", "Linear", "rotary", "rotary", "scaled_dot_product_attention", "Linear"]
+    assert sources(shown, "scaled_dot_product_attention") == ["Linear", "rotary", "rotary"]
     attention = next(node for node in shown.nodes if node.kind == "attention")
     assert attention.op == "scaled_dot_product_attention"
 

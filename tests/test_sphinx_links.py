@@ -229,7 +229,7 @@ def test_nothing_else_changes():
     model = nn.Sequential()
     model.add_module("a<b", nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3)))
     model.add_module("c", nn.Linear(4, 4))
-    for style in ("block", "cube", "node-link"):
+    for style in ("block", "cube", "planes", "node-link"):
         figure = archviz.draw(model, torch.zeros(1, 3, 8, 8), style=style, depth=2)
         leads = {key: f"a.html?x=1&y=\"{i}\"" for i, key in enumerate(figure.classes)}
         made = linked(figure.svg, leads)

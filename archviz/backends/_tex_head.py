@@ -70,6 +70,8 @@ class Sheet:
                 dash = paint.dash * (1 + len(paint.dash) % 2)       # as in SVG, an odd one goes round twice
                 keys.append("dash pattern=" + " ".join(
                     f"{('on', 'off')[i % 2]} {number(part)}pt" for i, part in enumerate(dash)))
+            if paint.cap != "butt":
+                keys.append(f"line cap={paint.cap}")
         if paint.opacity < 1:
             keys += [f"opacity={number(paint.opacity)}", "text opacity=1"]
         return ", ".join(keys)

@@ -260,6 +260,8 @@ def _outline(paint: Paint) -> dict[str, str]:
         look |= {"stroke": paint.stroke, "stroke-width": _number(paint.stroke_width)}
         if paint.dash:
             look["stroke-dasharray"] = " ".join(map(_number, paint.dash))
+        if paint.cap != "butt":
+            look["stroke-linecap"] = paint.cap
     if paint.opacity < 1:
         # Not `opacity`, which on a shared group would let marks shine through each other differently than alone.
         look |= {"fill-opacity": _number(paint.opacity), "stroke-opacity": _number(paint.opacity)}

@@ -11,89 +11,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from archviz import text
 from archviz.forms._latest import latest
+from archviz.forms._operations import arrange
+from archviz.forms._planned import Anchor as Anchor
+from archviz.forms._planned import Label as Label
+from archviz.forms._planned import Plan as Plan
 from archviz.forms._volumes import Extent, Scale, Volume
 from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.labels import Look, looks
 from archviz.layouts import Place
 from archviz.naming import titles
-from archviz.scene import Point
 from archviz.style import Style
 
 SEVERAL = 4  # copies of one layer are drawn one by one up to here
 ELEMENTWISE = frozenset({"act", "softmax", "norm"})
-Anchor = Literal["start", "middle", "end"]
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Text beside a volume; (x, y) and the `box` it fills are relative to the top left corner of the front face."""
-
-    x: float
-    y: float
-    string: str
-    role: str
-    anchor: Anchor
-    box: Place
-    rotate: float = 0.0
-
-
-@dataclass
-class Plan:
-    """Everything a cube figure draws, but for where."""
-
-    style: Style
-    volumes: dict[NodeId, Volume] = field(default_factory=dict)
-    glyphs: set[NodeId] = field(default_factory=set)
-    ports: dict[NodeId, tuple[float, float]] = field(default_factory=dict)
-    abutting: dict[NodeId, NodeId] = field(default_factory=dict)  # what each stands against
-    copies: dict[NodeId, int] = field(default_factory=dict)
-    blocks: list[list[NodeId]] = field(default_factory=list)
-    fused: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
-    labels: dict[NodeId, list[Label]] = field(default_factory=dict)
-    braces: dict[NodeId, str] = field(default_factory=dict)
-    kernels: dict[NodeId, tuple[float, ...]] = field(default_factory=dict)
-
-    @property
-    def depth(self) -> Point:
-        """How one point of depth shifts the picture: right, and up."""
-        _, angle, factor = self.style.options["projection"]
-        return factor * math.cos(math.radians(angle)), factor * math.sin(math.radians(angle))
-
-    def edges(self, key: NodeId) -> tuple[Point, Point, Point]:
-        """The three edges of a volume on the page: along, down, back."""
-        volume, (kx, ky) = self.volumes[key], self.depth
-        thick = volume.thickness * self.copies[key]
-        rise = thick * math.tan(math.radians(30)) if self.style.options["projection"][0] == "isometric" else 0.0
-        return (thick, rise), (0.0, volume.height), (volume.depth * kx, -volume.depth * ky)
-
-    def bands(self, key: NodeId, role: str) -> tuple[tuple[float, float, str], ...]:
-        """The activation as a darker band at the end of the thickness, and the normalisation as a line before it."""
-        s, fused = self.style.sizes, self.fused[key]
-        dark = any(kind in ("act", "softmax") for kind in fused)
-        start = 1.0 - s["band"] if dark else 1.0
-        bands = []
-        if "norm" in fused:
-            line = min(s["line"] / self.volumes[key].thickness, 0.25)
-            bands.append((start - line, start, "norm band"))
-        if dark:
-            bands.append((start, 1.0, f"{role} deep"))
-        return tuple(bands)
-
 
 @latest
 def plan(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
-    p = Plan(style)
-    scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
+    p, told = Plan(style), style.options["arrows"] == "operations"
+    # models that stand beside this one in one figure are drawn on its scale
+    scale = Scale((*(n.out[0] for n in graph.nodes if n.out), *graph.attrs.get("beside", ())), style)
     seen = looks(graph, style)
     for node in graph.nodes:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
-        if style.kinds[node.kind].shape == "glyph":
+        if style.kinds[node.kind].shape == "glyph" and not (told and node.kind == "cat"):
             p.glyphs.add(node.id)
         elif node.kind == "output":  # an arrow that leads out; its name where there are several
             line, role = seen[node.id].lines[0]
@@ -106,11 +51,14 @@ def plan(graph: Graph, style: Style) -> Plan:
             p.ports[node.id], p.labels[node.id] = _card(seen[node.id], style)
         else:
             volume = scale.volume(_shown(graph, node))
-            if node.kind in ("pool", *ELEMENTWISE) and volume.kind != "rod":
+            if node.kind in ("pool", *ELEMENTWISE) and not told and volume.kind != "rod":
                 volume = _slab(volume, style.sizes["slab"])
             p.volumes[node.id] = volume
             times = own_repeat(graph, node)
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
+    if told:
+        arrange(graph, p, style, scale, seen)
+        return p
     _abut(graph, p)
     _name(graph, p, style, seen)
     return p
@@ -196,7 +144,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
         main = _heavy(graph, block)
         if graph.by_id[main[0]].kind in ELEMENTWISE:
             continue  # a slab between two blocks has nothing to say that they do not
-        labels = _Labels(p, style, main, block)
+        labels = Labels(p, style, main, block)
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat) if frame else ""
         if not frame:
@@ -210,7 +158,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
         before = volume.extent if volume.kind != "rod" else before
         labels.below(title if names_in or not labels.wide(title) else "", row)
         row = 1 - row if labels.wide(title) and names_in > 1 else 0
-        arrow, size = _kernel(graph.by_id[main[0]])
+        arrow, size = kernel_of(graph.by_id[main[0]])
         kind = graph.by_id[main[0]].kind
         if arrow and arrow != kernels.get(kind) and names_in:
             labels.arrow(arrow.split("\n"), block)
@@ -267,7 +215,7 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
         return _titled(str(node.attrs["label"]), times)
     if node.kind == "module":
         return _titled(names.get(key) or style.titles.get(node.op, node.op), times)
-    own = key.split("@")[0].rsplit(".", 1)[-1]
+    own = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
     if "/" not in own and not own.isdigit() and ":" not in own:
         return _titled(text.clean(own), times if times > SEVERAL else 1)
     if node.kind in ("conv", "upconv", "linear") or not look.lines:
@@ -285,7 +233,7 @@ def _range(graph: Graph, keys: Sequence[NodeId]) -> str:
     return f"{found[0][0]}–{found[-1][2]}"
 
 
-def _kernel(node: Node) -> tuple[str, tuple[float, ...]]:
+def kernel_of(node: Node) -> tuple[str, tuple[float, ...]]:
     """What stands above the arrow into a convolution: ``"3×3"``, and below that its stride; the sizes of the kernel."""
     size = node.attrs.get("kernel_size")
     if node.kind not in ("conv", "upconv") or size is None:
@@ -301,7 +249,7 @@ def _kernel(node: Node) -> tuple[str, tuple[float, ...]]:
     return shown, sizes
 
 
-class _Labels:
+class Labels:
     """Puts the labels of one block around its volumes."""
 
     def __init__(self, p: Plan, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
@@ -384,15 +332,19 @@ class _Labels:
         if shown:
             self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
 
-    def around(self, before: Extent | None) -> None:
-        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`."""
+    def around(self, before: Extent | None, at: float | None = None) -> None:
+        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`.
+
+        at    how far down the left edge the height stands; None: in the middle, or where no arrow is in the way
+        """
         number = self.style.roles["number"].size
         v, self.new = self.volume, True
         same = before is not None and before[0] == v.kind
         square = v.depth_of == v.height_of
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
             # the first one's in the middle, others below the arrow and what stands above it
-            middle = 0.5 if self.main[0] == self.p.blocks[0][0] or v.depth_of is not None else 0.84
+            central = self.main[0] == self.p.blocks[0][0] or v.depth_of is not None
+            middle = at if at is not None else 0.5 if central else 0.84
             self._add(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.last, str(v.depth_of)

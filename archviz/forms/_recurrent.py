@@ -13,7 +13,7 @@ from archviz.forms import Option
 from archviz.forms._cells import gru, lstm, rnn
 from archviz.forms._inside import sign
 from archviz.forms._picture import Picture
-from archviz.forms._steps import Column, Layer, steps
+from archviz.forms._steps import Column, Layer, equation, steps
 from archviz.ir import Graph, Node
 from archviz.labels import looks
 from archviz.scene import Box, Link, Mark
@@ -32,8 +32,17 @@ def _cells(word: str) -> tuple[str, ...]:
     return () if word == "closed" else ("*",) if word == "open" else tuple(word.replace(",", " ").split())
 
 
+def truth(word: str) -> bool:
+    """What ``true`` and ``false`` say; `ValueError` for anything else."""
+    if word not in ("true", "false"):
+        raise ValueError("is true or false")
+    return word == "true"
+
+
 OPTIONS: Mapping[str, Option] = {
     "unroll": Option(_unroll, "0", "draw recurrent layers over this many steps of time; 0: folded, with a loop"),
+    "lone": Option(truth, "false", "true: a recurrent layer that is the whole model is drawn without the model's input "
+                   "and output, and unrolled only after it is drawn folded: folded = unrolled"),
     "cell": Option(_cells, "closed", "open: show recurrent cells from inside; or globs: only those of these layers"),
 }
 
@@ -44,7 +53,9 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
     if found is None:
         return None
     shown = columns(found, style.options["unroll"], is_open(node, style))
-    return steps(found, shown, looks(graph, style)[node.id].lines, style)
+    caption = looks(graph, style)[node.id].lines
+    return equation(found, shown, caption, style) if found.alone and len(shown) > 1 else steps(
+        found, shown, caption, style)
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
@@ -79,7 +90,8 @@ def layer(node: Node, graph: Graph) -> Layer | None:
     both = bool(attrs.get("bidirectional"))
     carried = [edge.tensor for edge in graph.outgoing.get(node.id, ()) if edge.tensor]
     last = not single and not both and bool(carried) and all(len(tensor.shape) < len(out) for tensor in carried)
-    return Layer(name, wiring, max(int(attrs.get("num_layers", 1)), 1), both, length, single, last)
+    alone = not graph.incoming.get(node.id) and not graph.outgoing.get(node.id)
+    return Layer(name, wiring, max(int(attrs.get("num_layers", 1)), 1), both, length, single, last, alone)
 
 
 def columns(layer: Layer, unroll: int, opened: bool) -> tuple[Column, ...]:

@@ -125,7 +125,7 @@ def _parts(graph: Graph, shapes: Mapping[NodeId, tuple[int, ...]], style: Style,
     seen = looks(graph, narrow)
     found: list[Part] = []
     hidden = [node.id for node in graph.nodes if node.kind == "linear"][:-1]
-    flat = not any(len(shape) > 1 for shape in shapes.values())
+    flat = not any(len(shape) > 1 and not _as_neurons(shape, style) for shape in shapes.values())
     for k, node in enumerate(graph.nodes):
         before = found[-1] if found else None
         follows = graph.nodes[k + 1] if k + 1 < len(graph.nodes) else None
@@ -138,11 +138,11 @@ def _parts(graph: Graph, shapes: Mapping[NodeId, tuple[int, ...]], style: Style,
             part = Part(node, box.width, box.height)
         else:
             lines = seen[node.id].lines if node.kind not in MIXED else ()   # their name is in them
-            if len(units.shape) > 1 and node.kind not in ("input", "output") and node.out:
+            if len(units.shape) > 1 and not units.round and node.kind not in ("input", "output") and node.out:
                 lines = (*lines, (text.shape(node.out[0]), "sublabel"))
             wide = max((text.width(line, style.roles[r].size, style.roles[r].weight) for line, r in lines), default=0.0)
             beside = max((wide - units.width) / 2, 0.0)
-            left = max(beside, _names(units, style) if node.kind == "input" and flat and len(units.shape) == 1 else 0.0)
+            left = max(beside, _names(units, style) if node.kind == "input" and flat and units.round else 0.0)
             part = Part(node, units.width, units.height, units, None, left, beside, lines)
             if flat and node.id in hidden:
                 number = str(hidden.index(node.id) + 1)
@@ -181,6 +181,9 @@ def _units(node: Node, shape: tuple[int, ...] | None, before: Part | None, follo
         return _bar(node, taken, role, style) if taken and len(shape) == 1 else None
     if len(shape) == 3:
         return grids((shape[0], shape[1], shape[2]), role, style)
+    if _as_neurons(shape, style):
+        named = node.kind == "input" and follows is not None and follows.kind == "conv"
+        return replace(column(shape[1], role, style, "x" if named else ""), shape=shape)
     if len(shape) == 2:
         return strips((shape[0], shape[1]), role, style)
     biased = bool(style.options["bias"] and follows and follows.kind == "linear"
@@ -189,9 +192,14 @@ def _units(node: Node, shape: tuple[int, ...] | None, before: Part | None, follo
     return column(shape[0], role, style, "x" if named else "", biased)
 
 
+def _as_neurons(shape: tuple[int, ...], style: Style) -> bool:
+    """Is it a signal of one channel, and are these drawn as neurons?"""
+    return len(shape) == 2 and shape[0] == 1 and style.options["signals"] == "neurons"
+
+
 def _outputs(taken: Units, style: Style) -> Units | None:
     """Names beside the numbers before."""
-    if not taken.side_by_side or len(taken.shape) > 1:
+    if not taken.side_by_side or (len(taken.shape) > 1 and not taken.round):
         return None
     keys = [key for key in taken.at if key != BIAS]
     subs = {key: str(key + 1) if taken.count > 1 else "" for key in keys}

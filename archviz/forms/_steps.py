@@ -35,6 +35,7 @@ class Layer:
     layers   how many are stacked;  `both`: forward and backward
     length   of the sequence, None where not known;  `single`: a cell that is called once for each step
     last     whether only the last step's output goes on
+    alone    whether no line comes to it and none leaves it: it is all there is
     """
 
     name: str
@@ -44,6 +45,7 @@ class Layer:
     length: int | None = None
     single: bool = False
     last: bool = False
+    alone: bool = False
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -63,6 +65,31 @@ class Column:
 def steps(layer: Layer, columns: Sequence[Column], caption: Sequence[tuple[str, str]], style: Style) -> Picture:
     """The picture of `layer` at the steps `columns`, with the lines (string, role) of `caption` below."""
     return _Drawing(layer, columns, style).picture(caption)
+
+
+def equation(
+    layer: Layer, columns: Sequence[Column], caption: Sequence[tuple[str, str]], style: Style,
+) -> Picture:
+    """The folded `layer`, =, and the same at the steps `columns`: side by side, the cells in one row."""
+    many = _Drawing(layer, columns, style)
+    once = _Drawing(layer, (Column("t"),), style, many.r)
+    gap, size = style.sizes["cell_equals"], style.roles["equals"].size
+    (left, _), (right, top) = once.draw(), many.draw()
+    x = left + 2 * gap + text.width("=", size)
+    marks = [*once.marks, Text(left + gap, many.middle() + 0.33 * size, "=", "equals"),
+             *(moved(mark, x, 0.0) for mark in many.marks)]
+    return _captioned(marks, x + right, top, many.bottom, caption, style)
+
+
+def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, caption: Sequence[tuple[str, str]],
+               style: Style) -> Picture:
+    """What is drawn from `top` to `bottom`, with the lines of `caption` below, moved to the origin."""
+    said, y = list(marks), bottom
+    for line, role in caption:
+        y += style.roles[role].size * style.sizes["leading"]
+        said.append(Text(right / 2, y + 3.0, line, role, "middle"))
+    return Picture(right, (y + 5.0 if caption else bottom + 1.0) - top, tuple(moved(mark, 0.0, -top) for mark in said),
+                   (0.0, -top / 2), (right, -top / 2), through=True)
 
 
 # ------------------------------------------------------------------------------------------------ places
@@ -96,7 +123,7 @@ class Cell:
 class _Drawing:
     """A picture while it is drawn.  The line that feeds x is at y = 0, everything else is above it."""
 
-    def __init__(self, layer: Layer, columns: Sequence[Column], style: Style) -> None:
+    def __init__(self, layer: Layer, columns: Sequence[Column], style: Style, least: float = 0.0) -> None:
         self.layer, self.columns, self.style, self.s = layer, columns, style, style.sizes
         self.marks: list[Mark] = []
         self.runs: list[tuple[Point, ...]] = []     # the lines of the states, which others give way to
@@ -105,7 +132,8 @@ class _Drawing:
         label = style.roles["label"]
         self.wide = max(self.s["cell_width"], text.width(layer.name, label.size, label.weight) + self.s["box_x"])
         self.aside = self.wide / 6      # from a cell to a line that passes by it; so what joins again is above x again
-        self.r = 1.6 + max(width(letter, style, sub=c.index) for letter in "xh" for c in columns) / 2
+        self.r = max(least, 1.6 + max(width(letter, style, sub=c.index) for letter in "xh" for c in columns) / 2)
+        self.bottom = -self.s["cell_rise"] if layer.alone else 0.0      # without the line that feeds x
         self.floors, self.top = self._floors()
         self.cells = self._cells()
 
@@ -197,6 +225,11 @@ class _Drawing:
 
     def picture(self, caption: Sequence[tuple[str, str]]) -> Picture:
         """Everything, moved to the origin."""
+        right, top = self.draw()
+        return _captioned(self.marks, right, top, self.bottom, caption, self.style)
+
+    def draw(self) -> tuple[float, float]:
+        """Make the marks; how far they reach to the right, and up."""
         right = max(cell.right for cell in self.cells[-1].values()) + self._beside(left=False) + EDGE
         for rows in self.floors:
             for row in rows:
@@ -205,14 +238,12 @@ class _Drawing:
         for column, cells in zip(self.columns, self.cells, strict=True):
             if not column.dots:
                 self._upwards(column, cells)
-        top = self._ends(right)
-        y, middle = 0.0, right / 2
-        for line, role in caption:
-            y += self.style.roles[role].size * self.s["leading"]
-            self.marks.append(Text(middle, y + 3.0, line, role, "middle"))
-        marks = tuple(moved(mark, 0.0, -top) for mark in self.marks)
-        return Picture(right, (y + 5.0 if caption else 1.0) - top, marks, (0.0, -top / 2), (right, -top / 2),
-                       through=True)
+        return right, self._ends(right)
+
+    def middle(self) -> float:
+        """The height of the middle of all cells."""
+        low = self.floors[0][0]
+        return (self.floors[-1][-1].top + low.top + low.height) / 2
 
     def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True, gaps: bool = False) -> None:
         """A line; with `gaps` where it crosses those of the states."""
@@ -341,6 +372,8 @@ class _Drawing:
                     self.marks.append(Circle(x, y, r, "step"))
                     at = y + 0.28 * self.style.roles["symbol"].size
                     self.marks.extend(symbol(x, at, letter, self.style, sub=column.index, anchor="middle"))
+        if self.layer.alone:
+            return high - r - 1.0
         xs = [x for column, x in self._where("x") if not column.dots]
         self._line(((0.0, top / 2), (EDGE / 2, top / 2), (EDGE / 2, 0.0), (xs[-1], 0.0), (xs[-1], low + r)))
         for x in xs[:-1]:

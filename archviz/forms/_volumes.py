@@ -112,7 +112,7 @@ class Scale:
         s = self.sizes
         if spec is None or not spec.shape:
             return Volume("rod", s["rod"], s["rod"], s["rod"])
-        axes = spec.axes if len(spec.axes) == len(spec.shape) else _guessed(spec.shape)
+        axes = axes_of(spec)
         size = dict(zip(axes, spec.shape, strict=True))
         if "h" in size:  # heads side by side
             size["C"] *= size["h"]
@@ -156,12 +156,14 @@ class Scale:
 
 
 def _spatial(spec: TensorSpec) -> list[int]:
-    axes = spec.axes if len(spec.axes) == len(spec.shape) else _guessed(spec.shape)
-    return [n for axis, n in zip(axes, spec.shape, strict=True) if axis in "HWDTL"]
+    return [n for axis, n in zip(axes_of(spec), spec.shape, strict=True) if axis in "HWDTL"]
 
 
-def _guessed(shape: tuple[int, ...]) -> str:
-    """Axes by their number, where the trace does not know them."""
+def axes_of(spec: TensorSpec) -> str:
+    """What each axis is; by their number, where the trace does not know them."""
+    shape = spec.shape
+    if len(spec.axes) == len(shape):
+        return spec.axes
     if len(shape) == 4:  # a map, its channels first or last, or head by head
         return "NCHW" if shape[2] == shape[3] else "NHWC" if shape[1] == shape[2] else "NhLC"
     return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")

@@ -13,7 +13,7 @@ from archviz.forms._ground import grounded
 from archviz.ir import KINDS, Graph, Node, NodeId, skips
 from archviz.labels import Look, kind_of, looks, own_role
 from archviz.layouts import Frame, Layout, Place, Size
-from archviz.naming import titles
+from archviz.naming import known_as, titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.style import Style
 
@@ -27,6 +27,9 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     for key, look in looks(graph, style).items():
         if look.glyph:
             found[key] = Size(s["glyph"], s["glyph"], joint=True)
+            continue
+        if look.kind.shape == "dots":
+            found[key] = Size(2 * s["glyph"], 2 * s["glyph"])
             continue
         width = (
             max(
@@ -74,7 +77,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     names = titles(graph, style.titles)
     room = {}
     for key, module in graph.modules.items():
-        name = text.fit(names[key], paint.size, style.sizes["max_label"], paint.weight)
+        name = text.fit(known_as(names[key], module), paint.size, style.sizes["max_label"], paint.weight)
         count = _count(module.repeat, module.shared)
         room[key] = Frame(
             text.width(name, paint.size, paint.weight),
@@ -99,8 +102,11 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     names = titles(graph, style.titles)
     marks: list[Mark] = []
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
-        marks.append(_frame(graph, key, place, layout, style, names[key]))
+        marks.append(_frame(graph, key, place, layout, style, known_as(names[key], graph.modules[key])))
+    dots = {node.id for node in graph.nodes if node.kind == "ellipsis"}  # no line leads to what is left out
     for route in sorted(layout.routes, key=lambda route: not route.skip):  # a shared line belongs to the main one
+        if {route.src, route.dst} & dots:
+            continue
         role = "edge skip" if route.skip else "edge"
         marks.append(
             Group(
@@ -110,7 +116,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             )
         )
     for node in graph.nodes:
-        marks.append(_node(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
+        marks.append(node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
     written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
@@ -150,7 +156,7 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
 
-def _node(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
+def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
     s, role = style.sizes, look.kind.role
     marks: list[Mark] = []
     if look.stack:  # the copies behind it take the rest
@@ -158,6 +164,8 @@ def _node(node: Node, look: Look, place: Place, direction: str, style: Style) ->
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
     if look.glyph:
         return Group(glyph(node.kind, place, role, style), role, node.id, title=tip)
+    if look.kind.shape == "dots":
+        return Group(_dots(place, direction, role), role, node.id, title=tip)
     banded = s["band"] * len(look.bands)
     slanted = look.kind.shape.startswith("trapezoid") and bool(look.bands)
     # the stripes of a slanted box are its plinth; those of any other lie inside its outline
@@ -261,6 +269,13 @@ def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
     else:
         ends = ((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm))
     return Circle(x, y, r, role), *(Path((("M", a), ("L", b)), "glyph sign") for a, b in ends)
+
+
+def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
+    """Three dots in the place of what is left out, side by side across the flow."""
+    step = (0.0, p.height / 3) if direction == "right" else (p.width / 3, 0.0)
+    x, y = p.x + p.width / 2, p.y + p.height / 2
+    return tuple(Circle(x + i * step[0], y + i * step[1], p.width / 16, role) for i in (-1, 0, 1))
 
 
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from archviz import text
 from archviz.forms import Option, block
+from archviz.forms._operations import entries as entries_of
 from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
@@ -36,10 +37,17 @@ def _kernels(written: str) -> str:
     return written
 
 
+def _arrows(written: str) -> str:
+    if written not in ("plain", "operations"):
+        raise ValueError("must be plain or operations")
+    return written
+
+
 OPTIONS: Mapping[str, Option] = {
     "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
     "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
     "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
+    "arrows": Option(_arrows, "plain", "plain; or operations: maps all alike, arrows coloured by what is done"),
     "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage) or none"),
 }
 
@@ -60,12 +68,12 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     drawn = plan(graph, style)
     found = {}
     for node in graph.nodes:
-        labels = tuple(label.box for label in drawn.labels.get(node.id, ()))
+        labels = (*(label.box for label in drawn.labels.get(node.id, ())), *drawn.rooms.get(node.id, ()))
         if node.id in drawn.glyphs:
             found[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
         elif node.id in drawn.ports:
             wide, high = drawn.ports[node.id]
-            found[node.id] = Size(wide, high, parts=labels)
+            found[node.id] = Size(wide, high, parts=labels, abuts=drawn.abutting.get(node.id, ""))
         else:
             along, down, back = drawn.edges(node.id)
             found[node.id] = Size(
@@ -102,8 +110,10 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         drawn_kernels += _rays(graph, drawn, layout, route, style)
     marks += drawn_kernels
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        role = "edge skip" if route.skip else "edge"
-        link = Link(route.points, role, style.sizes["bend"], True, style.sizes["arrow"])
+        role, head = "edge skip" if route.skip else "edge", style.sizes["arrow"]
+        if (route.src, route.dst) in drawn.arrows:
+            role, head = drawn.arrows[route.src, route.dst][0], style.sizes["operation_head"]
+        link = Link(route.points, role, style.sizes["bend"], True, head)
         marks.append(Group((link,), "link", f"{route.src}->{route.dst}"))
     for node in graph.nodes:
         if node.id in drawn.glyphs:
@@ -138,13 +148,14 @@ def _solid(drawn: Plan, key: NodeId, place: Place) -> Solid:
 
 
 def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
-    key, role = node.id, role_of(node, style)
+    key, role = node.id, _role(node, drawn, style)
     along, down, back = drawn.edges(key)
     copies = drawn.copies[key]
     each = (along[0] / copies, along[1] / copies)
     followed = any(key in block[:-1] for block in drawn.blocks)
-    # where they would lie close to the edges that are seen, or behind what follows, they are left out
-    hidden = down[1] > style.sizes["see_through"] and along[0] > (0.6 if followed else 0.3) * back[0] and copies == 1
+    # where they would lie close to the edges that are seen, or what follows would cut them short, they are left out
+    hidden = down[1] > style.sizes["see_through"] and along[0] > 0.3 * back[0] and copies == 1 and not followed
+    hidden = hidden and not drawn.arrows  # where arrows are what matters, volumes are plain
     marks: list[Mark] = []
     for i in range(copies):
         x, y = place.x + i * each[0], place.y + i * each[1]
@@ -154,6 +165,12 @@ def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
             marks += _lattice(cuboid, f"{role} grid", side=not followed and i == copies - 1)
     marks += _written(drawn.labels.get(key, ()), place)
     return Group(tuple(marks), role, key, title=_tip(node))
+
+
+def _role(node: Node, drawn: Plan, style: Style) -> str:
+    """A volume's paint: its kind's, or where arrows tell what is done, that of a map."""
+    own = own_role(node.attrs, style)
+    return own or (drawn.paints.get(node.id, "map") if drawn.arrows else role_of(node, style))
 
 
 def _lattice(c: Cuboid, role: str, side: bool) -> list[Mark]:
@@ -175,7 +192,7 @@ def _written(labels: Sequence[Label], place: Place) -> tuple[Text, ...]:
 
 def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style) -> list[Mark]:
     """Where a map is flattened into a vector, a dashed frustum; where a stage begins, the kernel and where it looks."""
-    if route.skip or route.src not in drawn.volumes or route.dst not in drawn.volumes:
+    if route.skip or drawn.arrows or route.src not in drawn.volumes or route.dst not in drawn.volumes:
         return []
     a, b = drawn.volumes[route.src], drawn.volumes[route.dst]
     if len(route.points) != 2 or abs(route.points[0][1] - route.points[1][1]) > 0.01 or a.kind == "rod":
@@ -257,6 +274,13 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         d = high * 0.38
         return (Cuboid(0.0, d, (wide * thick, 0.0), (0.0, high - d), (d, -d), role, bands, hidden=False),)
 
+    if drawn.arrows:
+        for role, word in entries_of(drawn).items():
+            line = Link(((0.0, high / 2), (wide, high / 2)), role, head=s["operation_head"])
+            entries[word] = (line,)
+        if drawn.paints:
+            entries[style.captions["map copied"]] = solid("map copied")
+        return list(entries.items())
     bands: dict[str, str] = {}
     for kind in KINDS:
         told = [n for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style)]

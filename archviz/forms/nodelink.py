@@ -40,15 +40,16 @@ def _share(word: str) -> float:
     return float(found[1]) / 100
 
 
-def _truth(word: str) -> bool:
-    if word not in ("true", "false"):
-        raise ValueError("is true or false")
-    return word == "true"
+def _signals(word: str) -> str:
+    if word not in ("cells", "neurons"):
+        raise ValueError("is cells or neurons")
+    return word
 
 
 OPTIONS: Mapping[str, Option] = {
     "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
-    "bias": Option(_truth, "false", "draw a neuron that is always 1 for the biases"),
+    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
+    "signals": Option(_signals, "cells", "draw signals of one channel as cells or as neurons"),
     **_recurrent.OPTIONS,
 }
 

@@ -167,7 +167,7 @@ def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Column], di
     for wire in ranked if straight else ():
         chain = wire.upper.bend and wire.lower.bend and wire.upper.layer > 0
         if not chain:
-            if layered.branches.get(wire.net, 0) > 2:
+            if layered.branches.get(wire.net, 0) > 2 and not _middle(layered, wire):
                 continue
             if wire.lower.item is None:
                 if id(wire.upper) in direct:
@@ -199,6 +199,13 @@ def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Column], di
                 at = wire_below.lower
             column.weight = 0.05 + real * real
     return columns, member
+
+
+def _middle(layered: Layered, wire: Wire) -> bool:
+    """Does this line lead to the middle one of three nodes, which then stands below their source?"""
+    lower = [w.lower for w in layered.wires if w.net == wire.net and w.upper is wire.upper]
+    middle = sorted(lower, key=lambda element: element.order)[len(lower) // 2]
+    return len(lower) == 3 and not any(element.bend for element in lower) and wire.lower is middle
 
 
 def _crosses(layered: Layered, wire: Wire, below: dict[int, Wire]) -> bool:

@@ -237,6 +237,12 @@ def _mains(
             continue
         entries.sort()
         tie = [e for e in entries if e[0] == entries[0][0]]
+        if len(entries) == 3 and len(tie) == 2 and not items[key].rigid and not items[key].joint:
+            # two of three are as deep, queries and keys that are turned before they meet the values: all are equal
+            mains[key] = tie[1][2]
+            continue
+        if len(entries) > 3 and len(tie) == 1 and len({depth for depth, _, _ in entries[1:]}) == 1:
+            continue  # equal branches and what weighs them
         if (
             len(entries) >= 2
             and len(tie) == len(entries)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from archviz.ir import Edge, Graph, NodeId
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts._blocks import Block, blocks_of, clearance
+from archviz.layouts._stairs import lines, stand
 from archviz.layouts.layered import layered
 
 WRAPS = False  # there is one row; what is too long is for the form to draw smaller
@@ -40,7 +41,9 @@ def chain(
     plan = _Plan(graph, blocks, sizes, spacing)
     if not plan.regular():
         return _layered(graph, blocks, sizes, frames, spacing)
-    return plan.around(frames) if direction == "down" and plan.levels() else plan.layout(frames)
+    if direction != "down" or not plan.levels():
+        return plan.layout(frames)
+    return plan.around(frames) if plan.glyphs() else plan.stairs(frames)
 
 
 # ------------------------------------------------------------------------------------------------ rows
@@ -202,13 +205,30 @@ class _Plan:
         if self.branches:
             return None
         rank = {block: i for i, block in enumerate(self.spine)}
-        ends = ((rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges)
-        passing = sorted({(a, b) for a, b in ends if b > a + 1})
+        hops = ((rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges)
+        passing = sorted({(a, b) for a, b in hops if b > a + 1})
         nested = all(a < c and d < b for (a, b), (c, d) in zip(passing, passing[1:], strict=False))
-        joints = all(self.sizes[self.blocks[self.spine[b]].nodes[0]].joint for _, b in passing)
-        if len(passing) < 2 or not nested or not joints:
+        ends = [self.blocks[self.spine[b]].nodes for _, b in passing]
+        joined = all(self.sizes[first].joint for first, *_ in ends) or all(len(nodes) > 1 for nodes in ends)
+        if len(passing) < 2 or not nested or not joined:
             return None
         return [sum(a < i < b for a, b in passing) for i in range(len(self.spine))]
+
+    def glyphs(self) -> bool:
+        """Do skips end in glyphs, and not at volumes?"""
+        return any(self.sizes[block.nodes[0]].joint for block in self.blocks)
+
+    def stairs(self, frames: Mapping[NodeId, Frame]) -> Layout:
+        """The U of volumes whose arrows all are straight."""
+        levels, s, of = self.levels() or [], self.spacing, {k: self.blocks[i] for k, i in self.of.items()}
+        spine = [self.blocks[i] for i in self.spine]
+
+        def push(block: Block, placed: Sequence[Block]) -> None:
+            self._push(block, placed, -math.inf)
+
+        stand(spine, levels, self.edges, push, self._top, self._bottom, s["drop"])
+        routes = lines(self.edges, of, spine, self._top, self._bottom)
+        return replace(finished(self.graph, self.blocks, self.sizes, routes, frames, s), direction="around")
 
     def around(self, frames: Mapping[NodeId, Frame]) -> Layout:
         """Down on the left, a level for each resolution, and up on the right."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from archviz.ir import Edge, Graph, NodeId
+from archviz.ir import skips as bypasses
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts.layered import layered
 
@@ -51,7 +52,8 @@ def _u(
             edges=tuple(e for e in graph.edges if e.src in half and e.dst in half),
         )
         arms.append(layered(part, sizes, frames, spacing, way))
-    a, b = _level(arms[0], arms[1], skips)
+    passing = bypasses(graph)
+    a, b = _level(_aligned(arms[0], graph, [edge.src for edge in skips]), arms[1], skips)
     gap = spacing["gutter"] * 2 + 2 * spacing["across"]
     height = max(a.height, b.height)
     a, b = _moved(a, 0.0, height - a.height), _moved(b, a.width + gap, height - b.height)
@@ -63,7 +65,7 @@ def _u(
         line = ((src.x + src.width, y), (dst.x, y))
         if any(_hits(line, place) for key, place in nodes.items() if key not in (edge.src, edge.dst)):
             return None
-        routes.append(Route(edge.src, edge.dst, line, True))
+        routes.append(Route(edge.src, edge.dst, line, (edge.src, edge.dst) in passing))
     low = height + spacing["along"]
     src, dst = nodes[bottom.src], nodes[bottom.dst]
     x0, x1 = src.x + src.width / 2, dst.x + dst.width / 2
@@ -119,15 +121,18 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     inner = best[-1]
     between = [n for n in graph.nodes if rank[inner.src] < rank[n.id] <= rank[inner.dst]]
     turn = next((n for n in between if n.kind in ("upconv", "upsample") or _grows(graph, n.id)), graph.by_id[inner.dst])
-    left = {node.id for node in graph.nodes if rank[node.id] < rank[turn.id]}
-    across = [e for e in flows if (e.src in left) != (e.dst in left)]
-    bottom = [e for e in across if e not in best]
-    split = {s for n in graph.nodes if n.id in left for s in n.scope} & {
-        s for n in graph.nodes if n.id not in left for s in n.scope
-    }
-    if len(bottom) != 1 or bottom[0].dst in left or split or len(across) != len(best) + 1:
-        return None
-    return left, best, bottom[0]
+    # where what turns is also given away, the right arm begins with what gives it
+    before = [n for n in between if rank[n.id] < rank[turn.id] and len(graph.outgoing[n.id]) > 1]
+    for first in (turn, *reversed(before)):
+        left = {node.id for node in graph.nodes if rank[node.id] < rank[first.id]}
+        across = [e for e in flows if (e.src in left) != (e.dst in left)]
+        bottom = [e for e in across if e not in best]
+        split = {s for n in graph.nodes if n.id in left for s in n.scope} & {
+            s for n in graph.nodes if n.id not in left for s in n.scope
+        }
+        if len(bottom) == 1 and bottom[0].src in left and not split and len(across) == len(best) + 1:
+            return left, best, bottom[0]
+    return None
 
 
 def _grows(graph: Graph, key: NodeId) -> bool:
@@ -153,6 +158,24 @@ def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
             inmost = edge is skips[-1]  # the room under the lowest skip belongs below everything
             b = _stretched(b, b.height if inmost else _below(b, dst, [b.nodes[e.dst] for e in skips]), ya - yb)
     return a, b
+
+
+def _aligned(layout: Layout, graph: Graph, starts: list[NodeId]) -> Layout:
+    """What stands beside the arm, as it feeds nothing but its skip, ends at one line, where there is room."""
+    beside = [key for key in starts if len(graph.outgoing[key]) == len(graph.incoming[key]) == 1]
+    ends = {key: layout.nodes[key].x + layout.nodes[key].width for key in beside}
+    nodes, routes = dict(layout.nodes), list(layout.routes)
+    for key, end in ends.items():
+        place, by = nodes[key], max(ends.values()) - end
+        moved = replace(place, x=place.x + by)
+        fed = [i for i, route in enumerate(routes) if route.dst == key]
+        middle = ((place.x, place.y + place.height / 2), (moved.x + moved.width, place.y + place.height / 2))
+        crowded = any(_hits(middle, other) for k, other in nodes.items() if k != key)
+        if not by or crowded or graph.by_id[key].scope or len(fed) != 1 or len(routes[fed[0]].points) < 4:
+            continue
+        *first, (ax, ay), (bx, by_) = routes[fed[0]].points
+        nodes[key], routes[fed[0]] = moved, replace(routes[fed[0]], points=(*first, (ax + by, ay), (bx + by, by_)))
+    return replace(layout, nodes=nodes, routes=tuple(routes))
 
 
 def _below(layout: Layout, place: Place, ends: list[Place]) -> float:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archviz.ir import Module, NodeId
+from archviz.ir import Module, NodeId, TensorSpec
+from archviz.passes._rotary import rotated
 from archviz.passes._values import DATA, INDEX, WEIGHT, Flow
 
 PRODUCTS = frozenset("matmul bmm baddbmm einsum mm".split())
@@ -30,7 +31,10 @@ SELF_GATED = {"sigmoid": "silu", "Sigmoid": "SiLU", "hardsigmoid": "hardswish"}
 
 @dataclass(frozen=True)
 class Idiom:
-    """Positions `parts` read as one node of this `op` and `kind`, whose value is that of `last`."""
+    """Positions `parts` read as one node of this `op` and `kind`, whose value is that of `last`.
+
+    `out` is what a reader takes that value to be, where it is split into heads and the like on the way.
+    """
 
     op: str
     kind: str
@@ -38,13 +42,15 @@ class Idiom:
     last: int
     scope: tuple[NodeId, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    out: tuple[TensorSpec, ...] = ()
 
 
 def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
     """All idioms, without overlaps."""
     found: list[Idiom] = []
     taken: set[int] = set()
-    for idiom in (*_attentions(flow), *_waves(flow), *_elementary(flow, modules), *_activations(flow)):
+    for idiom in (*_attentions(flow), *_rotations(flow), *_waves(flow), *_elementary(flow, modules),
+                  *_activations(flow)):
         if not taken & idiom.parts and _convex(flow, idiom.parts):
             found.append(idiom)
             taken |= idiom.parts
@@ -205,6 +211,13 @@ def _waves(flow: Flow) -> Iterable[Idiom]:
             between = {j for j in parts if any(w <= j for w in waves) and flow.bits[j] & (DATA | INDEX)}
             inside = frozenset(j for j in between if j in waves or any(s in between for s, _ in flow.operands[j]))
             yield Idiom("sinusoidal", "embedding", inside, i, node.scope)
+
+
+def _rotations(flow: Flow) -> Iterable[Idiom]:
+    """Pairs of features that are turned by angles: the rotary embedding of positions."""
+    for source, parts, last in rotated(flow):
+        scope = common((flow.nodes[source].scope, flow.nodes[last].scope))
+        yield Idiom("rotary", "embedding", parts, last, scope, {}, flow.nodes[source].out)
 
 
 # ---------------------------------------------------------------------------------------------------- shared

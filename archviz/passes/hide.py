@@ -21,7 +21,7 @@ from archviz.style import Style
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
 """Kinds that are drawn only where two values of different origin meet."""
 
-MEETING = frozenset("add sub mul div cat stack where maximum minimum pow matmul".split())
+MEETING = frozenset("add sub mul div cat stack where maximum minimum pow matmul index_add scatter_add".split())
 """Functions in which two values meet as equals."""
 
 SIDE_OUTPUT = re.compile(
@@ -40,8 +40,14 @@ HUSHED = frozenset(
 GATHERED = frozenset("index_add scatter_add scatter_reduce index_reduce segment_reduce".split())
 """Functions that sum what an index sends to one place: messages along the edges of a graph, if it is an input."""
 
+ADDED = frozenset(("index_add", "scatter_add"))
+"""Those of them that add one value to some places of another: several make a sum."""
+
 NOISE = frozenset("randn rand randn_like rand_like normal".split())
 """Functions that draw noise: worth an arrow where it scales a value."""
+
+TRIANGLES = frozenset("triu tril triu_ tril_".split())
+"""Functions that make the mask which hides what comes later."""
 
 POSITION = re.compile("[Pp]osition")
 """In the class name of an embedding: it looks up where a token stands, not what it is."""
@@ -187,12 +193,14 @@ class _Cut:
         made = next((f for f in node.scope if f in self.graph.modules and all(
             f not in self.flow.nodes[u].scope or not self.flow.bits[u] & DATA for u in self.flow.users[root])
             and self._constant(f)), None)
+        wave = {"wave": True} if self.flow.bits[root] & WAVE else {}
         if made is None:
             scopes = [self.flow.nodes[user].scope for user in self.flow.users[root]]
-            self.begun[root] = replace(node, kind="parameter", scope=common((node.scope, *scopes)))
+            self.begun[root] = replace(node, kind="parameter", scope=common((node.scope, *scopes)),
+                                       attrs={**node.attrs, **wave})
         else:
             module = self.graph.modules[made]
-            self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs={})
+            self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs=wave)
 
     def _constant(self, frame: NodeId) -> bool:
         """Whether nothing in the module is data."""
@@ -293,17 +301,19 @@ class _Cut:
     def _drawn_as(self, i: int) -> Node:
         """The node drawn at position `i`, without members."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
+        masked = {"masked": True} if self._causal(i) else {}
         if idiom is not None:
-            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope,
-                           attrs={**idiom.attrs, **dict(said_of(node.attrs))})
+            wave = {"wave": True} if idiom.op == "sinusoidal" else {}
+            return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, out=idiom.out or node.out,
+                           attrs={**idiom.attrs, **wave, **masked, **dict(said_of(node.attrs))})
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
             width = node.out[0].shape[-1] if node.out and node.out[0].shape else None
-            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width)})
+            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width), **masked})
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
-        if node.op == "stack" and self._summed(i):
+        if (node.op == "stack" and self._summed(i)) or (node.op in ADDED and self._adds(i)):
             return replace(node, op="add", kind="add")
         if node.kind in self.hidden:
             return replace(node, kind="reduce" if node.op in GATHERED else "math")
@@ -313,12 +323,38 @@ class _Cut:
             return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
         return node
 
+    def _causal(self, i: int) -> bool:
+        """Whether an attention is told, by a flag or by a triangle of ones, not to look at what comes later."""
+        node, idiom = self.flow.nodes[i], self.group.get(i)
+        if (idiom or node).kind != "attention":
+            return False
+        if node.attrs.get("is_causal") is True:
+            return True
+        parts = idiom.parts if idiom else {i}
+        waiting = [src for part in sorted(parts) for src, _ in self.flow.operands[part] if src not in parts]
+        seen: set[int] = set()
+        while waiting:
+            src = waiting.pop()
+            if src in seen or self.flow.bits[src] & (DATA | WEIGHT):
+                continue
+            if self.flow.nodes[src].op in TRIANGLES:
+                return True
+            seen.add(src)
+            waiting.extend(above for above, _ in self.flow.operands[src])
+        return False
+
     def _summed(self, i: int) -> bool:
         """Whether what is stacked at position `i` is summed again over the new axis."""
         shapes = {edge.tensor.shape for _, edge in self.flow.operands[i] if edge.tensor is not None}
         users = [self.flow.nodes[user] for user in self.flow.users[i]]
         return bool(users) and all(
             user.op in ("sum", "mean") and len(user.out) == 1 and {user.out[0].shape} == shapes for user in users)
+
+    def _adds(self, i: int) -> bool:
+        """Whether position `i` is a sum of values: not one of messages to where an index that came in says."""
+        added = self.flow.nodes[i].op in ADDED and len(self.edges[i]) > 1
+        return self.flow.nodes[i].op == "add" or (
+            added and all(self.flow.bits[src] & DATA for src, _ in self._operands(i)))
 
     def _projects(self, i: int) -> bool:
         """Whether a matrix product multiplies data with a weight."""
@@ -329,7 +365,7 @@ class _Cut:
         alive = self._alive()
         nodes = self.flow.nodes
         inputs = {i: [(source, edge) for source, edge in self.edges[i] if source in alive] for i in alive}
-        into = _joined_sums(nodes, inputs)
+        into = _joined_sums(nodes, inputs, {i for i in inputs if self._adds(i)})
         _running_cats(nodes, inputs)
         members: dict[int, list[int]] = {}
         for i, own in enumerate(self._owners(alive)):
@@ -355,8 +391,8 @@ class _Cut:
         return merge(bare, ())
 
 
-def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -> dict[int, int]:
-    """Let a + b + c be one sum: an add that feeds nothing but an add beside it joins that one; what joined what."""
+def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]], sums: set[int]) -> dict[int, int]:
+    """Let a + b + c be one sum: one that feeds nothing but a sum beside it joins that one; what joined what."""
     users: dict[int, set[int]] = {}
     for i, own in inputs.items():
         for source, _ in own:
@@ -364,7 +400,7 @@ def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -
     into: dict[int, int] = {}
     for i in sorted(inputs):
         after = next(iter(users.get(i, ())), None)
-        if (nodes[i].op == "add" and after is not None and len(users[i]) == 1 and nodes[after].op == "add"
+        if (i in sums and after is not None and len(users[i]) == 1 and after in sums
                 and nodes[after].scope == nodes[i].scope and sum(source == i for source, _ in inputs[after]) == 1):
             inputs[after] = [pair for source, edge in inputs[after]
                              for pair in (inputs[i] if source == i else [(source, edge)])]
