@@ -1,7 +1,7 @@
 """Several models in one figure, on one scale.
 
 In: the graphs of models, `Options` for each.  Out: one `Figure`, of one graph whose ids say of which model they are.
-Imports pipeline, fit, several, page, scene, caption, style, text, ir, find, finished, errors.
+Imports pipeline, reading, fit, several, page, scene, caption, marks, layouts, style, text, ir, find, finished, errors.
 
 A layout that `aligns` puts the models on common rows.  In any other style each model is a panel of its own: side by
 side where they can be read so, else one below the other, all in one of the sizes that the form can draw.
@@ -20,6 +20,7 @@ from archviz.finished import stamped
 from archviz.fit import Detail, Drawing, fit, tightened
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout, Place
+from archviz.layouts._bands import bands
 from archviz.marks import legend
 from archviz.page import Body, Entry
 from archviz.pipeline import Options
@@ -68,11 +69,14 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         whole = united(drawn, titles)
         drawing = fit(whole, style, pipeline.detail(whole, main), above)
     else:
-        drawing = _panels(drawn, titles, above, style, options)
+        sizes = [tensor for one in drawn for node in one.nodes for tensor in node.out[:1]]
+        scaled = [replace(one, attrs={**one.attrs, "beside": sizes}) for one in drawn]
+        drawing = _panels(scaled, titles, above, style, options)
     known = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
-    said = [describe(graph, one) for graph, one in zip(known, drawn, strict=True)]
-    if aligns is not None:
-        said.append("Layers at equal height give equally large outputs.")
+    said = [_under(title, graph, describe(graph, one))
+            for graph, one, title in zip(known, drawn, titles, strict=True)]
+    if aligns is not None and len(set(bands(drawing.graph).extents)) > 1:
+        said.append("Layers at equal height give outputs of one height and width, which the margin says.")
     caption = " ".join(said)
     graph = united(graphs, titles)
     scene = replace(stamped(replace(drawing.scene, description=caption), caption), facts=pipeline.facts(graph))
@@ -99,6 +103,12 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
     if "|" in title:
         return [text.clean(part) for part in title.split("|")], ""
     return [graph.name for graph in graphs], title
+
+
+def _under(title: str, graph: Graph, caption: str) -> str:
+    """The caption of one model, which it calls as the title above it does."""
+    name = text.clean(graph.name)
+    return title + caption.removeprefix(name) if caption.startswith(name) else caption
 
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:

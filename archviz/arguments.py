@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", nargs="?", metavar="MODEL",
                    help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
     p.add_argument("more", nargs="*", metavar="MODEL", help="further models, to be drawn beside it with --align")
+    p.add_argument("--align", action="store_true",
+                   help="draw several models in one figure on one scale; --title 'A | B' names them")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
                    help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
                         "(default on the command line: <model>.svg)")
@@ -82,8 +84,6 @@ def parser() -> argparse.ArgumentParser:
                       help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
     what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
                       help="an argument of the constructor; may be repeated")
-    what.add_argument("--align", action="store_true",
-                      help="draw several models in one figure on one scale; --title 'A | B' names them")
 
     _look(p)
 

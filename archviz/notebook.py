@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from traceback import walk_tb
@@ -110,7 +111,11 @@ def run(given: list[str], variables: Mapping[str, Any]) -> Any:
         raise ArchvizError("no model was named", "write %archviz net, or %archviz --help")
     o.model, held = meant(o.model, variables, built=bool(o.arg))
     outputs = list(dict.fromkeys(o.output or ()))
+    others = [meant(word, variables, built=bool(o.arg)) for word in o.more]
+    o.more = [word for word, _ in others]
     job = asked(o, held, _own(variables))
+    beside = (replace(one, held=other) for one, (_, other) in zip(job.beside, others, strict=True))
+    job = replace(job, beside=tuple(beside))
     figure = carry_out(job, o, outputs)
     for remark in () if o.quiet else remarks(job, figure, outputs, o.verbose):
         print(f"archviz: {remark}")         # not on stderr, which a notebook shows as something gone wrong

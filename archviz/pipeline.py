@@ -49,7 +49,7 @@ class Options:
     Attributes
     ----------
     style : str, Path or None
-        A style's name, or the path of a YAML file; None: block.
+        A style's name, or the path of a YAML file; None: block, or for several models what suits them.
     settings : Mapping
         Single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``.
     width, max_height, min_font : str, float or None
@@ -237,7 +237,7 @@ def facts(graph: Graph) -> dict[str, str]:
 
 @sparing()
 def draw(
-    model: Any, inputs: Any = None, *, style: str | Path = "block", width: str | float | None = None,
+    model: Any, inputs: Any = None, *, style: str | Path | None = None, width: str | float | None = None,
     max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,

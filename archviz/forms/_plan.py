@@ -33,7 +33,8 @@ ELEMENTWISE = frozenset({"act", "softmax", "norm"})
 def plan(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
     p, told = Plan(style), style.options["arrows"] == "operations"
-    scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
+    # models that stand beside this one in one figure are drawn on its scale
+    scale = Scale((*(n.out[0] for n in graph.nodes if n.out), *graph.attrs.get("beside", ())), style)
     seen = looks(graph, style)
     for node in graph.nodes:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))

@@ -18,7 +18,7 @@ from archviz.layouts._bands import bands
 
 WRAPS = False
 
-JOIN, LEAVE = 0.27, 0.57
+JOIN, LEAVE = 0.25, 0.5
 """Where in the gap below a row a line joins the flow, and where one leaves it."""
 
 
@@ -179,8 +179,10 @@ def _routes(
             if lane is None:
                 routes.append(Route(edge.src, edge.dst, ((middle, start), (middle, end))))
                 continue
-            leave = src.y + src.height / 2 + (LEAVE - JOIN) * spacing["along"] if sizes[edge.src].joint else (
-                start + LEAVE * spacing["along"])
+            # just above the next row, however far down that is
+            after = next((one for one in column.ids[column.ids.index(key) + 1:] if not sizes[one].abuts), edge.dst)
+            leave = places[after].y - (1 - LEAVE) * spacing["along"] if not sizes[after].joint else (
+                (start + places[after].y) / 2)
             x = edge_of + spacing["lane"] * (lane + 1)
             end = dst.y + dst.height / 2
             points = ((middle, start), (middle, leave), (edge_of, leave), (x, leave), (x, end), (edge_of, end),
