@@ -17,7 +17,7 @@ examples:
   archviz model.py                              the model in model.py, as model.svg
   archviz model.py:Net --arg classes=10         one of several models; an argument of its constructor
   archviz package.module:Net --input 1x3x224x224
-  archviz bert.py --input input_ids=1x128:int64 -o fig.pdf -o fig.png --dpi 300
+  archviz reader.py --input input_ids=1x128:int64 -o fig.pdf -o fig.png --dpi 300
   archviz model.py -o fig.tex                   TikZ, for \\input in a paper; --standalone makes it a document
   archviz model.py -o fig.pdf --engine latex    set by the TeX of this machine, in its fonts
   archviz model.py --width column --max-height 9cm
@@ -45,7 +45,7 @@ examples:
   archviz explain model.py --weights w.pt --image cat.png --method lrp --overlay flow.pdf     on the architecture
   archviz explain model.py --weights w.pt --image a.png --image b.png --target 281 --class-names names.txt
   archviz explain model.py --image cat.png --method ig,smoothgrad --option ig.steps=200 -o cat.tex -o cat.npz
-  archviz explain bert.py --text 'a film to forget' --method gradient_input -o words.svg
+  archviz explain reader.py --text 'a film to forget' --method gradient_input -o words.svg
   archviz explain model.py --input signal=recording.npy --target 'encoder.2[7]' --method saliency
 images are prepared as the model's file says (preprocess = ..., example_inputs = ...), or as --size and --normalize say
 """
@@ -226,7 +226,7 @@ def _look(p: argparse.ArgumentParser) -> None:
                       help="the last layer that is drawn, by path or class; what comes after it is left out")
     look.add_argument("--append", action="append", default=[], metavar="TEXT",
                       help="a block after the end with this written on it; may be repeated")
-    look.add_argument("--direction", choices=("auto", "down", "right"), help="which way the data flows")
+    look.add_argument("--direction", choices=("auto", "down", "right", "up"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")

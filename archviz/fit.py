@@ -252,7 +252,7 @@ class Judge:
             cut, s, limits = self.cut(opened, size), self.sized[size].sizes, self.style.page
             high = limits.max_height - page.heading_height(self.heading, self.style) - s["legend"]
             left = (limits.width - self.body.taken()[0], high - self.body.taken()[1])
-            room = max(left[direction == "down"] - 2 * s["margin"], 1.0)
+            room = max(left[direction != "right"] - 2 * s["margin"], 1.0)
             layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
             width, height = page.extent(*self.body.size(layout, cut.sizes), self.heading, cut.legend, self.style)
             score = self.score(layout, height) + self.body.cost(layout, cut.sizes)
@@ -274,7 +274,7 @@ class Judge:
         return [
             self.attempt(opened, size, direction, fraction)
             for direction in self.directions()
-            for fraction in (FRACTIONS if direction == "down" else FRACTIONS[:2])[: None if self.wraps else 1]
+            for fraction in (FRACTIONS if direction != "right" else FRACTIONS[:2])[: None if self.wraps else 1]
         ]
 
     def best(self, opened: Iterable[NodeId]) -> Try:

@@ -32,7 +32,7 @@ from archviz.stylefiles import chain, content_of, known_names, locate, own_names
 from archviz.written import Written
 
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
-DIRECTIONS = ("auto", "down", "right")
+DIRECTIONS = ("auto", "down", "right", "up")
 HEAT = ("signed", "unsigned", "maps")
 SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed", "dots")
 
@@ -86,7 +86,8 @@ class Style:
     layout : str
         Where everything goes: the name of a layout.
     direction : str
-        Which way the data flows: ``down``, ``right`` or ``auto``, whichever fits the page better.
+        Which way the data flows: ``down``, ``right``, ``up`` or ``auto``, whichever of the first two fits the page
+        better.
     page : Page
         The room the figure may take.
     passes : tuple of str

@@ -90,7 +90,8 @@ def test_the_readme_names_the_command_of_each_figure_it_shows() -> None:
         assert re.sub(r" -o \S+", "", " ".join(words)) in readme
 
 
-LAYERS = {"LSTM", "MLP", "RNN", "lstm", "lstm_cell", "mlp", "rnn", "digits", "residual", "dates", "topics"}
+LAYERS = {"LSTM", "MLP", "RNN", "lstm", "lstm_cell", "mlp", "rnn", "digits", "residual", "dates", "topics",
+          "transformer"}
 """Names of files and classes that are words of the field, or layers of torch.nn, too."""
 
 

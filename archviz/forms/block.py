@@ -116,7 +116,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             )
         )
     for node in graph.nodes:
-        marks.append(_node(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
+        marks.append(node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
     written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
@@ -156,7 +156,7 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
 
-def _node(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
+def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style) -> Group:
     s, role = style.sizes, look.kind.role
     marks: list[Mark] = []
     if look.stack:  # the copies behind it take the rest

@@ -5,9 +5,9 @@ Contract: a file ``archviz/layouts/<name>.py`` holds a function of its own name:
     <name>(graph, sizes, frames, spacing, direction, limit) -> Layout
 
 `sizes` has a `Size` for each node, `frames` a `Frame` for each module that is to have one, `spacing` is
-``style.sizes``, `direction` is ``"down"`` or ``"right"``, and `limit` the room along the flow.  Lengths are printed
-points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.  May import
-ir and style.
+``style.sizes``, `direction` is ``"down"``, ``"right"`` or ``"up"``, and `limit` the room along the flow.  Lengths are
+printed points, y grows downwards.  Where the file holds ``WRAPS = False``, its layouts do not depend on the limit.
+May import ir and style.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Size:
         True for a bar across the flow, at least `width` long and `height` thick, that reaches over all that enters it.
     parts : tuple of Place
         Where its labels are, relative to the top left corner of the front face.
+    ports : Mapping
+        Source → where its lines end along the side that the flow enters, where one edge stands for several operands.
     """
 
     width: float
@@ -69,6 +71,7 @@ class Size:
     abuts: NodeId = ""
     spans: bool = False
     parts: tuple[Place, ...] = ()
+    ports: Mapping[NodeId, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

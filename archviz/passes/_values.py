@@ -103,7 +103,8 @@ def _bits(node: Node, operands: list[int]) -> int:
     if node.kind == "parameter":
         return WEIGHT
     if node.kind == "constant" or node.kind == "size" or node.op in MAKERS:
-        return CONST
+        waves = node.op in ("sin", "cos") or any(one & WAVE for one in operands)
+        return CONST | WAVE if waves and node.op not in MAKERS else CONST
     bits = 0
     for one in operands:
         bits |= one

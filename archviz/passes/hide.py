@@ -46,6 +46,9 @@ ADDED = frozenset(("index_add", "scatter_add"))
 NOISE = frozenset("randn rand randn_like rand_like normal".split())
 """Functions that draw noise: worth an arrow where it scales a value."""
 
+TRIANGLES = frozenset("triu tril triu_ tril_".split())
+"""Functions that make the mask which hides what comes later."""
+
 POSITION = re.compile("[Pp]osition")
 """In the class name of an embedding: it looks up where a token stands, not what it is."""
 
@@ -190,12 +193,14 @@ class _Cut:
         made = next((f for f in node.scope if f in self.graph.modules and all(
             f not in self.flow.nodes[u].scope or not self.flow.bits[u] & DATA for u in self.flow.users[root])
             and self._constant(f)), None)
+        wave = {"wave": True} if self.flow.bits[root] & WAVE else {}
         if made is None:
             scopes = [self.flow.nodes[user].scope for user in self.flow.users[root]]
-            self.begun[root] = replace(node, kind="parameter", scope=common((node.scope, *scopes)))
+            self.begun[root] = replace(node, kind="parameter", scope=common((node.scope, *scopes)),
+                                       attrs={**node.attrs, **wave})
         else:
             module = self.graph.modules[made]
-            self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs={})
+            self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs=wave)
 
     def _constant(self, frame: NodeId) -> bool:
         """Whether nothing in the module is data."""
@@ -296,14 +301,16 @@ class _Cut:
     def _drawn_as(self, i: int) -> Node:
         """The node drawn at position `i`, without members."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
+        masked = {"masked": True} if self._causal(i) else {}
         if idiom is not None:
+            wave = {"wave": True} if idiom.op == "sinusoidal" else {}
             return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, out=idiom.out or node.out,
-                           attrs={**idiom.attrs, **dict(said_of(node.attrs))})
+                           attrs={**idiom.attrs, **wave, **masked, **dict(said_of(node.attrs))})
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
             width = node.out[0].shape[-1] if node.out and node.out[0].shape else None
-            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width)})
+            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width), **masked})
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
         if (node.op == "stack" and self._summed(i)) or (node.op in ADDED and self._adds(i)):
@@ -315,6 +322,26 @@ class _Cut:
             axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA or len(node.out[0].shape) < 2 else -2
             return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
         return node
+
+    def _causal(self, i: int) -> bool:
+        """Whether an attention is told, by a flag or by a triangle of ones, not to look at what comes later."""
+        node, idiom = self.flow.nodes[i], self.group.get(i)
+        if (idiom or node).kind != "attention":
+            return False
+        if node.attrs.get("is_causal") is True:
+            return True
+        parts = idiom.parts if idiom else {i}
+        waiting = [src for part in sorted(parts) for src, _ in self.flow.operands[part] if src not in parts]
+        seen: set[int] = set()
+        while waiting:
+            src = waiting.pop()
+            if src in seen or self.flow.bits[src] & (DATA | WEIGHT):
+                continue
+            if self.flow.nodes[src].op in TRIANGLES:
+                return True
+            seen.add(src)
+            waiting.extend(above for above, _ in self.flow.operands[src])
+        return False
 
     def _summed(self, i: int) -> bool:
         """Whether what is stacked at position `i` is summed again over the new axis."""
