@@ -229,6 +229,9 @@ def _look(p: argparse.ArgumentParser) -> None:
     look.add_argument("--direction", choices=("auto", "down", "right", "up"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
+    look.add_argument("--streams", choices=("none", "auto", "groups", "devices"),
+                      help="divide layers into the streams that the model runs side by side: those of grouped "
+                           "convolutions, of devices, or whichever it has (default: none; auto in the wire style)")
     look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
     look.add_argument("--unroll", metavar="N",
                       help="over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)")

@@ -228,6 +228,17 @@ def _by(nodes: Iterable[Node], edges: Iterable[Edge], end: str) -> dict[NodeId, 
     return {key: tuple(value) for key, value in found.items()}
 
 
+def part(key: NodeId, stream: int) -> NodeId:
+    """The id of what is left of `key` in one of the streams that it is divided into, counted from 0."""
+    return f"{key}#{stream + 1}"
+
+
+def whole(key: NodeId) -> NodeId:
+    """The id of the trace that `key` is, or is a `part` of."""
+    before, sign, number = key.rpartition("#")
+    return before if sign and number.isdecimal() else key
+
+
 # ---------------------------------------------------------------------------------------------- regrouping
 
 def _order(edge: Edge) -> tuple[NodeId, NodeId, int]:

@@ -120,6 +120,8 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         given["options.edges"] = o.edges
     if o.unroll is not None:
         given["options.unroll"] = o.unroll
+    if o.streams is not None:
+        given["streams"] = o.streams
     more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
     if more and not align:
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")

@@ -185,7 +185,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
     """`graph` after what is said of its layers and after the passes of `style`."""
     drawn = override(graph, style, overrides=overrides)
-    for name in style.passes:
+    for name in ("streams", *style.passes):     # which divides what the others only merge
         drawn = getattr(find("passes", name), name)(drawn, style)
     return drawn
 
@@ -242,7 +242,7 @@ def draw(
     collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
-    overrides: Mapping[str, Any] | None = None, align: bool = False,
+    overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
 ) -> Figure:
     """The figure of a model, or of several.  A notebook shows what takes long.
 
@@ -265,6 +265,8 @@ def draw(
         ["stem", "layer1"]}}``.  No file is read.
     align : bool
         `model` is a list of models, drawn in one figure on one scale; `inputs` then a list with what each is given.
+    streams : str, optional
+        ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
 
     Returns
     -------
@@ -276,7 +278,8 @@ def draw(
     ArchvizError
         For whatever the user can mend; `DoesNotFit` for a page that is too small.
     """
-    options = Options(style, dict(settings or {}), width, max_height, min_font, depth, tuple(collapse), tuple(expand),
+    settings = {**(settings or {}), **({} if streams is None else {"streams": streams})}
+    options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}))
     if align:

@@ -41,7 +41,7 @@ from archviz.written import Written
 NAME, SHARED = "archviz.yaml", "pyproject.toml"
 ROOTS = (SHARED, ".git")            # what marks the topmost folder of a project
 LAYER = ("label", "kind", "color", "legend", "frozen", "hide", "collapse", "expand")
-SHORT = {"edges": "options.edges", "unroll": "options.unroll"}      # options that are settings of the style
+SHORT = {"edges": "options.edges", "unroll": "options.unroll", "streams": "streams"}   # settings of the style
 LENGTHS = ("width", "max_height", "min_font")
 DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
                  if kind not in ("input", "output", "parameter", "add", "mul", "cat"))

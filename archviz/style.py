@@ -33,6 +33,7 @@ from archviz.written import Written
 
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
 DIRECTIONS = ("auto", "down", "right", "up")
+STREAMS = ("none", "auto", "groups", "devices")
 HEAT = ("signed", "unsigned", "maps")
 SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed", "dots")
 
@@ -112,6 +113,8 @@ class Style:
         How a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name.
     heat : Mapping
         ``signed``, ``unsigned`` and ``maps``, of activations → the name of a colour map (see `archviz.heat`).
+    streams : str
+        What is divided into streams that run side by side: one of `STREAMS`.
     """
 
     name: str
@@ -130,9 +133,10 @@ class Style:
     options: Mapping[str, Any] = field(default_factory=dict)
     narrow: Mapping[str, float] = field(default_factory=dict)
     heat: Mapping[str, str] = field(default_factory=dict)
+    streams: str = "none"
 
 
-WORDS = ("form", "layout", "direction")                             # key → one word
+WORDS = ("form", "layout", "direction", "streams")                             # key → one word
 LISTS = ("passes", "fuse", "hide")                                  # key → a list of words
 TABLES = ("page", "colors", "captions", "titles", "sizes", "options", "narrow", "heat")    # key → name → value
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value
@@ -304,7 +308,8 @@ class Settings:
             if key not in self.plain:
                 raise ArchvizError(f"the style {name!r} names no {key}", "add 'extends: block', or name one")
         words = {key: written.word(self.plain[key]) for key in WORDS if key in self.plain}
-        for key, known in (("form", names("forms")), ("layout", names("layouts")), ("direction", DIRECTIONS)):
+        for key, known in (("form", names("forms")), ("layout", names("layouts")), ("direction", DIRECTIONS),
+                           ("streams", STREAMS)):
             if key in words and not (key == "form" and words[key].endswith(".py")):
                 written.one_of(self.plain[key], key, known)
         palette = self.tables["colors"]

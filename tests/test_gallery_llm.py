@@ -189,3 +189,24 @@ def test_the_cell_has_its_gates() -> None:
 def test_a_wrong_option_says_so() -> None:
     with pytest.raises(archviz.ArchvizError, match="lone is true or false"):
         pipeline.Options("node-link", {"options.lone": "yes"}).resolved()
+
+
+def test_a_decoder_attends_to_the_source_at_every_step() -> None:
+    graph = drawn("seq2seq")
+    (cell,) = [node for node in graph.nodes if node.op == "GRUCell"]
+    assert cell.repeat == 30 and graph.modules[cell.scope[0]].shared
+    assert next(node for node in graph.nodes if node.op == "GRU").attrs["bidirectional"]
+    (softmax,) = [node for node in graph.nodes if node.kind == "softmax"]
+    assert softmax.out[0].shape == (1, 30, 1) and softmax.scope[0] == cell.scope[0]
+
+
+def test_time_and_text_reach_every_level_of_a_diffusion_model() -> None:
+    graph = drawn("diffusion")
+    levels = [node for node in graph.nodes if node.kind == "attention"]
+    told = {edge.dst for edge in graph.outgoing["/in:text"]}
+    assert len(levels) == 7 and {node.id for node in levels} == told
+    last = [node for node in graph.nodes if node.op == "Linear"][1]       # of the time's perceptron
+    timed = [graph.by_id[edge.dst] for edge in graph.outgoing[last.id]]
+    assert [node.op for node in timed] == ["Linear"] * 7
+    assert all(graph.by_id[edge.dst].kind == "add" for node in timed for edge in graph.outgoing[node.id])
+    assert sum(node.kind == "cat" for node in graph.nodes) == 3

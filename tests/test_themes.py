@@ -23,6 +23,8 @@ from tests.zoo import CASES
 
 BOTH = [(style, theme) for style in style_names() for theme in ("", *theme_names())]
 both = pytest.mark.parametrize(("style", "theme"), BOTH)
+PLAIN = ("wire",)   # styles that tell nothing by colours
+coloured = pytest.mark.parametrize(("style", "theme"), [pair for pair in BOTH if pair[0] not in PLAIN])
 
 COLOUR = 7.0        # three times what is just noticed where two colours touch (2.3): boxes stand apart
 GREY = 3.0          # in L*, of 100
@@ -64,7 +66,7 @@ def test_the_measures_of_colour() -> None:
     assert lab("#8090a0", "greyscale")[1:] == pytest.approx((0, 0), abs=0.02)
 
 
-@both
+@coloured
 @pytest.mark.parametrize("vision", ["all", "deuteranopia", "protanopia"])
 def test_kinds_differ_for_every_eye(style: str, theme: str, vision: str) -> None:
     """Two kinds differ in shape, in hatch, or in colour, whoever looks.  Up and down are one shape as a cuboid."""
@@ -76,7 +78,7 @@ def test_kinds_differ_for_every_eye(style: str, theme: str, vision: str) -> None
             assert apart >= COLOUR, (a, b, apart)
 
 
-@both
+@coloured
 def test_kinds_differ_without_colour(style: str, theme: str) -> None:
     """Two kinds share a lightness only if their shape or hatch differs."""
     made_ = made(style, theme)
@@ -86,7 +88,7 @@ def test_kinds_differ_without_colour(style: str, theme: str) -> None:
             assert apart >= GREY, (a, b, apart)
 
 
-@both
+@coloured
 def test_stripes_show_on_their_boxes_without_colour(style: str, theme: str) -> None:
     made_ = made(style, theme)
     pairs = {(head, step) for rule in made_.fuse for head, *rest in [rule.split(" > ")] for step in rest}
@@ -131,7 +133,7 @@ def test_lines_stand_out_from_the_page(style: str, theme: str) -> None:
         assert head is None or head.fill == paint.stroke, role
 
 
-@both
+@coloured
 def test_the_faces_of_a_cuboid_differ_by_their_light(style: str, theme: str) -> None:
     """Top lighter than front, front lighter than side, for every kind, and the edges between them are seen."""
     made_ = made(style, theme)

@@ -144,7 +144,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
         main = _heavy(graph, block)
         if graph.by_id[main[0]].kind in ELEMENTWISE:
             continue  # a slab between two blocks has nothing to say that they do not
-        labels = _Labels(p, style, main, block)
+        labels = Labels(p, style, main, block)
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat) if frame else ""
         if not frame:
@@ -158,7 +158,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
         before = volume.extent if volume.kind != "rod" else before
         labels.below(title if names_in or not labels.wide(title) else "", row)
         row = 1 - row if labels.wide(title) and names_in > 1 else 0
-        arrow, size = _kernel(graph.by_id[main[0]])
+        arrow, size = kernel_of(graph.by_id[main[0]])
         kind = graph.by_id[main[0]].kind
         if arrow and arrow != kernels.get(kind) and names_in:
             labels.arrow(arrow.split("\n"), block)
@@ -215,7 +215,7 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
         return _titled(str(node.attrs["label"]), times)
     if node.kind == "module":
         return _titled(names.get(key) or style.titles.get(node.op, node.op), times)
-    own = key.split("@")[0].rsplit(".", 1)[-1]
+    own = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
     if "/" not in own and not own.isdigit() and ":" not in own:
         return _titled(text.clean(own), times if times > SEVERAL else 1)
     if node.kind in ("conv", "upconv", "linear") or not look.lines:
@@ -233,7 +233,7 @@ def _range(graph: Graph, keys: Sequence[NodeId]) -> str:
     return f"{found[0][0]}–{found[-1][2]}"
 
 
-def _kernel(node: Node) -> tuple[str, tuple[float, ...]]:
+def kernel_of(node: Node) -> tuple[str, tuple[float, ...]]:
     """What stands above the arrow into a convolution: ``"3×3"``, and below that its stride; the sizes of the kernel."""
     size = node.attrs.get("kernel_size")
     if node.kind not in ("conv", "upconv") or size is None:
@@ -249,7 +249,7 @@ def _kernel(node: Node) -> tuple[str, tuple[float, ...]]:
     return shown, sizes
 
 
-class _Labels:
+class Labels:
     """Puts the labels of one block around its volumes."""
 
     def __init__(self, p: Plan, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
@@ -332,15 +332,19 @@ class _Labels:
         if shown:
             self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
 
-    def around(self, before: Extent | None) -> None:
-        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`."""
+    def around(self, before: Extent | None, at: float | None = None) -> None:
+        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`.
+
+        at    how far down the left edge the height stands; None: in the middle, or where no arrow is in the way
+        """
         number = self.style.roles["number"].size
         v, self.new = self.volume, True
         same = before is not None and before[0] == v.kind
         square = v.depth_of == v.height_of
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
             # the first one's in the middle, others below the arrow and what stands above it
-            middle = 0.5 if self.main[0] == self.p.blocks[0][0] or v.depth_of is not None else 0.84
+            central = self.main[0] == self.p.blocks[0][0] or v.depth_of is not None
+            middle = at if at is not None else 0.5 if central else 0.84
             self._add(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.last, str(v.depth_of)

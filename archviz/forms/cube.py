@@ -153,8 +153,8 @@ def _volume(node: Node, drawn: Plan, place: Place, style: Style) -> Group:
     copies = drawn.copies[key]
     each = (along[0] / copies, along[1] / copies)
     followed = any(key in block[:-1] for block in drawn.blocks)
-    # where they would lie close to the edges that are seen, or behind what follows, they are left out
-    hidden = down[1] > style.sizes["see_through"] and along[0] > (0.6 if followed else 0.3) * back[0] and copies == 1
+    # where they would lie close to the edges that are seen, or what follows would cut them short, they are left out
+    hidden = down[1] > style.sizes["see_through"] and along[0] > 0.3 * back[0] and copies == 1 and not followed
     hidden = hidden and not drawn.arrows  # where arrows are what matters, volumes are plain
     marks: list[Mark] = []
     for i in range(copies):

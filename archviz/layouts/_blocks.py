@@ -72,8 +72,9 @@ def _block(run: Sequence[NodeId], sizes: Mapping[NodeId, Size], tuck: float) -> 
         left, top = x - size.back[0] / 2, sunk - (size.height + size.back[1]) / 2
         at[key] = (left, top)
         solid += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size)]
-        if size.back[0] > 2 * size.width:  # a label beside a slender rod is taken for one on it
-            solid.append(Place(left + size.width, top + size.back[1], size.back[0], size.height - size.back[1]))
+        if size.back[0] > 2 * size.width:  # a label beside a slender rod is taken for one on it, unless below a rod
+            low = size.height if size.height > 2 * size.width else 0.0
+            solid.append(Place(left + size.width, top + size.back[1], size.back[0], low - size.back[1]))
         tucked += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size, tuck)]
         soft += [Place(left + p.x, top + p.y, p.width, p.height) for p in size.parts]
         x, sunk = x + size.width, sunk + size.rise

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from archviz.ir import Graph, Node, NodeId
+from archviz.ir import Graph, Node, NodeId, whole
 
 T = TypeVar("T")
 Array = NDArray[Any]
@@ -53,7 +53,8 @@ def marked(graphs: Iterable[Graph], marks: Mapping[NodeId, str]) -> dict[NodeId,
     found: dict[NodeId, tuple[str, ...]] = {}
     for graph in graphs:
         for node in graph.nodes:
-            said = tuple(dict.fromkeys(marks[key] for key in (node.id, *node.members) if key in marks))
+            said = tuple(dict.fromkeys(marks[key] for key in (node.id, *node.members, *map(whole, node.members))
+                                       if key in marks))
             if said:
                 found.setdefault(node.id, said)
     return found
@@ -90,8 +91,14 @@ def _value(graph: Graph, node: Node, get: Callable[[NodeId], T | None], join: Ca
     if node.kind == "module" and own:
         return join(own)
     if not node.inside:     # what is hidden behind it is among its members, too
-        return next(_known(get(key) for key in (node.id, *reversed(node.members))), None)
+        return next(_known(get(key) for key in _names(node)), None)
     return next(_known(_value(graph, part, get, join) for part in reversed(node.inside)), None)
+
+
+def _names(node: Node) -> tuple[NodeId, ...]:
+    """The ids under which something may be known of it, the last one first; a stream's part of a layer is the layer."""
+    names = (node.id, *reversed(node.members))
+    return tuple(dict.fromkeys((*names, *map(whole, names))))
 
 
 def _known(values: Iterable[T | None]) -> Iterator[T]:

@@ -1,18 +1,18 @@
 """Tape → `ir.Graph`: nodes with kinds, attributes, parameters and FLOPs, and the edges between them.
 
-In: a `Tape`.  Out: a torch-free `Graph`.  May import torch's types, ir, tape, kinds, attrs.
+In: a `Tape`.  Out: a torch-free `Graph`.  May import torch's types, ir, tape, kinds, attrs, devices.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
-from archviz.trace import attrs, kinds
+from archviz.trace import attrs, devices, kinds
 from archviz.trace.tape import Call, Ref, Tape
 
 BOOKKEEPING = frozenset({"view", "cast", "index", "size", "mask", "constant", "identity", "dropout"})
@@ -29,6 +29,7 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
         for ref in tape.calls[number].operands():
             read.setdefault(ref.call, []).append((number, ref))
     counted: dict[str, NodeId] = {}
+    homes: dict[NodeId, str] = {}
     nodes: list[Node] = []
     edges: list[Edge] = []
     for numbers in _together(tape, kept):
@@ -41,10 +42,14 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
                     _out(calls, numbers, tape, read), params,
                     sum(c.flops for c in calls), index=len(nodes), shared=shared)
         nodes.append(node)
+        home = devices.home(call.module) if call.module is not None else None
+        homes |= {node_id: home} if home else {}
         for slot, ref in enumerate(_operands(calls, tape)):
             source = tape.calls[ref.call]
             edges.append(Edge(source.node, node_id, _spec(tape, ref), slot=slot))
     nodes.extend(_unused(tape, counted, {node.id for node in nodes}, len(nodes)))
+    if len(set(homes.values())) > 1:
+        nodes = [replace(n, attrs={**n.attrs, "device": homes[n.id]}) if n.id in homes else n for n in nodes]
     used = {frame for node in nodes for frame in node.scope}
     modules = {frame: module for frame, module in tape.modules.items() if frame in used}
     return Graph(name, tuple(nodes), tuple(edges), modules, dict(facts or {}))

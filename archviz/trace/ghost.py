@@ -1,7 +1,7 @@
 """Tensors without values: build and run a model without compute and without memory for its weights.
 
 In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors with a shape and a dtype, and no values.
-May import torch, shapes.
+May import torch, devices, shapes.
 
 A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `Ghost`
 
@@ -28,7 +28,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from archviz.trace import shapes
+from archviz.trace import devices, shapes
 
 CPU = torch.device("cpu")
 META = torch.device("meta")
@@ -128,6 +128,10 @@ class _Device(TorchFunctionMode):
         kwargs = dict(kwargs) if kwargs else {}
         if name in _UNSET or name in _VALUED or name in _LIKE:
             return self._factory(name, func, args, kwargs)
+        if name in ("to", "cuda") and args and isinstance(args[0], torch.Tensor) \
+                and (device := devices.asked(name, args[1:], kwargs)):
+            devices.mark(args[0], device)
+            return args[0] if name == "cuda" else _move(name, func, args, kwargs)
         if args and is_ghost(args[0]):
             if name in ("to", "type_as", "cpu", "type"):
                 return _move(name, func, args, kwargs)
@@ -155,6 +159,8 @@ class _Device(TorchFunctionMode):
         self.asked = kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta"
         if self.asked:
             kwargs["device"] = CPU  # what is large becomes a ghost below, and tables keep their values
+        elif kwargs.get("device") is not None:
+            kwargs["device"] = CPU  # whatever this machine has
         if name == "tensor" or any(isinstance(arg, torch.Tensor) for arg in args):
             return func(*args, **kwargs)
         if name in ("arange", "linspace", "randperm"):

@@ -1,0 +1,56 @@
+"""Streams that the model itself places: layers that run side by side on different devices.
+
+In: a trace graph whose layers say where their weights are (``attrs["device"]``).  Out: the same network with the
+streams marked, or None.  Imports ir.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archviz.ir import Graph, NodeId, merge
+
+JOINS = frozenset(("cat", "stack"))
+"""Operations that gather the streams for a reader."""
+
+
+def by_device(graph: Graph) -> Graph | None:
+    """Mark the nodes of each stream; None where no layer of one device runs beside one of another.
+
+    What has no weights is in the stream that its operands are in.  What all streams come from or end in is in none, and
+    a layer that reads several streams put together takes what gathers them for it.
+    """
+    at = {node.id: str(node.attrs["device"]) for node in graph.nodes if "device" in node.attrs}
+    if len(set(at.values())) < 2:
+        return None
+    above: dict[NodeId, set[NodeId]] = {}
+    for node in graph.nodes:
+        taken = [edge.src for edge in graph.incoming[node.id] if edge.src in above]
+        above[node.id] = set(taken).union(*(above[src] for src in taken))
+    layers = list(at)
+    beside = {key for i, a in enumerate(layers) for b in layers[i + 1:] if at[a] != at[b] and a not in above[b]
+              for key in (a, b)}
+    if not beside:
+        return None
+    devices = sorted({at[key] for key in beside})
+    stream = {key: devices.index(at[key]) for key in beside}
+    for node in graph.nodes:
+        rows = {stream.get(edge.src) for edge in graph.incoming[node.id] if edge.role != "recurrent"}
+        if node.id not in at and node.kind != "output" and len(rows) == 1 and None not in rows:
+            stream[node.id] = next(row for row in rows if row is not None)
+    count = len(devices)
+    graph = replace(graph, nodes=tuple(
+        replace(node, attrs={**node.attrs, "stream": stream[node.id], "streams": count}) if node.id in stream else node
+        for node in graph.nodes))
+    return _gathered(graph)
+
+
+def _gathered(graph: Graph) -> Graph:
+    """What gathers streams for a single reader is a part of it."""
+    groups = []
+    for node in graph.nodes:
+        joins = [edge.src for edge in graph.incoming[node.id] if graph.by_id[edge.src].op in JOINS
+                 and "stream" not in graph.by_id[edge.src].attrs and len(graph.outgoing[edge.src]) == 1
+                 and any("stream" in graph.by_id[into.src].attrs for into in graph.incoming[edge.src])]
+        if joins and node.kind != "output":
+            groups.append((node, [*joins, node.id]))
+    return merge(graph, groups)
