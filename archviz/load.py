@@ -381,7 +381,9 @@ def _configured(cls: type[nn.Module], source: str, args: dict[str, Any]) -> Buil
     if config_class is None or "config" in args or "config" not in inspect.signature(cls).parameters:
         return None
     try:
-        known = {*config_class().to_dict(), *getattr(config_class, "attribute_map", {})}
+        settable = {name for base in config_class.__mro__ for name, value in vars(base).items()
+                    if isinstance(value, property) and value.fset}      # num_labels is one
+        known = {*config_class().to_dict(), *getattr(config_class, "attribute_map", {}), *settable}
         unknown = [key for key in args if key not in known and key not in inspect.signature(config_class).parameters]
         if unknown:
             hint = did_you_mean(unknown[0], known)

@@ -306,7 +306,7 @@ MISTAKES = {
     "depth: deep": r"archviz.yaml:1: here must stand a number or auto",
     "style: blok": r"archviz.yaml:1: .*'blok'\n.*block",
     "style: own.yaml": r"archviz.yaml:1: there is no style file",
-    "direction: up": r"archviz.yaml:1: unknown direction 'up'",
+    "direction: sideways": r"archviz.yaml:1: unknown direction 'sideways'",
     "set: {sizes.margin: x}": r"archviz.yaml:1: ",
     "set: {sizes.margn: 3}": r"archviz.yaml:1: .*margn.*\n.*margin",
     "title: !!python/object/apply:os.system [true]": r"archviz.yaml:1: the tag '!!python.* is refused",

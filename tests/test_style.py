@@ -130,7 +130,7 @@ def test_overrides_go_on_top() -> None:
     ("extends: block\npage: {width: 0mm}\n", 2, r"is not a length"),
     ("extends: block\ncaptions:\n  Linear: '{n'\n", 3, r"the caption '\{n' has a field that cannot be read"),
     ("extends: block\ncaptions:\n  Linear:\n", 3, r"here must stand text, not nothing"),
-    ("extends: block\ndirection: up\n", 2, r"unknown direction 'up'"),
+    ("extends: block\ndirection: sideways\n", 2, r"unknown direction 'sideways'"),
     ("extends: block\ndirection: down\ndirection: right\n", 3, r"the key 'direction' stands here twice"),
     ("extends: block\n\nextends: base\n", 3, r"stands here twice"),
     ("extends: &a block\ncaptions: {*a : x,\n  *a : y}\n", 1, r"the key 'block' stands here twice"),
