@@ -5,7 +5,7 @@ whole figure is, and its `Scene`.  Imports ir, scene, style, text, layouts' type
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz import text
@@ -126,6 +126,7 @@ def scene(
 ) -> Scene:
     """The figure: the body of `marks`, `width` × `height` from the origin, with heading and legend."""
     margin = style.sizes["margin"]
+    entries = _seen(entries, marks)
     whole, tall = extent(width, height, lines, entries, style)
     placed: list[Mark] = []
     y = margin
@@ -141,6 +142,26 @@ def scene(
     if below:
         placed.append(Group(below, "legend"))
     return Scene(tuple(placed), dict(style.roles), whole, tall, title, description)
+
+
+def _seen(entries: Sequence[Entry], marks: Sequence[Mark]) -> list[Entry]:
+    """The entries without those of a layer's own colour that nothing is painted in: not every form paints all."""
+    own = {name: key for name, box in entries if len(box) == 1 and (key := _own(box[0]))}
+    painted = {_own(mark) for mark in _flat(marks)} if own else set()
+    return [entry for entry in entries if entry[0] not in own or own[entry[0]] in painted]
+
+
+def _own(mark: Mark) -> str:
+    """The colour of a layer's own that a mark is painted in: ``"color ffcc66"``."""
+    word, _, rest = getattr(mark, "role", "").partition(" ")
+    return f"{word} {rest.partition(' ')[0]}" if word == "color" else ""
+
+
+def _flat(marks: Iterable[Mark]) -> Iterator[Mark]:
+    for mark in marks:
+        yield mark
+        if isinstance(mark, Group):
+            yield from _flat(mark.marks)
 
 
 def legend_height(entries: Sequence[Entry], style: Style, inner: float) -> float:

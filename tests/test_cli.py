@@ -101,7 +101,7 @@ MISTAKES = {
     "font that is no length": (["graph.json", "--min-font", "big"], ["big"]),
     "bad depth": (["graph.json", "--depth", "deep"], ["deep"]),
     "bad dpi": (["graph.json", "--dpi", "0"], ["0"]),
-    "bad direction": (["graph.json", "--direction", "up"], ["up"]),
+    "bad direction": (["graph.json", "--direction", "sideways"], ["sideways"]),
     "unknown suffix": (["graph.json", "-o", "figure.svgg"], ["svgg", "did you mean svg"]),
     "no suffix": (["graph.json", "-o", "figure"], ["figure", "svg"]),
     "folder that is not there": (["graph.json", "-o", "no/figure.svg"], ["no/figure.svg"]),

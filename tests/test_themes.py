@@ -110,7 +110,8 @@ def test_labels_stand_out_from_everything_they_lie_on(style: str, theme: str) ->
     for role, paint in words.items():
         for under in ground:
             assert contrast(paint.color, under) >= LABELS, (role, under)
-    for under_it in {kind.role for kind in made_.kinds.values() if kind.shape != "dots"} | {r for r in made_.roles if r.endswith(" band")}:
+    named = {kind.role for kind in made_.kinds.values() if kind.shape != "dots"}
+    for under_it in named | {role for role in made_.roles if role.endswith(" band")}:
         paint = made_.roles[under_it]
         lies_on = [paint.fill or page(made_)]
         if paint.hatch:
