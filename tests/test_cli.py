@@ -276,7 +276,7 @@ def test_settings_title_and_detail_reach_the_figure(run: Run, saved: Path, tmp_p
 
 def test_caption_and_emit_go_to_stdout_and_write_no_file(run: Run, saved: Path, tmp_path: Path) -> None:
     before = contents(tmp_path)
-    assert run("graph.json", "--caption").stdout.startswith("Small: ")
+    assert run("graph.json", "--caption").stdout.startswith("Small. ")
     graph = run("graph.json", "--emit", "graph").stdout
     assert graphfile.from_json(graph).name == "Small"
     layout = json.loads(run("graph.json", "--emit", "layout").stdout)
@@ -284,7 +284,7 @@ def test_caption_and_emit_go_to_stdout_and_write_no_file(run: Run, saved: Path, 
     assert {"x", "y", "width", "height"} <= set(layout["nodes"]["/in:x"])
     scene = json.loads(run("graph.json", "--emit", "scene").stdout)
     assert scene["type"] == "Scene"
-    assert scene["description"].startswith("Small: ")
+    assert scene["description"].startswith("Small. ")
     assert contents(tmp_path) == before
 
 
