@@ -272,7 +272,7 @@ def test_each_way_to_extend_archviz_works(
     def drawn(*options: object, env: dict[str, str] = installed) -> str:
         done = run("graph.json", "-o", "a.svg", "-o", "a.html", "--quiet", *options, env=env)
         assert done.returncode == 0 and not done.stderr, done.stderr
-        assert "<figcaption>Net: " in (tmp_path / "a.html").read_text("utf-8")
+        assert "<figcaption>Net. " in (tmp_path / "a.html").read_text("utf-8")
         return (tmp_path / "a.svg").read_text("utf-8")
 
     looks = [("--style", "comb"), ("--style", "shares"), ("--style", "stairs", "--theme", "evening")]

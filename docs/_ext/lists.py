@@ -29,8 +29,8 @@ FIGURES = Path(__file__).resolve().parents[2] / "gallery" / "figures"
 
 
 class Sections(SphinxDirective):
-    def section(self, title: str, lines: list[str]) -> nodes.section:
-        made = nodes.section(ids=[nodes.make_id(title)], names=[nodes.fully_normalize_name(title)])
+    def section(self, title: str, lines: list[str], name: str = "") -> nodes.section:
+        made = nodes.section(ids=[nodes.make_id(name or title)], names=[nodes.fully_normalize_name(name or title)])
         made += nodes.title(title, "", *self.parse_inline(title)[0])
         self.state.document.note_implicit_target(made, made)
         self.state.nested_parse(StringList(lines, self.name), 0, made)
@@ -69,7 +69,7 @@ class Gallery(Sections):
             lines.append(" · ".join(f":download:`{name} <{os.path.relpath(file, self.env.srcdir)}>`"
                                     for name, file in files.items()))
             name = re.match(r"[^(:.]{3,60}(?=[(:.])", said)
-            made.append(self.section(name[0].strip() if name else path.stem, lines))
+            made.append(self.section(name[0].strip() if name else path.stem, lines, path.stem))
         return made
 
     def pdf(self, name: str, commands: list[list[str]]) -> Path:
