@@ -170,7 +170,7 @@ def test_a_signal_may_be_drawn_as_neurons() -> None:
     cells, neurons = (archviz.draw(model, "1x1x6", style="node-link", settings={"options.signals": how}).svg
                       for how in ("cells", "neurons"))
     assert cells.count("<circle") == 0 and neurons != cells
-    with pytest.raises(ArchvizError, match="is cells or neurons"):
+    with pytest.raises(ArchvizError, match="must be cells or neurons"):
         Options("node-link", {"options.signals": "dots"}).resolved()
 
 

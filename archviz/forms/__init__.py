@@ -42,3 +42,13 @@ class Option:
     read: Callable[[str], Any]
     default: str
     help: str
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """How an option is read that may be any of `words`."""
+    def read(written: str) -> str:
+        if written not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return written
+
+    return read

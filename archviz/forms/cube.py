@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archviz import text
-from archviz.forms import Option, block
+from archviz.forms import Option, block, one_of
 from archviz.forms._operations import entries as entries_of
 from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
@@ -30,25 +30,14 @@ STEP = 0.92  # each so much smaller than the one before
 CLOSE = 0.7  # of the usual gaps, where nothing else fits
 SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
 
-
-def _kernels(written: str) -> str:
-    if written not in ("auto", "none"):
-        raise ValueError("must be auto or none")
-    return written
-
-
-def _arrows(written: str) -> str:
-    if written not in ("plain", "operations"):
-        raise ValueError("must be plain or operations")
-    return written
-
-
 OPTIONS: Mapping[str, Option] = {
     "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
     "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
     "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
-    "arrows": Option(_arrows, "plain", "plain; or operations: maps all alike, arrows coloured by what is done"),
-    "kernels": Option(_kernels, "auto", "kernels on the faces they slide over: auto (once a stage) or none"),
+    "arrows": Option(one_of("plain", "operations"), "plain",
+                     "plain; or operations: maps all alike, arrows coloured by what is done"),
+    "kernels": Option(one_of("auto", "none"), "auto",
+                      "kernels on the faces they slide over: auto (once a stage) or none"),
 }
 
 

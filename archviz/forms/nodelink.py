@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from archviz import text
-from archviz.forms import Option, _links, _recurrent, block
+from archviz.forms import Option, _links, _recurrent, block, one_of
 from archviz.forms._latest import latest
 from archviz.forms._picture import Picture
 from archviz.forms._row import Part, Row, lines, row
@@ -40,16 +40,10 @@ def _share(word: str) -> float:
     return float(found[1]) / 100
 
 
-def _signals(word: str) -> str:
-    if word not in ("cells", "neurons"):
-        raise ValueError("is cells or neurons")
-    return word
-
-
 OPTIONS: Mapping[str, Option] = {
     "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
     "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
-    "signals": Option(_signals, "cells", "draw signals of one channel as cells or as neurons"),
+    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
     **_recurrent.OPTIONS,
 }
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from archviz import text
-from archviz.forms import Option, block
+from archviz.forms import Option, block, one_of
 from archviz.forms._stacks import Plan, Shape, Words, plan
 from archviz.forms._volumes import law
 from archviz.ir import Graph, Node, NodeId, is_chain, skips
@@ -41,15 +41,9 @@ FIELD = 0.16  # of a plane's side, between its receptive field and its right edg
 AIM = 0.42  # how far down a plane the unit is that sees a receptive field
 
 
-def _fields(written: str) -> str:
-    if written not in ("auto", "none"):
-        raise ValueError("must be auto or none")
-    return written
-
-
 OPTIONS: Mapping[str, Option] = {
     "space": Option(law, "power 0.6", "law of heights and widths: log, linear, power 0.75"),
-    "fields": Option(_fields, "auto", "receptive fields of convolutions and poolings: auto or none"),
+    "fields": Option(one_of("auto", "none"), "auto", "receptive fields of convolutions and poolings: auto or none"),
 }
 
 
