@@ -30,7 +30,7 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     sentences += _appended(graph)
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
-    sentences += [text.clean(sentence) for sentence in reading if sentence.strip()]
+    sentences += [text.clean(sentence) for sentence in reading if sentence.strip() and shown.nodes]
     if drawn is not None and _repeats(drawn):
         sentences.append("×N marks N equal blocks in a row, of which one is drawn.")
     if insets:

@@ -102,10 +102,10 @@ def fit(
     pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
     if detail.inset:
+        pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
         alike = {graph.modules[key].cls for key in detail.inset} - {""}
         closed |= {key for key, module in graph.modules.items() if module.cls in alike and key not in pinned}
         closed |= set(detail.inset)
-        pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
     if detail.depth is not None:
         opened = {key for key, module in graph.modules.items() if len(module.scope) < detail.depth} | pinned
         best = judge.best(opened - closed)

@@ -179,8 +179,9 @@ def _run(run: Run) -> str:
         told = f"{number(counts[0])}" if len(set(counts)) == 1 else listed(list(map(str, counts)))
         each = " each" if len(set(counts)) == 1 else ""
         every = [block for found in blocks for block in found]
+        widths = _sizes([part.channels for part in run], "channel")
         return (f"{number(len(run))} stages of {told} {_block(blocks[-1][0], 2)}{each}{_contents(every)}"
-                + _sizes([part.channels for part in run], "channel"))
+                + (widths.removesuffix(" each") if each else widths))
     if len(run) > 1:
         return f"{number(len(run))} {_block(first, len(run))}{_width(run)}{_contents(run)}"
     found = inner[0]

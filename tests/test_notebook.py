@@ -76,7 +76,7 @@ SAID = {        # what is printed, and nothing else is: no figure, no error
     "%archviz Net --input x --quiet;": "",
     "kept = %archviz Net --arg classes=3 --input x --caption -o kept.pdf": "archviz: wrote kept.pdf (",
     'print(kept.drawn.nodes[-1].id, open("kept.pdf", "rb").read(4))': "b'%PDF'\n",
-    "%archviz --help": "usage: %archviz [-h] [-o FILE]",
+    "%archviz --help": "usage: %archviz [-h] ",
     "%archviz --version": "archviz 0.1.0\n",
     """for line in ("%archviz --sty", "%archviz net --theme m", "%archviz figu"):
     print(get_ipython().complete("", line, len(line))[1])""": "['--style']\n['mono']\n['figure']\n",
@@ -154,14 +154,14 @@ def test_a_figure_shows_itself_in_three_ways(ran: Ran, source: str) -> None:
 
 def test_a_large_model_is_shown_with_what_fits_the_page(ran: Ran) -> None:
     svg = outputs(ran, FIGURES[4])[2][0].data["image/svg+xml"]
-    assert 12 <= svg.count("data-node=") < 100 and "12 stages of 8 transformer encoder layers each" in svg
+    assert 12 <= svg.count("data-node=") < 100 and "12 stages of eight transformer encoder layers each" in svg
 
 
 def test_what_is_asked_for_in_words_is_printed(ran: Ran) -> None:
     for source, said in SAID.items():
         stdout, stderr, shown = outputs(ran, source)
         assert (said in stdout if said else not stdout) and not stderr and not shown, (source, stdout, stderr)
-    assert "Net: a 3×3 convolution, global average pooling and a linear layer. 499 parameters" in outputs(
+    assert "It has 499 parameters" in outputs(
         ran, [*SAID][2])[0]
 
 
@@ -304,7 +304,7 @@ def test_a_word_is_an_expression_or_a_target(word: str, name: str, value: object
 def test_a_model_that_is_called_for_is_not_built_with_its_weights() -> None:
     variables = {"nn": nn, "net": nn.Linear(3, 4), "sizes": {"out_features": 10**7}}
     figure = run(["nn.Linear(10**7, **sizes)", "--input", "1x10000000", "--quiet"], variables)     # 400 terabytes
-    assert figure.caption.startswith("Linear: a linear layer. 100T parameters")
+    assert "100T parameters" in figure.caption
     name, around = meant("nn.Sequential(net, nn.ReLU())", variables, built=False)
     assert name == "Sequential" and around[0] is variables["net"]
     assert isinstance(meant("nn.Linear(3, 4)", variables)[1], nn.Linear)

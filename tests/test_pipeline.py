@@ -129,7 +129,7 @@ def test_options_that_cannot_be_are_refused() -> None:
     graph = draw(lenet.LeNet5, lenet.example_inputs()).graph
     wrong: list[tuple[dict[str, object], str]] = [
         ({"width": "wide"}, "wide"), ({"width": -3}, "-3"), ({"style": "blok"}, "did you mean block"),
-        ({"direction": "up"}, "up"), ({"settings": {"sizes.nothing": "3"}}, "nothing")]
+        ({"direction": "sideways"}, "sideways"), ({"settings": {"sizes.nothing": "3"}}, "nothing")]
     for options, word in wrong:
         with pytest.raises(ArchvizError, match=word):
             draw(graph, **options)
@@ -183,7 +183,7 @@ def test_the_caption_is_the_alternative_text() -> None:
     figure = draw(lenet.LeNet5, lenet.example_inputs())
     root = ElementTree.fromstring(figure.svg)
     assert root.findtext("{http://www.w3.org/2000/svg}desc") == figure.caption
-    assert figure.caption.startswith("LeNet5: ")
+    assert figure.caption.startswith("LeNet5. A 32×32×1 image passes through")
 
 
 def test_how_it_was_traced_is_in_the_file() -> None:
