@@ -79,8 +79,9 @@ def test_each_figure_of_an_example_is_shown_once_with_its_caption_as_alternative
     page = Pictures(built / "html/shown/plot_nets.html")
     assert [name for name, _ in page.found] == ["sphx_glr_plot_nets_001.svg", "sphx_glr_plot_nets_002.svg"]
     alts = [alt for _, alt in page.found]
-    assert alts[0].startswith(r"*A* `net`_ |of| \n :ref:`mine` <b>. An input of length 8 passes through two linear layers") and "46 parameters" in alts[0]
-    assert alts[1].startswith("Second. An input of length 8 passes through two linear layers")
+    said = "An input of length 8 passes through two linear layers"
+    assert alts[0].startswith(rf"*A* `net`_ |of| \n :ref:`mine` <b>. {said}") and "46 parameters" in alts[0]
+    assert alts[1].startswith(f"Second. {said}")
     for name, alt in page.found:
         root = ElementTree.parse(built / "html/_images" / name).getroot()
         assert root.findtext("{http://www.w3.org/2000/svg}desc") == alt

@@ -159,7 +159,8 @@ def test_epub_holds_each_figure_as_a_file(which, options, request, tmp_path):
 def test_text_says_what_is_shown(which, options, request):
     built = again(request.getfixturevalue(which), "text", *options)
     assert built.page("alpha.txt").split("\n\n")[1].strip() == "[Architecture of Net]"
-    assert " ".join(built.page("alpha.txt").split("\n\n")[2].split()).replace("multiply- acc", "multiply-acc").startswith(NET)
+    said = " ".join(built.page("alpha.txt").split("\n\n")[2].split())
+    assert said.replace("multiply- accumulates", "multiply-accumulates").startswith(NET)
     assert "[A network, \"quoted\" & <escaped>]\n\n   All options, with a caption & a" in built.page("figure.txt")
     assert built.page("beta.txt").rstrip().endswith("[Two linear layers]")      # and no caption
 
