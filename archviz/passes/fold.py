@@ -26,7 +26,7 @@ PERIOD = 8
 """How many siblings may form one unit."""
 
 INCIDENTAL = frozenset(("receptive_field", "activations", "p", "eps", "momentum", "training", "layer_idx",
-                        "weights"))
+                        "weights", "at"))
 """Attributes in which copies may differ."""
 
 WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "normalized_shape", "num_channels"))
