@@ -17,6 +17,7 @@ from archviz.parts import module_noun, opened, parts, plural
 from archviz.phrases import article, listed, number, phrases, told_apart, with_article
 from archviz.scene import Scene
 from archviz.style import Style
+from archviz.translated import translated
 
 
 def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = ()
@@ -26,7 +27,7 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     shown = drawn or graph
     inputs = _inputs(graph, shown)
     name = text.clean(graph.name).rstrip(".") or "Model"
-    sentences = [f"{name}. {_stages(graph, inputs)}" if _said(graph) else f"{name}."]
+    sentences = [f"{name}. {stages}" if (stages := _told(graph, shown, inputs)) else f"{name}."]
     sentences += _appended(graph)
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
@@ -50,7 +51,7 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
 def alternative(graph: Graph, drawn: Graph) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
     name = text.clean(graph.name).rstrip(".") or "a model"
-    said = _stages(graph, _inputs(graph, drawn)) if _said(graph) else ""
+    said = _told(graph, drawn, _inputs(graph, drawn))
     return " ".join([f"Diagram of the architecture of {name}.", *([said] if said else []), *_appended(graph)])
 
 
@@ -72,6 +73,11 @@ def _law(value: object) -> str:
 
 def _said(graph: Graph) -> list[str]:
     return phrases(told_apart(opened(parts(graph))))
+
+
+def _told(graph: Graph, drawn: Graph, inputs: list[str]) -> str:
+    """What it is, in the words that suit it; empty where there is nothing to say."""
+    return translated(drawn, inputs) or (_stages(graph, inputs) if _said(graph) else "")
 
 
 def _stages(graph: Graph, inputs: Sequence[str]) -> str:

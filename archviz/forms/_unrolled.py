@@ -18,7 +18,7 @@ from typing import Any
 
 from archviz import text
 from archviz.forms._ground import grounded
-from archviz.forms._inside import sign
+from archviz.forms._inside import broken, crossings, sign
 from archviz.forms._picture import Picture
 from archviz.forms._steps import BETWEEN, DOT, Column, Drawing, Layer
 from archviz.forms._symbols import symbol, width
@@ -76,6 +76,9 @@ class _Drawing:
         self.at = min(1, len(self.seen) - 1)        # the step whose weights are drawn, among those seen
         self.wide = max((self._wide(node) for part in ("source", "target", "entry", "head", "handed")
                          for node in parts.boxes(part)), default=0.0)
+        self.before = parts.found["query"] == "before"
+        half = max(self.wide, style.sizes["cell_width"]) / 2
+        self.aside = 0.0 if self.before else half + style.sizes["step_beside"]   # of the sums, from the cells they pass
         self.low = self._encoder(replace(encoder, alone=True, last=False))
 
     marks: list[Mark]
@@ -84,7 +87,8 @@ class _Drawing:
     def _encoder(self, layer: Layer) -> Drawing:
         """The encoder's steps, so far apart that what belongs to the decoder's has room between them."""
         s = self.s
-        apart = s["cell_width"] / 2 + self.wide + s["step_beside"] + s["step_query"]
+        apart = s["cell_width"] / 2 + self.wide + s["step_beside"] + s["step_query"] if self.before else \
+            2 * self.aside + s["step_query"] + width("s", self.style, sub="1")
         lift = len(self.parts.boxes("source")) * (s["step_box"] + s["step_gap"])
         return Drawing(layer, self.columns, self.style, 0.0, apart, lift)
 
@@ -134,7 +138,8 @@ class _Drawing:
         bottom = self.low.crown - gap
         nodes = self.parts.of("scores") or self.parts.of("mix")[:1]
         role = role_of(nodes[-1], self.style)
-        left, right = hs[0] - self.wide / 2 - self.s["step_query"], hs[-1] + self.wide / 2
+        wide = max(self.wide, self.low.wide) / 2
+        left, right = hs[0] - wide - self.s["step_query"], hs[-1] + wide
         words = ", ".join(word for word, _ in groupby(self._short(node) for node in nodes if node.kind not in JOINS))
         label = Text((left + right) / 2, bottom - high / 2 + 0.35 * self.size("label"), words, "label", "middle")
         for x in hs:
@@ -142,22 +147,20 @@ class _Drawing:
         self.marks.append(Box(left, bottom - high, right - left, high, role, self.s["corner"]))
         self.marks += grounded(label, role, self.style)
         self.ends = left, right
-        self.note(bottom - high / 2, [("attention", "label")])
+        if words != "attention":
+            self.note(bottom - high / 2, [("attention", "label")])
         return bottom - high
 
     # -------------------------------------------------------------------------------------------- the decoder
 
     def _decoder(self, bar: float) -> None:
-        s, r = self.s, self.s["glyph"] / 2
-        meets = "entry" if self.parts.join("entry") or not self.parts.join("head") else "head"
+        s, r, ring = self.s, self.s["glyph"] / 2, self.low.r
         sums = bar - s["fan"]
         self._fan(bar, sums, r)
-        # the words that the decoder is given, left of each sum
-        ring = self.low.r
-        above = sums - r
+        above = sums - r            # the words that the decoder is given
         given = bool(self.parts.of("target"))
+        ws = [x - (s["step_beside"] + self.wide / 2 if self.before else 0.0) for x in self.xs]
         if given:
-            ws = [x - s["step_beside"] - self.wide / 2 for x in self.xs]
             low = sums + r - ring
             self._rings("y", ws, low, before=True)
             above = low - ring
@@ -166,31 +169,27 @@ class _Drawing:
             for port in self._ports("target"):
                 self.note(low, self.said[port.id].lines[:1])
             self.left = min(self.left, ws[0] - self.wide / 2)
-        kind = self.parts.join("entry")
-        joint = above - s["step_gap"] - r / 2
-        enter = joint
-        for i, _ in self.seen:
-            x = self.xs[i]
-            if meets == "entry":
-                self.line([(x, sums - r), (x, joint + (r if kind else -s["step_gap"]))], head=bool(kind))
-            if given:
-                end = (x - r, joint) if kind and meets == "entry" else (x, joint)
-                self.line([(ws[i], above), (ws[i], joint), end], head=bool(kind) and meets == "entry")
-            if kind and meets == "entry":
+        enter = above if given else above - self.size("symbol")
+        if self.before and given:
+            kind, joint = self.parts.join("entry") or "cat", above - s["step_gap"] - r / 2
+            for i, _ in self.seen:
+                x = self.xs[i]
+                self.line([(x, sums - r), (x, joint + r)])
+                self.line([(ws[i], above), (ws[i], joint), (x - r, joint)])
                 self.marks.append(Group(sign(kind, x, joint, self.style), kind))
-        enter = joint - (r if kind and meets == "entry" else 0.0)
+            enter = joint - r
+        self.leaves = enter if given else above
         for node in self.parts.boxes("entry"):
-            enter = self._row(node, self.xs, enter - s["step_gap"])
+            enter = self.leaves = self._row(node, self.xs, enter - s["step_gap"])
         bottom = enter - s["step_gap"] - 2.0
-        top = bottom - s["cell_height"]
-        self._cells(enter, bottom, top, bar)
-        self._head(top, sums, meets, r)
+        self._cells(bottom, bottom - s["cell_height"])
+        self._head(bottom - s["cell_height"], sums, bar, r)
 
     def _fan(self, bar: float, sums: float, r: float) -> None:
         """The weights of one step, and the sums of all."""
         size = self.size("symbol")
         for k, (i, column) in enumerate(self.seen):
-            x, name = self.xs[i], TARGET if column.index == "T" else column.index
+            x, name = self.xs[i] + self.aside, TARGET if column.index == "T" else column.index
             self.marks.append(Group(sign("add", x, sums, self.style), "add"))
             self.marks += symbol(x + 2.5, sums - r - 3.5, "c", self.style, sub=name)
             if k == self.at:
@@ -218,13 +217,13 @@ class _Drawing:
         end = (centre[0] - dx / far * r, centre[1] - dy / far * r)
         self.marks.append(Link((start, end), "attends", 0.0, True, self.s["cell_arrow"]))
 
-    def _cells(self, enter: float, bottom: float, top: float, bar: float) -> None:
+    def _cells(self, bottom: float, top: float) -> None:
         """The decoder's cells, the states between them, the first one from the encoder, the one that attention takes."""
         s, wide, line = self.s, self.low.wide, (bottom + top) / 2
         lines = [(self.layer.name, "label")] + [(f"{self.layer.layers} layers", "sublabel")] * (self.layer.layers > 1)
         for i, _ in self.seen:
             x = self.xs[i]
-            self.line([(x, enter), (x, bottom)])
+            self.line([(x, self.leaves), (x, bottom)])
             self.marks.append(Box(x - wide / 2, top, wide, bottom - top, "recurrent", s["cell_corner"]))
             y = line - sum(self.size(role) for _, role in lines) * 0.6
             for words, role in lines:
@@ -240,30 +239,35 @@ class _Drawing:
             if i + 1 < len(places):
                 head = not self.columns[i + 1].dots
                 self.line([(start, line), (places[i + 1][0], line)], "state", head)
-                middle = (start + places[i + 1][0] - (s["cell_arrow"] if head else 0.0)) / 2
+                clear = 0.0 if self.before or column.dots else self.aside - wide / 2
+                asked = self.aside - wide / 2 if not self.before and head else s["cell_arrow"] if head else 0.0
+                middle = (start + clear + places[i + 1][0] - asked) / 2
                 self.marks += symbol(middle, line - 4.2, "s", self.style, sub=name, anchor="middle")
             else:
-                self.line([(start, line), (start + s["cell_reach"], line)], "state")
-                end = start + s["cell_reach"] + 2.0
+                end = start + s["cell_reach"] + (0.0 if self.before else self.aside - wide / 2)
+                self.line([(start, line), (end, line)], "state")
+                end += 2.0
                 self.marks += symbol(end, line + 0.28 * self.size("symbol"), "s", self.style, sub=name)
                 self.right = max(self.right, end + width("s", self.style, sub=name))
             if column.dots:
                 self._dots(self.xs[i], line, "state")
         self._first(places[0][0], line)
-        before = self.parts.found["query"] == "before"
-        self._query(line if before else top, bar, before)
+        self.runs = [((places[0][0] - 99.0, line), (self.xs[-1] + 99.0, line))]
 
-    def _query(self, y: float, bar: float, before: bool) -> None:
-        """The state that is compared with every position, from the decoder's line down to the bar."""
-        centre, half = self.xs[self.seen[self.at][0]], self.low.wide / 2
-        if before and self.at:      # past the sum before, and left of all weights
-            x, low = self.xs[self.seen[self.at - 1][0]] + half + 4.0, bar - self.s["fan"] / 2
-            aside = self.xs[0] - half - 6.0
-            points = [(x - 3.0, y), (x, y), (x, low), (aside, low), (aside, bar)]
+    def _query(self, y: float, bar: float) -> None:
+        """The state that is compared with every position, past the sum before and left of all weights into the bar;
+        y is the height of the decoder's line of states, or between its cells and what follows."""
+        half, aside = self.low.wide / 2, self.xs[0] - max(self.low.wide, self.wide) / 2 - 6.0
+        if not self.before:
+            start = self.xs[self.seen[self.at][0]]
+            x = start - max(self.low.wide, self.wide) / 2 - 6.0
         else:
-            x = self.xs[0] - half - 6.0 if before else centre + half + 4.0
-            points = [(x - 4.0, y), (x, y), (x, bar)]
-        self.line(points, "state")
+            x = self.xs[self.seen[self.at - 1][0]] + half + 4.0 if self.at else aside
+            start = x - 3.0 if self.at else x + 3.0
+        low = bar - 0.6 * self.s["fan"]
+        points = [(start, y), (x, y), (x, low), (aside, low), (aside, bar)] if self.at else [
+            (start, y), (x, y), (x, bar)]
+        self.passing(points, "state")
 
     def _first(self, end: float, line: float) -> None:
         """The state that the decoder begins with."""
@@ -282,33 +286,47 @@ class _Drawing:
                 top += s["step_box"] + s["step_gap"]
             self.marks += symbol((end + max(x, end - 40.0)) / 2, line - 4.2, "s", self.style, sub="0", anchor="middle")
             return
-        start = end - s["cell_reach"]
-        self.line([(start, line), (end, line)], "state")
-        self.marks += symbol(start - 2.0, line + 0.28 * self.size("symbol"), "s", self.style, sub="0", anchor="end")
-        self.left = min(self.left, start - 2.0 - named)
+        near = end - s["cell_reach"] - (0.0 if self.before else self.aside - self.low.wide / 2)
+        if not self.parts.found["starts"]:
+            self._named("s", "0", near, line, end)
+            return
+        if boxes:
+            self.line([(near + s["step_gap"] / 2, line), (end, line)], "state")
+            near -= self.wide - s["step_gap"] / 2
+            for node in reversed(boxes):
+                self._box(node, near + self.wide / 2, line - s["step_box"] / 2)
+                end, near = near, near - s["cell_reach"]
+        self._named("h", "" if self.low.layer.both else "T", near, line, end)
 
-    def _head(self, top: float, sums: float, meets: str, r: float) -> None:
+    def _named(self, letter: str, index: str, start: float, line: float, end: float) -> None:
+        """A state by its name, which comes from `start` to `end`."""
+        self.line([(start, line), (end, line)], "state")
+        self.marks += symbol(start - 2.0, line + 0.28 * self.size("symbol"), letter, self.style, sub=index, anchor="end")
+        self.left = min(self.left, start - 2.0 - width(letter, self.style, sub=index))
+
+    def _head(self, top: float, sums: float, bar: float, r: float) -> None:
         """What each state goes through on its way out."""
-        s = self.s
-        kind = self.parts.join("head") if meets == "head" else ""
-        y = top
-        if kind:
-            y = top - s["step_gap"] - 3.0 - r
+        s, y = self.s, top
+        if self.before:
+            self._query(top + s["cell_height"] / 2, bar)
+        else:
+            kind = self.parts.join("head")
+            tap = top - s["step_gap"] + 1.0
+            y = tap - s["step_gap"] - r
+            self._query(tap, bar)
             for i, _ in self.seen:
                 x = self.xs[i]
-                aside = x - self.low.wide / 2 - 5.0
                 self.line([(x, top), (x, y + r)])
-                self.line([(x, sums - r), (x, sums - r - 3.0), (aside, sums - r - 3.0), (aside, y), (x - r, y)])
+                self.passing([(x + self.aside, sums - r), (x + self.aside, y), (x + r, y)])
                 self.marks.append(Group(sign(kind, x, y, self.style), kind))
             y -= r
         for node in self.parts.boxes("head"):
             y = self._row(node, self.xs, y - s["step_gap"])
-        ring = self.low.r
         for i, _ in self.seen:
             self.line([(self.xs[i], y), (self.xs[i], y - s["step_gap"] - 2.0)])
-        y -= s["step_gap"] + 2.0 + ring
+        y -= s["step_gap"] + 2.0 + self.low.r
         self._rings("y", self.xs, y)
-        self.top = y - ring
+        self.top = y - self.low.r
 
     # -------------------------------------------------------------------------------------------- pieces
 
@@ -350,6 +368,12 @@ class _Drawing:
 
     def line(self, points: Sequence[Point], role: str = "edge", head: bool = True) -> None:
         self.marks.append(Link(tuple(points), role, self.s["cell_bend"], head, self.s["cell_arrow"]))
+
+    def passing(self, points: Sequence[Point], role: str = "edge") -> None:
+        """A line with a gap where it passes under the states of the decoder."""
+        pieces = broken(points, [at for run in self.runs for at in crossings(points, run)], self.s["cell_gap"])
+        for piece in pieces:
+            self.line(piece, role, piece is pieces[-1])
 
     def _dots(self, x: float, y: float, role: str = "edge") -> None:
         self.marks.extend(Circle(x + step, y, DOT, f"{role} head") for step in (-BETWEEN, 0.0, BETWEEN))

@@ -63,7 +63,8 @@ def _taken(node: Node, graph: Graph) -> str:
     """Which step of a sequence is taken by an index: the ``first`` or the ``last``; empty where none is, or several."""
     time = 1 if node.attrs.get("batch_first") else 0
     length = node.out[0].shape[time] if node.out and len(node.out[0].shape) == 3 else 0
-    indices = [graph.by_id[edge.dst].attrs.get("at") for edge in graph.outgoing[node.id]]
+    whole = [edge for edge in graph.outgoing[node.id] if node.out and edge.tensor == node.out[0]]   # not the last state
+    indices = [graph.by_id[edge.dst].attrs.get("at") for edge in whole]
     steps = {at[time] for at in indices if isinstance(at, list) and len(at) > time and isinstance(at[time], int)}
     return {0: "first", -1: "last", length - 1: "last"}.get(steps.pop(), "") if len(steps) == 1 else ""
 

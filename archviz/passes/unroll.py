@@ -34,10 +34,12 @@ def parts(graph: Graph) -> Mapping[str, Any] | None:
 
     source, encoder   what each word goes through, its input first, and the recurrent layer that reads them
     scores, mix       how well every position fits, and the sum that is weighted by it
-    query             whether it is the state ``before`` that is compared with them, or that of the ``same`` step
+    query             whether it is the state ``before`` that is compared with them, and the sum makes the next one, or
+                      that of the ``same`` step, which the sum then joins
     target, decoder   as for the encoder, and ``handed``, what its first state goes through on its way from there
     entry, head       what is between the sum, or the target, and the decoder; and between the decoder and the output
-    end               which of the encoder's states is handed over: ``first`` or ``last`` in time, or empty
+    starts            whether the encoder gives the decoder its first state
+    end               which of its states that is: ``first`` or ``last`` in time, or empty where that is not known
     """
     layers = [node for node in graph.nodes if node.kind == "recurrent"]
     if len(layers) != 2 or any(node.kind in ("failed", "opaque") for node in graph.nodes):
@@ -52,7 +54,7 @@ def parts(graph: Graph) -> Mapping[str, Any] | None:
     below = _above(graph, encoder.id, set())
     to_mix = {key for each in mix for key in _above(graph, each, ends)} - ends
     to_decoder = _above(graph, decoder.id, ends)
-    made = _below(graph, encoder.id, {decoder.id, *mix})
+    made = _below(graph, encoder.id, mix)
     summed = _below(graph, mix[-1], {decoder.id})
     handed = to_decoder & made
     entry = to_decoder & summed
@@ -60,20 +62,26 @@ def parts(graph: Graph) -> Mapping[str, Any] | None:
     target = to_decoder - handed - entry
     taken = ends | below | handed | entry | scores | target
     head = {node.id for node in graph.nodes} - taken
-    if not head <= _below(graph, decoder.id, set()) | _below(graph, mix[-1], set()):
+    shown = [key for key in _ordered(graph, head) if not _collects(graph, key)]
+    if not {*shown} <= _below(graph, decoder.id, set()) | _below(graph, mix[-1], set()):
         return None
     if decoder.id in below or entry & made - summed or any(_looped(graph.by_id[key], graph) for key in handed):
         return None
     query = _query(graph, decoder.id, {*to_mix, *mix})
-    shown = [key for key in _ordered(graph, head) if not _collects(graph, key)]
     chains = (_ordered(graph, below), _ordered(graph, target), _ordered(graph, handed))
+    fed = decoder.id in _below(graph, mix[-1], set())
+    joined = fed or bool(shown) and graph.by_id[shown[0]].kind in JOINS
+    if fed != (query == "before") or not joined or any(     # what else is handed on to the next step has no place here
+            edge.role == "recurrent" and edge.src != decoder.id for edge in graph.edges):
+        return None
     if not query or not all(_is_chain(graph, chain) for chain in chains):
         return None
     if not _is_chain(graph, [*_ordered(graph, entry)], JOINS) or not _is_chain(graph, shown, JOINS):
         return None
     return {"source": chains[0], "encoder": encoder.id, "scores": _ordered(graph, scores), "mix": mix, "query": query,
             "target": chains[1], "handed": chains[2], "decoder": decoder.id, "entry": _ordered(graph, entry),
-            "head": shown, "end": str(encoder.attrs.get("taken", ""))}
+            "head": shown, "starts": bool(handed) or decoder.id in made,
+            "end": str(encoder.attrs.get("taken", ""))}
 
 
 def _many(decoder: Node, graph: Graph) -> bool:
@@ -152,7 +160,8 @@ def _ordered(graph: Graph, keys: Collection[NodeId]) -> list[NodeId]:
 def _is_chain(graph: Graph, keys: list[NodeId], joins: Collection[str] = ()) -> bool:
     """Does each of `keys` take only the one before it, but for joins, which take more?"""
     for before, key in zip([None, *keys], keys, strict=False):
-        sources = _sources(graph, key)
+        sources = {each for src in _sources(graph, key)
+                   for each in (_sources(graph, src) if _collects(graph, src) else (src,))}
         if before is not None and before not in sources or len(sources) > 1 and graph.by_id[key].kind not in joins:
             return False
     return True
