@@ -68,7 +68,7 @@ def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
     encoder, decoder = (layer(parts.of(key)[0], parts.graph) for key in ("encoder", "decoder"))
     if encoder is None or decoder is None:
         return None
-    return unrolled(parts, encoder, decoder, columns(encoder, style.options["unroll"], False), style)
+    return unrolled(parts, encoder, decoder, columns(encoder, max(style.options["unroll"], 1), False), style)
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:

@@ -125,7 +125,7 @@ class Drawing:
 
     def __init__(self, layer: Layer, columns: Sequence[Column], style: Style, least: float = 0.0, apart: float = 0.0,
                  lift: float = 0.0) -> None:
-        """`least` is the radius of x and h, `apart` how far one step is from the next, `lift` room above x, at least."""
+        """`least` is the radius of x and h, `apart` how far one step is from the next, `lift` room above x."""
         self.layer, self.columns, self.style, self.s = layer, columns, style, style.sizes
         self.apart, self.lift = apart, lift
         self.marks: list[Mark] = []

@@ -73,7 +73,8 @@ class _Drawing:
         self.columns, self.marks, self.notes = columns, [], []
         self.said = looks(parts.graph, style)
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
-        self.at = min(1, len(self.seen) - 1)        # the step whose weights are drawn, among those seen
+        # the step whose weights are drawn: the second, where nothing is left out before it
+        self.at = int(len(columns) > 1 and not columns[1].dots)
         self.wide = max((self._wide(node) for part in ("source", "target", "entry", "head", "handed")
                          for node in parts.boxes(part)), default=0.0)
         self.before = parts.found["query"] == "before"
@@ -138,8 +139,7 @@ class _Drawing:
         bottom = self.low.crown - gap
         nodes = self.parts.of("scores") or self.parts.of("mix")[:1]
         role = role_of(nodes[-1], self.style)
-        wide = max(self.wide, self.low.wide) / 2
-        left, right = hs[0] - wide - self.s["step_query"], hs[-1] + wide
+        left, right = self._asking() - 6.0, hs[-1] + max(self.wide, self.low.wide) / 2
         words = ", ".join(word for word, _ in groupby(self._short(node) for node in nodes if node.kind not in JOINS))
         label = Text((left + right) / 2, bottom - high / 2 + 0.35 * self.size("label"), words, "label", "middle")
         for x in hs:
@@ -218,7 +218,7 @@ class _Drawing:
         self.marks.append(Link((start, end), "attends", 0.0, True, self.s["cell_arrow"]))
 
     def _cells(self, bottom: float, top: float) -> None:
-        """The decoder's cells, the states between them, the first one from the encoder, the one that attention takes."""
+        """The decoder's cells, the states between them, and the first one, from the encoder."""
         s, wide, line = self.s, self.low.wide, (bottom + top) / 2
         lines = [(self.layer.name, "label")] + [(f"{self.layer.layers} layers", "sublabel")] * (self.layer.layers > 1)
         for i, _ in self.seen:
@@ -254,17 +254,21 @@ class _Drawing:
         self._first(places[0][0], line)
         self.runs = [((places[0][0] - 99.0, line), (self.xs[-1] + 99.0, line))]
 
+    def _asking(self) -> float:
+        """Where the state that is compared comes into the bar: left of the first step."""
+        given = self.wide + self.s["step_beside"] if self.before and self.parts.of("target") and not self.at else 0.0
+        return self.xs[0] - max(self.low.wide / 2, self.wide / 2, given) - 6.0
+
     def _query(self, y: float, bar: float) -> None:
         """The state that is compared with every position, past the sum before and left of all weights into the bar;
         y is the height of the decoder's line of states, or between its cells and what follows."""
-        half, aside = self.low.wide / 2, self.xs[0] - max(self.low.wide, self.wide) / 2 - 6.0
+        aside, low = self._asking(), bar - 0.6 * self.s["fan"]
         if not self.before:
-            start = self.xs[self.seen[self.at][0]]
+            start = self.xs[self.at]
             x = start - max(self.low.wide, self.wide) / 2 - 6.0
         else:
-            x = self.xs[self.seen[self.at - 1][0]] + half + 4.0 if self.at else aside
-            start = x - 3.0 if self.at else x + 3.0
-        low = bar - 0.6 * self.s["fan"]
+            x = self.xs[self.at - 1] + self.low.wide / 2 + 4.0 if self.at else aside
+            start = x - 3.0
         points = [(start, y), (x, y), (x, low), (aside, low), (aside, bar)] if self.at else [
             (start, y), (x, y), (x, bar)]
         self.passing(points, "state")
@@ -273,20 +277,22 @@ class _Drawing:
         """The state that the decoder begins with."""
         s = self.s
         boxes, given = self.parts.boxes("handed"), self.parts.found["end"]
-        named = width("s", self.style, sub="0")
         if given == "first" and self.low.layer.both:
             x0, y0 = self.low.handed()
-            x = min(x0 - 6.0, self.left - 6.0) - (self.wide / 2 if boxes else 0.0)
-            points: list[Point] = [(x0, y0), (x, y0), (x, line), (end, line)]
+            x = min(x0 - 6.0, self.left - 6.0, self._asking() - 12.0) - (self.wide / 2 if boxes else 0.0)
             self.left = min(self.left, x - self.wide / 2)
-            self.marks.append(Link(tuple(points), "state", s["cell_bend"], True, s["cell_arrow"]))
-            top = (y0 + line) / 2 - len(boxes) * (s["step_box"] + s["step_gap"]) / 2
-            for node in reversed(boxes):
-                self._box(node, x, top)
-                top += s["step_box"] + s["step_gap"]
-            self.marks += symbol((end + max(x, end - 40.0)) / 2, line - 4.2, "s", self.style, sub="0", anchor="middle")
+            points: list[Point] = [(x0, y0), (x, y0)]
+            low = (y0 + line) / 2 + len(boxes) * (s["step_box"] + s["step_gap"]) / 2
+            for node in boxes:
+                self.line([*points, (x, low)], "state")
+                points, low = [(x, low - s["step_box"])], low - s["step_box"] - s["step_gap"]
+                self._box(node, x, points[0][1])
+            self.line([*points, (x, line), (end, line)], "state")
+            named = (end + max(x, end - 40.0)) / 2 if self.at or not self.before else (x + self._asking()) / 2
+            self.marks += symbol(named, line - 4.2, "s", self.style, sub="0", anchor="middle")
             return
         near = end - s["cell_reach"] - (0.0 if self.before else self.aside - self.low.wide / 2)
+        near = min(near, self._asking() - s["cell_reach"]) if self.before and not self.at else near
         if not self.parts.found["starts"]:
             self._named("s", "0", near, line, end)
             return
@@ -301,7 +307,8 @@ class _Drawing:
     def _named(self, letter: str, index: str, start: float, line: float, end: float) -> None:
         """A state by its name, which comes from `start` to `end`."""
         self.line([(start, line), (end, line)], "state")
-        self.marks += symbol(start - 2.0, line + 0.28 * self.size("symbol"), letter, self.style, sub=index, anchor="end")
+        base = line + 0.28 * self.size("symbol")
+        self.marks += symbol(start - 2.0, base, letter, self.style, sub=index, anchor="end")
         self.left = min(self.left, start - 2.0 - width(letter, self.style, sub=index))
 
     def _head(self, top: float, sums: float, bar: float, r: float) -> None:

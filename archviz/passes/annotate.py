@@ -1,9 +1,9 @@
 """Say about each node what a caption may want: its receptive field, how many activations it gives, which axis is which.
 
 In: a trace graph.  Out: the same graph with ``attrs["receptive_field"]`` (input samples per axis, on convolutions and
-poolings), ``attrs["activations"]`` (numbers in its outputs), ``attrs["taken"]`` (of a recurrent layer, where one step of
-what it gives is taken: the ``first`` or the ``last``), and `TensorSpec.axes` where they follow from the layers.
-Parameters and FLOPs are left as the trace counted them.  Imports ir, style.
+poolings), ``attrs["activations"]`` (numbers in its outputs), ``attrs["taken"]`` (the one step of a recurrent layer's
+output that is taken by an index: the ``first`` or the ``last``), and `TensorSpec.axes` where they follow from the
+layers.  Parameters and FLOPs are left as the trace counted them.  Imports ir, style.
 """
 from __future__ import annotations
 

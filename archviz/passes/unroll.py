@@ -45,7 +45,7 @@ def parts(graph: Graph) -> Mapping[str, Any] | None:
     if len(layers) != 2 or any(node.kind in ("failed", "opaque") for node in graph.nodes):
         return None
     encoder, decoder = layers
-    if encoder.repeat > 1 or not _many(decoder, graph):
+    if encoder.repeat > 1 or "batch_first" not in encoder.attrs or not _many(decoder, graph):
         return None
     mix = _mix(graph, encoder.id)
     if not mix:
