@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from archviz import text
+from archviz.branches import gathered
 from archviz.ir import Graph, Module, Node
 from archviz.marks import frozen_params
 from archviz.parts import module_noun, opened, parts, plural
@@ -20,20 +21,19 @@ from archviz.style import Style
 from archviz.translated import translated
 
 
-def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = ()
-             ) -> str:
-    """The caption of `graph`; `drawn` (a cut of it) adds how to read what the figure repeats, `insets` what is drawn
-    opened up, `reading` what colours and sizes mean."""
+def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = (),
+             title: str | None = None) -> str:
+    """The caption of `graph`; `drawn` (a cut of it) is what the figure shows, `insets` what is drawn opened up,
+    `reading` what colours and sizes mean, `title` what the model is called above it."""
     shown = drawn or graph
     inputs = _inputs(graph, shown)
-    name = text.clean(graph.name).rstrip(".") or "Model"
+    name = text.clean(title or graph.name).rstrip(".") or "Model"
     sentences = [f"{name}. {stages}" if (stages := _told(graph, shown, inputs)) else f"{name}."]
     sentences += _appended(graph)
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
+    sentences += _divided(shown)
     sentences += [text.clean(sentence) for sentence in reading if sentence.strip() and shown.nodes]
-    if drawn is not None and _repeats(drawn):
-        sentences.append("×N marks N equal blocks in a row, of which one is drawn.")
     if insets:
         seen = listed([_opened_up(module, graph) for module in insets])
         sentences.append(f"The inset{'s show' if len(insets) > 1 else ' shows'} {seen} from inside.")
@@ -48,31 +48,32 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     return " ".join(sentences)
 
 
-def alternative(graph: Graph, drawn: Graph) -> str:
+def alternative(graph: Graph, drawn: Graph, title: str | None = None) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
-    name = text.clean(graph.name).rstrip(".") or "a model"
+    name = text.clean(title or graph.name).rstrip(".") or "a model"
     said = _told(graph, drawn, _inputs(graph, drawn))
     return " ".join([f"Diagram of the architecture of {name}.", *([said] if said else []), *_appended(graph)])
 
 
-def reading(style: Style, scene: Scene) -> list[str]:
-    """How the figure is read, as its style says: the captions ``reading``, and ``reading <word>`` where a role that is
-    drawn has that word.  Templates may use the style's options."""
-    drawn = {word for role in scene.painted() for word in role.split()}
+def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
+    """How the figure of `drawn` is read: as its style says, the captions ``reading``, and ``reading <word>`` where a
+    role that is drawn has that word (templates may use the style's options); and what its ×N means."""
+    roles = {word for role in scene.painted() for word in role.split()}
     values = {key: _law(value) for key, value in style.options.items()}
-    return [text.fill(template, values) for key, template in style.captions.items()
-            if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in drawn]
+    found = [text.fill(template, values) for key, template in style.captions.items()
+             if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in roles]
+    return [*found, *_repeats(drawn, scene)]
 
 
 def _law(value: object) -> str:
     """An option of a style in words: a scale law as one says it."""
     name, power = getattr(value, "name", None), getattr(value, "power", 1.0)
-    words = {"log": "on a logarithmic scale", "linear": "to scale", "power": f"as a power of {power:g}"}
+    words = {"log": "on a logarithmic scale", "linear": "to scale", "power": f"raised to the power {power:g}"}
     return words.get(str(name), str(value))
 
 
 def _said(graph: Graph) -> list[str]:
-    return phrases(told_apart(opened(parts(graph))))
+    return phrases(told_apart(gathered(opened(parts(graph)), graph)))
 
 
 def _told(graph: Graph, drawn: Graph, inputs: list[str]) -> str:
@@ -107,9 +108,24 @@ def _appended(graph: Graph) -> list[str]:
     return [f"What comes out goes to {', then to '.join(names)}."] if names else []
 
 
-def _repeats(graph: Graph) -> bool:
-    return any(node.repeat > 1 for node in graph.nodes) or any(
-        graph.modules[frame].repeat > 1 for node in graph.nodes for frame in node.scope if frame in graph.modules)
+def _divided(graph: Graph) -> list[str]:
+    """What is said of streams that run side by side, and of a router that divides tokens among experts."""
+    found = []
+    if (streams := max((node.attrs.get("streams", 1) for node in graph.nodes), default=1)) > 1:
+        found.append(f"Its layers are divided into {number(streams)} streams.")
+    routers = {(node.attrs["active"], node.attrs["experts"]) for node in graph.nodes
+               if {"active", "experts"} <= set(node.attrs)}
+    return [*found, *(f"A router sends each token to {number(active)} of {number(experts)} experts."
+                      for active, experts in sorted(routers))]
+
+
+def _repeats(graph: Graph, scene: Scene) -> list[str]:
+    """What ×N or N× means, where one of them is drawn."""
+    counts = {node.repeat for node in graph.nodes} | {
+        graph.modules[frame].repeat for node in graph.nodes for frame in node.scope if frame in graph.modules}
+    words = {word.strip(",") for string in scene.strings() for word in string.split()}
+    signs = [sign for sign in ("×N", "N×") if {sign.replace("N", str(n)) for n in counts if n > 1} & words]
+    return [f"{sign} marks N equal blocks in a row, of which one is drawn." for sign in signs]
 
 
 def _opened_up(module: Module, graph: Graph) -> str:
