@@ -1,7 +1,7 @@
 """The written caption: what the model is, stage by stage, and what it costs, in the few sentences a paper would print.
 
-In: the traced graph, and the one that is drawn.  Out: plain text.  Imports ir, text, parts,
-phrases, marks, scene, style.
+In: the traced graph, and the one that is drawn.  Out: plain text.  Imports ir, text, conditions,
+parts, phrases, marks, scene, style.
 
 Everything is said from structure: what follows what, what repeats, what kind each part is.  No model is known by name.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from archviz import text
+from archviz.conditions import Signal, signals
 from archviz.ir import Graph, Module, Node
 from archviz.marks import frozen_params
 from archviz.parts import module_noun, opened, parts, plural
@@ -24,10 +26,10 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     """The caption of `graph`; `drawn` (a cut of it) adds how to read what the figure repeats, `insets` what is drawn
     opened up, `reading` what colours and sizes mean."""
     shown = drawn or graph
-    inputs = _inputs(graph, shown)
+    inputs, main = _inputs(graph, shown), _main(graph, shown)
     name = text.clean(graph.name).rstrip(".") or "Model"
-    sentences = [f"{name}. {_stages(graph, inputs)}" if _said(graph) else f"{name}."]
-    sentences += _appended(graph)
+    sentences = [f"{name}. {_stages(main, _inputs(main, shown))}" if _said(main) else f"{name}."]
+    sentences += [*_conditioned(shown), *_appended(graph)]
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
     sentences += [text.clean(sentence) for sentence in reading if sentence.strip() and shown.nodes]
@@ -49,9 +51,10 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
 
 def alternative(graph: Graph, drawn: Graph) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
-    name = text.clean(graph.name).rstrip(".") or "a model"
-    said = _stages(graph, _inputs(graph, drawn)) if _said(graph) else ""
-    return " ".join([f"Diagram of the architecture of {name}.", *([said] if said else []), *_appended(graph)])
+    name, main = text.clean(graph.name).rstrip(".") or "a model", _main(graph, drawn)
+    said = [_stages(main, _inputs(main, drawn))] if _said(main) else []
+    lead = f"Diagram of the architecture of {name}."
+    return " ".join([lead, *said, *_conditioned(drawn), *_appended(graph)])
 
 
 def reading(style: Style, scene: Scene) -> list[str]:
@@ -99,6 +102,46 @@ def _appended(graph: Graph) -> list[str]:
     """What was put behind the end by hand."""
     names = [text.clean(str(node.attrs["label"])) for node in graph.nodes if "appended" in node.attrs]
     return [f"What comes out goes to {', then to '.join(names)}."] if names else []
+
+
+OWN = frozenset(("conv", "attention", "recurrent", "scan", "module"))
+"""Kinds of which a signal is made that is a network of its own, and told among the stages."""
+
+
+def _signals(drawn: Graph) -> list[Signal]:
+    return [signal for signal in signals(drawn)
+            if not any(drawn.by_id[key].kind in OWN and drawn.by_id[key].scope for key in signal.nodes)]
+
+
+def _main(graph: Graph, drawn: Graph) -> Graph:
+    """`graph` without what makes the signals it is conditioned on."""
+    beside = {member for signal in _signals(drawn) for key in signal.nodes for member in drawn.by_id[key].members}
+    if not beside:
+        return graph
+    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id not in beside),
+                   edges=tuple(edge for edge in graph.edges if not {edge.src, edge.dst} & beside))
+
+
+def _conditioned(drawn: Graph) -> list[str]:
+    """What reads what from beside the main path: ``The seven residual blocks are conditioned on time.``"""
+    found: dict[str, list[str]] = {}
+    for signal in sorted(_signals(drawn), key=lambda signal: drawn.by_id[signal.nodes[0]].index):
+        given = [_word(drawn.by_id[key]) for key in signal.nodes if drawn.by_id[key].kind == "input"]
+        readers = [drawn.by_id[key] for key in dict.fromkeys(dst for _, dst in signal.edges)]
+        nouns = {module_noun(node.op, node.id, drawn) for node in readers if node.kind == "module"}
+        every = [node for node in drawn.nodes if node.op == readers[0].op]
+        if len(nouns) == 1 and len({node.op for node in readers}) == 1:
+            them = f"{'the ' if len(every) == len(readers) else ''}{number(len(readers))} {plural(nouns.pop())}"
+        else:
+            them = f"{number(len(readers))} layers"
+        found.setdefault(them, []).extend(given)
+    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(given)}"
+                    for i, (them, given) in enumerate(found.items())])
+    return [f"{words[0].upper()}{words[1:]}."] if found else []
+
+
+def _word(node: Node) -> str:
+    return text.clean(node.id.split(":", 1)[-1]).rsplit(".", 1)[-1].replace("_", " ")
 
 
 def _repeats(graph: Graph) -> bool:
