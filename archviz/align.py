@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archviz import page, pipeline, text
-from archviz.caption import describe
+from archviz.caption import alternative, describe, reading
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.figure import Figure
 from archviz.find import find
@@ -73,14 +73,15 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         scaled = [replace(one, attrs={**one.attrs, "beside": sizes}) for one in drawn]
         drawing = _panels(scaled, titles, above, style, options)
     known = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
-    said = [_under(title, graph, describe(graph, one))
-            for graph, one, title in zip(known, drawn, titles, strict=True)]
+    said = [describe(graph, one, title=title) for graph, one, title in zip(known, drawn, titles, strict=True)]
+    said += reading(drawing.style, drawing.scene, drawing.graph)
     if aligns is not None and len(set(bands(drawing.graph).extents)) > 1:
         said.append("Layers at equal height give outputs of one height and width, which the margin says.")
     caption = " ".join(said)
     graph = united(graphs, titles)
     scene = replace(stamped(replace(drawing.scene, description=caption), caption), facts=pipeline.facts(graph))
-    return Figure(graph, replace(drawing, scene=scene), caption)
+    alt = " ".join(alternative(*one) for one in zip(known, drawn, titles, strict=True))
+    return Figure(graph, replace(drawing, scene=scene), caption, alt)
 
 
 def check(options: Options, count: int) -> None:
@@ -103,12 +104,6 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
     if "|" in title:
         return [text.clean(part) for part in title.split("|")], ""
     return [graph.name for graph in graphs], title
-
-
-def _under(title: str, graph: Graph, caption: str) -> str:
-    """The caption of one model, which it calls as the title above it does."""
-    name = text.clean(graph.name)
-    return title + caption.removeprefix(name) if caption.startswith(name) else caption
 
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:

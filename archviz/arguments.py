@@ -54,6 +54,7 @@ RECORDING = """\
 examples:
   archviz record model.py --weights w.pt --image photos/ -o model.svg           means as colours, dead units marked
   archviz record model.py --weights w.pt --image cat.png --stat values --style cube -o maps.pdf      maps on the cubes
+  archviz record model.py --weights w.pt --image cat.png --picture layers -o layers.pdf      maps, layer by layer
   archviz record model.py --weights w.pt --image photos/ --nodes 'layer3*' --stat norm,histogram --gradients -o run.npz
 """
 
@@ -149,10 +150,17 @@ def recorded() -> argparse.ArgumentParser:
     how = p.add_argument_group("what is recorded")
     how.add_argument("--nodes", action="append", default=[], metavar="GLOB",
                      help="the nodes that are watched; may be repeated (default: all)")
-    how.add_argument("--stat", default="mean,std,sparsity,saturation", metavar="NAME,...",
+    how.add_argument("--stat", metavar="NAME,...",
                      help="mean, std, min, max, norm, per_channel, sparsity, saturation, histogram, topk, values; the "
                           "first number among them is painted, values are maps (default: "
-                          "mean,std,sparsity,saturation)")
+                          "mean,std,sparsity,saturation; values for a picture)")
+    how.add_argument("--picture", choices=("layers", "maps"),
+                     help="draw the activations by themselves: layers, the first maps of each layer of the figure as "
+                          "tiles, from the input to the scores; maps, those of one layer")
+    how.add_argument("--channels", type=int, metavar="N",
+                     help="so many maps of a layer in a picture (default: what has room)")
+    how.add_argument("--class-names", type=Path, metavar="FILE",
+                     help="names for the scores of a picture: one a line, or JSON")
     how.add_argument("--gradients", action="store_true", help="the same of the gradients of the target")
     how.add_argument("--target", metavar="WHAT", help="whose gradients, as for archviz explain (default: top1)")
     how.add_argument("--budget", metavar="SIZE",

@@ -1,7 +1,7 @@
 """The written caption: what the model is, stage by stage, and what it costs, in the few sentences a paper would print.
 
-In: the traced graph, and the one that is drawn.  Out: plain text.  Imports ir, text, conditions,
-parts, phrases, marks, scene, style.
+In: the traced graph, and the one that is drawn.  Out: plain text.  Imports ir, text, parts, conditioned,
+phrases, marks, scene, style.
 
 Everything is said from structure: what follows what, what repeats, what kind each part is.  No model is known by name.
 """
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from archviz import text
-from archviz.conditions import Signal, signals
+from archviz.branches import gathered
+from archviz.conditioned import conditioned, main_path
 from archviz.ir import Graph, Module, Node
 from archviz.marks import frozen_params
 from archviz.parts import module_noun, opened, parts, plural
@@ -21,20 +21,19 @@ from archviz.scene import Scene
 from archviz.style import Style
 
 
-def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = ()
-             ) -> str:
-    """The caption of `graph`; `drawn` (a cut of it) adds how to read what the figure repeats, `insets` what is drawn
-    opened up, `reading` what colours and sizes mean."""
+def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = (),
+             title: str | None = None) -> str:
+    """The caption of `graph`; `drawn` (a cut of it) is what the figure shows, `insets` what is drawn opened up,
+    `reading` what colours and sizes mean, `title` what the model is called above it."""
     shown = drawn or graph
-    inputs, main = _inputs(graph, shown), _main(graph, shown)
-    name = text.clean(graph.name).rstrip(".") or "Model"
+    inputs, main = _inputs(graph, shown), main_path(graph, shown)
+    name = text.clean(title or graph.name).rstrip(".") or "Model"
     sentences = [f"{name}. {_stages(main, _inputs(main, shown))}" if _said(main) else f"{name}."]
-    sentences += [*_conditioned(shown), *_appended(graph)]
+    sentences += [*conditioned(shown), *_appended(graph)]
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
+    sentences += _divided(shown)
     sentences += [text.clean(sentence) for sentence in reading if sentence.strip() and shown.nodes]
-    if drawn is not None and _repeats(drawn):
-        sentences.append("×N marks N equal blocks in a row, of which one is drawn.")
     if insets:
         seen = listed([_opened_up(module, graph) for module in insets])
         sentences.append(f"The inset{'s show' if len(insets) > 1 else ' shows'} {seen} from inside.")
@@ -49,32 +48,34 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     return " ".join(sentences)
 
 
-def alternative(graph: Graph, drawn: Graph) -> str:
+def alternative(graph: Graph, drawn: Graph, title: str | None = None) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
-    name, main = text.clean(graph.name).rstrip(".") or "a model", _main(graph, drawn)
+    name = text.clean(title or graph.name).rstrip(".") or "a model"
+    main = main_path(graph, drawn)
     said = [_stages(main, _inputs(main, drawn))] if _said(main) else []
     lead = f"Diagram of the architecture of {name}."
-    return " ".join([lead, *said, *_conditioned(drawn), *_appended(graph)])
+    return " ".join([lead, *said, *conditioned(drawn), *_appended(graph)])
 
 
-def reading(style: Style, scene: Scene) -> list[str]:
-    """How the figure is read, as its style says: the captions ``reading``, and ``reading <word>`` where a role that is
-    drawn has that word.  Templates may use the style's options."""
-    drawn = {word for role in scene.painted() for word in role.split()}
+def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
+    """How the figure of `drawn` is read: as its style says, the captions ``reading``, and ``reading <word>`` where a
+    role that is drawn has that word (templates may use the style's options); and what its ×N means."""
+    roles = {word for role in scene.painted() for word in role.split()}
     values = {key: _law(value) for key, value in style.options.items()}
-    return [text.fill(template, values) for key, template in style.captions.items()
-            if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in drawn]
+    found = [text.fill(template, values) for key, template in style.captions.items()
+             if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in roles]
+    return [*found, *_repeats(drawn, scene)]
 
 
 def _law(value: object) -> str:
     """An option of a style in words: a scale law as one says it."""
     name, power = getattr(value, "name", None), getattr(value, "power", 1.0)
-    words = {"log": "on a logarithmic scale", "linear": "to scale", "power": f"as a power of {power:g}"}
+    words = {"log": "on a logarithmic scale", "linear": "to scale", "power": f"raised to the power {power:g}"}
     return words.get(str(name), str(value))
 
 
 def _said(graph: Graph) -> list[str]:
-    return phrases(told_apart(opened(parts(graph))))
+    return phrases(told_apart(gathered(opened(parts(graph)), graph)))
 
 
 def _stages(graph: Graph, inputs: Sequence[str]) -> str:
@@ -104,49 +105,24 @@ def _appended(graph: Graph) -> list[str]:
     return [f"What comes out goes to {', then to '.join(names)}."] if names else []
 
 
-OWN = frozenset(("conv", "attention", "recurrent", "scan", "module"))
-"""Kinds of which a signal is made that is a network of its own, and told among the stages."""
+def _divided(graph: Graph) -> list[str]:
+    """What is said of streams that run side by side, and of a router that divides tokens among experts."""
+    found = []
+    if (streams := max((node.attrs.get("streams", 1) for node in graph.nodes), default=1)) > 1:
+        found.append(f"Its layers are divided into {number(streams)} streams.")
+    routers = {(node.attrs["active"], node.attrs["experts"]) for node in graph.nodes
+               if {"active", "experts"} <= set(node.attrs)}
+    return [*found, *(f"A router sends each token to {number(active)} of {number(experts)} experts."
+                      for active, experts in sorted(routers))]
 
 
-def _signals(drawn: Graph) -> list[Signal]:
-    return [signal for signal in signals(drawn)
-            if not any(drawn.by_id[key].kind in OWN and drawn.by_id[key].scope for key in signal.nodes)]
-
-
-def _main(graph: Graph, drawn: Graph) -> Graph:
-    """`graph` without what makes the signals it is conditioned on."""
-    beside = {member for signal in _signals(drawn) for key in signal.nodes for member in drawn.by_id[key].members}
-    if not beside:
-        return graph
-    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id not in beside),
-                   edges=tuple(edge for edge in graph.edges if not {edge.src, edge.dst} & beside))
-
-
-def _conditioned(drawn: Graph) -> list[str]:
-    """What reads what from beside the main path: ``The seven residual blocks are conditioned on time.``"""
-    found: dict[str, list[str]] = {}
-    for signal in sorted(_signals(drawn), key=lambda signal: drawn.by_id[signal.nodes[0]].index):
-        given = [_word(drawn.by_id[key]) for key in signal.nodes if drawn.by_id[key].kind == "input"]
-        readers = [drawn.by_id[key] for key in dict.fromkeys(dst for _, dst in signal.edges)]
-        nouns = {module_noun(node.op, node.id, drawn) for node in readers if node.kind == "module"}
-        every = [node for node in drawn.nodes if node.op == readers[0].op]
-        if len(nouns) == 1 and len({node.op for node in readers}) == 1:
-            them = f"{'the ' if len(every) == len(readers) else ''}{number(len(readers))} {plural(nouns.pop())}"
-        else:
-            them = f"{number(len(readers))} layers"
-        found.setdefault(them, []).extend(given)
-    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(given)}"
-                    for i, (them, given) in enumerate(found.items())])
-    return [f"{words[0].upper()}{words[1:]}."] if found else []
-
-
-def _word(node: Node) -> str:
-    return text.clean(node.id.split(":", 1)[-1]).rsplit(".", 1)[-1].replace("_", " ")
-
-
-def _repeats(graph: Graph) -> bool:
-    return any(node.repeat > 1 for node in graph.nodes) or any(
-        graph.modules[frame].repeat > 1 for node in graph.nodes for frame in node.scope if frame in graph.modules)
+def _repeats(graph: Graph, scene: Scene) -> list[str]:
+    """What ×N or N× means, where one of them is drawn."""
+    counts = {node.repeat for node in graph.nodes} | {
+        graph.modules[frame].repeat for node in graph.nodes for frame in node.scope if frame in graph.modules}
+    words = {word.strip(",") for string in scene.strings() for word in string.split()}
+    signs = [sign for sign in ("×N", "N×") if {sign.replace("N", str(n)) for n in counts if n > 1} & words]
+    return [f"{sign} marks N equal blocks in a row, of which one is drawn." for sign in signs]
 
 
 def _opened_up(module: Module, graph: Graph) -> str:

@@ -176,10 +176,10 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit(drawn, style, detail(drawn, main), options.title)
     known = find("passes", "annotate").annotate(graph, style)
     caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
-                       reading(drawing.style, drawing.scene))
+                       reading(drawing.style, drawing.scene, drawing.graph), options.title)
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph))
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title))
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:

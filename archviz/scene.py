@@ -256,8 +256,20 @@ class Scene:
         """How each role looks that a mark has, sorted by name; what else the sheet holds does not show."""
         return {role: self.paint(role) for role in sorted(set(_roles(lowered(self).marks)))}
 
+    def strings(self) -> Iterator[str]:
+        """What all its texts say."""
+        return _strings(self.marks)
+
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
+
+
+def _strings(marks: Iterable[Mark]) -> Iterator[str]:
+    for mark in marks:
+        if isinstance(mark, Group):
+            yield from _strings(mark.marks)
+        elif isinstance(mark, Text):
+            yield mark.string
 
 
 def _roles(marks: Iterable[Mark]) -> Iterator[str]:

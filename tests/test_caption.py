@@ -18,7 +18,7 @@ from archviz.pipeline import Options, compile
 from archviz.style import load_style
 from archviz.text import clean
 from archviz.trace import Inputs, trace
-from gallery import gpt, lenet, resnet
+from gallery import gpt, lenet, moe, resnet
 from tests.zoo import CASES
 
 TIMES = "×N marks N equal blocks in a row, of which one is drawn."
@@ -164,3 +164,40 @@ def test_what_sizes_mean_follows_the_style() -> None:
     assert "height and width to scale" in scaled
     assert "Circles are neurons" not in compile(graph, Options("block")).caption
     assert "Circles are neurons" in draw(nn.Linear(3, 2), torch.zeros(1, 3), style="node-link").caption
+
+
+def test_branches_are_told_side_by_side_unless_they_are_none() -> None:
+    class Branches(nn.Module):
+        def __init__(self, skip: bool) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 6, 5, padding=2)
+            self.d, self.skip = nn.MaxPool2d(3, 1, 1), skip
+
+        def forward(self, x: Tensor) -> Tensor:
+            b = self.b(x)
+            return torch.cat([self.a(x), self.c(b), self.d(x), *([b] if self.skip else [])], 1)
+
+    def said(skip: bool) -> str:
+        return draw(Branches(skip), torch.zeros(1, 3, 8, 8)).caption
+
+    assert said(False).startswith(
+        "Branches. An 8×8×3 image passes through three parallel branches (a 1×1 convolution with 4 filters; a 3×3 "
+        "convolution with 5 filters, then a 5×5 convolution with 6 filters; max pooling), whose outputs are "
+        "concatenated. It has")
+    assert "branches (" not in said(True)       # what is also read elsewhere is no branch of its own
+
+
+def test_routers_streams_and_titles_are_told() -> None:
+    mixture = draw(moe.MixtureOfExperts(16, 32), torch.zeros(1, 4, 16), title="Mixture").caption
+    assert mixture.startswith("Mixture. ") and "A router sends each token to two of eight experts." in mixture
+    grouped = nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=2))
+    captions = [draw(grouped, torch.zeros(1, 4, 8, 8), style="wire", streams=how).caption for how in ("none", "groups")]
+    assert ["Its layers are divided into two streams." in one for one in captions] == [False, True]
+
+
+def test_what_times_means_is_told_as_it_is_drawn_and_only_then() -> None:
+    stack = nn.Sequential(*(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.LayerNorm(8)) for _ in range(6)))
+    captions = {style: draw(stack, torch.zeros(1, 8), style=style).caption for style in ("block", "sublayers", "tower")}
+    assert TIMES in captions["block"]
+    assert TIMES.replace("×N", "N×") in captions["sublayers"]
+    assert "marks N" not in captions["tower"]       # which draws every layer

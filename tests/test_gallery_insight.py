@@ -15,6 +15,7 @@ from torch import nn
 
 from archviz import cli
 from tests.conftest import ROOT
+from tests.latex import together
 from tests.lint import lint
 from tests.trained import chapter_reader, digits_cnn, residual_net
 
@@ -25,6 +26,7 @@ HOLDS = {
     "cubes": ["<image", "138M parameters", "conv1.0"],
     "methods": ["Saliency", "SmoothGrad", "Gradient × input", "Integrated gradients", "Guided backpropagation",
                 "Deconvnet", "LRP", "Grad-CAM", "CAM", "Occlusion"],
+    "grid": ["<image", "3×3 conv, 16", "BN, ReLU", "16@32×32", "64@8×8", "16 of 64", "global", "linear, 10"],
     "flow": ["LRP: relevance", ">flow ", "Block 1", "stage2.0.shortcut"],
     "dead": ["share of zeros", "dead"],
     "words": ["exception", "relevance", "|∂f/∂x|"],
@@ -58,6 +60,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert program == "archviz" and f"{path.stem}.svg" in words
             assert cli.main([*words, "--quiet"]) == 0
     return folder
+
+
+def test_the_grid_is_set_by_tex_and_says_the_digit(drawn: Path, tmp_path: Path) -> None:
+    document = together([(drawn / "grid.tex").read_bytes()], tmp_path)
+    assert (document.code, document.complaints) == (0, [])
+    assert [word for word in ("3×3conv,16", "BN,ReLU", "64@8×8", "16of64", "linear,10") if word not in
+            document.words()[0]] == []
+    assert "the largest that of class 4" in (drawn / "grid.svg").read_text("utf-8")
+    assert (drawn / "grid.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("name", HOLDS)

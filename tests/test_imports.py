@@ -30,7 +30,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "recorder": {"trace", "ir", "recording", "methods", "files", "progress", "memory"},
     "overlay": {"ir", "scene", "style", "text", "figure", "finished", "heat", "bar",
                 "page", "marks"},       # it adds to the legend, and keeps labels legible
-    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar"},
+    # labels, to call a layer what its figure does; overlay, for which values belong to which box.
+    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar", "labels", "overlay"},
     "heat": set(), "bar": {"scene", "style", "text", "heat"},
     "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
     "images": set(), "words": set(), "weights": set(),

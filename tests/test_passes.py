@@ -533,6 +533,18 @@ def test_single_equal_layers_and_parallel_branches():
     assert not [edge for edge in folded.edges if edge.role == "recurrent"]
 
 
+@pytest.mark.parametrize(("count", "drawn_once"), [(2, False), (3, False), (6, True)])
+@pytest.mark.parametrize("join", ["add", "cat"])
+def test_a_skip_past_an_equal_layer_is_seen(count, drawn_once, join):
+    b = Builder()
+    taps = [b.op("Conv2d", b.input())]
+    for _ in range(count - 1):
+        taps.append(b.op("Conv2d", taps[-1]))
+    b.output(b.op(join, *taps))
+    folded = fold(merge(b.graph(), ()), STYLE)
+    assert [node.repeat for node in folded.nodes if node.op == "Conv2d"] == ([count] if drawn_once else [1] * count)
+
+
 def test_queries_keys_and_values_stay_three():
     b = Builder()
     x = b.input()

@@ -15,7 +15,8 @@ from archviz import text
 from archviz.scene import Group, Mark, Paint, Path, Scene, Text, lower
 
 ASCENT, DESCENT = 0.75, 0.22    # of a line of text, as parts of its font size
-GAP = 1.2                       # to whatever stands beside it
+GAP = 2.0                       # to a line that is drawn beside it
+SPACE = 4.0                     # to other words beside it
 MOST = 1.4                      # no font is wider than this
 
 Span = tuple[float, float, float, float]        # left, right, top, bottom
@@ -42,7 +43,7 @@ def rooms(scene: Scene, paint: Callable[[str], Paint]) -> dict[Text, float]:
         beside = [(x0, x1, GAP) for x0, x1, y0, y1 in lines[:bisect_left(lines, bottom, key=lambda span: span[2])]
                   if y1 > top]
         # What another line of text may itself grow into is shared.
-        beside += [((x0 + right) / 2, x1, GAP / 2) if x0 >= right else (x0, (x1 + left) / 2, GAP / 2)
+        beside += [((x0 + right) / 2, x1, SPACE / 2) if x0 >= right else (x0, (x1 + left) / 2, SPACE / 2)
                    for x0, x1, y0, y1 in spans if y0 < bottom and y1 > top and (x0 >= right or x1 <= left)]
         after = min((x0 - right - gap for x0, x1, gap in beside if x0 >= right), default=0.0)
         before = min((left - x1 - gap for x0, x1, gap in beside if x1 <= left), default=0.0)

@@ -1,7 +1,7 @@
 """The block form: one box per operation, a colour and a shape per kind, frames around what belongs together.
 
-In: a graph, its layout, a style.  Out: sizes for the layout, and marks.  May import ir, conditions, style, text, naming,
-the types of layouts.
+In: a graph, its layout, a style.  Out: sizes for the layout, and marks.  May import ir, conditions, style, text,
+naming, scene and the types of layouts.
 """
 
 from __future__ import annotations

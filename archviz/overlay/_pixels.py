@@ -57,7 +57,7 @@ def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, 
         return None
     if given and kind == "map" and values.shape[0] in (1, 3):
         return photograph(values, over, None if over is None else heat.scale(over, maps, bool(signed)))
-    flat = (values.mean(axis=0) if signed is not None else values[_order(values)[0]]) if kind == "map" else _shrunk(
+    flat = (values.mean(axis=0) if signed is not None else values[_order(values)[0]]) if kind == "map" else shrunk(
         np.atleast_2d(values))
     return _tile(flat, _scale(flat, maps, signed))
 
@@ -103,12 +103,12 @@ def _tile(values: Array, scale: heat.Scale) -> Tile:
     return Tile(heat.png(pixels), max(values.shape) <= FINE, (values.shape[0], values.shape[1]))
 
 
-def _shrunk(table: Array) -> Array:
-    """The table with neighbours averaged, so that each cell can be seen."""
+def shrunk(table: Array, most: int = LONG) -> Array:
+    """The table with neighbours averaged, so that each cell can be seen: at most so many a side."""
     for axis in (0, 1):
         size = table.shape[axis]
-        if size > LONG:
-            starts = np.arange(LONG) * size // LONG
+        if size > most:
+            starts = np.arange(most) * size // most
             counts = np.diff([*starts, size])
             sums = np.add.reduceat(table, starts, axis=axis)
             table = sums / (counts[:, None] if axis == 0 else counts)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from archviz.ir import NodeId
 
+GATHERED = 4
+"""From so many on, equal units whose results are all added up or concatenated are drawn as one of N."""
+
 
 @dataclass
 class Copy:
@@ -27,6 +30,14 @@ def alike(copies: Sequence[Copy]) -> int:
     """The length of the longest run that starts at the first copy: as a chain or side by side; 1 when there is none."""
     same = next((i for i, copy in enumerate(copies) if copy.inside != copies[0].inside), len(copies))
     return max(_chain(copies[:same]), _parallel(copies[:same]))
+
+
+def skipped(copies: Sequence[Copy]) -> bool:
+    """Whether ×N would hide a skip connection: what a copy gives the next one also leads past it to a sum or a
+    concatenation, and they are too few to be read as all gathered there."""
+    exits = {src for src, _, _ in _step(copies[0], copies[1])[0]}
+    past = {place for place, target, _ in copies[0].outgoing if target not in copies[1].place}
+    return len(copies) < GATHERED and bool(exits & past)
 
 
 def _parallel(copies: Sequence[Copy]) -> int:

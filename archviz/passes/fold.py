@@ -19,7 +19,7 @@ from typing import Any
 
 from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, merge
 from archviz.passes._own import said_of
-from archviz.passes._runs import Copy, alike
+from archviz.passes._runs import Copy, alike, skipped
 from archviz.style import Style
 
 PERIOD = 8
@@ -190,6 +190,8 @@ class _Folder:
                 continue
             if count * period < -covered:
                 heappush(waiting, (-count * period, period, start))
+                continue
+            if skipped([copies[start + i * period, period] for i in range(count)]):
                 continue
             runs.append((start, period, count))
             taken[start:start + count * period] = [True] * (count * period)
