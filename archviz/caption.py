@@ -1,6 +1,6 @@
 """The written caption: what the model is, stage by stage, and what it costs, in the few sentences a paper would print.
 
-In: the traced graph, and the one that is drawn.  Out: plain text.  Imports ir, text, parts,
+In: the traced graph, and the one that is drawn.  Out: plain text.  Imports ir, text, parts, conditioned,
 phrases, marks, scene, style.
 
 Everything is said from structure: what follows what, what repeats, what kind each part is.  No model is known by name.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from archviz import text
 from archviz.branches import gathered
+from archviz.conditioned import conditioned, main_path
 from archviz.ir import Graph, Module, Node
 from archviz.marks import frozen_params
 from archviz.parts import module_noun, opened, parts, plural
@@ -28,8 +29,8 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     shown = drawn or graph
     inputs = _inputs(graph, shown)
     name = text.clean(title or graph.name).rstrip(".") or "Model"
-    sentences = [f"{name}. {stages}" if (stages := _told(graph, shown, inputs)) else f"{name}."]
-    sentences += _appended(graph)
+    sentences = [f"{name}. {stages}" if (stages := _told(graph, shown)) else f"{name}."]
+    sentences += [*conditioned(shown), *_appended(graph)]
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
     sentences += _divided(shown)
@@ -51,8 +52,9 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
 def alternative(graph: Graph, drawn: Graph, title: str | None = None) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
     name = text.clean(title or graph.name).rstrip(".") or "a model"
-    said = _told(graph, drawn, _inputs(graph, drawn))
-    return " ".join([f"Diagram of the architecture of {name}.", *([said] if said else []), *_appended(graph)])
+    said = _told(graph, drawn)
+    lead = f"Diagram of the architecture of {name}."
+    return " ".join([lead, *([said] if said else []), *conditioned(drawn), *_appended(graph)])
 
 
 def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
@@ -76,9 +78,10 @@ def _said(graph: Graph) -> list[str]:
     return phrases(told_apart(gathered(opened(parts(graph)), graph)))
 
 
-def _told(graph: Graph, drawn: Graph, inputs: list[str]) -> str:
+def _told(graph: Graph, drawn: Graph) -> str:
     """What it is, in the words that suit it; empty where there is nothing to say."""
-    return translated(drawn, inputs) or (_stages(graph, inputs) if _said(graph) else "")
+    main = main_path(graph, drawn)
+    return translated(drawn, _inputs(graph, drawn)) or (_stages(main, _inputs(main, drawn)) if _said(main) else "")
 
 
 def _stages(graph: Graph, inputs: Sequence[str]) -> str:

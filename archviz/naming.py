@@ -38,14 +38,25 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
         attributes.setdefault((module.scope, module.cls), set()).add(module.path)
     found = {}
     for key, module in graph.modules.items():
-        paths = {path.rsplit(".", 1)[-1] for path in attributes[module.scope, module.cls]}
+        paths = attributes[module.scope, module.cls]
         if module.attrs.get("label"):
             found[key] = str(module.attrs["label"])
-        elif len(paths) > 1 and not any(any(c.isdigit() for c in path) for path in paths):
-            found[key] = _spelt(module.path)  # two of one class side by side: what tells them apart is the attribute
+        elif len(paths) > 1 and _tell_apart(paths):
+            found[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
         else:
             found[key] = table.get(module.cls) or _title(module, prefix)
     return _numbered(graph, found)
+
+
+def _tell_apart(paths: set[str]) -> bool:
+    """Do the attributes that hold modules of one class say more than a number would: words, or lists of several
+    names?"""
+    own = {path.rsplit(".", 1)[-1] for path in paths}
+    if not any(any(c.isdigit() for c in name) for name in own):
+        return True
+    held = [path.split(".") for path in paths]
+    names = {parts[-2] if parts[-1].isdigit() and len(parts) > 1 else parts[-1] for parts in held}
+    return len(names) > 1 and not any(any(c.isdigit() for c in name) for name in names)
 
 
 def known_as(name: str, module: Module) -> str:

@@ -22,11 +22,12 @@ Run = tuple[Part, ...]
 
 
 def told_apart(parts: Sequence[Part]) -> Run:
-    """Neighbours of one class that are not alike go by their attribute's name: an encoder and a decoder."""
+    """Those of one class that are not all alike go by their attribute's name: an encoder and a decoder."""
     def named(part: Part) -> Part:
-        twins = [o for o in parts if o is not part and o.inside and o.cls == part.cls and not alike(part, o)]
-        name = text.pretty(part.path.split(".")[-1])
-        return replace(part, one=name, many=plural(name)) if part.inside and twins else part
+        twins = [other for other in parts if other.inside and other.cls == part.cls]
+        name = text.pretty(next((word for word in reversed(part.path.split(".")) if not word.isdigit()), part.path))
+        apart = part.inside and any(not alike(one, other) for one in twins for other in twins)
+        return replace(part, one=name, many=plural(name)) if apart else part
     return tuple(map(named, parts))
 
 

@@ -1,7 +1,7 @@
 """A U-Net that takes the noise out of an image (Ho et al., 2020), told what to draw by a text (Rombach et al., 2022).
 
-Every residual block gets the time, embedded by sines and a small perceptron; at the lower resolutions, every pixel of
-the latent image attends to the words.  Sizes are those of the first Stable Diffusion.
+Every residual block gets the time, embedded by sines and a small perceptron; after it, every pixel of the latent image
+attends to the words.  Widths are those of the first Stable Diffusion, which has two such pairs at each level.
 """
 import math
 
@@ -36,7 +36,7 @@ class CrossAttention(nn.Module):
         return x + attended.transpose(1, 2).view_as(x)
 
 
-class ResAttention(nn.Module):
+class Level(nn.Module):
     """A residual block, and what makes it look at the text."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -53,12 +53,12 @@ class UNet(nn.Module):
         super().__init__()
         self.time_embedding = nn.Sequential(nn.Linear(320, 1280), nn.SiLU(), nn.Linear(1280, 1280), nn.SiLU())
         self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
-        before = (widths[0], *widths)
-        self.down = nn.ModuleList(ResAttention(a, b) for a, b in zip(before, widths, strict=False))
-        self.shrink = nn.ModuleList(nn.Conv2d(w, w, 3, stride=2, padding=1) for w in widths)
-        self.middle = ResAttention(widths[-1], widths[-1])
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(w, w, 2, stride=2) for w in reversed(widths))
-        self.up = nn.ModuleList(ResAttention(2 * b, a) for a, b in reversed(list(zip(before, widths, strict=False))))
+        steps = list(zip((widths[0], *widths), widths, strict=False))
+        self.encoder = nn.ModuleList(Level(a, b) for a, b in steps)
+        self.down = nn.ModuleList(nn.Conv2d(w, w, 3, stride=2, padding=1) for w in widths)
+        self.bottleneck = Level(widths[-1], widths[-1])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(w, w, 2, stride=2) for w in reversed(widths))
+        self.decoder = nn.ModuleList(Level(2 * b, a) for a, b in reversed(steps))
         self.to_noise = nn.Sequential(
             nn.GroupNorm(32, widths[0]), nn.SiLU(), nn.Conv2d(widths[0], channels, 3, padding=1))
 
@@ -67,13 +67,13 @@ class UNet(nn.Module):
         angles = time[:, None] * rates
         embedded = self.time_embedding(torch.cat((angles.cos(), angles.sin()), dim=1))
         x, copies = self.first(noisy), []
-        for level, shrink in zip(self.down, self.shrink, strict=True):
+        for level, down in zip(self.encoder, self.down, strict=True):
             x = level(x, embedded, text)
             copies.append(x)
-            x = shrink(x)
-        x = self.middle(x, embedded, text)
-        for grow, level in zip(self.grow, self.up, strict=True):
-            x = level(torch.cat((grow(x), copies.pop()), dim=1), embedded, text)
+            x = down(x)
+        x = self.bottleneck(x, embedded, text)
+        for up, level in zip(self.up, self.decoder, strict=True):
+            x = level(torch.cat((up(x), copies.pop()), dim=1), embedded, text)
         return self.to_noise(x)
 
 

@@ -15,9 +15,9 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "scene": {"paint"},         # what a scene's sheet holds
     "graphfile": {"ir"},
     "passes": {"ir", "style"},
-    "several": {"ir"},
-    "layouts": {"ir", "style", "several"},      # several, for which of several models a node is of
-    "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels", "several"},
+    "several": {"ir"}, "conditions": {"ir"},
+    "layouts": {"ir", "style", "several", "conditions"},    # several, for which of several models a node is of
+    "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels", "several", "conditions"},
     "naming": {"ir"},
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"scene", "text"},

@@ -127,7 +127,8 @@ def test_labels_stand_out_from_everything_they_lie_on(style: str, theme: str) ->
 def test_lines_stand_out_from_the_page(style: str, theme: str) -> None:
     made_ = made(style, theme)
     lines = {role: paint for role, paint in made_.roles.items()
-             if role in ("edge", "edge skip", "edge recurrent", "glyph sign") or (role in made_.kinds and paint.stroke)}
+             if role in ("edge", "edge skip", "edge conditioning", "edge recurrent", "glyph sign")
+             or (role in made_.kinds and paint.stroke)}
     for role, paint in lines.items():
         assert paint.stroke and contrast(paint.stroke, page(made_)) >= (2.0 if theme == "pastel" else LINES), role
         head = made_.roles.get(f"{role} head")

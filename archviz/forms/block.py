@@ -1,7 +1,7 @@
 """The block form: one box per operation, a colour and a shape per kind, frames around what belongs together.
 
-In: a graph, its layout, a style.  Out: sizes for the layout, and marks.  May import ir, style, text, naming, scene and
-the types of layouts.
+In: a graph, its layout, a style.  Out: sizes for the layout, and marks.  May import ir, conditions, style, text,
+naming, scene and the types of layouts.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archviz import text
+from archviz.conditions import conditioning
 from archviz.forms._ground import grounded
-from archviz.ir import KINDS, Graph, Node, NodeId, skips
+from archviz.forms._lines import branching, line_entries, line_role
+from archviz.forms._operands import operands
+from archviz.ir import KINDS, Graph, Node, NodeId
 from archviz.labels import Look, kind_of, looks, own_role
-from archviz.layouts import Frame, Layout, Place, Size
+from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.naming import known_as, titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.style import Style
@@ -104,13 +107,15 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style, known_as(names[key], graph.modules[key])))
     dots = {node.id for node in graph.nodes if node.kind == "ellipsis"}  # no line leads to what is left out
-    for route in sorted(layout.routes, key=lambda route: not route.skip):  # a shared line belongs to the main one
-        if {route.src, route.dst} & dots:
-            continue
-        role = "edge skip" if route.skip else "edge"
+    told = conditioning(graph)
+    drawn = [route for route in layout.routes if not {route.src, route.dst} & dots]
+    lines = list(branching([route for route in drawn if (route.src, route.dst) in told], style.sizes["bend"]))
+    lines += [(route, route.points) for route in sorted(drawn, key=lambda route: not route.skip)
+              if (route.src, route.dst) not in told]    # a shared line belongs to the main one
+    for route, points in lines:
         marks.append(
             Group(
-                (Link(route.points, role, style.sizes["bend"], True, style.sizes["arrow"]),),
+                (Link(points, line_role(route, told), style.sizes["bend"], True, style.sizes["arrow"]),),
                 "link",
                 f"{route.src}->{route.dst}",
             )
@@ -120,10 +125,30 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
-        if label and route.dst not in written and not route.skip:
+        if label and route.dst not in written and not route.skip and (route.src, route.dst) not in told:
             written.add(route.dst)
             marks.append(_arrow_label(label, route.points, layout.direction, style))
+    for route in layout.routes:
+        if (route.src, route.dst) in told:
+            marks += _letters(graph, route, layout, style)
     return tuple(marks)
+
+
+def _letters(graph: Graph, route: Route, layout: Layout, style: Style) -> list[Mark]:
+    """What a signal is to the attention that it enters, keys and values, written before the frames around that."""
+    found = operands(graph, graph.by_id[route.dst]).get(route.src, "")
+    (x0, y0), (x, y) = route.points[-2:]
+    if not found or "Q" in found or layout.direction != "around":
+        return []
+    outer = [layout.frames[key] for key in graph.by_id[route.dst].scope if key in layout.frames]
+    gap, size, words = style.sizes["label_gap"], style.roles["shape"].size, ", ".join(found)
+    head = style.sizes["arrow"] if not outer else 0.0
+    if x0 == x:
+        low = max([y, *(p.y + p.height for p in outer)])
+        return [Text(x + gap, low + size * 0.9 + gap / 2, words, "shape")] if y0 > y else []
+    if x0 < x:
+        return [Text(min([x - head, *(p.x for p in outer)]) - gap / 2, y - gap, words, "shape", "end")]
+    return [Text(max([x + head, *(p.x + p.width for p in outer)]) + gap / 2, y - gap, words, "shape")]
 
 
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
@@ -281,7 +306,10 @@ def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:
     size, gap = style.roles["shape"].size, style.sizes["label_gap"]
     x, y = points[-1]
-    upward = len(points) > 1 and points[-2][1] > y
+    before = points[-2] if len(points) > 1 else (x, y)
+    upward = before[1] > y
+    if direction != "right" and before[1] == y and before[0] < x:    # round a corner: beside what leads down to it
+        return Text(before[0] - gap, y - gap, label, "shape", "end")
     if direction == "right":
         return Text(x - style.sizes["arrow"] - gap, y + size * 0.72 + gap, label, "shape", "end")
     return Text(x + gap, y + size * 0.72 + gap if upward else y - gap, label, "shape")
@@ -313,7 +341,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         if fused.name not in entries:
             stripe = Place(0.0, (swatch.height - s["band"]) / 2, swatch.width, s["band"])
             entries[fused.name] = (_band(stripe, stripe.y, stripe.height, band, True, 0.0),)
-    if skips(graph) and (name := style.captions.get("edge skip")):
-        middle = swatch.height / 2
-        entries[name] = (Link(((0.0, middle), (swatch.width, middle)), "edge skip", head=s["arrow"]),)
+    middle = swatch.height / 2
+    for name, role in line_entries(graph, style):
+        entries[name] = (Link(((0.0, middle), (swatch.width, middle)), role, head=s["arrow"]),)
     return list(entries.items())

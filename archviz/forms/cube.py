@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archviz import text
+from archviz.conditions import conditioning
 from archviz.forms import Option, block, one_of
+from archviz.forms._lines import line_entries, line_role
 from archviz.forms._operations import entries as entries_of
 from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
-from archviz.ir import KINDS, Graph, Node, NodeId, skips
+from archviz.ir import KINDS, Graph, Node, NodeId
 from archviz.labels import kind_of, own_role, role_of
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Box, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
@@ -98,8 +100,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for route in layout.routes:
         drawn_kernels += _rays(graph, drawn, layout, route, style)
     marks += drawn_kernels
+    told = conditioning(graph)
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        role, head = "edge skip" if route.skip else "edge", style.sizes["arrow"]
+        role, head = line_role(route, told), style.sizes["arrow"]
         if (route.src, route.dst) in drawn.arrows:
             role, head = drawn.arrows[route.src, route.dst][0], style.sizes["operation_head"]
         link = Link(route.points, role, style.sizes["bend"], True, head)
@@ -291,6 +294,6 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         if name not in entries:
             band = (0.35, 0.6, "norm band") if fused == "norm" else (0.5, 1.0, f"{role} deep")
             entries[name] = solid(role, (band,))
-    if skips(graph) and any(drawn.glyphs) and (skipping := style.captions.get("edge skip")):
-        entries[skipping] = (Link(((0.0, high / 2), (wide, high / 2)), "edge skip", head=s["arrow"]),)
+    for skipping, role in line_entries(graph, style) if any(drawn.glyphs) else ():
+        entries[skipping] = (Link(((0.0, high / 2), (wide, high / 2)), role, head=s["arrow"]),)
     return list(entries.items())

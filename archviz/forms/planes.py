@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from archviz import text
+from archviz.conditions import conditioning
 from archviz.forms import Option, block, one_of
+from archviz.forms._lines import line_entries, line_role
 from archviz.forms._stacks import Plan, Shape, Words, plan
 from archviz.forms._volumes import law
-from archviz.ir import Graph, Node, NodeId, is_chain, skips
+from archviz.ir import Graph, Node, NodeId, is_chain
 from archviz.labels import own_role
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Point, Text, polygon
@@ -119,8 +121,10 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             inner += _written(one, below.get(node.id, place.x + one.x) if one is drawn.below.get(node.id)
                               else place.x + one.x, place.y, style)
         marks.append(Group(tuple(inner), drawn.roles.get(node.id, "port"), node.id, title=_tip(node)))
+    told = conditioning(graph)
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        marks.append(Group(tuple(_route(route, drawn, layout, style)), "link", f"{route.src}->{route.dst}"))
+        lines = _route(route, line_role(route, told), drawn, layout, style)
+        marks.append(Group(tuple(lines), "link", f"{route.src}->{route.dst}"))
     for key, title in drawn.braces.items():
         marks.append(_brace(key, title, layout.frames[key], style))
     return tuple(marks)
@@ -181,7 +185,7 @@ def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
 # ------------------------------------------------------------------------------------------------ between two stacks
 
 
-def _route(route: Route, drawn: Plan, layout: Layout, style: Style) -> list[Mark]:
+def _route(route: Route, role: str, drawn: Plan, layout: Layout, style: Style) -> list[Mark]:
     """What leads from one node to another: a receptive field, a bundle, or an arrow."""
     src, dst = route.src, route.dst
     straight = len(route.points) == 2 and abs(route.points[0][1] - route.points[1][1]) < 0.01 and not route.skip
@@ -193,7 +197,7 @@ def _route(route: Route, drawn: Plan, layout: Layout, style: Style) -> list[Mark
         if dst in drawn.kernels and style.options["fields"] == "auto":
             return _field(dst, src, drawn, a, b, style)
         return [Link((a.middle[1], b.middle[0]), "edge", 0.0, True, style.sizes["arrow"])]
-    role, points = "edge skip" if route.skip else "edge", list(route.points)
+    points = list(route.points)
     if src in drawn.shapes and abs(points[0][1] - points[1][1]) < 0.01:  # from its outline, not from the room it takes
         points[0] = (_edges(drawn.shapes[src], layout.nodes[src], points[0][1])[1], points[0][1])
     if dst in drawn.shapes and abs(points[-1][1] - points[-2][1]) < 0.01:
@@ -251,9 +255,7 @@ def _field(dst: NodeId, src: NodeId, drawn: Plan, a: _at, b: _at, style: Style) 
 
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
-    """Nothing but skip connections: all else is written where it stands."""
-    name = style.captions.get("edge skip")
-    if not skips(graph) or not name:
-        return []
-    middle = style.sizes["swatch_height"] / 2
-    return [(name, (Link(((0.0, middle), (style.sizes["swatch"], middle)), "edge skip", head=style.sizes["arrow"]),))]
+    """Nothing but lines of special kinds: all else is written where it stands."""
+    s, middle = style.sizes, style.sizes["swatch_height"] / 2
+    return [(name, (Link(((0.0, middle), (s["swatch"], middle)), role, head=s["arrow"]),))
+            for name, role in line_entries(graph, style)]

@@ -8,17 +8,17 @@ wave; an image that is cut into patches shows them; a frame has its ×N at its s
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import dist, pi, sin
+from math import pi, sin
 
 from archviz import text
 from archviz.forms import block
+from archviz.forms._lines import branching
 from archviz.forms._operands import operands
 from archviz.ir import Graph, Node, NodeId
 from archviz.labels import Look, kind_of, looks, own_role
-from archviz.layouts import Frame, Layout, Place, Route, Size
-from archviz.scene import Box, Circle, Group, Link, Mark, Path, Point, Text
+from archviz.layouts import Frame, Layout, Place, Size
+from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text
 from archviz.style import Style
 
 ORDER = "VKQ"       # from left to right: values and keys come from the encoder on the left
@@ -157,7 +157,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style))
     links: dict[tuple[NodeId, NodeId], list[Mark]] = {}
-    for route, points in _branching(layout.routes, s["bend"]):
+    for route, points in branching(layout.routes, s["bend"]):
         if seen[route.src].kind.shape == "parallelogram" and points[0][1] == points[1][1]:     # its side is slanted
             inwards = s["slant"] / 2 if points[0][0] > points[1][0] else -s["slant"] / 2
             points = ((points[0][0] + inwards, points[0][1]), *points[1:])
@@ -169,34 +169,6 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for node in graph.nodes:
         marks += _letters(graph, node, layout, style)
     return tuple(marks)
-
-
-def _branching(routes: Sequence[Route], bend: float) -> Iterator[tuple[Route, tuple[Point, ...]]]:
-    """Lines without what they share with one of the same source, which would print darker: they branch off it."""
-    def long(route: Route) -> list[float]:
-        return [-dist(a, b) for a, b in zip(route.points, route.points[1:], strict=False)]
-
-    drawn: dict[NodeId, list[tuple[Point, ...]]] = {}
-    for route in sorted(routes, key=long):
-        points, others = route.points, drawn.setdefault(route.src, [])
-        shared = max((_shared(points, other) for other in others), default=0)
-        others.append(points)
-        if 0 < shared < len(points) - 1:
-            before, turn = points[shared - 1], points[shared]
-            back = min(2 * bend / dist(before, turn), 1.0)     # a corner takes half of a line that short
-            start = (turn[0] + (before[0] - turn[0]) * back, turn[1] + (before[1] - turn[1]) * back)
-            points = (start, *points[shared:])
-        yield route, points
-
-
-def _shared(points: tuple[Point, ...], other: tuple[Point, ...]) -> int:
-    """The index of the first corner of `points` at which they turn off the line `other`; 0 where they never share."""
-    same = next((i for i, (a, b) in enumerate(zip(points, other, strict=False)) if dist(a, b) > 0.01), 0)
-    if not same:
-        return 0
-    before, turn, beyond = points[same - 1], points[same], other[same]
-    on = abs(dist(before, turn) + dist(turn, beyond) - dist(before, beyond)) < 0.01
-    return same if on else 0
 
 
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style) -> Group:

@@ -1,21 +1,23 @@
 """The U of encoder-decoder networks: down on the left, up on the right, skips straight across.
 
 In: a graph, sizes, frames, spacing.  Out: `Layout`: a U where skips are nested one inside the other, otherwise what
-`layered` gives. May import ir and the other files of this folder.
+`layered` gives. May import ir, conditions and the other files of this folder.
 
 Both arms are laid out by `layered`; then room is added where an arm is shorter, until the two ends of every skip are
-level.
+level.  What the network is conditioned on stands outside the arms.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from archviz.conditions import signals
 from archviz.ir import Edge, Graph, NodeId
 from archviz.ir import skips as bypasses
 from archviz.layouts import Frame, Layout, Place, Route, Size
+from archviz.layouts._fan import Group, apart, fanned, groups, hits, moved, part
 from archviz.layouts.layered import layered
 
 
@@ -33,61 +35,118 @@ def ushape(
     A U is not wrapped: where it is higher than `limit`, or a skip would run through a box, the answer is `layered`'s
     too.
     """
-    u = _u(graph, sizes, frames, spacing) if direction == "down" else None
+    u = _conditioned(graph, sizes, frames, spacing) if direction == "down" else None
     return u if u and u.height <= limit else layered(graph, sizes, frames, spacing, direction, limit)
 
 
-def _u(
+def _conditioned(
     graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float]
 ) -> Layout | None:
+    """A U, with what it is conditioned on outside its arms."""
+    found = signals(graph)
+    if not found:
+        return _u(graph, sizes, frames, spacing, (), True) or _u(graph, sizes, frames, spacing, ())
+    parts = apart(graph, found)
+    if parts is None or _arms(parts[0]) is None:
+        return None
+    beside = groups(parts[1], found, sizes, frames, spacing)
+    return _u(parts[0], sizes, frames, spacing, beside, True) or _u(parts[0], sizes, frames, spacing, beside)
+
+
+def _u(
+    graph: Graph,
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    beside: Sequence[Group],
+    footed: bool = False,
+) -> Layout | None:
+    """Two arms and what joins them below; `footed`, with what stands lowest between them."""
     found = _arms(graph)
     if found is None:
         return None
     left, skips, bottom = found
-    arms = []
-    for half, way in ((left, "down"), ({n.id for n in graph.nodes} - left, "up")):
-        part = replace(
-            graph,
-            nodes=tuple(n for n in graph.nodes if n.id in half),
-            edges=tuple(e for e in graph.edges if e.src in half and e.dst in half),
-        )
-        arms.append(layered(part, sizes, frames, spacing, way))
+    foot, enter = _foot(graph, left, skips, bottom) if footed else (frozenset(), bottom)
+    if footed and not foot:
+        return None
+    arms = [
+        layered(part(graph, half), sizes, frames, spacing, way)
+        for half, way in ((left - foot, "down"), ({n.id for n in graph.nodes} - left, "up"))
+    ]
     passing = bypasses(graph)
     a, b = _level(_aligned(arms[0], graph, [edge.src for edge in skips]), arms[1], skips)
-    gap = spacing["gutter"] * 2 + 2 * spacing["across"]
+    aside = [group.room + 2 * spacing["beside"] for group in beside[:1]]
+    gap = max([spacing["gutter"] * 2 + 2 * spacing["across"], *aside])
     height = max(a.height, b.height)
-    a, b = _moved(a, 0.0, height - a.height), _moved(b, a.width + gap, height - b.height)
+    a, b = moved(a, 0.0, height - a.height), moved(b, a.width + gap, height - b.height)
     nodes = {**a.nodes, **b.nodes}
     routes = [*a.routes, *b.routes]
     for edge in skips:
         src, dst = nodes[edge.src], nodes[edge.dst]
         y = dst.y + dst.height / 2
         line = ((src.x + src.width, y), (dst.x, y))
-        if any(_hits(line, place) for key, place in nodes.items() if key not in (edge.src, edge.dst)):
-            return None
         routes.append(Route(edge.src, edge.dst, line, (edge.src, edge.dst) in passing))
-    low = height + spacing["along"]
-    src, dst = nodes[bottom.src], nodes[bottom.dst]
+    u = Layout(nodes, {**a.frames, **b.frames}, tuple(routes), b.width + a.width + gap, height,
+               {**a.titles, **b.titles}, "around")
+    base = layered(part(graph, foot), sizes, frames, spacing, "right") if foot else None
+    whole = _based(u, base, enter, bottom, spacing) if base else _joined(u, bottom, spacing)
+    if whole is None or any(_crosses(route, whole.nodes) for route in whole.routes[len(a.routes) + len(b.routes):]):
+        return None
+    roof = min(nodes[edge.dst].y for edge in skips)
+    return fanned(whole, beside, a.width + gap / 2, roof, foot, frames, spacing) if beside else whole
+
+
+def _joined(u: Layout, bottom: Edge, spacing: Mapping[str, float]) -> Layout:
+    """The arms with a line from the foot of the one to the foot of the other."""
+    low = u.height + spacing["along"]
+    src, dst = u.nodes[bottom.src], u.nodes[bottom.dst]
     x0, x1 = src.x + src.width / 2, dst.x + dst.width / 2
-    routes.append(
-        Route(bottom.src, bottom.dst, ((x0, src.y + src.height), (x0, low), (x1, low), (x1, dst.y + dst.height)))
+    points = ((x0, src.y + src.height), (x0, low), (x1, low), (x1, dst.y + dst.height))
+    return replace(u, routes=(*u.routes, Route(bottom.src, bottom.dst, points)), height=low + 1.0)
+
+
+def _based(u: Layout, base: Layout, enter: Edge, bottom: Edge, spacing: Mapping[str, float]) -> Layout | None:
+    """The arms with `base` below, from the left to the right; None where it is too wide to lie between them."""
+    src, dst = u.nodes[enter.src], u.nodes[bottom.dst]
+    x0, x1 = src.x + src.width / 2, dst.x + dst.width / 2
+    if base.width > x1 - x0 - 2 * spacing["along"]:
+        return None
+    base = moved(base, (x0 + x1 - base.width) / 2, u.height + spacing["along"])
+    first, last = base.nodes[enter.dst], base.nodes[bottom.src]
+    into, out = first.y + first.height / 2, last.y + last.height / 2
+    routes = (
+        Route(enter.src, enter.dst, ((x0, src.y + src.height), (x0, into), (first.x, into))),
+        Route(bottom.src, bottom.dst, ((last.x + last.width, out), (x1, out), (x1, dst.y + dst.height))),
     )
-    for n, place in nodes.items():
-        if any(
-            _hits((p, q), place)
-            for p, q in (((x0, src.y + src.height + 1), (x0, low)), ((x1, low), (x1, dst.y + dst.height + 1)))
-            if n not in (bottom.src, bottom.dst)
-        ):
-            return None
-    return Layout(
-        nodes,
-        {**a.frames, **b.frames},
-        tuple(routes),
-        b.width + a.width + gap,
-        low + 1.0,
-        {**a.titles, **b.titles},
-        "around",
+    return replace(
+        u,
+        nodes={**u.nodes, **base.nodes},
+        frames={**u.frames, **base.frames},
+        routes=(*u.routes, *routes, *base.routes),
+        titles={**u.titles, **base.titles},
+        height=u.height + spacing["along"] + base.height + 1.0,
     )
+
+
+def _crosses(route: Route, nodes: Mapping[NodeId, Place]) -> bool:
+    """Does a line run through a box that is not at its ends?"""
+    lines = list(zip(route.points, route.points[1:], strict=False))
+    return any(hits(line, place) for key, place in nodes.items() if key not in (route.src, route.dst) for line in lines)
+
+
+def _foot(graph: Graph, left: set[NodeId], skips: list[Edge], bottom: Edge) -> tuple[frozenset[NodeId], Edge]:
+    """What comes last of the left arm, after it became smaller for the last time, if but one line leads to it; and
+    that line."""
+    order = [node.id for node in graph.nodes if node.id in left]
+    after = order[order.index(skips[-1].src) + 1 :]
+    shrunk = max((i for i, key in enumerate(after) if _scaled(graph, key) < 0), default=len(after))
+    foot = frozenset(after[shrunk + 1 :])
+    entering = [e for e in graph.edges if e.dst in foot and e.src not in foot and e.role != "recurrent"]
+    inside = {key for node in graph.nodes if node.id in foot for key in node.scope}
+    outside = {key for node in graph.nodes if node.id not in foot for key in node.scope}
+    if len(entering) != 1 or inside & outside or bottom.src not in foot:
+        return frozenset(), bottom
+    return foot, entering[0]
 
 
 def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
@@ -120,7 +179,8 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
         return None
     inner = best[-1]
     between = [n for n in graph.nodes if rank[inner.src] < rank[n.id] <= rank[inner.dst]]
-    turn = next((n for n in between if n.kind in ("upconv", "upsample") or _grows(graph, n.id)), graph.by_id[inner.dst])
+    finer = (n for n in between if n.kind in ("upconv", "upsample") or _scaled(graph, n.id) > 0)
+    turn = next(finer, graph.by_id[inner.dst])
     # where what turns is also given away, the right arm begins with what gives it
     before = [n for n in between if rank[n.id] < rank[turn.id] and len(graph.outgoing[n.id]) > 1]
     for first in (turn, *reversed(before)):
@@ -135,16 +195,14 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     return None
 
 
-def _grows(graph: Graph, key: NodeId) -> bool:
-    """Is what this node gives finer than what it gets?"""
+def _scaled(graph: Graph, key: NodeId) -> int:
+    """Is what this node gives finer than what it gets (1), or coarser (-1)?"""
     out = graph.by_id[key].out
     entering = [e.tensor for e in graph.incoming[key] if e.tensor]
-    return bool(
-        out
-        and entering
-        and len(out[0].shape) == len(entering[0].shape) >= 3
-        and out[0].shape[-1] > entering[0].shape[-1]
-    )
+    if not out or not entering or not len(out[0].shape) == len(entering[0].shape) >= 3:
+        return 0
+    given, taken = out[0].shape[-1], entering[0].shape[-1]
+    return (given > taken) - (given < taken)
 
 
 def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
@@ -170,7 +228,7 @@ def _aligned(layout: Layout, graph: Graph, starts: list[NodeId]) -> Layout:
         moved = replace(place, x=place.x + by)
         fed = [i for i, route in enumerate(routes) if route.dst == key]
         middle = ((place.x, place.y + place.height / 2), (moved.x + moved.width, place.y + place.height / 2))
-        crowded = any(_hits(middle, other) for k, other in nodes.items() if k != key)
+        crowded = any(hits(middle, other) for k, other in nodes.items() if k != key)
         if not by or crowded or graph.by_id[key].scope or len(fed) != 1 or len(routes[fed[0]].points) < 4:
             continue
         *first, (ax, ay), (bx, by_) = routes[fed[0]].points
@@ -209,27 +267,4 @@ def _stretched(layout: Layout, at: float, by: float) -> Layout:
         routes=tuple(replace(r, points=tuple((px, y(py)) for px, py in r.points)) for r in layout.routes),
         titles={k: (tx, y(ty)) for k, (tx, ty) in layout.titles.items()},
         height=layout.height + by,
-    )
-
-
-def _moved(layout: Layout, dx: float, dy: float) -> Layout:
-    def place(p: Place) -> Place:
-        return Place(p.x + dx, p.y + dy, p.width, p.height)
-
-    return replace(
-        layout,
-        nodes={k: place(p) for k, p in layout.nodes.items()},
-        frames={k: place(p) for k, p in layout.frames.items()},
-        routes=tuple(replace(r, points=tuple((px + dx, py + dy) for px, py in r.points)) for r in layout.routes),
-        titles={k: (tx + dx, ty + dy) for k, (tx, ty) in layout.titles.items()},
-    )
-
-
-def _hits(line: tuple[tuple[float, float], tuple[float, float]], place: Place) -> bool:
-    (x0, y0), (x1, y1) = line
-    return (
-        min(x0, x1) < place.x + place.width
-        and place.x < max(x0, x1) + 0.01
-        and min(y0, y1) < place.y + place.height
-        and place.y < max(y0, y1) + 0.01
     )

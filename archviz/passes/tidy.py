@@ -99,6 +99,7 @@ def _ends_a_branch(frame: NodeId, graph: Graph, inner: dict[NodeId, bool]) -> bo
     outside = {(edge.src, key) for key in inner for edge in graph.incoming[key]
                if edge.src not in inner and edge.role != "recurrent"}
     at_sum = {src for src, key in outside if graph.by_id[key].kind == "add"}
+    at_sum -= {src for src, key in outside if graph.by_id[key].kind != "add"}   # that branch begins inside
     return bool(at_sum) and len({src for src, _ in outside}) > 1
 
 
