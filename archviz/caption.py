@@ -29,8 +29,7 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     shown = drawn or graph
     inputs = _inputs(graph, shown)
     name = text.clean(title or graph.name).rstrip(".") or "Model"
-    sentences = [f"{name}. {stages}" if (stages := _told(graph, shown)) else f"{name}."]
-    sentences += [*conditioned(shown), *_appended(graph)]
+    sentences = [f"{name}.", *_told(graph, shown), *_appended(graph)]
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
     sentences += _divided(shown)
@@ -52,9 +51,7 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
 def alternative(graph: Graph, drawn: Graph, title: str | None = None) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
     name = text.clean(title or graph.name).rstrip(".") or "a model"
-    said = _told(graph, drawn)
-    lead = f"Diagram of the architecture of {name}."
-    return " ".join([lead, *([said] if said else []), *conditioned(drawn), *_appended(graph)])
+    return " ".join([f"Diagram of the architecture of {name}.", *_told(graph, drawn), *_appended(graph)])
 
 
 def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
@@ -78,10 +75,13 @@ def _said(graph: Graph) -> list[str]:
     return phrases(told_apart(gathered(opened(parts(graph)), graph)))
 
 
-def _told(graph: Graph, drawn: Graph) -> str:
-    """What it is, in the words that suit it; empty where there is nothing to say."""
+def _told(graph: Graph, drawn: Graph) -> list[str]:
+    """What it is, in the words that suit it."""
+    steps = translated(drawn, _inputs(graph, drawn))
+    if steps:
+        return [steps]
     main = main_path(graph, drawn)
-    return translated(drawn, _inputs(graph, drawn)) or (_stages(main, _inputs(main, drawn)) if _said(main) else "")
+    return [*([_stages(main, _inputs(main, drawn))] if _said(main) else []), *conditioned(drawn)]
 
 
 def _stages(graph: Graph, inputs: Sequence[str]) -> str:
