@@ -227,11 +227,19 @@ def blamed(error: BaseException, where: str) -> ArchvizError:
                   if not any(part in frame.filename for part in foreign)]
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else where
     hint = ""
-    if isinstance(error, ModuleNotFoundError):
-        hint = f"install {(error.name or '').partition('.')[0]} in the environment archviz runs in"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        hint = f"install {error.name.partition('.')[0]} in the environment archviz runs in"
     elif isinstance(error, SystemExit):
         hint = 'move that code under if __name__ == "__main__":'
+    elif (cause := _root(error)) is not error:      # what a library says of it may hide what is wrong
+        hint = f"because of {type(cause).__name__}: {' '.join(str(cause).split())}"
     return ArchvizError(f"{place}: {what}: {message}".rstrip(": "), hint)
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 # ---------------------------------------------------------------------------------------------- the model in it

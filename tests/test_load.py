@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import tests.peers  # noqa: F401  transformers imports torchvision where that is installed
 from archviz import guess
 from archviz.errors import ArchvizError
 from archviz.load import Loaded, load
@@ -214,6 +215,12 @@ def test_an_error_in_the_file_is_one_line_with_its_place(write, text, line, what
 def test_an_error_deeper_down_is_blamed_on_the_users_frame(write):
     caught = error(write("nn.Linear(-1, 'two')\n", "faulty.py"))
     assert caught.message.startswith("faulty.py:3: ")
+
+
+def test_what_lies_behind_an_error_is_told(write):
+    caught = error(write("try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    "
+                         "raise ModuleNotFoundError('could not import it') from error\n"))
+    assert "could not import it" in caught.message and caught.hint == "because of ZeroDivisionError: division by zero"
 
 
 def test_a_file_that_exits(write):
