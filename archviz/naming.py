@@ -44,7 +44,7 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
         elif len(paths) > 1 and _tell_apart(paths):
             found[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
         else:
-            found[key] = table.get(module.cls) or _title(module, prefix)
+            found[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
     return _numbered(graph, found)
 
 
@@ -57,6 +57,15 @@ def _tell_apart(paths: set[str]) -> bool:
     held = [path.split(".") for path in paths]
     names = {parts[-2] if parts[-1].isdigit() and len(parts) > 1 else parts[-1] for parts in held}
     return len(names) > 1 and not any(any(c.isdigit() for c in name) for name in names)
+
+
+def _designation(module: Module, paths: set[str]) -> list[str]:
+    """``3a`` of ``inception3a``, where all of its class side by side are told apart so, and a plain number would not
+    do."""
+    found = {path: re.fullmatch(r"([A-Za-z_]*?)_?(\d+[a-z])", path.rsplit(".", 1)[-1]) for path in paths}
+    own = [match for match in found.values() if match and match[1].replace("_", "").lower() == module.cls.lower()]
+    match = found.get(module.path)
+    return [match[2]] if match and len(own) == len(paths) > 1 else []
 
 
 def known_as(name: str, module: Module) -> str:

@@ -142,6 +142,15 @@ def test_containers_are_named_after_their_attribute_and_twins_after_what_tells_t
     assert named(("features", "Sequential"), ("stages.2", "Sequential")) == ["Features", "Stage 3"]
     assert named(("encoder", "T5Stack"), ("decoder", "T5Stack")) == ["Encoder", "Decoder"]
     assert named(("stages.0", "Stage"), ("stages.1", "Stage")) == ["Stage 1", "Stage 2"]
+    assert named(("down.0", "Level"), ("down.1", "Level"), ("middle", "Level"), ("up.0", "Level")) == [
+        "Down 1", "Down 2", "Middle", "Up 1"]
+    assert named(("conv1", "Block"), ("conv2", "Block")) == ["Block 1", "Block 2"]
+
+
+def test_a_number_with_a_letter_that_the_model_gives_its_modules_is_theirs():
+    assert named(("mix3a", "Mix"), ("mix3b", "Mix"), ("mix_4a", "Mix")) == ["Mix 3a", "Mix 3b", "Mix 4a"]
+    assert named(("mix3a", "Mix"), ("other4a", "Mix")) == ["Mix 1", "Mix 2"]
+    assert named(("mix3a", "Mix"), ("mix4", "Mix")) == ["Mix 1", "Mix 2"]
 
 
 @pytest.mark.parametrize(

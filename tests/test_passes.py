@@ -621,11 +621,25 @@ def test_the_end_of_a_branch_joins_its_block():
     assert sorted(tidy(merge(b.graph(), ()), STYLE).modules) == ["layer.0", "layer.1"]
 
 
-def test_a_wrapper_of_a_stack_goes_only_with_its_kind():
-    def stages(extra: bool) -> Graph:
+def test_a_branch_that_begins_in_its_block_leaves_it_whole_whatever_else_comes_in():
+    b = Builder()
+    x, told = b.input(), b.input("told")
+    x = b.op("add", x, b.op("Linear", x))
+    with b.module("layer", "Layer"):
+        x = b.op("Conv2d", x)
+        x = b.op("add", x, b.op("Linear", x))
+        with b.module("layer.attend", "Attend"):
+            x = b.op("add", b.op("matmul", b.op("LayerNorm", x), told), x)
+        x = b.op("Conv2d", x)
+    b.output(b.op("Linear", x))
+    assert "layer.attend" in tidy(merge(b.graph(), ()), STYLE).modules
+
+
+def test_a_wrapper_of_a_stack_goes_unless_it_is_one_of_several():
+    def stages(extra: bool, count: int = 2) -> Graph:
         b = Builder()
-        x = b.input()
-        for i in range(2):
+        x = b.op("Linear", b.input())
+        for i in range(count):
             with b.module(f"stage.{i}", "Stage"):
                 if extra and not i:
                     x = b.op("MaxPool2d", x)
@@ -636,7 +650,8 @@ def test_a_wrapper_of_a_stack_goes_only_with_its_kind():
         return tidy(fold(merge(b.graph(), ()), STYLE), STYLE)
 
     assert sorted(stages(True).modules) == ["stage.0", "stage.0.0", "stage.1", "stage.1.0"]
-    assert sorted(stages(False).modules) == ["stage.0.0", "stage.1.0"]
+    assert sorted(stages(False).modules) == ["stage.0", "stage.0.0", "stage.1", "stage.1.0"]
+    assert sorted(stages(False, 1).modules) == ["stage.0.0"]
 
 
 # ------------------------------------------------------------------------------------------------ collapse

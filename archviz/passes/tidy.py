@@ -1,8 +1,9 @@
 """Keep the frames that tell a reader something, and dissolve the others.
 
 In: a graph.  Out: the same nodes and edges with fewer modules.  These go: a module that holds a single node; one of two
-modules of which the outer holds nothing but the inner; a short unnamed container in a named block; the few layers that
-end in the sum of a residual branch which began outside of them; and the module that holds the whole model but its head.
+modules of which the outer holds nothing but the inner, but for one of several stacks of blocks; a short unnamed
+container in a named block; the few layers that end in the sum of a residual branch which began outside of them; and the
+module that holds the whole model but its head.
 Their ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  A frame of which the project
 file says something stays, or what was said moves to the one node inside.  Imports ir, style, _own.
 """
@@ -81,10 +82,10 @@ def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
             return frame if module.cls in CONTAINERS else child
         if within.repeat == 1:
             return child
-        # a stack of blocks, and the list around it: like the others of its kind
+        # a stack of blocks, and the list around it, which says something where it is one of several
         peers = [key for key in children[module.scope[-1] if module.scope else ""]
                  if key in graph.modules and graph.modules[key].cls == module.cls]
-        return frame if all(len(children[peer]) == 1 for peer in peers) else ""
+        return frame if len(peers) == 1 else ""
     if module.repeat > 1 or not module.scope or stays(module.attrs):
         return ""
     if module.cls in CONTAINERS and len(inner) <= SHORT and graph.modules[module.scope[-1]].cls not in CONTAINERS:
