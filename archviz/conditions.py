@@ -14,6 +14,8 @@ from archviz.ir import Graph, NodeId
 
 Links = Mapping[NodeId, tuple[NodeId, ...]]
 
+LEAST = 3       # readers: two are the sublayer that begins and the sum that ends a residual connection
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -72,7 +74,7 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
         if joined:      # its ways meet before they arrive: it is the main path, or a part of that
             continue
         readers = {key for node in closed - beside for key in after[node] if key not in closed}
-        if len(readers) > 1 and readers & _reached(readers, after):
+        if len(readers) >= LEAST and readers & _reached(readers, after):
             edges = tuple((key, dst) for key in sorted(own, key=rank.__getitem__) for dst in after[key]
                           if dst not in own)
             found.append(Signal(source, tuple(sorted(own, key=rank.__getitem__)), edges))
