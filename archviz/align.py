@@ -107,7 +107,8 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
 
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:
-    return [pipeline.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
+    found = [pipeline.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
+    return [pipeline.apart(graph) for graph in found]
 
 
 # ------------------------------------------------------------------------------------------------ panels

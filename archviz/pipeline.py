@@ -168,15 +168,16 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     step("arrange")
     trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
     drawn = passed(graph, style, options.overrides)
+    if options.inset or options.expand or options.collapse or options.depth is not None:    # said of what is inside
+        drawn = apart(drawn)
     style, main = cells(drawn, style, options)
     if options.inset:
         wanted = [_wanted(graph, spec, drawn, style, options) for spec in options.inset]
         drawing = fit_with(drawn, style, detail(drawn, main), options.title, wanted)
     else:
         drawing = fit(drawn, style, detail(drawn, main), options.title)
-        lost = [node.id for node in drawn.nodes if "unrolled" in node.attrs and node.id not in drawing.graph.by_id]
-        if lost:    # the page has no room for the steps: as it is without them
-            drawn = split(drawn, lost)
+        if apart(drawing.graph) is drawing.graph and apart(drawn) is not drawn:     # no room for the steps
+            drawn = apart(drawn)
             drawing = fit(drawn, style, detail(drawn, main), options.title)
     known = find("passes", "annotate").annotate(graph, style)
     caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
@@ -194,13 +195,19 @@ def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
     return drawn
 
 
+def apart(graph: Graph) -> Graph:
+    """`graph` with an encoder and a decoder that are to be unrolled together as they are without."""
+    together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
+    return split(graph, together) if together else graph
+
+
 def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:
     """The inset that `spec` asks for: a module's glob, or ``glob=style``."""
     pattern, equals, name = spec.partition("=")
     if not equals:
         return Wanted(pattern, drawn, style)
     other = _styled(options, name).resolved()
-    inside = passed(graph, other, options.overrides)
+    inside = apart(passed(graph, other, options.overrides))
     return Wanted(pattern, inside, cells(inside, other, options)[0])
 
 

@@ -15,6 +15,7 @@ from archviz.ir import split
 from archviz.passes.unroll import parts
 from archviz.pipeline import Figure
 from archviz.scene import Box, Group, Link, Mark, Text
+from tests.conftest import ROOT
 from tests.lint import lint
 
 
@@ -265,3 +266,16 @@ def test_a_folded_loop_is_steps_in_time() -> None:
     again = nn.Linear(8, 8)
     plain = strings(pipeline.draw(nn.Sequential(*[nn.Sequential(again, nn.ReLU())] * 5), torch.zeros(1, 8), title=""))
     assert any("×5" in line for line in plain) and not any("steps" in line for line in plain)
+
+
+@pytest.mark.parametrize("asked", [{"expand": ["encoder"]}, {"collapse": ["attention"]}, {"inset": "attention"}])
+def test_what_is_asked_for_inside_is_drawn_where_the_parts_are(asked: dict[str, Any]) -> None:
+    figure = pipeline.draw(str(ROOT / "gallery" / "seq2seq.py"), style="node-link", settings={"options.unroll": "2"},
+                           **asked)
+    assert "encoder" in figure.drawn.by_id
+
+
+def test_beside_another_model_there_is_no_room_for_the_steps() -> None:
+    figure = pipeline.draw([Before, Without], [WORDS, WORDS], style="node-link", settings={"options.unroll": "1"},
+                           align=True)
+    assert sum(node.kind == "input" for node in figure.drawn.nodes) == 4
