@@ -115,6 +115,18 @@ def test_a_network_whose_ways_meet_is_no_signal() -> None:
     assert signals(build.graph()) == ()
 
 
+def test_what_goes_around_a_layer_that_reads_something_else_too_is_none() -> None:
+    build = Builder()
+    x, text = build.input("x"), build.input("text")
+    build.output(build.op("add", build.op("matmul", build.op("LayerNorm", x), text), x))
+    assert signals(build.graph()) == ()
+    build = Builder()
+    x, text = build.input("x"), build.input("text")
+    sides = [build.op("matmul", build.op("Linear", x), text) for _ in range(2)]
+    build.output(build.op("add", build.op("add", *sides), x))
+    assert signals(build.graph()) == ()
+
+
 def test_a_decoder_is_conditioned_on_what_an_encoder_made() -> None:
     build = Builder()
     memory = build.op("Conv2d", build.op("Conv2d", build.input("source")))
