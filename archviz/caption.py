@@ -19,6 +19,7 @@ from archviz.parts import module_noun, opened, parts, plural
 from archviz.phrases import article, listed, number, phrases, told_apart, with_article
 from archviz.scene import Scene
 from archviz.style import Style
+from archviz.translated import translated
 
 
 def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = (),
@@ -26,10 +27,9 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
     """The caption of `graph`; `drawn` (a cut of it) is what the figure shows, `insets` what is drawn opened up,
     `reading` what colours and sizes mean, `title` what the model is called above it."""
     shown = drawn or graph
-    inputs, main = _inputs(graph, shown), main_path(graph, shown)
+    inputs = _inputs(graph, shown)
     name = text.clean(title or graph.name).rstrip(".") or "Model"
-    sentences = [f"{name}. {_stages(main, _inputs(main, shown))}" if _said(main) else f"{name}."]
-    sentences += [*conditioned(shown), *_appended(graph)]
+    sentences = [f"{name}.", *_told(graph, shown), *_appended(graph)]
     costs = _costs(graph, inputs)
     sentences += [costs] if costs else []
     sentences += _divided(shown)
@@ -51,10 +51,7 @@ def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] 
 def alternative(graph: Graph, drawn: Graph, title: str | None = None) -> str:
     """What a screen reader says in the place of the figure: what it is, and its stages in order."""
     name = text.clean(title or graph.name).rstrip(".") or "a model"
-    main = main_path(graph, drawn)
-    said = [_stages(main, _inputs(main, drawn))] if _said(main) else []
-    lead = f"Diagram of the architecture of {name}."
-    return " ".join([lead, *said, *conditioned(drawn), *_appended(graph)])
+    return " ".join([f"Diagram of the architecture of {name}.", *_told(graph, drawn), *_appended(graph)])
 
 
 def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
@@ -76,6 +73,15 @@ def _law(value: object) -> str:
 
 def _said(graph: Graph) -> list[str]:
     return phrases(told_apart(gathered(opened(parts(graph)), graph)))
+
+
+def _told(graph: Graph, drawn: Graph) -> list[str]:
+    """What it is, in the words that suit it."""
+    steps = translated(drawn, _inputs(graph, drawn))
+    if steps:
+        return [steps]
+    main = main_path(graph, drawn)
+    return [*([_stages(main, _inputs(main, drawn))] if _said(main) else []), *conditioned(drawn)]
 
 
 def _stages(graph: Graph, inputs: Sequence[str]) -> str:

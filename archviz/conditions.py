@@ -14,8 +14,10 @@ from operator import or_
 
 from archviz.ir import Graph, NodeId
 
-JOINS = frozenset(("add", "cat", "mul"))
 Links = Mapping[NodeId, tuple[NodeId, ...]]
+
+JOINS = frozenset(("add", "cat", "mul"))
+LEAST = 3       # readers: two are the sublayer that begins and the sum that ends a residual connection
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
         # what is read by one layer, and then joins what that gave, goes around the layer
         joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
         read = readers - joins or readers
-        if len(read) > 1 and read & _reached(read, after):
+        if len(readers) >= LEAST and read & _reached(read, after):
             edges = tuple((key, dst) for key in sorted(own, key=rank.__getitem__) for dst in after[key]
                           if dst not in own)
             found.append(Signal(source, tuple(sorted(own, key=rank.__getitem__)), edges))

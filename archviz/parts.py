@@ -79,7 +79,7 @@ def parts(graph: Graph) -> tuple[Part, ...]:
 
     def build(key: NodeId) -> Part:
         if key in graph.by_id and key not in children:
-            return _leaf(graph.by_id[key])
+            return leaf(graph.by_id[key])
         module = graph.modules.get(key)
         cls, path = (module.cls, module.path) if module else (key, key)
         one = module_noun(cls, path, graph)
@@ -100,7 +100,8 @@ def module_noun(cls: str, path: str, graph: Graph) -> str:
     return words
 
 
-def _leaf(node: Node) -> Part:
+def leaf(node: Node) -> Part:
+    """The part that one operation is."""
     one, many = _leaf_noun(node)
     return Part(node.id, one, many, node.op, node.id, nodes=(node,), given=node.out[0] if node.out else None)
 
@@ -128,7 +129,8 @@ def _leaf_noun(node: Node) -> tuple[str, str]:
         case "recurrent":
             layers = a.get("num_layers", 1)
             both = "bidirectional " if a.get("bidirectional") else ""
-            noun = f"{f'{layers}-layer ' if layers > 1 else ''}{both}{text.clean(node.op)}"
+            name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op))
+            noun = f"{f'{layers}-layer ' if layers > 1 else ''}{both}{name}"
         case "attention":
             heads = a.get("num_heads") or _heads(node)
             noun = f"{heads}-head attention" if heads else "attention"

@@ -28,7 +28,7 @@ from archviz.finished import stamped
 from archviz.fit import Detail, fit
 from archviz.garbage import sparing
 from archviz.inset import Wanted, fit_with
-from archviz.ir import Graph
+from archviz.ir import Graph, split
 from archviz.marks import painted
 from archviz.passes.override import Overrides, chosen, override
 from archviz.progress import in_notebook, progress
@@ -174,6 +174,10 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawing = fit_with(drawn, style, detail(drawn, main), options.title, wanted)
     else:
         drawing = fit(drawn, style, detail(drawn, main), options.title)
+        lost = [node.id for node in drawn.nodes if "unrolled" in node.attrs and node.id not in drawing.graph.by_id]
+        if lost:    # the page has no room for the steps: as it is without them
+            drawn = split(drawn, lost)
+            drawing = fit(drawn, style, detail(drawn, main), options.title)
     known = find("passes", "annotate").annotate(graph, style)
     caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
                        reading(drawing.style, drawing.scene, drawing.graph), options.title)

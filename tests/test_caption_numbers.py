@@ -123,6 +123,8 @@ def checked(caption: str, graph: Graph) -> str:
     take(r"(\d+)-wide", lambda m: m[1] in kernels)
     take(r"(\d+)-head", lambda m: int(m[1]) in heads)
     take(r"(\d+)-layer", lambda m: any(n.attrs.get("num_layers") == int(m[1]) for n in graph.nodes))
+    steps = {spec.shape[1] for n in graph.nodes if n.kind == "recurrent" for spec in n.out if len(spec.shape) == 3}
+    take(r"takes (\d+) steps", lambda m: int(m[1]) in steps)
     take(r"of width (\d+)", lambda m: int(m[1]) in widths)
     take(r"with (\d+) to (\d+) (\w+)", lambda m: {int(m[1]), int(m[2])} <= set().union(*known(graph, m[3])))
     take(rf"with {LIST} (filter|channel|output|unit)s?", lambda m: in_order(numbers(m[1]), known(graph, f"{m[2]}s")))

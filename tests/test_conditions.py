@@ -138,6 +138,13 @@ def test_a_decoder_is_conditioned_on_what_an_encoder_made() -> None:
     assert signal.source == memory and len(signal.edges) == 3
 
 
+def test_a_residual_connection_around_attention_conditions_nothing() -> None:
+    build = Builder()
+    memory, y = build.op("Conv2d", build.input("source")), build.op("Conv2d", build.input("target"))
+    build.output(build.op("add", build.op("matmul", build.op("LayerNorm", y), memory), y))
+    assert signals(build.graph()) == ()
+
+
 @given(graphs())
 def test_signals_begin_at_inputs_of_their_own(graph: Graph) -> None:
     inputs = {node.id for node in graph.nodes if node.kind == "input"}

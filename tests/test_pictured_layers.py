@@ -173,6 +173,41 @@ def test_it_stays_on_its_page_without_a_fault(ran, tmp_path):
     assert {name: row["bad"] for name, row in lint(sorted(tmp_path.iterdir())).items() if row["bad"]} == {}
 
 
+def test_a_volume_is_shown_by_its_middle_slice_and_a_long_label_whole():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv3d(2, 6, 3, padding=1, stride=(1, 2, 2), groups=2), nn.Tanh()).eval()
+    clip = torch.rand(1, 2, 5, 8, 8)
+    recording = archviz.record(model, clip, reduce=["values"], progress=False)
+    picture = recording.image("layers", figure=archviz.draw(model, clip))
+    group = columns(picture)["0"]
+    assert " ".join(words(group.marks)).startswith("3×3×3 depthwise conv, 6, /1×2×2 tanh 6@5×4×4")
+    values = recording["1"].values[0].astype(np.float64)[:, 2]
+    on = heat.scale(values, MAPS, True)
+    assert all((cells(p, 4, 4) == on.rgb(v)).all() for p, v in zip(tiles(group), values, strict=True))
+    assert "the slice in the middle" in picture.caption
+
+
+def test_what_is_squashed_is_no_score():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(5, 7), nn.Tanh()), torch.rand(1, 5)
+    recording = archviz.record(model, x, reduce=["values"], progress=False)
+    found = columns(recording.image("layers", figure=archviz.draw(model, x)))
+    assert (cells(tiles(found["0"])[0], 7, 1)[:, 0] == heat.scale(recording["1"].values, MAPS, True).rgb(
+        recording["1"].values[0])).all()
+
+
+def test_each_stream_shows_its_own_channels():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=2)).eval()
+    image = torch.rand(1, 2, 9, 9)
+    recording = archviz.record(model, image, reduce=["values"], progress=False)
+    found = columns(recording.image("layers", figure=archviz.draw(model, image, streams="groups")))
+    values = recording["2"].values[0].astype(np.float64)
+    for key, part in (("2#1", values[:4]), ("2#2", values[4:])):
+        on = heat.scale(part, MAPS, True)
+        assert all((cells(p, 5, 5) == on.rgb(v)).all() for p, v in zip(tiles(found[key]), part, strict=True))
+
+
 @pytest.mark.parametrize(("options", "message"), [
     ({"nodes": "stem.9"}, "no layer with values is named stem.9\n  did you mean stem.0"),
     ({"channels": 0}, "0 channels are no picture"),

@@ -14,6 +14,8 @@ from archviz.forms._cells import gru, lstm, rnn
 from archviz.forms._inside import sign
 from archviz.forms._picture import Picture
 from archviz.forms._steps import Column, Layer, equation, steps
+from archviz.forms._unrolled import legend as unrolled_legend
+from archviz.forms._unrolled import opened, unrolled
 from archviz.ir import Graph, Node
 from archviz.labels import looks
 from archviz.scene import Box, Link, Mark
@@ -49,6 +51,8 @@ OPTIONS: Mapping[str, Option] = {
 
 def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
     """The picture of a recurrent node, as the options say; None for what is none of RNN, LSTM and GRU."""
+    if "unrolled" in node.attrs:
+        return _together(node, graph, style)
     found = layer(node, graph)
     if found is None:
         return None
@@ -56,6 +60,15 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
     caption = looks(graph, style)[node.id].lines
     return equation(found, shown, caption, style) if found.alone and len(shown) > 1 else steps(
         found, shown, caption, style)
+
+
+def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
+    """The picture of an encoder and a decoder that are one node."""
+    parts = opened(node, graph)
+    encoder, decoder = (layer(parts.of(key)[0], parts.graph) for key in ("encoder", "decoder"))
+    if encoder is None or decoder is None:
+        return None
+    return unrolled(parts, encoder, decoder, columns(encoder, max(style.options["unroll"], 1), False), style)
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
@@ -109,6 +122,10 @@ def columns(layer: Layer, unroll: int, opened: bool) -> tuple[Column, ...]:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
+    together = [node for node in graph.nodes if "unrolled" in node.attrs]
+    if together:
+        state = (style.captions["state"], _state(style))
+        return [*unrolled_legend(together[0], graph, style), state]
     found = [(one, is_open(node, style)) for node in graph.nodes
              if node.kind == "recurrent" and (one := layer(node, graph))]
     if not found:
@@ -133,5 +150,11 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
                 add(style.kinds[op].name, *sign(op, *middle, style))
     if any(one.both for one, _ in found):
         add(style.kinds["cat"].name, *sign("cat", *middle, style))
-    add(words["state"], Link(((0.0, height / 2), (width, height / 2)), "state", head=s["cell_arrow"]))
+    add(words["state"], *_state(style))
     return list(entries.items())
+
+
+def _state(style: Style) -> tuple[Mark, ...]:
+    """The swatch of a state."""
+    middle = style.sizes["swatch_height"] / 2
+    return (Link(((0.0, middle), (style.sizes["swatch"], middle)), "state", head=style.sizes["cell_arrow"]),)

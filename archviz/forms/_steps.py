@@ -64,15 +64,15 @@ class Column:
 
 def steps(layer: Layer, columns: Sequence[Column], caption: Sequence[tuple[str, str]], style: Style) -> Picture:
     """The picture of `layer` at the steps `columns`, with the lines (string, role) of `caption` below."""
-    return _Drawing(layer, columns, style).picture(caption)
+    return Drawing(layer, columns, style).picture(caption)
 
 
 def equation(
     layer: Layer, columns: Sequence[Column], caption: Sequence[tuple[str, str]], style: Style,
 ) -> Picture:
     """The folded `layer`, =, and the same at the steps `columns`: side by side, the cells in one row."""
-    many = _Drawing(layer, columns, style)
-    once = _Drawing(layer, (Column("t"),), style, many.r)
+    many = Drawing(layer, columns, style)
+    once = Drawing(layer, (Column("t"),), style, many.r)
     gap, size = style.sizes["cell_equals"], style.roles["equals"].size
     (left, _), (right, top) = once.draw(), many.draw()
     x = left + 2 * gap + text.width("=", size)
@@ -120,11 +120,14 @@ class Cell:
     dots: bool = False
 
 
-class _Drawing:
+class Drawing:
     """A picture while it is drawn.  The line that feeds x is at y = 0, everything else is above it."""
 
-    def __init__(self, layer: Layer, columns: Sequence[Column], style: Style, least: float = 0.0) -> None:
+    def __init__(self, layer: Layer, columns: Sequence[Column], style: Style, least: float = 0.0, apart: float = 0.0,
+                 lift: float = 0.0) -> None:
+        """`least` is the radius of x and h, `apart` how far one step is from the next, `lift` room above x."""
         self.layer, self.columns, self.style, self.s = layer, columns, style, style.sizes
+        self.apart, self.lift = apart, lift
         self.marks: list[Mark] = []
         self.runs: list[tuple[Point, ...]] = []     # the lines of the states, which others give way to
         self.inside: Inside | None = inside(layer.wiring, style) if any(c.opened for c in columns) else None
@@ -141,7 +144,7 @@ class _Drawing:
         """From the lowest layer to the highest: its row, or rows of both directions; and where lines to h begin."""
         s, rise, count = self.s, self.s["cell_rise"], self.layer.layers
         floors: list[tuple[Row, ...]] = []
-        y = -2 * rise - 2 * self.r
+        y = -2 * rise - 2 * self.r - self.lift
         for number in range(1, count + 1) if count <= MOST_LAYERS else (1, 0, count):
             if not number:
                 floors.append((Row(0, False, y - DOTS, DOTS),))
@@ -172,6 +175,7 @@ class _Drawing:
         found: list[dict[Row, Cell]] = []
         x, gap = EDGE + self._beside(left=True), self.s["cell_reach"] + 2.0
         for column in self.columns:
+            x = max(x, found[-1][self.floors[0][0]].left + self.apart) if found and not column.dots else x
             found.append(self._column(column, x))
             x = max(cell.right for cell in found[-1].values()) + self._name((column.index or "T−1",)) + gap
         return found
@@ -239,6 +243,23 @@ class _Drawing:
             if not column.dots:
                 self._upwards(column, cells)
         return right, self._ends(right)
+
+    @property
+    def crown(self) -> float:
+        """The upper edge of the h of each step."""
+        return self.top - self.s["cell_rise"] - 2 * self.r
+
+    def handed(self) -> Point:
+        """Where the name of the last state of the highest layer stands, that of the backward direction if there is one:
+        the side that looks away from the cells."""
+        row = self.floors[-1][-1]
+        letter = self.layer.states[-1]
+        way = -1.0 if row.back else 1.0
+        index = self.columns[0 if row.back else -1].index
+        far = min(cell.left for cell in self.cells[0].values()) if row.back else max(
+            cell.right for cell in self.cells[-1].values())
+        wide = width(letter, self.style, sub=index, sup=self._sup(row))
+        return far + way * (self.s["cell_reach"] + 4.0 + wide), row.states[-1]
 
     def middle(self) -> float:
         """The height of the middle of all cells."""
@@ -314,7 +335,7 @@ class _Drawing:
     def _upwards(self, column: Column, cells: dict[Row, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""
         rise, r = self.s["cell_rise"], self.s["glyph"] / 2
-        x, y = self._first(cells).enter, -rise - 2 * self.r
+        x, y = self._first(cells).enter, -rise - 2 * self.r - self.lift
         for rows in self.floors:
             row, cell = rows[0], cells[rows[0]]
             bottom = row.top + row.height
@@ -365,7 +386,7 @@ class _Drawing:
         low, high = -rise - r, self.top - rise - r
         top = high - r - rise
         for letter, y in (("x", low), ("h", high)):
-            for column, x in self._where(letter):
+            for column, x in self.where(letter):
                 if column.dots:
                     self._dots(x, y, "edge")
                 else:
@@ -374,18 +395,18 @@ class _Drawing:
                     self.marks.extend(symbol(x, at, letter, self.style, sub=column.index, anchor="middle"))
         if self.layer.alone:
             return high - r - 1.0
-        xs = [x for column, x in self._where("x") if not column.dots]
+        xs = [x for column, x in self.where("x") if not column.dots]
         self._line(((0.0, top / 2), (EDGE / 2, top / 2), (EDGE / 2, 0.0), (xs[-1], 0.0), (xs[-1], low + r)))
         for x in xs[:-1]:
             self._line(((x - 6.0, 0.0), (x, 0.0), (x, low + r)))
-        hs = [x for column, x in self._where("h") if not column.dots][-1 if self.layer.last else 0:]
+        hs = [x for column, x in self.where("h") if not column.dots][-1 if self.layer.last else 0:]
         out = right - EDGE / 2
         self._line(((hs[0], high - r), (hs[0], top), (out, top), (out, top / 2), (right, top / 2)), head=False)
         for x in hs[1:]:
             self._line(((x, high - r), (x, top), (x + 6.0, top)), head=False)
         return top
 
-    def _where(self, letter: str) -> Iterator[tuple[Column, float]]:
+    def where(self, letter: str) -> Iterator[tuple[Column, float]]:
         """Where x or h of each step stands."""
         for column, cells in zip(self.columns, self.cells, strict=True):
             first = self._first(cells)

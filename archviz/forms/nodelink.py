@@ -72,7 +72,7 @@ Plan = tuple[dict[NodeId, Picture], Row | None]
 def _plan(graph: Graph, style: Style) -> Plan:
     """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
     pictures: dict[NodeId, Picture] = {}
-    if style.sizes["neurons"] >= 0:
+    if style.sizes["neurons"] >= 0 or any("unrolled" in node.attrs for node in graph.nodes):
         for node in graph.nodes:
             picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
             if picture is not None:

@@ -44,8 +44,18 @@ def mapped(graphs: Iterable[Graph], maps: Mapping[NodeId, Array]) -> dict[NodeId
         for node in graph.nodes:
             value = _value(graph, node, lambda key: maps.get(key), lambda copies: copies[-1])
             if value is not None:
-                found.setdefault(node.id, value)
+                found.setdefault(node.id, _of_stream(node, value))
     return found
+
+
+def _of_stream(node: Node, value: Array) -> Array:
+    """Of what a whole layer gives, with or without samples, the part that its node in one of several streams gives."""
+    count, shape = int(node.attrs.get("streams", 1)), node.out[0].shape if node.out else ()
+    before = len(shape) - value.ndim
+    if count < 2 or before not in (0, 1):
+        return value
+    axes = [axis for axis in range(1 - before, value.ndim) if value.shape[axis] == count * shape[axis + before]]
+    return np.split(value, count, axes[0])[int(node.attrs["stream"])] if axes else value
 
 
 def marked(graphs: Iterable[Graph], marks: Mapping[NodeId, str]) -> dict[NodeId, tuple[str, ...]]:

@@ -1,8 +1,9 @@
 """Say about each node what a caption may want: its receptive field, how many activations it gives, which axis is which.
 
 In: a trace graph.  Out: the same graph with ``attrs["receptive_field"]`` (input samples per axis, on convolutions and
-poolings), ``attrs["activations"]`` (numbers in its outputs), and `TensorSpec.axes` where they follow from the layers.
-Parameters and FLOPs are left as the trace counted them.  Imports ir, style.
+poolings), ``attrs["activations"]`` (numbers in its outputs), ``attrs["taken"]`` (the one step of a recurrent layer's
+output that is taken by an index: the ``first`` or the ``last``), and `TensorSpec.axes` where they follow from the
+layers.  Parameters and FLOPs are left as the trace counted them.  Imports ir, style.
 """
 from __future__ import annotations
 
@@ -40,6 +41,8 @@ def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
             attrs.update(_widths(node, graph.incoming[node.id]))
         if field is not None and node.kind in ("conv", "pool"):
             attrs["receptive_field"] = [int(size) for size in field[0]]
+        if node.kind == "recurrent" and (step := _taken(node, graph)):
+            attrs["taken"] = step
         nodes.append(replace(node, attrs=attrs, out=tuple(_named(tensor, axes[node.id]) for tensor in node.out)))
     edges = tuple(_edge(edge, axes) for edge in graph.edges)
     return replace(graph, nodes=tuple(nodes), edges=edges)
@@ -54,6 +57,16 @@ def _widths(node: Node, before: tuple[Edge, ...]) -> dict[str, int]:
     if node.op == "grouped_mm" and len(shapes.get(1, ())) == 3:
         found["num_experts"] = shapes[1][0]
     return {key: value for key, value in found.items() if key not in node.attrs}
+
+
+def _taken(node: Node, graph: Graph) -> str:
+    """Which step of a sequence is taken by an index: the ``first`` or the ``last``; empty where none is, or several."""
+    time = 1 if node.attrs.get("batch_first") else 0
+    length = node.out[0].shape[time] if node.out and len(node.out[0].shape) == 3 else 0
+    whole = [edge for edge in graph.outgoing[node.id] if node.out and edge.tensor == node.out[0]]   # not the last state
+    indices = [graph.by_id[edge.dst].attrs.get("at") for edge in whole]
+    steps = {at[time] for at in indices if isinstance(at, list) and len(at) > time and isinstance(at[time], int)}
+    return {0: "first", -1: "last", length - 1: "last"}.get(steps.pop(), "") if len(steps) == 1 else ""
 
 
 def _edge(edge: Edge, axes: dict[NodeId, str]) -> Edge:

@@ -4,7 +4,7 @@ In: a graph.  Out: the graph in which each run of equal units is one unit; each 
 copies, the frame (or the node) says ``repeat`` N, and an edge from one copy to the next is ``recurrent``.  Parameters
 and FLOPs of the copies add up.  Imports ir, style, _runs, _own.
 
-A unit is a node, a module call, or up to eight siblings in a row (these get a frame of their own, without a class).
+A unit is a node, a module call, or up to sixteen siblings in a row (these get a frame of their own, without a class).
 Neighbours are equal when ops, kinds, hyper-parameters, tensors and the wiring inside are, and when they are wired alike
 to the outside: in a chain, where each is fed by the one before as the first is fed from outside; or side by side, where
 all have the same sources and meet in the same sums or concatenations.  Inner runs are folded before outer ones.
@@ -22,11 +22,11 @@ from archviz.passes._own import said_of
 from archviz.passes._runs import Copy, alike, skipped
 from archviz.style import Style
 
-PERIOD = 8
+PERIOD = 16
 """How many siblings may form one unit."""
 
 INCIDENTAL = frozenset(("receptive_field", "activations", "p", "eps", "momentum", "training", "layer_idx",
-                        "weights"))
+                        "weights", "at"))
 """Attributes in which copies may differ."""
 
 WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "normalized_shape", "num_channels"))

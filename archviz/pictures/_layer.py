@@ -9,8 +9,8 @@ inference, a view, an output.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -28,6 +28,7 @@ from archviz.style import Style
 
 Array = NDArray[Any]
 MOVED = frozenset(("output", "parameter", "cat"))     # kinds that compute nothing, or are no layer
+SCORES = frozenset(("linear", "softmax", "conv", "pool", "reduce", "act", "math", "add", "module", "opaque"))
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Layer:
     values    of one sample
     given     whether it is an input
     copies    for how many equal ones it stands
+    deep      of maps that are slices of volumes: how many slices there are
+    scores    whether what it gives, as the last one, may be the scores of classes
     """
 
     id: str
@@ -50,12 +53,16 @@ class Layer:
     values: Array
     given: bool = False
     copies: int = 1
+    deep: int = 0
+    scores: bool = True
 
     @property
     def size(self) -> str:
         """``16@32×32``, ``197×768``, ``10``."""
         shape = self.values.shape
-        return f"{shape[0]}@{shape[1]}×{shape[2]}" if self.form == "map" else "×".join(map(str, shape))
+        if self.form != "map":
+            return "×".join(map(str, shape))
+        return f"{shape[0]}@{f'{self.deep}×' if self.deep else ''}{shape[1]}×{shape[2]}"
 
     @property
     def picture(self) -> bool:
@@ -88,11 +95,25 @@ def _boxes(maps: Mapping[str, Array], figure: Any, style: Style, sample: int) ->
         if node.kind in MOVED or node.id not in found:
             continue
         values = found[node.id]
-        key = next(key for key, array in maps.items() if array is values)
-        words = tuple(line for line, role in said[node.id].lines if role != "sublabel" or node.kind == "module")
+        key = next(key for key, array in maps.items() if array is values or np.may_share_memory(array, values))
         axes = next((spec.axes for spec in node.out if len(spec.shape) == values.ndim), "")
-        yield _layer(node.id, words or (text.pretty(node.op),), _more(node, key, style), values[sample], axes,
-                     node.kind == "input", node.repeat)
+        layer = _layer(node.id, _words(node, said[node.id].lines), _more(node, key, style), values[sample], axes,
+                       node.kind == "input")
+        yield replace(layer, copies=node.repeat, scores=node.kind in SCORES and not _squashed(node))
+
+
+def _words(node: Node, lines: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """What its box says, without the size of an input; where it goes on below in smaller type, after a comma."""
+    if not lines:
+        return (text.pretty(node.op),)
+    kept = lines[:1] if node.kind == "input" else lines
+    return tuple(f"{line}," if role != "sublabel" and after == "sublabel" else line
+                 for (line, role), (_, after) in zip(kept, [*kept[1:], ("", "")], strict=True))
+
+
+def _squashed(node: Node) -> bool:
+    """Whether an activation follows in its box, as it does where more layers are to come."""
+    return "act" in node.attrs.get("fused_kinds", ()) and not {"sigmoid", "Sigmoid"} & set(node.attrs["fused"])
 
 
 def _more(node: Node, key: NodeId, style: Style) -> str:
@@ -114,11 +135,13 @@ def _recorded(one: Any, maps: Mapping[str, Array], style: Style, sample: int) ->
             yield _layer(key, (text.clean(word),), "", values[sample], "", given)
 
 
-def _layer(key: str, words: tuple[str, ...], more: str, values: Array, axes: str, given: bool, copies: int = 1,
-           ) -> Layer:
+def _layer(key: str, words: tuple[str, ...], more: str, values: Array, axes: str, given: bool) -> Layer:
+    deep = values.shape[1] if axes == "NCDHW" else 0
+    if deep:
+        values, axes = values[:, deep // 2], "NCHW"
     form, plain = shaped(values, axes if axes or values.ndim != 2 else "NLC")
     plain = plain if values.dtype.kind == "f" else plain.astype(values.dtype)
-    return Layer(key, words, more, form, plain, given, copies)
+    return Layer(key, words, more, form, plain, given, deep=deep if form == "map" else 0)
 
 
 def _distinct(found: Iterator[Layer]) -> Iterator[Layer]:
@@ -132,6 +155,6 @@ def _distinct(found: Iterator[Layer]) -> Iterator[Layer]:
 
 
 def scored(found: list[Layer]) -> Layer | None:
-    """The layer that holds the scores of classes: the last one, if it is a vector."""
+    """The layer that holds the scores of classes: the last one, if it is a vector that nothing has squashed."""
     last = found[-1]
-    return last if last.form == "vector" and last.values.size > 1 and not last.given else None
+    return last if last.form == "vector" and last.scores and last.values.size > 1 and not last.given else None

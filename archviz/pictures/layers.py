@@ -344,8 +344,8 @@ def _bar(board: Board, on: Scale, x: float, y: float, wide: float) -> None:
     """The colour bar of a layer, in the middle below it."""
     plain, length = replace(on, clipped=0.0), wide
     drawn = bar.flat(plain, length, board.style, 3)
-    if drawn.width > wide + 0.5 * APART:      # numbers at its ends stand out
-        length -= drawn.width - wide - 0.5 * APART
+    if drawn.width > wide + 0.3 * APART:      # numbers at its ends stand out
+        length -= drawn.width - wide - 0.3 * APART
         drawn = bar.flat(plain, length, board.style, 3)
     board.bar(drawn, x + (wide - length) / 2, y)
 
@@ -360,6 +360,8 @@ def _sentences(title: str, columns: Sequence[Column], plan: Plan, names: Mapping
            + (" and row by row" if len(plan.bands) > 1 else ""))
     if any(_left_out(plan, column) for column in tiles):
         yield f"Of each layer of feature maps the first {plan.most} channels are shown, or all where there are no more"
+    if any(column.layer.deep for column in columns):
+        yield "Of volumes the slice in the middle is shown"
     if any(column.layer.copies > 1 for column in columns):
         yield "Where one layer stands for several equal ones, it shows what the last of them gives"
     if "vector" in forms:

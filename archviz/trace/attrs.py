@@ -121,4 +121,21 @@ def of_function(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> di
         value = next((json_value(a) for a in args if isinstance(a, (int, float))), None)
         if value is not None:
             found["scalar"] = value
+    if op == "getitem" and len(args) > 1:
+        at = _at(args[1])
+        if at is not None:
+            found["at"] = at
+    return found
+
+
+def _at(index: Any) -> list[Any] | None:
+    """What an index takes of each axis, a slice as [start, stop]; None for one that is more than numbers and slices."""
+    found: list[Any] = []
+    for one in index if isinstance(index, tuple) else (index,):
+        if isinstance(one, slice) and all(end is None or type(end) is int for end in (one.start, one.stop, one.step)):
+            found.append([one.start, one.stop] if one.step in (None, 1) else [one.start, one.stop, one.step])
+        elif type(one) is int:
+            found.append(one)
+        else:
+            return None
     return found

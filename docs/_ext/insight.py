@@ -63,12 +63,12 @@ def trained(script: Path, out: Path) -> None:
 
 
 class Ran(SphinxDirective):
-    """The content is commands; ``:figure:`` names those of their files that are shown.  What they print is shown; they
-    themselves are not where ``:silent:``."""
+    """The content is commands; ``:figure:`` names those of their files that are shown, ``:files:`` those to take along.
+    What they print is shown; they themselves are not where ``:silent:``."""
 
     has_content = True
     option_spec = {"figure": directives.unchanged, "with": directives.unchanged, "class": directives.class_option,
-                   "caption": directives.unchanged, "silent": directives.flag}
+                   "caption": directives.unchanged, "silent": directives.flag, "files": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         folder = workplace(Path(self.env.doctreedir).parent / "ran" / self.env.docname)
@@ -83,7 +83,10 @@ class Ran(SphinxDirective):
         said = "".join(self.carry_out(command.removeprefix("$ "), folder) for command in commands)
         if said:
             made.append(nodes.literal_block(said, said, language="text", classes=["said"]))
-        return made + [self.figure(folder / name) for name in self.options.get("figure", "").split()]
+        made += [self.figure(folder / name) for name in self.options.get("figure", "").split()]
+        files = " · ".join(f":download:`{name} <{os.path.relpath(folder / name, self.env.srcdir)}>`"
+                           for name in self.options.get("files", "").split())
+        return made + self.parse_text_to_nodes(files) if files else made
 
     def carry_out(self, command: str, folder: Path) -> str:
         """What it printed, without what it said on stderr."""
