@@ -142,6 +142,7 @@ def test_without_a_figure_every_operation_is_a_layer_but_those_that_change_nothi
     found = columns(ran[0].image("layers"))
     assert list(found) == ["/in:image", "stem.0", "stem.1", "stem.2", "side", "/add", "few", "/relu", "/mean", "head"]
     assert words(found["stem.2"].marks)[:2] == ["ReLU", "20@16×16"]
+    assert [words(found[key].marks)[0] for key in ("stem.0", "stem.1", "few")] == ["conv", "BN", "conv"]
 
 
 def test_a_box_says_no_more_than_what_was_watched():
@@ -185,6 +186,7 @@ def test_a_volume_is_shown_by_its_middle_slice_and_a_long_label_whole():
     on = heat.scale(values, MAPS, True)
     assert all((cells(p, 4, 4) == on.rgb(v)).all() for p, v in zip(tiles(group), values, strict=True))
     assert "the slice in the middle" in picture.caption
+    assert words(columns(recording.image("layers"))["1"].marks)[:2] == ["tanh", "6@5×4×4"]
 
 
 def test_what_is_squashed_is_no_score():

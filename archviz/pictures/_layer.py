@@ -127,12 +127,14 @@ def _more(node: Node, key: NodeId, style: Style) -> str:
 def _recorded(one: Any, maps: Mapping[str, Array], style: Style, sample: int) -> Iterator[Layer]:
     """All that was recorded, in the order in which it ran."""
     ops = getattr(one, "ops", {})
+    spelt = {key.lower(): key for key in style.captions}      # a recording spells layers in lower case
     for key, values in maps.items():
         op = "output" if key.startswith("/out:") else ops.get(key, "")
         if op not in MOVED and key:
             given = key.startswith("/in:")
-            word = key.removeprefix("/in:") if given else text.caption(style.captions, op, {}) if op else key
-            yield _layer(key, (text.clean(word),), "", values[sample], "", given)
+            said = text.caption(style.captions, spelt.get(op.lower(), op), {}) if op else key
+            word = text.clean(key.removeprefix("/in:")) if given else said
+            yield _layer(key, (word,), "", values[sample], "NCDHW" if values.ndim == 5 else "", given)
 
 
 def _layer(key: str, words: tuple[str, ...], more: str, values: Array, axes: str, given: bool) -> Layer:
