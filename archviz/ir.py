@@ -371,6 +371,12 @@ def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
     return replace(graph, nodes=ordered, edges=edges)
 
 
+def hands_on(graph: Graph, node: Node) -> bool:
+    """Does `node`, one of several equal steps, give the next step the state that it has come to?"""
+    return node.kind == "recurrent" and node.repeat > 1 and (
+        bool(node.wires) or any(edge.role == "recurrent" for edge in graph.outgoing[node.id]))
+
+
 def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
     """The edges of `graph`, as (src, dst), that pass by what another way between their ends goes through."""
     found = set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archviz import text
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, own_repeat, skips
+from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
 from archviz.naming import titles
 from archviz.style import Kind, Style
 
@@ -60,7 +60,7 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     if kind.shape == "dots":
         return Look(replace(kind, name=""), ())
     times = own_repeat(graph, node)
-    count = f" ×{times}" if times > 1 else ""
+    count = (f" ×{times} steps" if hands_on(graph, node) else f" ×{times}") if times > 1 else ""
     if _pools(node, incoming):
         kind = style.kinds["pool"]
     if own_role(node.attrs, style):

@@ -27,8 +27,8 @@ class AlexNet(nn.Module):
         x = F.max_pool2d(F.local_response_norm(F.relu(self.conv2(x)), 5), 3, 2)
         x = F.relu(self.conv4(F.relu(self.conv3(x))))
         x = F.max_pool2d(F.relu(self.conv5(x)), 3, 2)
-        x = F.dropout(F.relu(self.fc6(x.flatten(1))))
-        x = F.dropout(F.relu(self.fc7(x)))
+        x = F.dropout(F.relu(self.fc6(x.flatten(1))), training=self.training)
+        x = F.dropout(F.relu(self.fc7(x)), training=self.training)
         return F.softmax(self.fc8(x), dim=1)
 
 

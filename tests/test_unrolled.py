@@ -242,3 +242,26 @@ def test_the_caption_tells_the_steps(name: str, facts: list[str]) -> None:
     assert [fact for fact in facts if fact not in figure.caption] == []
     assert "weights of attention are drawn for one step" in figure.caption
     assert "The encoder, " in figure.alt
+
+
+# ------------------------------------------------------------------------------------------------ folded
+
+class Cell(nn.Module):
+    """A cell alone in its loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(8, 8)
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        for i in range(x.shape[1]):
+            state = self.cell(x[:, i], state)
+        return state
+
+
+def test_a_folded_loop_is_steps_in_time() -> None:
+    assert "×7 steps in time" in strings(pipeline.draw(Before, WORDS, title=""))
+    assert "GRU cell, 8 ×5 steps" in strings(pipeline.draw(Cell, (torch.zeros(1, 5, 8), torch.zeros(1, 8)), title=""))
+    again = nn.Linear(8, 8)
+    plain = strings(pipeline.draw(nn.Sequential(*[nn.Sequential(again, nn.ReLU())] * 5), torch.zeros(1, 8), title=""))
+    assert any("×5" in line for line in plain) and not any("steps" in line for line in plain)
