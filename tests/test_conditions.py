@@ -199,7 +199,7 @@ def test_conditioning_is_drawn_and_named_apart_from_skip_connections(figure: Fig
 
 
 def test_the_caption_says_what_is_conditioned_on_what(figure: Figure) -> None:
-    said = "The seven residual blocks are conditioned on time and the seven cross attention layers on text."
+    said = "The seven residual blocks are conditioned on time and the seven cross-attention layers on text."
     assert said in figure.caption and said in figure.scene.description
     assert "A 64×64×4 input passes through three rounds of a 3×3 convolution" in figure.caption
     assert "an encoder block" in figure.caption and "a decoder block" in figure.caption
