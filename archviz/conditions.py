@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from archviz.ir import Graph, NodeId
 
 Links = Mapping[NodeId, tuple[NodeId, ...]]
 
+JOINS = frozenset(("add", "cat", "mul"))
 LEAST = 3       # readers: two are the sublayer that begins and the sum that ends a residual connection
 
 
@@ -58,13 +61,17 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
     after = _links(graph, flows)
     before = _links(graph, [(dst, src) for src, dst in flows])
     rank = {node.id: i for i, node in enumerate(graph.nodes)}
-    many = [node.id for node in graph.nodes if len(after[node.id]) > 1]
+    made: dict[NodeId, int] = {}    # from which inputs, one bit for each
+    for node in graph.nodes:
+        own_bit = 1 << inputs.index(node.id) if node.kind == "input" else 0
+        made[node.id] = reduce(or_, (made.get(key, 0) for key in before[node.id]), own_bit)
+    every_bit = (1 << len(inputs)) - 1
+    many = [node.id for node in graph.nodes if len(after[node.id]) > 1 and 0 < made[node.id] < every_bit]
     found: list[Signal] = []
     beside: set[NodeId] = set()     # all signals, and what is made from nothing else
     for source in sorted(many, key=lambda key: (-len(after[key]), rank[key])):
         own = {source} | _reached([source], before)
-        fed = sum(key in own for key in inputs)
-        if source in beside or not fed or all(key in own | beside for key in inputs):
+        if source in beside or all(key in own or key in beside for key in inputs):
             continue
         closed, joined = own | beside, False
         for node in graph.nodes:
@@ -74,7 +81,10 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
         if joined:      # its ways meet before they arrive: it is the main path, or a part of that
             continue
         readers = {key for node in closed - beside for key in after[node] if key not in closed}
-        if len(readers) >= LEAST and readers & _reached(readers, after):
+        # what is read by one layer, and then joins what that gave, goes around the layer
+        joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
+        read = readers - joins or readers
+        if len(readers) >= LEAST and read & _reached(read, after):
             edges = tuple((key, dst) for key in sorted(own, key=rank.__getitem__) for dst in after[key]
                           if dst not in own)
             found.append(Signal(source, tuple(sorted(own, key=rank.__getitem__)), edges))

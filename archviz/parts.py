@@ -97,7 +97,7 @@ def module_noun(cls: str, path: str, graph: Graph) -> str:
     name = text.pretty(path.split(".")[-1]) if cls in CONTAINERS else title(text.clean(cls), graph)
     words = " ".join(word if word[1:] != word[1:].lower() else word[:1].lower() + word[1:] for word in name.split())
     words = re.sub(r"[ _]*\d+$", "", words) or "block"
-    return words
+    return re.sub(r"\b(self|cross) (attention)\b", r"\1-\2", words)
 
 
 def leaf(node: Node) -> Part:

@@ -115,6 +115,18 @@ def test_a_network_whose_ways_meet_is_no_signal() -> None:
     assert signals(build.graph()) == ()
 
 
+def test_what_goes_around_a_layer_that_reads_something_else_too_is_none() -> None:
+    build = Builder()
+    x, text = build.input("x"), build.input("text")
+    build.output(build.op("add", build.op("matmul", build.op("LayerNorm", x), text), x))
+    assert signals(build.graph()) == ()
+    build = Builder()
+    x, text = build.input("x"), build.input("text")
+    sides = [build.op("matmul", build.op("Linear", x), text) for _ in range(2)]
+    build.output(build.op("add", build.op("add", *sides), x))
+    assert signals(build.graph()) == ()
+
+
 def test_a_decoder_is_conditioned_on_what_an_encoder_made() -> None:
     build = Builder()
     memory = build.op("Conv2d", build.op("Conv2d", build.input("source")))
@@ -187,7 +199,7 @@ def test_conditioning_is_drawn_and_named_apart_from_skip_connections(figure: Fig
 
 
 def test_the_caption_says_what_is_conditioned_on_what(figure: Figure) -> None:
-    said = "The seven residual blocks are conditioned on time and the seven cross attention layers on text."
+    said = "The seven residual blocks are conditioned on time and the seven cross-attention layers on text."
     assert said in figure.caption and said in figure.scene.description
     assert "A 64×64×4 input passes through three rounds of a 3×3 convolution" in figure.caption
     assert "an encoder block" in figure.caption and "a decoder block" in figure.caption

@@ -135,11 +135,11 @@ def _crosses(route: Route, nodes: Mapping[NodeId, Place]) -> bool:
 
 
 def _foot(graph: Graph, left: set[NodeId], skips: list[Edge], bottom: Edge) -> tuple[frozenset[NodeId], Edge]:
-    """What comes last of the left arm, after it became smaller for the last time, if but one line leads to it; and
-    that line."""
+    """What comes last of the left arm, after the innermost skip begins and it became smaller for the last time, if but
+    one line leads to it; and that line."""
     order = [node.id for node in graph.nodes if node.id in left]
     after = order[order.index(skips[-1].src) + 1 :]
-    shrunk = max((i for i, key in enumerate(after) if _scaled(graph, key) < 0), default=len(after))
+    shrunk = max((i for i, key in enumerate(after) if _scaled(graph, key) < 0), default=-1)
     foot = frozenset(after[shrunk + 1 :])
     entering = [e for e in graph.edges if e.dst in foot and e.src not in foot and e.role != "recurrent"]
     inside = {key for node in graph.nodes if node.id in foot for key in node.scope}
@@ -157,27 +157,40 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     for edge in flows:
         fed.setdefault(edge.dst, []).append(edge)
     # of the edges into a join, the one from furthest back is the skip
-    chosen = [
-        min(edges, key=lambda e: rank[e.src])
-        for edges in fed.values()
-        if len(edges) == 2 and max(rank[e.src] for e in edges) - min(rank[e.src] for e in edges) > 1
-    ]
+    chosen = [min(edges, key=lambda e: rank[e.src]) for edges in fed.values() if len(edges) == 2]
     chosen = [
         e
         for e in chosen
         if graph.by_id[e.dst].scope[:1] != graph.by_id[e.src].scope[:1] or not graph.by_id[e.src].scope
     ]
     chosen.sort(key=lambda e: rank[e.src])
+    around = {e.dst: max(rank[o.src] for o in fed[e.dst]) - rank[e.src] for e in chosen}  # how far back it comes from
     best: list[Edge] = []
-    for start in range(len(chosen)):  # the longest run of skips that lie one inside the other
-        run = [chosen[start]]
-        for edge in chosen[start + 1 :]:
+    far = [e for e in chosen if around[e.dst] > 1]
+    for start in range(len(far)):  # the longest run of skips that lie one inside the other
+        run = [far[start]]
+        for edge in far[start + 1 :]:
             if rank[edge.src] > rank[run[-1].src] and rank[edge.dst] < rank[run[-1].dst]:
                 run.append(edge)
         best = max(best, run, key=len)
     if len(best) < 2:
         return None
-    inner = best[-1]
+    # the innermost may go around a single node, if it is joined as the others are
+    last, joined = best[-1], graph.by_id[best[-1].dst].kind
+    inmost = [
+        e
+        for e in chosen
+        if around[e.dst] == 1 and graph.by_id[e.dst].kind == joined
+        and rank[last.src] < rank[e.src] and rank[e.dst] < rank[last.dst]
+    ]
+    return (_halves(graph, flows, rank, [*best, inmost[0]]) if inmost else None) or _halves(graph, flows, rank, best)
+
+
+def _halves(
+    graph: Graph, flows: list[Edge], rank: Mapping[NodeId, int], skips: list[Edge]
+) -> tuple[set[NodeId], list[Edge], Edge] | None:
+    """The arms whose only ties are `skips` and one edge at the bottom."""
+    inner = skips[-1]
     between = [n for n in graph.nodes if rank[inner.src] < rank[n.id] <= rank[inner.dst]]
     finer = (n for n in between if n.kind in ("upconv", "upsample") or _scaled(graph, n.id) > 0)
     turn = next(finer, graph.by_id[inner.dst])
@@ -186,12 +199,12 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     for first in (turn, *reversed(before)):
         left = {node.id for node in graph.nodes if rank[node.id] < rank[first.id]}
         across = [e for e in flows if (e.src in left) != (e.dst in left)]
-        bottom = [e for e in across if e not in best]
+        bottom = [e for e in across if e not in skips]
         split = {s for n in graph.nodes if n.id in left for s in n.scope} & {
             s for n in graph.nodes if n.id not in left for s in n.scope
         }
-        if len(bottom) == 1 and bottom[0].src in left and not split and len(across) == len(best) + 1:
-            return left, best, bottom[0]
+        if len(bottom) == 1 and bottom[0].src in left and not split and len(across) == len(skips) + 1:
+            return left, skips, bottom[0]
     return None
 
 
