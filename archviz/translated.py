@@ -35,7 +35,7 @@ def translated(drawn: Graph, inputs: list[str]) -> str:
     first = f"; its first state comes from the encoder's through {handed}" if handed else ""
     given = f", with the token given to the decoder{f' (through {target})' if target else ''}," * bool(found["target"])
     if before:
-        last = f" makes the next state{f', and {head} the output' if head else ''}"
+        last = f" makes the next state{f', which goes to the output through {head}' if head else ''}"
     else:
         given, last = "", f" and that state make the output{f', through {head}' if head else ''}"
     return (f"The encoder, {_phrase(encoder)}, reads {inputs[0]}{f' through {source}' if source else ''}. "
