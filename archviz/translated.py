@@ -5,7 +5,6 @@ In: the graph that is drawn.  Out: sentences.  Imports ir, parts, phrases, passe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 
 from archviz.ir import Graph, Node, NodeId, split
 from archviz.parts import leaf
@@ -25,15 +24,17 @@ def translated(drawn: Graph, inputs: list[str]) -> str:
         return ""
 
     def through(keys: Iterable[NodeId]) -> str:
-        return listed([_phrase(node) for node, _ in groupby(map(graph.by_id.__getitem__, keys))
-                       if node.kind in WORDS])
+        return listed([_phrase(node) for node in map(graph.by_id.__getitem__, keys) if node.kind in WORDS])
 
     encoder, decoder = (graph.by_id[found[key]] for key in ("encoder", "decoder"))
     source, target, handed, head = (through(found[key]) for key in ("source", "target", "handed", "head"))
-    steps = decoder.repeat if decoder.repeat > 1 else decoder.out[0].shape[1 if decoder.attrs["batch_first"] else 0]
+    shape = decoder.out[0].shape
+    steps = decoder.repeat if decoder.repeat > 1 else shape[int(len(shape) == 3 and decoder.attrs["batch_first"])]
     before = found["query"] == "before"
     first = f"; its first state comes from the encoder's through {handed}" if handed else ""
-    given = f", with the token given to the decoder{f' (through {target})' if target else ''}," * bool(found["target"])
+    words = any(graph.by_id[key].out[0].dtype.startswith("int") for key in found["target"][:1])
+    taken = f" (through {target})" if target else ""
+    given = f", with the {'token' if words else 'input'} given to the decoder{taken}," if found["target"] else ""
     if before:
         last = f" makes the next state{f', which goes to the output through {head}' if head else ''}"
     else:

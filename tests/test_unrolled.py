@@ -231,6 +231,21 @@ def test_a_page_that_is_too_narrow_for_the_steps_has_fewer(tmp_path: Path) -> No
 
 # ------------------------------------------------------------------------------------------------ in words
 
+class Signals(Before):
+    """The same without words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source, self.target = nn.Linear(5, 16), nn.Linear(3, 12)     # type: ignore[assignment]
+
+
+def test_what_is_no_word_is_not_called_one() -> None:
+    caption = pipeline.draw(Signals, (torch.zeros(1, 9, 5), torch.zeros(1, 7, 3)), style="node-link",
+                            settings={"options.unroll": "2"}).caption
+    assert "reads a 9×5 input through a linear layer with 16 outputs" in caption
+    assert "with the input given to the decoder (through a linear layer with 12 outputs)" in caption
+
+
 @pytest.mark.parametrize(("name", "facts"), [
     ("before", ["The encoder, a GRU with 24 units, reads a sequence of 9 tokens through an embedding of width 16.",
                 "The decoder, a GRU cell with 24 units, takes 7 steps.", "fit the state before", "60 outputs"]),
