@@ -16,6 +16,7 @@ from archviz import graphfile, pipeline
 from archviz.errors import ArchvizError
 from archviz.ir import Graph, whole
 from archviz.passes.streams import streams
+from archviz.scene import Group, Link
 from archviz.style import load_style
 from archviz.trace import Inputs, trace
 from tests.conftest import ROOT, Run
@@ -273,3 +274,19 @@ def test_a_mistake_in_streams_is_said_in_one_line(given_: list[str], said: str, 
     done = run(saved, *given_, "-o", "x.svg", "--quiet")
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) <= 2, done.stderr
     assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_a_line_goes_on_behind_a_sum() -> None:
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            a = self.a(x)
+            return self.c(torch.relu(a + self.b(a)))
+
+    figure = pipeline.draw(Residual(), torch.zeros(1, 3, 32, 32), style="wire")
+    links = {mark.node: mark.marks[0] for mark in figure.scene.marks if isinstance(mark, Group) and mark.role == "link"}
+    into, on = (link for key, link in sorted(links.items()) if "relu" in key)
+    assert isinstance(into, Link) and isinstance(on, Link) and not into.arrow and into.points[-1] == on.points[0]

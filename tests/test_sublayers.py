@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import Phase, given, settings
+from torch import Tensor, nn
 
 from archviz import pipeline
 from archviz.forms._operands import operands
@@ -162,3 +164,29 @@ def test_the_command_line_knows_upwards(way: str, code: int, tmp_path: Path) -> 
     done = subprocess.run([sys.executable, "-m", "archviz", graph, "--direction", way, "-o", "out.svg"], cwd=tmp_path,
                           capture_output=True, text=True)
     assert done.returncode == code and (tmp_path / "out.svg").exists() == (code == 0)
+
+
+def test_what_is_no_transformer_and_has_modules_in_modules_is_columns_too() -> None:
+    residual = pipeline.draw(str(ROOT / "gallery" / "resnet.py:resnet50"), style="sublayers")
+    assert residual.layout.direction == "up" and "2×" in texts(residual.scene.marks, "frame count")
+    assert not {"1×"} & {*texts(residual.scene.marks)}      # a frame around one block says nothing
+    layout = residual.layout
+    (route,) = (route for route in layout.routes if route.dst == "stages.0.0.shortcut.0")
+    assert route.points[1][1] < layout.nodes[route.src].y        # it turns off above the box, not along it
+
+
+def test_what_is_added_stands_on_both_sides() -> None:
+    class Sums(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.word, self.kind, self.place = nn.Embedding(9, 8), nn.Embedding(2, 8), nn.Embedding(5, 8)
+            self.out = nn.Linear(8, 3)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            zero = torch.zeros_like(ids)
+            return self.out(self.word(ids) + self.kind(zero) + self.place(zero))
+
+    figure = pipeline.draw(Sums(), torch.zeros(1, 5, dtype=torch.int64), style="sublayers")
+    kind, word, place = (figure.layout.nodes[key] for key in ("kind", "word", "place"))
+    assert figure.layout.direction == "up"
+    assert max(kind.x, place.x) > word.x + word.width and min(kind.x, place.x) < word.x - word.width

@@ -42,7 +42,8 @@ def branching(routes: Sequence[Route], bend: float) -> Iterator[tuple[Route, tup
         others.append(points)
         if 0 < shared < len(points) - 1:
             before, turn = points[shared - 1], points[shared]
-            back = min(2 * bend / dist(before, turn), 1.0)     # a corner takes half of a line that short
+            # A corner takes half of a line that short, and nothing of one without length.
+            back = min(2 * bend / max(dist(before, turn), bend), 1.0)
             start = (turn[0] + (before[0] - turn[0]) * back, turn[1] + (before[1] - turn[1]) * back)
             points = (start, *points[shared:])
         yield route, points

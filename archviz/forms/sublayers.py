@@ -155,7 +155,8 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     s, seen = style.sizes, _looks(graph, style)
     marks: list[Mark] = []
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
-        marks.append(_frame(graph, key, place, layout, style))
+        if graph.modules[key].repeat > 1:
+            marks.append(_frame(graph, key, place, layout, style))
     links: dict[tuple[NodeId, NodeId], list[Mark]] = {}
     for route, points in branching(layout.routes, s["bend"]):
         if seen[route.src].kind.shape == "parallelogram" and points[0][1] == points[1][1]:     # its side is slanted

@@ -217,9 +217,11 @@ def _link(graph: Graph, found: _Wires, layout: Layout, route: Route) -> list[Mar
     """How `route` is drawn: along a kernel, from a whole volume, or as an arrow; nothing into a note."""
     p, style = found.plan, found.plan.style
     source = _source(graph, found, route.src)
+    name = f"{route.src}->{route.dst}"
+    if route.dst in found.notes and source in p.glyphs:     # no volume is there from which the line goes on
+        return [Group((Link(route.points, "edge", style.sizes["bend"], False),), "link", name)]
     if route.dst in found.notes or route.dst in p.ports:
         return []
-    name = f"{route.src}->{route.dst}"
     node = graph.by_id[route.dst]
     if source in p.volumes and route.dst in p.volumes:
         a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)

@@ -105,7 +105,9 @@ class _Towers:
     ) -> None:
         self.graph, self.sizes, self.frames, self.scope = graph, sizes, frames, scope
         self.s, self.found = spacing, found
-        self.leaves = {edge.src for edge in found.skips}
+        # What else reads a node than the next one turns off above it.
+        beside = [way[0] for column in found.columns for ways in column.feeders.values() for way in ways]
+        self.leaves = {edge.src for edge in found.skips} | {edge.src for key in beside for edge in graph.incoming[key]}
 
     def layout(self) -> Layout:
         columns = [self._column(one, -1 if i == 0 and len(self.found.columns) > 1 else 1)
@@ -194,6 +196,7 @@ class _Towers:
             slots = {edge.src: edge.slot for edge in self.graph.incoming[key]}
             main = slots.get(one.nodes[index - 1], 0) if index else 0
             widest = max(self.sizes[k].width for k in one.nodes[max(index - 3, 0):index + 1])
+            reached = {-1: widest / 2, 1: widest / 2}       # how far out there is something, left and right
             for way in ways:
                 size = self.sizes[way[-1]]
                 if len(way) == 1 and len(ways) == 1:
@@ -203,7 +206,11 @@ class _Towers:
                     column.at[way[0]] = Place(reach if side > 0 else -reach - size.width, y, size.width, size.height)
                     continue
                 side = -1 if slots[way[-1]] < main else 1
-                middle = side * (widest / 2 + s["across"] + size.width / 2)
+                if reached[side] > reached[-side]:      # taken by one before
+                    side = -side
+                wide = max(self.sizes[k].width for k in way)
+                middle = side * (reached[side] + s["across"] + wide / 2)
+                reached[side] += s["across"] + wide
                 for step, k in enumerate(reversed(way), 1):
                     level = column.at[one.nodes[max(index - step, 0)]]
                     own = self.sizes[k]
