@@ -208,6 +208,15 @@ def test_every_step_has_its_cells_and_one_has_its_weights(name: str, rows: int) 
     assert {"T′", "T′−1"} <= set(words)
 
 
+@pytest.mark.parametrize(("lengths", "shown"), [((9, 4), "1 2 T"), ((4, 9), "1 2 T"), ((3, 3), "1 2 3"),
+                                                 ((4, 4), "1 2 3 T")])
+def test_no_more_steps_are_drawn_than_the_shorter_one_takes(lengths: tuple[int, int], shown: str) -> None:
+    given = tuple(torch.zeros(1, length, dtype=torch.long) for length in lengths)
+    words = strings(pipeline.draw(Before, given, style="node-link", settings={"options.unroll": "3"}))
+    steps = [words[i + 1] for i, word in enumerate(words) if word == "x"]
+    assert " ".join(steps) == shown
+
+
 def test_the_first_state_comes_from_the_encoder_by_name_or_by_a_line() -> None:
     assert "h" in strings(drawn(Before)) and "s" in strings(drawn(Before))
     handed = [m for m in flat(drawn(Before).scene.marks) if isinstance(m, Text) and m.string in ("h", "s")]

@@ -68,7 +68,12 @@ def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
     encoder, decoder = (layer(parts.of(key)[0], parts.graph) for key in ("encoder", "decoder"))
     if encoder is None or decoder is None:
         return None
-    return unrolled(parts, encoder, decoder, columns(encoder, max(style.options["unroll"], 1), False), style)
+    many = parts.of("decoder")[0].repeat
+    lengths = {encoder.length, many if many > 1 else decoder.length} - {None}
+    shown = max(style.options["unroll"], 1)
+    if len(lengths) > 1:        # the steps of both stand below each other, and what is left out, is left out of both
+        shown = max(min(shown, *(length - 2 for length in lengths if length)), 1)
+    return unrolled(parts, encoder, decoder, columns(encoder, shown, False), style)
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
