@@ -217,6 +217,12 @@ def test_no_more_steps_are_drawn_than_the_shorter_one_takes(lengths: tuple[int, 
     assert " ".join(steps) == shown
 
 
+def test_the_legend_explains_every_sign() -> None:
+    for name in MODELS:     # in "whole" only the two directions of the encoder are put end to end
+        assert {"concatenation", "state, passed on in time", "α: how much each position counts"} <= set(
+            strings(drawn(MODELS[name])))
+
+
 def test_the_first_state_comes_from_the_encoder_by_name_or_by_a_line() -> None:
     assert "h" in strings(drawn(Before)) and "s" in strings(drawn(Before))
     handed = [m for m in flat(drawn(Before).scene.marks) if isinstance(m, Text) and m.string in ("h", "s")]

@@ -410,6 +410,7 @@ def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark
     parts = opened(node, graph)
     entries = [(words["attends"], (Link(((0.0, middle), (wide, middle)), "attends", 0.0, True, s["cell_arrow"]),)),
                (words["context"], sign("add", wide / 2, middle, style))]
-    if "cat" in (parts.join("entry"), parts.join("head")):
+    both = parts.of("encoder")[0].attrs.get("bidirectional")
+    if both or "cat" in (parts.join("entry"), parts.join("head")):
         entries.append((style.kinds["cat"].name, sign("cat", wide / 2, middle, style)))
     return entries
