@@ -34,6 +34,9 @@ IMAGE_SIZES = (224, 32, 64, 28, 128, 256, 512, 227, 299, 84, 96, 160, 192, 240, 
 DIGIT_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 16, 8)
 LENGTHS = (128, 64, 32, 16, 8, 1)
 
+_SIZE = r"\d+(\s*[x×*,]\s*\d+)*"
+_WHOLE = frozenset(name for name in DTYPES if "int" in name) | {"long"}
+
 
 # ---------------------------------------------------------------------------------------------- what the user said
 
@@ -47,11 +50,14 @@ def from_specs(module: nn.Module, specs: Sequence[str], variables: Mapping[str, 
     takes_any = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
+    said = [spec.partition("=")[0].rpartition(".")[2] for spec in specs if "=" in spec]
+    tokens = any(spec.rpartition(":")[2] in _WHOLE for spec in specs) or "tokens" in map(family_of_name, said)
     for spec in specs:
         name, equals, text = spec.partition("=")
         if not equals:
             names = [n for n, p in accepted.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-            args.append(_value(module, names[len(args)] if len(args) < len(names) else "", spec, spec, variables))
+            name = names[len(args)] if len(args) < len(names) else ""
+            args.append(_value(module, name, spec, spec, variables, tokens))
             continue
         name, *keys = name.split(".")           # batch.image=…: an entry of a dict
         if name not in accepted and not takes_any:
@@ -61,19 +67,26 @@ def from_specs(module: nn.Module, specs: Sequence[str], variables: Mapping[str, 
         holder = kwargs
         for outer, inner in zip((name, *keys), keys, strict=False):
             name, holder = inner, holder.setdefault(outer, {})
-        holder[name] = _value(module, name, text, spec, variables)
-    return Inputs(tuple(args), kwargs, "")
+        holder[name] = _value(module, name, text, spec, variables, tokens)
+    masks = [spec for spec in specs if "mask" in spec.partition("=")[0] and ":" not in spec and _is_size(spec)]
+    return Inputs(tuple(args), kwargs, f"guessed int64 for {masks[0]}" if masks else "")
 
 
-def _value(module: nn.Module, name: str, text: str, spec: str, variables: Mapping[str, Any] | None) -> Any:
+def _is_size(spec: str) -> bool:
+    return re.fullmatch(_SIZE, spec.rpartition("=")[2].strip()) is not None
+
+
+def _value(module: nn.Module, name: str, text: str, spec: str, variables: Mapping[str, Any] | None, tokens: bool,
+           ) -> Any:
+    """What a spec says; `tokens` tells that another one is known to hold them."""
     shape, colon, dtype = text.strip().partition(":")
-    if re.fullmatch(r"\d+(\s*[x×*,]\s*\d+)*", shape):
+    if re.fullmatch(_SIZE, shape):
         sizes = tuple(int(n) for n in re.findall(r"\d+", shape))
         if min(sizes) < 1:
             raise ArchvizError(f"--input {spec}: a size must be 1 or more")
         if colon and dtype not in DTYPES:
             raise ArchvizError(f"--input {spec}: there is no dtype {dtype!r}", did_you_mean(dtype, DTYPES))
-        return fill(sizes, DTYPES[dtype] if colon else _dtype(module, name), name)
+        return fill(sizes, DTYPES[dtype] if colon else _dtype(module, name, tokens), name)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -326,11 +339,12 @@ def family_of_name(name: str) -> str:
     return next((family for family, pattern in _WORDS.items() if any(re.fullmatch(pattern, w) for w in words)), "")
 
 
-def _dtype(module: nn.Module, name: str) -> torch.dtype:
-    """The type of a tensor whose spec names none: integers where the name or the first layer says tokens."""
+def _dtype(module: nn.Module, name: str, tokens: bool = False) -> torch.dtype:
+    """The type of a tensor whose spec names none: integers where the name says tokens or a mask, and where the first
+    layer reads tokens, unless others are known to be these `tokens`."""
     family = family_of_name(name) if name else ""
     first = next((_family(layer) for _, layer in _entries(module)), "")
-    if family == "tokens" or "mask" in name or (not family and first == "tokens"):
+    if family == "tokens" or "mask" in name or (not family and first == "tokens" and not tokens):
         return torch.int64
     return float_of(module)
 

@@ -143,6 +143,8 @@ def named(asked: str, cls: str) -> str:
 
     ``resnet50`` that makes a ``ResNet`` is ``ResNet-50``; a bare container is called what the user calls it.
     """
+    if asked.endswith(".py") and cls not in CONTAINERS:        # a file, which may be called anything
+        return cls
     if cls in CONTAINERS:
         return asked.removesuffix(".py").rpartition("/")[2] or cls
     plain = re.sub("[^a-z0-9]", "", cls.lower())

@@ -332,6 +332,22 @@ def test_specs_without_a_dtype_take_the_one_that_fits():
     assert given("1x5", module=nn.Linear(5, 3).half()).args[0].dtype is torch.float16
 
 
+def test_a_number_beside_tokens_is_no_token_and_a_mask_is_said_to_be_whole_numbers():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = nn.Embedding(9, 3)
+
+        def forward(self, tokens, gate, mask):
+            return self.words(tokens) * gate * mask
+
+    found = given("tokens=1x5", "gate=1x5", "mask=1x5", module=Gated())
+    assert [found.kwargs[name].dtype for name in ("tokens", "gate", "mask")] == [
+        torch.int64, torch.float32, torch.int64]
+    assert found.note == "guessed int64 for mask=1x5"
+    assert not given("tokens=1x5", "mask=1x5:float32", module=Gated()).note
+
+
 def test_a_dotted_name_is_an_entry_of_a_dict():
     found = given("image.left.raw=1x3x8x8", "image.right=2x2", "image.ids=1x5")
     assert found.kwargs["image"]["left"]["raw"].shape == (1, 3, 8, 8) and found.kwargs["image"]["right"].shape == (2, 2)
