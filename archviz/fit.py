@@ -196,6 +196,8 @@ def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
     graph = found.cut.graph
     holds = Counter(node.scope[-1] for node in graph.nodes if node.scope and graph.modules[node.scope[-1]].path)
     hint = f"allow more with --width {mm[0] + 1}mm --max-height {mm[1] + 1}mm"
+    if min(mm[2:]) < 10:
+        hint += "; a number without a unit is in points"
     if holds:
         fullest = max(holds, key=lambda key: holds[key])
         hint = f"collapse more: --collapse '{graph.modules[fullest].path}', or leave out --depth; or {hint}"

@@ -65,6 +65,11 @@ def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
         hits = [key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)]
         if not hits:
             known = {name for own in names.values() for name in own}
+            single = next((node for node in graph.nodes if pattern in (node.id, node.op, *node.members)), None)
+            if single is not None:
+                recurrent = " (--style node-link opens recurrent cells)" * (single.kind == "recurrent")
+                raise ArchvizError(f"{pattern!r} is a single layer, not a module of several{recurrent}",
+                                   did_you_mean(pattern, known))
             raise ArchvizError(f"no module is called {pattern!r}, neither by path nor by class",
                                did_you_mean(pattern, known))
         found.update(hits)
