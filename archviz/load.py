@@ -23,11 +23,16 @@ import torch
 from torch import nn
 
 from archviz import guess
+from archviz.configs import configured
 from archviz.errors import ArchvizError, NoTorch
 from archviz.find import did_you_mean
 from archviz.trace import Inputs
 
 Build = Callable[[], nn.Module]
+
+PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image", "cv2": "opencv-python", "PIL": "pillow",
+            "yaml": "pyyaml", "pytorch_lightning": "lightning"}
+"""What is installed under another name than it is imported by."""
 
 TOLD = ("preprocess", "tokenizer", "encode", "decode", "class_names")
 """What a model's file may say of real inputs and outputs, as it says `example_inputs`."""
@@ -228,7 +233,8 @@ def blamed(error: BaseException, where: str) -> ArchvizError:
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else where
     hint = ""
     if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"install {error.name.partition('.')[0]} in the environment archviz runs in"
+        name = error.name.partition(".")[0]
+        hint = f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
     elif isinstance(error, SystemExit):
         hint = 'move that code under if __name__ == "__main__":'
     elif (cause := _root(error)) is not error:      # what a library says of it may hide what is wrong
@@ -289,8 +295,11 @@ def _only_model(module: ModuleType, where: str) -> tuple[str, Any]:
     if len(found) == 1:
         return next(iter(found.items()))
     if not found:
-        raise ArchvizError(f"there is no model in {where}",
-                           "a model is an nn.Module class, an instance of one, or a function annotated -> nn.Module")
+        functions = [name for name, value in own.items() if inspect.isfunction(value)
+                     and value.__module__ == module.__name__]
+        named = f"; if {functions[0]} gives one, name it: archviz {where}:{functions[0]}" if functions else ""
+        raise ArchvizError(f"there is no model in {where}", "a model is an nn.Module class, an instance of one, or a "
+                           f"function annotated -> nn.Module{named}")
     names = sorted(found)
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     raise ArchvizError(f"{where} has {len(names)} models: {listed}", f"name one: archviz {where}:{names[0]}")
@@ -356,9 +365,9 @@ def _builder(value: Any, name: str, source: str, args: dict[str, Any]) -> tuple[
                                f"name its class instead: {source.removesuffix(name)}{type(value).__name__}")
         return (lambda: value), value
     if isinstance(value, type) and issubclass(value, nn.Module):
-        configured = _configured(value, source, args)
-        if configured is not None:
-            return _guarded(configured, source), None
+        build = configured(value, source, args)
+        if build is not None:
+            return _guarded(build, source), None
     elif isinstance(value, type) and any("__sphinx_mock__" in vars(base) for base in value.__mro__):
         raise NoTorch(f"{source} was imported by autodoc with a stand-in for PyTorch",
                       "take torch out of autodoc_mock_imports")
@@ -383,28 +392,6 @@ def _guarded(build: Build, source: str) -> Build:
     return guarded
 
 
-def _configured(cls: type[nn.Module], source: str, args: dict[str, Any]) -> Build | None:
-    """A class that is built from a config object (``config_class``): --arg then sets the config's fields."""
-    config_class = getattr(cls, "config_class", None)
-    if config_class is None or "config" in args or "config" not in inspect.signature(cls).parameters:
-        return None
-    try:
-        settable = {name for base in config_class.__mro__ for name, value in vars(base).items()
-                    if isinstance(value, property) and value.fset}      # num_labels is one
-        known = {*config_class().to_dict(), *getattr(config_class, "attribute_map", {}), *settable}
-        unknown = [key for key in args if key not in known and key not in inspect.signature(config_class).parameters]
-        if unknown:
-            hint = did_you_mean(unknown[0], known)
-            raise ArchvizError(f"{config_class.__name__} has no argument {unknown[0]!r}", hint)
-        config = config_class(**args)
-    except ArchvizError:
-        raise
-    except Exception as error:
-        raise ArchvizError(f"{config_class.__name__}: {' '.join(str(error).split())}",
-                           f"write a function that builds {source} and name that") from error
-    return lambda: cls(config)
-
-
 def _check_args(value: Callable[..., Any], source: str, args: dict[str, Any]) -> None:
     """Refuse arguments the constructor does not take, and say which ones it still needs."""
     try:
@@ -423,4 +410,5 @@ def _check_args(value: Callable[..., Any], source: str, args: dict[str, Any]) ->
     if missing:
         needs = "an argument" if len(missing) == 1 else f"{len(missing)} arguments"
         raise ArchvizError(f"{source} needs {needs}: {', '.join(missing)}",
-                           "give " + " ".join(f"--arg {n}=…" for n in missing))
+                           "give " + " ".join(f"--arg {n}=…" for n in missing)
+                           + ", or write a function that builds it and name that: model.py:build")

@@ -539,3 +539,44 @@ def test_the_inputs_of_a_zoo_factory_come_with_it():
     loaded = load("tests.zoo:unet")
     assert isinstance(loaded, Loaded) and loaded.name == "unet"
     assert shapes(loaded.inputs(nn.Identity())) == [(1, 1, 512, 512)]
+
+
+# ---------------------------------------------------------------------------------------------- configurations
+
+CONFIGURED = """
+from dataclasses import dataclass
+
+@dataclass
+class Config:
+    width: int = 4
+    classes: int = 2
+
+class Net(nn.Module):
+    def __init__(self, cfg: Config, bias=True):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, cfg.width), nn.Linear(cfg.width, cfg.classes, bias=bias)
+
+    def forward(self, x):
+        return self.b(self.a(x))
+"""
+
+
+def test_a_dataclass_that_a_model_is_built_from_is_made_of_its_fields(write):
+    model = load(write(CONFIGURED), ["width=5", "bias=False"]).build()
+    assert model.a.out_features == 5 and model.b.out_features == 2 and model.b.bias is None
+    assert load(write(CONFIGURED)).build().a.out_features == 4
+    caught = error(write(CONFIGURED), "widht=5")
+    assert "Config has no argument 'widht'" in caught.message and "did you mean width?" in caught.hint
+    required = CONFIGURED.replace("width: int = 4", "width: int")
+    assert "Config: " in error(write(required)).message
+
+
+def test_a_function_that_may_give_the_model_is_named(write):
+    target = write("def build():\n    return nn.Linear(3, 2)\n", "figs.py")
+    caught = error(target)
+    assert "there is no model in" in caught.message and caught.hint.endswith(f"archviz {target}:build")
+
+
+def test_a_package_is_called_what_it_is_installed_by(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert error(write("import sklearn\n")).hint == "install scikit-learn in the environment archviz runs in"
