@@ -15,7 +15,7 @@ from archviz import text
 from archviz.scene import Group, Mark, Paint, Path, Scene, Text, lower
 
 ASCENT, DESCENT = 0.75, 0.22    # of a line of text, as parts of its font size
-GAP = 2.0                       # to a line that is drawn beside it
+GAP = 1.6                       # to a line that is drawn beside it
 SPACE = 4.0                     # to other words beside it
 MOST = 1.4                      # no font is wider than this
 
