@@ -115,9 +115,13 @@ def _remarks(wish: Wish, ready: Ready, found: Sequence[Attribution], written: Co
     yield from runs.remarks(wish.run, ready)
     if overlaid and len(found[0].output) > 1:
         yield f"the architecture shows the first of {len(found[0].output)} inputs"
+    for target in dict.fromkeys(one.target for one in found if one.target):
+        yield f"target: {target}"
     for one in found:
         if verbose:
             yield from (f"{one.title}, {one.target}: {note}" for note in one.notes if note not in ready.notes)
+        elif one.inputs and not any(values.any() for values in one.inputs.values()):
+            yield f"{one.title}, {one.target}: the map is 0 everywhere"
         for check in one.checks:
             if verbose or not check.kept:
                 yield f"{one.title}, {one.target}: {check.name}: {check.said}"

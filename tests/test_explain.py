@@ -344,6 +344,15 @@ def preprocess(image):
     assert "image of 24×16 pixels resized and cut to 16×16" in str(own["about"])
 
 
+def test_the_target_is_told_and_a_map_of_zeros_too(folder: Path, main: Main) -> None:
+    negative = "[nn.init.constant_(p, -1.0) for p in net.head.parameters()]"
+    (folder / "dark.py").write_text(f"{MODEL}\n\ndef build():\n    net = Net()\n    {negative}\n    return net\n")
+    code, _, told = main("explain", "dark.py:build", "--image", "cat.png", "--size", "16", "--method",
+                         "gradcam,saliency", "--target", "2", "-o", "dark.svg")
+    assert code == 0 and told.count("archviz: target: class 2\n") == 1, told
+    assert told.count("0 everywhere") == told.count("Grad-CAM, class 2: the map is 0 everywhere") == 1
+
+
 def test_images_are_brought_to_the_size_that_is_known_and_that_is_said(folder: Path, main: Main) -> None:
     Image.fromarray(picture(40, 40)).convert("L").save("grey.png")
     code, _, err = main("explain", "sized.py", "--weights", "w.pt", "--image", "cat.png", "--image", "grey.png",
