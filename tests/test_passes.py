@@ -654,19 +654,6 @@ def test_a_wrapper_of_a_stack_goes_unless_it_is_one_of_several():
     assert sorted(stages(False, 1).modules) == ["stage.0.0"]
 
 
-def test_a_list_of_equal_blocks_stays_beside_lists_of_several():
-    b = Builder()
-    x = b.input()
-    for i, widths in enumerate([(8, 8), (8, 16), (16, 32)]):
-        with b.module(f"stages.{i}", "Sequential"):
-            for j, width in enumerate(widths):
-                with b.module(f"stages.{i}.{j}"):
-                    x = b.op("Linear", b.op("LayerNorm", x), out_features=width)
-    b.output(x)
-    shown = tidy(fold(merge(b.graph(), ()), STYLE), STYLE)
-    assert {"stages.0", "stages.0.0", "stages.1", "stages.2"} <= set(shown.modules)
-
-
 # ------------------------------------------------------------------------------------------------ collapse
 
 def test_a_collapsed_module_says_what_it_holds():

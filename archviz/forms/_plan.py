@@ -178,11 +178,8 @@ def _brace(graph: Graph, p: Plan, names: Mapping[NodeId, str], taken: set[NodeId
     leads = [graph.by_id[_heavy(graph, block)[0]] for block in p.blocks]
     holds = {key: sum(key in lead.scope for lead in leads) for key in graph.modules}
     outer: set[NodeId] = set()
-    # what holds nothing but one stack has the brace of that
-    lists = {outside for key, module in graph.modules.items() if module.repeat > 1 and key not in taken
-             for outside in module.scope if holds[outside] == holds[key]}
     for key, module in sorted(graph.modules.items(), key=lambda item: len(item[1].scope)):
-        several = 1 < holds[key] <= 0.6 * len(p.blocks) and not outer & set(module.scope) and key not in lists
+        several = 1 < holds[key] <= 0.6 * len(p.blocks) and not outer & set(module.scope)
         if several:
             outer.add(key)
         if key not in taken and holds[key] and (module.repeat > 1 or several):

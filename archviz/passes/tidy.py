@@ -78,13 +78,14 @@ def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
         within = graph.modules[child]
         if stays(module.attrs) or stays(within.attrs):
             return "" if stays(module.attrs) and stays(within.attrs) else child if stays(module.attrs) else frame
+        if module.cls in CONTAINERS or within.cls in CONTAINERS:
+            return frame if module.cls in CONTAINERS else child
+        if within.repeat == 1:
+            return child
         # a stack of blocks, and the list around it, which says something where it is one of several
         peers = [key for key in children[module.scope[-1] if module.scope else ""]
                  if key in graph.modules and graph.modules[key].cls == module.cls]
-        stage = module.path[-1:].isdigit() and any(len(children[key]) > 1 for key in peers)
-        if within.repeat > 1 and within.cls not in CONTAINERS and (module.cls not in CONTAINERS or stage):
-            return frame if len(peers) == 1 else ""
-        return frame if module.cls in CONTAINERS else child
+        return frame if len(peers) == 1 else ""
     if module.repeat > 1 or not module.scope or stays(module.attrs):
         return ""
     if module.cls in CONTAINERS and len(inner) <= SHORT and graph.modules[module.scope[-1]].cls not in CONTAINERS:
