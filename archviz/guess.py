@@ -108,6 +108,9 @@ def from_value(value: Any, note: str) -> Inputs:
     if isinstance(value, tuple | list):
         if len(value) == 2 and isinstance(value[0], tuple | list) and isinstance(value[1], dict):
             return Inputs(tuple(value[0]), value[1], note)
+        if len(value) > 1 and all(type(one) is int for one in value):
+            raise ArchvizError(f"{note or 'the input'} is {len(value)} whole numbers", "write a shape as "
+                               f'"{"x".join(map(str, value))}", or give a tensor of it')
         return Inputs(tuple(value), {}, note)
     if isinstance(value, torch.Tensor):
         return Inputs((value,), {}, note)

@@ -257,6 +257,7 @@ def _lookup(module: ModuleType, name: str, where: str) -> Any:
             value = getattr(value, part)
         except AttributeError:
             known = [n for n, v in vars(module).items() if not n.startswith("_") and _is_candidate(v)]
+            known += dir(module) if type(module) is not ModuleType else []      # a lazy one knows more than it holds
             raise ArchvizError(f"there is no {name} in {where}", did_you_mean(name, known)) from None
         except Exception as error:              # a lazy module may fail to import what it names
             raise blamed(error, where) from error

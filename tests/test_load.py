@@ -196,6 +196,11 @@ def test_a_missing_module_and_a_forgotten_suffix(write):
     assert "there is no module torch.nowhere" in error("torch.nowhere:Net").message
 
 
+def test_a_wrong_name_of_a_lazy_module_is_met_with_the_nearest():
+    pytest.importorskip("transformers")
+    assert "did you mean BertModel" in error("transformers:BertModl").hint
+
+
 def test_a_wrong_name_is_met_with_the_nearest(write):
     caught = error(write(NET) + ":Nte")
     assert "there is no Nte" in caught.message and "did you mean Net?" in caught.hint
@@ -346,6 +351,13 @@ def test_a_number_beside_tokens_is_no_token_and_a_mask_is_said_to_be_whole_numbe
         torch.int64, torch.float32, torch.int64]
     assert found.note == "guessed int64 for mask=1x5"
     assert not given("tokens=1x5", "mask=1x5:float32", module=Gated()).note
+
+
+def test_a_shape_that_is_a_tuple_is_said_how_to_write():
+    with pytest.raises(ArchvizError, match="the input is 4 whole numbers") as caught:
+        guess.from_value((1, 1, 28, 28), "")
+    assert caught.value.hint.startswith('write a shape as "1x1x28x28"')
+    assert guess.from_value((torch.zeros(2), 3), "").args[1] == 3
 
 
 def test_a_dotted_name_is_an_entry_of_a_dict():
