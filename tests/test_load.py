@@ -197,7 +197,6 @@ def test_a_missing_module_and_a_forgotten_suffix(write):
 
 
 def test_a_wrong_name_of_a_lazy_module_is_met_with_the_nearest():
-    pytest.importorskip("transformers")
     assert "did you mean BertModel" in error("transformers:BertModl").hint
 
 
@@ -303,7 +302,6 @@ def test_an_argument_for_what_is_already_built(write):
 
 
 def test_a_class_with_a_config_is_built_from_its_fields():
-    pytest.importorskip("transformers")
     loaded = load("transformers:GPT2LMHeadModel", ["n_layer=1", "n_embd=24", "n_head=2"])
     with torch.device("meta"):
         model = loaded.build()
@@ -537,7 +535,6 @@ def test_a_suggestion_can_be_read_back():
     ("clip", {}, {"input_ids": (1, 77), "pixel_values": (1, 3, 224, 224)}),
 ])
 def test_a_config_tells_what_to_feed(name, size, expected):
-    pytest.importorskip("transformers")
     from tests.zoo import CASES
     with torch.device("meta"):
         whole = CASES[name].build()

@@ -367,7 +367,8 @@ def test_wrong_options_are_named(wrong):
 # ---------------------------------------------------------------------------------------------- other libraries
 
 def test_agrees_with_captum():
-    attr = pytest.importorskip("captum.attr")
+    from captum import attr
+
     model, x = cnn().eval(), torch.randn(1, 3, 16, 19)
     found = occluded(model, x, target=3, window=(5, 4), stride=(3, 2), fill=0.0)[0]
     due = attr.Occlusion(model).attribute(x, (3, 5, 4), (3, 3, 2), baselines=0, target=3)
@@ -381,7 +382,8 @@ def test_agrees_with_captum():
 
 def test_a_window_at_the_border_does_not_wrap_round_as_zennits_does():
     """A model that reads the first column alone: only windows over that column may matter."""
-    attribution = pytest.importorskip("zennit.attribution")
+    from zennit import attribution
+
     model = nn.Sequential(nn.Flatten(), nn.Linear(11 * 11, 1, bias=False))
     nn.init.zeros_(model[1].weight)
     with torch.no_grad():

@@ -14,8 +14,6 @@ from archviz.style import load_style
 from archviz.trace import Inputs, trace
 from tests.zoo import CASES
 
-pytest.importorskip("transformers")
-
 
 @cache
 def passed(name: str) -> Graph:

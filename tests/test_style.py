@@ -37,7 +37,8 @@ def test_every_caption_can_do_without_values(name: str) -> None:
 
 
 def test_captions_of_torch_nn() -> None:
-    nn = pytest.importorskip("torch").nn
+    from torch import nn
+
     captions = load_style("block").captions
     expected = {
         nn.Conv1d(3, 8, 5): "conv k=5, 8", nn.Conv2d(3, 64, 7, stride=2): "7×7 conv, 64, /2",

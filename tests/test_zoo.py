@@ -25,8 +25,6 @@ from archviz.trace import Inputs, trace
 from tests.lint import FAULTS, LINTER, MIN_FONT, lint
 from tests.zoo import CASES
 
-pytest.importorskip("transformers")
-
 ROOT = Path(__file__).resolve().parents[1]
 WIDTHS = {"page": 174, "column": 84}
 each_model = pytest.mark.parametrize("name", CASES)

@@ -39,8 +39,6 @@ TRIED = (
     (8, 21, 0, 2, 2, 0.6, 0.6),
 )
 DOTS = (0.22, 0.5, 0.78)  # where they stand between two planes
-FIELD = 0.16  # of a plane's side, between its receptive field and its right edge
-AIM = 0.42  # how far down a plane the unit is that sees a receptive field
 
 
 OPTIONS: Mapping[str, Option] = {
@@ -243,10 +241,10 @@ def _field(dst: NodeId, src: NodeId, drawn: Plan, a: _at, b: _at, style: Style) 
     plane = a.last
     h = min(max(high / seen.height * plane.height, s["field"]), plane.height)
     w = min(max(wide / seen.width * plane.width, s["field"]), plane.width)
-    x = plane.x + max(plane.width * (1 - FIELD) - w, 0.0)
-    y = plane.y + (plane.height - h) * 0.45
+    x = plane.x + max(plane.width * (1 - s["field_edge"]) - w, 0.0)
+    y = plane.y + (plane.height - h) * s["field_high"]
     target = b.first
-    aim = (target.x + b.lean * AIM + b.seen / 2, target.y + target.height * AIM)
+    aim = (target.x + b.lean * s["aim"] + b.seen / 2, target.y + target.height * s["aim"])
     rays = [Path((("M", (x + w, corner)), ("L", aim)), "ray") for corner in (y, y + h)]
     return [Box(x, y, w, h, "kernel"), *rays, Circle(*aim, s["dot"], "unit")]
 

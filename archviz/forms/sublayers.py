@@ -230,6 +230,7 @@ def _row(graph: Graph, node: Node, place: Place, style: Style) -> list[Mark]:
     """The tokens that a concatenation gives, as a row without its middle; those that are weights differ."""
     marks: list[Mark] = []
     count, side, size = _tokens(node), place.width / TOKENS, style.roles["token"].size
+    gap = style.sizes["token_gap"]
     learned, at = set[int](), 0
     for edge in sorted(graph.incoming[node.id], key=lambda edge: edge.slot):
         length = edge.tensor.shape[1] if edge.tensor is not None and len(edge.tensor.shape) == 3 else 1
@@ -242,7 +243,7 @@ def _row(graph: Graph, node: Node, place: Place, style: Style) -> list[Mark]:
             marks.append(Text(x + side / 2, y, "…", "token", "middle"))
             continue
         role = "token learned" if number in learned else "token cell"
-        marks.append(Box(x + 0.8, place.y, side - 1.6, place.height, role, style.sizes["corner"]))
+        marks.append(Box(x + gap / 2, place.y, side - gap, place.height, role, style.sizes["corner"]))
         marks.append(Text(x + side / 2, y, f"{number}{'*' * (number in learned)}", "token", "middle"))
     return marks
 
@@ -268,7 +269,7 @@ def _letters(graph: Graph, node: Node, layout: Layout, style: Style) -> list[Mar
     if layout.direction not in ("up", "down") or not at:
         return []
     y = foot + sign * (s["arrow"] * 0.5 + size * 0.5) + size * 0.35
-    return [Text(place.x + x + 1.6, y, letter, "operand") for x, letter in zip(at, ORDER, strict=True)]
+    return [Text(place.x + x + s["operand_gap"], y, letter, "operand") for x, letter in zip(at, ORDER, strict=True)]
 
 
 # ------------------------------------------------------------------------------------------------ legend
