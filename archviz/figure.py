@@ -1,7 +1,7 @@
 """A finished figure: what is drawn, what to write below it, and how it saves and shows itself.
 
 In: a graph, and the drawing that was made of it.  Out: bytes by suffix, files, what a notebook shows.  Imports
-captioned, finished, files, graphfile, and the values: ir, layouts, scene, fit.
+captioned, find, finished, files, graphfile, and the values: ir, layouts, scene, fit.
 """
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 from archviz import graphfile
 from archviz.captioned import written
 from archviz.files import GRAPH
-from archviz.finished import Finished
+from archviz.find import find
+from archviz.finished import Finished, called
 from archviz.fit import Drawing
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
@@ -111,6 +112,9 @@ class Figure(Finished):
         """
         if suffix == GRAPH:
             return graphfile.to_json(self.graph).encode("utf-8", "surrogatepass")
+        compose = getattr(find("backends", suffix), "compose", None)
+        if compose is not None:
+            return called(compose, self, options)
         return super().render(suffix, **options)
 
     def emit(self, what: str) -> str:

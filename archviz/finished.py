@@ -5,13 +5,14 @@ In: a scene and its caption.  Out: bytes by suffix, files, what a notebook shows
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from archviz.errors import ArchvizError
 from archviz.files import save
 from archviz.find import find
 from archviz.scene import Paint, Scene
@@ -55,12 +56,13 @@ class Finished:
         Raises
         ------
         ArchvizError
-            For an unknown suffix, and where a program or package that a backend needs is not there.
+            For an unknown suffix, one that only a network can be written as, and where a program or package that a
+            backend needs is not there.
         """
-        backend = find("backends", suffix).render
-        known = inspect.signature(backend).parameters
-        written: bytes = backend(self.scene, **{key: value for key, value in options.items() if key in known})
-        return written
+        render = getattr(find("backends", suffix), "render", None)
+        if render is None:
+            raise ArchvizError(f"a .{suffix} file holds a network, and this is a picture", "write it as .svg or .pdf")
+        return called(render, self.scene, options)
 
     def save(self, path: str | Path, **options: Any) -> None:
         """Write it to a file.
@@ -95,6 +97,12 @@ class Finished:
             "text/plain": lambda: self.caption}
         return {kind: make() for kind, make in known.items()
                 if (include is None or kind in include) and (exclude is None or kind not in exclude)}
+
+
+def called(backend: Callable[..., bytes], drawn: Any, options: Mapping[str, Any]) -> bytes:
+    """What `backend` makes of `drawn`, given those of the options that it knows."""
+    known = inspect.signature(backend).parameters
+    return backend(drawn, **{key: value for key, value in options.items() if key in known})
 
 
 def stamped(scene: Scene, caption: str) -> Scene:
