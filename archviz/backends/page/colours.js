@@ -56,7 +56,7 @@ const Colour = {
 const Scale = {
   /* Pale yellow to red on light ground, dark to bright on a dark one: lightness steps evenly, labels stay legible. */
   colour(t, dark) {
-    const L = dark ? 0.3 + 0.44 * t : 0.97 - 0.27 * t;
+    const L = dark ? 0.28 + 0.28 * t : 0.97 - 0.27 * t;
     const hue = (dark ? 300 - 235 * t : 100 - 68 * t) * Math.PI / 180;
     const chroma = dark ? 0.06 + 0.08 * t : 0.035 + 0.125 * t;
     return Colour.fromLab([L, chroma * Math.cos(hue), chroma * Math.sin(hue)]);

@@ -35,6 +35,7 @@ const Look = {
         const thing = model.things.get(item.node);
         if (!thing) return;
         g.setAttribute("role", "treeitem");
+        g.setAttribute("data-thing", item.node);
         g.setAttribute("id", `t${model.number.get(item.node)}`);
         g.setAttribute("aria-level", model.level(item.node) + 1);
         g.setAttribute("aria-label", look.spoken(item.node));
