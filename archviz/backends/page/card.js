@@ -56,6 +56,12 @@ const Card = {
       y = Math.max(margin, Math.min(y, innerHeight - margin - height));
       box.style.transform = `translate(${Math.round(x)}px,${Math.round(y)}px)`;
     };
+    /* Beside a thing of usual size, beside the pointer in a large one. */
+    const near = (id, event) => {
+      const item = canvas.item(id), { k } = canvas.view;
+      if (item && item.width * k < 360 && item.height * k < 120) beside(id);
+      else place(event.clientX, event.clientY, event.clientX, event.clientY + 12);
+    };
     const beside = id => {
       const item = canvas.item(id), { view, bounds } = canvas;
       if (!item) return;
@@ -73,10 +79,10 @@ const Card = {
           clearTimeout(waiting);
           if (!pinned) {
             box.hidden = true;
-            if (id) waiting = setTimeout(() => { fill(id); place(event.clientX, event.clientY, event.clientX, event.clientY + 12); }, Card.WAIT);
+            if (id) waiting = setTimeout(() => { fill(id); near(id, event); }, Card.WAIT);
           }
         } else if (id && !pinned && !box.hidden) {
-          place(event.clientX, event.clientY, event.clientX, event.clientY + 12);
+          near(id, event);
         }
       },
       hide() {

@@ -101,24 +101,26 @@ const Flow = {
         if (i === start || self(i)) return "self";
         return ups(i, end) ? "up" : downs(i, end) ? "down" : "";
       },
-      /* Of many links at once, each {src, dst}, on a plate: the key of each → "up", "down". */
+      /* Of many links at once: the key of each that is on a way → "up", "down".  One that ends at no thing crosses the
+         border of its plate: it comes from anywhere outside, or goes there. */
       links: placed => {
-        const found = new Map(), from = new Map();
-        for (const link of placed) {
-          const src = model.number.get(link.src), dst = model.number.get(link.dst);
-          if (src === undefined || dst === undefined) continue;
-          if (!from.has(src)) from.set(src, []);
-          from.get(src).push([dst, link.key]);
+        const found = new Map(), leaving = new Map(), entering = new Map();
+        const add = (map, key, value) => (map.has(key) ? map.get(key).push(value) : map.set(key, [value]));
+        for (const { src, dst, key, plate } of placed) {
+          if (model.number.has(src)) add(leaving, src, [model.number.get(dst), key]);
+          else if (model.number.has(dst)) add(entering, plate, [model.number.get(dst), key]);
         }
-        // A link may end at the frame around its start, as the way out of it: then the data goes on outside.
-        const ends = (dst, src, to) => (model.within(src, dst) ? !model.within(to, dst) : model.within(to, dst));
         for (const way of ["up", "down"]) {
           for (const [a, b] of ways[way]) {
-            for (let at = model.order[a]; at !== ""; at = model.parent(at)) {
-              const src = model.number.get(at);
-              for (const [dst, key] of from.get(src) || []) {
-                if (found.has(key)) continue;
-                if (ends(dst, src, b) && (model.within(dst, src) || !model.within(b, src))) found.set(key, way);
+            for (let at = model.order[a]; at !== "" && !model.within(b, model.number.get(at)); at = model.parent(at)) {
+              const plate = model.parent(at), outside = plate !== "" && !model.within(b, model.number.get(plate));
+              for (const [dst, key] of leaving.get(at) || []) {
+                if (!found.has(key) && (dst === undefined ? outside : model.within(b, dst))) found.set(key, way);
+              }
+            }
+            for (let plate = model.parent(model.order[b]); plate !== "" && !model.within(a, model.number.get(plate)); plate = model.parent(plate)) {
+              for (const [dst, key] of entering.get(plate) || []) {
+                if (!found.has(key) && model.within(b, dst)) found.set(key, way);
               }
             }
           }
