@@ -50,9 +50,9 @@ from torch import nn
 class Inner(nn.Module):
     def __init__(self):
         super().__init__()
-        self.add_module({EVIL!r}, nn.Linear(4, 4))
-        self.add_module("__proto__", nn.Linear(4, 4))
-        self.add_module("constructor", nn.Linear(4, 4))
+        self.add_module({EVIL!r}, nn.Linear(4, 5))
+        self.add_module("__proto__", nn.Linear(5, 6))
+        self.add_module("constructor", nn.Linear(6, 7))
 
     def forward(self, x):
         for part in self.children():
@@ -162,7 +162,7 @@ def reader(browser: Browser, folder: Path) -> Iterator[Reader]:
 def fills(reader: Reader, key: str) -> tuple[str, set[str]]:
     """The colour of a box, and those of the words on it."""
     box, words = reader.page.evaluate("""g => [
-        [...g.querySelectorAll('path')].map(p => p.closest('[fill]').getAttribute('fill')).find(f => f[0] == '#'),
+        [...g.querySelectorAll('path')].map(p => p.closest('[fill]').getAttribute('fill')).find(f => f[0] == '#') || '',
         [...g.querySelectorAll('text')].map(t => t.closest('[fill]').getAttribute('fill'))]""",
         reader.thing(key).element_handle())
     return box, set(words)
@@ -190,19 +190,17 @@ def test_clicks_open_and_close_in_place(reader):
     opened = []
     while key := next((one for one in ids(reader.things, True) if one in reader.shown() and one not in opened), None):
         reader.press("f", "Escape")
-        reader.settled()
         box = reader.box(key)
         x, y = box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"]
         reader.page.mouse.click(x, y)
         now = reader.box(key)
         assert now["height"] > box["height"] and reader.thing(key).get_attribute("aria-expanded") == "true"
-        assert (x - now["x"]) / now["width"] == pytest.approx(0.3, abs=0.02)
-        assert (y - now["y"]) / now["height"] == pytest.approx(0.6, abs=0.02)
+        assert (x - now["x"]) / now["width"] == pytest.approx(0.3, abs=0.05)
+        assert (y - now["y"]) / now["height"] == pytest.approx(0.6, abs=0.05)
         opened.append(key)
     assert reader.shown() == set(reader.things) and opened == sorted(opened, key=list(reader.things).index)
     for key in reversed(opened):
         reader.press("f", "Escape")
-        reader.settled()
         box = reader.box(key)
         reader.page.mouse.click(box["x"] + 3, box["y"] + 3)     # its ground
         assert reader.thing(key).get_attribute("aria-expanded") == "false"
@@ -280,7 +278,9 @@ def test_the_card_tells_everything_and_stays_in_the_window(reader):
         assert place["x"] + place["width"] <= 1300 and place["y"] + place["height"] <= 900
     conv = reader.things["stem"]
     facts = dict(map(tuple, conv["facts"]))
-    assert "model.py:" in str(facts) and "3×3" in str(facts) and conv["params"] == 448
+    assert facts["kernel size"] == facts["receptive field"] == "3×3" and conv["params"] == 448
+    block = next(one for one in reader.things.values() if one["op"] == "Block")
+    assert dict(map(tuple, block["facts"]))["source"] == "model.py:11"       # its forward
     reader.page.mouse.move(2, 2)
     reader.thing("stem").click()
     reader.press("i")
@@ -347,12 +347,13 @@ def test_colours_grow_with_what_they_show_and_words_stay_legible(browser, folder
         reader.press(str(digit))
         assert reader.page.locator("#modes [aria-checked=true]").get_attribute("data-value") == amount
         seen = {key: fills(reader, key) for key in ids(reader.things, False)}
-        assert min(contrast(box, ink) for box, inks in seen.values() if box for ink in inks) >= 4.5
+        assert min(contrast(box, ink) for box, inks in seen.values() if box for ink in inks) >= 4.5, amount
         if amount == "kind":
             names = reader.page.locator("#key li").all_inner_texts()
             assert names == [entry["name"] for entry in reader.data["legend"]]
             continue
-        some = sorted((reader.things[key][amount], box) for key, (box, _) in seen.items() if reader.things[key][amount])
+        some = sorted((reader.things[key][amount], box) for key, (box, _) in seen.items()
+                      if box and reader.things[key][amount])
         grounds = [contrast(box, "#ffffff") for _, box in some]
         assert grounds == sorted(grounds, reverse=theme == "dark") and len(set(grounds)) > 2
         assert reader.page.locator("#key .ramp text").count() >= 2
@@ -361,7 +362,7 @@ def test_colours_grow_with_what_they_show_and_words_stay_legible(browser, folder
 
 def test_a_kind_of_the_legend_is_shown(reader):
     reader.press("a", "f")
-    entry = next(entry for entry in reader.data["legend"] if entry["role"] == "conv")
+    entry = next(entry for entry in reader.data["legend"] if "conv" in entry["roles"])
     reader.page.locator("#key button", has_text=entry["name"]).click()
     leaves = ids(reader.things, False)
     assert reader.marked("dim") & set(leaves) == {key for key in leaves if reader.things[key]["role"] != "conv"}
@@ -370,17 +371,17 @@ def test_a_kind_of_the_legend_is_shown(reader):
 
 
 def test_what_is_saved_is_what_the_command_line_writes(reader, folder, run: Run):
-    for i, keys in enumerate((("r",), ("a",), ("c", "e"))):
+    for keys in ("r",), ("a",), ("c", "e"):
         reader.press(*keys)
         file = reader.saved()
         command = shlex.split(reader.page.locator("#same").input_value())
         assert command[0] == "archviz"
-        done = run(*command[1:], "-o", f"{i}.svg", "--quiet", cwd=folder)
+        done = run(*command[1:], "--quiet", cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert (folder / f"{i}.svg").read_bytes() == file
-        paper = shlex.split(reader.page.locator("#fitted").input_value())
-        done = run(*paper[1:], "-o", "paper.svg", "--quiet", cwd=folder)
-        assert done.returncode == 0, done.stderr
+        assert (folder / command[-1]).read_bytes() == file
+    paper = shlex.split(reader.page.locator("#fitted").input_value())
+    assert run(*paper[1:-1], "paper.svg", "--quiet", cwd=folder).returncode == 0
+    assert (folder / "paper.svg").stat().st_size > 1000
 
 
 def test_the_picture_has_two_pixels_for_one(reader):
@@ -444,9 +445,10 @@ def test_a_link_shares_the_view(browser, reader, folder):
     reader.page.locator("#themes [data-value=dark]").click()
     shared = Reader(browser, folder / "fig.html", reader.hash())
     assert shared.picture() == reader.picture() and shared.marked("hit") == reader.marked("hit") != set()
-    for what in ("#world", "html"):
-        name = "transform" if what == "#world" else "data-theme"
-        assert shared.page.locator(what).get_attribute(name) == reader.page.locator(what).get_attribute(name)
+    assert shared.page.locator("html").get_attribute("data-theme") == "dark"
+    places = [one.page.locator("#world").get_attribute("transform") or "" for one in (shared, reader)]
+    here, there = ([float(number) for number in re.findall(r"[-\d.]+", place)] for place in places)
+    assert here == pytest.approx(there, abs=0.01)
     before = shared.picture()
     shared.page.reload()
     assert shared.picture() == before
@@ -472,7 +474,7 @@ def test_everything_by_keyboard(reader):
         reader.press("]")
     reader.press("Enter")
     inside = {key for key, thing in reader.things.items() if thing["plate"] == "layer1"}
-    assert inside <= reader.shown() and "layer1 opened" in said.inner_text()
+    assert inside <= reader.shown() and "layer1 opened" in said.inner_text().lower()
     reader.press("]")
     [first] = reader.marked("selected")
     assert first in inside

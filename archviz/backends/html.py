@@ -1,8 +1,8 @@
 """Figure → an HTML page that needs nothing else.
 
-In: a `Figure`, whose page opens everything and measures, finds and tells (`compose`); or a `Scene`, whose page shows
+In: a `Figure`, on whose page everything opens, is found and tells of itself (`compose`); or a `Scene`, whose page shows
 it, its caption below, and how it came to be (`render`).  Out: the bytes of one page.  Imports the SVG backend, scene,
-text.  Everything that a model's names say is data: the scripts are those of the folder ``page``, known to the page's
+text, and what `_page` knows of a figure.  Everything that a model's names say is data: the scripts are those of the folder ``page``, known to the page's
 policy by their hash, and no other runs, nor does anything ask for a file.
 """
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from archviz.backends import svg
+from archviz.backends import _page, svg
 from archviz.scene import Paint, Scene
 from archviz.text import clean
 
@@ -49,21 +49,19 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def interactive(data: Mapping[str, Any], picture: str) -> bytes:
-    """The page in which everything opens.
+def compose(figure: Any, command: Sequence[str] = ("archviz", "model.py")) -> bytes:
+    """The page in which everything opens; in a style whose drawings do not nest, the still one.
 
-    Parameters
-    ----------
-    data : Mapping
-        JSON values: the model as a tree of plates, and what is known of what stands on them.
-    picture : str
-        The SVG that a browser without scripts shows.
-
-    Returns
-    -------
-    bytes
-        One file, the same for the same arguments.
+    `command` is what was typed to draw the figure, as far as it does not say what is open.  Raises `ArchvizError` as
+    `render`.
     """
+    if figure.unfolded is None:
+        return render(figure.scene)
+    return _opening(_page.data(figure, command), svg.render(figure.scene).decode())
+
+
+def _opening(data: Mapping[str, Any], picture: str) -> bytes:
+    """The page of this `data`; a browser without scripts shows the `picture`."""
     style = (PARTS / "page.css").read_text("utf-8")
     script = "".join((PARTS / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     policy = ("default-src 'none'", f"script-src {_hash(script)}", f"style-src {_hash(style)}", "img-src data: blob:",

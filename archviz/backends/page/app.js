@@ -228,8 +228,8 @@ const App = {
       app.refresh("all");
       app.remember();
     };
-    app.kind = role => {
-      state.kind = state.kind === role ? "" : role;
+    app.kind = name => {
+      state.kind = state.kind === name ? "" : name;
       app.refresh();
       app.remember();
     };

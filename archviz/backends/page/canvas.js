@@ -54,7 +54,7 @@ const Canvas = {
         if (entry.item.dx !== item.dx || entry.item.dy !== item.dy) entry.g.setAttribute("transform", moved(item));
       }
       if (entry.item.fade !== item.fade) {
-        if (item.fade === undefined) entry.g.removeAttribute("opacity");
+        if (item.fade === 1) entry.g.removeAttribute("opacity");
         else entry.g.setAttribute("opacity", item.fade.toFixed(3));
       }
       entry.item = item;
@@ -70,7 +70,7 @@ const Canvas = {
         g.setAttribute("class", `item ${item.what}`);
         g.setAttribute("data-key", item.key);
         if (item.rigid) g.setAttribute("transform", moved(item));
-        if (item.fade !== undefined) g.setAttribute("opacity", item.fade.toFixed(3));
+        if (item.fade !== 1) g.setAttribute("opacity", item.fade.toFixed(3));
         look.build(g, item);
         look.mark(g, item);
         const before = pool.get(item.key);

@@ -4,6 +4,7 @@
 
 const Finder = {
   SHOWN: 100,         // hits in the list; all are marked on the drawing
+  QUICK: 3000,        // things among which each letter finds at once; among more a pause does
 
   make(app) {
     const { at, model, state } = app, field = at("query"), list = at("hits");
@@ -17,12 +18,12 @@ const Finder = {
     const open = shown => {
       list.hidden = !shown;
       field.setAttribute("aria-expanded", shown);
-      if (!shown) field.removeAttribute("aria-activedescendant");
+      if (!shown) choose(-1);
     };
     const choose = i => {
       chosen = i;
       [...list.children].forEach((row, j) => {
-        if (row.role === "option" || row.getAttribute("role") === "option") row.setAttribute("aria-selected", j === i);
+        if (row.getAttribute("role") === "option") row.setAttribute("aria-selected", j === i);
       });
       if (i < 0) return field.removeAttribute("aria-activedescendant");
       list.children[i].scrollIntoView({ block: "nearest" });
@@ -69,7 +70,8 @@ const Finder = {
     };
     field.addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(search, model.order.length > 2000 ? 120 : 0);
+      if (model.order.length < Finder.QUICK) search();
+      else typing = setTimeout(search, 120);
     });
     field.addEventListener("focus", () => {
       if (field.value.trim()) open(true);

@@ -40,6 +40,10 @@ const Look = {
         g.setAttribute("aria-level", model.level(item.node) + 1);
         g.setAttribute("aria-label", look.spoken(item.node));
         if (thing.opens) g.setAttribute("aria-expanded", item.what === "frame");
+        // Also between its words, and in the bend of a symbol, it is the thing that is pointed at.
+        if (item.what === "node") {
+          g.append(Canvas.node("rect", { x: item.x - item.dx, y: item.y - item.dy, width: item.width, height: item.height, class: "reach" }));
+        }
         const colour = look.colour(thing);
         if (colour) look.tint(g, item.what === "frame" ? Colour.mixed(look.ground(), colour, 0.3) : colour, item.what === "frame");
       },
@@ -88,7 +92,7 @@ const Look = {
           g.setAttribute("aria-selected", item.node === state.selected);
         } else if (flow) {
           names.push(flowLinks.get(item.key) || "dim");
-        } else if (kinds) {
+        } else if (kinds && !kinds.has(item.key)) {
           names.push("dim");
         }
         g.setAttribute("class", names.join(" "));
@@ -102,14 +106,14 @@ const Look = {
         const values = arrangement.placed.filter(item => item.what === "node").map(item => model.things.get(item.node)[state.by]);
         scale = state.by === "kind" ? null : Scale.of(values);
       },
-      /* The things on the page that are of a role, or hold some. */
-      having(role, arrangement) {
-        const sums = [0];
-        for (const id of model.order) sums.push(sums[sums.length - 1] + (model.things.get(id).role === role ? 1 : 0));
-        return new Set(arrangement.placed.filter(item => model.number.has(item.node)).filter(item => {
+      /* What is painted as an entry of the legend on the page, or holds something that is: ids of things, keys of lines. */
+      having(name, arrangement) {
+        const roles = data.legend.find(entry => entry.name === name)?.roles || [], sums = [0];
+        for (const id of model.order) sums.push(sums[sums.length - 1] + (roles.some(role => model.roles.get(id).has(role)) ? 1 : 0));
+        return new Set(arrangement.placed.filter(item => {
           const i = model.number.get(item.node);
-          return sums[model.last[i] + 1] > sums[i];
-        }).map(item => item.node));
+          return i === undefined ? item.marks && model.painted(item.marks).some(role => roles.includes(role)) : sums[model.last[i] + 1] > sums[i];
+        }).map(item => item.node || item.key));
       },
     };
     const known = new Map();

@@ -6,13 +6,13 @@
 const Model = {
   load(data) {
     const things = new Map(Object.entries(data.things));
-    const children = new Map([["", []]]);
-    for (const [id, thing] of things) {
-      if (!children.has(thing.plate)) children.set(thing.plate, []);
-      children.get(thing.plate).push(id);
+    const children = new Map(), roles = new Map();
+    const painted = marks => marks.flatMap(mark => (mark[0] === "G" ? [mark[1], ...painted(mark[4])] : [mark[1]]));
+    for (const [key, plate] of Object.entries(data.plates)) {
+      const standing = plate.items.filter(item => item.what === "node" && things.has(item.node));
+      children.set(key, standing.map(item => item.node));
+      for (const item of standing) roles.set(item.node, new Set(painted(item.marks).map(role => role.replace(/ band$/, ""))));
     }
-    const rank = id => things.get(id).order ?? 0;
-    for (const ids of children.values()) ids.sort((a, b) => rank(a) - rank(b));
 
     // Numbered outside in: what stands in a thing has the numbers from its own to `last`.
     const order = [], number = new Map(), last = [], depth = [];
@@ -43,7 +43,7 @@ const Model = {
       return found;
     };
     return {
-      things, children, order, number, last, depth, pairs, into, out, parent, ancestors,
+      things, children, roles, painted, order, number, last, depth, pairs, into, out, parent, ancestors,
       opening: order.filter(id => things.get(id).opens),
       level: id => depth[number.get(id)],
       within: (inner, outer) => inner >= outer && inner <= last[outer],

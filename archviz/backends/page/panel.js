@@ -53,14 +53,14 @@ const Panel = {
     };
     const legend = () => {
       const list = document.createElement("ul");
-      for (const entry of data.legend) {
+      for (const entry of app.core.legend) {
         const button = document.createElement("button"), name = document.createElement("span");
         button.type = "button";
         name.textContent = entry.name;
         button.append(swatch(entry), name);
-        button.setAttribute("aria-pressed", state.kind === entry.role);
+        button.setAttribute("aria-pressed", state.kind === entry.name);
         button.title = "Show where";
-        button.addEventListener("click", () => app.kind(entry.role));
+        button.addEventListener("click", () => app.kind(entry.name));
         list.appendChild(document.createElement("li")).append(button);
       }
       return [list];
