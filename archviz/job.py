@@ -169,7 +169,8 @@ def failure(figure: Figure) -> str:
     if figure.failed is None:
         return ""
     where, error = figure.failed
-    return (f"error: {where} raised {' '.join(error.split())}\n"
+    at = (figure.graph.attrs.get("report") or {}).get("raised")
+    return (f"error: {where} raised {' '.join(error.split())}{f', at {at}' if at else ''}\n"
             "  the figure shows what ran until then, with the failing call marked")
 
 
