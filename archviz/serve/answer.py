@@ -90,6 +90,7 @@ def pointed(message: str, hint: str, at: tuple[Path, int] | None, partial: bool 
     if at is None:
         return Mistake(message, hint, partial=partial)
     path, line = at
+    message = re.sub(rf"^\S*{re.escape(path.name)}:{line}: ", "", message)     # which is told beside it
     return Mistake(message, hint, f"{told(path)}:{line}", excerpt(path, line), partial)
 
 

@@ -86,12 +86,8 @@ function tell(told) {
   [error, shown, dismissed] = [told, what, false];
   document.title = error ? `✗ ${title}` : title;
   if (error) {
-    const about = error.place || error.target;
-    part("place").textContent = about;
-    // The message of an error begins with its place, as it would on the command line.
-    const name = about.slice(about.lastIndexOf("/") + 1);
-    const message = error.message.startsWith(`${name}: `) ? error.message.slice(name.length + 2) : error.message;
-    const [first, ...more] = message.split("\n");
+    const [first, ...more] = error.message.split("\n");
+    part("place").textContent = error.place || error.target;
     part("message").textContent = first;
     part("more").textContent = more.map(line => line.trim()).join("\n");
     part("hint").textContent = error.hint;

@@ -1,7 +1,7 @@
 """Draws once, in a process of its own: a model that hangs, crashes or ends its process takes nothing else with it.
 
-In: a folder, a number of seconds, the arguments of ``archviz serve``; a line on stdin, once there is something to draw.
-Out: an `Answer` in that folder.  Imports answer, arguments, job, sources, errors, project; torch and the model.
+In: a folder, the arguments of ``archviz serve``; once there is something to draw, a line on stdin with the time until
+which it may take.  Out: an `Answer` in that folder.  Imports answer, arguments, job, sources, errors, project; torch and the model.
 
 It may wait long for that line, with torch loaded, so that what is saved is drawn at once.  When its stdin ends, whoever
 wanted an answer has gone.
@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
@@ -30,16 +31,15 @@ from archviz.serve.answer import STACK, STEP, Answer, Mistake, named, pointed
 
 
 def main() -> None:
-    where, limit, *arguments = sys.argv[1:]
-    folder, o = Path(where), served().parse_args(arguments)
+    folder, o = Path(sys.argv[1]), served().parse_args(sys.argv[2:])
     begin = _stdin()
     _warm_up(asked(o))
-    if not begin.readline():
+    if not (until := begin.readline()):
         return
     threading.Thread(target=_end_with, args=(begin,), daemon=True).start()
     with (folder / STACK).open("w") as stack:
         faulthandler.enable(stack)
-        faulthandler.dump_traceback_later(float(limit), file=stack)
+        faulthandler.dump_traceback_later(max(0.1, float(until) - time.time()), file=stack)
         drawn(o, folder).write(folder)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -74,7 +74,7 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
             sys.excepthook(type(error), error, error.__traceback__)
         page, said, certain = None, (), False
         files = [*_loaded(jobs), *wanted(error, jobs)]
-        mistake = _mistake(error, o.model, files)
+        mistake = _mistake(error, o.model, [*files, *beside(job)])
     else:
         files += _loaded(jobs) if not certain else ()
     return Answer(page, mistake, tuple(dict.fromkeys((*files, *beside(job)))), certain, said)

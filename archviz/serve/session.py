@@ -114,9 +114,8 @@ class Session:
 
 
 def _words(mistake: Mistake) -> str:
-    """A mistake as the command line tells it, with its place, which the message may already begin with."""
-    name = Path(mistake.place).name
-    message = mistake.message if not name or name in mistake.message else f"{mistake.message}, at {mistake.place}"
+    """A mistake as the command line tells it."""
+    message = f"{mistake.place}: {mistake.message}" if mistake.place else mistake.message
     return f"{message}\n  {mistake.hint}" if mistake.hint else message
 
 

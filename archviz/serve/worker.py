@@ -38,7 +38,7 @@ class Worker:
     def go(self) -> None:
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):      # it has ended already, which `answer` tells
-            self.process.stdin.write(b"\n")
+            self.process.stdin.write(f"{time.time() + self.limit}\n".encode())
             self.process.stdin.flush()
         self.begun = time.monotonic()
 
@@ -82,6 +82,6 @@ def begin(arguments: Sequence[str], target: str, limit: float, within: Path) -> 
     """
     folder = Path(tempfile.mkdtemp(dir=within))
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, json.dumps(sys.path), str(folder), str(limit), *arguments],
+        [sys.executable, "-c", CODE, json.dumps(sys.path), str(folder), *arguments],
         stdin=subprocess.PIPE, stdout=2, start_new_session=True)
     return Worker(process, folder, target, limit)
