@@ -192,7 +192,7 @@ def test_what_is_saved_is_seen(browser, serve, tmp_path):
     wait_for(lambda: sum("parts.py changed: drawn in" in line for line in serving.said) == 3)
     assert page.evaluate("window.before")
 
-    # A model that raises in the middle: what ran until then, and the error; Escape puts it away, and a button brings it.
+    # A model that raises in the middle: what ran until then, and the error; Escape puts it away, a button brings it.
     save(model, MODEL.replace("Linear(8, WIDTH)", "Linear(9, WIDTH)"))
     expect(panel).to_contain_text("second raised RuntimeError")
     expect(page.locator("svg", has=figure).last).to_contain_text("failed")

@@ -1,7 +1,8 @@
 """Draws once, in a process of its own: a model that hangs, crashes or ends its process takes nothing else with it.
 
 In: a folder, the arguments of ``archviz serve``; once there is something to draw, a line on stdin with the time until
-which it may take.  Out: an `Answer` in that folder.  Imports answer, arguments, job, sources, errors, project; torch and the model.
+which it may take.  Out: an `Answer` in that folder.  Imports answer, arguments, job, sources, errors, project; torch
+and the model.
 
 It may wait long for that line, with torch loaded, so that what is saved is drawn at once.  When its stdin ends, whoever
 wanted an answer has gone.
