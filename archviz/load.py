@@ -229,9 +229,8 @@ def blamed(error: BaseException, where: str) -> ArchvizError:
         at = culprit(error)
         place = f"{at[0].name}:{at[1]}" if at else where
     hint = ""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        name = error.name.partition(".")[0]
-        hint = f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
+    if isinstance(error, ModuleNotFoundError) and (name := (error.name or "").partition(".")[0]):
+        hint = "" if name in sys.modules else f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
     elif isinstance(error, SystemExit):
         hint = 'move that code under if __name__ == "__main__":'
     elif (cause := _root(error)) is not error:      # what a library says of it may hide what is wrong

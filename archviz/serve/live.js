@@ -8,7 +8,7 @@ const title = document.title;
 const RETRY = 1000, SOON = 300, LONG = 5;      // ms, ms, s
 
 const LOOK = `
-:host{all:initial;--ground:#fff;--ink:#1f2328;--faint:#59636e;--line:#d1d9e0;--code:#f6f8fa;--bad:#b3261e;--mark:#ffe9e7;
+:host{all:initial!important;--ground:#fff;--ink:#1f2328;--faint:#59636e;--line:#d1d9e0;--code:#f6f8fa;--bad:#b3261e;--mark:#ffe9e7;
   color-scheme:light dark}
 @media (prefers-color-scheme:dark){:host{--ground:#1c2128;--ink:#e6edf3;--faint:#9aa5b1;--line:#3d444d;--code:#14181d;
   --bad:#ff9a90;--mark:#4a211f}}
@@ -75,6 +75,8 @@ root.append(made("div", {id: "dock", class: alone ? "alone" : ""},
       made("button", {id: "close", type: "button", title: "Hide (Esc)", "aria-label": "Hide the error"}, "×")),
     made("div", {id: "message"}), made("div", {id: "lines"}), made("div", {id: "more"}), made("div", {id: "hint"}), made("div", {id: "stands"})))));
 document.body.append(host);
+// The page's own keys, zooming and dragging are not meant where the reader is busy with an error.
+for (const type of ["keydown", "wheel", "pointerdown"]) host.addEventListener(type, event => event.stopPropagation());
 
 // ------------------------------------------------------------------------------------------------ the error
 
@@ -119,9 +121,9 @@ part("again").addEventListener("click", () => {
   part("panel").focus();
 });
 window.addEventListener("keydown", event => {
-  const elsewhere = document.activeElement && ![document.body, host].includes(document.activeElement);
-  if (event.key !== "Escape" || part("panel").hidden || alone || elsewhere) return;
-  event.stopImmediatePropagation();       // which the page may have a meaning for, too
+  const typing = document.activeElement?.matches("input, textarea, select, dialog *");
+  if (event.key !== "Escape" || part("panel").hidden || alone || typing) return;
+  event.stopImmediatePropagation();       // a key that the page may have a meaning for, too
   event.preventDefault();
   dismiss();
 }, true);

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import faulthandler
 import os
+import re
 import signal
 import sys
 import threading
@@ -91,11 +92,15 @@ def beside(job: Job) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def file_of(target: str) -> Path | None:
+    """The file that a target names; None for a module's name."""
+    found = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
+    return Path(found[1]) if found else None
+
+
 def _files(target: str) -> Iterable[Path]:
-    place = target.partition(":")[0] if not Path(target).suffix == ".json" else target
-    if Path(place).suffix in (".py", ".json"):
-        return (Path(place).resolve(),)
-    return _of_module(place, Path.cwd())
+    file = file_of(target)
+    return (file.resolve(),) if file else _of_module(target.partition(":")[0], Path.cwd())
 
 
 def _of_module(name: str, folder: Path) -> Iterable[Path]:
@@ -110,7 +115,7 @@ def _loaded(jobs: Iterable[Job]) -> list[Path]:
 
 def wanted(error: BaseException, jobs: Iterable[Job]) -> Iterable[Path]:
     """The files that an error has to do with: those where it was raised, and those of modules that were not found."""
-    folders = {Path.cwd(), *(Path(one.target.partition(":")[0]).resolve().parent for one in jobs)}
+    folders = {Path.cwd(), *(file.resolve().parent for one in jobs if (file := file_of(one.target)))}
     cause: BaseException | None = error
     while cause is not None:
         at = culprit(cause)

@@ -22,7 +22,7 @@ from archviz.find import did_you_mean
 from archviz.job import Job, asked
 from archviz.progress import say
 from archviz.serve.answer import Answer, Mistake, told
-from archviz.serve.redraw import beside
+from archviz.serve.redraw import beside, file_of
 from archviz.serve.watch import TICK, Watch
 from archviz.serve.web import Board, Busy, Server, listen
 from archviz.serve.worker import Worker, begin
@@ -122,8 +122,8 @@ def _words(mistake: Mistake) -> str:
 def _check(job: Job) -> None:
     """Raise for what is wrong with the command line itself; what stands in files is shown in the page instead."""
     for one in (job, *job.beside):
-        path = Path(one.target if one.saved else one.target.partition(":")[0])
-        if path.suffix in (".py", ".json") and not path.is_file():
+        path = file_of(one.target)
+        if path is not None and not path.is_file():
             near = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
             raise ArchvizError(f"there is no file {path}", did_you_mean(path.name, near) if near else "")
     try:
