@@ -230,7 +230,7 @@ def blamed(error: BaseException, where: str) -> ArchvizError:
         place = f"{at[0].name}:{at[1]}" if at else where
     hint = ""
     if isinstance(error, ModuleNotFoundError) and (name := (error.name or "").partition(".")[0]):
-        hint = "" if name in sys.modules else f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
+        hint = "" if sys.modules.get(name) else f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
     elif isinstance(error, SystemExit):
         hint = 'move that code under if __name__ == "__main__":'
     elif (cause := _root(error)) is not error:      # what a library says of it may hide what is wrong

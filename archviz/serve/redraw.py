@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from archviz import sources
 from archviz.arguments import served
 from archviz.errors import ArchvizError, culprit, fault, is_users
-from archviz.job import Job, asked, remarks
+from archviz.job import PARTIAL, Job, asked, raised, remarks
 from archviz.project import places
 from archviz.serve.answer import STACK, STEP, Answer, Mistake, named, pointed
 
@@ -64,12 +64,8 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
         files = [file for one in jobs for file in sources.sources(one.target, figure.graph)]
         files += job.style_files(job.configured(figure.graph))
         mistake = None
-        if figure.failed:
-            name, error = figure.failed
-            raised = figure.graph.attrs["report"].get("raised", "")
-            mistake = pointed(f"{name} raised {' '.join(error.split())}",
-                              "the figure shows what ran until then, with the failing call marked",
-                              named(raised, _loaded(jobs)), partial=True)
+        if failed := raised(figure):
+            mistake = pointed(failed[0], PARTIAL, named(failed[1], _loaded(jobs)), partial=True)
             certain = False     # a file that the rest needs may be missing here
     except (Exception, SystemExit) as error:
         if o.debug:
