@@ -2,8 +2,8 @@
 
 In: a `Figure`, on whose page everything opens, is found and tells of itself (`compose`); or a `Scene`, whose page shows
 it, its caption below, and how it came to be (`render`).  Out: the bytes of one page.  Imports the SVG backend, scene,
-text, and what `_page` knows of a figure.  Everything that a model's names say is data: the scripts are those of the folder ``page``, known to the page's
-policy by their hash, and no other runs, nor does anything ask for a file.
+text, and what `_page` knows of a figure.  Everything that a model's names say is data: the scripts are those of the
+folder ``page``, known to the page's policy by their hash; no other runs, and nothing asks for a file.
 """
 from __future__ import annotations
 
