@@ -502,17 +502,17 @@ def test_on_a_phone(browser, folder):
     reader = Reader(browser, folder / "fig.html", viewport={"width": 360, "height": 740}, has_touch=True,
                     is_mobile=True)
     assert reader.page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert reader.page.locator("#panel").is_hidden()
+    assert reader.page.locator("#side").is_hidden()
     reader.press("c")
     reader.thing("layer1").tap()
     assert reader.thing("layer1").get_attribute("aria-expanded") == "true"
     reader.page.locator("#shelf").tap()
-    panel = reader.page.locator("#panel").bounding_box()
+    panel = reader.page.locator("#side").bounding_box()
     assert panel and panel["width"] == 360 and panel["y"] > 100
     reader.page.locator("#save-svg").scroll_into_view_if_needed()
     assert b"<svg" in reader.saved()
     reader.page.locator("#shelf").tap()
-    assert reader.page.locator("#panel").is_hidden()
+    assert reader.page.locator("#side").is_hidden()
     reader.close()
 
 

@@ -92,7 +92,7 @@ const Keys = {
       "+": () => app.zoom(1.25), "=": () => app.zoom(1.25), "-": () => app.zoom(0.8), _: () => app.zoom(0.8),
       n: event => app.next_hit(event.shiftKey ? -1 : 1), "/": () => app.find(), "?": () => at("help").showModal(),
       1: () => app.colours("kind"), 2: () => app.colours("params"), 3: () => app.colours("macs"), 4: () => app.colours("memory"),
-      p: () => app.shelf(at("panel").classList.contains("shut")), d: () => app.theme(app.look.dark ? "light" : "dark"),
+      p: () => app.shelf(at("side").classList.contains("shut")), d: () => app.theme(app.look.dark ? "light" : "dark"),
       Escape: () => {
         if (app.card.pinned) app.card.pin();
         else if (state.query) app.find("");

@@ -136,10 +136,10 @@ const Panel = {
       at(id).addEventListener("click", () => act());
     }
     app.shelf = shown => {
-      at("panel").classList.toggle("shut", !shown);
+      at("side").classList.toggle("shut", !shown);
       at("shelf").setAttribute("aria-expanded", shown);
     };
-    at("shelf").addEventListener("click", () => app.shelf(at("panel").classList.contains("shut")));
+    at("shelf").addEventListener("click", () => app.shelf(at("side").classList.contains("shut")));
     app.shelf(innerWidth > 640);
 
     app.watchers.push({

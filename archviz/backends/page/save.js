@@ -62,6 +62,6 @@ const Save = {
         setTimeout(() => { button.textContent = "Copy"; }, 1500);
       });
     }
-    for (const field of document.querySelectorAll("#panel input[readonly]")) field.addEventListener("focus", () => field.select());
+    for (const field of document.querySelectorAll("#side input[readonly]")) field.addEventListener("focus", () => field.select());
   },
 };
