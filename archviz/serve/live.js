@@ -23,7 +23,7 @@ div,section,button{font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Hel
 #dock.alone{top:12px;justify-content:center}
 #dock>*{max-width:100%}
 #told{display:flex;min-height:0;width:760px}
-#mistake{pointer-events:auto;width:100%;max-height:60vh;overflow:auto;background:var(--ground);color:var(--ink);
+#mistake{pointer-events:auto;width:100%;max-height:45vh;overflow:auto;background:var(--ground);color:var(--ink);
   border:1px solid var(--line);border-top:3px solid var(--bad);border-radius:8px;
   box-shadow:0 8px 28px rgb(0 0 0/.28);padding:12px 16px 14px}
 .alone #mistake{max-height:none}
