@@ -260,7 +260,7 @@ def test_a_saved_graph_is_drawn_when_it_is_replaced_and_so_is_a_style(browser, s
     expect(page.locator(".at")).to_contain_text("rolse:")
     save(tmp_path / "archviz.yaml", "title: From the project\n")
     save(style, "extends: block\n")
-    expect(page.locator("svg", has_text="From the project").first).to_be_visible()
+    expect(page.get_by_text("From the project. An input of length 8").first).to_be_attached()
     assert complaints == []
     assert {line.split(":")[0] for line in serving.said if not line.startswith("  ")} == {"archviz"}
     assert all("error" in line or line.startswith("  ") for line in serving.said), "--quiet says only errors"
