@@ -22,7 +22,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"ir", "scene", "text"},      # ir, of those that write the network itself
     "ports": {"ir", "layouts", "scene"},
-    "plates": {"ir", "labels", "layouts", "marks", "ports", "scene", "style", "text"},
+    "plates": {"ir", "labels", "layouts", "marks", "naming", "ports", "scene", "style", "text"},
     "view": {"ir", "layouts", "plates", "ports", "scene"},
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
