@@ -19,3 +19,10 @@ def said_of(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 def stays(attrs: Mapping[str, Any]) -> bool:
     """Whether the frame of a module is drawn however little it says otherwise."""
     return bool(said_of(attrs)) or "pinned" in attrs
+
+
+def presence(attrs: Mapping[str, Any]) -> str:
+    """In which of two models that are compared it is: ``added``, in the new one only; ``removed``, in the old one only;
+    else empty."""
+    change = attrs.get("change")
+    return change if change in ("added", "removed") else ""
