@@ -21,6 +21,9 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "naming": {"ir"},
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"ir", "scene", "text"},      # ir, of those that write the network itself
+    "ports": {"ir", "layouts", "scene"},
+    "plates": {"ir", "labels", "layouts", "marks", "ports", "scene", "style", "text"},
+    "view": {"ir", "layouts", "plates", "ports", "scene"},
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
     "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
