@@ -197,7 +197,7 @@ def carry_out(o: argparse.Namespace, outputs: Sequence[Path]) -> Difference:
     pair = sides(o.model)
     own = [(tuple(o.arg) + tuple(o.old_arg), tuple(o.input) + tuple(o.old_input)),
            (tuple(o.arg) + tuple(o.new_arg), tuple(o.input) + tuple(o.new_input))]
-    if pair[0] == pair[1] and own[0] == own[1]:
+    if len(o.model) == 1 and pair[0] == pair[1] and own[0] == own[1]:
         raise ArchvizError("there is one model only, and nothing to compare it with",
                            "name two, or a revision (HEAD~1: model.py), or what differs: --new-arg width=512")
     for path in outputs:

@@ -163,7 +163,7 @@ def _change(kind: str, twin: Twin, own: Sequence[Twin], both: Twins) -> Change:
     if old and new and kind == "renamed" and old.op != new.op:
         details = (Detail("class", old.op, new.op),)
     path = _path(twin.either.id, twin.either.path)
-    was = _path(old.id, old.path) if old and new and unnumbered(old.path) != unnumbered(new.path) else ""
+    was = _path(old.id, old.path) if old and twin.renamed and old.path != twin.either.path else ""
     return Change(kind, path, was, twin.either.op, details,
                   (sum(node.params for node in before), sum(node.params for node in after)),
                   (sum(node.flops for node in before) // 2, sum(node.flops for node in after) // 2),

@@ -46,9 +46,13 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
         else:
             found[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
     names = _numbered(graph, found)
-    was = {key: module.attrs["was"]["class"] for key, module in graph.modules.items()
-           if "class" in module.attrs.get("was", {}) and not module.attrs.get("label")}     # two models are compared
-    return {**names, **{key: f"{table.get(old) or _readable(old, prefix)} → {names[key]}" for key, old in was.items()}}
+    for key, module in graph.modules.items():
+        was = module.attrs.get("was", {}) if not module.attrs.get("label") else {}      # of two models, in the old one
+        if "class" in was:
+            names[key] = f"{table.get(was['class']) or _readable(was['class'], prefix)} → {names[key]}"
+        elif "name" in was and was["name"] not in ("", module.path):
+            names[key] += f" (was {was['name']})"
+    return names
 
 
 def _tell_apart(paths: set[str]) -> bool:

@@ -183,6 +183,9 @@ class _Joiner:
         if old.op != new.op and (old.leaf is not None or old.shape != new.shape):   # of equal ones: only the name
             found.append(Detail("class" if old.op[:1].isupper() else "function", old.op, new.op))
         before, after = settings(old.what), settings(new.what)
+        if found and old.leaf is not None:      # of another operation only what both have
+            both = before.keys() & after.keys()
+            before, after = ({key: side[key] for key in side if key in both} for side in (before, after))
         found += [Detail(key, before.get(key), after.get(key)) for key in dict.fromkeys((*before, *after))
                   if repr(before.get(key)) != repr(after.get(key))]
         if old.leaf is not None and new.leaf is not None:

@@ -9,6 +9,7 @@ block too many are left out.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
@@ -108,11 +109,19 @@ def _own(twin: Twin) -> dict[str, Any]:
     """What a unit says of its own change."""
     if twin.kind == "same":
         return {}
-    was = {detail.name: detail.old for detail in twin.details}
-    if twin.old and twin.new and twin.old.op != twin.new.op:
-        was["op"] = twin.old.op
+    old, new = twin.old, twin.new
+    was = {detail.name: detail.old for detail in twin.details if detail.name not in ("class", "function")}
+    if old and new and old.op != new.op:
+        was["op" if old.leaf is not None else "class"] = old.op
+    if old and new and twin.renamed and old.name != new.name:
+        was["name"] = _bare(old.name)
     pinned = {"pinned": True} if twin.old and twin.new else {}      # else what lies in it says the same
     return {"change": twin.kind, **({"was": was} if was else {}), **pinned}
+
+
+def _bare(name: str) -> str:
+    """A name without the places in lists at its end, in which copies differ: ``encoder`` of ``encoder.3``."""
+    return re.sub(r"(\.?\d+)+$", "", name) or name
 
 
 def _marked(attrs: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -44,7 +44,9 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files", "memory"},
     "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
     "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
-    "cli": {"pipeline", "arguments", "job", "insight", "recorded", "runs", "progress"},
+    "cli": {"pipeline", "arguments", "job", "differ", "insight", "recorded", "runs", "progress"},
+    "units": {"ir"}, "compare": {"ir", "units"}, "twins": {"ir", "text", "units", "compare"},
+    "union": {"ir", "twins"}, "difference": {"ir", "text", "units", "twins", "captioned"}, "revisions": set(),
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},

@@ -71,8 +71,11 @@ def _of_node(node: Node, times: tuple[int, int] | None) -> dict[str, Any]:
         change = str(own)           # of a frame around it that is not drawn
     attrs = {key: value for key, value in node.attrs.items() if key != "was"}
     was = [leaf for leaf in leaves if leaf.attrs.get("change") == "changed"]
+    named = [leaf.attrs["was"]["name"] for leaf in leaves if "name" in leaf.attrs.get("was", {})]
+    if named and leaves[0].attrs.get("change") in ("renamed", "changed"):
+        attrs["told"] = [["", str(named[0]), leaves[0].id.partition("@")[0].rpartition(".")[2]]]
     if change == "changed" and was:
-        attrs["was"] = was[0].attrs.get("was", {}) if was[0].op == node.op else {}
+        attrs["was"] = was[0].attrs.get("was", {}) if was[0].id == leaves[0].id else {}
         attrs["told"] = [list(one) for one in dict.fromkeys(one for leaf in was for one in _told(leaf))]
     if times is not None:
         change, attrs["times"] = "changed", list(times)
@@ -84,6 +87,8 @@ def _told(leaf: Node) -> Iterator[tuple[str, str, str]]:
     for key, old in leaf.attrs.get("was", {}).items():
         if key == "op":
             yield "", str(old), leaf.op
+        elif key == "name":
+            yield "", str(old), leaf.id.partition("@")[0].rpartition(".")[2]
         elif key in leaf.attrs:
             yield key, _value(old), _value(leaf.attrs[key])
 
