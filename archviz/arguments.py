@@ -269,6 +269,9 @@ def _look(p: argparse.ArgumentParser) -> None:
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
                       help="draw these modules open, or recurrent layers from inside; may be repeated")
+    look.add_argument("--in-place", action="store_true",
+                      help="open modules, and boxes of several operations, where they stand, on a page that grows: "
+                           "those that --depth and --expand name, or else those that the page has room for")
     look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
                       help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--cut", metavar="NODE",

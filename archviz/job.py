@@ -127,10 +127,26 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
     job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
-        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append)), o.no_project, held=held, variables=variables)
+        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append), in_place=o.in_place), o.no_project, held=held,
+        variables=variables)
     if align:
         check_together(job.options, 1 + len(more))
     return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
+
+
+NAMED = ("arg", "input", "style", "theme", "set", "width", "max_height", "min_font", "cut", "append", "edges",
+         "streams", "title", "unroll")
+"""What a command line says of a figure, besides what is open and how it is written."""
+
+
+def command(o: argparse.Namespace) -> list[str]:
+    """The command line that `o` answers, for a page that shows it; without what is open, and the files."""
+    words = ["archviz", str(o.model)]
+    for name in NAMED:
+        value, flag = getattr(o, name), f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [f"{flag}={one}"] if str(one).startswith("-") else [flag, str(one)]
+    return [*words, *(["--no-project"] if o.no_project else [])]
 
 
 def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:
@@ -141,7 +157,7 @@ def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figur
     with progress(not o.quiet) as step:
         figure = job.draw(step, noisy=o.verbose)
         step("write")
-        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}
+        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone, "command": command(o)}
         pipeline.save(figure, outputs, **{key: value for key, value in written.items() if value})
     return figure
 

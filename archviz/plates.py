@@ -66,6 +66,8 @@ class Plate:
         Where lines cross its border.
     graph : Graph
         What it draws, with a stub for each port.
+    times : int
+        How many copies the frames around it stand for: a thing on it, and its parameters, count so often.
     """
 
     key: NodeId
@@ -74,6 +76,7 @@ class Plate:
     items: tuple[Item, ...]
     ports: tuple[Port, ...]
     graph: Graph
+    times: int = 1
 
     @property
     def nodes(self) -> Iterator[Node]:
@@ -134,7 +137,7 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
             module, around = _module(held.node, levels, style)
             graph = _inside(held, replace(node, inside=parts), times, module, around)
             plate, laid = _opened(held, graph, style)
-            found[held.node.id] = plate
+            found[held.node.id] = replace(plate, times=times)
             waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
     return found
 
