@@ -16,7 +16,7 @@ from difflib import SequenceMatcher
 from math import log2
 
 from archviz.ir import Graph, Node, NodeId
-from archviz.units import Numbers, Tree, Unit, tree, unnumbered
+from archviz.units import Numbers, Tree, Unit, function, tree, unnumbered
 
 EXACT, SAME_OP, SAME_KIND, SAME_NAME = 1.0, 0.6, 0.35, 0.2
 """How alike two operations are: equal; of other hyper-parameters; as ReLU and GELU are; only called the same."""
@@ -293,7 +293,7 @@ def _operations(a: Unit, b: Unit, one: Node, other: Node) -> float:
         return EXACT + _by_name(a, b) if one.kind == other.kind else 0.0
     if a.shape == b.shape:
         return EXACT + _by_name(a, b)
-    if one.op == other.op:
+    if function(one.op) == function(other.op):
         return SAME_OP + _by_name(a, b)
     if one.kind == other.kind and one.kind in REPLACEABLE:
         return SAME_KIND + _by_name(a, b)

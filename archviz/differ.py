@@ -70,11 +70,12 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     step("arrange")
     graph = union(both)
     drawn = compared(pipeline.apart(pipeline.passed(graph, style, options.overrides)), style)
-    drawing = fit(drawn, style, _detail(drawn, options), found.name if options.title is None else options.title)
+    title = found.name if options.title is None else options.title
+    drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(found)
     scene = replace(_lined(drawing.scene, drawing.graph), description=caption)
     scene = replace(stamped(scene, caption), facts=pipeline.facts(new))
-    figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", found)
+    figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", title, found)
     return replace(found, figure=figure)
 
 

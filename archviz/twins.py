@@ -15,7 +15,7 @@ from typing import Any
 from archviz import text
 from archviz.compare import Matching, matched
 from archviz.ir import Graph, Node, NodeId
-from archviz.units import Numbers, Tree, Unit, settings, tree, unnumbered
+from archviz.units import Numbers, Tree, Unit, function, settings, tree, unnumbered
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,8 @@ class _Joiner:
         if old.what is None or new.what is None:
             return ()
         found = []
-        if old.op != new.op and (old.leaf is not None or old.shape != new.shape):   # of equal ones: only the name
+        if function(old.op) != function(new.op) if old.leaf is not None else old.op != new.op and (
+                old.shape != new.shape):        # of modules of equal structure: only the name
             found.append(Detail("class" if old.op[:1].isupper() else "function", old.op, new.op))
         before, after = settings(old.what), settings(new.what)
         if found and old.leaf is not None:      # of another operation only what both have

@@ -100,7 +100,7 @@ class Tree:
 def tree(graph: Graph, numbers: Numbers) -> Tree:
     """The units of a trace."""
     shapes = {node.id: numbers.of(("node", signature(node))) for node in graph.nodes}
-    loose = {node.id: numbers.of(("op", node.op, node.kind)) for node in graph.nodes}
+    loose = {node.id: numbers.of(("op", function(node.op), node.kind)) for node in graph.nodes}
     children: dict[NodeId, dict[NodeId, bool]] = {"": {}}
     for node in graph.nodes:
         for above, frame in zip(("", *node.scope), node.scope, strict=False):
@@ -135,8 +135,13 @@ def _within(path: str, around: str) -> str:
 def signature(node: Node) -> Hashable:
     """What an operation does, without its name and its place."""
     shape = tuple(tensor.shape for tensor in node.out) if node.kind in ("input", "parameter") else ()
-    return (node.op, node.kind, tuple(sorted((key, repr(value)) for key, value in settings(node).items())),
+    return (function(node.op), node.kind, tuple(sorted((key, repr(value)) for key, value in settings(node).items())),
             node.params, node.shared is None, shape)
+
+
+def function(op: str) -> str:
+    """What an operation is called, as a layer and as a function: ``relu`` of ``ReLU``."""
+    return op.lower()
 
 
 def settings(item: Node | Module) -> dict[str, Any]:
