@@ -125,9 +125,10 @@ def _badge(x: float, y: float) -> tuple[Mark, ...]:
 def changes(graph: Graph, layout: Layout) -> list[Mark]:
     """At the upper left corner of all that differs between two models how it does, by shape; once at a frame of which
     everything is new, or gone."""
-    whole = {key for key in layout.frames if graph.modules[key].attrs.get("change") in ("added", "removed")}
+    frames = {key: place for key, place in sorted(layout.frames.items()) if key in graph.modules}
+    whole = {key for key in frames if graph.modules[key].attrs.get("change") in ("added", "removed")}
     told: list[tuple[str, Place]] = []
-    for key, place in sorted(layout.frames.items()):
+    for key, place in frames.items():
         attrs = graph.modules[key].attrs
         if "change" in attrs and "within" not in attrs and not whole & set(graph.modules[key].scope):
             told.append((str(attrs["change"]), place))
