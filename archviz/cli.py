@@ -1,9 +1,8 @@
-"""The command line: ``archviz MODEL``, and ``archviz explain``, ``archviz record``, ``archviz diff``, ``archviz style
-show``.
+"""The command line: ``archviz MODEL``, and ``archviz explain``, ``record``, ``diff``, ``serve``, ``style show``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
 0 done, 1 the model raised and the figure is a part (or two models differ), 2 a mistake in what was asked, 3 a fault of
-archviz, 130 stopped.  Imports arguments, errors, progress; job, insight, recorded, differ and pipeline once the
+archviz, 130 stopped.  Imports arguments, errors, progress; job, insight, recorded, differ, serve and pipeline once the
 arguments are read.
 """
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from archviz.arguments import compared, explained, parser, recorded, shown
+from archviz.arguments import compared, explained, parser, recorded, served, shown
 from archviz.errors import ArchvizError, fault
 from archviz.progress import say
 
@@ -33,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return record(recorded().parse_args(arguments[1:]))
         if arguments[:1] == ["diff"]:
             return diff(compared().parse_args(arguments[1:]))
+        if arguments[:1] == ["serve"]:
+            return serve(served().parse_args(arguments[1:]), arguments[1:])
         return run(parser().parse_args(arguments))
     except ArchvizError as error:
         if debug:
@@ -106,6 +107,13 @@ def diff(o: argparse.Namespace) -> int:
     if not o.quiet and (remark := differ.remark(found, outputs)):
         say(remark)
     return 1 if found else 0
+
+
+def serve(o: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from archviz.serve.session import serve
+
+    serve(o, arguments)
+    return 0
 
 
 def _told(done: Any, o: argparse.Namespace) -> int:

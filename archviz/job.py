@@ -180,13 +180,22 @@ def remarks(job: Job, figure: Figure, outputs: Sequence[Path], verbose: bool) ->
         yield f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)"
 
 
+def raised(figure: Figure) -> tuple[str, str] | None:
+    """What raised while the model was traced, in words, and the file and line, where they are known."""
+    if figure.failed is None:
+        return None
+    where, error = figure.failed
+    name = where.removesuffix("/failed") or figure.graph.name       # the model's own code, and no call that has an id
+    return f"{name} raised {' '.join(error.split())}", str((figure.graph.attrs.get("report") or {}).get("raised", ""))
+
+
+PARTIAL = "the figure shows what ran until then, with the failing call marked"
+
+
 def failure(figure: Figure) -> str:
     """Where the model raised while it was traced, in words; empty for one that ran."""
-    if figure.failed is None:
-        return ""
-    where, error = figure.failed
-    return (f"error: {where} raised {' '.join(error.split())}\n"
-            "  the figure shows what ran until then, with the failing call marked")
+    said, at = raised(figure) or ("", "")
+    return f"error: {said}{f', at {at}' if at else ''}\n  {PARTIAL}" if said else ""
 
 
 def listing(kind: str) -> str:

@@ -22,7 +22,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     "backends": {"ir", "scene", "text"},      # ir, of those that write the network itself
     "ports": {"ir", "layouts", "scene"},
-    "plates": {"ir", "labels", "layouts", "marks", "ports", "scene", "style", "text"},
+    "plates": {"ir", "labels", "layouts", "marks", "naming", "ports", "scene", "style", "text"},
     "view": {"ir", "layouts", "plates", "ports", "scene"},
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
@@ -44,9 +44,10 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files", "memory"},
     "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
     "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
-    "cli": {"pipeline", "arguments", "job", "differ", "insight", "recorded", "runs", "progress"},
+    "cli": {"pipeline", "arguments", "job", "differ", "insight", "recorded", "runs", "progress", "serve"},
     "units": {"ir"}, "compare": {"ir", "units"}, "twins": {"ir", "text", "units", "compare"},
     "union": {"ir", "twins"}, "difference": {"ir", "text", "units", "twins", "captioned"}, "revisions": set(),
+    "serve": {"arguments", "job", "sources", "project", "progress", "load", "trace"},   # the last two ahead of a figure
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},

@@ -66,6 +66,8 @@ def _plate(plate: Any) -> dict[str, Any]:
         if item.node:
             p = item.place
             one |= {"node": item.node, "place": [p.x, p.y, p.width, p.height]}
+        if item.spans:
+            one["spans"] = True
         if item.src or item.dst:
             one |= {"src": item.src, "dst": item.dst}
         items.append(one)

@@ -4,7 +4,7 @@
 "use strict";
 
 const Core = (() => {
-  const EPS = 1e-6, STUB = "/port:", KAPPA = 0.5522847498, POINTS_PER_MM = 72.27 / 25.4;
+  const EPS = 1e-6, NEAR = 0.5, STUB = "/port:", KAPPA = 0.5522847498, POINTS_PER_MM = 72.27 / 25.4;
   const TOP_BOTTOM = ["top", "bottom"], LEFT_RIGHT = ["left", "right"];
 
   // ---------------------------------------------------------------------------------------------- view.py: how much room
@@ -139,7 +139,7 @@ const Core = (() => {
       if (item.node !== undefined && one.open.has(item.node)) {
         const [dx, dy] = corners.get(item.node);
         placed(core, one.open.get(item.node), x + dx, y + dy, found);
-      } else if (item.what === "node") {
+      } else if (item.what === "node" && !item.spans) {
         const [dx, dy] = movedBy(item.place, one.steps);
         found.push({key, item, plate: plate.key, what: "node", rigid: true, dx: x + dx, dy: y + dy});
       } else {
@@ -159,12 +159,16 @@ const Core = (() => {
       for (const port of inner.plate.ports) {
         if (port[3] === item.src && port[4] === item.dst) {
           const [px, py] = portAt(inner, port);
-          return ["at", dx + px, dy + py];
+          return ["at", dx + px, dy + py, plate.places.get(id)];
         }
       }
       return null;
     }
-    return plate.places.has(id) ? ["by", ...movedBy(plate.places.get(id), one.steps)] : null;
+    return plate.rigid.has(id) ? ["by", ...movedBy(plate.rigid.get(id), one.steps), plate.rigid.get(id)] : null;
+  }
+
+  function touches([x, y, width, height], [px, py]) {
+    return x - NEAR <= px && px <= x + width + NEAR && y - NEAR <= py && py <= y + height + NEAR;
   }
 
   function mapped(mark, steps, x, y, ends, goesOn) {
@@ -203,10 +207,10 @@ const Core = (() => {
   function joined(rest, points, x, y, ends) {
     if (points.length < 2) return points;
     ends.forEach((end, last) => {
-      if (end === null) return;
+      const restAt = last ? rest[rest.length - 1] : rest[0], restNear = last ? rest[rest.length - 2] : rest[1];
+      if (end === null || !touches(end[3], restAt)) return;
       const [how, dx, dy] = end, count = points.length;
       const at = last ? count - 1 : 0, near = last ? count - 2 : 1;
-      const restAt = last ? rest[rest.length - 1] : rest[0], restNear = last ? rest[rest.length - 2] : rest[1];
       const ex = how === "at" ? x + dx : x + restAt[0] + dx, ey = how === "at" ? y + dy : y + restAt[1] + dy;
       const upright = Math.abs(restAt[0] - restNear[0]) < EPS, [nx, ny] = points[near];
       const away = upright ? Math.abs(ex - nx) : Math.abs(ey - ny);
@@ -506,6 +510,7 @@ const Core = (() => {
     for (const [key, plate] of Object.entries(core.plates)) {
       plate.key = key;
       plate.places = new Map(plate.items.filter(item => item.what === "node").map(item => [item.node, item.place]));
+      plate.rigid = new Map(plate.items.filter(item => item.what === "node" && !item.spans).map(item => [item.node, item.place]));
       plate.closed = {plate, steps: [[], []], width: plate.width, height: plate.height, open: new Map()};
     }
     core.plates = Object.assign(Object.create(null), core.plates);
