@@ -228,7 +228,7 @@ def compared() -> argparse.ArgumentParser:
     for side, whose in (("", "both models"), ("old-", "the old model"), ("new-", "the new model")):
         what.add_argument(f"--{side}arg", action="append", default=[], metavar="KEY=VALUE",
                           help=f"an argument of the constructor of {whose}; may be repeated")
-    _look(p)
+    _written(_look(p))
     _saying(p.add_argument_group("beside a file"))
     return p
 
