@@ -128,8 +128,8 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
     levels: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
     names = titles(graph, style.titles)
     for key, module in graph.modules.items():       # told apart once, from all that are beside them
-        named = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
-        levels.setdefault(module.scope, {})[key] = replace(module, attrs=named)
+        said = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
+        levels.setdefault(module.scope, {})[key] = replace(module, attrs=said)
     closed = replace(closed, modules=levels.get((), {}))
     form, layout = find("forms", style.form), getattr(find("layouts", style.layout), style.layout)
     sizes = form.sizes(closed, style)
