@@ -14,7 +14,7 @@ from archviz.forms._ground import grounded
 from archviz.forms._lines import branching, line_entries, line_role
 from archviz.forms._operands import operands
 from archviz.ir import KINDS, Graph, Module, Node, NodeId, hands_on
-from archviz.labels import Look, kind_of, looks, own_role
+from archviz.labels import Look, count_of, kind_of, looks, own_frame, own_role
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.naming import known_as, titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
@@ -96,11 +96,10 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def _count(graph: Graph, module: Module) -> str:
     """How often a frame is gone through, and what all the times have in common."""
-    if module.repeat < 2:
-        return ""
-    if module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
-        return f"×{module.repeat} steps in time"
-    return f"×{module.repeat}{', shared weights' if module.shared else ''}"
+    count = count_of(module.repeat, module.attrs)
+    if count and module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
+        return f"{count} steps in time"
+    return f"{count}{', shared weights' if count and module.shared else ''}"
 
 
 # ------------------------------------------------------------------------------------------------ drawing
@@ -161,8 +160,7 @@ def _letters(graph: Graph, route: Route, layout: Layout, style: Style) -> list[M
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
     module, s = graph.modules[key], style.sizes
     role = "frame inner" if len(module.scope) % 2 else "frame"
-    if own_role(module.attrs, style):
-        role = own_role(module.attrs, style) + " frame"
+    role = own_frame(module.attrs, style) or role
     marks: list[Mark] = []
     if module.repeat > 1:
         for i in (2, 1):
