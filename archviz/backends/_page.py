@@ -155,8 +155,10 @@ class _Told:
                 yield "source", self.sources[cls]
 
     def edges(self) -> list[list[NodeId]]:
-        """Between things that do not open, each once, in the order of the trace; not from one of several equal blocks to
-        the next, which would lead back into the one that is drawn."""
+        """Between things that do not open, each once, in the order of the trace.
+
+        None leads from one of several equal blocks to the next, which would be back into the one that is drawn.
+        """
         owner: dict[NodeId, Node] = {}
         for plate in self.plates.values():
             for node in plate.nodes:
