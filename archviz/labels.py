@@ -18,6 +18,11 @@ from archviz.style import Kind, Style
 WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "input_size"))
 """Hyper-parameters that follow from the layer before."""
 
+SHORT = {"normalized_shape": "", "num_features": "", "num_channels": "", "embed_dim": "width", "hidden_size": "width",
+         "in_channels": "in", "in_features": "in", "input_size": "in", "num_heads": "heads", "bias": "bias",
+         "num_attention_heads": "heads", "elementwise_affine": "affine"}
+"""What a hyper-parameter is called in a label; empty where its values say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -112,7 +117,7 @@ def _untold(node: Node, label: str) -> list[str]:
     told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not (old in label and new in label)]
     told = [one for one in told if one[0] not in WIDTH_OF_INPUT or " → " not in label]
     first = sorted(told, key=lambda one: one[0] in WIDTH_OF_INPUT)[:1]
-    return [f"{key.replace('_', ' ')} {old} → {new}".strip() for key, old, new in first]
+    return [f"{SHORT.get(key, key.replace('_', ' '))} {old} → {new}".strip() for key, old, new in first]
 
 
 def kind_of(node: Node) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archviz
-from archviz import graphfile, marks
+from archviz import graphfile, marks, text
 from archviz.cli import main
 from archviz.difference import difference
 from archviz.ir import Edge, Graph, Node
@@ -267,6 +267,32 @@ def test_another_source_of_an_input_is_told():
 
 
 # ------------------------------------------------------------------------------------------------ the figure
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("linear, 768", "linear, 512", "linear, 768 → 512"),
+    ("3×3 conv, 64, /2", "5×5 conv, 64, /2", "3×3 → 5×5 conv, 64, /2"),
+    ("3×3 conv, 512", "3×3 conv, 512, dilation 2", "3×3 conv, 512, none → dilation 2"),
+    ("3×3 conv, 64, /2", "3×3 conv, 32", "3×3 conv, 64, /2 → 32"),
+    ("ReLU", "GELU", "ReLU → GELU"), ("LN", "LN", "LN"), ("", "LN", "none → LN"),
+    ("attention, 12 heads", "attention, 8 heads", "attention, 12 → 8 heads"),
+])
+def test_two_captions_read_as_one(old, new, said):
+    assert text.both(old, new) == said
+
+
+def test_a_long_run_of_what_is_the_same_is_one_box():
+    build = [Builder(), Builder()]
+    for one, groups in zip(build, (1, 2), strict=True):
+        x = one.input()
+        for i in range(12):
+            x = one.op("Linear", x, name=f"fc{i}", params=1, out_features=i, groups=groups if i == 5 else 1)
+        one.output(x)
+    found = archviz.diff(*(one.graph() for one in build))
+    words = text_of(found).splitlines()
+    assert "3 unchanged layers" in words and "4 unchanged layers" in words and "groups 1 → 2" in words
+    assert sum(line.startswith("linear") for line in words) >= 5        # what is next to it, and the ends, are seen
+    assert "linear, 2" in text_of(archviz.diff(*(one.graph() for one in build), expand=["/same:*"]))
+
 
 def test_signs_tell_apart_what_colours_do_and_the_legend_explains_them():
     found = archviz.diff(net(), net(head="classifier", act=nn_gelu(), extra=True))
