@@ -452,7 +452,7 @@ def test_a_file_that_may_have_been_read_before_it_was_saved_counts_as_changed(tm
 def test_a_process_that_ends_without_an_answer_is_told(tmp_path):
     ended = died("model.py", 7, tmp_path).mistake
     assert ended is not None and ended.message == "model.py ended the process that drew it, with exit code 7"
-    (tmp_path / "mine.py").write_text("def f():\n    crash()\n")
+    (tmp_path / "mine.py").write_text("def f():\n    crash()\n\n\n")
     (tmp_path / "stack.txt").write_text(f'Fatal\n  File "{json.__file__}", line 9 in loads\n'
                                         f'  File "{tmp_path}/mine.py", line 2 in f\n')
     killed = died("model.py", -9, tmp_path).mistake
