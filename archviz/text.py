@@ -204,8 +204,8 @@ def caption(captions: Mapping[str, str], op: str, values: Mapping[str, Any]) -> 
 
 
 def both(old: str, new: str) -> str:
-    """Two captions as one: ``linear, 768`` and ``linear, 512`` as ``linear, 768 → 512``; of a part that only one has the
-    other says ``none``."""
+    """Two captions as one: ``linear, 768`` and ``linear, 512`` as ``linear, 768 → 512``; what only one has, the
+    other has as ``none``."""
     found: list[str] = []
     one, other = old.split(", "), new.split(", ")
     for what, a, b, x, y in SequenceMatcher(None, one, other, False).get_opcodes():

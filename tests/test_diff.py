@@ -73,6 +73,16 @@ def test_both_models_are_in_their_union(one, other):
     assert len(whole.nodes) <= len(other.nodes) + gone
 
 
+@settings(max_examples=6)
+@given(graphs(12), graphs(12))
+def test_any_two_models_are_drawn(one, other):
+    found = archviz.diff(one, other)
+    if found:
+        drawn = found.figure.drawn
+        assert {node.id for node in other.nodes} <= {member for node in drawn.nodes for member in node.members}
+        assert {node.attrs["change"] for node in drawn.nodes} <= {*KINDS, "same"}
+
+
 def layered(graph: Graph) -> list[Node]:
     """The layers that a user has named, as traces name them."""
     return [node for node in graph.nodes if node.kind in ("conv", "linear", "norm", "embedding")]
@@ -251,6 +261,22 @@ def test_a_replaced_operation_is_changed_and_a_shared_weight_is_told():
         one.output(one.op("Linear", x, name="second", params=0 if shared else 9, shared=shared))
     told, = difference(*(one.graph() for one in build)).changes
     assert ("weights of", None, "first") in [(d.name, d.old, d.new) for d in told.details]
+
+
+def test_blocks_that_are_new_beside_changed_ones_are_added():
+    build = [Builder(), Builder()]
+    for one, blocks, norm in zip(build, (2, 4), (True, False), strict=True):
+        x = one.input()
+        for i in range(blocks):
+            with one.module(f"blocks.{i}"):
+                x = one.op("Linear", x, name=f"blocks.{i}.fc", params=4)
+                x = one.op("LayerNorm" if norm else "BatchNorm2d", x, name=f"blocks.{i}.norm", params=2)
+                x = one.op("Linear", x, name=f"blocks.{i}.out", params=4)
+        one.output(x)
+    found = archviz.diff(*(one.graph() for one in build))
+    assert [(c.kind, c.path) for c in found.changes] == [
+        ("changed", "blocks.0.norm"), ("changed", "blocks.1.norm"), ("added", "blocks.2"), ("added", "blocks.3")]
+    assert "×2 → 4" in text_of(found) and "LayerNorm → BatchNorm2d" in text_of(found)
 
 
 def test_another_source_of_an_input_is_told():

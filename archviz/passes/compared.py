@@ -19,17 +19,21 @@ GATHERED = 3        # so many neighbours that are the same are drawn as one box
 
 def compared(graph: Graph, style: Style, **options: Any) -> Graph:
     """Mark nodes and frames."""
-    times = _times(graph)
-    nodes = tuple(replace(node, attrs=_of_node(node, times.get(node.id))) for node in graph.nodes)
+    times, fresh = _times(graph)
+    nodes = tuple(replace(node, attrs=_of_node(node, times.get(node.id), bool(fresh & {*node.scope, node.id})))
+                  for node in graph.nodes)
     inside: dict[NodeId, set[str]] = {key: set() for key in graph.modules}
     for node in nodes:
         for frame in node.scope:
             inside[frame].add(str(node.attrs["change"]))
     blocks = _blocks(graph, times)
     counted = {frame for key, scope in _scopes(graph) if key in times for frame in scope}
-    modules = {key: replace(module, attrs={**_of_module(module, inside[key], key in counted, times.get(key)),
-                                           **({"blocks": blocks[key]} if key in blocks else {})})
-               for key, module in graph.modules.items()}
+    modules = {}
+    for key, module in graph.modules.items():
+        attrs = _of_module(module, inside[key], key in counted, times.get(key))
+        if fresh & {*module.scope, key}:
+            attrs = _without(attrs, "was", "within") | {"change": "added"}
+        modules[key] = replace(module, attrs={**attrs, **({"blocks": blocks[key]} if key in blocks else {})})
     return _gathered(replace(graph, nodes=nodes, modules=modules))
 
 
@@ -124,13 +128,15 @@ def _all(changes: Iterable[str]) -> str:
     return "renamed" if found == {"renamed", "same"} else "changed"
 
 
-def _of_node(node: Node, times: tuple[int, int] | None) -> dict[str, Any]:
+def _of_node(node: Node, times: tuple[int, int] | None, fresh: bool) -> dict[str, Any]:
+    if fresh:
+        return _without(node.attrs, "was") | {"change": "added"}
     leaves = list(_leaves(node))
     own = node.attrs.get("change")
     change = _all(str(leaf.attrs.get("change", "same")) for leaf in leaves)
     if change == "same" and own is not None:
         change = str(own)           # of a frame around it that is not drawn
-    attrs = {key: value for key, value in node.attrs.items() if key != "was"}
+    attrs = _without(node.attrs, "was")
     was = [leaf for leaf in leaves if leaf.attrs.get("change") == "changed"]
     named = [leaf.attrs["was"]["name"] for leaf in leaves if "name" in leaf.attrs.get("was", {})]
     if named and leaves[0].attrs.get("change") in ("renamed", "changed"):
@@ -141,6 +147,10 @@ def _of_node(node: Node, times: tuple[int, int] | None) -> dict[str, Any]:
     if times is not None:
         change, attrs["times"] = "changed", list(times)
     return {**attrs, "change": change}
+
+
+def _without(attrs: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in attrs.items() if key not in names}
 
 
 def _told(leaf: Node) -> Iterator[tuple[str, str, str]]:
@@ -172,16 +182,20 @@ def _of_module(module: Module, inside: set[str], counted: bool, times: tuple[int
     return {**attrs, "within": True} if change in ("changed", "renamed") else attrs
 
 
-def _times(graph: Graph) -> dict[NodeId, tuple[int, int]]:
-    """The old and the new number of what stands for a stack of equal blocks; the largest part of it, where the stack is
-    drawn in several."""
+def _times(graph: Graph) -> tuple[dict[NodeId, tuple[int, int]], set[NodeId]]:
+    """The old and the new number of what stands for blocks of a stack, and what stands only for blocks that are new."""
     found: dict[NodeId, tuple[int, int]] = {}
+    fresh: set[NodeId] = set()
     for stack in graph.attrs.get("stacks", ()):
-        best = max(_parts(graph, stack), key=lambda part: part[1], default=None)
-        if best is not None:
-            key, many = best
-            found[key] = max(many + stack["old"] - len(stack["new"]), 0), many
-    return found
+        kept = {key: len(held & set(stack["kept"])) for key, held in _parts(graph, stack)}
+        most = max(kept, key=lambda key: kept[key], default="")
+        for key, held in _parts(graph, stack):
+            old = kept[key] + (stack["gone"] if key == most else 0)
+            if not old:
+                fresh.add(key)
+            elif old != len(held):
+                found[key] = old, len(held)
+    return found, fresh
 
 
 def _blocks(graph: Graph, times: Mapping[NodeId, tuple[int, int]]) -> dict[NodeId, list[int]]:
@@ -196,12 +210,12 @@ def _blocks(graph: Graph, times: Mapping[NodeId, tuple[int, int]]) -> dict[NodeI
     return found
 
 
-def _parts(graph: Graph, stack: Mapping[str, Any]) -> Iterator[tuple[NodeId, int]]:
-    """What is drawn of a stack, and for how many of its blocks each stands."""
+def _parts(graph: Graph, stack: Mapping[str, Any]) -> Iterator[tuple[NodeId, set[NodeId]]]:
+    """What is drawn of a stack, and the blocks that each stands for."""
     blocks = set(stack["new"])
     for key, module in graph.modules.items():
-        if held := len(blocks & {key, *module.copies}):
+        if held := blocks & {key, *module.copies}:
             yield key, held
     for node in graph.nodes:
-        if held := len(blocks & set(node.members)):
+        if held := blocks & set(node.members):
             yield node.id, held
