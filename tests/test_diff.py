@@ -25,7 +25,7 @@ from tests.lint import lint
 ROOT = Path(__file__).resolve().parent.parent
 
 KINDS = {"added": "removed", "removed": "added", "changed": "changed", "renamed": "renamed"}
-EXAMPLES = settings(max_examples=15)
+EXAMPLES = settings(max_examples=40)
 
 
 # ------------------------------------------------------------------------------------------------ laws, of any graph
