@@ -155,17 +155,20 @@ class _Told:
                 yield "source", self.sources[cls]
 
     def edges(self) -> list[list[NodeId]]:
-        """Between things that do not open, each once, in the order of the trace."""
-        owner: dict[NodeId, NodeId] = {}
+        """Between things that do not open, each once, in the order of the trace.
+
+        None leads from one of several equal blocks to the next, which would be back into the one that is drawn.
+        """
+        owner: dict[NodeId, Node] = {}
         for plate in self.plates.values():
             for node in plate.nodes:
                 if node.id not in self.plates:
-                    owner |= dict.fromkeys(node.members, node.id)
+                    owner |= dict.fromkeys(node.members, node)
         found: dict[tuple[NodeId, NodeId], None] = {}
         for edge in self.traced.edges:
-            ends = owner.get(edge.src), owner.get(edge.dst)
-            if ends[0] and ends[1] and ends[0] != ends[1] and edge.role != "recurrent":
-                found[ends[0], ends[1]] = None
+            src, dst = owner.get(edge.src), owner.get(edge.dst)
+            if src and dst and src.index < dst.index and edge.role != "recurrent":
+                found[src.id, dst.id] = None
         return [list(ends) for ends in found]
 
 
