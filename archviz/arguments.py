@@ -76,8 +76,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--align", action="store_true",
                    help="draw several models in one figure on one scale; --title 'A | B' names them")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
-                   help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
-                        "(default on the command line: <model>.svg)")
+                   help="write .svg, .pdf, .tex (TikZ), .png, .html, .dot (Graphviz), .mmd (Mermaid) or .json (the "
+                        "traced graph); may be repeated (default on the command line: <model>.svg)")
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
     what = p.add_argument_group("the model")

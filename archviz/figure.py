@@ -95,8 +95,8 @@ class Figure(Finished):
         Parameters
         ----------
         suffix : str
-            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, that of another backend, or ``"json"`` for the
-            traced graph.
+            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, ``"dot"``, ``"mmd"``, that of another backend, or
+            ``"json"`` for the traced graph.
         **options
             As for `Finished.render`.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archviz import text
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
+from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
 from archviz.naming import titles
 from archviz.style import Kind, Style
 
@@ -93,6 +93,15 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     )
     bands = tuple(f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
     return Look(kind, kept, False, bands, times > 1, arrow)
+
+
+def frame_count(graph: Graph, module: Module) -> str:
+    """How often a frame is gone through, and what all the times have in common."""
+    if module.repeat < 2:
+        return ""
+    if module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
+        return f"×{module.repeat} steps in time"
+    return f"×{module.repeat}{', shared weights' if module.shared else ''}"
 
 
 def kind_of(node: Node) -> str:

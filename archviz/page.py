@@ -71,12 +71,13 @@ def heading(graph: Graph, style: Style, title: str) -> list[Line]:
         return []
     paint, room = style.roles["title"], style.page.width - 2 * style.sizes["margin"]
     name = (text.fit(title, paint.size, room, paint.weight), "title")
-    totals = [(sums, "totals")] if (sums := _totals(graph)) else []
-    line = [name, *totals]
-    return [line] if _wide(line, style) <= room else [[name], totals]
+    costs = [(sums, "totals")] if (sums := totals(graph)) else []
+    line = [name, *costs]
+    return [line] if _wide(line, style) <= room else [[name], costs]
 
 
-def _totals(graph: Graph) -> str:
+def totals(graph: Graph) -> str:
+    """Parameters and multiply-accumulates of `graph` in words; nothing of what it has none of."""
     parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
              f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
     return " · ".join(part for part in parts if part)

@@ -20,7 +20,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels", "several", "conditions"},
     "naming": {"ir"},
     "labels": {"ir", "style", "text", "naming"},
-    "backends": {"ir", "scene", "text"},      # ir, of those that write the network itself
+    # What follows on text, of those that write the network itself: its words, and which line is what.
+    "backends": {"ir", "scene", "text", "labels", "naming", "conditions", "page", "style"},
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
     "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
