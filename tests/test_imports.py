@@ -22,6 +22,9 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "labels": {"ir", "style", "text", "naming"},
     # What follows on text, of those that write the network itself: its words, and which line is what.
     "backends": {"ir", "scene", "text", "labels", "naming", "conditions", "page", "style"},
+    "ports": {"ir", "layouts", "scene"},
+    "plates": {"ir", "labels", "layouts", "marks", "ports", "scene", "style", "text"},
+    "view": {"ir", "layouts", "plates", "ports", "scene"},
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
     "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all

@@ -1,0 +1,248 @@
+"""A model as a tree of plates: what stands in the place of each thing once it is opened, down to the last operation.
+
+In: a graph after its passes, a style.  Out: `Plate` by the id of what it shows, the whole model's under ``""``.
+Imports find, ir, labels, layouts' types, marks, ports, scene, style, text.
+
+A plate shows one thing from inside, with everything on it closed.  Lines cross its border at ports, on the sides and in
+the order in which they reach the closed thing on the plate around it, so that it can be put in its place (see view).
+"""
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from archviz import text
+from archviz.find import find
+from archviz.ir import Edge, Graph, Module, Node, NodeId, lift
+from archviz.labels import looks
+from archviz.layouts import Layout, Place, Size
+from archviz.marks import badges
+from archviz.ports import End, Port, bordered, side_of
+from archviz.scene import Box, Group, Mark, Point
+from archviz.style import Style
+
+ENDLESS = 1e6       # the room that a plate has along the flow: it never turns back
+LAST = 1 << 40      # after every node of a trace
+STUB = "/port:"
+"""How the ids of the places begin where data enters or leaves what a plate shows: they are no nodes of the trace."""
+
+FLOWS = {"top": "down", "bottom": "up", "left": "right"}
+"""How the data flows on a plate that it enters from this side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something on a plate.
+
+    what    ``node``, ``frame``, ``link`` or ``label``
+    marks   how it is drawn, at rest
+    place   of a node, where it is, at rest
+    node    what a ``node`` or the ``frame`` draws
+    src, dst    what a ``link`` joins: things on the plate, or stubs
+    """
+
+    what: str
+    marks: tuple[Mark, ...]
+    place: Place = Place(0.0, 0.0, 0.0, 0.0)
+    node: NodeId = ""
+    src: NodeId = ""
+    dst: NodeId = ""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One thing from inside.
+
+    Attributes
+    ----------
+    key : str
+        What it shows; empty: the whole model.
+    width, height : float
+        Its size at rest, in printed points.
+    items : tuple of Item
+        What is on it, in the order in which it is drawn.
+    ports : tuple of Port
+        Where lines cross its border.
+    graph : Graph
+        What it draws, with a stub for each port.
+    """
+
+    key: NodeId
+    width: float
+    height: float
+    items: tuple[Item, ...]
+    ports: tuple[Port, ...]
+    graph: Graph
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """The things on it."""
+        return (node for node in self.graph.nodes if not node.id.startswith(STUB))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A closed thing on a plate.
+
+    node    what it is, with all that it stands for
+    times   how many copies of it the frames around it stand for
+    depth   how many frames there are around it
+    place   where it is
+    ends    (what is at the other end, whether data enters there, the edges, where the line reaches it), line by line
+    """
+
+    node: Node
+    times: int
+    depth: int
+    place: Place
+    ends: tuple[tuple[bool, Edge, Point], ...]
+
+
+def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
+    """All plates of a model, each before those of the things on it.
+
+    Parameters
+    ----------
+    graph : Graph
+        After its passes, nothing collapsed.
+    style : Style
+        In which it is drawn.
+    direction : str
+        Which way the data flows through the whole: one that the style's layout knows.
+
+    Returns
+    -------
+    dict
+        The plate of each thing that opens, by its id, after the whole model's, ``""``.
+    """
+    closed = find("passes", "collapse").collapse(graph, style, ids=graph.modules)
+    levels: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
+    for key, module in graph.modules.items():
+        levels.setdefault(module.scope, {})[key] = module
+    closed = replace(closed, modules=levels.get((), {}))
+    form, layout = find("forms", style.form), getattr(find("layouts", style.layout), style.layout)
+    laid = layout(closed, form.sizes(closed, style), {}, style.sizes, direction, ENDLESS)
+    found = {"": Plate("", laid.width, laid.height, _items(closed, laid, style, 0), (), closed)}
+    named = {node.id for node in closed.nodes}
+    waiting = deque(_held(closed.nodes, closed, laid, 1, 0))
+    while waiting:
+        held = waiting.popleft()
+        node, times = shown(held.node, held.times)
+        if node.inside:
+            parts = tuple(_named(part, named) for part in node.inside)
+            module, around = _module(held.node, levels, style)
+            graph = _inside(held, replace(node, inside=parts), times, module, around)
+            plate, laid = _opened(held, graph, style)
+            found[held.node.id] = plate
+            waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
+    return found
+
+
+def shown(node: Node, times: int) -> tuple[Node, int]:
+    """What is shown of `node`, which stands for `times` copies in frames: the first of them, and how many copies frames
+    still stand for inside of it."""
+    while times > 1 and node.inside and node.repeat > node.inside[0].repeat:
+        times //= node.repeat // node.inside[0].repeat
+        node = node.inside[0]
+    return node, times
+
+
+def _named(node: Node, named: set[NodeId]) -> Node:
+    """`node` under an id of its own: the first of several that one box stands for has that box's."""
+    key = node.id
+    while key in named:
+        key = f"{key}/{node.op}"
+    named.add(key)
+    return node if key == node.id else replace(node, id=key)
+
+
+# ------------------------------------------------------------------------------------------------ what is on a plate
+
+def _opened(held: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
+    """The plate of `held`, which `graph` is drawn on, and how it is laid out."""
+    key, form = held.node.id, find("forms", style.form)
+    sizes = {k: Size(0.0, 0.0) if k.startswith(STUB) else size for k, size in form.sizes(graph, style).items()}
+    flow = FLOWS.get(next((side_of(held.place, at) for into, _, at in held.ends if into), ""), "down")
+    frame = form.frames(graph, style)[key]
+    laid = find("layouts", "layered").layered(graph, sizes, {key: frame}, style.sizes, flow, ENDLESS)
+    ends = [End(f"{STUB}{i}", edge.src, edge.dst, at) for i, (_, edge, at) in enumerate(held.ends)]
+    laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"])
+    return Plate(key, laid.width, laid.height, _items(graph, laid, style, held.depth), ports, graph), laid
+
+
+def _module(
+    node: Node, levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
+) -> tuple[Module, dict[NodeId, Module]]:
+    """The frame that `node` has once it is open, and the modules it is told apart from or holds, with itself."""
+    beside = levels.get(node.scope, {})
+    frame = beside.get(node.id) or Module(node.id, node.op, node.id, attrs={"label": _called(node, style)})
+    return frame, {**beside, **levels.get((*node.scope, node.id), {}), node.id: frame}
+
+
+def _inside(held: _Held, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
+    """What is drawn of the inside of `node`, with a stub for each line that reaches the closed thing."""
+    own = {member: node.members[i % len(node.members)] for i, member in enumerate(held.node.members)}
+    inner = [replace(part, scope=(frame.id,), repeat=part.repeat // times) for part in node.inside]
+    stubs, wires = list[Node](), list(node.wires)
+    for i, (into, edge, _) in enumerate(held.ends):
+        kind, told = ("input" if into else "output"), (edge.tensor,) if edge.tensor else ()
+        stub = Node(f"{STUB}{i}", (), kind, kind, out=told, index=i - len(held.ends) if into else LAST + i)
+        stubs.append(stub)
+        for base in edge.base:
+            if into and base.dst in own:
+                wires.append(Edge(stub.id, own[base.dst], base.tensor, "data", base.slot))
+            elif not into and base.src in own:
+                wires.append(Edge(own[base.src], stub.id, base.tensor, "data", base.slot))
+    nodes, edges, _ = lift((*stubs, *inner), [edge for edge in dict.fromkeys(wires) if edge.role != "recurrent"])
+    return Graph(frame.id, nodes, edges, modules)
+
+
+def _called(node: Node, style: Style) -> str:
+    """The title of what several operations make, as it is on the closed thing."""
+    lines = looks(Graph("", (replace(node, scope=(), repeat=1),)), style)[node.id].lines
+    return lines[0][0] if lines else text.pretty(node.op)
+
+
+def _held(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Held]:
+    """What is closed on a plate that `graph` draws, with all that it stands for, and the lines that reach it."""
+    lines = {(route.src, route.dst): route.points for route in laid.routes}
+    for node in nodes:
+        ends = [(True, edge, lines[edge.src, edge.dst][-1]) for edge in graph.incoming[node.id]
+                if (edge.src, edge.dst) in lines]
+        ends += [(False, edge, lines[edge.src, edge.dst][0]) for edge in graph.outgoing[node.id]
+                 if (edge.src, edge.dst) in lines]
+        yield _Held(node, times, depth, laid.nodes[node.id], tuple(ends))
+
+
+def _items(graph: Graph, laid: Layout, style: Style, depth: int) -> tuple[Item, ...]:
+    """What the form draws, told apart."""
+    found = []
+    form, lines = find("forms", style.form), {f"{src}->{dst}": (src, dst) for src, dst in _ends(laid)}
+    for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
+        name = mark.node if isinstance(mark, Group) else ""
+        if name in graph.by_id and name.startswith(STUB):
+            continue
+        if name in graph.by_id:
+            found.append(Item("node", (mark,), laid.nodes[name], name))
+        elif name in laid.frames:
+            found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
+        elif name in lines:
+            src, dst = lines[name]
+            found.append(Item("link", (mark,), src=src, dst=dst))
+        else:
+            found.append(Item("label", (mark,)))
+    return tuple(found)
+
+
+def _ends(laid: Layout) -> Iterator[tuple[NodeId, NodeId]]:
+    return ((route.src, route.dst) for route in laid.routes)
+
+
+def _deep(mark: Mark, depth: int) -> Mark:
+    """A frame's mark in the paint of its depth: neighbours in depth are told apart."""
+    if isinstance(mark, Group):
+        return replace(mark, marks=tuple(_deep(inner, depth) for inner in mark.marks))
+    if isinstance(mark, Box) and mark.role in ("frame", "frame inner"):
+        return replace(mark, role="frame inner" if depth % 2 else "frame")
+    return mark

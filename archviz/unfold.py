@@ -1,0 +1,135 @@
+"""A figure whose modules open in place, down to the last operation, whatever room that takes.
+
+In: a drawing, its title and caption.  Out: `Unfolded`, and the `Scene` of any state.  Imports errors, find, fit's
+`Drawing`, ir, marks, page, plates, scene, style, view.
+
+The paper's figure has what its page has room for; here the page grows, and what is not touched stays as it is.  A state
+is the set of ids that are open.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from archviz import page
+from archviz.errors import ArchvizError
+from archviz.find import did_you_mean, find
+from archviz.fit import Drawing
+from archviz.ir import Edge, Graph, Node, NodeId
+from archviz.marks import legend
+from archviz.page import Entry
+from archviz.plates import STUB, Plate, plates
+from archviz.scene import Group, Mark, Scene
+from archviz.style import Style
+from archviz.view import view
+
+
+@dataclass(frozen=True)
+class Unfolded:
+    """All that a figure can show.
+
+    Attributes
+    ----------
+    drawing : Drawing
+        What the paper's figure shows of it.
+    title : str
+        What stands above it; empty: nothing.
+    """
+
+    drawing: Drawing
+    title: str
+
+    @property
+    def style(self) -> Style:
+        """In which it is drawn."""
+        return self.drawing.style
+
+    @cached_property
+    def plates(self) -> dict[NodeId, Plate]:
+        """What stands in the place of each thing once it is open; the whole model under ``""``."""
+        collapse, drawn = find("passes", "collapse"), self.drawing.graph
+        opened = collapse.expand(drawn, ids=collapse.collapsed(drawn))
+        return plates(opened, self.style, self.drawing.layout.direction)
+
+    @cached_property
+    def first(self) -> frozenset[NodeId]:
+        """What is open in the paper's figure."""
+        return frozenset({frame for node in self.drawing.graph.nodes for frame in node.scope} & self.plates.keys())
+
+    @cached_property
+    def heading(self) -> list[page.Line]:
+        """The lines above the drawing."""
+        return page.heading(self.plates[""].graph, self.style, self.title)
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """What the legend may have to explain, in its order."""
+        nodes: dict[NodeId, Node] = {}
+        edges: list[Edge] = []
+        for plate in self.plates.values():
+            nodes |= {node.id: replace(node, scope=()) for node in plate.nodes}
+            edges += [edge for edge in plate.graph.edges if not _outside(edge)]
+        told = Graph("", tuple(nodes.values()), tuple(edges), self.drawing.graph.modules)
+        form, found = find("forms", self.style.form), dict[str, tuple[Mark, ...]]()
+        frames = form.frames(told, self.style)
+        for name, swatch in (*form.legend(told, self.style), *legend(told, self.style, frames)):
+            found.setdefault(name, swatch)
+        return list(found.items())
+
+    def scene(self, opened: Collection[NodeId]) -> Scene:
+        """The figure in a state.
+
+        Parameters
+        ----------
+        opened : collection of str
+            The ids that are open; one in a closed thing does not show.
+
+        Returns
+        -------
+        Scene
+            As large as it is, with a legend of what is seen.
+        """
+        marks, width, height = view(self.plates, opened)
+        seen = {role.removesuffix(" band") for role in _roles(marks)}     # a stripe is explained as the box of its kind
+        entries = [(name, swatch) for name, swatch in self.entries if seen & set(_roles(swatch))]
+        base = self.drawing.scene
+        fresh = page.scene(marks, width, height, self.heading, entries, self.style, base.title, base.description)
+        return replace(fresh, uid=base.uid, facts=base.facts)
+
+    def state(self, expand: Sequence[str] = (), collapse: Sequence[str] = ()) -> frozenset[NodeId]:
+        """What is open in the paper's figure, and the things that `expand` names, but not those that `collapse` does.
+
+        Raises `ArchvizError` for a glob that names nothing that opens.
+        """
+        return (self.first | self._named(expand)) - self._named(collapse)
+
+    def _named(self, patterns: Iterable[str]) -> frozenset[NodeId]:
+        names = {key: {key} for key in self.plates if key}
+        for plate in self.plates.values():
+            for node in plate.nodes:
+                if node.id in names:
+                    module = self.drawing.graph.modules.get(node.id)
+                    names[node.id] |= {node.op, *((module.cls, module.path, *module.copies) if module else ())} - {""}
+        found: set[NodeId] = set()
+        for pattern in patterns:
+            hits = {key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)}
+            if not hits:
+                known = {name for own in names.values() for name in own}
+                raise ArchvizError(f"nothing that opens is called {pattern!r}, neither by path nor by class",
+                                   did_you_mean(pattern, known))
+            found |= hits
+        return frozenset(found)
+
+
+def _outside(edge: Edge) -> bool:
+    return edge.src.startswith(STUB) or edge.dst.startswith(STUB)
+
+
+def _roles(marks: Iterable[Mark]) -> Iterator[str]:
+    for mark in marks:
+        if isinstance(mark, Group):
+            yield from _roles(mark.marks)
+        else:
+            yield mark.role
