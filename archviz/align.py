@@ -91,6 +91,8 @@ def check(options: Options, count: int) -> None:
                            "name several models, or leave out --align")
     if options.inset:
         raise ArchvizError("a figure of several models has no insets", "leave out --inset, or draw them one by one")
+    if options.in_place:
+        raise ArchvizError("several models in one figure do not open in place", "leave out --in-place")
     if options.cut or options.append:
         raise ArchvizError("several models are not cut in one figure", "leave out --cut and --append")
     if options.title and "|" in options.title and options.title.count("|") != count - 1:

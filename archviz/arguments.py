@@ -31,6 +31,7 @@ examples:
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
   archviz explain model.py --weights w.pt --image cat.png     what it looks at; see archviz explain --help
+  archviz serve model.py                        in the browser, drawn again whenever it is saved
 an archviz.yaml beside or above the model (or [tool.archviz] in pyproject.toml) keeps options, and names single layers:
   width: column
   models:
@@ -59,6 +60,18 @@ examples:
 """
 
 
+SERVING = """\
+examples:
+  archviz serve model.py                        prints an address, opens it, and draws again whenever a file is saved
+  archviz serve model.py:Net --arg classes=10 --width column
+  archviz serve model.py --style my.yaml        the style is watched, too, and so is an archviz.yaml
+  archviz serve graph.json                      redrawn when it is replaced
+  archviz serve model.py --no-browser --port 8420
+                                                on another machine, with ssh -L 8420:127.0.0.1:8420 to it from here
+only this machine can ask, and only with the token in the address; Ctrl-C ends it
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """Says a mistake as all of archviz does: one line, and what to do."""
 
@@ -70,23 +83,14 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(
         prog="archviz", description="Compile a PyTorch model into the figure its paper would print.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    p.add_argument("model", nargs="?", metavar="MODEL",
-                   help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
-    p.add_argument("more", nargs="*", metavar="MODEL", help="further models, to be drawn beside it with --align")
-    p.add_argument("--align", action="store_true",
-                   help="draw several models in one figure on one scale; --title 'A | B' names them")
+    _models(p, "?")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
                    help="write .svg, .pdf, .tex (TikZ), .png, .html, .dot (Graphviz), .mmd (Mermaid) or .json (the "
                         "traced graph); may be repeated (default on the command line: <model>.svg)")
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
-    what = p.add_argument_group("the model")
-    what.add_argument("--input", action="append", default=[], metavar="SPEC",
-                      help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
-    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
-                      help="an argument of the constructor; may be repeated")
-
-    _look(p)
+    _made(p)
+    _written(_look(p))
 
     tell = p.add_argument_group("instead of a file, or beside it")
     tell.add_argument("--caption", nargs="?", const="text", choices=("text", "latex", "md", "alt"),
@@ -96,6 +100,23 @@ def parser() -> argparse.ArgumentParser:
     tell.add_argument("--list", nargs="?", const="", metavar="KIND",
                       help="print the styles, themes and everything that can be plugged in, or only styles, …")
     _saying(tell)
+    return p
+
+
+def served() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="archviz serve", description="Show the figure in a browser, and draw it again whenever a file is saved.",
+        epilog=SERVING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    _models(p)
+    how = p.add_argument_group("the server")
+    how.add_argument("--port", type=_port, metavar="N",
+                     help="where it listens on 127.0.0.1; 0 is any that is free (default: 8420, or the next that is)")
+    how.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    how.add_argument("--time-limit", type=_seconds, default=120.0, metavar="SECONDS",
+                     help="stop a model that takes longer to draw (default: 120)")
+    _made(p)
+    _look(p)
+    _saying(p.add_argument_group("what is said"))
     return p
 
 
@@ -129,7 +150,7 @@ def explained() -> argparse.ArgumentParser:
                      help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
     how.add_argument("--picture", metavar="KIND",
                      help="what is drawn, see archviz --list pictures (default: what the data is)")
-    _look(p)
+    _written(_look(p))
     tell = p.add_argument_group("beside a file")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the picture")
     _saying(tell)
@@ -165,7 +186,7 @@ def recorded() -> argparse.ArgumentParser:
     how.add_argument("--target", metavar="WHAT", help="whose gradients, as for archviz explain (default: top1)")
     how.add_argument("--budget", metavar="SIZE",
                      help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
-    _look(p)
+    _written(_look(p))
     tell = p.add_argument_group("beside a file")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
     _saying(tell)
@@ -209,7 +230,24 @@ def _running(p: argparse.ArgumentParser) -> None:
     given.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
 
 
-def _look(p: argparse.ArgumentParser) -> None:
+def _models(p: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    p.add_argument("model", nargs=nargs, metavar="MODEL",
+                   help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
+    p.add_argument("more", nargs="*", metavar="MODEL", help="further models, to be drawn beside it with --align")
+    p.add_argument("--align", action="store_true",
+                   help="draw several models in one figure on one scale; --title 'A | B' names them")
+
+
+def _made(p: argparse.ArgumentParser) -> None:
+    """How the model is made and called."""
+    what = p.add_argument_group("the model")
+    what.add_argument("--input", action="append", default=[], metavar="SPEC",
+                      help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
+    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
+                      help="an argument of the constructor; may be repeated")
+
+
+def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """What the figure of an architecture shall be like."""
     look = p.add_argument_group("the figure")
     look.add_argument("--style", metavar="NAME|FILE",
@@ -228,6 +266,9 @@ def _look(p: argparse.ArgumentParser) -> None:
                       help="draw these modules closed, by path or class; may be repeated")
     look.add_argument("--expand", action="append", default=[], metavar="GLOB",
                       help="draw these modules open, or recurrent layers from inside; may be repeated")
+    look.add_argument("--in-place", action="store_true",
+                      help="open modules, and boxes of several operations, where they stand, on a page that grows: "
+                           "those that --depth and --expand name, or else those that the page has room for")
     look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
                       help="draw this module opened up beside the figure, also in another style; may be repeated")
     look.add_argument("--cut", metavar="NODE",
@@ -245,6 +286,11 @@ def _look(p: argparse.ArgumentParser) -> None:
                       help="over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)")
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
+    return look
+
+
+def _written(look: argparse._ArgumentGroup) -> None:
+    """How the files are written."""
     look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
     look.add_argument("--standalone", action="store_true",
                       help="make a .tex a document of its own (default: a picture to \\input)")
@@ -266,6 +312,22 @@ def _depth(word: str) -> int | None:
     if not word.isdigit():
         raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor auto")
     return int(word)
+
+
+def _port(word: str) -> int:
+    if not word.isdigit() or int(word) > 65535:
+        raise argparse.ArgumentTypeError(f"{word!r} is no port: write a number from 1024 to 65535, or 0 for any")
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of seconds")
+    return value
 
 
 def _size(word: str) -> tuple[int, int]:

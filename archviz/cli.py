@@ -1,8 +1,8 @@
-"""The command line: ``archviz MODEL``, and ``archviz explain``, ``archviz record``, ``archviz style show``.
+"""The command line: ``archviz MODEL``, and ``archviz explain``, ``record``, ``serve``, ``style show``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
 0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
-Imports arguments, errors, progress; job, insight, recorded and pipeline once the arguments are read.
+Imports arguments, errors, progress; job, insight, recorded, serve and pipeline once the arguments are read.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from archviz.arguments import explained, parser, recorded, shown
+from archviz.arguments import explained, parser, recorded, served, shown
 from archviz.errors import ArchvizError, fault
 from archviz.progress import say
 
@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return explain(explained().parse_args(arguments[1:]))
         if arguments[:1] == ["record"]:
             return record(recorded().parse_args(arguments[1:]))
+        if arguments[:1] == ["serve"]:
+            return serve(served().parse_args(arguments[1:]), arguments[1:])
         return run(parser().parse_args(arguments))
     except ArchvizError as error:
         if debug:
@@ -89,6 +91,13 @@ def record(o: argparse.Namespace) -> int:
     if not outputs and not o.caption:
         outputs = [_default(o, "-recorded", runs.is_ours)]
     return _told(recorded.carry_out(o, outputs), o)
+
+
+def serve(o: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from archviz.serve.session import serve
+
+    serve(o, arguments)
+    return 0
 
 
 def _told(done: Any, o: argparse.Namespace) -> int:

@@ -1,6 +1,13 @@
 """What went wrong, where, and what to do: the only errors a user meets.  Imports nothing of ours."""
 from __future__ import annotations
 
+import sysconfig
+import traceback
+from pathlib import Path
+
+LIBRARIES = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages", "<")
+"""What is in the file names of code that is not the user's."""
+
 
 class ArchvizError(Exception):
     """A mistake the user can mend.  The command line then exits with 2.
@@ -35,3 +42,16 @@ def fault(error: Exception) -> str:
     """What to tell the user of an error that is none of theirs."""
     return (f"this is a fault of archviz: {type(error).__name__}: {' '.join(str(error).split())}\n"
             "  run it again with --debug, and report what it prints")
+
+
+def is_users(file: str) -> bool:
+    """Whether a file with code is the user's own."""
+    return not any(part in file for part in LIBRARIES)
+
+
+def culprit(error: BaseException) -> tuple[Path, int] | None:
+    """Where the user's own code raised `error`: the file and line of the innermost frame that is theirs."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return Path(error.filename), error.lineno or 1
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return (Path(frames[-1].filename), frames[-1].lineno or 1) if frames else None

@@ -1,18 +1,21 @@
 """A finished figure: what is drawn, what to write below it, and how it saves and shows itself.
 
 In: a graph, and the drawing that was made of it.  Out: bytes by suffix, files, what a notebook shows.  Imports
-captioned, find, finished, files, graphfile, and the values: ir, layouts, scene, fit.
+captioned, find, finished, files, graphfile, unfold, and the values: ir, layouts,
+scene, fit.
 """
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from archviz import graphfile
 from archviz.captioned import written
+from archviz.errors import ArchvizError
 from archviz.files import GRAPH
 from archviz.find import find
 from archviz.finished import Finished, called
@@ -20,6 +23,7 @@ from archviz.fit import Drawing
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
 from archviz.scene import Scene
+from archviz.unfold import Unfolded
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,12 +40,15 @@ class Figure(Finished):
         What to write below it; also the description inside of an SVG.
     alt : str
         What a screen reader says in its place: what it is, and its stages in order.
+    title : str
+        What stands above it.
     """
 
     graph: Graph
     drawing: Drawing
     caption: str
     alt: str = ""
+    title: str = ""
 
     def __repr__(self) -> str:
         return f"<archviz figure of {self.graph.name}, {len(self.drawn.nodes)} of {len(self.graph.nodes)} nodes>"
@@ -60,6 +67,39 @@ class Figure(Finished):
     def drawn(self) -> Graph:
         """The cut of the trace that is drawn."""
         return self.drawing.graph
+
+    @cached_property
+    def unfolded(self) -> Unfolded | None:
+        """All that it can show once things are opened in place; None in a style whose drawings cannot be."""
+        if not getattr(find("forms", self.drawing.style.form), "NESTS", False) or self.drawing.insets:
+            return None
+        return Unfolded(self.drawing, self.title)
+
+    def opened(self, depth: int | None = None, expand: Sequence[str] = (), collapse: Sequence[str] = ()) -> Figure:
+        """The figure with things opened in place, on a page that grows.
+
+        Parameters
+        ----------
+        depth : int, optional
+            How many levels of modules to open.
+        expand, collapse : sequence of str
+            Globs of what to open, besides these, and of what not to; by id, path or class.  Where none of the three is
+            given, what the page had room for is open.
+
+        Returns
+        -------
+        Figure
+            Of the same network, in the same style.
+
+        Raises
+        ------
+        ArchvizError
+            For a glob that names nothing that opens, and in a style whose drawings have no frames.
+        """
+        if self.unfolded is None:
+            raise ArchvizError("nothing opens in place here", "leave out --inset, or draw it with --style block")
+        scene = self.unfolded.scene(self.unfolded.state(depth, expand, collapse))
+        return replace(self, drawing=replace(self.drawing, scene=scene))
 
     @property
     def classes(self) -> dict[NodeId, str]:

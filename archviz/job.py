@@ -127,10 +127,26 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
     job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
-        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append)), o.no_project, held=held, variables=variables)
+        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append), in_place=o.in_place), o.no_project, held=held,
+        variables=variables)
     if align:
         check_together(job.options, 1 + len(more))
     return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
+
+
+NAMED = ("arg", "input", "style", "theme", "set", "width", "max_height", "min_font", "cut", "append", "edges",
+         "streams", "title", "unroll")
+"""What a command line says of a figure, besides what is open and how it is written."""
+
+
+def command(o: argparse.Namespace) -> list[str]:
+    """The command line that `o` answers, for a page that shows it; without what is open, and the files."""
+    words = ["archviz", str(o.model)]
+    for name in NAMED:
+        value, flag = getattr(o, name), f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [f"{flag}={one}"] if str(one).startswith("-") else [flag, str(one)]
+    return [*words, *(["--no-project"] if o.no_project else [])]
 
 
 def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:
@@ -141,7 +157,7 @@ def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figur
     with progress(not o.quiet) as step:
         figure = job.draw(step, noisy=o.verbose)
         step("write")
-        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}
+        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone, "command": command(o)}
         pipeline.save(figure, outputs, **{key: value for key, value in written.items() if value})
     return figure
 
@@ -164,13 +180,22 @@ def remarks(job: Job, figure: Figure, outputs: Sequence[Path], verbose: bool) ->
         yield f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)"
 
 
+def raised(figure: Figure) -> tuple[str, str] | None:
+    """What raised while the model was traced, in words, and the file and line, where they are known."""
+    if figure.failed is None:
+        return None
+    where, error = figure.failed
+    name = where.removesuffix("/failed") or figure.graph.name       # the model's own code, and no call that has an id
+    return f"{name} raised {' '.join(error.split())}", str((figure.graph.attrs.get("report") or {}).get("raised", ""))
+
+
+PARTIAL = "the figure shows what ran until then, with the failing call marked"
+
+
 def failure(figure: Figure) -> str:
     """Where the model raised while it was traced, in words; empty for one that ran."""
-    if figure.failed is None:
-        return ""
-    where, error = figure.failed
-    return (f"error: {where} raised {' '.join(error.split())}\n"
-            "  the figure shows what ran until then, with the failing call marked")
+    said, at = raised(figure) or ("", "")
+    return f"error: {said}{f', at {at}' if at else ''}\n  {PARTIAL}" if said else ""
 
 
 def listing(kind: str) -> str:

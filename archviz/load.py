@@ -12,7 +12,6 @@ import importlib.util
 import inspect
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch import nn
 
 from archviz import guess
 from archviz.configs import configured
-from archviz.errors import ArchvizError, NoTorch
+from archviz.errors import ArchvizError, NoTorch, culprit
 from archviz.find import did_you_mean
 from archviz.trace import Inputs
 
@@ -227,14 +226,11 @@ def blamed(error: BaseException, where: str) -> ArchvizError:
     elif isinstance(error, SystemExit):
         place, message = where, "the file ends the program while it is imported"
     else:
-        foreign = (str(Path(__file__).parent), "importlib", "<frozen", "site-packages", "dist-packages")
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-                  if not any(part in frame.filename for part in foreign)]
-        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else where
+        at = culprit(error)
+        place = f"{at[0].name}:{at[1]}" if at else where
     hint = ""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        name = error.name.partition(".")[0]
-        hint = f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
+    if isinstance(error, ModuleNotFoundError) and (name := (error.name or "").partition(".")[0]):
+        hint = "" if sys.modules.get(name) else f"install {PACKAGES.get(name, name)} in the environment archviz runs in"
     elif isinstance(error, SystemExit):
         hint = 'move that code under if __name__ == "__main__":'
     elif (cause := _root(error)) is not error:      # what a library says of it may hide what is wrong

@@ -73,6 +73,9 @@ class Options:
         Blocks after the end, by the names to write on them: ``("SVM",)``.
     overrides : Overrides
         What is said about single layers, as a project file does.
+    in_place : bool
+        Whether things open where they stand, on a page that grows: those of `depth`, `expand` and `collapse`, where one
+        of these is given, else those that the page has room for.
     """
 
     style: str | Path | None = None
@@ -90,6 +93,7 @@ class Options:
     cut: str | None = None
     append: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
+    in_place: bool = False
 
     def resolved(self) -> Style:
         """The style with these options on top.
@@ -165,6 +169,9 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         For options that mean nothing here; `DoesNotFit` for a page that is too small.
     """
     style = style or options.resolved()
+    if options.in_place:
+        closed = replace(options, depth=None, expand=(), collapse=(), in_place=False)
+        return compile(graph, closed, style, step).opened(options.depth, options.expand, options.collapse)
     step("arrange")
     trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
     drawn = passed(graph, style, options.overrides)
@@ -184,7 +191,8 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
                        reading(drawing.style, drawing.scene, drawing.graph), options.title)
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title))
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title),
+                  graph.name if options.title is None else options.title)
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -254,6 +262,7 @@ def draw(
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
+    in_place: bool = False,
 ) -> Figure:
     """The figure of a model, or of several.  A notebook shows what takes long.
 
@@ -267,6 +276,8 @@ def draw(
         like ``"1x3x224x224"``, or None for a guess.
     style, width, max_height, min_font, depth, collapse, expand, direction, title
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
+    in_place : bool
+        See `Options`.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
     settings, theme, inset, cut, append
@@ -292,7 +303,8 @@ def draw(
     settings = {**(settings or {}), **({} if streams is None else {"streams": streams})}
     options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
-                      cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}))
+                      cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}),
+                      in_place)
     if align:
         models = list(model) if isinstance(model, (list, tuple)) else [model]
         given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)

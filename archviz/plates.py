@@ -9,17 +9,17 @@ the order in which they reach the closed thing on the plate around it, so that i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from archviz import text
 from archviz.find import find
 from archviz.ir import Edge, Graph, Module, Node, NodeId, lift
 from archviz.labels import looks
-from archviz.layouts import Layout, Place, Size
+from archviz.layouts import Layout, Place, Route, Size
 from archviz.marks import badges
 from archviz.ports import End, Port, bordered, side_of
-from archviz.scene import Box, Group, Mark, Point
+from archviz.scene import Box, Group, Mark
 from archviz.style import Style
 
 ENDLESS = 1e6       # the room that a plate has along the flow: it never turns back
@@ -40,6 +40,7 @@ class Item:
     place   of a node, where it is, at rest
     node    what a ``node`` or the ``frame`` draws
     src, dst    what a ``link`` joins: things on the plate, or stubs
+    spans   whether a node is a bar over all that enters it, which grows with that
     """
 
     what: str
@@ -48,6 +49,7 @@ class Item:
     node: NodeId = ""
     src: NodeId = ""
     dst: NodeId = ""
+    spans: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Plate:
         Where lines cross its border.
     graph : Graph
         What it draws, with a stub for each port.
+    times : int
+        How many copies the frames around it stand for: a thing on it, and its parameters, count so often.
     """
 
     key: NodeId
@@ -74,6 +78,7 @@ class Plate:
     items: tuple[Item, ...]
     ports: tuple[Port, ...]
     graph: Graph
+    times: int = 1
 
     @property
     def nodes(self) -> Iterator[Node]:
@@ -88,15 +93,17 @@ class _Held:
     node    what it is, with all that it stands for
     times   how many copies of it the frames around it stand for
     depth   how many frames there are around it
+    flow    which way the data flows around it
     place   where it is
-    ends    (what is at the other end, whether data enters there, the edges, where the line reaches it), line by line
+    ends    line by line: whether data enters there, the edge, how it runs
     """
 
     node: Node
     times: int
     depth: int
+    flow: str
     place: Place
-    ends: tuple[tuple[bool, Edge, Point], ...]
+    ends: tuple[tuple[bool, Edge, Route], ...]
 
 
 def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
@@ -134,7 +141,7 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
             module, around = _module(held.node, levels, style)
             graph = _inside(held, replace(node, inside=parts), times, module, around)
             plate, laid = _opened(held, graph, style)
-            found[held.node.id] = plate
+            found[held.node.id] = replace(plate, times=times)
             waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
     return found
 
@@ -163,12 +170,19 @@ def _opened(held: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
     """The plate of `held`, which `graph` is drawn on, and how it is laid out."""
     key, form = held.node.id, find("forms", style.form)
     sizes = {k: Size(0.0, 0.0) if k.startswith(STUB) else size for k, size in form.sizes(graph, style).items()}
-    flow = FLOWS.get(next((side_of(held.place, at) for into, _, at in held.ends if into), ""), "down")
+    flow = _flow({side_of(held.place, route.points[-1]) for into, _, route in held.ends if into}, held.flow)
     frame = form.frames(graph, style)[key]
     laid = find("layouts", "layered").layered(graph, sizes, {key: frame}, style.sizes, flow, ENDLESS)
-    ends = [End(f"{STUB}{i}", edge.src, edge.dst, at) for i, (_, edge, at) in enumerate(held.ends)]
+    ends = [End(f"{STUB}{i}", edge.src, edge.dst, route.points[-1 if into else 0], route.skip)
+            for i, (into, edge, route) in enumerate(held.ends)]
     laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"])
     return Plate(key, laid.width, laid.height, _items(graph, laid, style, held.depth), ports, graph), laid
+
+
+def _flow(sides: Collection[str], around: str) -> str:
+    """How the data flows on a plate that is entered from `sides`: as around it, where it may."""
+    ways = [flow for side, flow in FLOWS.items() if side in sides]
+    return around if around in ways or not ways else ways[0]
 
 
 def _module(
@@ -206,25 +220,26 @@ def _called(node: Node, style: Style) -> str:
 
 def _held(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Held]:
     """What is closed on a plate that `graph` draws, with all that it stands for, and the lines that reach it."""
-    lines = {(route.src, route.dst): route.points for route in laid.routes}
+    lines = {(route.src, route.dst): route for route in laid.routes}
     for node in nodes:
-        ends = [(True, edge, lines[edge.src, edge.dst][-1]) for edge in graph.incoming[node.id]
-                if (edge.src, edge.dst) in lines]
-        ends += [(False, edge, lines[edge.src, edge.dst][0]) for edge in graph.outgoing[node.id]
-                 if (edge.src, edge.dst) in lines]
-        yield _Held(node, times, depth, laid.nodes[node.id], tuple(ends))
+        ends = [(into, edge, lines[edge.src, edge.dst]) for into, edges in (
+            (True, graph.incoming[node.id]), (False, graph.outgoing[node.id]))
+            for edge in edges if (edge.src, edge.dst) in lines]
+        yield _Held(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
 
 
 def _items(graph: Graph, laid: Layout, style: Style, depth: int) -> tuple[Item, ...]:
     """What the form draws, told apart."""
     found = []
-    form, lines = find("forms", style.form), {f"{src}->{dst}": (src, dst) for src, dst in _ends(laid)}
+    form = find("forms", style.form)
+    bars = {key for key, size in form.sizes(graph, style).items() if size.spans}
+    lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
         name = mark.node if isinstance(mark, Group) else ""
         if name in graph.by_id and name.startswith(STUB):
             continue
         if name in graph.by_id:
-            found.append(Item("node", (mark,), laid.nodes[name], name))
+            found.append(Item("node", (mark,), laid.nodes[name], name, spans=name in bars))
         elif name in laid.frames:
             found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
         elif name in lines:
@@ -233,10 +248,6 @@ def _items(graph: Graph, laid: Layout, style: Style, depth: int) -> tuple[Item, 
         else:
             found.append(Item("label", (mark,)))
     return tuple(found)
-
-
-def _ends(laid: Layout) -> Iterator[tuple[NodeId, NodeId]]:
-    return ((route.src, route.dst) for route in laid.routes)
 
 
 def _deep(mark: Mark, depth: int) -> Mark:

@@ -44,12 +44,14 @@ class End:
     stub    the id of the place outside of the frame that stands for the line
     src, dst    which line it is
     at      where it reaches the closed thing
+    skip    whether it passes by what another way between its ends goes through
     """
 
     stub: NodeId
     src: NodeId
     dst: NodeId
     at: Point
+    skip: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def bordered(
         for line in lines[end.stub]:
             outside = ring.way(line.crossing, (side, spot), lanes[end.stub, line.crossing])
             points = _clean((*outside, *((x + dx, y + dy) for x, y in line.inside)))
-            routes.append(replace(line.route, points=points if line.route.src == end.stub else points[::-1]))
+            points = points if line.route.src == end.stub else points[::-1]
+            routes.append(replace(line.route, points=points, skip=end.skip or line.route.skip))
     crossing = {id(line.route) for own in lines.values() for line in own}
     inner = [replace(route, points=tuple((x + dx, y + dy) for x, y in route.points)) for route in laid.routes
              if id(route) not in crossing]

@@ -92,16 +92,20 @@ def project_of(target: str, options: AnyOptions, folder: Path | None = None) -> 
 
 def find_project(target: str, folder: Path | None = None) -> Path | None:
     """The file that holds for `target`: the nearest one, see above; `folder` stands for the current one."""
+    return next((path for path in places(target, folder) if path.is_file() and _says_something(path)), None)
+
+
+def _says_something(path: Path) -> bool:
+    return path.name == NAME or _shared(path) is not None
+
+
+def places(target: str, folder: Path | None = None) -> tuple[Path, ...]:
+    """The files that may hold for `target`, the nearest first, be they there or not."""
     file = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
     start = Path(file[1]).resolve().parent if file else folder or Path.cwd()
     above = [start, *start.parents]
     last = next((i for i, folder in enumerate(above) if any((folder / root).exists() for root in ROOTS)), 0)
-    for folder in above[:last + 1]:
-        if (folder / NAME).is_file():
-            return folder / NAME
-        if (folder / SHARED).is_file() and _shared(folder / SHARED) is not None:
-            return folder / SHARED
-    return None
+    return tuple(folder / name for folder in above[:last + 1] for name in (NAME, SHARED))
 
 
 def configured(options: AnyOptions, project: Project | None, target: str = "", name: str = "") -> AnyOptions:

@@ -98,4 +98,5 @@ def _report(own: Sequence[NodeId], graphs: Sequence[Graph]) -> dict[str, Any]:
         if report.get("failed") and "failed" not in found:
             where, error = report["failed"]
             found["failed"] = [prefixed(key, where), error]
+            found.update({name: report[name] for name in ("raised",) if name in report})
     return found

@@ -60,6 +60,13 @@ def sources(target: str, graph: Graph) -> tuple[Path, ...]:
     return search.found()
 
 
+def loaded(target: str) -> tuple[Path, ...]:
+    """The files of all modules that are loaded and may be the project's: more than `sources`, but without a graph."""
+    search = _Search(frozenset([target.partition(":")[0].partition(".")[0]]))
+    modules = [search.module(name) for name in list(sys.modules)]
+    return tuple(sorted({module.file for module in modules if module is not None and module.file is not None}))
+
+
 def note_loaded() -> None:
     """Note which modules are loaded.  Call it before and after a trace, so that `changed` can tell."""
     for name, module in list(sys.modules.items()):

@@ -46,12 +46,18 @@ class Unfolded:
         """In which it is drawn."""
         return self.drawing.style
 
+    @property
+    def direction(self) -> str:
+        """Which way the data flows through the whole."""
+        drawn = self.drawing.layout.direction
+        return "down" if drawn == "around" else drawn       # a U is found again where there is one
+
     @cached_property
     def plates(self) -> dict[NodeId, Plate]:
         """What stands in the place of each thing once it is open; the whole model under ``""``."""
         collapse, drawn = find("passes", "collapse"), self.drawing.graph
         opened = collapse.expand(drawn, ids=collapse.collapsed(drawn))
-        return plates(opened, self.style, self.drawing.layout.direction)
+        return plates(opened, self.style, self.direction)
 
     @cached_property
     def first(self) -> frozenset[NodeId]:
@@ -98,15 +104,22 @@ class Unfolded:
         fresh = page.scene(marks, width, height, self.heading, entries, self.style, base.title, base.description)
         return replace(fresh, uid=base.uid, facts=base.facts)
 
-    def state(self, expand: Sequence[str] = (), collapse: Sequence[str] = ()) -> frozenset[NodeId]:
-        """What is open in the paper's figure, and the things that `expand` names, but not those that `collapse` does.
+    def state(
+        self, depth: int | None = None, expand: Sequence[str] = (), collapse: Sequence[str] = (),
+    ) -> frozenset[NodeId]:
+        """What is open where `depth` levels of modules are, and the things that `expand` names, but not those that
+        `collapse` does; where none of these is given, in the paper's figure.
 
         Raises `ArchvizError` for a glob that names nothing that opens.
         """
-        return (self.first | self._named(expand)) - self._named(collapse)
+        if depth is None and not expand and not collapse:
+            return self.first
+        modules = self.drawing.graph.modules
+        levels = frozenset(key for key in self.plates.keys() & modules.keys() if len(modules[key].scope) < (depth or 0))
+        return (levels | self._named(expand)) - self._named(collapse)
 
     def _named(self, patterns: Iterable[str]) -> frozenset[NodeId]:
-        names = {key: {key} for key in self.plates if key}
+        names = {key: set[str]() for key in self.plates if key}
         for plate in self.plates.values():
             for node in plate.nodes:
                 if node.id in names:
@@ -114,9 +127,11 @@ class Unfolded:
                     names[node.id] |= {node.op, *((module.cls, module.path, *module.copies) if module else ())} - {""}
         found: set[NodeId] = set()
         for pattern in patterns:
-            hits = {key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)}
+            # an id is meant where there is one: the path of two calls is the id of the first
+            hits = {key for key in names if fnmatchcase(key, pattern)}
+            hits = hits or {key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)}
             if not hits:
-                known = {name for own in names.values() for name in own}
+                known = {name for key, own in names.items() for name in (key, *own)}
                 raise ArchvizError(f"nothing that opens is called {pattern!r}, neither by path nor by class",
                                    did_you_mean(pattern, known))
             found |= hits

@@ -19,6 +19,7 @@ from archviz.plates import STUB, Item, Plate
 from archviz.ports import Port
 from archviz.scene import Box, Circle, Cuboid, Group, Image, Link, Mark, Path, Point, Text, moved
 
+NEAR = 0.5      # a line that ends so near to a thing ends at it
 EPS = 1e-6      # room is put in just inside the border of what is opened; less than that is none
 
 Steps = tuple[tuple[float, float], ...]
@@ -171,16 +172,17 @@ def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> l
 def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
     """The marks of a plate whose upper left corner is at (x, y)."""
     places = {item.node: item.place for item in one.plate.items if item.what == "node"}
+    rigid = {item.node: item.place for item in one.plate.items if item.what == "node" and not item.spans}
     corners = {key: _corner(places[key], one, inner) for key, inner in one.open.items()}
     for item in one.plate.items:
         if item.node in one.open:
             dx, dy = corners[item.node]
             yield from _drawn(one.open[item.node], x + dx, y + dy)
-        elif item.what == "node":
+        elif item.what == "node" and not item.spans:
             dx, dy = _moved(item.place, one.steps)
             yield from (moved(mark, x + dx, y + dy) for mark in item.marks)
         elif item.what == "link":
-            ends = tuple(_end(one, places, corners, item, key) for key in (item.src, item.dst))
+            ends = tuple(_end(one, rigid, corners, item, key) for key in (item.src, item.dst))
             goes_on = item.dst in one.open or item.dst.startswith(STUB)
             yield from (_mapped(mark, one.steps, x, y, ends, goes_on) for mark in item.marks)
         else:
@@ -208,8 +210,9 @@ def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:
     return found[0], found[1]
 
 
-End = tuple[str, Point] | None
-"""Where a line has to end: ``at`` a point of the plate, or ``by`` a vector from where it ends at rest."""
+End = tuple[str, Point, Place] | None
+"""Where a line has to end that ends, at rest, at the border of a place: ``at`` a point of the plate, or ``by`` a vector
+from there."""
 
 
 def _end(
@@ -220,9 +223,15 @@ def _end(
         for port in inner.plate.ports:
             if (port.src, port.dst) == (item.src, item.dst):
                 px, py = inner.port(port)
-                return "at", (dx + px, dy + py)
+                return "at", (dx + px, dy + py), places[key]
         return None
-    return ("by", _moved(places[key], one.steps)) if key in places else None
+    return ("by", _moved(places[key], one.steps), places[key]) if key in places else None
+
+
+def _touches(place: Place, point: Point) -> bool:
+    """Is `point` on `place`, or at its border?  A line that leaves another one on its way begins elsewhere."""
+    return (place.x - NEAR <= point[0] <= place.x + place.width + NEAR
+            and place.y - NEAR <= point[1] <= place.y + place.height + NEAR)
 
 
 def _mapped(
@@ -269,10 +278,10 @@ def _joined(rest: Sequence[Point], points: list[Point], x: float, y: float, ends
     if len(points) < 2:
         return points
     for last, end in enumerate(ends):
-        if end is None:
-            continue
-        how, (dx, dy) = end
         at, near = (-1, -2) if last else (0, 1)
+        if end is None or not _touches(end[2], rest[at]):
+            continue
+        how, (dx, dy), _ = end
         ex, ey = (x + dx, y + dy) if how == "at" else (x + rest[at][0] + dx, y + rest[at][1] + dy)
         upright = abs(rest[at][0] - rest[near][0]) < EPS
         nx, ny = points[near]

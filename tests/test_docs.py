@@ -114,7 +114,8 @@ def test_ids_are_unique_on_each_page(site: Path) -> None:
 
 def test_every_option_of_the_command_line_is_told(site: Path) -> None:
     told = {word for code in codes(page(site, "command-line")) for word in re.split(r"[ ,]+", code)}
-    for parser in (arguments.parser(), arguments.explained(), arguments.recorded(), arguments.shown()):
+    for parser in (arguments.parser(), arguments.explained(), arguments.recorded(), arguments.served(),
+                   arguments.shown()):
         assert {word for action in parser._actions for word in action.option_strings} - told <= {"-h", "--help"}
 
 

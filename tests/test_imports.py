@@ -45,7 +45,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files", "memory"},
     "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
     "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
-    "cli": {"pipeline", "arguments", "job", "insight", "recorded", "runs", "progress"},
+    "serve": {"arguments", "job", "sources", "project", "progress", "load", "trace"},   # the last two ahead of a figure
+    "cli": {"pipeline", "arguments", "job", "insight", "recorded", "runs", "progress", "serve"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Any
 from xml.etree import ElementTree
 
 import svgwrite
@@ -87,6 +88,21 @@ def renamed(svg: str, uid: str) -> str:
     own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root)}(?=[-"])')
     hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root.translate(LETTERS))}(?=-)')
     return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
+
+
+def looks(scene: Scene, role: str) -> dict[str, Any]:
+    """How marks of this role are written, for a program that writes as `render` does.
+
+    Their ``class``; the attributes of a ``shape`` and of ``words``; of a hatched shape also the ``fill`` under the
+    hatch and the ``hatch``: the id of its pattern, and the pattern.  Raises `ArchvizError` as `render`.
+    """
+    writer = _Writer(scene)
+    paint = writer.looks(role)
+    found: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
+    if paint.hatch:
+        name = writer.pattern(paint)
+        found |= {"fill": paint.fill, "hatch": [name, writer.patterns[name].tostring()]}
+    return found
 
 
 def apart(svg: str, shown: dict[str, int]) -> str:

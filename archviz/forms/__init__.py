@@ -13,6 +13,7 @@ and may hold::
     OPTIONS: Mapping[str, Option]           # what a style may choose for it
     variants(style) -> tuple[Style, ...]    # in several sizes, the largest first
     ALIKE = True                            # see below
+    NESTS = True                            # it draws a frame around every module, so that one can open in place
 
 Where a form says ``ALIKE = True``, one of many like modules is not opened to stand for all.
 A form knows shapes and never colours: marks carry roles, and the style's sheet paints them.

@@ -16,10 +16,10 @@ import torch
 from torch import fx, nn
 from torch.nn.parameter import is_lazy
 
-from archviz.errors import ArchvizError
+from archviz.errors import ArchvizError, culprit
 from archviz.ir import Graph, NodeId
 from archviz.trace import build, program
-from archviz.trace.attrs import full_name
+from archviz.trace.attrs import full_name, sources
 from archviz.trace.borrow import borrowed
 from archviz.trace.ghost import Ghost
 from archviz.trace.kinds import class_of
@@ -141,7 +141,7 @@ class _Climb:
         raise NothingRan(
             f"none of the inputs tried can be given to {self.name or type(module).__name__}\n" + "\n".join(
                 f"  {given.note or shapes(given)}: {_said(error)}"
-                for given, (_, error) in zip(tries, failed, strict=True)))
+                for given, (_, error) in zip(tries, failed, strict=True))) from failed[0][1]
 
     def _fits(self, module: nn.Module) -> bool:
         """Whether there are weights to run with, and memory for them."""
@@ -190,10 +190,12 @@ class _Climb:
         notes = [*([given.note] if given.note else []), *self.notes, *tape.notes]
         failed = (tape.calls[-1].id, tape.calls[-1].error) if error is not None else None
         report = Report(rung, tuple(notes), failed, tape.invented, time.perf_counter() - self.start)
-        facts: dict[str, Any] = {"class": full_name(class_of(module)),
+        facts: dict[str, Any] = {"class": full_name(class_of(module)), "sources": sources(module),
                                  "report": {"rung": rung, "notes": notes, "invented": report.invented}}
-        if failed:
+        if failed and error is not None:
             facts["report"]["failed"] = list(failed)
+            if at := culprit(error):
+                facts["report"]["raised"] = f"{at[0].name}:{at[1]}"
         # what a constructor leaves in the weights of a model that was built here is chance
         held = parameters(module) if self.weights and isinstance(self.model, nn.Module) else {}
         found = build.graph(tape, self.name or type(module).__name__, facts,
@@ -211,7 +213,7 @@ class _Climb:
         notes = (*self.notes, "no input is known: traced symbolically, without shapes",
                  *(f"{path} could not be looked into" for path in opaque))
         report = Report("symbolic", notes, seconds=time.perf_counter() - self.start)
-        facts = {"class": full_name(class_of(module)),
+        facts = {"class": full_name(class_of(module)), "sources": sources(module),
                  "report": {"rung": "symbolic", "notes": list(notes), "invented": False}}
         return Trace(replace(found, attrs=facts), report, symbolic=module_)
 
