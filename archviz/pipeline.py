@@ -62,6 +62,8 @@ class Options:
         ``"down"``, ``"right"`` or ``"auto"``.
     title : str or None
         What stands above the figure; None: the model's name, empty: nothing.
+    layout : str or None
+        Where everything goes: an engine of Graphviz (``"dot"``, ``"neato"``), or another layout by its name.
     theme : str, Path or None
         A theme laid on top of the style, by name or path.
     inset : tuple of str
