@@ -278,8 +278,6 @@ def draw(
         like ``"1x3x224x224"``, or None for a guess.
     style, width, max_height, min_font, depth, collapse, expand, direction, title
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
-    in_place : bool
-        See `Options`.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
     settings, theme, inset, cut, append
@@ -291,6 +289,8 @@ def draw(
         `model` is a list of models, drawn in one figure on one scale; `inputs` then a list with what each is given.
     streams : str, optional
         ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
+    in_place : bool
+        See `Options`.
 
     Returns
     -------

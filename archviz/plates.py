@@ -1,7 +1,7 @@
 """A model as a tree of plates: what stands in the place of each thing once it is opened, down to the last operation.
 
 In: a graph after its passes, a style.  Out: `Plate` by the id of what it shows, the whole model's under ``""``.
-Imports find, ir, labels, layouts' types, marks, ports, scene, style, text.
+Imports find, ir, labels, layouts' types, marks, naming, ports, scene, style, text.
 
 A plate shows one thing from inside, with everything on it closed.  Lines cross its border at ports, on the sides and in
 the order in which they reach the closed thing on the plate around it, so that it can be put in its place (see view).
@@ -18,6 +18,7 @@ from archviz.ir import Edge, Graph, Module, Node, NodeId, lift
 from archviz.labels import looks
 from archviz.layouts import Layout, Place, Route, Size
 from archviz.marks import badges
+from archviz.naming import known_as, titles
 from archviz.ports import End, Port, bordered, side_of
 from archviz.scene import Box, Group, Mark
 from archviz.style import Style
@@ -125,12 +126,15 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
     """
     closed = find("passes", "collapse").collapse(graph, style, ids=graph.modules)
     levels: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
-    for key, module in graph.modules.items():
-        levels.setdefault(module.scope, {})[key] = module
+    names = titles(graph, style.titles)
+    for key, module in graph.modules.items():       # told apart once, from all that are beside them
+        said = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
+        levels.setdefault(module.scope, {})[key] = replace(module, attrs=said)
     closed = replace(closed, modules=levels.get((), {}))
     form, layout = find("forms", style.form), getattr(find("layouts", style.layout), style.layout)
-    laid = layout(closed, form.sizes(closed, style), {}, style.sizes, direction, ENDLESS)
-    found = {"": Plate("", laid.width, laid.height, _items(closed, laid, style, 0), (), closed)}
+    sizes = form.sizes(closed, style)
+    laid = layout(closed, sizes, {}, style.sizes, direction, ENDLESS)
+    found = {"": Plate("", laid.width, laid.height, _items(closed, laid, sizes, style, 0), (), closed)}
     named = {node.id for node in closed.nodes}
     waiting = deque(_held(closed.nodes, closed, laid, 1, 0))
     while waiting:
@@ -176,7 +180,7 @@ def _opened(held: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
     ends = [End(f"{STUB}{i}", edge.src, edge.dst, route.points[-1 if into else 0], route.skip)
             for i, (into, edge, route) in enumerate(held.ends)]
     laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"])
-    return Plate(key, laid.width, laid.height, _items(graph, laid, style, held.depth), ports, graph), laid
+    return Plate(key, laid.width, laid.height, _items(graph, laid, sizes, style, held.depth), ports, graph), laid
 
 
 def _flow(sides: Collection[str], around: str) -> str:
@@ -188,10 +192,13 @@ def _flow(sides: Collection[str], around: str) -> str:
 def _module(
     node: Node, levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
 ) -> tuple[Module, dict[NodeId, Module]]:
-    """The frame that `node` has once it is open, and the modules it is told apart from or holds, with itself."""
-    beside = levels.get(node.scope, {})
-    frame = beside.get(node.id) or Module(node.id, node.op, node.id, attrs={"label": _called(node, style)})
-    return frame, {**beside, **levels.get((*node.scope, node.id), {}), node.id: frame}
+    """The frame that `node` has once it is open, with that of each module in it."""
+    module = levels.get(node.scope, {}).get(node.id)
+    if module is None:
+        frame = Module(node.id, node.op, node.id, attrs={"label": _called(node, style)})
+    else:
+        frame = replace(module, attrs={**module.attrs, "label": module.attrs["frame"]})
+    return frame, {**levels.get((*node.scope, node.id), {}), node.id: frame}
 
 
 def _inside(held: _Held, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
@@ -228,11 +235,13 @@ def _held(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: 
         yield _Held(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
 
 
-def _items(graph: Graph, laid: Layout, style: Style, depth: int) -> tuple[Item, ...]:
+def _items(
+    graph: Graph, laid: Layout, sizes: Mapping[NodeId, Size], style: Style, depth: int,
+) -> tuple[Item, ...]:
     """What the form draws, told apart."""
     found = []
     form = find("forms", style.form)
-    bars = {key for key, size in form.sizes(graph, style).items() if size.spans}
+    bars = {key for key, size in sizes.items() if size.spans}
     lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
         name = mark.node if isinstance(mark, Group) else ""

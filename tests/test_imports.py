@@ -23,7 +23,7 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     # What follows on text, of those that write the network itself: its words, and which line is what.
     "backends": {"ir", "scene", "text", "labels", "naming", "conditions", "page", "style"},
     "ports": {"ir", "layouts", "scene"},
-    "plates": {"ir", "labels", "layouts", "marks", "ports", "scene", "style", "text"},
+    "plates": {"ir", "labels", "layouts", "marks", "naming", "ports", "scene", "style", "text"},
     "view": {"ir", "layouts", "plates", "ports", "scene"},
     "trace": {"ir"},
     "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
