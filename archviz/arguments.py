@@ -277,8 +277,8 @@ def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     look.add_argument("--append", action="append", default=[], metavar="TEXT",
                       help="a block after the end with this written on it; may be repeated")
     look.add_argument("--layout", metavar="NAME",
-                      help="where everything goes: dot, neato or another engine of the Graphviz on this machine; or one of "
-                           "ours, see archviz --list layouts (default: the style's)")
+                      help="where everything goes: dot, neato or another engine of the Graphviz on this machine, or "
+                           "one of ours, see archviz --list layouts (default: the style's)")
     look.add_argument("--direction", choices=("auto", "down", "right", "up"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")

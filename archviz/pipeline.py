@@ -96,6 +96,7 @@ class Options:
     append: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
     in_place: bool = False
+    layout: str | None = None
 
     def resolved(self) -> Style:
         """The style with these options on top.
@@ -121,6 +122,9 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
+        if self.layout is not None:
+            find("layouts", self.layout)
+            own["layout"] = self.layout
         return layers(self.style or "block", {**self.settings, **own}, self.theme)
 
 
@@ -140,7 +144,7 @@ def _styled(options: Options, style: str | Path | None) -> Options:
     if style == options.style:
         return options
     shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
-    return replace(options, style=style, settings=shared)
+    return replace(options, style=style, settings=shared, layout=None)
 
 
 # ------------------------------------------------------------------------------------------------ compiling
@@ -264,7 +268,7 @@ def draw(
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
-    in_place: bool = False,
+    in_place: bool = False, layout: str | None = None,
 ) -> Figure:
     """The figure of a model, or of several.  A notebook shows what takes long.
 
@@ -280,7 +284,7 @@ def draw(
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
-    settings, theme, inset, cut, append
+    settings, theme, inset, cut, append, layout
         See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
@@ -306,7 +310,7 @@ def draw(
     options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}),
-                      in_place)
+                      in_place, layout)
     if align:
         models = list(model) if isinstance(model, (list, tuple)) else [model]
         given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)

@@ -3,13 +3,13 @@
 In: a graph, sizes, frames, spacing, and the name of an engine.  Out: `Layout`.  May import ir and the other files of
 this folder.
 
-Dot knows frames in frames.  For any other engine each frame is laid out by itself, from the inside out, and is then a box
-of the frame around it.  Volumes that touch each other are one box; they flow to the right.
+Dot knows frames in frames.  For any other engine each frame is laid out by itself, from the inside out, and is then a
+box of the frame around it.  Volumes that touch each other are one box; they flow to the right.
 """
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from archviz.errors import ArchvizError
@@ -123,7 +123,7 @@ class _Free:
         return width + more.left + more.right, height + more.top + more.bottom
 
     def _head(self, key: str) -> tuple[float, float]:
-        """Room for the title of a frame; twice as wide where lines enter there, so that they have a half to themselves."""
+        """Room for the title of a frame; twice as wide where lines enter there, which then have a half of it."""
         frame = self.frames[key]
         wide = frame.title + frame.count
         if not frame.bar or not wide:
@@ -144,8 +144,9 @@ class _Free:
             more = self.around[key]
             nodes[key] = Place(place.x + more.left, place.y + more.top, *self._box(key))
         for key, host in self.hung.items():
-            below, size = nodes[host], self.sizes[key]
-            nodes[key] = Place(below.x + (below.width - size.width) / 2, below.y + below.height, size.width, size.height)
+            above, size = nodes[host], self.sizes[key]
+            left = above.x + (above.width - size.width) / 2
+            nodes[key] = Place(left, above.y + above.height, size.width, size.height)
         return nodes, boxes
 
     def _natively(self, room: float) -> dict[str, Place]:
@@ -317,8 +318,9 @@ class _Free:
             for way in self._branches(edge, points, nodes):
                 routes.append(Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing))
         walls = self._walls(nodes, titles)
-        every = [*nodes.values(), *(replace(p, width=p.width + self.frames[key].skirt,
-                                            height=p.height + self.frames[key].skirt) for key, p in boxes.items()), *walls]
+        stacks = [Place(p.x, p.y, p.width + self.frames[key].skirt, p.height + self.frames[key].skirt)
+                  for key, p in boxes.items()]
+        every = [*nodes.values(), *stacks, *walls]
         xs = [p.x for p in every] + [x for route in routes for x, _ in route.points]
         ys = [p.y for p in every] + [y for route in routes for _, y in route.points]
         left, top = min(xs, default=0.0), min(ys, default=0.0)
@@ -335,8 +337,8 @@ def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
     """The same arrangement, mirrored so that more edges lead the way that the flow goes."""
     across = sum(at[b].x + at[b].width / 2 - at[a].x - at[a].width / 2 for a, b, _ in sheet.edges)
     along = sum(at[b].y + at[b].height / 2 - at[a].y - at[a].height / 2 for a, b, _ in sheet.edges)
-    return {key: Place(-p.x - p.width if across < 0 else p.x,
-                       -p.y - p.height if (along > 0) == (sheet.direction == "up") and along else p.y, p.width, p.height)
+    over = along > 0 if sheet.direction == "up" else along < 0
+    return {key: Place(-p.x - p.width if across < 0 else p.x, -p.y - p.height if over else p.y, p.width, p.height)
             for key, p in at.items()}
 
 

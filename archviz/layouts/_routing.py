@@ -9,6 +9,7 @@ shortest with few bends and crossings.  Lines of one source may share their begi
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -84,7 +85,7 @@ class Field:
         for rim in self.rims:
             for axis in (0, 1):
                 low, size = _span(rim, axis)
-                loose[axis].update((low - self.clear, low + self.clear, low + size - self.clear, low + size + self.clear))
+                loose[axis].update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
         self.xs, self.ys = (_thinned(exact[axis], loose[axis]) for axis in (0, 1))
         blocks = [_grown(place, self.clear - 0.01) for place in self.boxes.values()] + list(self.walls)
         across, along = len(self.xs), len(self.ys)
@@ -108,7 +109,7 @@ class Field:
                 coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
                 (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
                 close = [n for n, at in enumerate(others) if min(abs(at - start), abs(at - start - wide)) < NEAR]
-                met = [n for n, (a, b) in enumerate(zip(coords, coords[1:], strict=False)) if a < low + size and b > low]
+                met = [n for n in range(len(coords) - 1) if coords[n] < low + size and coords[n + 1] > low]
                 self.dear[axis].update((n, m) if axis == 0 else (m, n) for n in met for m in close)
 
     def spots(self, key: NodeId, axis: int, near: Iterable[NodeId] = ()) -> list[float]:
@@ -320,21 +321,15 @@ def _thinned(exact: Iterable[float], loose: Iterable[float]) -> list[float]:
     found = sorted(exact)
     kept = [at for i, at in enumerate(found) if not i or at - found[i - 1] > 1e-6]
     for at in sorted(loose):
-        i = _place(kept, at)
+        i = bisect_left(kept, at)
         if all(abs(at - kept[n]) > 1.2 for n in (i - 1, i) if 0 <= n < len(kept)):
             kept.insert(i, at)
     return kept
 
 
-def _place(values: Sequence[float], at: float) -> int:
-    from bisect import bisect_left
-
-    return bisect_left(values, at)
-
-
 def _index(values: Sequence[float], at: float) -> int:
     """Where `at` is among `values`; -1 where it is not."""
-    i = _place(values, at - 1e-6)
+    i = bisect_left(values, at - 1e-6)
     return i if i < len(values) and abs(values[i] - at) < 2e-6 else -1
 
 

@@ -1,4 +1,4 @@
-"""Placed by Graphviz's dot: in layers along the flow, frames in frames; lines run among the boxes at right angles.
+"""Placed by Graphviz's dot: in layers along the flow, frames in frames.
 
 In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
 """

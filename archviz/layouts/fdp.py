@@ -1,4 +1,4 @@
-"""Placed by Graphviz's fdp: as if edges were springs and boxes repelled each other; lines run among the boxes at right angles.
+"""Placed by Graphviz's fdp: as if edges were springs and boxes repelled each other.
 
 In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
 """

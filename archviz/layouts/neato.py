@@ -1,4 +1,4 @@
-"""Placed by Graphviz's neato: as if edges were springs; lines run among the boxes at right angles.
+"""Placed by Graphviz's neato: as if edges were springs.
 
 In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
 """

@@ -1,4 +1,4 @@
-"""Placed by Graphviz's patchwork: in a square divided among the boxes; lines run among the boxes at right angles.
+"""Placed by Graphviz's patchwork: in a square divided among the boxes.
 
 In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
 """

@@ -1,4 +1,4 @@
-"""Placed by Graphviz's sfdp: as fdp, for many boxes; lines run among the boxes at right angles.
+"""Placed by Graphviz's sfdp: as fdp, for many boxes.
 
 In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
 """
