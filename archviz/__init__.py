@@ -4,11 +4,12 @@
 and ``archviz --help`` stay light.
 """
 __version__ = "0.1.0"
-__all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Figure", "Recording", "draw", "explain",
-           "record", "register_rule"]
+__all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Difference", "Figure", "Recording", "diff",
+           "draw", "explain", "record", "register_rule"]
 
 _HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
           "explain": "explainer", "Attribution": "attribution", "Attributions": "attribution",
+          "diff": "differ", "Difference": "difference",
           "Recording": "recording", "record": "recorder.record", "register_rule": "methods.lrp",
           "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
 

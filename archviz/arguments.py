@@ -32,6 +32,7 @@ examples:
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
   archviz graph.json --style block
   archviz explain model.py --weights w.pt --image cat.png     what it looks at; see archviz explain --help
+  archviz diff HEAD~1: model.py                 what has changed since the last commit; see archviz diff --help
   archviz serve model.py                        in the browser, drawn again whenever it is saved
 an archviz.yaml beside or above the model (or [tool.archviz] in pyproject.toml) keeps options, and names single layers:
   width: column
@@ -60,6 +61,18 @@ examples:
   archviz record model.py --weights w.pt --image photos/ --nodes 'layer3*' --stat norm,histogram --gradients -o run.npz
 """
 
+DIFFERING = """\
+examples:
+  archviz diff old.py new.py                         two files: a table, and new-diff.svg
+  archviz diff HEAD~1: model.py                      one file, before the last commit and as it is now
+  archviz diff v1.0: v2.0: model.py:Net              at two git revisions; nothing is checked out
+  archviz diff HEAD~3:nets/old.py nets/new.py        one that was renamed since
+  archviz diff old.json new.json -o diff.pdf         two saved graphs, without torch
+  archviz diff model.py --new-arg width=512          one model with other arguments
+  archviz diff main: model.py --markdown >> $GITHUB_STEP_SUMMARY
+  archviz diff old.py new.py -o diff.svg -o diff.tex -o diff.md -o diff.json --theme mono
+exit code: 0 the models are the same, 1 they differ, 2 or more there was trouble
+"""
 
 SERVING = """\
 examples:
@@ -191,6 +204,33 @@ def recorded() -> argparse.ArgumentParser:
     tell = p.add_argument_group("beside a file")
     tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
     _saying(tell)
+    return p
+
+
+def compared() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="archviz diff",
+        description="What differs between two models: a table of layers, parameters and MACs, and one figure of both.",
+        epilog=DIFFERING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    p.add_argument("model", nargs="+", metavar="MODEL",
+                   help="the old and the new one: model.py, model.py:Name, package.module:Name or graph.json; with a "
+                        "git revision before it: HEAD~1:model.py, or HEAD~1: for the same file as the other")
+    p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
+                   help="write the figure as .svg, .pdf, .tex (TikZ), .png or .html, or the difference as .md or "
+                        ".json; may be repeated (default: <new>-diff.svg)")
+    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
+    p.add_argument("--markdown", action="store_true", help="print the difference as Markdown, and not as a table")
+    p.add_argument("--json", action="store_true", help="print it as JSON")
+
+    what = p.add_argument_group("the models")
+    for side, whose in (("", "both models"), ("old-", "the old model"), ("new-", "the new model")):
+        what.add_argument(f"--{side}input", action="append", default=[], metavar="SPEC",
+                          help=f"what {whose} {'are' if not side else 'is'} called with, as in 1x3x224x224")
+    for side, whose in (("", "both models"), ("old-", "the old model"), ("new-", "the new model")):
+        what.add_argument(f"--{side}arg", action="append", default=[], metavar="KEY=VALUE",
+                          help=f"an argument of the constructor of {whose}; may be repeated")
+    _written(_look(p))
+    _saying(p.add_argument_group("beside a file"))
     return p
 
 

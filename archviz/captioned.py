@@ -22,7 +22,7 @@ def written(way: str, caption: str, alt: str, name: str) -> str:
             return rf"\caption{{{tex(caption)}}}\label{{fig:{_label(name)}}}"
         case "md":
             lead = f"{text.clean(name).rstrip('.')}."
-            return f"**{_md(lead)}**{_md(caption.removeprefix(lead))}" if caption.startswith(lead) else _md(caption)
+            return f"**{md(lead)}**{md(caption.removeprefix(lead))}" if caption.startswith(lead) else md(caption)
         case "alt":
             return alt or caption
     return caption
@@ -34,6 +34,6 @@ def _label(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", plain).strip("-") or "model"
 
 
-def _md(words: str) -> str:
+def md(words: str) -> str:
     """`words` with the signs escaped that mean something in the middle of a line of Markdown."""
     return re.sub(r"([\\`*_\[\]<>|~$#&])", r"\\\1", words)

@@ -1,8 +1,9 @@
-"""The command line: ``archviz MODEL``, and ``archviz explain``, ``record``, ``serve``, ``style show``.
+"""The command line: ``archviz MODEL``, and ``archviz explain``, ``record``, ``diff``, ``serve``, ``style show``.
 
 In: arguments.  Out: files, and what was asked for on stdout; everything said to the user is on stderr.  Exit codes:
-0 done, 1 the model raised and the figure is a part, 2 a mistake in what was asked, 3 a fault of archviz, 130 stopped.
-Imports arguments, errors, progress; job, insight, recorded, serve and pipeline once the arguments are read.
+0 done, 1 the model raised and the figure is a part (or two models differ), 2 a mistake in what was asked, 3 a fault of
+archviz, 130 stopped.  Imports arguments, errors, progress; job, insight, recorded, differ, serve and pipeline once the
+arguments are read.
 """
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from archviz.arguments import explained, parser, recorded, served, shown
+from archviz.arguments import compared, explained, parser, recorded, served, shown
 from archviz.errors import ArchvizError, fault
 from archviz.progress import say
 
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return explain(explained().parse_args(arguments[1:]))
         if arguments[:1] == ["record"]:
             return record(recorded().parse_args(arguments[1:]))
+        if arguments[:1] == ["diff"]:
+            return diff(compared().parse_args(arguments[1:]))
         if arguments[:1] == ["serve"]:
             return serve(served().parse_args(arguments[1:]), arguments[1:])
         return run(parser().parse_args(arguments))
@@ -91,6 +94,19 @@ def record(o: argparse.Namespace) -> int:
     if not outputs and not o.caption:
         outputs = [_default(o, "-recorded", runs.is_ours)]
     return _told(recorded.carry_out(o, outputs), o)
+
+
+def diff(o: argparse.Namespace) -> int:
+    from archviz import differ, pipeline
+
+    outputs = differ.outputs_of(o, lambda o: _default(argparse.Namespace(
+        model=differ.sides(o.model)[1][1], force=o.force), "-diff", pipeline.is_ours))
+    found = differ.carry_out(o, outputs)
+    print(differ.said(found, o), end="")
+    sys.stdout.flush()
+    if not o.quiet and (remark := differ.remark(found, outputs)):
+        say(remark)
+    return 1 if found else 0
 
 
 def serve(o: argparse.Namespace, arguments: Sequence[str]) -> int:

@@ -2,7 +2,8 @@
 
 In: a graph after its passes, and which modules to draw so, each from a graph after the passes of its own style.
 Out: a `Drawing` in which these modules are closed boxes, and each inset in a frame of its own under the same heading
-and above the same legend.  Imports fit, page, zoom, ir, style, scene, naming, text, marks, errors.
+and above the same legend.  Imports fit, page, zoom, ir, style, scene, naming, text, marks, foreign,
+errors.
 
 The main figure and the insets share one page: every size an inset can be drawn in is tried on each side, and what is
 left of the page is what the main figure has.  Nothing is scaled.
@@ -18,11 +19,12 @@ from archviz import text
 from archviz.errors import ArchvizError, DoesNotFit
 from archviz.find import find
 from archviz.fit import Detail, Drawing, Judge, Try, fit, scale, search, tightened
+from archviz.foreign import foreign, paints, renamed
 from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.marks import badges
 from archviz.naming import known_as, titles
 from archviz.page import Body, Entry
-from archviz.scene import Box, Cuboid, Group, Mark, Scene, Text, moved
+from archviz.scene import Box, Group, Mark, Scene, Text, moved
 from archviz.style import Page, Style
 from archviz.zoom import GAP, Framed, Zoomed
 
@@ -215,14 +217,14 @@ def _framed(graph: Graph, key: NodeId, sub: Graph, judge: Judge, found: Try, sty
     width, height = max(layout.width, bar) + 2 * s["pad"], top + layout.height + s["pad"]
     drawn = (*judge.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
     told = [] if cut.style.form == style.form else judge.form.legend(cut.graph, cut.style)
-    foreign = _foreign((*drawn, *(mark for _, swatch in told for mark in swatch)), cut.style, style)
-    inside = tuple(moved(_renamed(_unnamed(mark), foreign), (width - layout.width) / 2, top) for mark in drawn)
+    theirs = foreign((*drawn, *(mark for _, swatch in told for mark in swatch)), cut.style, style)
+    inside = tuple(moved(renamed(_unnamed(mark), theirs), (width - layout.width) / 2, top) for mark in drawn)
     words: list[Mark] = [Text(s["pad"], s["pad"] + title.size, name, "frame title")]
     if times:
         words.append(Text(s["pad"] + named + s["title_gap"], s["pad"] + title.size, times, "frame count"))
     marks = (Box(0.0, 0.0, width, height, "inset"), *words, *inside)
-    entries = tuple((name, tuple(_renamed(mark, foreign) for mark in swatch)) for name, swatch in told)
-    sheet = {new: Scene((), cut.style.roles, 0.0, 0.0).paint(old) for old, new in foreign.items()}
+    entries = tuple((name, tuple(renamed(mark, theirs) for mark in swatch)) for name, swatch in told)
+    sheet = paints(theirs, cut.style)
     own = replace(cut.graph, nodes=() if told else cut.graph.nodes, edges=() if told else cut.graph.edges)
     return Framed(key, marks, width, height, own, entries, sheet)
 
@@ -237,41 +239,6 @@ def _unnamed(mark: Mark) -> Mark:
 
 
 # ------------------------------------------------------------------------------------------------ another style's paint
-
-def _foreign(marks: Iterable[Mark], own: Style, style: Style) -> dict[str, str]:
-    """New names for the roles in `marks` that `own` paints differently from `style`, the figure's."""
-    theirs, ours = Scene((), own.roles, 0.0, 0.0), Scene((), style.roles, 0.0, 0.0)
-    used = {role for mark in marks for role in _roles(mark)} - {""}
-    used |= {role for role in own.roles if any(role.startswith(f"{base} ") for base in used)}    # a cuboid's sides
-
-    def differs(role: str) -> bool:
-        try:
-            return theirs.paint(role) != ours.paint(role)
-        except LookupError:
-            return role in own.roles
-
-    return {role: f"{own.name} {role}" for role in sorted(used) if differs(role)}
-
-
-def _roles(mark: Mark) -> Iterable[str]:
-    yield mark.role
-    if isinstance(mark, Group):
-        for inner in mark.marks:
-            yield from _roles(inner)
-    elif isinstance(mark, Cuboid):
-        yield from (role for _, _, role in mark.bands)
-
-
-def _renamed(mark: Mark, names: Mapping[str, str]) -> Mark:
-    if not names:
-        return mark
-    role = names.get(mark.role, mark.role)
-    if isinstance(mark, Group):
-        return replace(mark, role=role, marks=tuple(_renamed(inner, names) for inner in mark.marks))
-    if isinstance(mark, Cuboid):
-        return replace(mark, role=role, bands=tuple((a, b, names.get(own, own)) for a, b, own in mark.bands))
-    return replace(mark, role=role)
-
 
 def _sheet(scene: Scene, framed: Iterable[Framed]) -> Scene:
     """`scene` with the paints that insets of other styles bring."""

@@ -15,6 +15,9 @@ from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, 
 from archviz.naming import titles
 from archviz.style import Kind, Style
 
+WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "input_size"))
+"""Hyper-parameters that follow from the layer before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -60,7 +63,8 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     if kind.shape == "dots":
         return Look(replace(kind, name=""), ())
     times = own_repeat(graph, node)
-    count = (f" ×{times} steps" if hands_on(graph, node) else f" ×{times}") if times > 1 else ""
+    number = count_of(times, node.attrs)
+    count = (f" {number} steps" if hands_on(graph, node) else f" {number}") if number else ""
     if _pools(node, incoming):
         kind = style.kinds["pool"]
     if own_role(node.attrs, style):
@@ -83,7 +87,13 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     else:
         called = _called(node, incoming, style)
         values = {"output_size": 1, **values} if _pools(node, incoming) else values
-        lines = [(called + text.caption(style.captions, _known(node, incoming, style), values) + count, "label")]
+        said = text.caption(style.captions, _known(node, incoming, style), values)
+        lines = [(called + said + count, "label")]
+        if "was" in node.attrs:
+            before = replace(node, op=str(node.attrs["was"].get("op", node.op)))
+            former = text.caption(style.captions, _known(before, incoming, style), {**values, **node.attrs["was"]})
+            lines = [(called + text.both(former, said) + count, "label")]
+    lines += [(line, "sublabel") for line in _untold(node, lines[0][0])]
     if "label" in node.attrs:
         lines = [(str(node.attrs["label"]) + count, lines[0][1]), *lines[1:]]
     lines = [piece for line in lines for piece in _broken(*line, style)]
@@ -91,17 +101,26 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     kept = tuple(
         (text.fit(line, style.roles[role].size, limit, style.roles[role].weight), role) for line, role in lines if line
     )
-    bands = tuple(f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
+    compared = "change" in node.attrs      # colours say how it differs, and nothing else
+    bands = () if compared else tuple(
+        f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
     return Look(kind, kept, False, bands, times > 1, arrow)
 
 
 def frame_count(graph: Graph, module: Module) -> str:
     """How often a frame is gone through, and what all the times have in common."""
-    if module.repeat < 2:
-        return ""
-    if module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
-        return f"×{module.repeat} steps in time"
-    return f"×{module.repeat}{', shared weights' if module.shared else ''}"
+    count = count_of(module.repeat, module.attrs)
+    if count and module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
+        return f"{count} steps in time"
+    return f"{count}{', shared weights' if count and module.shared else ''}"
+
+
+def _untold(node: Node, label: str) -> list[str]:
+    """Of what has changed in a layer the first thing that its label does not say; its input's width counts last."""
+    told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not (old in label and new in label)]
+    told = [one for one in told if one[0] not in WIDTH_OF_INPUT or " → " not in label]
+    first = sorted(told, key=lambda one: one[0] in WIDTH_OF_INPUT)[:1]
+    return [f"{key.replace('_', ' ')} {old} → {new}".strip() for key, old, new in first]
 
 
 def kind_of(node: Node) -> str:
@@ -110,9 +129,25 @@ def kind_of(node: Node) -> str:
 
 
 def own_role(attrs: Mapping[str, Any], style: Style) -> str:
-    """The role in which a layer is painted to which the project file gave a colour of its own, or nothing."""
-    role = f"color {attrs['color']}" if "color" in attrs else ""
+    """The role in which a layer is painted to which the project file gave a colour of its own, or which says how two
+    models differ; or nothing."""
+    role = f"change {attrs['change']}" if "change" in attrs else f"color {attrs['color']}" if "color" in attrs else ""
     return role if role in style.roles else ""
+
+
+def own_frame(attrs: Mapping[str, Any], style: Style) -> str:
+    """The same of a frame."""
+    role = f"{own_role(attrs, style)} frame"
+    return role if role in style.roles and "within" not in attrs else ""
+
+
+def count_of(repeat: int, attrs: Mapping[str, Any]) -> str:
+    """``×3``; where two models are compared ``×2 → 3``, or ``2 → 3 blocks`` of what holds them; nothing for one."""
+    if "times" in attrs:
+        return "×{} → {}".format(*attrs["times"])
+    if "blocks" in attrs:
+        return "{} → {} blocks".format(*attrs["blocks"])
+    return f"×{repeat}" if repeat > 1 else ""
 
 
 def role_of(node: Node, style: Style) -> str:

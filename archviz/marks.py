@@ -1,4 +1,5 @@
-"""What a project file's wishes look like: paints for layers with a colour of their own, and the badge of frozen ones.
+"""What is said of single layers: paints for those with a colour of their own, the badge of frozen ones, and the signs
+at what differs between two models.
 
 In: a style and `Overrides`; a graph, its layout.  Out: the style with those paints; marks over the drawing of any form;
 their entries in the legend.  Imports ir, scene, style, layouts' types, errors, and the types of the pass override.
@@ -13,13 +14,15 @@ from archviz.errors import ArchvizError
 from archviz.ir import Graph, Node, NodeId
 from archviz.layouts import Layout, Place
 from archviz.passes.override import Overrides
-from archviz.scene import Box, Circle, Group, Mark, Paint, Path, mixed
+from archviz.scene import Box, Circle, Group, Mark, Paint, Path, mixed, polygon
 from archviz.style import Style
 
 CONTRAST = 4.5      # least contrast of a label on its box (WCAG 2, level AA)
 BADGE = 3.6         # radius of the badge of a frozen layer
 SPAN = 3.1          # of the snowflake on it
 TINT = 0.14         # part of a layer's own colour in the ground of its frame
+CHANGES = {"added": "added", "removed": "removed", "changed": "changed", "renamed": "renamed", "same": "unchanged"}
+"""How two models differ → what the legend calls it."""
 Entry = tuple[str, tuple[Mark, ...]]
 
 
@@ -95,7 +98,8 @@ def badges(graph: Graph, layout: Layout) -> list[Mark]:
     outer = [frame for frame in whole if not whole & set(graph.modules[frame].scope)]
     alone = [node.id for node in graph.nodes if node.id in cold and not whole & set(node.scope)]
     places = [(key, layout.frames[key]) for key in sorted(outer)] + [(key, layout.nodes[key]) for key in alone]
-    return [Group(_badge(place.x + place.width, place.y), "frozen") for _, place in places]
+    found: list[Mark] = [Group(_badge(place.x + place.width, place.y), "frozen") for _, place in places]
+    return [*found, *changes(graph, layout)]
 
 
 def _all_frozen(graph: Graph, frame: NodeId, cold: set[NodeId]) -> bool:
@@ -116,6 +120,43 @@ def _badge(x: float, y: float) -> tuple[Mark, ...]:
     return Circle(x, y, BADGE, "frozen"), *arms
 
 
+# ------------------------------------------------------------------------------------------------ two models
+
+def changes(graph: Graph, layout: Layout) -> list[Mark]:
+    """At the upper left corner of all that differs between two models how it does, by shape; once at a frame of which
+    everything is new, or gone."""
+    frames = {key: place for key, place in sorted(layout.frames.items()) if key in graph.modules}
+    whole = {key for key in frames if graph.modules[key].attrs.get("change") in ("added", "removed")}
+    told: list[tuple[str, Place]] = []
+    for key, place in frames.items():
+        attrs = graph.modules[key].attrs
+        if "change" in attrs and "within" not in attrs and not whole & set(graph.modules[key].scope):
+            told.append((str(attrs["change"]), place))
+    told += [(str(node.attrs["change"]), layout.nodes[node.id]) for node in graph.nodes
+             if "change" in node.attrs and node.id in layout.nodes and not whole & set(node.scope)]
+    return [Group(_sign(change, place.x, place.y), f"sign {change}") for change, place in told if change != "same"]
+
+
+def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
+    """A plus on a disc, a minus on a square, a triangle (a capital delta), a label with its hole; nothing for what is
+    the same."""
+    r, role = BADGE * 0.92, f"sign {change}"
+    minus = Path((("M", (x - 0.55 * r, y)), ("L", (x + 0.55 * r, y))), f"{role} line")
+    match change:
+        case "added":
+            plus = Path((("M", (x, y - 0.55 * r)), ("L", (x, y + 0.55 * r))), f"{role} line")
+            return Circle(x, y, r, role), minus, plus
+        case "removed":
+            return Box(x - 0.9 * r, y - 0.9 * r, 1.8 * r, 1.8 * r, role), minus
+        case "changed":
+            return (polygon([(x, y - 1.15 * r), (x + 1.15 * r, y + 0.85 * r), (x - 1.15 * r, y + 0.85 * r)], role),)
+        case "renamed":
+            outline = [(x - 1.2 * r, y - 0.8 * r), (x + 0.5 * r, y - 0.8 * r), (x + 1.3 * r, y),
+                       (x + 0.5 * r, y + 0.8 * r), (x - 1.2 * r, y + 0.8 * r)]
+            return polygon(outline, role), Circle(x + 0.45 * r, y, 0.25 * r, f"{role} line")
+    return ()
+
+
 # ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
@@ -132,4 +173,10 @@ def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     found = list(entries.items())
     if any(frozen(node) for node in graph.nodes):
         found.append(("frozen", _badge(swatch.width / 2, swatch.height / 2)))
+    told = {str(attrs.get("change")) for attrs in (*(node.attrs for node in graph.nodes), *(f.attrs for f in frames))
+            if "within" not in attrs}
+    for change, name in CHANGES.items():
+        if change in told and f"change {change}" in style.roles:
+            box = Box(0.0, 0.0, swatch.width, swatch.height, f"change {change}", s.get("corner", 0.0))
+            found.append((name, (box, *_sign(change, swatch.width / 2, swatch.height / 2))))
     return found

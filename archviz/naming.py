@@ -45,7 +45,14 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
             found[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
         else:
             found[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
-    return _numbered(graph, found)
+    names = _numbered(graph, found)
+    for key, module in graph.modules.items():
+        was = module.attrs.get("was", {}) if not module.attrs.get("label") else {}      # of two models, in the old one
+        if "class" in was:
+            names[key] = f"{table.get(was['class']) or _readable(was['class'], prefix)} → {names[key]}"
+        elif "name" in was and was["name"] not in ("", module.path):
+            names[key] += f" (was {was['name']})"
+    return names
 
 
 def _tell_apart(paths: set[str]) -> bool:
@@ -83,10 +90,16 @@ def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
         if not module.attrs.get("label"):
             alike.setdefault((module.scope, names[key]), []).append(key)
     for keys in alike.values():
-        if len(keys) > 1 and all(graph.modules[key].repeat == 1 for key in keys):
+        if len(keys) > 1 and all(_stands_for(graph.modules[key]) == 1 for key in keys):
             numbers = {key: graph.modules[key].attrs.get("nth", i + 1) for i, key in enumerate(keys)}
             names.update({key: f"{names[key]} {number}" for key, number in numbers.items()})
     return names
+
+
+def _stands_for(module: Module) -> int:
+    """How many it stands for; of two models that are compared, in either."""
+    times: list[int] = module.attrs.get("times", [])
+    return max(module.repeat, *times) if times else module.repeat
 
 
 def title(cls: str, graph: Graph, table: Mapping[str, str] | None = None) -> str:

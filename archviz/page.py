@@ -78,9 +78,16 @@ def heading(graph: Graph, style: Style, title: str) -> list[Line]:
 
 def totals(graph: Graph) -> str:
     """Parameters and multiply-accumulates of `graph` in words; nothing of what it has none of."""
+    if "compared" in graph.attrs:       # of two models: old and new
+        params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
+        return f"{_from_to(params)} parameters · {_from_to([number / 2 for number in flops])} MACs"
     parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
              f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
     return " · ".join(part for part in parts if part)
+
+
+def _from_to(numbers: Sequence[float]) -> str:
+    return " → ".join(dict.fromkeys(map(text.units, numbers)))
 
 
 def _wide(line: Line, style: Style) -> float:

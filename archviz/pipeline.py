@@ -323,10 +323,10 @@ def draw(
     resolved = options.resolved()
     with progress(in_notebook()) as step:
         if align:
-            graphs = [_any(one, own, options, step) for one, own in zip(models, given, strict=True)]
+            graphs = [graph_of(one, own, options, step) for one, own in zip(models, given, strict=True)]
             figure = compile_together(graphs, [options] * len(graphs), step)
         else:
-            graph = _any(model, inputs, options, step)
+            graph = graph_of(model, inputs, options, step)
             figure = compile(replace(graph, name=name) if name else graph, options, resolved, step)
     if figure.failed:
         where, error = figure.failed
@@ -334,7 +334,7 @@ def draw(
     return figure
 
 
-def _any(model: Any, inputs: Any, options: Options, step: Step) -> Graph:
+def graph_of(model: Any, inputs: Any, options: Options, step: Step) -> Graph:
     """The graph of whatever `draw` takes."""
     specs = _specs(inputs)
     if isinstance(model, Graph):

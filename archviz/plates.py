@@ -70,7 +70,7 @@ class Plate:
     graph : Graph
         What it draws, with a stub for each port.
     times : int
-        How many copies the frames around it stand for: a thing on it, and its parameters, count so often.
+        How many copies the frames around it stand for, its own not counted.
     """
 
     key: NodeId

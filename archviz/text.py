@@ -201,6 +201,22 @@ def caption(captions: Mapping[str, str], op: str, values: Mapping[str, Any]) -> 
     return fill(captions.get(op) or captions.get("default") or "{op}", {**values, "op": pretty(op)})
 
 
+def both(old: str, new: str) -> str:
+    """Two captions as one: ``linear, 768`` and ``linear, 512`` as ``linear, 768 → 512``."""
+    one, other = old.split(" "), new.split(" ")
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    rest = list(zip(reversed(one[start:]), reversed(other[start:]), strict=False))
+    end = next((i for i, (a, b) in enumerate(rest) if a != b), len(rest))
+    if start == len(one) == len(other):
+        return new
+    if not start and not end:
+        return f"{old} → {new}"
+    lost, more = " ".join(one[start:len(one) - end]), " ".join(other[start:len(other) - end])
+    comma = "," if lost.endswith(",") and more.endswith(",") else ""
+    changed = f"{lost.rstrip(',') or 'none'} → {more.rstrip(',') or 'none'}{comma}"
+    return " ".join([*other[:start], changed, *other[len(other) - end:]])
+
+
 def check(template: str) -> None:
     """Raise `ArchvizError` when `template` cannot be read."""
     _parsed(template)

@@ -45,8 +45,10 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files", "memory"},
     "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
     "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
+    "cli": {"pipeline", "arguments", "job", "differ", "insight", "recorded", "runs", "progress", "serve"},
+    "units": {"ir"}, "compare": {"ir", "units"}, "twins": {"ir", "text", "units", "compare"},
+    "union": {"ir", "twins"}, "difference": {"ir", "text", "units", "twins", "captioned"}, "revisions": set(),
     "serve": {"arguments", "job", "sources", "project", "progress", "load", "trace"},   # the last two ahead of a figure
-    "cli": {"pipeline", "arguments", "job", "insight", "recorded", "runs", "progress", "serve"},
     "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
     "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
     "scraper": {"pipeline"},

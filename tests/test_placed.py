@@ -1,5 +1,5 @@
-"""--layout dot and its like: boxes placed by Graphviz, lines run among them: no overlaps, no line through a box, in every
-form; and what is said where there is no Graphviz, or where it fails."""
+"""--layout dot and its like: boxes placed by Graphviz, lines run among them: no overlaps, no line through a box, in
+every form; and what is said where there is no Graphviz, or where it fails."""
 from __future__ import annotations
 
 import itertools

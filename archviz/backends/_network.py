@@ -12,7 +12,7 @@ from typing import Any
 from archviz import text
 from archviz.conditions import conditioning
 from archviz.ir import KINDS, Edge, Graph, Module, Node, NodeId, skips
-from archviz.labels import Look, frame_count, kind_of, looks, own_role
+from archviz.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.naming import known_as, titles
 from archviz.page import totals
 from archviz.scene import Paint
@@ -126,8 +126,7 @@ def _frames(graph: Graph, style: Style, seen: Mapping[NodeId, Look]) -> Frame:
 def _frame(graph: Graph, module: Module, name: str, style: Style) -> Frame:
     paint = style.roles["frame title"]
     title = text.fit(text.clean(known_as(name, module)), paint.size, style.sizes["max_label"], paint.weight)
-    role = own_role(module.attrs, style)
-    role = f"{role} frame" if role else "frame inner" if len(module.scope) % 2 else "frame"
+    role = own_frame(module.attrs, style) or ("frame inner" if len(module.scope) % 2 else "frame")
     return Frame(module.id, title, frame_count(graph, module), role, text.clean(f"{module.path} ({module.cls})"))
 
 

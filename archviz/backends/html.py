@@ -1,18 +1,29 @@
-"""Scene → an HTML page that needs nothing else: the figure, its caption below, and how it came to be.
+"""Figure → an HTML page that needs nothing else.
 
-In: a `Scene`.  Out: the bytes of one page.  Imports the SVG backend, scene, text.  Everything that a model's names say
-is data; no script runs.  What the mouse points at tells its id (and its score, where the figure has heat) as the
-browser shows the figure's own tooltips.
+In: a `Figure`, on whose page everything opens, is found and tells of itself (`compose`); or a `Scene`, whose page shows
+it, its caption below, and how it came to be (`render`).  Out: the bytes of one page.  Imports the SVG backend, scene,
+text, and what `_page` knows of a figure.  Everything that a model's names say is data: the scripts are those of the
+folder ``page``, known to the page's policy by their hash; no other runs, and nothing asks for a file.
 """
 from __future__ import annotations
 
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from html import escape
+from pathlib import Path
+from typing import Any
 
-from archviz.backends import svg
+from archviz.backends import _page, svg
 from archviz.scene import Paint, Scene
 from archviz.text import clean
 
 LARGER = 1.4    # than in print, where one holds it nearer
+PARTS = Path(__file__).parent / "page"
+SCRIPTS = ("core", "model", "colours", "state", "canvas", "look", "panel", "card", "finder", "pointer", "keys", "save",
+           "app", "start")
 
 STYLE = """
 body{{margin:2em auto;padding:0 1em;max-width:60em;background:{page};color:{ink};font:15px/1.5 {fonts}}}
@@ -36,6 +47,35 @@ PAGE = """<!DOCTYPE html>
 {facts}</body>
 </html>
 """
+
+
+def compose(figure: Any, command: Sequence[str] = ("archviz", "model.py")) -> bytes:
+    """The page in which everything opens; in a style whose drawings do not nest, the still one.
+
+    `command` is what was typed to draw the figure, as far as it does not say what is open.  Raises `ArchvizError` as
+    `render`.
+    """
+    if figure.unfolded is None:
+        return render(figure.scene)
+    return _opening(_page.data(figure, command), svg.render(figure.scene).decode())
+
+
+def _opening(data: Mapping[str, Any], picture: str) -> bytes:
+    """The page of this `data`; a browser without scripts shows the `picture`."""
+    style = (PARTS / "page.css").read_text("utf-8")
+    script = "".join((PARTS / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    policy = ("default-src 'none'", f"script-src {_hash(script)}", f"style-src {_hash(style)}", "img-src data: blob:",
+              "base-uri 'none'", "form-action 'none'")
+    # An element ends at its end tag, whatever a JSON string says: so none holds a `<`.
+    told = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {"policy": "; ".join(policy), "title": _words(str(data["title"])) or "A figure", "style": style,
+             "family": svg.FAMILY, "picture": svg.prefixed(picture), "data": told, "script": script}
+    page = re.sub(r"\{\{(\w+)\}\}", lambda at: parts[at[1]], (PARTS / "page.html").read_text("utf-8"))
+    return page.encode("utf-8", "backslashreplace")     # half of a letter, as JSON writes it
+
+
+def _hash(inline: str) -> str:
+    return f"'sha256-{b64encode(sha256(inline.encode()).digest()).decode()}'"
 
 
 def render(scene: Scene) -> bytes:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from archviz import text
 from archviz.forms._latest import latest
@@ -21,7 +22,7 @@ from archviz.forms._planned import Label as Label
 from archviz.forms._planned import Plan as Plan
 from archviz.forms._volumes import Extent, Scale, Volume
 from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat, skips
-from archviz.labels import Look, looks
+from archviz.labels import Look, count_of, looks
 from archviz.layouts import Place
 from archviz.naming import titles
 from archviz.style import Style
@@ -146,7 +147,7 @@ def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> N
             continue  # a slab between two blocks has nothing to say that they do not
         labels = Labels(p, style, main, block)
         frame = named.get(block[0])
-        title = _titled(names[frame], graph.modules[frame].repeat) if frame else ""
+        title = _titled(names[frame], graph.modules[frame].repeat, graph.modules[frame].attrs) if frame else ""
         if not frame:
             title = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
         volume = p.volumes[main[0]]
@@ -183,11 +184,11 @@ def _brace(graph: Graph, p: Plan, names: Mapping[NodeId, str], taken: set[NodeId
         if several:
             outer.add(key)
         if key not in taken and holds[key] and (module.repeat > 1 or several):
-            p.braces[key] = _titled(names[key], module.repeat)
+            p.braces[key] = _titled(names[key], module.repeat, module.attrs)
 
 
-def _titled(name: str, times: int) -> str:
-    return f"{name} ×{times}" if times > 1 else name
+def _titled(name: str, times: int, attrs: Mapping[str, Any]) -> str:
+    return f"{name} {count_of(times, attrs)}".rstrip()
 
 
 def _frames(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
@@ -212,12 +213,12 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
     node = graph.by_id[key]
     times = own_repeat(graph, node)
     if "label" in node.attrs:
-        return _titled(str(node.attrs["label"]), times)
+        return _titled(str(node.attrs["label"]), times, node.attrs)
     if node.kind == "module":
-        return _titled(names.get(key) or style.titles.get(node.op, node.op), times)
+        return _titled(names.get(key) or style.titles.get(node.op, node.op), times, node.attrs)
     own = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
     if "/" not in own and not own.isdigit() and ":" not in own:
-        return _titled(text.clean(own), times if times > SEVERAL else 1)
+        return _titled(text.clean(own), times if times > SEVERAL else 1, node.attrs)
     if node.kind in ("conv", "upconv", "linear") or not look.lines:
         return ""  # the kind is in the legend, the numbers are below
     return text.clean(look.lines[0][0].split(", ")[0])

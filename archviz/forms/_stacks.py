@@ -17,7 +17,7 @@ from archviz import text
 from archviz.forms._latest import latest
 from archviz.forms._volumes import axes_of
 from archviz.ir import Graph, Node, NodeId, TensorSpec, is_chain, own_repeat, skips
-from archviz.labels import Look, looks, own_role
+from archviz.labels import Look, count_of, looks, own_role
 from archviz.layouts import Place
 from archviz.naming import titles
 from archviz.scene import Point
@@ -145,8 +145,9 @@ def plan(graph: Graph, style: Style) -> Plan:
     _name(graph, p, style)
     _compute(graph, p, style)
     names = titles(graph, style.titles)
-    p.braces = {key: f"{names[key]} ×{module.repeat}" for key, module in graph.modules.items() if module.repeat > 1
-                and any(key in node.scope for node in graph.nodes)}
+    counts = {key: count_of(module.repeat, module.attrs) for key, module in graph.modules.items()
+              if any(key in node.scope for node in graph.nodes)}
+    p.braces = {key: f"{names[key]} {count}" for key, count in counts.items() if count}
     return p
 
 
@@ -252,8 +253,7 @@ def _operation(graph: Graph, node: Node, p: Plan, style: Style, seen: Mapping[No
     if node.kind == "module":
         return _summed(node, style) or seen[node.id].lines[0][0]
     if node.id in p.whole and node.kind == "conv" and "label" not in node.attrs:
-        times = own_repeat(graph, node)
-        return style.captions["whole"] + (f" ×{times}" if times > 1 else "")
+        return f"{style.captions['whole']} {count_of(own_repeat(graph, node), node.attrs)}".rstrip()
     return " ".join(line for line, _ in seen[node.id].lines)
 
 

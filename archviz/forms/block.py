@@ -14,7 +14,7 @@ from archviz.forms._ground import grounded
 from archviz.forms._lines import branching, line_entries, line_role
 from archviz.forms._operands import operands
 from archviz.ir import KINDS, Graph, Node, NodeId
-from archviz.labels import Look, frame_count, kind_of, looks, own_role
+from archviz.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.naming import known_as, titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
@@ -152,8 +152,7 @@ def _letters(graph: Graph, route: Route, layout: Layout, style: Style) -> list[M
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
     module, s = graph.modules[key], style.sizes
     role = "frame inner" if len(module.scope) % 2 else "frame"
-    if own_role(module.attrs, style):
-        role = own_role(module.attrs, style) + " frame"
+    role = own_frame(module.attrs, style) or role
     marks: list[Mark] = []
     if module.repeat > 1:
         for i in (2, 1):

@@ -15,8 +15,8 @@ from archviz import text
 from archviz.forms import block
 from archviz.forms._lines import branching
 from archviz.forms._operands import operands
-from archviz.ir import Graph, Node, NodeId
-from archviz.labels import Look, kind_of, looks, own_role
+from archviz.ir import Graph, Module, Node, NodeId
+from archviz.labels import Look, count_of, kind_of, looks, own_frame
 from archviz.layouts import Frame, Layout, Place, Size
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text
 from archviz.style import Style
@@ -139,13 +139,18 @@ def _cut(graph: Graph, node: Node) -> tuple[int, int] | None:
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """A frame around what stands for many; its ×N stands at its side."""
     paint = style.roles["frame count"]
-    return {key: Frame(0.0, text.width(_count(module.repeat, module.shared), paint.size, paint.weight),
+    return {key: Frame(0.0, text.width(_count(module), paint.size, paint.weight),
                        paint.size * style.sizes["leading"], whole=True)
-            for key, module in graph.modules.items() if module.repeat > 1}
+            for key, module in graph.modules.items() if _framed(module)}
 
 
-def _count(repeat: int, shared: bool) -> str:
-    return f"{repeat}×{' shared' if shared else ''}"
+def _count(module: Module) -> str:
+    return f"{count_of(module.repeat, module.attrs).removeprefix('×') or 1}×{' shared' if module.shared else ''}"
+
+
+def _framed(module: Module) -> bool:
+    """What stands for many, or of two models that are compared for more or fewer in one of them."""
+    return module.repeat > 1 or "times" in module.attrs
 
 
 # ------------------------------------------------------------------------------------------------ drawing
@@ -155,7 +160,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     s, seen = style.sizes, _looks(graph, style)
     marks: list[Mark] = []
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
-        if graph.modules[key].repeat > 1:
+        if _framed(graph.modules[key]):
             marks.append(_frame(graph, key, place, layout, style))
     links: dict[tuple[NodeId, NodeId], list[Mark]] = {}
     for route, points in branching(layout.routes, s["bend"]):
@@ -175,12 +180,11 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style) -> Group:
     module, s = graph.modules[key], style.sizes
     role = "frame inner" if len([k for k in module.scope if k in layout.frames]) % 2 else "frame"
-    if own_role(module.attrs, style):
-        role = own_role(module.attrs, style) + " frame"
+    role = own_frame(module.attrs, style) or role
     marks: list[Mark] = [Box(place.x, place.y, place.width, place.height, role, s["frame_corner"])]
     if key in layout.titles:
         x, y = layout.titles[key]
-        count = _count(module.repeat, module.shared)
+        count = _count(module)
         marks.append(Text(x, y, count, "frame count"))
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 

@@ -1,11 +1,13 @@
 """What a project file may say about one layer, and how to tell that it did.
 
-In: attributes of a node or module.  Out: the part of them that `override` wrote.  Imports nothing of ours.
+In: attributes of a node or module.  Out: the part of them that `override` wrote.  Imports ir.
 """
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from archviz.ir import Node
 
 OWN = ("label", "kind", "color", "legend", "frozen")
 """Attributes that `override` writes: a layer that has one is drawn differently from a layer that has not."""
@@ -19,3 +21,20 @@ def said_of(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 def stays(attrs: Mapping[str, Any]) -> bool:
     """Whether the frame of a module is drawn however little it says otherwise."""
     return bool(said_of(attrs)) or "pinned" in attrs
+
+
+def differs(node: Node) -> bool:
+    """Whether it is not the same in two models that are compared."""
+    return "change" in node.attrs
+
+
+def gone(attrs: Mapping[str, Any]) -> bool:
+    """Of two models that are compared, only in the old one."""
+    return attrs.get("change") == "removed"
+
+
+def presence(attrs: Mapping[str, Any]) -> str:
+    """In which of two models that are compared it is: ``added``, in the new one only; ``removed``, in the old one only;
+    else empty."""
+    change = attrs.get("change")
+    return change if change in ("added", "removed") else ""

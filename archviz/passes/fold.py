@@ -98,7 +98,7 @@ class _Folder:
         every = tuple(node for unit in inner for node in unit.every)
         module = self.graph.modules.get(frame)
         grows = any(unit.grows for unit in inner)
-        said = said_of(module.attrs) if module else ()
+        said = (*said_of(module.attrs), module.attrs.get("change")) if module else ()
         key = ("module", module.cls if module else "", said, frozenset(self._copy(nodes, every).inside))
         loose = self._intern((*key, tuple(unit.loose for unit in inner)))
         shape = loose if grows else self._intern((*key, tuple(unit.shape for unit in inner)))

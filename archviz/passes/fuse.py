@@ -17,7 +17,7 @@ from typing import Any
 
 from archviz.errors import ArchvizError
 from archviz.ir import KINDS, Graph, Node, NodeId, merge
-from archviz.passes._own import said_of
+from archviz.passes._own import presence, said_of
 from archviz.style import Style
 
 Rule = tuple[frozenset[str], ...]
@@ -68,10 +68,12 @@ def _only_next(graph: Graph, node: Node) -> Node | None:
 
 
 def _one_layer(node: Node, after: Node) -> bool:
-    """Whether nothing was said about `after` that its box must show, and both are frozen, or neither."""
+    """Whether nothing was said about `after` that its box must show, both are frozen, or neither, and of two models
+    that are compared they are in the same ones."""
     said = dict(said_of(after.attrs))
     frozen = said.pop("frozen", False)
-    return not said and (not after.params or frozen == node.attrs.get("frozen", False))
+    return not said and presence(node.attrs) == presence(after.attrs) and (
+        not after.params or frozen == node.attrs.get("frozen", False))
 
 
 def _match(rule: Rule, node: Node, after: dict[NodeId, Node | None], taken: set[NodeId]) -> list[Node] | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from archviz.ir import Edge, Graph, Node, NodeId, merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
-from archviz.passes._own import said_of
+from archviz.passes._own import differs, gone, said_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, flow, is_float
 from archviz.style import Style
 
@@ -212,11 +212,12 @@ class _Cut:
             return True
         if node.op in GATHERED and any(self.flow.bits[src] & (INDEX | DATA) == INDEX for src, _ in operands):
             return True
-        if not self.flow.bits[i] & (DATA | WEIGHT) or (node.kind in self.hidden and node.op not in MEETING):
+        if not self.flow.bits[i] & (DATA | WEIGHT) or (
+                node.kind in self.hidden and node.op not in MEETING and not (node.kind == "dropout" and differs(node))):
             return False
         if not self.flow.bits[i] & DATA and node.kind not in WEIGHTED:
             return False        # what is done to a weight before it meets data
-        if node.kind == "reduce" and self._pools(node, operands):
+        if node.kind == "reduce" and self._pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)]):
             return True
         if node.kind == "math" and node.op not in HUSHED and all(origins) and origins:
             return True

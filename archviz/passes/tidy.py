@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.ir import Graph, Module, Node, NodeId
-from archviz.passes._own import said_of, stays
+from archviz.passes._own import OWN, stays
 from archviz.style import Style
 
 CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
@@ -23,6 +23,9 @@ CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
 SHORT = 8       # things directly inside a container that is no more than plumbing
 TAIL = 4        # layers in a module that ends another one's residual branch
 SHELL = 0.9     # share of all operations in a module that is the model but for its head
+
+MOVED = (*OWN, "change")
+"""Attributes of a frame that what is alone in it takes over."""
 
 Children = dict[NodeId, dict[NodeId, bool]]
 """Frame (empty for the root) → what lies directly in it → whether that is a frame."""
@@ -58,7 +61,7 @@ def _step(graph: Graph) -> Graph:
             if len(inner) == 1 and stays in modules:
                 modules[stays] = _joined(modules[stays], modules[drop])
             elif len(inner) == 1:
-                said[stays] = dict(said_of(modules[drop].attrs))
+                said[stays] = {key: value for key, value in modules[drop].attrs.items() if key in MOVED}
     gone |= _shells(graph, children) if not touched else set()
     if not gone:
         return graph

@@ -106,11 +106,13 @@ def named(message: str, files: Iterable[Path]) -> tuple[Path, int] | None:
 def excerpt(path: Path, line: int) -> tuple[tuple[int, str], ...]:
     """The lines around one, without the space that all of them begin with."""
     try:
-        text = path.read_text("utf-8", "replace").splitlines()
+        text = path.read_text("utf-8", "replace").split("\n")       # as Python counts them
     except OSError:
         return ()
     first = max(0, line - 1 - AROUND)
     near = [one.expandtabs(4).rstrip() for one in text[first:line + AROUND]]
+    while near and not near[-1]:
+        near.pop()
     margin = min((len(one) - len(one.lstrip()) for one in near if one), default=0)
     return tuple((first + 1 + n, one[margin:][:LONGEST]) for n, one in enumerate(near))
 

@@ -6,12 +6,14 @@ const page = document.currentScript.dataset.page;
 const alone = page === "";                     // no figure yet
 const title = document.title;
 const RETRY = 1000, SOON = 300, LONG = 5;      // ms, ms, s
+const STILL = 500;                             // ms without a key or a move before the page is loaded anew
 
 const LOOK = `
-:host{all:initial!important;--ground:#fff;--ink:#1f2328;--faint:#59636e;--line:#d1d9e0;--code:#f6f8fa;--bad:#b3261e;--mark:#ffe9e7;
-  color-scheme:light dark}
-@media (prefers-color-scheme:dark){:host{--ground:#1c2128;--ink:#e6edf3;--faint:#9aa5b1;--line:#3d444d;--code:#14181d;
-  --bad:#ff9a90;--mark:#4a211f}}
+:host{all:initial!important;color-scheme:inherit!important;--ground:#fff;--ink:#1f2328;--faint:#59636e;--line:#d1d9e0;
+  --code:#f6f8fa;--bad:#b3261e;--mark:#ffe9e7}
+@supports (color:light-dark(#000,#fff)){:host{--ground:light-dark(#fff,#1c2128);--ink:light-dark(#1f2328,#e6edf3);
+  --faint:light-dark(#59636e,#9aa5b1);--line:light-dark(#d1d9e0,#3d444d);--code:light-dark(#f6f8fa,#14181d);
+  --bad:light-dark(#b3261e,#ff9a90);--mark:light-dark(#ffe9e7,#4a211f)}}
 @media print{:host{display:none!important}}
 *{box-sizing:border-box}
 [hidden]{display:none!important}
@@ -21,13 +23,13 @@ div,section,button{font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Hel
 #dock.alone{top:12px;justify-content:center}
 #dock>*{max-width:100%}
 #told{display:flex;min-height:0;width:760px}
-#panel{pointer-events:auto;width:100%;max-height:60vh;overflow:auto;background:var(--ground);color:var(--ink);
+#mistake{pointer-events:auto;width:100%;max-height:45vh;overflow:auto;background:var(--ground);color:var(--ink);
   border:1px solid var(--line);border-top:3px solid var(--bad);border-radius:8px;
   box-shadow:0 8px 28px rgb(0 0 0/.28);padding:12px 16px 14px}
-.alone #panel{max-height:none}
+.alone #mistake{max-height:none}
 .alone #close{display:none}
-#panel:focus{outline:none}
-#panel:focus-visible,button:focus-visible{outline:2px solid #2f81f7;outline-offset:2px}
+#mistake:focus{outline:none}
+#mistake:focus-visible,button:focus-visible{outline:2px solid #2f81f7;outline-offset:2px}
 header{display:flex;gap:12px;align-items:baseline}
 #place{font-weight:650;overflow-wrap:anywhere;flex:1}
 #close{flex:none;margin:-4px -8px 0 0;width:30px;height:30px;border:0;border-radius:6px;background:none;color:var(--faint);
@@ -70,7 +72,7 @@ root.append(made("div", {id: "dock", class: alone ? "alone" : ""},
     made("button", {id: "again", class: "pill", type: "button", hidden: ""}, "Show the error"),
     made("div", {id: "status", class: "pill", role: "status", hidden: ""},
       made("span", {class: "dot"}), made("span", {id: "doing"}))),
-  made("div", {id: "told", role: "alert"}, made("section", {id: "panel", tabindex: "-1", hidden: "", "aria-labelledby": "place"},
+  made("div", {id: "told", role: "alert"}, made("section", {id: "mistake", tabindex: "-1", hidden: "", "aria-labelledby": "place"},
     made("header", {}, made("div", {id: "place"}),
       made("button", {id: "close", type: "button", title: "Hide (Esc)", "aria-label": "Hide the error"}, "×")),
     made("div", {id: "message"}), made("div", {id: "lines"}), made("div", {id: "more"}), made("div", {id: "hint"}), made("div", {id: "stands"})))));
@@ -99,13 +101,13 @@ function tell(told) {
       "div", number === at ? {class: "at"} : {}, made("span", {class: "number"}, String(number)), text)));
     for (const id of ["more", "hint", "stands"]) part(id).hidden = !part(id).textContent;
     part("lines").hidden = !error.lines.length;
-    part("panel").scrollTop = 0;
+    part("mistake").scrollTop = 0;
   }
   place();
 }
 
 function place() {
-  part("panel").hidden = !error || dismissed;
+  part("mistake").hidden = !error || dismissed;
   part("again").hidden = !error || !dismissed;
 }
 
@@ -118,11 +120,11 @@ part("close").addEventListener("click", dismiss);
 part("again").addEventListener("click", () => {
   dismissed = false;
   place();
-  part("panel").focus();
+  part("mistake").focus();
 });
 window.addEventListener("keydown", event => {
   const typing = document.activeElement?.matches("input, textarea, select, dialog *");
-  if (event.key !== "Escape" || part("panel").hidden || alone || typing) return;
+  if (event.key !== "Escape" || part("mistake").hidden || alone || typing) return;
   event.stopImmediatePropagation();       // a key that the page may have a meaning for, too
   event.preventDefault();
   dismiss();
@@ -146,7 +148,21 @@ function status() {
   part("status").hidden = !gone && !(busy && seconds * 1000 >= SOON);
 }
 
-let source = null;
+let source = null, touched = -STILL, held = false;
+
+for (const type of ["keydown", "wheel", "pointerdown", "pointerup", "pointercancel"]) {
+  window.addEventListener(type, () => {
+    touched = performance.now();
+    held = type === "pointerdown" || (held && !type.startsWith("pointer"));
+  }, {capture: true, passive: true});
+}
+
+/* The new page, but not in the middle of what the reader does, which the old one may still have to note in the hash. */
+function renew() {
+  const wait = touched + STILL - performance.now();
+  if (held || wait > 0) setTimeout(renew, Math.max(wait, 50));
+  else location.reload();
+}
 
 function connect() {
   source = new EventSource("/events");
@@ -154,7 +170,7 @@ function connect() {
     const told = JSON.parse(event.data);
     if (told.page !== page) {
       source.close();
-      location.reload();
+      renew();
       return;
     }
     [gone, busy, since] = [false, told.busy, performance.now()];

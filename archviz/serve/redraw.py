@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from archviz import sources
 from archviz.arguments import served
 from archviz.errors import ArchvizError, culprit, fault, is_users
-from archviz.job import PARTIAL, Job, asked, raised, remarks
+from archviz.job import PARTIAL, Job, asked, command, raised, remarks
 from archviz.project import places
 from archviz.serve.answer import STACK, STEP, Answer, Mistake, named, pointed
 
@@ -59,7 +59,7 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
         job.check()
         figure = job.draw(step, noisy=o.verbose)
         step("write")
-        page: bytes | None = figure.render("html")
+        page: bytes | None = figure.render("html", command=command(o))
         said = tuple(remarks(job, figure, (), o.verbose))
         files = [file for one in jobs for file in sources.sources(one.target, figure.graph)]
         files += job.style_files(job.configured(figure.graph))

@@ -39,7 +39,7 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-ALONE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"       # said of every answer
+ALONE = ("base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'")      # said of every answer
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: HTTPStatus, kind: str, policy: str, more: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Security-Policy": f"{policy}; {ALONE}", **SAFE,
+        for name, value in {"Content-Type": kind, "Content-Security-Policy": _alone(policy), **SAFE,
                             "Connection": "close", **more}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -210,6 +210,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are not worth a line."""
+
+
+def _alone(policy: str) -> str:
+    """`policy` with what is said of every answer, where it does not say it itself."""
+    said = {part.split()[0] for part in policy.split(";") if part.strip()}
+    return "; ".join((policy, *(one for one in ALONE if one.split()[0] not in said)))
 
 
 def _split(url: str) -> SplitResult:

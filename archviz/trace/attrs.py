@@ -72,7 +72,7 @@ def sources(module: nn.Module) -> dict[str, str]:
     """Where the classes of `module` and of what it holds compute, but for torch's own: class → ``"resnet.py:59"``."""
     found = {}
     for cls in dict.fromkeys(map(class_of, module.modules())):
-        code = getattr(inspect.unwrap(cls.forward), "__code__", None)
+        code = getattr(inspect.unwrap(inspect.getattr_static(cls, "forward", None)), "__code__", None)
         if code is not None and not cls.__module__.startswith("torch."):
             found[full_name(cls)] = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
     return found

@@ -1,0 +1,4 @@
+/* The last file: the page begins. */
+"use strict";
+
+App.start();
