@@ -87,7 +87,7 @@ class _Free:
             titles = {key: self._title(key, nodes, boxes) for key in boxes}
             if long > limit or len(self.flows) > MANY:      # on no page: only its size is asked for
                 return self._finished(nodes, boxes, titles, {})
-            lines = self._lines(nodes, boxes, titles)
+            lines = self._lines(nodes, boxes, titles, room == ROOMS[-1])
             if all(lines.values()):
                 break
         return self._finished(nodes, boxes, titles, {key: points for key, points in lines.items() if points})
@@ -256,6 +256,7 @@ class _Free:
 
     def _lines(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
+        lax: bool,
     ) -> dict[tuple[NodeId, NodeId], tuple[tuple[float, float], ...] | None]:
         out = FLOWS[self.direction]
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
@@ -278,7 +279,7 @@ class _Free:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
             wires.append(Wire(edge.src, edge.dst, leaves, enters, at))
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
-                      self._walls(nodes, titles), list(boxes.values()), self.s)
+                      self._walls(nodes, titles), list(boxes.values()), self.s, lax)
 
     def _ports(self, edge: Edge, nodes: Mapping[NodeId, Place]) -> list[float]:
         """Where the lines of one edge end, if it stands for several operands or is told from others by its place."""

@@ -47,6 +47,7 @@ class Field:
     lane: float
     out: float          # straight on from where a line begins, and before it ends
     into: float
+    lax: bool = False   # lines may run along each other, where there is no other way
     xs: list[float] = field(default_factory=list)
     ys: list[float] = field(default_factory=list)
     shut: tuple[list[bytearray], list[bytearray]] = field(default_factory=lambda: ([], []))     # along x, along y
@@ -152,7 +153,7 @@ class Field:
             dx, dy = SIDES[side]
             for at in self.spots(key, axis, near[key]) if only is None else [only]:
                 taken = self.ports.get((key, side), ())
-                if any(other != net and abs(at - spot) < 0.8 * self.lane for spot, other in taken):
+                if not self.lax and any(other != net and abs(at - spot) < 0.8 * self.lane for spot, other in taken):
                     continue
                 x = at if axis == 0 else place.x + (place.width if side == 1 else 0.0)
                 y = at if axis == 1 else place.y + (place.height if side == 2 else 0.0)
@@ -243,10 +244,13 @@ class Field:
             return None
         if self.shut[0][b][a] if dx else self.shut[1][a][b]:
             return None
-        if self.owners[axis].get((a, b), net) != net:
+        alone = self.owners[axis].get((a, b), net) == net
+        if not alone and not self.lax:
             return None
         there = (i + dx, j + dy)
         cost = (self.xs[a + 1] - self.xs[a]) if dx else (self.ys[b + 1] - self.ys[b])
+        if not alone:
+            cost += TOUCHING
         if (a, b) in self.dear[axis]:
             cost *= RIM
         if self.through[1 - axis].get(there, set()) - {net}:
@@ -280,10 +284,11 @@ class Field:
 
 def routed(
     wires: Sequence[Wire], boxes: Mapping[NodeId, Place], walls: Sequence[Place], rims: Sequence[Place],
-    spacing: Mapping[str, float],
+    spacing: Mapping[str, float], lax: bool = False,
 ) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
     """The corners of each of `wires` among `boxes`; `walls` are labels and titles, with the air that they need, `rims`
-    frames, along whose border no line should run."""
+    frames, along whose border no line should run.  Where `lax`, a line that
+    finds no other way runs along another one."""
     clear = min(spacing["beside"] / 2, 3.0)
     ground = Field(boxes, walls, rims, clear, min(spacing["lane"], 5.0), clear, spacing["arrow"] + 1.6)
     near: dict[NodeId, list[NodeId]] = {key: [] for key in boxes}
@@ -296,7 +301,10 @@ def routed(
         a, b = boxes[wire.src], boxes[wire.dst]
         return abs(a.x + a.width / 2 - b.x - b.width / 2) + abs(a.y + a.height / 2 - b.y - b.height / 2)
 
-    return {(wire.src, wire.dst): ground.route(wire, near) for wire in sorted(wires, key=far)}
+    found = {(wire.src, wire.dst): ground.route(wire, near) for wire in sorted(wires, key=far)}
+    ground.lax = lax
+    return {(wire.src, wire.dst): found[wire.src, wire.dst] or (ground.route(wire, near) if lax else None)
+            for wire in wires}
 
 
 def _way(a: Spot, b: Spot) -> int:
