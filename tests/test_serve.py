@@ -267,11 +267,13 @@ def test_a_saved_graph_is_drawn_when_it_is_replaced_and_so_is_a_style(browser, s
     page.close()
 
 
-def test_a_model_that_takes_too_long_is_stopped(serve, tmp_path):
-    save(tmp_path / "parts.py", "WIDTH = 5\n")
-    save(tmp_path / "model.py", MODEL.replace("x = self.first(x)", "while True: pass"))
-    serving = serve("model.py:Net", "--time-limit", "6")
-    wait_for(lambda: any("model.py:13: model.py:Net was not drawn within 6 s" in line for line in serving.said))
+def test_what_takes_too_long_is_stopped_and_where_it_stood_is_told(serve, tmp_path):
+    save(tmp_path / "graph.json", graph("one"))
+    save(tmp_path / "mine.yaml", "extends: block\nform: ./mine.py\n")
+    save(tmp_path / "mine.py", "import os\nwhile True:\n    os.getpid()\n")
+    serving = serve("graph.json", "--style", "mine.yaml", "--time-limit", "3")
+    told = wait_for(lambda: [line for line in serving.said if "graph.json was not drawn within 3 s" in line])
+    assert re.search(r"error: mine\.py:[23]: graph\.json", told[0])
     assert serving.stop(signal.SIGTERM) == 0
     assert not serving.processes() and not list(serving.temporary.iterdir())
 

@@ -71,7 +71,7 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
         if o.debug:
             sys.excepthook(type(error), error, error.__traceback__)
         page, said, certain = None, (), False
-        files = [*_loaded(jobs), *wanted(error, jobs)]
+        files = [*_loaded(jobs), *_styles(job), *wanted(error, jobs)]
         mistake = _mistake(error, o.model, [*files, *beside(job)])
     else:
         files += _loaded(jobs) if not certain else ()
@@ -79,13 +79,23 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
 
 
 def beside(job: Job) -> tuple[Path, ...]:
-    """What the figure of `job` depends on besides code, be it there or not, and the file of the model itself."""
+    """The files that `job` names, and those of the project, be they there or not; no code of the user's runs."""
     found = [file for one in (job, *job.beside) for file in (*_files(one.target), *places(one.target))]
-    looks = [job.options.style, job.options.theme, *(spec.partition("=")[2] for spec in job.options.inset)]
-    found += [Path(name).resolve() for name in map(str, filter(None, looks)) if Path(name).suffix in (".yaml", ".yml")]
-    with contextlib.suppress(ArchvizError):
-        found += job.style_files(job.options)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *own_looks(job))))
+
+
+def own_looks(job: Job) -> Iterable[Path]:
+    """The styles and themes that are named by their file."""
+    looks = (job.options.style, job.options.theme, *(spec.partition("=")[2] for spec in job.options.inset))
+    return (Path(name).resolve() for name in map(str, filter(None, looks)) if Path(name).suffix in (".yaml", ".yml"))
+
+
+def _styles(job: Job) -> Iterable[Path]:
+    """All files of styles, as far as they can be read; runs a form of the user's own."""
+    try:
+        return job.style_files(job.options)
+    except ArchvizError:
+        return ()
 
 
 def file_of(target: str) -> Path | None:

@@ -22,7 +22,7 @@ from archviz.find import did_you_mean
 from archviz.job import Job, asked
 from archviz.progress import say
 from archviz.serve.answer import Answer, Mistake, told
-from archviz.serve.redraw import beside, file_of
+from archviz.serve.redraw import beside, file_of, own_looks
 from archviz.serve.watch import TICK, Watch
 from archviz.serve.web import Board, Busy, Server, listen
 from archviz.serve.worker import Worker, begin
@@ -126,11 +126,15 @@ def _check(job: Job) -> None:
         if path is not None and not path.is_file():
             near = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
             raise ArchvizError(f"there is no file {path}", did_you_mean(path.name, near) if near else "")
-    try:
+    if not _has_project(job) and not any(path.is_file() for path in own_looks(job)):    # which may have code run
         job.check()
-    except ArchvizError:
-        if not any(path.is_file() and path.suffix in (".yaml", ".yml", ".toml") for path in beside(job)):
-            raise
+
+
+def _has_project(job: Job) -> bool:
+    try:
+        return job.project_file is not None
+    except ArchvizError:        # there is one that cannot be read
+        return True
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from archviz.serve.answer import Answer, died, late, read, step
 
-GRACE = 1.0     # seconds beyond its limit in which a process says where it stands
+GRACE = 0.5     # seconds beyond its limit in which a process says where it stands
 
 # As multiprocessing does: the new process finds modules where this one does, and nothing in the current folder before.
 CODE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from archviz.serve.redraw import main; main()"
