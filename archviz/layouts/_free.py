@@ -256,7 +256,7 @@ class _Free:
 
     def _lines(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
-        lax: bool,
+        crowded: bool,
     ) -> dict[tuple[NodeId, NodeId], tuple[tuple[float, float], ...] | None]:
         out = FLOWS[self.direction]
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
@@ -279,7 +279,7 @@ class _Free:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
             wires.append(Wire(edge.src, edge.dst, leaves, enters, at))
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
-                      self._walls(nodes, titles), list(boxes.values()), self.s, lax)
+                      self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
 
     def _ports(self, edge: Edge, nodes: Mapping[NodeId, Place]) -> list[float]:
         """Where the lines of one edge end, if it stands for several operands or is told from others by its place."""
