@@ -80,7 +80,8 @@ def totals(graph: Graph) -> str:
     """Parameters and multiply-accumulates of `graph` in words; nothing of what it has none of."""
     if "compared" in graph.attrs:       # of two models: old and new
         params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
-        return f"{_from_to(params)} parameters · {_from_to([number / 2 for number in flops])} MACs"
+        told = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
+        return " · ".join(f"{numbers} {what}" for numbers, what in told if numbers != "0")
     parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
              f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
     return " · ".join(part for part in parts if part)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from archviz.errors import is_users
 
-PAGE, TOLD, STEP, STACK = "page.html", "told.json", "step.txt", "stack.txt"      # files of an answer's folder
+PAGE, TOLD, STACK = "page.html", "told.json", "stack.txt"       # files of an answer's folder
+STEP, READY = "step.txt", "ready.txt"                           # while there is none yet
 AROUND = 2                  # lines of a file that are shown before and after the one that is meant
 LONGEST = 400               # characters of a line that are shown
 PLACE = re.compile(r"([^\s:'\"]+\.(?:py|ya?ml|toml|json)):(\d+)")

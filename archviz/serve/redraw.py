@@ -29,13 +29,14 @@ from archviz.arguments import served
 from archviz.errors import ArchvizError, culprit, fault, is_users
 from archviz.job import PARTIAL, Job, asked, command, raised, remarks
 from archviz.project import places
-from archviz.serve.answer import STACK, STEP, Answer, Mistake, named, pointed
+from archviz.serve.answer import READY, STACK, STEP, Answer, Mistake, named, pointed
 
 
 def main() -> None:
     folder, o = Path(sys.argv[1]), served().parse_args(sys.argv[2:])
     begin = _stdin()
     _warm_up(asked(o))
+    (folder / READY).touch()
     if not (until := begin.readline()):
         return
     threading.Thread(target=_end_with, args=(begin,), daemon=True).start()

@@ -69,6 +69,9 @@ class Session:
             self.draw()
         if self.working is None:
             return
+        if not self.working.begun and self.working.ready:
+            self.since = self.watch.take()
+            self.working.go()
         answer = self.working.answer()
         if answer is not None:
             seconds = self.working.seconds
@@ -84,12 +87,17 @@ class Session:
         return begin(self.arguments, self.o.model, self.o.time_limit, self.folder)
 
     def draw(self) -> None:
-        """Draw the files as they are now; what was being drawn is of no use any more."""
-        if self.working is not None:
+        """Draw the files as they are now; what was being drawn is of no use any more.
+
+        A process that has not begun to read them is, and who saves all the time sees something now and then.
+        """
+        if self.working is not None and self.working.begun:
             self.working.end()
-        self.working, self.spare = self.spare or self.begin(), None
-        self.since = self.watch.take()
-        self.working.go()
+            self.working = None
+        if self.working is None:
+            self.working, self.spare = self.spare or self.begin(), None
+            self.working.asked = time.monotonic()
+        self.watch.take()
         self.step = ""
         self.board.put(busy=Busy(0.0, self.o.time_limit))
 

@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from archviz.serve.answer import Answer, died, late, read, step
+from archviz.serve.answer import READY, Answer, died, late, read, step
 
 GRACE = 0.5     # seconds beyond its limit in which a process says where it stands
 
@@ -27,13 +27,18 @@ CODE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from archvi
 
 @dataclass
 class Worker:
-    """A process that draws `target` once it is told to, and leaves its answer in `folder`."""
+    """A process that draws `target` once it is told to, and leaves its answer in `folder`.
+
+    asked   when it was first wanted
+    begun   when it was told to go; 0 while it gets ready, and has read none of the user's files
+    """
 
     process: subprocess.Popen[bytes]
     folder: Path
     target: str
     limit: float
-    begun: float = field(default=0.0)
+    asked: float = 0.0
+    begun: float = 0.0
 
     def go(self) -> None:
         assert self.process.stdin is not None
@@ -43,9 +48,13 @@ class Worker:
         self.begun = time.monotonic()
 
     @property
+    def ready(self) -> bool:
+        return (self.folder / READY).exists()
+
+    @property
     def seconds(self) -> float:
-        """Since it was told to go."""
-        return time.monotonic() - self.begun
+        """Since it was wanted."""
+        return time.monotonic() - self.asked
 
     @property
     def step(self) -> str:
@@ -57,7 +66,7 @@ class Worker:
         code = self.process.poll()
         if code is not None:
             return read(self.folder) or died(self.target, code, self.folder)
-        if self.seconds > self.limit + GRACE:
+        if time.monotonic() - (self.begun or self.asked) > self.limit + GRACE:
             return late(self.target, self.limit, self.folder)
         return None
 
