@@ -160,7 +160,7 @@ def _change(kind: str, twin: Twin, own: Sequence[Twin], both: Twins) -> Change:
     before = [node for one in own if one.old for node in one.old.nodes]
     after = [node for one in own if one.new for node in one.new.nodes]
     old, new, details = twin.old, twin.new, twin.details
-    if old and new and kind == "renamed" and old.op != new.op:
+    if old and new and kind == "renamed" and old.op != new.op and old.leaf is None:
         details = (Detail("class", old.op, new.op),)
     path = _path(twin.either.id, twin.either.path)
     was = _path(old.id, old.path) if old and twin.renamed and old.path != twin.either.path else ""

@@ -6,6 +6,7 @@ In: a graph, a style.  Out: a `Look` per node, which a form then draws.  May imp
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,11 @@ from archviz.style import Kind, Style
 
 WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "input_size"))
 """Hyper-parameters that follow from the layer before."""
+
+SHORT = {"normalized_shape": "", "num_features": "", "num_channels": "", "embed_dim": "width", "hidden_size": "width",
+         "in_channels": "in", "in_features": "in", "input_size": "in", "num_heads": "heads", "bias": "bias",
+         "num_attention_heads": "heads", "elementwise_affine": "affine"}
+"""What a hyper-parameter is called in a label; empty where its values say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
             (sub, "sublabel"),
         ]
     elif node.kind in ("input", "output"):
-        lines = [(_port_name(node), "label"), (values["out"], "sublabel")]
+        lines = [(_port_name(node), "label"), (text.both(_former(node) or values["out"], values["out"]), "sublabel")]
     elif node.kind == "parameter":
         path = node.id.split(".")
         own = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
@@ -107,12 +113,19 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     return Look(kind, kept, False, bands, times > 1, arrow)
 
 
+def _former(node: Node) -> str:
+    """The shape of an input in the old one of two models, where it was another one."""
+    shape = node.attrs.get("was", {}).get("shape")
+    return text.shape(replace(node.out[0], shape=tuple(shape))) if shape and node.out else ""
+
+
 def _untold(node: Node, label: str) -> list[str]:
     """Of what has changed in a layer the first thing that its label does not say; its input's width counts last."""
-    told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not (old in label and new in label)]
+    words = set(re.findall(r"\d+|[^\W\d]+", label))
+    told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not {old, new} <= words]
     told = [one for one in told if one[0] not in WIDTH_OF_INPUT or " → " not in label]
     first = sorted(told, key=lambda one: one[0] in WIDTH_OF_INPUT)[:1]
-    return [f"{key.replace('_', ' ')} {old} → {new}".strip() for key, old, new in first]
+    return [f"{SHORT.get(key, key.replace('_', ' '))} {old} → {new}".strip() for key, old, new in first]
 
 
 def kind_of(node: Node) -> str:

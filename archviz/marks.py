@@ -19,6 +19,7 @@ from archviz.style import Style
 
 CONTRAST = 4.5      # least contrast of a label on its box (WCAG 2, level AA)
 BADGE = 3.6         # radius of the badge of a frozen layer
+OUTSIDE = 0.25      # part of it by which a sign of change stands off the corner, away from the label
 SPAN = 3.1          # of the snowflake on it
 TINT = 0.14         # part of a layer's own colour in the ground of its frame
 CHANGES = {"added": "added", "removed": "removed", "changed": "changed", "renamed": "renamed", "same": "unchanged"}
@@ -134,7 +135,9 @@ def changes(graph: Graph, layout: Layout) -> list[Mark]:
             told.append((str(attrs["change"]), place))
     told += [(str(node.attrs["change"]), layout.nodes[node.id]) for node in graph.nodes
              if "change" in node.attrs and node.id in layout.nodes and not whole & set(node.scope)]
-    return [Group(_sign(change, place.x, place.y), f"sign {change}") for change, place in told if change != "same"]
+    out = BADGE * OUTSIDE
+    return [Group(_sign(change, place.x - out, place.y - out), f"sign {change}") for change, place in told
+            if change != "same"]
 
 
 def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
@@ -173,7 +176,9 @@ def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     found = list(entries.items())
     if any(frozen(node) for node in graph.nodes):
         found.append(("frozen", _badge(swatch.width / 2, swatch.height / 2)))
-    told = {str(attrs.get("change")) for attrs in (*(node.attrs for node in graph.nodes), *(f.attrs for f in frames))
+    boxes = [node for node in graph.nodes if node.attrs.get("change") != "same" or (
+        node.kind in style.kinds and style.kinds[node.kind].shape not in ("glyph", "text"))]
+    told = {str(attrs.get("change")) for attrs in (*(node.attrs for node in boxes), *(f.attrs for f in frames))
             if "within" not in attrs}
     for change, name in CHANGES.items():
         if change in told and f"change {change}" in style.roles:

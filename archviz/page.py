@@ -79,7 +79,8 @@ def heading(graph: Graph, style: Style, title: str) -> list[Line]:
 def _totals(graph: Graph) -> str:
     if "compared" in graph.attrs:       # of two models: old and new
         params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
-        return f"{_from_to(params)} parameters · {_from_to([number / 2 for number in flops])} MACs"
+        told = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
+        return " · ".join(f"{numbers} {what}" for numbers, what in told if numbers != "0")
     parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
              f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
     return " · ".join(part for part in parts if part)

@@ -12,8 +12,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache, lru_cache
 from itertools import pairwise
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -202,19 +204,27 @@ def caption(captions: Mapping[str, str], op: str, values: Mapping[str, Any]) -> 
 
 
 def both(old: str, new: str) -> str:
-    """Two captions as one: ``linear, 768`` and ``linear, 512`` as ``linear, 768 → 512``."""
+    """Two captions as one: ``linear, 768`` and ``linear, 512`` as ``linear, 768 → 512``; what only one has, the
+    other has as ``none``."""
+    found: list[str] = []
+    one, other = old.split(", "), new.split(", ")
+    for what, a, b, x, y in SequenceMatcher(None, one, other, False).get_opcodes():
+        if what == "equal":
+            found += one[a:b]
+        elif b - a == y - x:
+            found += [_words(*pair) for pair in zip(one[a:b], other[x:y], strict=True)]
+        else:
+            found.append(f"{', '.join(one[a:b]) or 'none'} → {', '.join(other[x:y]) or 'none'}")
+    return ", ".join(found)
+
+
+def _words(old: str, new: str) -> str:
+    """One part of two captions as one: what differs of its words, between those that are the same."""
     one, other = old.split(" "), new.split(" ")
-    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    rest = list(zip(reversed(one[start:]), reversed(other[start:]), strict=False))
-    end = next((i for i, (a, b) in enumerate(rest) if a != b), len(rest))
-    if start == len(one) == len(other):
-        return new
-    if not start and not end:
-        return f"{old} → {new}"
+    start = len(commonprefix([one, other]))
+    end = len(commonprefix([one[start:][::-1], other[start:][::-1]]))
     lost, more = " ".join(one[start:len(one) - end]), " ".join(other[start:len(other) - end])
-    comma = "," if lost.endswith(",") and more.endswith(",") else ""
-    changed = f"{lost.rstrip(',') or 'none'} → {more.rstrip(',') or 'none'}{comma}"
-    return " ".join([*other[:start], changed, *other[len(other) - end:]])
+    return " ".join([*one[:start], f"{lost or 'none'} → {more or 'none'}", *one[len(one) - end:]])
 
 
 def check(template: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from archviz.ir import Edge, Graph, Module, Node, NodeId
-from archviz.twins import Twin, Twins, counts, leaves
+from archviz.twins import Stack, Twin, Twins, counts, leaves
 
 MARKS = ("change", "was", "pinned")
 """Attributes by which a node or a module says that it differs."""
@@ -53,7 +53,7 @@ class _Union:
                    for key, module in self.modules.items()}
         attrs: dict[str, Any] = {
             **other.attrs, "compared": {"params": [one.params, other.params], "flops": [one.flops, other.flops]},
-            "stacks": [{"old": len(stack.old), "new": list(stack.new)} for stack in self.both.stacks],
+            "stacks": [self.told(stack) for stack in self.both.stacks],
             "counts": [list(astuple(count)) for count in counts(self.both)]}
         return Graph(other.name, nodes, self.edges(), modules, attrs)
 
@@ -84,12 +84,17 @@ class _Union:
         found: dict[NodeId, Mapping[str, Any]] = {}
         for stack in self.both.stacks:
             blocks = [self.both.of_new[key] for key in stack.new]
-            first = next(block for block in blocks if block.old is not None)
+            first = [block for block in blocks if block.old is not None][-1]      # the very first may have other inputs
             for block in blocks:
                 if block.old is None:
                     for mine, other in zip(block.either.units(), first.either.units(), strict=True):
                         found[mine.id] = {key: value for key, value in known[other.id].items() if key in MARKS}
         return found
+
+    def told(self, stack: Stack) -> dict[str, Any]:
+        """What is said of a stack: its blocks in the new model, which of them were there, and how many are gone."""
+        kept = [key for key in stack.new if self.both.of_new[key].old is not None]
+        return {"new": list(stack.new), "kept": kept, "gone": len(stack.old) - len(kept)}
 
     def edges(self) -> tuple[Edge, ...]:
         """Those of the new model, and those of the old one from and to what is gone."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archviz
-from archviz import graphfile, marks
+from archviz import graphfile, marks, text
 from archviz.cli import main
 from archviz.difference import difference
 from archviz.ir import Edge, Graph, Node
@@ -25,7 +25,7 @@ from tests.lint import lint
 ROOT = Path(__file__).resolve().parent.parent
 
 KINDS = {"added": "removed", "removed": "added", "changed": "changed", "renamed": "renamed"}
-EXAMPLES = settings(max_examples=15)
+EXAMPLES = settings(max_examples=40)
 
 
 # ------------------------------------------------------------------------------------------------ laws, of any graph
@@ -71,6 +71,16 @@ def test_both_models_are_in_their_union(one, other):
     assert {(edge.src, edge.dst) for edge in other.edges} <= ends
     gone = sum(len(c.ids) for c in difference(one, other).changes if c.kind == "removed")
     assert len(whole.nodes) <= len(other.nodes) + gone
+
+
+@settings(max_examples=6)
+@given(graphs(12), graphs(12))
+def test_any_two_models_are_drawn(one, other):
+    found = archviz.diff(one, other)
+    if found:
+        drawn = found.figure.drawn
+        assert {node.id for node in other.nodes} <= {member for node in drawn.nodes for member in node.members}
+        assert {node.attrs["change"] for node in drawn.nodes} <= {*KINDS, "same"}
 
 
 def layered(graph: Graph) -> list[Node]:
@@ -253,6 +263,22 @@ def test_a_replaced_operation_is_changed_and_a_shared_weight_is_told():
     assert ("weights of", None, "first") in [(d.name, d.old, d.new) for d in told.details]
 
 
+def test_blocks_that_are_new_beside_changed_ones_are_added():
+    build = [Builder(), Builder()]
+    for one, blocks, norm in zip(build, (2, 4), (True, False), strict=True):
+        x = one.input()
+        for i in range(blocks):
+            with one.module(f"blocks.{i}"):
+                x = one.op("Linear", x, name=f"blocks.{i}.fc", params=4)
+                x = one.op("LayerNorm" if norm else "BatchNorm2d", x, name=f"blocks.{i}.norm", params=2)
+                x = one.op("Linear", x, name=f"blocks.{i}.out", params=4)
+        one.output(x)
+    found = archviz.diff(*(one.graph() for one in build))
+    assert [(c.kind, c.path) for c in found.changes] == [
+        ("changed", "blocks.0.norm"), ("changed", "blocks.1.norm"), ("added", "blocks.2"), ("added", "blocks.3")]
+    assert "×2 → 4" in text_of(found) and "LayerNorm → BatchNorm2d" in text_of(found)
+
+
 def test_another_source_of_an_input_is_told():
     graphs_ = []
     for skip in (False, True):
@@ -267,6 +293,32 @@ def test_another_source_of_an_input_is_told():
 
 
 # ------------------------------------------------------------------------------------------------ the figure
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("linear, 768", "linear, 512", "linear, 768 → 512"),
+    ("3×3 conv, 64, /2", "5×5 conv, 64, /2", "3×3 → 5×5 conv, 64, /2"),
+    ("3×3 conv, 512", "3×3 conv, 512, dilation 2", "3×3 conv, 512, none → dilation 2"),
+    ("3×3 conv, 64, /2", "3×3 conv, 32", "3×3 conv, 64, /2 → 32"),
+    ("ReLU", "GELU", "ReLU → GELU"), ("LN", "LN", "LN"), ("", "LN", "none → LN"),
+    ("attention, 12 heads", "attention, 8 heads", "attention, 12 → 8 heads"),
+])
+def test_two_captions_read_as_one(old, new, said):
+    assert text.both(old, new) == said
+
+
+def test_a_long_run_of_what_is_the_same_is_one_box():
+    build = [Builder(), Builder()]
+    for one, groups in zip(build, (1, 2), strict=True):
+        x = one.input()
+        for i in range(12):
+            x = one.op("Linear", x, name=f"fc{i}", params=1, out_features=i, groups=groups if i == 5 else 1)
+        one.output(x)
+    found = archviz.diff(*(one.graph() for one in build))
+    words = text_of(found).splitlines()
+    assert "3 unchanged layers" in words and "4 unchanged layers" in words and "groups 1 → 2" in words
+    assert sum(line.startswith("linear") for line in words) >= 5        # what is next to it, and the ends, are seen
+    assert "linear, 2" in text_of(archviz.diff(*(one.graph() for one in build), expand=["/same:*"]))
+
 
 def test_signs_tell_apart_what_colours_do_and_the_legend_explains_them():
     found = archviz.diff(net(), net(head="classifier", act=nn_gelu(), extra=True))

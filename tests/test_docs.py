@@ -115,7 +115,7 @@ def test_ids_are_unique_on_each_page(site: Path) -> None:
 def test_every_option_of_the_command_line_is_told(site: Path) -> None:
     told = {word for code in codes(page(site, "command-line")) for word in re.split(r"[ ,]+", code)}
     for parser in (arguments.parser(), arguments.explained(), arguments.recorded(), arguments.served(),
-                   arguments.shown()):
+                   arguments.compared(), arguments.shown()):
         assert {word for action in parser._actions for word in action.option_strings} - told <= {"-h", "--help"}
 
 
@@ -158,7 +158,7 @@ def test_every_option_of_the_extension_is_told(site: Path) -> None:
 
 def documented(site: Path) -> Iterator[tuple[str, str]]:
     """What the pages about Python describe: (kind, full name)."""
-    for name in ("api", "api-insight", "api-values", "labels"):
+    for name in ("api", "api-insight", "api-values", "labels", "diff"):
         for kind in ("function", "class", "method", "exception"):
             for tag in page(site, name).select(f"dl.py.{kind} > dt"):
                 yield kind, str(tag["id"])

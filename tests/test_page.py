@@ -267,9 +267,8 @@ def test_search(reader, query, fits):
 
 def test_the_card_tells_everything_and_stays_in_the_window(reader):
     reader.press("a", "f")
-    for key, thing in reader.things.items():
-        if thing["opens"]:
-            continue
+    for key in ids(reader.things, False)[::3]:
+        thing = reader.things[key]
         box = reader.box(key)
         reader.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         card = reader.page.locator("#card")
