@@ -198,7 +198,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
     return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title),
-                  graph.name if options.title is None else options.title)
+                  graph.name if options.title is None else options.title, _inner(style, options))
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -213,6 +213,14 @@ def apart(graph: Graph) -> Graph:
     """`graph` with an encoder and a decoder that are to be unrolled together as they are without."""
     together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
     return split(graph, together) if together else graph
+
+
+def _inner(style: Style, options: Options) -> Style | None:
+    """The style in which things open: its own where that draws frames, else block; None where they do not open."""
+    form = find("forms", style.form)
+    if not getattr(form, "OPENS", False):
+        return None
+    return style if getattr(form, "NESTS", False) else _styled(options, "block").resolved()
 
 
 def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:

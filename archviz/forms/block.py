@@ -20,7 +20,7 @@ from archviz.naming import known_as, titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.style import Style
 
-NESTS = True
+OPENS = NESTS = True
 
 # ------------------------------------------------------------------------------------------------ how big
 
