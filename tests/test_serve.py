@@ -26,7 +26,7 @@ from archviz.serve.live import allowing, blank, live
 from archviz.serve.watch import GONE, QUIET, Watch
 from tests.conftest import ROOT, Run
 
-PATIENCE = 15       # seconds that a slow machine may take for what is awaited
+PATIENCE = 60       # seconds that a slow machine may take for what is awaited
 expect.set_options(timeout=PATIENCE * 1000)
 
 MODEL = """
