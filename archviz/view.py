@@ -172,7 +172,7 @@ def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> l
 def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
     """The marks of a plate whose upper left corner is at (x, y)."""
     places = {item.node: item.place for item in one.plate.items if item.what == "node"}
-    rigid = {item.node: item.place for item in one.plate.items if item.what == "node" and not item.spans}
+    nodes = {item.node: item for item in one.plate.items if item.what == "node"}
     corners = {key: _corner(places[key], one, inner) for key, inner in one.open.items()}
     for item in one.plate.items:
         if item.node in one.open:
@@ -182,11 +182,17 @@ def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
             dx, dy = _moved(item.place, one.steps)
             yield from (moved(mark, x + dx, y + dy) for mark in item.marks)
         elif item.what == "link":
-            ends = tuple(_end(one, rigid, corners, item, key) for key in (item.src, item.dst))
+            ends = tuple(_end(one, nodes, corners, item, key) for key in (item.src, item.dst))
             goes_on = item.dst in one.open or item.dst.startswith(STUB)
             yield from (_mapped(mark, one.steps, x, y, ends, goes_on) for mark in item.marks)
-        else:
+        elif not any(_points_to(mark, nodes[key]) for mark in item.marks for key in one.open):
             yield from (_mapped(mark, one.steps, x, y) for mark in item.marks)
+
+
+def _points_to(mark: Mark, item: Item) -> bool:
+    """Does an outline that is no line, as of a kernel and what it sees, begin or end at a thing?"""
+    return isinstance(mark, Path) and any(
+        _touches(item, point) for _, values in mark.commands for point in zip(values[::2], values[1::2], strict=True))
 
 
 def _moved(place: Place, steps: tuple[Steps, Steps]) -> Point:
@@ -210,28 +216,28 @@ def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:
     return found[0], found[1]
 
 
-End = tuple[str, Point, Place] | None
-"""Where a line has to end that ends, at rest, at the border of a place: ``at`` a point of the plate, or ``by`` a vector
-from there."""
+End = tuple[str, Point, Item] | None
+"""Where a line has to end that ends, at rest, at a thing: ``at`` a point of the plate, or moved ``by`` a vector."""
 
 
 def _end(
-    one: Stretched, places: Mapping[NodeId, Place], corners: Mapping[NodeId, Point], item: Item, key: NodeId,
+    one: Stretched, nodes: Mapping[NodeId, Item], corners: Mapping[NodeId, Point], item: Item, key: NodeId,
 ) -> End:
     if key in one.open:
         inner, (dx, dy) = one.open[key], corners[key]
         for port in inner.plate.ports:
             if (port.src, port.dst) == (item.src, item.dst):
                 px, py = inner.port(port)
-                return "at", (dx + px, dy + py), places[key]
+                return "at", (dx + px, dy + py), nodes[key]
         return None
-    return ("by", _moved(places[key], one.steps), places[key]) if key in places else None
+    return ("by", _moved(nodes[key].place, one.steps), nodes[key]) if key in nodes and not nodes[key].spans else None
 
 
-def _touches(place: Place, point: Point) -> bool:
-    """Is `point` on `place`, or at its border?  A line that leaves another one on its way begins elsewhere."""
-    return (place.x - NEAR <= point[0] <= place.x + place.width + NEAR
-            and place.y - NEAR <= point[1] <= place.y + place.height + NEAR)
+def _touches(item: Item, point: Point) -> bool:
+    """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
+    p, (bx, by) = item.place, item.reach
+    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
+            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
 
 
 def _mapped(

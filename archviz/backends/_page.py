@@ -26,7 +26,7 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
     """All of it.  `command` is the command line that drew the figure."""
     unfolded = figure.unfolded
     base, style = figure.scene, unfolded.style
-    sheet = Scene((), dict(style.roles), 1.0, 1.0, base.title, base.description, base.uid, base.facts)
+    sheet = Scene((), unfolded.sheet, 1.0, 1.0, base.title, base.description, base.uid, base.facts)
     plates = {key: _plate(plate) for key, plate in unfolded.plates.items()}
     told = _Told(figure.graph, unfolded)
     drawn: list[Mark] = [mark for plate in unfolded.plates.values() for item in plate.items for mark in item.marks]
@@ -41,7 +41,8 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
         "totals": _totals(figure.graph), "background": background, "ink": style.roles["legend"].color,
         "dark": bool(background) and _dark(background),
         "plates": plates, "things": told.things(), "edges": told.edges(),
-        "open": sorted(unfolded.first), "command": [*command, "--direction", unfolded.direction],
+        "open": sorted(unfolded.first), "nested": unfolded.nested,
+        "command": [*command, "--direction", unfolded.direction],
         "head": empty.decode().removesuffix("</svg>"), "roles": {r: svg.looks(sheet, r) for r in sorted(roles)},
         "heading": [[_word(string, role, style.roles[role]) for string, role in line] for line in unfolded.heading],
         "legend": [{"name": name, "marks": [_mark(mark) for mark in swatch],
@@ -68,6 +69,8 @@ def _plate(plate: Any) -> dict[str, Any]:
             one |= {"node": item.node, "place": [p.x, p.y, p.width, p.height]}
         if item.spans:
             one["spans"] = True
+        if any(item.reach):
+            one["reach"] = list(item.reach)
         if item.src or item.dst:
             one |= {"src": item.src, "dst": item.dst}
         items.append(one)

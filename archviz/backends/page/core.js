@@ -142,7 +142,7 @@ const Core = (() => {
       } else if (item.what === "node" && !item.spans) {
         const [dx, dy] = movedBy(item.place, one.steps);
         found.push({key, item, plate: plate.key, what: "node", rigid: true, dx: x + dx, dy: y + dy});
-      } else {
+      } else if (!item.marks.some(mark => [...one.open.keys()].some(id => pointsTo(mark, plate.nodes.get(id))))) {
         const line = item.what === "link";
         const ends = line ? [item.src, item.dst].map(id => endOf(plate, one, corners, item, id)) : [null, null];
         const goesOn = line && (one.open.has(item.dst) || item.dst.startsWith(STUB));
@@ -159,16 +159,22 @@ const Core = (() => {
       for (const port of inner.plate.ports) {
         if (port[3] === item.src && port[4] === item.dst) {
           const [px, py] = portAt(inner, port);
-          return ["at", dx + px, dy + py, plate.places.get(id)];
+          return ["at", dx + px, dy + py, plate.nodes.get(id)];
         }
       }
       return null;
     }
-    return plate.rigid.has(id) ? ["by", ...movedBy(plate.rigid.get(id), one.steps), plate.rigid.get(id)] : null;
+    const node = plate.nodes.get(id);
+    return node && !node.spans ? ["by", ...movedBy(node.place, one.steps), node] : null;
   }
 
-  function touches([x, y, width, height], [px, py]) {
-    return x - NEAR <= px && px <= x + width + NEAR && y - NEAR <= py && py <= y + height + NEAR;
+  function pointsTo(mark, node) {
+    return mark[0] === "P" && mark[2].some(([, ...v]) => v.some((_, i) => i % 2 === 0 && touches(node, [v[i], v[i + 1]])));
+  }
+
+  function touches({place: [x, y, width, height], reach: [bx, by] = [0, 0]}, [px, py]) {
+    return x + Math.min(bx, 0) - NEAR <= px && px <= x + width + Math.max(bx, 0) + NEAR
+      && y + Math.min(by, 0) - NEAR <= py && py <= y + height + Math.max(by, 0) + NEAR;
   }
 
   function mapped(mark, steps, x, y, ends, goesOn) {
@@ -435,7 +441,8 @@ const Core = (() => {
 
   function figure(core, marks, width, height) {
     const {sizes, heading} = core, margin = sizes.margin, seen = rolesOf(marks);
-    const entries = core.legend.filter(entry => entry.roles.some(role => seen.has(role)));
+    const entries = core.legend.filter(entry => entry.roles.some(role => seen.has(role)))
+      .filter((entry, i, all) => all.findIndex(other => other.name === entry.name) === i);
     const high = heading.reduce((sum, words) => sum + lineHeight(words), 0) + (heading.length ? 4.0 : 0.0);
     let inner = Math.max(width, ...heading.map(lineWidth));
     const lines = rows(entries, sizes, Math.max(inner, Math.min(sizes.page - 2 * margin, 150.0)));
@@ -510,7 +517,7 @@ const Core = (() => {
     for (const [key, plate] of Object.entries(core.plates)) {
       plate.key = key;
       plate.places = new Map(plate.items.filter(item => item.what === "node").map(item => [item.node, item.place]));
-      plate.rigid = new Map(plate.items.filter(item => item.what === "node" && !item.spans).map(item => [item.node, item.place]));
+      plate.nodes = new Map(plate.items.filter(item => item.what === "node").map(item => [item.node, item]));
       plate.closed = {plate, steps: [[], []], width: plate.width, height: plate.height, open: new Map()};
     }
     core.plates = Object.assign(Object.create(null), core.plates);
@@ -588,7 +595,7 @@ const Core = (() => {
       },
       paper(opened) {
         const modules = [...opened].filter(id => core.things[id]?.module);
-        return [...core.command_words, "--depth", "0", ...state(modules), "-o", "figure.pdf"].map(quoted).join(" ");
+        return [...core.command_words, ...(core.nested ? ["--depth", "0"] : []), ...state(modules), "-o", "figure.pdf"].map(quoted).join(" ");
       },
 
       defs() {
