@@ -9,7 +9,7 @@ the order in which they reach the closed thing on the plate around it, so that i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -21,10 +21,11 @@ from archviz.layouts import Layout, Place, Route, Size
 from archviz.marks import badges
 from archviz.naming import known_as, titles
 from archviz.ports import End, Port, bordered, side_of
-from archviz.scene import Box, Group, Mark, Point, lower
+from archviz.scene import Box, Group, Mark, Path, Point, lower
 from archviz.style import Style
 
 ENDLESS = 1e6       # the room that a plate has along the flow: it never turns back
+NEAR = 0.5          # a line that ends so near to a thing ends at it
 LAST = 1 << 40      # after every node of a trace
 STUB = "/port:"
 """How the ids of the places begin where data enters or leaves what a plate shows: they are no nodes of the trace."""
@@ -37,7 +38,7 @@ FLOWS = {"top": "down", "bottom": "up", "left": "right"}
 class Item:
     """Something on a plate.
 
-    what    ``node``, ``frame``, ``link`` or ``label``
+    what    ``node``, ``frame``, ``link``, ``label``, or ``ray``: what shows as long as nothing on the plate is open
     marks   how it is drawn, at rest
     place   of a node, where it is, at rest; of a solid, its front face
     reach   what else of the page it takes, to the back: from there to (x, y) further
@@ -159,13 +160,64 @@ def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[No
     sizes = find("forms", style.form).sizes(graph, style)
     items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in _flat(mark)))
              for item in _items(graph, laid, sizes, style, 0)]
+    items = _attached([_whole(item, items) for item in items])
     whole = Plate("", laid.width, laid.height, tuple(items), (), graph)
     depth = max((abs(size.back[0]) for size in sizes.values()), default=0.0)
     rise = max((abs(size.back[1]) for size in sizes.values()), default=0.0)
-    seen = {item.node for item in items if item.what == "node"}
-    held = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope), margin=(depth, rise))
-            for one in _held((node for node in graph.nodes if node.id in seen), graph, laid, 1, 0)]
+    places = {item.node: item.place for item in items if item.what == "node"}
+    held = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope),
+                    place=places[one.node.id], margin=(depth, rise))
+            for one in _held((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
     return _all(whole, held, _levels(graph, inner), inner)
+
+
+def _whole(item: Item, items: Iterable[Item]) -> Item:
+    """A solid that stands by itself takes all the room it is seen on; what abuts others, that of its front."""
+    p, (bx, by) = item.place, item.reach
+    if item.what != "node" or not (bx or by):
+        return item
+    room = Place(p.x + min(bx, 0.0), p.y + min(by, 0.0), p.width + abs(bx), p.height + abs(by))
+    others = [other for other in items if other.what == "node" and other is not item]
+    solids = [other.place for other in others if any(other.reach)]
+    if any(room.x < solid.x + solid.width / 2 < room.x + room.width for solid in solids):
+        return item
+    right = min([room.x + room.width, *(o.place.x for o in others if o.place.x >= p.x + p.width)])
+    return replace(item, place=replace(room, width=right - room.x), reach=(0.0, 0.0))
+
+
+def _attached(items: Sequence[Item]) -> list[Item]:
+    """Outlines that lie on a thing, as a kernel does, as a part of it; others, as rays from one to the next, by
+    themselves."""
+    found, on = list[Item](), dict[NodeId, tuple[Mark, ...]]()
+    nodes = [item for item in items if item.what == "node"]
+    for item in items:
+        points = list(_corners(item.marks)) if item.what == "label" else []
+        if not points:
+            found.append(item)
+            continue
+        under = next((node for node in reversed(nodes) if all(touches(node, point) for point in points)), None)
+        if under is None:
+            found.append(replace(item, what="ray"))
+        else:
+            on[under.node] = (*on.get(under.node, ()), *item.marks)
+    return [replace(item, marks=(*item.marks, *on[item.node])) if item.what == "node" and item.node in on else item
+            for item in found]
+
+
+def touches(item: Item, point: Point) -> bool:
+    """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
+    p, (bx, by) = item.place, item.reach
+    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
+            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
+
+
+def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
+    for mark in marks:
+        if isinstance(mark, Group):
+            yield from _corners(mark.marks)
+        elif isinstance(mark, Path):
+            for _, values in mark.commands:
+                yield from zip(values[::2], values[1::2], strict=True)
 
 
 def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId, Module]]:

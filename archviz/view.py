@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 
 from archviz.ir import NodeId
 from archviz.layouts import Place
-from archviz.plates import STUB, Item, Plate
+from archviz.plates import STUB, Item, Plate, touches
 from archviz.ports import Port
 from archviz.scene import Box, Circle, Cuboid, Group, Image, Link, Mark, Path, Point, Text, moved
 
-NEAR = 0.5      # a line that ends so near to a thing ends at it
 EPS = 1e-6      # room is put in just inside the border of what is opened; less than that is none
 
 Steps = tuple[tuple[float, float], ...]
@@ -185,14 +184,8 @@ def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
             ends = tuple(_end(one, nodes, corners, item, key) for key in (item.src, item.dst))
             goes_on = item.dst in one.open or item.dst.startswith(STUB)
             yield from (_mapped(mark, one.steps, x, y, ends, goes_on) for mark in item.marks)
-        elif not any(_points_to(mark, nodes[key]) for mark in item.marks for key in one.open):
+        elif item.what != "ray" or not one.open:
             yield from (_mapped(mark, one.steps, x, y) for mark in item.marks)
-
-
-def _points_to(mark: Mark, item: Item) -> bool:
-    """Does an outline that is no line, as of a kernel and what it sees, begin or end at a thing?"""
-    return isinstance(mark, Path) and any(
-        _touches(item, point) for _, values in mark.commands for point in zip(values[::2], values[1::2], strict=True))
 
 
 def _moved(place: Place, steps: tuple[Steps, Steps]) -> Point:
@@ -231,13 +224,6 @@ def _end(
                 return "at", (dx + px, dy + py), nodes[key]
         return None
     return ("by", _moved(nodes[key].place, one.steps), nodes[key]) if key in nodes and not nodes[key].spans else None
-
-
-def _touches(item: Item, point: Point) -> bool:
-    """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
-    p, (bx, by) = item.place, item.reach
-    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
-            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
 
 
 def _mapped(
@@ -285,7 +271,7 @@ def _joined(rest: Sequence[Point], points: list[Point], x: float, y: float, ends
         return points
     for last, end in enumerate(ends):
         at, near = (-1, -2) if last else (0, 1)
-        if end is None or not _touches(end[2], rest[at]):
+        if end is None or not touches(end[2], rest[at]):
             continue
         how, (dx, dy), _ = end
         ex, ey = (x + dx, y + dy) if how == "at" else (x + rest[at][0] + dx, y + rest[at][1] + dy)

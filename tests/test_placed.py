@@ -6,7 +6,9 @@ import itertools
 import os
 import shutil
 import stat
+import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,31 @@ def test_without_graphviz_it_says_what_to_install(run, tmp_path: Path):
     done = run("net.py", "--layout", "dot", "-o", "a.svg", env={"PATH": ""})
     assert done.returncode == 2 and "apt install graphviz" in done.stderr and "pygraphviz" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "a.svg").exists()
+
+
+def test_the_graphviz_that_pygraphviz_brings(monkeypatch):
+    """Stood in for by the program of this machine, called where archviz cannot see it."""
+    dot, asked = shutil.which("dot"), []
+
+    class AGraph:
+        def __init__(self, source: str) -> None:
+            self.source = source
+
+        def draw(self, format: str, prog: str) -> bytes:
+            asked.append(prog)
+            return subprocess.run([dot, f"-K{prog}", f"-T{format}"], input=self.source.encode(), capture_output=True,
+                                  check=True).stdout
+
+        def close(self) -> None:
+            pass
+
+    expected = compile(small(), Options(layout="neato")).svg
+    monkeypatch.setitem(sys.modules, "pygraphviz", types.SimpleNamespace(AGraph=AGraph))
+    monkeypatch.setenv("PATH", "")
+    _graphviz._answers.cache_clear()
+    assert compile(small(), Options(layout="neato")).svg == expected
+    assert set(asked) == {"neato"}
+    _graphviz._answers.cache_clear()
 
 
 def program(folder: Path, text: str) -> None:

@@ -277,7 +277,9 @@ class _Free:
             ports = self._ports(edge, nodes)
             if ports:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
-            wires.append(Wire(edge.src, edge.dst, leaves, enters, at))
+            own = {*self.scope[edge.src], *self.scope[edge.dst]}
+            foreign = tuple(n for n, key in enumerate(boxes) if key not in own)
+            wires.append(Wire(edge.src, edge.dst, leaves, enters, at, foreign))
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
                       self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
 

@@ -23,6 +23,7 @@ SIDES = ((0, -1), (1, 0), (0, 1), (-1, 0))      # top, right, bottom, left: whic
 FLOWS = {"down": 2, "right": 1, "up": 0}         # direction → the side at which lines leave
 BEND, CROSSING, TOUCHING = 9.0, 7.0, 30.0       # what they cost, in points of length
 RIM, NEAR = 6.0, 2.0        # how much longer a line counts that is so near to the border of a frame
+FOREIGN, SHARED = 3.0, 0.5  # … or in a frame that it has no end in; or on one of the same source
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Wire:
     leaves: Mapping[int, float]
     enters: Mapping[int, float]
     at: float | None = None     # where along that side it must end
+    foreign: tuple[int, ...] = ()       # frames that neither of its ends is in
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Field:
     ys: list[float] = field(default_factory=list)
     shut: tuple[list[bytearray], list[bytearray]] = field(default_factory=lambda: ([], []))     # along x, along y
     dear: tuple[set[Spot], set[Spot]] = field(default_factory=lambda: (set(), set()))     # close along a rim
+    held: list[tuple[bytearray, bytearray]] = field(default_factory=list)       # frame → coordinates inside of it
     owners: tuple[dict[Spot, NodeId], dict[Spot, NodeId]] = field(default_factory=lambda: ({}, {}))
     through: tuple[dict[Spot, set[NodeId]], dict[Spot, set[NodeId]]] = field(default_factory=lambda: ({}, {}))
     corners: dict[Spot, set[NodeId]] = field(default_factory=dict)
@@ -106,6 +109,8 @@ class Field:
                     self.shut[1][i][j] = 1
 
         for rim in self.rims:
+            self.held.append((bytearray(rim.x < x < rim.x + rim.width for x in self.xs),
+                              bytearray(rim.y < y < rim.y + rim.height for y in self.ys)))
             for axis in (0, 1):
                 coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
                 (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
@@ -131,7 +136,7 @@ class Field:
         """The best line for `wire`, which is then in the way of others."""
         starts = self._ends(wire.src, wire.leaves, wire.src, near, self.out)
         goals = self._ends(wire.dst, wire.enters, wire.src, near, self.into, wire.at)
-        found = self._search(starts, goals, wire.src)
+        found = self._search(starts, goals, wire)
         if found is None:
             return None
         path, start, goal = found
@@ -171,11 +176,12 @@ class Field:
 
     def _search(
         self, starts: Mapping[Spot, tuple[float, int, Point]], goals: Mapping[Spot, tuple[float, int, Point]],
-        net: NodeId,
+        wire: Wire,
     ) -> tuple[list[Spot], Spot, Spot] | None:
         if not starts or not goals:
             return None
-        xs, ys = self.xs, self.ys
+        xs, ys, net = self.xs, self.ys, wire.src
+        foreign = [self.held[n] for n in wire.foreign]
         gx, gy = [xs[i] for i, _ in goals], [ys[j] for _, j in goals]
         left, right, top, low = min(gx), max(gx), min(gy), max(gy)
 
@@ -217,6 +223,8 @@ class Field:
                 step = self._step(i, j, dx, dy, net)
                 if step is None:
                     continue
+                if any(inside[0][i + dx] and inside[1][j + dy] for inside in foreign):
+                    step *= FOREIGN
                 total = cost + step + (BEND if turn != way else 0.0)
                 if turn != way and self.corners.get((i, j), set()) - {net}:
                     total += TOUCHING
@@ -251,6 +259,8 @@ class Field:
         cost = (self.xs[a + 1] - self.xs[a]) if dx else (self.ys[b + 1] - self.ys[b])
         if not alone:
             cost += TOUCHING
+        if net in self.through[axis].get((i, j), ()) and net in self.through[axis].get((i + dx, j + dy), ()):
+            return cost * SHARED
         if (a, b) in self.dear[axis]:
             cost *= RIM
         if self.through[1 - axis].get(there, set()) - {net}:

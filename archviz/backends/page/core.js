@@ -142,7 +142,7 @@ const Core = (() => {
       } else if (item.what === "node" && !item.spans) {
         const [dx, dy] = movedBy(item.place, one.steps);
         found.push({key, item, plate: plate.key, what: "node", rigid: true, dx: x + dx, dy: y + dy});
-      } else if (!item.marks.some(mark => [...one.open.keys()].some(id => pointsTo(mark, plate.nodes.get(id))))) {
+      } else if (item.what !== "ray" || !one.open.size) {
         const line = item.what === "link";
         const ends = line ? [item.src, item.dst].map(id => endOf(plate, one, corners, item, id)) : [null, null];
         const goesOn = line && (one.open.has(item.dst) || item.dst.startsWith(STUB));
@@ -186,10 +186,6 @@ const Core = (() => {
     }
     const node = plate.nodes.get(id);
     return node && !node.spans ? ["by", ...movedBy(node.place, one.steps), node] : null;
-  }
-
-  function pointsTo(mark, node) {
-    return mark[0] === "P" && mark[2].some(([, ...v]) => v.some((_, i) => i % 2 === 0 && touches(node, [v[i], v[i + 1]])));
   }
 
   function touches({place: [x, y, width, height], reach: [bx, by] = [0, 0]}, [px, py]) {
