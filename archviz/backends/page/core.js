@@ -131,14 +131,14 @@ const Core = (() => {
   }
 
   // Every item that shows, with what it takes to draw it, outer plates first in the order of the marks.
-  function placed(core, one, x, y, found, deep = true) {
+  function placed(core, one, x, y, found) {
     const {plate} = one, corners = new Map();
     for (const [key, inner] of one.open) corners.set(key, cornerOf(plate.places.get(key), one, inner));
     plate.items.forEach((item, index) => {
       const key = `${plate.key}#${index}`;
       if (item.node !== undefined && one.open.has(item.node)) {
         const [dx, dy] = corners.get(item.node);
-        if (deep) placed(core, one.open.get(item.node), x + dx, y + dy, found);
+        placed(core, one.open.get(item.node), x + dx, y + dy, found);
       } else if (item.what === "node" && !item.spans) {
         const [dx, dy] = movedBy(item.place, one.steps);
         found.push({key, item, plate: plate.key, what: "node", rigid: true, dx: x + dx, dy: y + dy});
@@ -151,26 +151,6 @@ const Core = (() => {
       }
     });
     return found;
-  }
-
-  // The same for the screen: what is on one plate, from its corner, with bounds; worked out once for each state of it.  A
-  // plate that is only pushed aside is drawn as before, elsewhere.
-  function standing(core, one) {
-    if (!one.standing) {
-      const own = new Map(placed(core, one, 0, 0, [], false).map(p => [p.key, p]));
-      one.standing = one.plate.items.map((item, index) => {
-        if (item.node !== undefined && one.open.has(item.node)) {
-          const [dx, dy] = cornerOf(one.plate.places.get(item.node), one, one.open.get(item.node));
-          return {inner: one.open.get(item.node), dx, dy};
-        }
-        const p = own.get(`${one.plate.key}#${index}`);
-        const at = p.rigid ? {x: item.place[0] + p.dx, y: item.place[1] + p.dy, width: item.place[2], height: item.place[3]}
-          : p.what === "frame" ? frameOf(p.marks) : bounds(p.marks);
-        const ends = p.what === "link" ? [item.src, item.dst].map(id => id.startsWith(STUB) ? "" : id) : ["", ""];
-        return {dx: 0, dy: 0, ...p, ...at, node: item.node || "", src: ends[0], dst: ends[1]};
-      });
-    }
-    return one.standing;
   }
 
   function endOf(plate, one, corners, item, id) {
@@ -568,16 +548,15 @@ const Core = (() => {
     return Object.assign(core, {
       // Everything that shows, with its bounds; `opened` is a set of ids.
       arrange(opened) {
-        const whole = measure(opened), found = [];
-        const put = (one, x, y) => {
-          for (const p of standing(core, one)) {
-            if (p.inner) put(p.inner, x + p.dx, y + p.dy);
-            else found.push({key: p.key, item: p.item, plate: p.plate, what: p.what, rigid: p.rigid, node: p.node, src: p.src, dst: p.dst,
-              marks: p.marks, x: x + p.x, y: y + p.y, width: p.width, height: p.height, dx: x + p.dx, dy: y + p.dy, fade: 1});
-          }
-        };
-        put(whole, 0, 0);
-        return {width: whole.width, height: whole.height, placed: found};
+        const one = measure(opened);
+        const found = placed(core, one, 0, 0, []).map(p => {
+          const {item} = p;
+          const at = p.rigid ? {x: item.place[0] + p.dx, y: item.place[1] + p.dy, width: item.place[2], height: item.place[3]}
+            : p.what === "frame" ? frameOf(p.marks) : bounds(p.marks);
+          const ends = p.what === "link" ? [item.src, item.dst].map(id => id.startsWith(STUB) ? "" : id) : ["", ""];
+          return {...p, ...at, node: item.node || "", src: ends[0], dst: ends[1], fade: 1};
+        });
+        return {width: one.width, height: one.height, placed: found};
       },
 
       // The way from one arrangement to another: things that are in both move, the others fade.
@@ -625,8 +604,7 @@ const Core = (() => {
   function blended(was, now, mix) {
     const found = {...now, x: mix(was.x, now.x), y: mix(was.y, now.y), width: mix(was.width, now.width),
                    height: mix(was.height, now.height)};
-    Object.assign(found, {dx: mix(was.dx, now.dx), dy: mix(was.dy, now.dy)});
-    if (now.rigid || was.marks === now.marks) return found;
+    if (now.rigid) return {...found, dx: mix(was.dx, now.dx), dy: mix(was.dy, now.dy)};
     const marks = now.marks.map((mark, i) => mixed(was.marks[i], mark, mix));
     return {...found, marks};
   }
