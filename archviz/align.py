@@ -204,7 +204,7 @@ def _head(graph: Graph, title: str, style: Style, room: float) -> tuple[tuple[Ma
         y += paint.size * style.sizes["leading"]
         marks.append(Text(0.0, y - 0.25 * paint.size, string, role, "middle"))
         wide = max(wide, text.width(string, paint.size, paint.weight))
-    return tuple(marks), wide, y + style.sizes["label_gap"] * 2 if marks else 0.0
+    return tuple(marks), wide, y + style.sizes.get("label_gap", 2.2) * 2 if marks else 0.0
 
 
 def _composed(

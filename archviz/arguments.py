@@ -26,6 +26,7 @@ examples:
   archviz a.py b.py c.py --align                several models side by side, what is equally large at equal height
   archviz model.py --cut layer4 --append SVM    as far as layer4, then a block named by hand
   archviz model.py --style my.yaml --set roles.conv.fill=#56B4E9
+  archviz model.py --layout dot                 boxes placed by the Graphviz on this machine
   archviz model.py --theme mono                 greys and hatches; --list themes names the others
   archviz style show block > my.yaml            the whole of a style, to change and draw with
   archviz model.py -o graph.json                the traced graph, which archviz draws again without torch:
@@ -98,8 +99,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     _models(p, "?")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
-                   help="write .svg, .pdf, .tex (TikZ), .png or .json (the traced graph); may be repeated "
-                        "(default on the command line: <model>.svg)")
+                   help="write .svg, .pdf, .tex (TikZ), .png, .html, .dot (Graphviz), .mmd (Mermaid) or .json (the "
+                        "traced graph); may be repeated (default on the command line: <model>.svg)")
     p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
 
     _made(p)
@@ -315,6 +316,9 @@ def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
                       help="the last layer that is drawn, by path or class; what comes after it is left out")
     look.add_argument("--append", action="append", default=[], metavar="TEXT",
                       help="a block after the end with this written on it; may be repeated")
+    look.add_argument("--layout", metavar="NAME",
+                      help="where everything goes: dot, neato or another engine of the Graphviz on this machine, or "
+                           "one of ours, see archviz --list layouts (default: the style's)")
     look.add_argument("--direction", choices=("auto", "down", "right", "up"), help="which way the data flows")
     look.add_argument("--edges", metavar="all|none|topN%",
                       help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")

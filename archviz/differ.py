@@ -75,7 +75,8 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     caption = _caption(found)
     scene = replace(_lined(drawing.scene, drawing.graph), description=caption)
     scene = replace(stamped(scene, caption), facts=pipeline.facts(new))
-    figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", title, found)
+    figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", title,
+                      difference=found)
     return replace(found, figure=figure)
 
 

@@ -23,6 +23,7 @@ from archviz.fit import Drawing
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Layout
 from archviz.scene import Scene
+from archviz.style import Style
 from archviz.unfold import Unfolded
 
 
@@ -42,6 +43,8 @@ class Figure(Finished):
         What a screen reader says in its place: what it is, and its stages in order.
     title : str
         What stands above it.
+    inner : Style, optional
+        In which its things are drawn from inside, where its own form draws no frames; None: they do not open.
     """
 
     graph: Graph
@@ -49,6 +52,7 @@ class Figure(Finished):
     caption: str
     alt: str = ""
     title: str = ""
+    inner: Style | None = None
 
     def __repr__(self) -> str:
         return f"<archviz figure of {self.graph.name}, {len(self.drawn.nodes)} of {len(self.graph.nodes)} nodes>"
@@ -70,10 +74,8 @@ class Figure(Finished):
 
     @cached_property
     def unfolded(self) -> Unfolded | None:
-        """All that it can show once things are opened in place; None in a style whose drawings cannot be."""
-        if not getattr(find("forms", self.drawing.style.form), "NESTS", False) or self.drawing.insets:
-            return None
-        return Unfolded(self.drawing, self.title)
+        """All that it can show once things are opened in place; None where that is not known, as of several models."""
+        return Unfolded(self.drawing, self.title, self.inner) if self.inner and not self.drawing.insets else None
 
     def opened(self, depth: int | None = None, expand: Sequence[str] = (), collapse: Sequence[str] = ()) -> Figure:
         """The figure with things opened in place, on a page that grows.
@@ -94,10 +96,12 @@ class Figure(Finished):
         Raises
         ------
         ArchvizError
-            For a glob that names nothing that opens, and in a style whose drawings have no frames.
+            For a glob that names nothing that opens, and for a figure in which nothing does: in some styles, and beside
+            insets.
         """
         if self.unfolded is None:
-            raise ArchvizError("nothing opens in place here", "leave out --inset, or draw it with --style block")
+            raise ArchvizError(f"nothing opens in place in style {self.drawing.style.name}, or beside insets",
+                               "draw it with --style block, and without --inset")
         scene = self.unfolded.scene(self.unfolded.state(depth, expand, collapse))
         return replace(self, drawing=replace(self.drawing, scene=scene))
 
@@ -135,8 +139,8 @@ class Figure(Finished):
         Parameters
         ----------
         suffix : str
-            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, that of another backend, or ``"json"`` for the
-            traced graph.
+            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, ``"dot"``, ``"mmd"``, that of another backend, or
+            ``"json"`` for the traced graph.
         **options
             As for `Finished.render`.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 from archviz import page, text
-from archviz.errors import DoesNotFit
+from archviz.errors import ArchvizError, DoesNotFit
 from archviz.find import find
 from archviz.ir import Graph, NodeId
 from archviz.layouts import Frame, Layout, Size
@@ -204,6 +204,18 @@ def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
     return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
 
 
+class Sizes(dict[str, float]):
+    """The sizes of a style for a layout that may be another one's, and may need others."""
+
+    def __init__(self, sizes: Mapping[str, float], style: Style) -> None:
+        super().__init__(sizes)
+        self.style = style
+
+    def __missing__(self, name: str) -> float:
+        raise ArchvizError(f"the layout {self.style.layout} needs the size {name!r}, which the style {self.style.name} "
+                           "does not have", "leave out --layout, or take another style or a layout of Graphviz's: dot")
+
+
 class Judge:
     """Lays out cuts of one graph on one page, remembering what it tried."""
 
@@ -255,7 +267,7 @@ class Judge:
             high = limits.max_height - page.heading_height(self.heading, self.style) - s["legend"]
             left = (limits.width - self.body.taken()[0], high - self.body.taken()[1])
             room = max(left[direction != "right"] - 2 * s["margin"], 1.0)
-            layout = self.layout(cut.graph, cut.sizes, cut.frames, s, direction, room * fraction)
+            layout = self.layout(cut.graph, cut.sizes, cut.frames, Sizes(s, self.style), direction, room * fraction)
             width, height = page.extent(*self.body.size(layout, cut.sizes), self.heading, cut.legend, self.style)
             score = self.score(layout, height) + self.body.cost(layout, cut.sizes)
             self.tried[key] = Try(cut, layout, width, height, score)

@@ -127,15 +127,15 @@ def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] 
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
     job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
         o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
-        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append), in_place=o.in_place), o.no_project, held=held,
-        variables=variables)
+        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append), in_place=o.in_place, layout=o.layout), o.no_project,
+        held=held, variables=variables)
     if align:
         check_together(job.options, 1 + len(more))
     return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
 
 
 NAMED = ("arg", "input", "style", "theme", "set", "width", "max_height", "min_font", "cut", "append", "edges",
-         "streams", "title", "unroll")
+         "streams", "title", "unroll", "layout")
 """What a command line says of a figure, besides what is open and how it is written."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archviz import text
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
+from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
 from archviz.naming import titles
 from archviz.style import Kind, Style
 
@@ -111,6 +111,14 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     bands = () if compared else tuple(
         f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
     return Look(kind, kept, False, bands, times > 1, arrow)
+
+
+def frame_count(graph: Graph, module: Module) -> str:
+    """How often a frame is gone through, and what all the times have in common."""
+    count = count_of(module.repeat, module.attrs)
+    if count and module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
+        return f"{count} steps in time"
+    return f"{count}{', shared weights' if count and module.shared else ''}"
 
 
 def _former(node: Node) -> str:

@@ -71,12 +71,13 @@ def heading(graph: Graph, style: Style, title: str) -> list[Line]:
         return []
     paint, room = style.roles["title"], style.page.width - 2 * style.sizes["margin"]
     name = (text.fit(title, paint.size, room, paint.weight), "title")
-    totals = [(sums, "totals")] if (sums := _totals(graph)) else []
-    line = [name, *totals]
-    return [line] if _wide(line, style) <= room else [[name], totals]
+    costs = [(sums, "totals")] if (sums := totals(graph)) else []
+    line = [name, *costs]
+    return [line] if _wide(line, style) <= room else [[name], costs]
 
 
-def _totals(graph: Graph) -> str:
+def totals(graph: Graph) -> str:
+    """Parameters and multiply-accumulates of `graph` in words; nothing of what it has none of."""
     if "compared" in graph.attrs:       # of two models: old and new
         params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
         told = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")

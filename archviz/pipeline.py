@@ -62,6 +62,8 @@ class Options:
         ``"down"``, ``"right"`` or ``"auto"``.
     title : str or None
         What stands above the figure; None: the model's name, empty: nothing.
+    layout : str or None
+        Where everything goes: an engine of Graphviz (``"dot"``, ``"neato"``), or another layout by its name.
     theme : str, Path or None
         A theme laid on top of the style, by name or path.
     inset : tuple of str
@@ -94,6 +96,7 @@ class Options:
     append: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
     in_place: bool = False
+    layout: str | None = None
 
     def resolved(self) -> Style:
         """The style with these options on top.
@@ -119,6 +122,9 @@ class Options:
         own = {f"page.{name}": value for name, value in page.items()}
         if self.direction is not None:
             own["direction"] = self.direction
+        if self.layout is not None:
+            find("layouts", self.layout)
+            own["layout"] = self.layout
         return layers(self.style or "block", {**self.settings, **own}, self.theme)
 
 
@@ -138,7 +144,7 @@ def _styled(options: Options, style: str | Path | None) -> Options:
     if style == options.style:
         return options
     shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
-    return replace(options, style=style, settings=shared)
+    return replace(options, style=style, settings=shared, layout=None)
 
 
 # ------------------------------------------------------------------------------------------------ compiling
@@ -192,7 +198,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
     return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title),
-                  graph.name if options.title is None else options.title)
+                  graph.name if options.title is None else options.title, _inner(style, options))
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -207,6 +213,14 @@ def apart(graph: Graph) -> Graph:
     """`graph` with an encoder and a decoder that are to be unrolled together as they are without."""
     together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
     return split(graph, together) if together else graph
+
+
+def _inner(style: Style, options: Options) -> Style | None:
+    """The style in which things open: its own where that draws frames, else block; None where they do not open."""
+    form = find("forms", style.form)
+    if not getattr(form, "OPENS", False):
+        return None
+    return style if getattr(form, "NESTS", False) else _styled(options, "block").resolved()
 
 
 def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:
@@ -262,7 +276,7 @@ def draw(
     name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
     inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
-    in_place: bool = False,
+    in_place: bool = False, layout: str | None = None,
 ) -> Figure:
     """The figure of a model, or of several.  A notebook shows what takes long.
 
@@ -278,7 +292,7 @@ def draw(
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
-    settings, theme, inset, cut, append
+    settings, theme, inset, cut, append, layout
         See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
@@ -304,7 +318,7 @@ def draw(
     options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
                       direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
                       cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}),
-                      in_place)
+                      in_place, layout)
     if align:
         models = list(model) if isinstance(model, (list, tuple)) else [model]
         given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)

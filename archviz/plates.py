@@ -9,8 +9,9 @@ the order in which they reach the closed thing on the plate around it, so that i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from archviz import text
 from archviz.find import find
@@ -20,10 +21,11 @@ from archviz.layouts import Layout, Place, Route, Size
 from archviz.marks import badges
 from archviz.naming import known_as, titles
 from archviz.ports import End, Port, bordered, side_of
-from archviz.scene import Box, Group, Mark
+from archviz.scene import Box, Group, Mark, Path, Point, lower
 from archviz.style import Style
 
 ENDLESS = 1e6       # the room that a plate has along the flow: it never turns back
+NEAR = 0.5          # a line that ends so near to a thing ends at it
 LAST = 1 << 40      # after every node of a trace
 STUB = "/port:"
 """How the ids of the places begin where data enters or leaves what a plate shows: they are no nodes of the trace."""
@@ -36,9 +38,10 @@ FLOWS = {"top": "down", "bottom": "up", "left": "right"}
 class Item:
     """Something on a plate.
 
-    what    ``node``, ``frame``, ``link`` or ``label``
+    what    ``node``, ``frame``, ``link``, ``label``, or ``ray``: what shows as long as nothing on the plate is open
     marks   how it is drawn, at rest
-    place   of a node, where it is, at rest
+    place   of a node, where it is, at rest; of a solid, its front face
+    reach   what else of the page it takes, to the back: from there to (x, y) further
     node    what a ``node`` or the ``frame`` draws
     src, dst    what a ``link`` joins: things on the plate, or stubs
     spans   whether a node is a bar over all that enters it, which grows with that
@@ -51,6 +54,7 @@ class Item:
     src: NodeId = ""
     dst: NodeId = ""
     spans: bool = False
+    reach: Point = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class _Held:
     flow    which way the data flows around it
     place   where it is
     ends    line by line: whether data enters there, the edge, how it runs
+    margin      what it has to keep from its neighbours once it is open, as they reach over it
     """
 
     node: Node
@@ -105,6 +110,7 @@ class _Held:
     flow: str
     place: Place
     ends: tuple[tuple[bool, Edge, Route], ...]
+    margin: Point = (0.0, 0.0)
 
 
 def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
@@ -124,19 +130,112 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
     dict
         The plate of each thing that opens, by its id, after the whole model's, ``""``.
     """
+    levels = _levels(graph, style)
     closed = find("passes", "collapse").collapse(graph, style, ids=graph.modules)
-    levels: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
-    names = titles(graph, style.titles)
-    for key, module in graph.modules.items():       # told apart once, from all that are beside them
-        said = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
-        levels.setdefault(module.scope, {})[key] = replace(module, attrs=said)
     closed = replace(closed, modules=levels.get((), {}))
     form, layout = find("forms", style.form), getattr(find("layouts", style.layout), style.layout)
     sizes = form.sizes(closed, style)
     laid = layout(closed, sizes, {}, style.sizes, direction, ENDLESS)
-    found = {"": Plate("", laid.width, laid.height, _items(closed, laid, sizes, style, 0), (), closed)}
-    named = {node.id for node in closed.nodes}
-    waiting = deque(_held(closed.nodes, closed, laid, 1, 0))
+    whole = Plate("", laid.width, laid.height, _items(closed, laid, sizes, style, 0), (), closed)
+    return _all(whole, _held(closed.nodes, closed, laid, 1, 0), levels, style)
+
+
+def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[NodeId, Plate]:
+    """All plates of a figure in a form that draws no frames: the figure as it is, and what its things hold.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn.
+    laid : Layout
+        Where.
+    style, inner : Style
+        In which it is drawn, and in which what opens.
+
+    Returns
+    -------
+    dict
+        As `plates`.
+    """
+    sizes = find("forms", style.form).sizes(graph, style)
+    items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in _flat(mark)))
+             for item in _items(graph, laid, sizes, style, 0)]
+    items = _attached([_whole(item, items) for item in items])
+    whole = Plate("", laid.width, laid.height, tuple(items), (), graph)
+    depth = max((abs(size.back[0]) for size in sizes.values()), default=0.0)
+    rise = max((abs(size.back[1]) for size in sizes.values()), default=0.0)
+    places = {item.node: item.place for item in items if item.what == "node"}
+    held = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope),
+                    place=places[one.node.id], margin=(depth, rise))
+            for one in _held((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
+    return _all(whole, held, _levels(graph, inner), inner)
+
+
+def _whole(item: Item, items: Iterable[Item]) -> Item:
+    """A solid that stands by itself takes all the room it is seen on; what abuts others, that of its front."""
+    p, (bx, by) = item.place, item.reach
+    if item.what != "node" or not (bx or by):
+        return item
+    room = Place(p.x + min(bx, 0.0), p.y + min(by, 0.0), p.width + abs(bx), p.height + abs(by))
+    others = [other for other in items if other.what == "node" and other is not item]
+    solids = [other.place for other in others if any(other.reach)]
+    if any(room.x < solid.x + solid.width / 2 < room.x + room.width for solid in solids):
+        return item
+    right = min([room.x + room.width, *(o.place.x for o in others if o.place.x >= p.x + p.width)])
+    return replace(item, place=replace(room, width=right - room.x), reach=(0.0, 0.0))
+
+
+def _attached(items: Sequence[Item]) -> list[Item]:
+    """Outlines that lie on a thing, as a kernel does, as a part of it; others, as rays from one to the next, by
+    themselves."""
+    found, on = list[Item](), dict[NodeId, tuple[Mark, ...]]()
+    nodes = [item for item in items if item.what == "node"]
+    for item in items:
+        points = list(_corners(item.marks)) if item.what == "label" else []
+        if not points:
+            found.append(item)
+            continue
+        under = next((node for node in reversed(nodes) if all(touches(node, point) for point in points)), None)
+        if under is None:
+            found.append(replace(item, what="ray"))
+        else:
+            on[under.node] = (*on.get(under.node, ()), *item.marks)
+    return [replace(item, marks=(*item.marks, *on[item.node])) if item.what == "node" and item.node in on else item
+            for item in found]
+
+
+def touches(item: Item, point: Point) -> bool:
+    """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
+    p, (bx, by) = item.place, item.reach
+    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
+            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
+
+
+def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
+    for mark in marks:
+        if isinstance(mark, Group):
+            yield from _corners(mark.marks)
+        elif isinstance(mark, Path):
+            for _, values in mark.commands:
+                yield from zip(values[::2], values[1::2], strict=True)
+
+
+def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId, Module]]:
+    """The modules of each scope, with their names, which are told apart once, from all that are beside them."""
+    found: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
+    names = titles(graph, style.titles)
+    for key, module in graph.modules.items():
+        said = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
+        found.setdefault(module.scope, {})[key] = replace(module, attrs=said)
+    return found
+
+
+def _all(
+    whole: Plate, closed: Iterable[_Held], levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
+) -> dict[NodeId, Plate]:
+    """`whole`, and the plates of what is `closed` on it, and of what is closed on these."""
+    found, waiting = {"": whole}, deque(closed)
+    named = {node.id for node in whole.graph.nodes}
     while waiting:
         held = waiting.popleft()
         node, times = shown(held.node, held.times)
@@ -148,6 +247,13 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
             found[held.node.id] = replace(plate, times=times)
             waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
     return found
+
+
+def _flat(mark: Mark) -> tuple[Mark, ...]:
+    """`mark` in marks that every program knows; a group stays one."""
+    if isinstance(mark, Group):
+        return (replace(mark, marks=tuple(core for inner in mark.marks for core in _flat(inner))),)
+    return lower(mark)
 
 
 def shown(node: Node, times: int) -> tuple[Node, int]:
@@ -179,7 +285,7 @@ def _opened(held: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
     laid = find("layouts", "layered").layered(graph, sizes, {key: frame}, style.sizes, flow, ENDLESS)
     ends = [End(f"{STUB}{i}", edge.src, edge.dst, route.points[-1 if into else 0], route.skip)
             for i, (into, edge, route) in enumerate(held.ends)]
-    laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"])
+    laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"], held.margin)
     return Plate(key, laid.width, laid.height, _items(graph, laid, sizes, style, held.depth), ports, graph), laid
 
 
@@ -215,6 +321,10 @@ def _inside(held: _Held, node: Node, times: int, frame: Module, modules: Mapping
                 wires.append(Edge(stub.id, own[base.dst], base.tensor, "data", base.slot))
             elif not into and base.src in own:
                 wires.append(Edge(own[base.src], stub.id, base.tensor, "data", base.slot))
+    if node.repeat > node.inside[0].repeat:     # copies in a row, each of which feeds the next
+        order = {member: part.index for part in inner for member in part.members}
+        wires = [replace(edge, role="data") if order.get(edge.src, LAST) < order.get(edge.dst, -LAST) else edge
+                 for edge in wires]
     nodes, edges, _ = lift((*stubs, *inner), [edge for edge in dict.fromkeys(wires) if edge.role != "recurrent"])
     return Graph(frame.id, nodes, edges, modules)
 
@@ -241,14 +351,13 @@ def _items(
     """What the form draws, told apart."""
     found = []
     form = find("forms", style.form)
-    bars = {key for key, size in sizes.items() if size.spans}
     lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
         name = mark.node if isinstance(mark, Group) else ""
         if name in graph.by_id and name.startswith(STUB):
             continue
         if name in graph.by_id:
-            found.append(Item("node", (mark,), laid.nodes[name], name, spans=name in bars))
+            found.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
         elif name in laid.frames:
             found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
         elif name in lines:

@@ -66,6 +66,7 @@ class _Line:
 
 def bordered(
     laid: Layout, key: NodeId, ends: Sequence[End], place: Place, skirt: float, track: float,
+    margin: Point = (0.0, 0.0),
 ) -> tuple[Layout, tuple[Port, ...]]:
     """`laid` without what is outside of its frame `key`, from the upper left corner of a border around that.
 
@@ -83,6 +84,8 @@ def bordered(
         Room to the right of the frame and below it that the copies behind it take.
     track : float
         Between two lines side by side.
+    margin : (float, float)
+        What the frame keeps at least from the border, to its sides and above and below.
     """
     frame = laid.frames[key]
     box = Place(frame.x, frame.y, frame.width + skirt, frame.height + skirt)
@@ -103,9 +106,9 @@ def bordered(
                     used[side] += 1
                     passed[side] = used[side] * track
     room = {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
-    left, top = max(before[0], room["left"]), max(before[1], room["top"])
-    ring = _Ring(left, top, box.width, box.height, left + box.width + max(after[0], room["right"]),
-                 top + box.height + max(after[1], room["bottom"]))
+    left, top = max(before[0], room["left"], margin[0]), max(before[1], room["top"], margin[1])
+    ring = _Ring(left, top, box.width, box.height, left + box.width + max(after[0], room["right"], margin[0]),
+                 top + box.height + max(after[1], room["bottom"], margin[1]))
     dx, dy = left - box.x, top - box.y
     ports, routes = [], []
     for end in ends:

@@ -33,6 +33,7 @@ from typing import Any, TypeVar
 
 from archviz import text, written
 from archviz.errors import ArchvizError
+from archviz.find import names
 from archviz.ir import KINDS
 from archviz.passes.override import Bundle, Overrides, Rule
 from archviz.style import DIRECTIONS, length, load_style, style_names, theme_names
@@ -289,6 +290,8 @@ def _option(
             raise written.mistake(at, error.message, error.hint) from None
     elif part.name == "direction":
         written.one_of(at, "direction", DIRECTIONS)
+    elif part.name == "layout":
+        written.one_of(at, "layout", names("layouts"))
     elif value.endswith((".yaml", ".yml")) and path is not None:
         value = str(path.parent / Path(value).expanduser())       # as seen from the project file
         if not Path(value).is_file():

@@ -1,7 +1,7 @@
 """A figure whose modules open in place, down to the last operation, whatever room that takes.
 
 In: a drawing, its title and caption.  Out: `Unfolded`, and the `Scene` of any state.  Imports errors, find, fit's
-`Drawing`, ir, marks, page, plates, scene, style, view.
+`Drawing`, foreign, ir, marks, page, plates, scene, style, view.
 
 The paper's figure has what its page has room for; here the page grows, and what is not touched stays as it is.  A state
 is the set of ids that are open.
@@ -17,11 +17,12 @@ from archviz import page
 from archviz.errors import ArchvizError
 from archviz.find import did_you_mean, find
 from archviz.fit import Drawing
+from archviz.foreign import paints, renamed
 from archviz.ir import Edge, Graph, Node, NodeId
 from archviz.marks import legend
 from archviz.page import Entry
-from archviz.plates import STUB, Plate, plates
-from archviz.scene import Group, Mark, Scene
+from archviz.plates import STUB, Plate, plates, plates_of
+from archviz.scene import Cuboid, Group, Mark, Paint, Scene, lower
 from archviz.style import Style
 from archviz.view import view
 
@@ -36,10 +37,13 @@ class Unfolded:
         What the paper's figure shows of it.
     title : str
         What stands above it; empty: nothing.
+    inner : Style
+        In which what opens is drawn, where the figure's form has no frames.
     """
 
     drawing: Drawing
     title: str
+    inner: Style
 
     @property
     def style(self) -> Style:
@@ -52,12 +56,32 @@ class Unfolded:
         drawn = self.drawing.layout.direction
         return "down" if drawn == "around" else drawn       # a U is found again where there is one
 
+    @property
+    def nested(self) -> bool:
+        """Whether the form draws frames: then modules that are open on paper may be closed."""
+        return bool(getattr(find("forms", self.style.form), "NESTS", False))
+
     @cached_property
     def plates(self) -> dict[NodeId, Plate]:
         """What stands in the place of each thing once it is open; the whole model under ``""``."""
-        collapse, drawn = find("passes", "collapse"), self.drawing.graph
-        opened = collapse.expand(drawn, ids=collapse.collapsed(drawn))
-        return plates(opened, self.style, self.direction)
+        drawn = self.drawing
+        if self.nested:
+            collapse = find("passes", "collapse")
+            return plates(collapse.expand(drawn.graph, ids=collapse.collapsed(drawn.graph)), self.style, self.direction)
+        found = plates_of(drawn.graph, drawn.layout, self.style, self.inner)
+        return {key: replace(plate, items=tuple(
+            replace(item, marks=tuple(renamed(mark, self._names) for mark in item.marks)) for item in plate.items))
+            if key else plate for key, plate in found.items()}
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The roles of what opens, in a figure of another style."""
+        return {} if self.nested else {role: f"{self.inner.name} {role}" for role in self.inner.roles}
+
+    @property
+    def sheet(self) -> dict[str, Paint]:
+        """How each role looks."""
+        return {**self.style.roles, **paints(self._names, self.inner)}
 
     @cached_property
     def first(self) -> frozenset[NodeId]:
@@ -71,18 +95,19 @@ class Unfolded:
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """What the legend may have to explain, in its order."""
-        nodes: dict[NodeId, Node] = {}
-        edges: list[Edge] = []
-        for plate in self.plates.values():
-            nodes |= {node.id: replace(node, scope=()) for node in plate.nodes}
-            edges += [edge for edge in plate.graph.edges if not _outside(edge)]
-        told = Graph("", tuple(nodes.values()), tuple(edges), self.drawing.graph.modules)
-        form, found = find("forms", self.style.form), dict[str, tuple[Mark, ...]]()
-        frames = form.frames(told, self.style)
-        for name, swatch in (*form.legend(told, self.style), *legend(told, self.style, frames)):
-            found.setdefault(name, swatch)
-        return list(found.items())
+        """What the legend may have to explain, in its order; of two of one name, the first that is seen."""
+        entries: list[Entry] = []
+        inside = [plate for key, plate in self.plates.items() if key]
+        parts = [(self.style, self.plates.values())] if self.nested else [
+            (self.style, [self.plates[""]]), (self.inner, inside)]
+        for style, some in parts:
+            told = _together(some, self.drawing.graph, self.nested or style is self.inner)
+            form, found = find("forms", style.form), dict[str, tuple[Mark, ...]]()
+            for name, swatch in (*form.legend(told, style), *legend(told, style, form.frames(told, style))):
+                names = self._names if style is self.inner else {}
+                found.setdefault(name, tuple(renamed(core, names) for mark in swatch for core in _plain(mark)))
+            entries += found.items()
+        return entries
 
     def scene(self, opened: Collection[NodeId]) -> Scene:
         """The figure in a state.
@@ -99,10 +124,14 @@ class Unfolded:
         """
         marks, width, height = view(self.plates, opened)
         seen = {role.removesuffix(" band") for role in _roles(marks)}     # a stripe is explained as the box of its kind
-        entries = [(name, swatch) for name, swatch in self.entries if seen & set(_roles(swatch))]
+        entries: dict[str, tuple[Mark, ...]] = {}
+        for name, swatch in self.entries:
+            if seen & set(_roles(swatch)):
+                entries.setdefault(name, swatch)
         base = self.drawing.scene
-        fresh = page.scene(marks, width, height, self.heading, entries, self.style, base.title, base.description)
-        return replace(fresh, uid=base.uid, facts=base.facts)
+        fresh = page.scene(marks, width, height, self.heading, list(entries.items()), self.style, base.title,
+                           base.description)
+        return replace(fresh, uid=base.uid, facts=base.facts, sheet=self.sheet)
 
     def state(
         self, depth: int | None = None, expand: Sequence[str] = (), collapse: Sequence[str] = (),
@@ -136,6 +165,21 @@ class Unfolded:
                                    did_you_mean(pattern, known))
             found |= hits
         return frozenset(found)
+
+
+def _plain(mark: Mark) -> tuple[Mark, ...]:
+    """A solid by its faces, which a page knows."""
+    return lower(mark) if isinstance(mark, Cuboid) else (mark,)
+
+
+def _together(some: Iterable[Plate], drawn: Graph, loose: bool) -> Graph:
+    """What is on `some` plates as one graph, for a legend; where they are `loose`, without what is around it."""
+    nodes: dict[NodeId, Node] = {}
+    edges: list[Edge] = []
+    for plate in some:
+        nodes |= {node.id: replace(node, scope=()) if loose else node for node in plate.nodes}
+        edges += [edge for edge in plate.graph.edges if not _outside(edge)]
+    return replace(drawn, nodes=tuple(nodes.values()), edges=tuple(edges))
 
 
 def _outside(edge: Edge) -> bool:

@@ -5,7 +5,7 @@ plates, ports, scene.
 
 A plate that holds open things is stretched to make room: everything on it moves as a whole by what has been put in
 before it, to the right and downwards, so that nothing comes to overlap and lines stay level or upright.  The page that
-archviz writes computes the same in the browser (backends/page/core.js), step by step: sums in the same order give the
+archviz writes computes the same in the browser (backends/page/view.js), step by step: sums in the same order give the
 same bytes.
 """
 from __future__ import annotations
@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 
 from archviz.ir import NodeId
 from archviz.layouts import Place
-from archviz.plates import STUB, Item, Plate
+from archviz.plates import STUB, Item, Plate, touches
 from archviz.ports import Port
 from archviz.scene import Box, Circle, Cuboid, Group, Image, Link, Mark, Path, Point, Text, moved
 
-NEAR = 0.5      # a line that ends so near to a thing ends at it
 EPS = 1e-6      # room is put in just inside the border of what is opened; less than that is none
 
 Steps = tuple[tuple[float, float], ...]
@@ -172,7 +171,7 @@ def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> l
 def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
     """The marks of a plate whose upper left corner is at (x, y)."""
     places = {item.node: item.place for item in one.plate.items if item.what == "node"}
-    rigid = {item.node: item.place for item in one.plate.items if item.what == "node" and not item.spans}
+    nodes = {item.node: item for item in one.plate.items if item.what == "node"}
     corners = {key: _corner(places[key], one, inner) for key, inner in one.open.items()}
     for item in one.plate.items:
         if item.node in one.open:
@@ -182,10 +181,10 @@ def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
             dx, dy = _moved(item.place, one.steps)
             yield from (moved(mark, x + dx, y + dy) for mark in item.marks)
         elif item.what == "link":
-            ends = tuple(_end(one, rigid, corners, item, key) for key in (item.src, item.dst))
+            ends = tuple(_end(one, nodes, corners, item, key) for key in (item.src, item.dst))
             goes_on = item.dst in one.open or item.dst.startswith(STUB)
             yield from (_mapped(mark, one.steps, x, y, ends, goes_on) for mark in item.marks)
-        else:
+        elif item.what != "ray" or not one.open:
             yield from (_mapped(mark, one.steps, x, y) for mark in item.marks)
 
 
@@ -210,28 +209,21 @@ def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:
     return found[0], found[1]
 
 
-End = tuple[str, Point, Place] | None
-"""Where a line has to end that ends, at rest, at the border of a place: ``at`` a point of the plate, or ``by`` a vector
-from there."""
+End = tuple[str, Point, Item] | None
+"""Where a line has to end that ends, at rest, at a thing: ``at`` a point of the plate, or moved ``by`` a vector."""
 
 
 def _end(
-    one: Stretched, places: Mapping[NodeId, Place], corners: Mapping[NodeId, Point], item: Item, key: NodeId,
+    one: Stretched, nodes: Mapping[NodeId, Item], corners: Mapping[NodeId, Point], item: Item, key: NodeId,
 ) -> End:
     if key in one.open:
         inner, (dx, dy) = one.open[key], corners[key]
         for port in inner.plate.ports:
             if (port.src, port.dst) == (item.src, item.dst):
                 px, py = inner.port(port)
-                return "at", (dx + px, dy + py), places[key]
+                return "at", (dx + px, dy + py), nodes[key]
         return None
-    return ("by", _moved(places[key], one.steps), places[key]) if key in places else None
-
-
-def _touches(place: Place, point: Point) -> bool:
-    """Is `point` on `place`, or at its border?  A line that leaves another one on its way begins elsewhere."""
-    return (place.x - NEAR <= point[0] <= place.x + place.width + NEAR
-            and place.y - NEAR <= point[1] <= place.y + place.height + NEAR)
+    return ("by", _moved(nodes[key].place, one.steps), nodes[key]) if key in nodes and not nodes[key].spans else None
 
 
 def _mapped(
@@ -279,7 +271,7 @@ def _joined(rest: Sequence[Point], points: list[Point], x: float, y: float, ends
         return points
     for last, end in enumerate(ends):
         at, near = (-1, -2) if last else (0, 1)
-        if end is None or not _touches(end[2], rest[at]):
+        if end is None or not touches(end[2], rest[at]):
             continue
         how, (dx, dy), _ = end
         ex, ey = (x + dx, y + dy) if how == "at" else (x + rest[at][0] + dx, y + rest[at][1] + dy)

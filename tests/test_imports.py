@@ -20,7 +20,8 @@ FOLDERS = {     # a folder (or file) of ours → what of ours it may import besi
     "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels", "several", "conditions"},
     "naming": {"ir"},
     "labels": {"ir", "style", "text", "naming"},
-    "backends": {"ir", "scene", "text"},      # ir, of those that write the network itself
+    # What follows on text, of those that write the network itself: its words, and which line is what.
+    "backends": {"ir", "scene", "text", "labels", "naming", "conditions", "page", "style"},
     "ports": {"ir", "layouts", "scene"},
     "plates": {"ir", "labels", "layouts", "marks", "naming", "ports", "scene", "style", "text"},
     "view": {"ir", "layouts", "plates", "ports", "scene"},

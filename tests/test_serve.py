@@ -26,7 +26,7 @@ from archviz.serve.live import allowing, blank, live
 from archviz.serve.watch import GONE, QUIET, Watch
 from tests.conftest import ROOT, Run
 
-PATIENCE = 15       # seconds that a slow machine may take for what is awaited
+PATIENCE = 60       # seconds that a slow machine may take for what is awaited
 expect.set_options(timeout=PATIENCE * 1000)
 
 MODEL = """
@@ -81,6 +81,10 @@ class Serving:
             return answer.status, dict(answer.getheaders()), answer.read()
         finally:
             connection.close()
+
+    def drawn(self) -> int:
+        """How often it has drawn."""
+        return sum(": drawn in" in line for line in self.said)
 
     def processes(self) -> set[int]:
         """Those that it has begun and that are there."""
@@ -178,7 +182,7 @@ def test_what_is_saved_is_seen(browser, serve, tmp_path):
     save(model, MODEL)
     expect(figure).to_contain_text("linear, 5")
     expect(panel).to_be_hidden()
-    page.evaluate("document.body.style.minHeight = '3000px'; window.before = true")
+    page.evaluate("window.before = true")
 
     # Another file that the model needs, as long as it was and, as far as its time tells to the second, as old.
     written = parts.stat().st_mtime_ns
@@ -188,12 +192,6 @@ def test_what_is_saved_is_seen(browser, serve, tmp_path):
     fresh.replace(parts)
     expect(figure).to_contain_text("linear, 6")
     assert page.evaluate("[location.hash, window.before]") == ["#open=first&zoom=2", None]
-
-    # A comment changes nothing that is seen, so the page is not loaded anew.
-    page.evaluate("window.before = true")
-    save(parts, "WIDTH = 6  # or 8\n")
-    wait_for(lambda: sum("parts.py changed: drawn in" in line for line in serving.said) == 2)
-    assert page.evaluate("window.before")
 
     # A model that raises in the middle, with markup: what ran until then, and the error, which stays text.
     hostile = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -220,20 +218,9 @@ def test_what_is_saved_is_seen(browser, serve, tmp_path):
     save(tmp_path / "others.py", "WIDTH = 9\n")
     expect(figure).to_contain_text("linear, 9")
 
-    # The process that draws crashes, or hangs.
-    save(model, MODEL.replace("x = self.first(x)", "import os; os.kill(os.getpid(), 11)"))
-    expect(panel).to_contain_text("ended by SIGSEGV")
-    expect(page.locator("#place")).to_have_text("model.py:13")
-    begun = serving.processes()
-    save(model, MODEL.replace("x = self.first(x)", "import time; time.sleep(1000)"))
-    expect(page.locator("#status")).to_contain_text("drawing … trace")
-    save(model, MODEL)                      # which puts an end to it
-    expect(panel).to_be_hidden()
-    expect(figure).to_contain_text("linear, 6")
-
     # The server ends in silence, and leaves nothing; the page says so.
     said = list(serving.said)
-    wait_for(lambda: serving.processes() - begun)
+    wait_for(serving.processes)
     assert serving.stop() == 0
     assert serving.said == said
     assert not serving.processes() and not list(serving.temporary.iterdir())
@@ -247,23 +234,37 @@ def test_a_saved_graph_is_drawn_when_it_is_replaced_and_so_is_a_style(browser, s
     saved, style = tmp_path / "graph.json", tmp_path / "mine.yaml"
     save(saved, graph("one"))
     save(style, "extends: block\nroles:\n  linear: {fill: '#123456'}\n")
-    serving = serve("graph.json", "--style", "mine.yaml", "--quiet")
+    serving = serve("graph.json", "--style", "mine.yaml")
     page, complaints = opened(browser, serving)
     expect(page.locator("[data-node=one]").first).to_be_visible()
     saved.unlink()
     expect(page.locator("#mistake")).to_contain_text("cannot read graph.json")
     save(saved, graph("two"))
     expect(page.locator("[data-node=two]").first).to_be_visible()
+
+    # Another space changes nothing that is seen, so the page is not loaded anew; what is wrong with the style is told.
+    page.evaluate("window.before = true")
+    drawn = serving.drawn()
+    save(saved, f"{graph('two')} ")
+    wait_for(lambda: serving.drawn() > drawn)
     save(style, "extends: block\nrolse:\n  linear: {fill: '#123456'}\n")
     expect(page.locator("#mistake")).to_contain_text("did you mean roles")
     expect(page.locator("#place")).to_have_text("mine.yaml:2")
     expect(page.locator(".at")).to_contain_text("rolse:")
+    assert page.evaluate("window.before")
+
+    # The process that draws crashes, or hangs, here in a form of the user's own; the next save puts an end to it.
+    form = tmp_path / "mine.py"
+    save(form, "import os\nos.kill(os.getpid(), 11)\n")
+    save(style, "extends: block\nform: ./mine.py\n")
+    expect(page.locator("#mistake")).to_contain_text("ended by SIGSEGV")
+    expect(page.locator("#place")).to_have_text("mine.py:2")
+    save(form, "import time\ntime.sleep(1000)\n")
+    expect(page.locator("#status")).to_contain_text("drawing …")
     save(tmp_path / "archviz.yaml", "title: From the project\n")
     save(style, "extends: block\n")
     expect(page.get_by_text("From the project. An input of length 8").first).to_be_attached()
     assert complaints == []
-    assert {line.split(":")[0] for line in serving.said if not line.startswith("  ")} == {"archviz"}
-    assert all("error" in line or line.startswith("  ") for line in serving.said), "--quiet says only errors"
     page.close()
 
 
@@ -271,10 +272,11 @@ def test_what_takes_too_long_is_stopped_and_where_it_stood_is_told(serve, tmp_pa
     save(tmp_path / "graph.json", graph("one"))
     save(tmp_path / "mine.yaml", "extends: block\nform: ./mine.py\n")
     save(tmp_path / "mine.py", "import os\nwhile True:\n    os.getpid()\n")
-    serving = serve("graph.json", "--style", "mine.yaml", "--time-limit", "3")
+    serving = serve("graph.json", "--style", "mine.yaml", "--time-limit", "3", "--quiet")
     told = wait_for(lambda: [line for line in serving.said if "graph.json was not drawn within 3 s" in line])
     assert re.search(r"error: mine\.py:[23]: graph\.json", told[0])
     assert serving.stop(signal.SIGTERM) == 0
+    assert len(serving.said) == 2 and serving.said[1].startswith("  save it again"), "--quiet says only errors"
     assert not serving.processes() and not list(serving.temporary.iterdir())
 
 

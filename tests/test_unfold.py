@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
-from archviz.backends import _page, svg
+from archviz.backends import _page, html, svg
 from archviz.errors import ArchvizError
 from archviz.figure import Figure
 from archviz.ir import Graph, NodeId
@@ -233,14 +233,30 @@ def test_globs_and_ids(drawn: dict[str, Figure]) -> None:
     assert "did you mean stages" in told.value.hint
 
 
-def test_styles_without_frames_say_so() -> None:
-    with pytest.raises(ArchvizError, match="nothing opens in place"):
-        draw(str(GALLERY / "lenet.py"), style="cube", in_place=True)
+def test_styles_whose_things_do_not_open_say_so() -> None:
+    with pytest.raises(ArchvizError, match="nothing opens in place in style radial"):
+        draw(str(GALLERY / "lenet.py"), style="radial", in_place=True)
+
+
+@pytest.mark.parametrize(("model", "style"), [("vgg16.py", "cube"), ("unet.py", "cube"), ("bert.py", "sublayers")])
+def test_other_styles_open_into_boxes(model: str, style: str, browser, tmp_path: Path) -> None:
+    figure = draw(str(GALLERY / model), style=style)
+    one = figure.unfolded
+    keys = sorted(one.plates.keys() - {""})
+    assert keys and one.first == frozenset()
+    closed = one.scene([])
+    assert set(closed.strings()) <= set(figure.scene.strings())
+    opened = [[], keys, keys[::2]]
+    assert written(browser, figure, opened) == [svg.render(one.scene(state)).decode() for state in opened]
+    path = tmp_path / "open.svg"
+    path.write_bytes(svg.render(one.scene(keys[::3])))
+    bad = lint([path])["open.svg"]["bad"]
+    assert {key: row for key, row in bad.items() if key != "min_pt"} == {}
 
 
 # ------------------------------------------------------------------------------------------------ in the browser
 
-CORE = (Path(_page.__file__).parent / "page" / "core.js").read_text()
+CORE = "".join((html.PARTS / f"{name}.js").read_text() for name in html.SCRIPTS[:html.SCRIPTS.index("core") + 1])
 
 
 @pytest.fixture(scope="module")

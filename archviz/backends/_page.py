@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.backends import svg
-from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat
+from archviz.ir import Graph, Module, Node, NodeId, TensorSpec, own_repeat
 from archviz.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower
 from archviz.text import clean, units, width
 
@@ -26,7 +26,7 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
     """All of it.  `command` is the command line that drew the figure."""
     unfolded = figure.unfolded
     base, style = figure.scene, unfolded.style
-    sheet = Scene((), dict(style.roles), 1.0, 1.0, base.title, base.description, base.uid, base.facts)
+    sheet = Scene((), unfolded.sheet, 1.0, 1.0, base.title, base.description, base.uid, base.facts)
     plates = {key: _plate(plate) for key, plate in unfolded.plates.items()}
     told = _Told(figure.graph, unfolded)
     drawn: list[Mark] = [mark for plate in unfolded.plates.values() for item in plate.items for mark in item.marks]
@@ -41,7 +41,8 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
         "totals": _totals(figure.graph), "background": background, "ink": style.roles["legend"].color,
         "dark": bool(background) and _dark(background),
         "plates": plates, "things": told.things(), "edges": told.edges(),
-        "open": sorted(unfolded.first), "command": [*command, "--direction", unfolded.direction],
+        "open": sorted(unfolded.first), "nested": unfolded.nested,
+        "command": [*command, "--direction", unfolded.direction],
         "head": empty.decode().removesuffix("</svg>"), "roles": {r: svg.looks(sheet, r) for r in sorted(roles)},
         "heading": [[_word(string, role, style.roles[role]) for string, role in line] for line in unfolded.heading],
         "legend": [{"name": name, "marks": [_mark(mark) for mark in swatch],
@@ -68,6 +69,8 @@ def _plate(plate: Any) -> dict[str, Any]:
             one |= {"node": item.node, "place": [p.x, p.y, p.width, p.height]}
         if item.spans:
             one["spans"] = True
+        if any(item.reach):
+            one["reach"] = list(item.reach)
         if item.src or item.dst:
             one |= {"src": item.src, "dst": item.dst}
         items.append(one)
@@ -135,7 +138,15 @@ class _Told:
             "members": len(node.members) // copies,
             "in": ", ".join(map(_shape, entering)), "out": ", ".join(map(_shape, node.out)),
             "facts": [[clean(name), clean(value)] for name, value in self._facts(node, copies)],
+            **({"copies": [clean(key) for key in self._copies(node, module, copies)]} if copies > 1 else {}),
         }
+
+    @staticmethod
+    def _copies(node: Node, module: Module | None, copies: int) -> Sequence[NodeId]:
+        """Under which ids the copies that it stands for were traced, its own first."""
+        if module is not None:
+            return module.copies
+        return node.members[::max(len(node.members) // copies, 1)]
 
     def _facts(self, node: Node, copies: int) -> Iterator[tuple[str, str]]:
         for name, value in node.attrs.items():
@@ -155,17 +166,20 @@ class _Told:
                 yield "source", self.sources[cls]
 
     def edges(self) -> list[list[NodeId]]:
-        """Between things that do not open, each once, in the order of the trace."""
-        owner: dict[NodeId, NodeId] = {}
+        """Between things that do not open, each once, in the order of the trace.
+
+        None leads from one of several equal blocks to the next, which would be back into the one that is drawn.
+        """
+        owner: dict[NodeId, Node] = {}
         for plate in self.plates.values():
             for node in plate.nodes:
                 if node.id not in self.plates:
-                    owner |= dict.fromkeys(node.members, node.id)
+                    owner |= dict.fromkeys(node.members, node)
         found: dict[tuple[NodeId, NodeId], None] = {}
         for edge in self.traced.edges:
-            ends = owner.get(edge.src), owner.get(edge.dst)
-            if ends[0] and ends[1] and ends[0] != ends[1] and edge.role != "recurrent":
-                found[ends[0], ends[1]] = None
+            src, dst = owner.get(edge.src), owner.get(edge.dst)
+            if src and dst and src.index < dst.index and edge.role != "recurrent":
+                found[src.id, dst.id] = None
         return [list(ends) for ends in found]
 
 

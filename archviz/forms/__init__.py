@@ -13,7 +13,8 @@ and may hold::
     OPTIONS: Mapping[str, Option]           # what a style may choose for it
     variants(style) -> tuple[Style, ...]    # in several sizes, the largest first
     ALIKE = True                            # see below
-    NESTS = True                            # it draws a frame around every module, so that one can open in place
+    OPENS = True                            # its things can open in place, as its lines are `Link`s
+    NESTS = True                            # and modules, as it draws a frame around each
 
 Where a form says ``ALIKE = True``, one of many like modules is not opened to stand for all.
 A form knows shapes and never colours: marks carry roles, and the style's sheet paints them.

@@ -13,14 +13,14 @@ from archviz.conditions import conditioning
 from archviz.forms._ground import grounded
 from archviz.forms._lines import branching, line_entries, line_role
 from archviz.forms._operands import operands
-from archviz.ir import KINDS, Graph, Module, Node, NodeId, hands_on
-from archviz.labels import Look, count_of, kind_of, looks, own_frame, own_role
+from archviz.ir import KINDS, Graph, Node, NodeId
+from archviz.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.naming import known_as, titles
 from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.style import Style
 
-NESTS = True
+OPENS = NESTS = True
 
 # ------------------------------------------------------------------------------------------------ how big
 
@@ -83,7 +83,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     room = {}
     for key, module in graph.modules.items():
         name = text.fit(known_as(names[key], module), paint.size, style.sizes["max_label"], paint.weight)
-        count = _count(graph, module)
+        count = frame_count(graph, module)
         room[key] = Frame(
             text.width(name, paint.size, paint.weight),
             text.width(count, bold.size, bold.weight) + (style.sizes["title_gap"] if count else 0.0),
@@ -92,14 +92,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
             2 * style.sizes["stack"] if module.repeat > 1 else 0.0,
         )
     return room
-
-
-def _count(graph: Graph, module: Module) -> str:
-    """How often a frame is gone through, and what all the times have in common."""
-    count = count_of(module.repeat, module.attrs)
-    if count and module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
-        return f"{count} steps in time"
-    return f"{count}{', shared weights' if count and module.shared else ''}"
 
 
 # ------------------------------------------------------------------------------------------------ drawing
@@ -173,7 +165,7 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     shown = text.fit(name, paint.size, s["max_label"], paint.weight)
     if shown:
         marks.append(Text(x, y, shown, "frame title"))
-    count = _count(graph, module)
+    count = frame_count(graph, module)
     if count:
         marks.append(
             Text(

@@ -26,6 +26,7 @@ from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Box, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
 
+OPENS = True
 ALIKE = True  # modules of one class are all open or all closed
 STEPS = 22  # sizes in which a figure is tried
 STEP = 0.92  # each so much smaller than the one before

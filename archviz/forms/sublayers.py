@@ -22,6 +22,7 @@ from archviz.scene import Box, Circle, Group, Link, Mark, Path, Text
 from archviz.style import Style
 
 ORDER = "VKQ"       # from left to right: values and keys come from the encoder on the left
+OPENS = True
 TOKENS = 7          # cells of a row of tokens
 MOST_PATCHES = 16   # a side cut into more is shown as so many
 

@@ -58,7 +58,8 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
         else:
             found[node.id] = Size(wide, paint.size * s["leading"] + 2 * s["box_y"])
     for key, string in _margin(known, style).items():
-        found[key] = replace(found[key], label=(s["margin_pad"] + text.width(string, style.roles["shape"].size), 0.0))
+        size = style.roles["shape"].size
+        found[key] = replace(found[key], label=(s["margin_pad"] + text.width(string, size), size))
     return found
 
 
@@ -148,15 +149,18 @@ def _ground(known: Bands, layout: Layout, style: Style) -> list[Mark]:
     s, words = style.sizes, _margin(known, style)
     if not words:
         return []
+    size = style.roles["shape"].size
+    left = s["margin_pad"] + max(text.width(string, size) for string in words.values())
+    if min(layout.nodes[key].x for key in words) < left:    # there is no margin in the layouts of others
+        return [Text(place.x + place.width / 2 + s["margin_pad"] / 2, place.y - 0.35 * size, string, "shape")
+                for key, string in words.items() for place in [layout.nodes[key]]]
     rows = {band: [layout.nodes[key] for key in known.of if known.of[key] == band and layout.nodes[key].width]
             for band in range(len(known.extents))}
     tops = [min(place.y for place in rows[band]) - s["along"] / 2 for band in sorted(rows)]
-    left = s["margin_pad"] + max(text.width(string, style.roles["shape"].size) for string in words.values())
     marks: list[Mark] = []
     for band, (top, bottom) in enumerate(zip(tops, [*tops[1:], layout.height], strict=True)):
         if band % 2 == 0:
             marks.append(Box(0.0, top, layout.width, bottom - top, "band", s["corner"]))
-    size = style.roles["shape"].size
     for key, string in words.items():
         place = layout.nodes[key]
         marks.append(Text(left, place.y + place.height / 2 + 0.35 * size, string, "shape", "end"))
@@ -172,6 +176,8 @@ def _line(graph: Graph, route: Route, style: Style) -> tuple[Mark, ...]:
     role = "edge"
     if route.skip:
         role = "edge projected" if _changes(src, dst) else "edge skip"
+    if len(route.points) != len(("start", "leave", "edge", "down", "up", "back", "end")):     # of another layout
+        return (Link(route.points, role, s.get("bend", 2.5), True, s["arrow"]),)
     _, leave, edge, (x, y0), (_, y1), back, end = route.points
     high = min((y1 - y0) / 2, s["arc"])
     k = 1 - KAPPA

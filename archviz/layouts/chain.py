@@ -12,7 +12,7 @@ Neighbours come as close as their outlines and labels allow.  A graph that is no
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archviz.ir import Edge, Graph, NodeId
@@ -40,7 +40,8 @@ def chain(
     blocks = blocks_of(graph, sizes, spacing)
     plan = _Plan(graph, blocks, sizes, spacing)
     if not plan.regular():
-        return _layered(graph, blocks, sizes, frames, spacing)
+        return boxed(graph, blocks, sizes, frames, spacing,
+                     lambda flat, boxes: layered(flat, boxes, {}, spacing, "right"))
     if direction != "down" or not plan.levels():
         return plan.layout(frames)
     return plan.around(frames) if plan.glyphs() else plan.stairs(frames)
@@ -392,14 +393,15 @@ def _braces(
     return found
 
 
-def _layered(
+def boxed(
     graph: Graph,
     blocks: Sequence[Block],
     sizes: Mapping[NodeId, Size],
     frames: Mapping[NodeId, Frame],
     spacing: Mapping[str, float],
+    base: Callable[[Graph, Mapping[NodeId, Size]], Layout],
 ) -> Layout:
-    """Each block a box around its outline and labels, symmetric about its axis, laid out by `layered`."""
+    """Each block a box around its outline and labels, symmetric about its axis, laid out by `base` to the right."""
     of = {key: block.nodes[0] for block in blocks for key in block.nodes}
     boxes: dict[NodeId, Size] = {}
     reach: dict[NodeId, tuple[float, float]] = {}
@@ -417,7 +419,7 @@ def _layered(
         tuple(heads),
         tuple(Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())),
     )
-    result = layered(flat, boxes, {}, spacing, "right")
+    result = base(flat, boxes)
     for block in blocks:
         place, (left, half) = result.nodes[block.nodes[0]], reach[block.nodes[0]]
         block.x, block.y = place.x - left, place.y + half

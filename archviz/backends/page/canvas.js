@@ -47,12 +47,11 @@ const Canvas = {
 
     /* ------------------------------------------------------------------ what is built */
 
-    const moved = item => (item.rigid ? `translate(${item.dx} ${item.dy})` : "");
+    const moved = item => `translate(${item.dx ?? 0} ${item.dy ?? 0})`;
+    const alike = (was, item, html) => item.rigid || was.marks === item.marks || core.element(item) === html;
 
     function update(entry, item) {
-      if (item.rigid) {
-        if (entry.item.dx !== item.dx || entry.item.dy !== item.dy) entry.g.setAttribute("transform", moved(item));
-      }
+      if (entry.item.dx !== item.dx || entry.item.dy !== item.dy) entry.g.setAttribute("transform", moved(item));
       if (entry.item.fade !== item.fade) {
         if (item.fade === 1) entry.g.removeAttribute("opacity");
         else entry.g.setAttribute("opacity", item.fade.toFixed(3));
@@ -69,7 +68,7 @@ const Canvas = {
         for (const title of g.querySelectorAll("title")) title.remove();      // the card says more
         g.setAttribute("class", `item ${item.what}`);
         g.setAttribute("data-key", item.key);
-        if (item.rigid) g.setAttribute("transform", moved(item));
+        g.setAttribute("transform", moved(item));
         if (item.fade !== 1) g.setAttribute("opacity", item.fade.toFixed(3));
         look.build(g, item);
         look.mark(g, item);
@@ -98,10 +97,9 @@ const Canvas = {
         wanted.push(item);
         const entry = pool.get(item.key);
         if (!entry) fresh.push(item);
-        else if (item.rigid) update(entry, item);
         else if (entry.item !== item) {
-          if (core.element(item) !== entry.html) fresh.push(item);
-          else update(entry, item);
+          if (alike(entry.item, item, entry.html)) update(entry, item);
+          else fresh.push(item);
         }
       }
       build(fresh);

@@ -22,11 +22,13 @@ const Card = {
     if (thing.members > 1) put("operations", thing.members);
     return facts;
   },
+  /* A long name may go on in the next line after a dot. */
+  broken: words => words.split(/(?<=[./_])(?=\D)/).flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])),
   list(facts) {
     const made = document.createElement("dl");
     for (const [name, value] of facts) {
       made.appendChild(document.createElement("dt")).textContent = name;
-      made.appendChild(document.createElement("dd")).textContent = value;
+      made.appendChild(document.createElement("dd")).append(...Card.broken(value));
     }
     return made;
   },
@@ -40,7 +42,7 @@ const Card = {
       const name = document.createElement("strong"), path = document.createElement("div");
       name.textContent = app.called(id);
       path.className = "path";
-      path.textContent = thing.path && thing.path !== app.called(id) ? thing.path : "";
+      if (thing.path !== app.called(id)) path.append(...Card.broken(thing.path));
       box.replaceChildren(name, path, Card.list(Card.facts(app, id)));
       box.hidden = false;
     };

@@ -44,7 +44,7 @@ const Colour = {
     const key = hex.toLowerCase();
     if (!Colour.turned.has(key)) {
       const [L, a, b] = Colour.lab(key);
-      const light = 0.965 - 0.745 * L ** 1.15, muted = 0.82;
+      const vivid = Math.hypot(a, b), light = 0.965 - 0.745 * L ** 1.15 + 0.7 * vivid * L, muted = 0.85;
       Colour.turned.set(key, Colour.fromLab([light, a * muted, b * muted]));
     }
     return Colour.turned.get(key);
@@ -63,26 +63,26 @@ const Scale = {
   },
 
   /* From the values that are shown: where each lies between 0 and 1; logarithmic where they span more than 1 : 50. */
-  of(values) {
+  of(values, bytes) {
     const positive = values.filter(v => v > 0);
     if (!positive.length) return null;
     const high = Math.max(...positive), low = Math.min(...positive);
     const log = high / low > 50;
     const from = log ? Math.log(low) : 0, to = log ? Math.log(high) : high;
     const at = v => (to > from ? Math.min(1, Math.max(0, ((log ? Math.log(v) : v) - from) / (to - from))) : 1);
-    return { at: v => (v > 0 ? at(v) : null), log, low: log ? low : 0, high, ticks: Scale.ticks(log ? low : 0, high, log, at) };
+    return { at: v => (v > 0 ? at(v) : null), log, low: log ? low : 0, high, ticks: Scale.ticks(log ? low : 0, high, log, at, bytes) };
   },
 
-  ticks(low, high, log, at) {
+  /* Round numbers on it: three to five, of bytes powers of two. */
+  ticks(low, high, log, at, bytes) {
+    const found = [], base = bytes ? 2 : 10, power = v => Math.log(v) / Math.log(base);
     if (!log) {
-      const step = [1, 2, 2.5, 5, 10].map(m => m * 10 ** Math.floor(Math.log10(high / 3))).find(s => high / s <= 4.01) || high;
-      const found = [];
+      const unit = base ** Math.floor(power(high / 3)), step = (bytes ? [1, 2, 4] : [1, 2, 2.5, 5, 10]).map(m => m * unit).find(s => high / s <= 4.01) || high;
       for (let i = 0; i * step <= high * 1.0001; i++) found.push([i * step, at(i * step)]);
       return found;
     }
-    const found = [], first = Math.ceil(Math.log10(low)), end = Math.floor(Math.log10(high));
-    const step = Math.max(1, Math.ceil((end - first + 1) / 5));
-    for (let p = first; p <= end; p += step) found.push([10 ** p, at(10 ** p)]);
+    const first = Math.ceil(power(low) - 1e-9), end = Math.floor(power(high) + 1e-9), step = Math.max(1, Math.ceil((end - first + 1) / 4));
+    for (let p = first; p <= end; p += step) found.push([base ** p, at(base ** p)]);
     return found;
   },
 

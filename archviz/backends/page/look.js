@@ -104,7 +104,7 @@ const Look = {
         found = hits;
         kinds = state.kind ? look.having(state.kind, arrangement) : null;
         const values = arrangement.placed.filter(item => item.what === "node").map(item => model.things.get(item.node)[state.by]);
-        scale = state.by === "kind" ? null : Scale.of(values);
+        scale = state.by === "kind" ? null : Scale.of(values, state.by === "memory");
       },
       /* What is painted as an entry of the legend on the page, or holds something that is: ids of things, keys of lines. */
       having(name, arrangement) {

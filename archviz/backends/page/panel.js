@@ -79,12 +79,12 @@ const Panel = {
       const said = v => Scale.written(v, state.by === "memory");
       let end = -20;
       for (const [value, t] of scale.ticks) {
-        const x = Math.min(wide - 1, Math.max(1, t * wide)), anchor = t < 0.06 ? "start" : t > 0.94 ? "end" : "middle";
-        if (x - end < 40) continue;
-        end = x;
+        const x = Math.min(wide - 1, Math.max(1, t * wide)), words = said(value), long = 6.4 * words.length;
+        const from = Math.min(wide - long, Math.max(0, x - long / 2));
+        if (from < end + 6) continue;
+        end = from + long;
         svg.append(Canvas.node("path", { d: `M${x} ${high}v4`, stroke: "currentColor" }));
-        const text = svg.appendChild(Canvas.node("text", { x, y: 28, "text-anchor": anchor }));
-        text.textContent = said(value);
+        svg.appendChild(Canvas.node("text", { x: from + long / 2, y: 28, "text-anchor": "middle" })).textContent = words;
       }
       svg.setAttribute("aria-label", `From ${said(scale.low)} to ${said(scale.high)}${scale.log ? ", logarithmic" : ""}`);
       note.textContent = `${Look.TOLD[state.by]}, at most ${said(scale.high)}${scale.log ? "; logarithmic" : ""}.`;
@@ -100,7 +100,7 @@ const Panel = {
       at("crumbs").hidden = !thing;
       if (!thing) return;
       title.textContent = app.called(id);
-      path.textContent = thing.path === app.called(id) ? "" : thing.path;
+      path.replaceChildren(...(thing.path === app.called(id) ? [] : Card.broken(thing.path)));
       section.replaceChild(Card.list(Card.facts(app, id)), section.lastElementChild);
       at("act-open").hidden = !thing.opens;
       at("act-open").textContent = state.open.has(id) ? "Close" : "Open";

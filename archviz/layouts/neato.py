@@ -1,0 +1,22 @@
+"""Placed by Graphviz's neato: as if edges were springs.
+
+In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Frame, Layout, Size
+from archviz.layouts._free import free
+
+WRAPS = False
+
+
+def neato(
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    direction: str = "down", limit: float = math.inf,
+) -> Layout:
+    """Lay `graph` out by neato.  Raises `ArchvizError` where there is no Graphviz."""
+    return free("neato", graph, sizes, frames, spacing, direction, limit)

@@ -1,0 +1,22 @@
+"""Placed by Graphviz's patchwork: in a square divided among the boxes.
+
+In: a graph, sizes, frames, spacing.  Out: `Layout`.  May import ir and the other files of this folder.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from archviz.ir import Graph, NodeId
+from archviz.layouts import Frame, Layout, Size
+from archviz.layouts._free import free
+
+WRAPS = False
+
+
+def patchwork(
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    direction: str = "down", limit: float = math.inf,
+) -> Layout:
+    """Lay `graph` out by patchwork.  Raises `ArchvizError` where there is no Graphviz."""
+    return free("patchwork", graph, sizes, frames, spacing, direction, limit)
