@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.backends import svg
-from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat
+from archviz.ir import Graph, Module, Node, NodeId, TensorSpec, own_repeat
 from archviz.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower
 from archviz.text import clean, units, width
 
@@ -138,7 +138,15 @@ class _Told:
             "members": len(node.members) // copies,
             "in": ", ".join(map(_shape, entering)), "out": ", ".join(map(_shape, node.out)),
             "facts": [[clean(name), clean(value)] for name, value in self._facts(node, copies)],
+            **({"copies": [clean(key) for key in self._copies(node, module, copies)]} if copies > 1 else {}),
         }
+
+    @staticmethod
+    def _copies(node: Node, module: Module | None, copies: int) -> Sequence[NodeId]:
+        """Under which ids the copies that it stands for were traced, its own first."""
+        if module is not None:
+            return module.copies
+        return node.members[::max(len(node.members) // copies, 1)]
 
     def _facts(self, node: Node, copies: int) -> Iterator[tuple[str, str]]:
         for name, value in node.attrs.items():
