@@ -129,7 +129,7 @@ def _former(node: Node) -> str:
 
 def _untold(node: Node, label: str) -> list[str]:
     """Of what has changed in a layer the first thing that its label does not say; its input's width counts last."""
-    words = set(re.findall(r"\d+|[^\W\d]+", label))
+    words = set(re.findall(r"\d+(?:\.\d+)?|[^\W\d]+", label))
     told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not {old, new} <= words]
     told = [one for one in told if one[0] not in WIDTH_OF_INPUT or " → " not in label]
     first = sorted(told, key=lambda one: one[0] in WIDTH_OF_INPUT)[:1]

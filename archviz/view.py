@@ -5,7 +5,7 @@ plates, ports, scene.
 
 A plate that holds open things is stretched to make room: everything on it moves as a whole by what has been put in
 before it, to the right and downwards, so that nothing comes to overlap and lines stay level or upright.  The page that
-archviz writes computes the same in the browser (backends/page/core.js), step by step: sums in the same order give the
+archviz writes computes the same in the browser (backends/page/view.js), step by step: sums in the same order give the
 same bytes.
 """
 from __future__ import annotations

@@ -16,6 +16,7 @@ from archviz import graphfile, marks, text
 from archviz.cli import main
 from archviz.difference import difference
 from archviz.ir import Edge, Graph, Node
+from archviz.style import style_names, theme_names
 from archviz.twins import twins
 from archviz.union import union
 from tests import peers  # noqa: F401  transformers imports torchvision where that is installed
@@ -338,15 +339,21 @@ def test_the_figures_are_legible_in_a_column_and_on_a_page(figures, tmp_path):
         found.figure.save(tmp_path / f"{name}.svg")
         limit = 84 if "column" in name else 174
         assert found.figure.scene.width <= limit / 25.4 * 72.27 + 0.1
+    for theme in theme_names():
+        for name, pair in (("new", (net(), net("entry", nn_gelu(), True))), ("old", (net("entry", extra=True), net()))):
+            archviz.diff(*pair, theme=theme).figure.save(tmp_path / f"{name}-{theme}.svg")
     for name, row in lint(sorted(tmp_path.glob("*.svg"))).items():
         assert not row["bad"], f"{name}: {row['bad']}"
 
 
-def test_every_style_draws_it(figures):
-    old, new = net(), net(act=nn_gelu(), extra=True)
-    for style in ("cube", "tower", "planes", "sublayers"):
-        found = archviz.diff(old, new, style=style)
-        assert "change added" in repr(found.figure.scene.marks), style
+@pytest.mark.parametrize("style", sorted({*style_names()} - {"base"}))
+def test_every_style_draws_it(style):
+    for pair in ((net(), net(head="end", act=nn_gelu(), extra=True)), (net(stem="first", extra=True), net())):
+        found = archviz.diff(*pair, style=style)
+        kind = "added" if pair[0] == net() else "removed"
+        told = repr(found.figure.scene.marks)
+        assert f"sign {kind}" in told and f"change {kind}" in told
+        assert f"edge {kind}" in told or style in ("radial", "wire")        # whose lines are cones and channels
 
 
 def test_what_is_the_same_is_closed_unless_it_is_to_be_opened(resnets):

@@ -214,9 +214,14 @@ def test_what_opens_glides_unless_the_reader_wants_it_still(browser, folder):
     reader = Reader(browser, folder / "fig.html", reduced_motion="no-preference")
     reader.press("c")
     reader.page.wait_for_timeout(400)
+    reader.page.evaluate("""() => {
+        window.glided = false;
+        const look = () => { window.glided ||= document.querySelector("#drawn > [opacity]") !== null; };
+        new MutationObserver(look).observe(document.getElementById("drawn"), {childList: true});
+    }""")
     reader.thing("layer1").click()
-    assert reader.page.locator("#drawn > [opacity]").count()      # half way
-    reader.page.wait_for_timeout(400)
+    reader.page.wait_for_timeout(500)
+    assert reader.page.evaluate("window.glided")
     assert not reader.page.locator("#drawn > [opacity]").count()
     assert reader.thing("layer1").get_attribute("aria-expanded") == "true"
     reader.close()

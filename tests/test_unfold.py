@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
-from archviz.backends import _page, svg
+from archviz.backends import _page, html, svg
 from archviz.errors import ArchvizError
 from archviz.figure import Figure
 from archviz.ir import Graph, NodeId
@@ -256,7 +256,7 @@ def test_other_styles_open_into_boxes(model: str, style: str, browser, tmp_path:
 
 # ------------------------------------------------------------------------------------------------ in the browser
 
-CORE = (Path(_page.__file__).parent / "page" / "core.js").read_text()
+CORE = "".join((html.PARTS / f"{name}.js").read_text() for name in html.SCRIPTS[:html.SCRIPTS.index("core") + 1])
 
 
 @pytest.fixture(scope="module")

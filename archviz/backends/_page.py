@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.backends import svg
-from archviz.ir import Graph, Node, NodeId, TensorSpec, own_repeat
+from archviz.ir import Graph, Module, Node, NodeId, TensorSpec, own_repeat
 from archviz.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower
 from archviz.text import clean, units, width
 
@@ -138,7 +138,15 @@ class _Told:
             "members": len(node.members) // copies,
             "in": ", ".join(map(_shape, entering)), "out": ", ".join(map(_shape, node.out)),
             "facts": [[clean(name), clean(value)] for name, value in self._facts(node, copies)],
+            **({"copies": [clean(key) for key in self._copies(node, module, copies)]} if copies > 1 else {}),
         }
+
+    @staticmethod
+    def _copies(node: Node, module: Module | None, copies: int) -> Sequence[NodeId]:
+        """Under which ids the copies that it stands for were traced, its own first."""
+        if module is not None:
+            return module.copies
+        return node.members[::max(len(node.members) // copies, 1)]
 
     def _facts(self, node: Node, copies: int) -> Iterator[tuple[str, str]]:
         for name, value in node.attrs.items():
@@ -158,17 +166,20 @@ class _Told:
                 yield "source", self.sources[cls]
 
     def edges(self) -> list[list[NodeId]]:
-        """Between things that do not open, each once, in the order of the trace."""
-        owner: dict[NodeId, NodeId] = {}
+        """Between things that do not open, each once, in the order of the trace.
+
+        None leads from one of several equal blocks to the next, which would be back into the one that is drawn.
+        """
+        owner: dict[NodeId, Node] = {}
         for plate in self.plates.values():
             for node in plate.nodes:
                 if node.id not in self.plates:
-                    owner |= dict.fromkeys(node.members, node.id)
+                    owner |= dict.fromkeys(node.members, node)
         found: dict[tuple[NodeId, NodeId], None] = {}
         for edge in self.traced.edges:
-            ends = owner.get(edge.src), owner.get(edge.dst)
-            if ends[0] and ends[1] and ends[0] != ends[1] and edge.role != "recurrent":
-                found[ends[0], ends[1]] = None
+            src, dst = owner.get(edge.src), owner.get(edge.dst)
+            if src and dst and src.index < dst.index and edge.role != "recurrent":
+                found[src.id, dst.id] = None
         return [list(ends) for ends in found]
 
 

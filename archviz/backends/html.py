@@ -22,8 +22,8 @@ from archviz.text import clean
 
 LARGER = 1.4    # than in print, where one holds it nearer
 PARTS = Path(__file__).parent / "page"
-SCRIPTS = ("core", "model", "colours", "state", "canvas", "look", "panel", "card", "finder", "pointer", "keys", "save",
-           "app", "start")
+SCRIPTS = ("marks", "writer", "view", "sheet", "core", "model", "colours", "state", "canvas", "look", "panel", "card",
+           "finder", "pointer", "keys", "save", "app", "start")
 
 STYLE = """
 body{{margin:2em auto;padding:0 1em;max-width:60em;background:{page};color:{ink};font:15px/1.5 {fonts}}}

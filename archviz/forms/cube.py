@@ -21,7 +21,7 @@ from archviz.forms._painter import Solid, painters_order
 from archviz.forms._plan import Label, Plan, plan
 from archviz.forms._volumes import law, projection
 from archviz.ir import KINDS, Graph, Node, NodeId
-from archviz.labels import kind_of, own_role, role_of
+from archviz.labels import kind_of, own_frame, own_role, role_of
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.scene import Box, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style import Style
@@ -124,8 +124,8 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
                 card = Box(place.x, place.y, place.width, place.height, role)
                 marks.append(Group((card, *words), role, node.id, title=_tip(node)))
     for key, title in drawn.braces.items():
-        own = own_role(graph.modules[key].attrs, style)
-        marks.append(_brace(key, title, layout.frames[key], style, f"{own} frame rim" if own else "brace"))
+        own = own_frame(graph.modules[key].attrs, style)
+        marks.append(_brace(key, title, layout.frames[key], style, f"{own} rim" if own else "brace"))
     return tuple(marks)
 
 

@@ -176,7 +176,7 @@ const Search = {
     const thing = model.things.get(id);
     if (!Search.known.has(thing)) {
       const facts = (thing.facts || []).filter(([name]) => name === "class").map(([, value]) => value);
-      const said = [thing.path, id, thing.label, thing.op, thing.kind, thing.out, thing.in, ...facts];
+      const said = [thing.path, id, ...(thing.copies || []), thing.label, thing.op, thing.kind, thing.out, thing.in, ...facts];
       Search.known.set(thing, said.filter(Boolean).map(one => String(one).toLowerCase()));
     }
     return Search.known.get(thing);
