@@ -47,7 +47,7 @@ const Canvas = {
 
     /* ------------------------------------------------------------------ what is built */
 
-    const moved = item => `translate(${item.dx ?? 0} ${item.dy ?? 0})`;
+    const moved = item => `translate(${item.dx} ${item.dy})`;
     const alike = (was, item, html) => item.rigid || was.marks === item.marks || core.element(item) === html;
 
     function update(entry, item) {

@@ -7,6 +7,26 @@ const Core = (() => {
 
   function quoted(word) { return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`; }
 
+  // What is on a plate, from its corner, with bounds, for the screen: worked out once for each state of it.  A plate that is
+  // only pushed aside is drawn as before, elsewhere.
+  function standing(core, one) {
+    if (!one.standing) {
+      const own = new Map(View.placed(core, one, 0, 0, [], false).map(p => [p.item, p]));
+      one.standing = one.plate.items.map(item => {
+        const p = own.get(item);
+        if (!p) {
+          const inner = one.open.get(item.node), [dx, dy] = View.cornerOf(one.plate.places.get(item.node), one, inner);
+          return {inner, dx, dy};
+        }
+        const at = p.rigid ? {x: item.place[0] + p.dx, y: item.place[1] + p.dy, width: item.place[2], height: item.place[3]}
+          : p.what === "frame" ? Marks.frameOf(p.marks) : Marks.bounds(p.marks);
+        const ends = p.what === "link" ? [item.src, item.dst].map(id => id.startsWith(View.STUB) ? "" : id) : ["", ""];
+        return {dx: 0, dy: 0, ...p, ...at, node: item.node || "", src: ends[0], dst: ends[1], fade: 1};
+      });
+    }
+    return one.standing;
+  }
+
   function load(data) {
     const core = {...data, command_words: data.command, memo: new Map(), last: new Set()};
     for (const [key, plate] of Object.entries(core.plates)) {
@@ -47,15 +67,15 @@ const Core = (() => {
     return Object.assign(core, {
       // Everything that shows, with its bounds; `opened` is a set of ids.
       arrange(opened) {
-        const one = measure(opened);
-        const found = View.placed(core, one, 0, 0, []).map(p => {
-          const {item} = p;
-          const at = p.rigid ? {x: item.place[0] + p.dx, y: item.place[1] + p.dy, width: item.place[2], height: item.place[3]}
-            : p.what === "frame" ? Marks.frameOf(p.marks) : Marks.bounds(p.marks);
-          const ends = p.what === "link" ? [item.src, item.dst].map(id => id.startsWith(View.STUB) ? "" : id) : ["", ""];
-          return {...p, ...at, node: item.node || "", src: ends[0], dst: ends[1], fade: 1};
-        });
-        return {width: one.width, height: one.height, placed: found};
+        const whole = measure(opened), found = [];
+        const put = (one, x, y) => {
+          for (const p of standing(core, one)) {
+            if (p.inner) put(p.inner, x + p.dx, y + p.dy);
+            else found.push({...p, x: x + p.x, y: y + p.y, dx: x + p.dx, dy: y + p.dy});
+          }
+        };
+        put(whole, 0, 0);
+        return {width: whole.width, height: whole.height, placed: found};
       },
 
       // The way from one arrangement to another: things that are in both move, the others fade.

@@ -117,7 +117,8 @@ const Marks = (() => {
   function blended(was, now, mix) {
     const found = {...now, x: mix(was.x, now.x), y: mix(was.y, now.y), width: mix(was.width, now.width),
                    height: mix(was.height, now.height)};
-    if (now.rigid) return {...found, dx: mix(was.dx, now.dx), dy: mix(was.dy, now.dy)};
+    Object.assign(found, {dx: mix(was.dx, now.dx), dy: mix(was.dy, now.dy)});
+    if (now.rigid || was.marks === now.marks) return found;
     const marks = now.marks.map((mark, i) => mixed(was.marks[i], mark, mix));
     return {...found, marks};
   }

@@ -130,14 +130,15 @@ const View = (() => {
   }
 
   // Every item that shows, with what it takes to draw it, outer plates first in the order of the marks.
-  function placed(core, one, x, y, found) {
+  // Without `deep`, not what is inside of what is open.
+  function placed(core, one, x, y, found, deep = true) {
     const {plate} = one, corners = new Map();
     for (const [key, inner] of one.open) corners.set(key, cornerOf(plate.places.get(key), one, inner));
     plate.items.forEach((item, index) => {
       const key = `${plate.key}#${index}`;
       if (item.node !== undefined && one.open.has(item.node)) {
         const [dx, dy] = corners.get(item.node);
-        placed(core, one.open.get(item.node), x + dx, y + dy, found);
+        if (deep) placed(core, one.open.get(item.node), x + dx, y + dy, found);
       } else if (item.what === "node" && !item.spans) {
         const [dx, dy] = movedBy(item.place, one.steps);
         found.push({key, item, plate: plate.key, what: "node", rigid: true, dx: x + dx, dy: y + dy});
@@ -226,5 +227,5 @@ const View = (() => {
     return points;
   }
 
-  return {stretched, placed, STUB};
+  return {stretched, placed, cornerOf, STUB};
 })();
