@@ -9,8 +9,9 @@ two graphs give the same pairs in either order.
 """
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from math import log2
@@ -101,16 +102,17 @@ class _Matcher:
         return [*zip(one[:start], other[:start], strict=True), *middle, *tail]
 
     def anchored(self, one: Sequence[Unit], other: Sequence[Unit]) -> list[tuple[Unit, Unit]]:
-        """The same of long sequences: first the equal units, then those between them."""
+        """The same of long sequences: first the units of one name and kind, and equal ones; then those between them."""
+        pairs = _in_order([(unit.name, unit.op) for unit in one], [(unit.name, unit.op) for unit in other])
+        if not pairs:
+            pairs = _in_order([unit.shape for unit in one], [unit.shape for unit in other])
         found: list[tuple[Unit, Unit]] = []
         x = y = 0
-        shapes = [[unit.shape for unit in side] for side in (one, other)]
-        for block in SequenceMatcher(None, shapes[0], shapes[1], False).get_matching_blocks():
-            between = one[x:block.a], other[y:block.b]
-            if len(between[0]) * len(between[1]) <= MOST:
-                found += self.sequence(*between)
-            x, y = block.a + block.size, block.b + block.size
-            found += zip(one[block.a:x], other[block.b:y], strict=True)
+        for i, j in (*pairs, (len(one), len(other))):
+            if (i - x) * (j - y) <= MOST:
+                found += self.sequence(one[x:i], other[y:j])
+            found += [(one[i], other[j])] if i < len(one) else []
+            x, y = i + 1, j + 1
         return found
 
     def sequence(self, one: Sequence[Unit], other: Sequence[Unit]) -> list[tuple[Unit, Unit]]:
@@ -182,22 +184,22 @@ class _Matcher:
     def beside(self, key: Callable[[Unit], object]) -> None:
         """Match layers with weights that have equal keys, in order, if something beside them is matched alike."""
         one, other = ([unit for unit in self.free(side) if _weighs(unit)] for side in (self.one, self.other))
-        keys = [[key(unit) for unit in side] for side in (one, other)]
-        blocks = SequenceMatcher(None, keys[0], keys[1], False).get_matching_blocks()
-        wanted = {one[block.a + i].id: other[block.b + i].id for block in blocks for i in range(block.size)}
+        pairs = _in_order([key(unit) for unit in one], [key(unit) for unit in other])
+        wanted = {one[i].id: other[j].id for i, j in pairs}
         while True:
-            kept = {a: b for a, b in wanted.items() if self.supported(a, b, wanted)}
+            given = frozenset(wanted.values())
+            kept = {a: b for a, b in wanted.items() if self.supported(a, b, wanted, given)}
             if len(kept) == len(wanted):
                 break
             wanted = kept
         for a, b in wanted.items():
             self.pair(a, b)
 
-    def supported(self, a: NodeId, b: NodeId, wanted: Mapping[NodeId, NodeId]) -> bool:
+    def supported(self, a: NodeId, b: NodeId, wanted: Mapping[NodeId, NodeId], given: Collection[NodeId]) -> bool:
         """Whether a weighted neighbour of `a`, past functions that are not matched, is matched to one of `b`."""
         for onward in (False, True):
             mine = self.near(self.one, a, onward, lambda key: key in self.pairs or key in wanted)
-            theirs = self.near(self.other, b, onward, lambda key: key in self.taken or key in set(wanted.values()))
+            theirs = self.near(self.other, b, onward, lambda key: key in self.taken or key in given)
             if any(self.pairs.get(key, wanted.get(key)) in theirs for key in mine):
                 return True
         return False
@@ -267,6 +269,29 @@ class _Matcher:
             same = self.one.by_id[a].op == self.other.by_id[b].op
             if a not in self.pairs and b not in self.taken and share((a, b)) >= (0.6 if same else 0.8):
                 self.pair(a, b)
+
+
+def _in_order(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """Positions of equal things in two sequences, in the order of both.  Where these are very many: of those that occur
+    once in each."""
+    counts = [Counter(side) for side in (one, other)]
+    if sum(count * counts[1][key] for key, count in counts[0].items()) <= MOST:
+        blocks = SequenceMatcher(None, one, other, False).get_matching_blocks()
+        return [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
+    at = {key: j for j, key in enumerate(other) if counts[1][key] == 1}
+    pairs = [(i, at[key]) for i, key in enumerate(one) if counts[0][key] == 1 and key in at]
+    ends: list[int] = []                # of the rising sequences of each length the smallest end …
+    before: list[int] = []              # … and for each pair the length of the longest that it ends
+    for _, j in pairs:
+        place = bisect_left(ends, j)
+        ends[place:place + 1] = [j]
+        before.append(place)
+    found, length = list[tuple[int, int]](), len(ends) - 1
+    for pair, place in reversed(list(zip(pairs, before, strict=True))):
+        if place == length and (not found or pair[1] < found[-1][1]):
+            found.append(pair)
+            length -= 1
+    return found[::-1]
 
 
 def _same(a: Unit, b: Unit) -> bool:

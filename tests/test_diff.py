@@ -321,6 +321,18 @@ def test_a_long_run_of_what_is_the_same_is_one_box():
     assert "linear, 2" in text_of(archviz.diff(*(one.graph() for one in build), expand=["/same:*"]))
 
 
+@pytest.mark.parametrize("less", [0, 40])
+def test_long_models_without_modules_are_matched_layer_by_layer(less):
+    build = [Builder(), Builder()]
+    for one, width, many in zip(build, (8, 4), (700, 700 - less), strict=True):
+        x = one.input()
+        for i in range(many):
+            x = one.op("Linear", x, name=f"fc{i}", params=width, out_features=width)
+        one.output(x)
+    found = difference(*(one.graph() for one in build))
+    assert Counter(change.kind for change in found.changes) == Counter(changed=700 - less, removed=less)
+
+
 def test_signs_tell_apart_what_colours_do_and_the_legend_explains_them():
     found = archviz.diff(net(), net(head="classifier", act=nn_gelu(), extra=True))
     back = archviz.diff(net(stem="entry", extra=True), net(), theme="mono")
