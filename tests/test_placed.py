@@ -130,7 +130,7 @@ def small() -> Graph:
     return build.graph()
 
 
-FORMS = ("block", "cube", "planes", "tower", "wire", "sublayers", "node-link")
+FORMS = ("block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial")
 
 
 def test_dot_in_every_form_passes_the_linter(tmp_path: Path):
@@ -148,11 +148,6 @@ def test_positions_are_those_of_graphviz():
     assert at["a"].x + 10 == pytest.approx(at["b"].x + 20, abs=0.6)        # Graphviz counts in whole points
     assert at["b"].y - at["a"].y == pytest.approx(40.0, abs=0.6)
     assert (at["a"].width, at["b"].width) == (20.0, 40.0)
-
-
-def test_the_ring_says_that_it_is_one():
-    with pytest.raises(ArchvizError, match="ring"):
-        compile(small(), Options("radial", layout="dot"))
 
 
 def test_a_page_that_is_too_small_closes_modules():

@@ -21,7 +21,7 @@ from archviz.forms._vertices import GOLDEN, channels, dealt, outer, pairs, seeds
 from archviz.forms._volumes import law
 from archviz.ir import Graph, Node, NodeId, skips
 from archviz.layouts import Frame, Layout, Place, Size
-from archviz.scene import Command, Group, Mark, Path, Point, Text
+from archviz.scene import Box, Command, Group, Mark, Path, Point, Text
 from archviz.style import Style
 
 ALIKE = True        # every operation is drawn, or a module is closed wherever it is
@@ -160,8 +160,32 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         x, y = _middle(layout.nodes[node.id])
         turn = order[found.core[node.id]] * GOLDEN
         dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(found.counts[node.id], found.inner[node.id], area, turn)]
+    if "" not in layout.frames:     # no ring: discs as another layout places them
+        return (*_frames(layout, style, found), *_edges(graph, layout, style, found, dots), *_dots(graph, found, dots),
+                *_names(layout, style, found))
     return (*_edges(graph, layout, style, found, dots), *_dots(graph, found, dots),
             *_rim(graph, layout, style, found))
+
+
+def _frames(layout: Layout, style: Style, found: Plan) -> list[Mark]:
+    """Around the parts of a network that stand in no ring."""
+    role = {stage.key: found.role(stage.nodes[0], "rim grid") for stage in found.stages}
+    return [Group((Box(p.x, p.y, p.width, p.height, role[key], style.sizes.get("corner", 2.0)),), "frame", key)
+            for key, p in layout.frames.items() if key in role]
+
+
+def _names(layout: Layout, style: Style, found: Plan) -> list[Mark]:
+    marks: list[Mark] = []
+    for stage in found.stages:
+        if stage.key not in layout.titles or not found.lines[stage.key]:
+            continue
+        x, y = layout.titles[stage.key]
+        middle = x + _room(found.lines[stage.key], style)[0] / 2
+        for words, role in found.lines[stage.key]:
+            size = style.roles[role].size
+            y += size * style.sizes["leading"]
+            marks.append(Text(middle, y - size * (style.sizes["leading"] - 0.7) / 2, words, role, "middle"))
+    return marks
 
 
 def _middle(place: Place) -> Point:
@@ -184,16 +208,18 @@ def _edges(graph: Graph, layout: Layout, style: Style, found: Plan, dots: Mappin
            ) -> list[Mark]:
     """The lines of each edge in some paths, so that they darken each other, in the colour of where they lead."""
     marks: list[Mark] = []
-    centre, passing = _middle(layout.frames[""]), skips(graph)
+    ring = layout.frames.get("")
+    centre, passing = _middle(ring or Place(0.0, 0.0, layout.width, layout.height)), skips(graph)
     for edge in graph.edges:
         here, there = dots[edge.src], dots[edge.dst]
         across = (edge.src, edge.dst) in passing or found.stage[edge.dst] - found.stage[edge.src] > 1
+        bent = across and ring is not None
         chosen = list(pairs(graph, edge, found.counts, style.sizes["share"]))
         drawn: list[Mark] = []
         for hand in dealt(chosen, int(style.sizes["veils"])):
             commands: list[Command] = []
             for i, j in hand:
-                commands += _chord(here[i], there[j], centre, style) if across else (("M", here[i]), ("L", there[j]))
+                commands += _chord(here[i], there[j], centre, style) if bent else (("M", here[i]), ("L", there[j]))
             role = found.role(edge.src if across else edge.dst, "line")
             drawn.append(Path(tuple(commands), role))
         marks.append(Group(tuple(drawn), "link", f"{edge.src}->{edge.dst}"))

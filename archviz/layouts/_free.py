@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from archviz.errors import ArchvizError
 from archviz.ir import Edge, Graph, NodeId, skips
 from archviz.layouts import Frame, Layout, Place, Route, Size
 from archviz.layouts._blocks import blocks_of
@@ -35,9 +34,9 @@ def free(
 
     spacing: that of `layered`; for volumes, that of `chain`.
     """
-    if "" in frames and any(size.abuts for size in sizes.values()):
-        raise ArchvizError(f"a ring is laid out by radial, and not by {engine}", "leave out --layout")
     room = {**USUAL, **spacing}
+    if "span" in spacing:
+        return _discs(engine, graph, sizes, frames, room, direction)
     if "tuck" not in spacing:
         return _Free(engine, graph, sizes, frames, room, direction).layout(limit)
 
@@ -334,6 +333,46 @@ class _Free:
             {key: replace(p, x=p.x - left, y=p.y - top) for key, p in boxes.items()},
             tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes),
             right - left, low - top, {key: (x - left, y - top) for key, (x, y) in titles.items()}, self.direction)
+
+
+def _discs(
+    engine: str, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float], direction: str,
+) -> Layout:
+    """Discs with rings around them, each with its name beside it, and no routes: every dot has lines of its own."""
+    core = {node.id: sizes[node.id].abuts or node.id for node in graph.nodes}
+    wide = {key: max(sizes[k].width for k, other in core.items() if other == key) for key in core.values()}
+    boxes = {}
+    for key, across in wide.items():
+        (label, high), gap = sizes[key].label, spacing["label_gap"] if sizes[key].label[0] else 0.0
+        boxes[key] = Size(max(across, label), across + 2 * (gap + high)) if direction == "right" else Size(
+            across + 2 * (gap + label), max(across, high))
+    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.edges
+                         if e.role != "recurrent" and core[e.src] != core[e.dst])
+    flat = Graph(graph.name, tuple(node for node in graph.nodes if core[node.id] == node.id),
+                 tuple(Edge(src, dst) for src, dst in ends), graph.modules)
+    plan = _Free(engine, flat, boxes, {key: frame for key, frame in frames.items() if key}, spacing, direction)
+    at, around = plan._placed(1.0)
+    nodes = {}
+    for node in graph.nodes:
+        place, size = at[core[node.id]], sizes[node.id].width
+        x, y = place.x + place.width / 2, place.y + place.height / 2
+        nodes[node.id] = Place(x - size / 2, y - size / 2, size, size)
+    titles = {key: (place.x + spacing["pad"], place.y + 2.0) for key, place in around.items()}
+    for key, place in at.items():
+        label, high = sizes[key].label
+        middle = [p.y + p.height / 2 for p in at.values()] if direction == "right" else [
+            p.x + p.width / 2 for p in at.values()]
+        mean = sum(middle) / len(middle)
+        if label and direction == "right":      # on the outer side, where fewer lines are
+            above = place.y + place.height / 2 < mean - 0.5
+            titles[key] = (place.x + (place.width - label) / 2, place.y + (0.0 if above else place.height - high))
+        elif label:
+            before = place.x + place.width / 2 < mean - 0.5
+            titles[key] = (place.x + (0.0 if before else place.width - label), place.y + (place.height - high) / 2)
+    every = [*at.values(), *around.values()]
+    return Layout(nodes, around, (), max((p.x + p.width for p in every), default=0.0),
+                  max((p.y + p.height for p in every), default=0.0), titles, direction)
 
 
 def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
