@@ -117,7 +117,7 @@ def diff(
     width: str | float | None = None, max_height: str | float | None = None, min_font: str | float | None = None,
     depth: int | None = None, collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None,
     title: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None, layout: str | None = None,
 ) -> Difference:
     """What differs between two models, and one figure of both.  A notebook shows the figure.
 
@@ -129,7 +129,7 @@ def diff(
         What to call both with, as for `draw`.
     new_inputs : optional
         What to call the new one with, where that is something else.
-    style, width, max_height, min_font, depth, collapse, expand, direction, title, settings, theme, overrides
+    style, width, max_height, min_font, depth, collapse, expand, direction, title, settings, theme, overrides, layout
         What the figure shall be like, as for `draw`.
 
     Returns
@@ -143,7 +143,7 @@ def diff(
         As `draw`, and for a revision that cannot be read.
     """
     options = Options(style, settings or {}, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, theme, overrides=written_overrides(overrides or {}))
+                      direction, title, theme, overrides=written_overrides(overrides or {}), layout=layout)
     options.resolved()
     with progress(in_notebook()) as step:
         graphs = []
@@ -225,6 +225,8 @@ def _check(options: Options) -> None:
     if options.inset or options.cut or options.append:
         raise ArchvizError("a figure of two models has no insets, and is not cut",
                            "leave out --inset, --cut and --append")
+    if options.in_place:
+        raise ArchvizError("in a figure of two models nothing opens in place", "leave out --in-place")
 
 
 def _traced(job: Job, step: Step, noisy: bool) -> Graph:

@@ -292,7 +292,7 @@ def draw(
         What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
-    settings, theme, inset, cut, append, layout
+    settings, theme, inset, cut, append
         See `Options`, too.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
@@ -302,6 +302,8 @@ def draw(
     streams : str, optional
         ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
     in_place : bool
+        See `Options`.
+    layout : str, optional
         See `Options`.
 
     Returns

@@ -108,7 +108,8 @@ def test_a_refactoring_reads_as_what_it_was_and_touches_nothing(repository, tmp_
     assert [(d.name, d.old, d.new) for d in changed[0].details] == [("class", "BatchNorm2d", "GroupNorm")]
     assert len(changed) + len(named) == len(found.changes)      # torch.relu is nn.ReLU
     assert "blocks.{0..2}.norm ×3" in told and "was conv" in told
-    assert "Net (v1) → Net (v2)" in (tmp_path / "d.svg").read_text()
+    drawn = (tmp_path / "d.svg").read_text()
+    assert "Net (v1) → Net (v2)" in drawn and "conv → stem.0" in drawn and "head → classifier" in drawn
 
 
 def test_what_is_imported_is_that_of_the_revision(repository, monkeypatch, capsys):
@@ -119,6 +120,19 @@ def test_what_is_imported_is_that_of_the_revision(repository, monkeypatch, capsy
     assert main(["diff", "v2:nets/model.py:Net", "HEAD:nets/model.py", "--json"]) == 0
     assert main(["diff", "v1:nets.model:Net", "nets.model:Net", "--markdown"]) == 1
     assert "GroupNorm" in capsys.readouterr().out
+
+
+def test_of_a_model_that_fails_nothing_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.py").write_text("import torch\nclass Net(torch.nn.Linear):\n    pass\n"
+                                      "example_inputs = torch.zeros(1, 4)\ndef make():\n    return Net(4, 4)\n")
+    (tmp_path / "bad.py").write_text(
+        "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = torch.nn.Linear(4, 4)\n    def forward(self, x):\n        self.fc(x)\n"
+        "        raise ValueError('no luck')\nexample_inputs = torch.zeros(1, 4)\n")
+    assert main(["diff", "good.py:make", "bad.py", "-o", "d.svg"]) == 2
+    told = capsys.readouterr()
+    assert "no luck" in told.err and not told.out and not (tmp_path / "d.svg").exists()
 
 
 @pytest.mark.parametrize(("target", "told"), [

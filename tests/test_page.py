@@ -224,6 +224,20 @@ def test_what_opens_glides_unless_the_reader_wants_it_still(browser, folder):
     assert reader.page.evaluate("window.glided")
     assert not reader.page.locator("#drawn > [opacity]").count()
     assert reader.thing("layer1").get_attribute("aria-expanded") == "true"
+    box = reader.box("layer1")
+    reader.thing("layer2").click()
+    reader.page.mouse.wheel(0, -120)            # who goes on in the middle of it finds all in its place
+    reader.page.wait_for_timeout(100)
+    assert not reader.page.locator("#drawn > [opacity]").count()
+    assert reader.thing("layer2").get_attribute("aria-expanded") == "true" and reader.box("layer1")["y"] > box["y"]
+    reader.press("c")
+    reader.page.wait_for_timeout(400)
+    reader.thing("layer2").dblclick()
+    reader.page.wait_for_timeout(600)
+    assert reader.thing("layer2").get_attribute("aria-expanded") == "true"
+    box, stage = reader.box("layer2"), reader.page.locator("#stage").bounding_box()
+    assert stage and box["x"] + box["width"] / 2 == pytest.approx(stage["x"] + stage["width"] / 2, abs=9)
+    assert int(reader.page.locator("#scale").inner_text().rstrip("%")) > 300
     reader.close()
 
 

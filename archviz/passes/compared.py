@@ -140,7 +140,7 @@ def _of_node(node: Node, times: tuple[int, int] | None, fresh: bool) -> dict[str
     was = [leaf for leaf in leaves if leaf.attrs.get("change") == "changed"]
     named = [leaf.attrs["was"]["name"] for leaf in leaves if "name" in leaf.attrs.get("was", {})]
     if named and leaves[0].attrs.get("change") in ("renamed", "changed"):
-        attrs["told"] = [["", str(named[0]), leaves[0].id.partition("@")[0].rpartition(".")[2]]]
+        attrs["told"] = [["", str(named[0]), _called(leaves[0])]]
     if change == "changed" and was:
         attrs["was"] = was[0].attrs.get("was", {}) if was[0].id == leaves[0].id else {}
         attrs["told"] = [list(one) for one in dict.fromkeys(one for leaf in was for one in _told(leaf))]
@@ -159,9 +159,15 @@ def _told(leaf: Node) -> Iterator[tuple[str, str, str]]:
         if key == "op":
             yield "", str(old), leaf.op
         elif key == "name":
-            yield "", str(old), leaf.id.partition("@")[0].rpartition(".")[2]
+            yield "", str(old), _called(leaf)
         elif key in leaf.attrs:
             yield key, _value(old), _value(leaf.attrs[key])
+
+
+def _called(leaf: Node) -> str:
+    """Its name, with that of the list it is in: ``head``, ``stem.0``."""
+    parts = leaf.id.partition("@")[0].split(".")
+    return ".".join(parts[-2:]) if parts[-1].isdecimal() else parts[-1]
 
 
 def _value(value: Any) -> str:

@@ -27,7 +27,7 @@ const Canvas = {
     const pool = new Map();                 // key → {g, html, item}
     const view = { x: 0, y: 0, k: 1 };
     let drawn = { width: 1, height: 1, placed: [] }, byKey = new Map(), byThing = new Map();
-    let built = null, gliding = 0, bounds = svg.getBoundingClientRect();
+    let built = null, gliding = 0, landing = null, bounds = svg.getBoundingClientRect();
 
     const parsed = text => {
       const file = new DOMParser().parseFromString(`<svg xmlns="${Canvas.SVG}">${text}</svg>`, "image/svg+xml");
@@ -163,9 +163,15 @@ const Canvas = {
       remark() {
         for (const { g, item } of pool.values()) look.mark(g, item);
       },
+      /* What glides is where it was to go, at once; the window stays where it is. */
       stop() {
+        const land = landing;
+        landing = null;
         cancelAnimationFrame(gliding);
         gliding = 0;
+        if (!land) return;
+        land();
+        canvas.stop();
       },
       show(arrangement) {
         canvas.stop();
@@ -177,6 +183,7 @@ const Canvas = {
       glide(next, window, duration, done) {
         canvas.stop();
         const before = drawn, end = () => {
+          landing = null;
           Object.assign(view, window(1));
           canvas.show(next);
           done();
@@ -191,6 +198,10 @@ const Canvas = {
           place();
           cull();
           gliding = requestAnimationFrame(step);
+        };
+        landing = () => {
+          canvas.show(next);
+          done();
         };
         index(next);                        // asked for at once: what is to be, not what was
         gliding = requestAnimationFrame(step);
