@@ -9,6 +9,7 @@ box of the frame around it.  Volumes that touch each other are one box; they flo
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,7 @@ from archviz.layouts._graphviz import Sheet, placed
 from archviz.layouts._routing import FLOWS, Wire, routed
 from archviz.layouts.chain import boxed
 
-ROOMS = (1.0, 1.5, 2.2, 3.2)
+ROOMS = (1.0, 1.6, 2.8)
 """How much farther apart everything is moved, until all lines find a way."""
 USUAL = {"across": 11.0, "beside": 6.0, "turn": 4.0, "lane": 5.0, "pad": 6.0, "label_gap": 2.2, "arrow": 3.4}
 """What a style need not say that is made for another layout."""
@@ -84,7 +85,7 @@ class _Free:
             long = max((p.x + p.width if self.direction == "right" else p.y + p.height
                         for p in (*nodes.values(), *boxes.values())), default=0.0)
             titles = {key: self._title(key, nodes, boxes) for key in boxes}
-            if long > limit or len(self.flows) > MANY:      # on no page: only its size is asked for
+            if long > 1.2 * limit + 60.0 or len(self.flows) > MANY:     # on no page: only its size is asked for
                 return self._finished(nodes, boxes, titles, {})
             lines = self._lines(nodes, boxes, titles, room == ROOMS[-1])
             if all(lines.values()):
@@ -259,9 +260,10 @@ class _Free:
     ) -> dict[tuple[NodeId, NodeId], tuple[tuple[float, float], ...] | None]:
         out = FLOWS[self.direction]
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
-        wires = []
+        wires, entering = [], Counter(edge.dst for edge in self.flows)
         for edge in self.flows:
-            joint, told = self.sizes[edge.dst].joint, bool(self.sizes[edge.dst].label[0])
+            alone = entering[edge.dst] == 1
+            joint, told = self.sizes[edge.dst].joint, alone and bool(self.sizes[edge.dst].label[0])
             leaves = {out: 0.0, **dict.fromkeys(sides, lax)}
             enters = {back: 0.0} | ({} if told else dict.fromkeys(sides, 2.0 if joint else lax))
             if self.engine != "dot":

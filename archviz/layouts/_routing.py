@@ -311,7 +311,11 @@ def routed(
         a, b = boxes[wire.src], boxes[wire.dst]
         return abs(a.x + a.width / 2 - b.x - b.width / 2) + abs(a.y + a.height / 2 - b.y - b.height / 2)
 
-    found = {(wire.src, wire.dst): ground.route(wire, near) for wire in sorted(wires, key=far)}
+    found: dict[tuple[NodeId, NodeId], tuple[Point, ...] | None] = {}
+    for wire in sorted(wires, key=far):
+        found[wire.src, wire.dst] = ground.route(wire, near)
+        if found[wire.src, wire.dst] is None and not lax:       # it is tried again with more room
+            return found
     ground.lax = lax
     return {(wire.src, wire.dst): found[wire.src, wire.dst] or (ground.route(wire, near) if lax else None)
             for wire in wires}
