@@ -3,8 +3,8 @@
 ``python -m benchmarks.page [--peers SITE-PACKAGES] [-o benchmarks/page.md]`` prints a table.  archviz and torchvista
 trace the same model and write a page each; Netron shows an ONNX file of the same operations and edges.  All are looked
 at in one Chromium with software rendering, in a window of 1400 × 900, one after the other, with real clicks and a real
-wheel or drag; a frame is one of `requestAnimationFrame`, and what opens is timed from the click or key to the first frame that
-shows it, the search to the frame in which the window has glided there.  Netron opens all there is at once.
+wheel or drag; a frame is one of `requestAnimationFrame`, and what opens is timed from the click or key to the first
+frame that shows it, the search to the frame in which the window has glided there.  Netron opens all there is at once.
 
 Netron and torchvista are found on the path, or in the folder that ``--peers`` names; a column without its tool is left
 out.
