@@ -62,8 +62,6 @@ class Options:
         ``"down"``, ``"right"`` or ``"auto"``.
     title : str or None
         What stands above the figure; None: the model's name, empty: nothing.
-    layout : str or None
-        Where everything goes: an engine of Graphviz (``"dot"``, ``"neato"``), or another layout by its name.
     theme : str, Path or None
         A theme laid on top of the style, by name or path.
     inset : tuple of str
@@ -78,6 +76,8 @@ class Options:
     in_place : bool
         Whether things open where they stand, on a page that grows: those of `depth`, `expand` and `collapse`, where one
         of these is given, else those that the page has room for.
+    layout : str or None
+        Where everything goes: an engine of Graphviz (``"dot"``, ``"neato"``), or another layout by its name.
     """
 
     style: str | Path | None = None

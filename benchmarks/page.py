@@ -3,8 +3,8 @@
 ``python -m benchmarks.page [--peers SITE-PACKAGES] [-o benchmarks/page.md]`` prints a table.  archviz and torchvista
 trace the same model and write a page each; Netron shows an ONNX file of the same operations and edges.  All are looked
 at in one Chromium with software rendering, in a window of 1400 × 900, one after the other, with real clicks and a real
-wheel or drag; a frame is one of `requestAnimationFrame`, and what opens is timed from the press to the first frame that
-shows it, the search to the frame in which the window has glided there.  Netron opens all there is at once.
+wheel or drag; a frame is one of `requestAnimationFrame`, and what opens is timed from the click or key to the first
+frame that shows it, the search to the frame in which the window has glided there.  Netron opens all there is at once.
 
 Netron and torchvista are found on the path, or in the folder that ``--peers`` names; a column without its tool is left
 out.
@@ -37,7 +37,7 @@ FRAMES = """new Promise(done => { const seen = []; let last = performance.now();
 DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
 TOOK = """void (window.took = new Promise(done => {
     let began = 0;
-    for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => { began ||= performance.now(); }, true);
+    for (const type of ["click", "keydown"]) addEventListener(type, () => { began ||= performance.now(); }, true);
     const look = () => began && (%s) ? requestAnimationFrame(() => done(performance.now() - began))
         : requestAnimationFrame(look);
     look(); }))"""
@@ -123,7 +123,7 @@ class Tab:
         self.page.mouse.up()
 
     def timed(self, act: Callable[[], None], condition: str) -> float:
-        """Milliseconds from the first press in `act` to the frame after that in which `condition` holds."""
+        """Milliseconds from the click or the key of `act` to the frame after that in which `condition` holds."""
         self.value(TOOK % condition)
         act()
         return float(self.value("window.took"))
@@ -141,7 +141,7 @@ def said(value: float | int | str, ours: float | int | str) -> str:
         return value
     if value != value:
         return "not in 4 minutes"
-    times = "" if isinstance(ours, str) or value == ours else f" ({value / ours:.2g}×)"
+    times = "" if isinstance(ours, str) or value == ours else f" ({value / ours:.{0 if value > 10 * ours else 1}f}×)"
     if isinstance(value, int):
         return f"{value:,}{times}"
     return f"{value:.0f} ms{times}" if value < 1000 else f"{value / 1000:.1f} s{times}"
