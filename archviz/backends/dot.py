@@ -181,8 +181,8 @@ def _swatches(entries: Sequence[Entry], drawn: Network) -> str:
             high = _whole(s.get("band", 2.8) if entry.shape == "band" else s.get("swatch_height", 7.4))
             rounded = ' STYLE="ROUNDED"' if entry.shape == "stadium" else ""
             cells.append(f'<TD ALIGN="RIGHT"><TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" '
-                         f'FIXEDSIZE="TRUE" WIDTH="{wide}" HEIGHT="{high}" COLOR={_color(paint.stroke)}'
-                         f'{_ground(paint)}{rounded}><TR><TD></TD></TR></TABLE></TD>')
+                         f'COLOR={_color(paint.stroke)}{_ground(paint)}{rounded}><TR><TD WIDTH="{wide}" '
+                         f'HEIGHT="{high}"></TD></TR></TABLE></TD>')
         cells.append(f'<TD ALIGN="LEFT">&#160;{_written(entry.name, "legend", drawn)}&#160;&#160;</TD>')
     return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1"><TR>{"".join(cells)}</TR></TABLE>'
 
