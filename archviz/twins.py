@@ -104,11 +104,6 @@ class Twins:
         """By the id of the new unit."""
         return {twin.new.id: twin for twin in self.root.all() if twin.new is not None}
 
-    @cached_property
-    def of_old(self) -> dict[NodeId, Twin]:
-        """By the id of the old unit."""
-        return {twin.old.id: twin for twin in self.root.all() if twin.old is not None}
-
 
 def twins(old: Graph, new: Graph) -> Twins:
     """Put two traces side by side."""

@@ -176,14 +176,14 @@ def _swatches(entries: Sequence[Entry], drawn: Network) -> str:
         paint = drawn.paint(entry.role)
         if entry.shape == "line":
             swatch = f"<FONT COLOR={_color(paint.stroke)}><B>{'- -' if paint.dash else '—'}</B></FONT>"
-            cells.append(f"<TD>{swatch}</TD>")
+            cells.append(f'<TD ALIGN="RIGHT">{swatch}</TD>')
         else:
             high = _whole(s.get("band", 2.8) if entry.shape == "band" else s.get("swatch_height", 7.4))
             rounded = ' STYLE="ROUNDED"' if entry.shape == "stadium" else ""
-            cells.append(f'<TD><TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" '
+            cells.append(f'<TD ALIGN="RIGHT"><TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" '
                          f'COLOR={_color(paint.stroke)}{_ground(paint)}{rounded}><TR><TD WIDTH="{wide}" '
                          f'HEIGHT="{high}"></TD></TR></TABLE></TD>')
-        cells.append(f'<TD>{_written(entry.name, "legend", drawn)}&#160;&#160;</TD>')
+        cells.append(f'<TD ALIGN="LEFT">&#160;{_written(entry.name, "legend", drawn)}&#160;&#160;</TD>')
     return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1"><TR>{"".join(cells)}</TR></TABLE>'
 
 

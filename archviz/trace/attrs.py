@@ -69,7 +69,7 @@ def full_name(cls: type) -> str:
 
 
 def sources(module: nn.Module) -> dict[str, str]:
-    """Where the classes of `module` and of what it holds compute, but for torch's own: class → ``"resnet.py:59"``."""
+    """Where the classes of `module` and of what it holds compute, but for torch's own: class → ``"model.py:59"``."""
     found = {}
     for cls in dict.fromkeys(map(class_of, module.modules())):
         code = getattr(inspect.unwrap(inspect.getattr_static(cls, "forward", None)), "__code__", None)
