@@ -45,6 +45,8 @@ class Figure(Finished):
         What stands above it.
     inner : Style, optional
         In which its things are drawn from inside, where its own form draws no frames; None: they do not open.
+    state : frozenset of str, optional
+        What is open in place, where something is.
     """
 
     graph: Graph
@@ -53,6 +55,7 @@ class Figure(Finished):
     alt: str = ""
     title: str = ""
     inner: Style | None = None
+    state: frozenset[NodeId] | None = None
 
     def __repr__(self) -> str:
         return f"<archviz figure of {self.graph.name}, {len(self.drawn.nodes)} of {len(self.graph.nodes)} nodes>"
@@ -102,8 +105,8 @@ class Figure(Finished):
         if self.unfolded is None:
             raise ArchvizError(f"nothing opens in place in style {self.drawing.style.name}, or beside insets",
                                "draw it with --style block, and without --inset")
-        scene = self.unfolded.scene(self.unfolded.state(depth, expand, collapse))
-        return replace(self, drawing=replace(self.drawing, scene=scene))
+        state = self.unfolded.state(depth, expand, collapse)
+        return replace(self, drawing=replace(self.drawing, scene=self.unfolded.scene(state)), state=state)
 
     @property
     def classes(self) -> dict[NodeId, str]:

@@ -254,7 +254,7 @@ class Scene:
 
     def painted(self) -> dict[str, Paint]:
         """How each role looks that a mark has, sorted by name; what else the sheet holds does not show."""
-        return {role: self.paint(role) for role in sorted(set(_roles(lowered(self).marks)))}
+        return {role: self.paint(role) for role in sorted(set(roles(lowered(self).marks)))}
 
     def strings(self) -> Iterator[str]:
         """What all its texts say."""
@@ -272,10 +272,11 @@ def _strings(marks: Iterable[Mark]) -> Iterator[str]:
             yield mark.string
 
 
-def _roles(marks: Iterable[Mark]) -> Iterator[str]:
+def roles(marks: Iterable[Mark]) -> Iterator[str]:
+    """Of each of `marks`, and of what is in groups."""
     for mark in marks:
         if isinstance(mark, Group):
-            yield from _roles(mark.marks)
+            yield from roles(mark.marks)
         else:
             yield mark.role
 

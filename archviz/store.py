@@ -100,7 +100,7 @@ class Store:
             dark = "none" if options.theme else usual
         looks = {LIGHT: options, **({DARK: replace(options, theme=dark)} if dark != "none" else {})}
         own = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
-        key = digest(to_json(graph, indent=None), *(pipeline.show(look) for look in looks.values()),
+        key = digest(to_json(_bare(graph, "lines"), indent=None), *(pipeline.show(look) for look in looks.values()),
                      repr(replace(options, style=None, theme=None)), *map(_content, own), engine(), str(self.tikz))
         if not self.holds(key, DARK in looks):
             self.say("draw", self.told(job.target))
@@ -270,6 +270,7 @@ def _kept(path: Path) -> Graph | None:
     return graph if {"sources", "engine"} <= set(graph.attrs) and isinstance(graph.attrs["sources"], dict) else None
 
 
-def _bare(graph: Graph) -> Graph:
-    """Without what is only said of the file."""
-    return replace(graph, attrs={key: value for key, value in graph.attrs.items() if key not in ("sources", "engine")})
+def _bare(graph: Graph, *said: str) -> Graph:
+    """Without what is only said of the file, and without what else is `said` that no figure shows."""
+    dropped = ("sources", "engine", *said)
+    return replace(graph, attrs={key: value for key, value in graph.attrs.items() if key not in dropped})

@@ -8,7 +8,7 @@ is the set of ids that are open.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -22,7 +22,7 @@ from archviz.ir import Edge, Graph, Node, NodeId
 from archviz.marks import legend
 from archviz.page import Entry
 from archviz.plates import STUB, Plate, plates, plates_of
-from archviz.scene import Cuboid, Group, Mark, Paint, Scene, lower
+from archviz.scene import Cuboid, Mark, Paint, Scene, lower, roles
 from archviz.style import Style
 from archviz.view import view
 
@@ -123,10 +123,10 @@ class Unfolded:
             As large as it is, with a legend of what is seen.
         """
         marks, width, height = view(self.plates, opened)
-        seen = {role.removesuffix(" band") for role in _roles(marks)}     # a stripe is explained as the box of its kind
+        seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is explained as the box of its kind
         entries: dict[str, tuple[Mark, ...]] = {}
         for name, swatch in self.entries:
-            if seen & set(_roles(swatch)):
+            if seen & set(roles(swatch)):
                 entries.setdefault(name, swatch)
         base = self.drawing.scene
         fresh = page.scene(marks, width, height, self.heading, list(entries.items()), self.style, base.title,
@@ -184,11 +184,3 @@ def _together(some: Iterable[Plate], drawn: Graph, loose: bool) -> Graph:
 
 def _outside(edge: Edge) -> bool:
     return edge.src.startswith(STUB) or edge.dst.startswith(STUB)
-
-
-def _roles(marks: Iterable[Mark]) -> Iterator[str]:
-    for mark in marks:
-        if isinstance(mark, Group):
-            yield from _roles(mark.marks)
-        else:
-            yield mark.role

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from archviz import graphfile
 from archviz.ir import Edge, Graph, Node, TensorSpec
@@ -127,14 +126,6 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     yield start
     for one in running:
         one.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def opened(browser: Browser, serving: Serving, hash: str = "") -> tuple[Page, list[str]]:

@@ -1,12 +1,10 @@
 """Pages with figures as readers meet them: light, dark, narrow, printed, without scripts, told by a screen reader."""
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.lint import lint
 from tests.sphinxes import Project
@@ -15,14 +13,6 @@ LOOKS = """[...document.querySelectorAll(".archviz-both")].map(figure =>
     [...figure.querySelectorAll(".archviz-light, .archviz-dark")]
         .filter(one => one.getBoundingClientRect().height > 0).map(one => one.classList[0].slice(8)).join("+"))"""
 ALL = ("alpha", "beta", "figure", "index", "myst", "options", "saved", "twice")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def opened(browser: Browser, project: Project, name: str, **how: Any) -> Page:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page
 
 from archviz.backends import _page, html, svg
 from archviz.errors import ArchvizError
@@ -239,7 +239,7 @@ def test_styles_whose_things_do_not_open_say_so() -> None:
 
 
 @pytest.mark.parametrize(("model", "style"), [("vgg16.py", "cube"), ("unet.py", "cube"), ("bert.py", "sublayers")])
-def test_other_styles_open_into_boxes(model: str, style: str, browser, tmp_path: Path) -> None:
+def test_other_styles_open_into_boxes(model: str, style: str, core: Page, tmp_path: Path) -> None:
     figure = draw(str(GALLERY / model), style=style)
     one = figure.unfolded
     keys = sorted(one.plates.keys() - {""})
@@ -247,7 +247,7 @@ def test_other_styles_open_into_boxes(model: str, style: str, browser, tmp_path:
     closed = one.scene([])
     assert set(closed.strings()) <= set(figure.scene.strings())
     opened = [[], keys, keys[::2]]
-    assert written(browser, figure, opened) == [svg.render(one.scene(state)).decode() for state in opened]
+    assert written(core, figure, opened) == [svg.render(one.scene(state)).decode() for state in opened]
     path = tmp_path / "open.svg"
     path.write_bytes(svg.render(one.scene(keys[::3])))
     bad = lint([path])["open.svg"]["bad"]
@@ -260,16 +260,14 @@ CORE = "".join((html.PARTS / f"{name}.js").read_text() for name in html.SCRIPTS[
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = chromium.new_page()
-        page.add_script_tag(content=f"{CORE}; window.Core = Core;")
-        yield page
-        chromium.close()
+def core(browser: Browser) -> Page:
+    """A page with nothing in it but the page's core."""
+    page = browser.new_page()
+    page.add_script_tag(content=f"{CORE}; window.Core = Core;")
+    return page
 
 
-def written(page, figure: Figure, opened: list[list[NodeId]]) -> list[str]:
+def written(page: Page, figure: Figure, opened: list[list[NodeId]]) -> list[str]:
     data = json.loads(json.dumps(_page.data(figure, ["archviz", "model.py"])))
     return page.evaluate("""([data, states]) => {
         const core = Core.load(data);
@@ -277,17 +275,17 @@ def written(page, figure: Figure, opened: list[list[NodeId]]) -> list[str]:
     }""", [data, opened])
 
 
-def test_the_browser_writes_the_same_bytes(drawn: dict[str, Figure], browser) -> None:
+def test_the_browser_writes_the_same_bytes(drawn: dict[str, Figure], core: Page) -> None:
     for figure in drawn.values():
         one = figure.unfolded
         keys = sorted(one.plates.keys() - {""})
         opened = [[], sorted(one.first), keys, keys[::2], keys[1::3], keys[:len(keys) // 2]]
-        assert written(browser, figure, opened) == [svg.render(one.scene(state)).decode() for state in opened]
+        assert written(core, figure, opened) == [svg.render(one.scene(state)).decode() for state in opened]
 
 
 @settings(max_examples=10, deadline=None)
 @given(graphs(), st.data())
-def test_the_browser_writes_the_same_bytes_of_any_graph(browser, graph: Graph, data: st.DataObject) -> None:
+def test_the_browser_writes_the_same_bytes_of_any_graph(core: Page, graph: Graph, data: st.DataObject) -> None:
     figure = compile(graph, ROOMY)
     opened = [sorted(data.draw(states(figure.unfolded))) for _ in range(3)]
-    assert written(browser, figure, opened) == [svg.render(figure.unfolded.scene(one)).decode() for one in opened]
+    assert written(core, figure, opened) == [svg.render(figure.unfolded.scene(one)).decode() for one in opened]

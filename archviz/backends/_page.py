@@ -41,7 +41,7 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
         "totals": _totals(figure.graph), "background": background, "ink": style.roles["legend"].color,
         "dark": bool(background) and _dark(background),
         "plates": plates, "things": told.things(), "edges": told.edges(),
-        "open": sorted(unfolded.first), "nested": unfolded.nested,
+        "open": sorted(unfolded.first if figure.state is None else figure.state), "nested": unfolded.nested,
         "command": [*command, "--direction", unfolded.direction],
         "head": empty.decode().removesuffix("</svg>"), "roles": {r: svg.looks(sheet, r) for r in sorted(roles)},
         "heading": [[_word(string, role, style.roles[role]) for string, role in line] for line in unfolded.heading],
@@ -115,7 +115,7 @@ class _Told:
     """What there is to say of each thing, and what flows between them."""
 
     def __init__(self, trace: Graph, unfolded: Any) -> None:
-        self.sources: Mapping[str, str] = trace.attrs.get("sources", {})
+        self.lines: Mapping[str, str] = trace.attrs.get("lines", {})
         self.modules = unfolded.drawing.graph.modules
         self.plates = unfolded.plates
         self.traced = trace
@@ -162,8 +162,8 @@ class _Told:
             yield "weights of", node.shared
         if cls := str(node.attrs.get("class", "")):
             yield "class", cls
-            if cls in self.sources:
-                yield "source", self.sources[cls]
+            if cls in self.lines:
+                yield "source", self.lines[cls]
 
     def edges(self) -> list[list[NodeId]]:
         """Between things that do not open, each once, in the order of the trace.

@@ -108,11 +108,11 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
                        "max" if limit is None else limit)
     drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences(sample)])
     if blank:
-        return replace(figure, drawing=replace(
+        return replace(figure, inner=None, drawing=replace(
             figure.drawing, scene=stamped(replace(scene, width=drawn.width, height=drawn.height), figure.caption)))
     facts = {**scene.facts, "painted": f"{what.title}: {what.unit}", **painted.checked()}
     done = stamped(replace(drawn, description=caption, facts=facts), caption)
-    return replace(figure, drawing=replace(figure.drawing, scene=done), caption=caption)
+    return replace(figure, drawing=replace(figure.drawing, scene=done), caption=caption, inner=None)
 
 
 class _Sample:

@@ -68,7 +68,7 @@ def full_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def sources(module: nn.Module) -> dict[str, str]:
+def lines(module: nn.Module) -> dict[str, str]:
     """Where the classes of `module` and of what it holds compute, but for torch's own: class → ``"model.py:59"``."""
     found = {}
     for cls in dict.fromkeys(map(class_of, module.modules())):

@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from archviz.errors import ArchvizError, culprit
 from archviz.ir import Graph, NodeId
 from archviz.trace import build, program
-from archviz.trace.attrs import full_name, sources
+from archviz.trace.attrs import full_name, lines
 from archviz.trace.borrow import borrowed
 from archviz.trace.ghost import Ghost
 from archviz.trace.kinds import class_of
@@ -190,7 +190,7 @@ class _Climb:
         notes = [*([given.note] if given.note else []), *self.notes, *tape.notes]
         failed = (tape.calls[-1].id, tape.calls[-1].error) if error is not None else None
         report = Report(rung, tuple(notes), failed, tape.invented, time.perf_counter() - self.start)
-        facts: dict[str, Any] = {"class": full_name(class_of(module)), "sources": sources(module),
+        facts: dict[str, Any] = {"class": full_name(class_of(module)), "lines": lines(module),
                                  "report": {"rung": rung, "notes": notes, "invented": report.invented}}
         if failed and error is not None:
             facts["report"]["failed"] = list(failed)
@@ -213,7 +213,7 @@ class _Climb:
         notes = (*self.notes, "no input is known: traced symbolically, without shapes",
                  *(f"{path} could not be looked into" for path in opaque))
         report = Report("symbolic", notes, seconds=time.perf_counter() - self.start)
-        facts = {"class": full_name(class_of(module)), "sources": sources(module),
+        facts = {"class": full_name(class_of(module)), "lines": lines(module),
                  "report": {"rung": "symbolic", "notes": list(notes), "invented": False}}
         return Trace(replace(found, attrs=facts), report, symbolic=module_)
 
