@@ -203,32 +203,35 @@ def test_clicks_open_and_close_in_place(reader):
 
 def test_what_opens_glides_unless_the_reader_wants_it_still(browser, folder):
     reader = Reader(browser, folder / "fig.html", reduced_motion="no-preference")
+    still = "() => !document.querySelector('#drawn > [opacity]')"
+    opened = "key => document.querySelector(`[data-thing=${key}]`).getAttribute('aria-expanded') === 'true'"
     reader.press("c")
-    reader.page.wait_for_timeout(400)
+    reader.page.wait_for_function(still)
     reader.page.evaluate("""() => {
         window.glided = false;
         const look = () => { window.glided ||= document.querySelector("#drawn > [opacity]") !== null; };
         new MutationObserver(look).observe(document.getElementById("drawn"), {childList: true});
     }""")
     reader.thing("layer1").click()
-    reader.page.wait_for_timeout(500)
-    assert reader.page.evaluate("window.glided")
-    assert not reader.page.locator("#drawn > [opacity]").count()
-    assert reader.thing("layer1").get_attribute("aria-expanded") == "true"
+    reader.page.wait_for_function("() => window.glided")
+    reader.page.wait_for_function(opened, arg="layer1")
+    reader.page.wait_for_function(still)
     box = reader.box("layer1")
     reader.thing("layer2").click()
     reader.page.mouse.wheel(0, -120)            # who goes on in the middle of it finds all in its place
-    reader.page.wait_for_timeout(100)
-    assert not reader.page.locator("#drawn > [opacity]").count()
-    assert reader.thing("layer2").get_attribute("aria-expanded") == "true" and reader.box("layer1")["y"] > box["y"]
+    reader.page.wait_for_function(opened, arg="layer2")
+    reader.page.wait_for_function(still)
+    assert reader.box("layer1")["y"] > box["y"]
     reader.press("c")
-    reader.page.wait_for_timeout(400)
+    reader.page.wait_for_function(still)
     reader.thing("layer2").dblclick()
-    reader.page.wait_for_timeout(600)
-    assert reader.thing("layer2").get_attribute("aria-expanded") == "true"
-    box, stage = reader.box("layer2"), reader.page.locator("#stage").bounding_box()
-    assert stage and box["x"] + box["width"] / 2 == pytest.approx(stage["x"] + stage["width"] / 2, abs=9)
-    assert int(reader.page.locator("#scale").inner_text().rstrip("%")) > 300
+    reader.page.wait_for_function("() => parseInt(document.querySelector('#scale').textContent) > 300")
+    reader.page.wait_for_function("""() => {
+        const [thing, stage] = [document.querySelector("[data-thing=layer2]"), document.getElementById("stage")]
+            .map(one => one.getBoundingClientRect());
+        return Math.abs(thing.x + thing.width / 2 - stage.x - stage.width / 2) < 9;
+    }""")
+    reader.page.wait_for_function(opened, arg="layer2")
     reader.close()
 
 

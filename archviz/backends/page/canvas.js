@@ -8,6 +8,8 @@ const Canvas = {
   SVG: "http://www.w3.org/2000/svg",
   TINY: 2.5,          // pixels on the screen below which a thing is only a dab of its colour
   LEGIBLE: 0.3,       // pixels a point below which no word can be read
+  NARROW: 640,        // pixels of a window below which the buttons at its lower edge are in the way
+  BUTTONS: 64,        // how high they reach
   MANY: 900,          // things on the screen beyond which nothing glides
 
   node(name, attributes) {
@@ -232,8 +234,9 @@ const Canvas = {
       },
       /* Where to look so that a rectangle fills the window, as large as `most` pixels a point at most. */
       around(box, most, margin = 28) {
-        const k = Math.min(most, (bounds.width - 2 * margin) / box.width, (bounds.height - 2 * margin) / box.height);
-        return { k, x: bounds.width / 2 - (box.x + box.width / 2) * k, y: bounds.height / 2 - (box.y + box.height / 2) * k };
+        const low = bounds.width < Canvas.NARROW ? Math.max(margin, Canvas.BUTTONS) : margin, high = bounds.height - margin - low;
+        const k = Math.min(most, (bounds.width - 2 * margin) / box.width, high / box.height);
+        return { k, x: bounds.width / 2 - (box.x + box.width / 2) * k, y: margin + high / 2 - (box.y + box.height / 2) * k };
       },
       world: (clientX, clientY) => [(clientX - bounds.left - view.x) / view.k, (clientY - bounds.top - view.y) / view.k],
     };
