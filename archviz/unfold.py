@@ -93,6 +93,11 @@ class Unfolded:
         """The lines above the drawing."""
         return page.heading(self.plates[""].graph, self.style, self.title)
 
+    @property
+    def totals(self) -> str:
+        """Its parameters and multiply-accumulates in words."""
+        return page.totals(self.plates[""].graph)
+
     @cached_property
     def entries(self) -> list[Entry]:
         """What the legend may have to explain, in its order; of two of one name, the first that is seen."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from archviz.backends import svg
 from archviz.ir import Graph, Module, Node, NodeId, TensorSpec, own_repeat
-from archviz.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower
+from archviz.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower, roles
 from archviz.text import clean, units, width
 
 HIDDEN = {"activations", "at", "call", "contains", "container", "fused", "fused_kinds", "layer", "layer_idx", "public",
@@ -30,23 +30,22 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
     plates = {key: _plate(plate) for key, plate in unfolded.plates.items()}
     told = _Told(figure.graph, unfolded)
     drawn: list[Mark] = [mark for plate in unfolded.plates.values() for item in plate.items for mark in item.marks]
-    drawn += [mark for _, swatch in unfolded.entries for mark in swatch]
-    roles = {role for mark in drawn for core in lower(mark) for role in _roles(core)}
-    roles |= {role for line in unfolded.heading for _, role in line} | {"legend", "background"} & style.roles.keys()
+    used = _roles([*drawn, *(mark for _, swatch in unfolded.entries for mark in swatch)])
+    used |= {role for line in unfolded.heading for _, role in line} | {"legend", "background"} & style.roles.keys()
     background = style.roles.get("background", Paint()).fill
     empty = svg.render(replace(sheet, sheet={}))
     s = style.sizes
     return {
         "uid": base.uid, "title": clean(base.title), "caption": clean(base.description),
-        "totals": _totals(figure.graph), "background": background, "ink": style.roles["legend"].color,
+        "totals": unfolded.totals, "background": background, "ink": style.roles["legend"].color,
         "dark": bool(background) and _dark(background),
         "plates": plates, "things": told.things(), "edges": told.edges(),
         "open": sorted(unfolded.first if figure.state is None else figure.state), "nested": unfolded.nested,
         "command": [*command, "--direction", unfolded.direction],
-        "head": empty.decode().removesuffix("</svg>"), "roles": {r: svg.looks(sheet, r) for r in sorted(roles)},
+        "head": empty.decode().removesuffix("</svg>"), "roles": {r: svg.looks(sheet, r) for r in sorted(used)},
         "heading": [[_word(string, role, style.roles[role]) for string, role in line] for line in unfolded.heading],
         "legend": [{"name": name, "marks": [_mark(mark) for mark in swatch],
-                    "roles": sorted({role for mark in swatch for core in lower(mark) for role in _roles(core)}),
+                    "roles": sorted(_roles(swatch)),
                     "wide": width(name, style.roles["legend"].size)} for name, swatch in unfolded.entries],
         "sizes": {"margin": s["margin"], "legend_row": s["legend_row"], "legend_gap": s["legend_gap"],
                   "legend_between": s["legend_between"], "swatch": s["swatch"], "swatch_height": s["swatch_height"],
@@ -95,13 +94,9 @@ def _mark(mark: Mark) -> list[Any]:
     raise TypeError(f"a page does not draw {type(mark).__name__}")
 
 
-def _roles(mark: Mark) -> Iterator[str]:
-    if isinstance(mark, Group):
-        for inner in mark.marks:
-            for core in lower(inner):
-                yield from _roles(core)
-    else:
-        yield mark.role
+def _roles(marks: Iterable[Mark]) -> set[str]:
+    """The roles of the core marks that draw `marks`."""
+    return set(roles(core for mark in marks for core in lower(mark)))
 
 
 def _dark(colour: str) -> bool:
@@ -127,7 +122,7 @@ class _Told:
         module = self.modules.get(node.id)
         copies = node.repeat * plate.times
         drawn = next((item for item in plate.items if item.node == node.id and item.what == "node"), None)
-        words = [mark.string for mark in _texts(drawn.marks)] if drawn else []
+        words = list(Scene(drawn.marks, {}, 0.0, 0.0).strings()) if drawn else []
         entering = [edge.tensor for edge in plate.graph.incoming[node.id] if edge.tensor and edge.role != "recurrent"]
         return {
             "plate": key, "label": clean(" · ".join(words) or node.op), "path": clean(node.id),
@@ -183,14 +178,6 @@ class _Told:
         return [list(ends) for ends in found]
 
 
-def _texts(marks: Iterable[Mark]) -> Iterator[Text]:
-    for mark in marks:
-        if isinstance(mark, Group):
-            yield from _texts(mark.marks)
-        elif isinstance(mark, Text):
-            yield mark
-
-
 def _memory(node: Node) -> int:
     """Bytes of what all operations in it give."""
     if node.inside:
@@ -214,9 +201,3 @@ def _value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "×".join(map(str, value)) if all(isinstance(v, int) for v in value) else ", ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
-def _totals(graph: Graph) -> str:
-    parts = [f"{units(graph.params)} parameters" if graph.params else "",
-             f"{units(graph.flops / 2)} MACs" if graph.flops else ""]
-    return " · ".join(part for part in parts if part)
