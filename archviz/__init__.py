@@ -7,11 +7,12 @@ __version__ = "0.1.0"
 __all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Difference", "Figure", "Recording", "diff",
            "draw", "explain", "record", "register_rule"]
 
-_HOMES = {"draw": "pipeline", "Figure": "pipeline", "ArchvizError": "errors", "DoesNotFit": "errors",
-          "explain": "explainer", "Attribution": "attribution", "Attributions": "attribution",
-          "diff": "differ", "Difference": "difference",
-          "Recording": "recording", "record": "recorder.record", "register_rule": "methods.lrp",
-          "load_ipython_extension": "notebook", "_get_sg_image_scraper": "scraper"}
+_HOMES = {"draw": "figure.draw", "Figure": "figure.figure", "ArchvizError": "core.errors", "DoesNotFit": "core.errors",
+          "explain": "insight.explain", "Attribution": "insight.results.attribution",
+          "Attributions": "insight.results.attribution", "diff": "compare.diff", "Difference": "compare.difference",
+          "Recording": "insight.results.recording", "record": "insight.recorder.record",
+          "register_rule": "insight.methods.lrp", "load_ipython_extension": "apps.notebook",
+          "_get_sg_image_scraper": "apps.sphinx.scraper"}
 
 
 def __getattr__(name: str) -> object:
@@ -19,7 +20,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    from archviz.garbage import sparing
+    from archviz.core.garbage import sparing
 
     with sparing():
         return getattr(import_module(f"archviz.{_HOMES[name]}"), name)

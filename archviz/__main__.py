@@ -1,6 +1,6 @@
-"""``python -m archviz``: the command line.  Imports cli."""
+"""``python -m archviz``: the command line."""
 import sys
 
-from archviz.cli import main
+from archviz.apps.cli.main import main
 
 sys.exit(main())

@@ -176,10 +176,10 @@ def best_of(tool: str, case: Case, folder: Path, weights: float, limit: float, r
 
 def two_thousand(nodes: int = 2000, block: int = 10) -> float:
     """Seconds to lay out residual blocks of ten nodes in frames, `nodes` in all."""
-    from archviz.ir import Edge, Graph, Module, Node
-    from archviz.layouts import Frame, Size
-    from archviz.layouts.layered import layered
-    from archviz.style import load_style
+    from archviz.core.geometry import Frame, Size
+    from archviz.core.graph import Edge, Graph, Module, Node
+    from archviz.drawing.layouts.layered import layered
+    from archviz.style.style import load_style
     made = [Node(f"b{i // block}.n{i}", (f"b{i // block}",), "Conv2d", "conv", index=i) for i in range(nodes)]
     edges = [Edge(a.id, b.id) for a, b in zip(made, made[1:], strict=False)]
     edges += [Edge(made[i].id, made[i + block - 1].id, slot=1) for i in range(0, nodes - block, block)]

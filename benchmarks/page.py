@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, sync_playwright
 from torch import Tensor, nn
 
 import archviz
-from archviz.ir import Graph
+from archviz.core.graph import Graph
 
 OPS = {"Conv2d": "Conv", "BatchNorm2d": "BatchNormalization", "relu": "Relu", "add": "Add", "Linear": "Gemm"}
 FRAMES = """new Promise(done => { const seen = []; let last = performance.now();

@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from archviz import pipeline  # noqa: E402
-from archviz.errors import ArchvizError  # noqa: E402
+from archviz.core.errors import ArchvizError  # noqa: E402
+from archviz.figure import compile, output
+from archviz.figure.options import Options  # noqa: E402
 from archviz.trace import Inputs, trace  # noqa: E402
 from tests.lint import FAULTS, LINTER, lint  # noqa: E402
 from tests.zoo import CASES  # noqa: E402
@@ -80,10 +81,10 @@ def draw(name: str, widths: list[int] | tuple[int, ...], out: Path) -> list[tupl
         target.unlink(missing_ok=True)
         start = time.perf_counter()
         try:
-            figure = pipeline.compile(graph, pipeline.Options(width=f"{width}mm"))
+            figure = compile.compile(graph, Options(width=f"{width}mm"))
             figure.save(target)
             seconds = time.perf_counter() - start
-            pipeline.save(figure, [target.with_suffix(".png")], dpi=PIXELS_PER_MM * 25.4)
+            output.save(figure, [target.with_suffix(".png")], dpi=PIXELS_PER_MM * 25.4)
             nodes = f"{len(graph.nodes)} → {len(figure.drawn.nodes)} nodes"
             rows.append((width, f"{traced:.2f} s + {seconds:.2f} s, {nodes}"))
         except Exception as error:

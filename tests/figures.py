@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archviz import cli
+from archviz.apps.cli import main
 from tests.conftest import ROOT
 
 FIGURES = ROOT / "gallery" / "figures"
@@ -38,4 +38,4 @@ def draw(path: Path, folder: Path) -> None:
             os.symlink(ROOT / "gallery", "gallery")
         for program, *words in commands(path):
             assert program == "archviz"
-            assert cli.main([*words, "--quiet"]) == 0, f"{path.name}: archviz {shlex.join(words)}"
+            assert main.main([*words, "--quiet"]) == 0, f"{path.name}: archviz {shlex.join(words)}"

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from archviz import pipeline
-from archviz.ir import Graph
-from archviz.scene import Group, Mark, Text
+from archviz.core.graph import Graph
+from archviz.core.scene import Group, Mark, Text
+from archviz.figure import compile, draw
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from tests.conftest import ROOT
 
 WIDTHS = ("174mm", "84mm")
@@ -42,17 +44,17 @@ FIGURES = {
 @cache
 def traced(target: str, style: str) -> Graph:
     """The graph of a gallery model, as `style` asks for it (with weights or without)."""
-    return pipeline.draw(str(ROOT / "gallery" / target), style=style).graph
+    return draw.draw(str(ROOT / "gallery" / target), style=style).graph
 
 
 @cache
-def figure(name: str, width: str = "174mm", theme: str = "") -> pipeline.Figure:
+def figure(name: str, width: str = "174mm", theme: str = "") -> Figure:
     case = FIGURES[name]
-    options = pipeline.Options(case.style, case.settings, width=width, theme=theme or None)
-    return pipeline.compile(traced(case.target, case.style), options)
+    options = Options(case.style, case.settings, width=width, theme=theme or None)
+    return compile.compile(traced(case.target, case.style), options)
 
 
-def outline(drawn: pipeline.Figure) -> str:
+def outline(drawn: Figure) -> str:
     """What a figure says, in the order it is drawn: each node with its words, then the arrows."""
     nodes, arrows = [f"{drawn.scene.title}, laid out {drawn.layout.direction}"], []
     for mark in drawn.scene.marks:

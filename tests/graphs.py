@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archviz.ir import Edge, Graph, Module, Node, TensorSpec
+from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec
 
 KINDS = {"Conv2d": "conv", "Linear": "linear", "BatchNorm2d": "norm", "LayerNorm": "norm", "ReLU": "act",
          "MaxPool2d": "pool", "Embedding": "embedding",

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archviz.figure import Figure
-from archviz.pipeline import Options, compile
-from archviz.text import clean
+from archviz.core.text import clean
+from archviz.figure.compile import compile
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from tests.graphs import Builder
 
 

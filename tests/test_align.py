@@ -11,17 +11,19 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 import archviz
-from archviz import ArchvizError, Figure, notebook
-from archviz.align import compile_together
-from archviz.ir import Graph, base_edges, merge
-from archviz.layouts._bands import bands, extent
-from archviz.layouts.towers import towers
+from archviz import ArchvizError, Figure
+from archviz.apps import notebook
+from archviz.core.bands import bands, extent
+from archviz.core.disjoint_union import keys, model_of, models, united
+from archviz.core.graph import Graph, base_edges, merge
+from archviz.core.scene import Group
+from archviz.core.scene import Path as Outline
+from archviz.drawing.layouts.towers import towers
+from archviz.figure.options import Options
+from archviz.figure.side_by_side import compile_together
 from archviz.passes.bypass import bypass
-from archviz.pipeline import Options, read
-from archviz.scene import Group
-from archviz.scene import Path as Outline
-from archviz.several import keys, model_of, models, united
-from archviz.style import load_style
+from archviz.style.style import load_style
+from archviz.trace.read import read
 from tests.conftest import ROOT, Run
 from tests.graphs import graphs
 from tests.test_layouts import apart, sized

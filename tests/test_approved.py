@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from archviz.labels import looks
-from archviz.naming import titles
-from archviz.pipeline import Figure
-from archviz.style import load_style
+from archviz.core.naming import titles
+from archviz.drawing.labels import looks
+from archviz.figure.figure import Figure
+from archviz.style.style import load_style
 from tests.test_zoo import WIDTHS, figure
 
 APPROVED = Path(__file__).parent / "approved"

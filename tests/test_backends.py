@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from archviz.backends import html, pdf, png, svg
-from archviz.errors import ArchvizError
-from archviz.scene import HATCHES, Box, Circle, Group, Image, Link, Mark, Paint, Path, Scene, Text, lowered
-from archviz.style import load_style
-from archviz.text import clean
+from archviz.core.errors import ArchvizError
+from archviz.core.scene import HATCHES, Box, Circle, Group, Image, Link, Mark, Paint, Path, Scene, Text, lowered
+from archviz.core.text import clean
+from archviz.style.style import load_style
 from tests.test_scene import marks
 
 NS = "{http://www.w3.org/2000/svg}"

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from archviz import draw
-from archviz.caption import describe
-from archviz.figure import Figure
-from archviz.ir import KINDS, Edge, Graph, Module, Node, TensorSpec
+from archviz.core.graph import KINDS, Edge, Graph, Module, Node, TensorSpec
+from archviz.core.text import clean
+from archviz.figure.caption.describe import describe
+from archviz.figure.compile import compile
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from archviz.passes.annotate import annotate
-from archviz.pipeline import Options, compile
-from archviz.style import load_style
-from archviz.text import clean
+from archviz.style.style import load_style
 from archviz.trace import Inputs, trace
 from gallery import gpt, lenet, moe, resnet
 from tests.zoo import CASES

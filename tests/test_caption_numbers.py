@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from archviz import pipeline, text
-from archviz.caption import alternative, describe
-from archviz.errors import ArchvizError
-from archviz.find import find
-from archviz.ir import Graph
-from archviz.phrases import NUMBERS
-from archviz.style import load_style
-from archviz.trace import Inputs, trace
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph
+from archviz.core.plugins import find
+from archviz.figure.caption.describe import alternative, describe
+from archviz.figure.caption.phrases import NUMBERS
+from archviz.style.style import load_style
+from archviz.trace import Inputs, read, trace
 from tests.conftest import ROOT
 from tests.zoo import CASES
 
@@ -33,7 +33,7 @@ def targets() -> Iterator[str]:
         if "nn.Module" not in source and "nn.Sequential" not in source:
             continue        # data
         try:
-            from archviz.load import load
+            from archviz.trace.source.load import load
             load(str(path))
             yield f"gallery/{path.name}"
         except ArchvizError as error:
@@ -51,7 +51,7 @@ def graph(request: pytest.FixtureRequest) -> Graph:
     if request.param in CASES:
         args, kwargs = CASES[request.param].inputs()
         return annotated(trace(CASES[request.param].build, Inputs(args, kwargs)).graph)
-    return annotated(pipeline.read(str(ROOT / request.param)))
+    return annotated(read.read(str(ROOT / request.param)))
 
 
 def numbers(words: str) -> list[int]:
@@ -158,7 +158,7 @@ def test_it_reads_as_sentences(graph: Graph) -> None:
     ("1×1, 3×3 and", "1×1, 5×5 and"), ("with 64 filters", "with 65 filters"), ("3, 4, 6", "3, 4, 7"),
     ("25.6M", "25.7M"), ("1024 and 2048", "2048 and 1024"), ("4.09G", "4.1G"), ("1000 outputs", "1001 outputs")])
 def test_a_wrong_number_is_found(wrong: str, right: str) -> None:
-    known = annotated(pipeline.read(str(Path(ROOT, "gallery", "resnet.py:resnet50"))))
+    known = annotated(read.read(str(Path(ROOT, "gallery", "resnet.py:resnet50"))))
     caption = describe(known, known)
     assert wrong in caption, caption
     with pytest.raises(AssertionError, match="not in the graph"):

@@ -13,8 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from archviz import cli, graphfile, progress
-from archviz.ir import Edge, Graph, Module, Node, TensorSpec
+from archviz.apps.cli import main
+from archviz.core import graph_json, progress
+from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec
 from tests.conftest import ROOT, Run
 
 GALLERY = ROOT / "gallery"
@@ -53,7 +54,7 @@ def saved(tmp_path: Path) -> Path:
     numbered = tuple(Node(n.id, n.scope, n.op, n.kind, n.attrs, n.out, n.params, n.flops, index=i)
                      for i, n in enumerate(nodes))
     path = tmp_path / "graph.json"
-    path.write_text(graphfile.to_json(Graph("Small", numbered, edges, modules)), "utf-8")
+    path.write_text(graph_json.to_json(Graph("Small", numbered, edges, modules)), "utf-8")
     return path
 
 
@@ -278,7 +279,7 @@ def test_caption_and_emit_go_to_stdout_and_write_no_file(run: Run, saved: Path, 
     before = contents(tmp_path)
     assert run("graph.json", "--caption").stdout.startswith("Small. ")
     graph = run("graph.json", "--emit", "graph").stdout
-    assert graphfile.from_json(graph).name == "Small"
+    assert graph_json.from_json(graph).name == "Small"
     layout = json.loads(run("graph.json", "--emit", "layout").stdout)
     assert layout["type"] == "Layout"
     assert {"x", "y", "width", "height"} <= set(layout["nodes"]["/in:x"])
@@ -291,7 +292,7 @@ def test_caption_and_emit_go_to_stdout_and_write_no_file(run: Run, saved: Path, 
 def test_what_the_model_prints_stays_off_stdout(run: Run, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(NET.replace("return ", "print('what a model prints')\n        return "))
     result = run("net.py", "--input", "1x3x8x8", "--emit", "graph")
-    assert graphfile.from_json(result.stdout).name == "Net"
+    assert graph_json.from_json(result.stdout).name == "Net"
     assert "what a model prints" in result.stderr
 
 
@@ -394,7 +395,7 @@ example_inputs = torch.zeros(1, 4)
         assert result.returncode == 0, result.stderr
         assert ElementTree.parse(tmp_path / "h.svg").getroot().tag.endswith("svg")
         assert len((tmp_path / "h.pdf").read_bytes()) > 1000
-        assert "\ud800" in {node.id.split(".")[0] for node in graphfile.from_json(
+        assert "\ud800" in {node.id.split(".")[0] for node in graph_json.from_json(
             (tmp_path / "h.json").read_bytes().decode("utf-8", "surrogatepass")).nodes}
         assert run("h.json", "-o", "again.svg", *detail).returncode == 0
         assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "h.svg").read_bytes()
@@ -446,8 +447,8 @@ def test_a_fault_of_ours_is_told_apart_from_a_mistake(
     def broken(*_: object) -> int:
         raise KeyError("oops")
 
-    monkeypatch.setattr(cli, "run", broken)
-    assert cli.main(["model.py"]) == 3
+    monkeypatch.setattr(main, "run", broken)
+    assert main.main(["model.py"]) == 3
     said = capsys.readouterr().err
     assert "fault of archviz" in said
     assert "--debug" in said

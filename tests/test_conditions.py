@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archviz import draw
-from archviz.conditions import conditioning, signals
-from archviz.figure import Figure
-from archviz.ir import Graph, skips
-from archviz.layouts.ushape import ushape
-from archviz.scene import Link, Text
-from archviz.style import load_style
+from archviz.core.conditioning import conditioning, signals
+from archviz.core.graph import Graph, skips
+from archviz.core.scene import Link, Text
+from archviz.drawing.layouts.ushape import ushape
+from archviz.figure.figure import Figure
+from archviz.style.style import load_style
 from gallery import diffusion
 from tests.graphs import Builder, graphs
 from tests.test_cube import flat

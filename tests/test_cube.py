@@ -11,19 +11,23 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from archviz import fit, graphfile, ir, pipeline
 from archviz.backends import svg
-from archviz.errors import ArchvizError, DoesNotFit
-from archviz.forms import cube
-from archviz.forms._painter import Solid, painters_order
-from archviz.forms._plan import plan
-from archviz.forms._volumes import Scale, law, projection
-from archviz.ir import Graph, TensorSpec
-from archviz.layouts import Place, Size
-from archviz.layouts.chain import chain
-from archviz.scene import Cuboid, Group, Link, Mark, Scene, Text, lowered
-from archviz.scene import Path as Outline
-from archviz.style import load_style
+from archviz.core import graph_json
+from archviz.core.errors import ArchvizError, DoesNotFit
+from archviz.core.geometry import Place, Size
+from archviz.core.graph import Graph, Node, TensorSpec
+from archviz.core.scene import Cuboid, Group, Link, Mark, Scene, Text, lowered
+from archviz.core.scene import Path as Outline
+from archviz.drawing.forms import cube
+from archviz.drawing.forms._painter import Solid, painters_order
+from archviz.drawing.forms._plan import plan
+from archviz.drawing.forms._volumes import Scale, law, projection
+from archviz.drawing.layouts.chain import chain
+from archviz.figure import compile, fit
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
+from archviz.style.style import load_style
+from archviz.trace import read
 from tests.conftest import ROOT, Run
 from tests.graphs import Builder, graphs
 from tests.lint import lint
@@ -37,12 +41,12 @@ STYLE = load_style("cube")
 def traced(name: str) -> Graph:
     """A gallery model's graph, traced as a user does."""
     file, _, factory = name.partition(":")
-    return pipeline.read(f"{ROOT / 'gallery' / file}.py" + (f":{factory}" if factory else ""))
+    return read.read(f"{ROOT / 'gallery' / file}.py" + (f":{factory}" if factory else ""))
 
 
 @cache
-def figure(name: str, width: str = "page", **options: str) -> pipeline.Figure:
-    return pipeline.compile(traced(name), pipeline.Options("cube", {f"options.{k}": v for k, v in options.items()},
+def figure(name: str, width: str = "page", **options: str) -> Figure:
+    return compile.compile(traced(name), Options("cube", {f"options.{k}": v for k, v in options.items()},
                                                            width=WIDTHS[width]))
 
 
@@ -50,16 +54,16 @@ def flat(marks: tuple[Mark, ...]) -> list[Mark]:
     return [m for mark in marks for m in (flat(mark.marks) if isinstance(mark, Group) else [mark])]
 
 
-def nodes(drawn: pipeline.Figure) -> dict[str, Group]:
+def nodes(drawn: Figure) -> dict[str, Group]:
     groups = (mark for mark in drawn.scene.marks if isinstance(mark, Group))
     return {mark.node: mark for mark in groups if mark.role not in ("link", "frame")}
 
 
-def cuboids(drawn: pipeline.Figure, key: str) -> list[Cuboid]:
+def cuboids(drawn: Figure, key: str) -> list[Cuboid]:
     return [mark for mark in flat(nodes(drawn)[key].marks) if isinstance(mark, Cuboid)]
 
 
-def words(drawn: pipeline.Figure) -> list[str]:
+def words(drawn: Figure) -> list[str]:
     return [mark.string for mark in flat(drawn.scene.marks) if isinstance(mark, Text)]
 
 
@@ -224,12 +228,12 @@ def test_an_encoder_decoder_is_a_u() -> None:
         assert len(rows) == 4
         skips = [route for route in drawn.layout.routes if route.skip]
         assert len(skips) == 4 and all(len(route.points) == 4 for route in skips)
-    across = pipeline.compile(traced("unet"), pipeline.Options("cube", direction="right", width="174mm"))
+    across = compile.compile(traced("unet"), Options("cube", direction="right", width="174mm"))
     assert across.layout.direction == "right"
 
 
 def test_the_kernel_slides_over_the_face_before_its_stage() -> None:
-    def kernels(drawn: pipeline.Figure) -> int:
+    def kernels(drawn: Figure) -> int:
         return sum(isinstance(mark, Outline) and mark.role == "kernel" for mark in flat(drawn.scene.marks))
 
     assert kernels(figure("vgg16")) == 5 and kernels(figure("vgg16", kernels="none")) == 0
@@ -256,7 +260,7 @@ def test_a_network_without_convolutions_is_drawn_too() -> None:
     b = Builder()
     x = b.input("x", (1, 16))
     b.output(b.op("Linear", x, shape=(1, 4), params=68, flops=128))
-    drawn = pipeline.compile(b.graph(), pipeline.Options("cube"))
+    drawn = compile.compile(b.graph(), Options("cube"))
     assert set(nodes(drawn)) >= {"/in:x", "/Linear"}
 
 
@@ -266,7 +270,7 @@ def test_a_network_without_convolutions_is_drawn_too() -> None:
 @settings(max_examples=60)
 def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, width: float) -> None:
     try:
-        drawn = pipeline.compile(graph, pipeline.Options("cube", width=width))
+        drawn = compile.compile(graph, Options("cube", width=width))
     except DoesNotFit:
         assert width < 200
         return
@@ -285,7 +289,7 @@ def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, widt
 @given(graphs(16), st.sampled_from((230.0, 330.0, 600.0)))
 @settings(max_examples=60)
 def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph, width: float) -> None:
-    drawn = pipeline.compile(graph, pipeline.Options("cube", width=width))
+    drawn = compile.compile(graph, Options("cube", width=width))
     cut, layout = drawn.drawn, drawn.layout
     page = fit.tightened(load_style("cube", {"page.width": str(width)}))
     style, sizes = next(
@@ -337,7 +341,7 @@ def test_a_u_has_a_level_for_each_resolution(stages: list[tuple[int, int]], log_
         for _ in range(convs):
             x = b.op("Conv2d", x, shape=maps(level), kernel_size=[3, 3])
     b.output(x)
-    drawn = pipeline.compile(replace(b.graph(), nodes=tuple(axed(node) for node in b.graph().nodes)), pipeline.Options(
+    drawn = compile.compile(replace(b.graph(), nodes=tuple(axed(node) for node in b.graph().nodes)), Options(
         "cube", width=width, max_height="400mm"))
     if drawn.layout.direction != "around":
         assert len(stages) > 2, "only what does not fit is laid out otherwise"
@@ -351,7 +355,7 @@ def test_a_u_has_a_level_for_each_resolution(stages: list[tuple[int, int]], log_
         assert clear(p, q), (a, c)
 
 
-def axed(node: ir.Node) -> ir.Node:
+def axed(node: Node) -> Node:
     return replace(node, out=tuple(replace(t, axes="NCHW") for t in node.out))
 
 
@@ -363,10 +367,10 @@ def clear(p: Place, q: Place, slack: float = 0.3) -> bool:
 @pytest.mark.parametrize("hashes", ["1", "2"])
 def test_the_same_bytes_in_every_process(hashes: str, tmp_path: Path, run: Run) -> None:
     saved = tmp_path / "graph.json"
-    saved.write_text(graphfile.to_json(traced("resnet:resnet18")), encoding="utf-8")
+    saved.write_text(graph_json.to_json(traced("resnet:resnet18")), encoding="utf-8")
     run(saved, "--style", "cube", "-o", tmp_path / "x.svg", env={"PYTHONHASHSEED": hashes}).check_returncode()
-    assert (tmp_path / "x.svg").read_bytes() == pipeline.compile(
-        traced("resnet:resnet18"), pipeline.Options("cube")).render("svg")
+    assert (tmp_path / "x.svg").read_bytes() == compile.compile(
+        traced("resnet:resnet18"), Options("cube")).render("svg")
 
 
 def test_figures_of_the_gallery_have_no_fault_a_linter_finds(tmp_path: Path) -> None:

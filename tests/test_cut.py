@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from archviz import draw
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.ir import Graph
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph
+from archviz.figure.compile import compile
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from archviz.passes.cut import cut
-from archviz.pipeline import Options, compile
 from archviz.trace import Inputs, trace
 from tests.conftest import ROOT
 

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archviz
-from archviz import graphfile, marks, text
-from archviz.cli import main
-from archviz.difference import difference
-from archviz.ir import Edge, Graph, Node
-from archviz.style import style_names, theme_names
-from archviz.twins import twins
-from archviz.union import union
+from archviz.apps.cli.main import main
+from archviz.compare.difference import difference
+from archviz.compare.pairs import twins
+from archviz.compare.union import union
+from archviz.core import graph_json, text
+from archviz.core.graph import Edge, Graph, Node
+from archviz.drawing import badges
+from archviz.style.style import style_names, theme_names
 from tests import peers  # noqa: F401  transformers imports torchvision where that is installed
 from tests.graphs import Builder, graphs
 from tests.lint import lint
@@ -66,7 +67,7 @@ def test_everything_is_accounted_for_and_both_directions_say_the_same(one, other
 @given(graphs(12), graphs(12))
 def test_both_models_are_in_their_union(one, other):
     whole = union(twins(one, other))
-    graphfile.check(replace(whole, attrs={}))
+    graph_json.check(replace(whole, attrs={}))
     assert {node.id for node in other.nodes} <= set(whole.by_id)
     ends = {(edge.src, edge.dst) for edge in whole.edges}
     assert {(edge.src, edge.dst) for edge in other.edges} <= ends
@@ -151,7 +152,7 @@ SMALL = {"vocab_size": 40, "num_hidden_layers": 2, "intermediate_size": 64, "max
 
 
 def traced(target, *args):
-    from archviz.pipeline import read
+    from archviz.trace.read import read
 
     return read(str(target), args, ())
 
@@ -342,7 +343,7 @@ def test_signs_tell_apart_what_colours_do_and_the_legend_explains_them():
             assert kind in words.splitlines() and f'sign {kind}' in repr(one.figure.scene.marks)
         assert "unchanged" in words
     assert "edge added" in repr(found.figure.scene.marks) and "edge removed" in repr(back.figure.scene.marks)
-    shapes = {kind: repr(marks._sign(kind, 0.0, 0.0)[0]).partition("(")[0] for kind in KINDS}
+    shapes = {kind: repr(badges._sign(kind, 0.0, 0.0)[0]).partition("(")[0] for kind in KINDS}
     assert shapes["added"] == "Circle" and shapes["removed"] == "Box" and shapes["changed"] == "Path"
 
 
@@ -404,7 +405,7 @@ def test_a_notebook_shows_the_figure(figures):
 
 def test_saved_graphs_need_no_torch(run, tmp_path):
     for name, graph in (("old", net()), ("new", net(act=nn_gelu(), extra=True))):
-        (tmp_path / f"{name}.json").write_text(graphfile.to_json(graph))
+        (tmp_path / f"{name}.json").write_text(graph_json.to_json(graph))
     without = {"PYTHONPATH": f"{ROOT / 'tests' / 'no_torch'}:{ROOT}"}
     done = run("diff", "old.json", "new.json", "-o", "d.svg", "-o", "d.md", env=without)
     assert done.returncode == 1, done.stderr
@@ -428,6 +429,6 @@ def test_saved_graphs_need_no_torch(run, tmp_path):
 def test_mistakes_are_told(arguments, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
-        (tmp_path / f"{name}.json").write_text(graphfile.to_json(net()))
+        (tmp_path / f"{name}.json").write_text(graph_json.to_json(net()))
     assert main(["diff", *arguments]) == 2
     assert told in capsys.readouterr().err

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import archviz
-from archviz.cli import main
-from archviz.errors import ArchvizError
-from archviz.revisions import parse
+from archviz.apps.cli.main import main
+from archviz.compare.git import parse
+from archviz.core.errors import ArchvizError
 
 LAYERS = """\
 import torch

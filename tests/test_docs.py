@@ -26,12 +26,13 @@ from bs4 import BeautifulSoup, Tag
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
-from archviz import arguments, pipeline, sphinxext
-from archviz.find import names
-from archviz.project import LAYER
-from archviz.sphinxext import _directive
-from archviz.style import KEYS, RECORDS
-from archviz.stylefiles import shipped
+from archviz.apps import sphinx
+from archviz.apps.request import arguments, catalogue
+from archviz.apps.sphinx import _directive
+from archviz.core.plugins import names
+from archviz.style.files import shipped
+from archviz.style.project import LAYER
+from archviz.style.style import KEYS, RECORDS
 from tests.conftest import ROOT, Run
 
 DOCS = ROOT / "docs"
@@ -121,7 +122,7 @@ def test_every_option_of_the_command_line_is_told(site: Path) -> None:
 
 def test_every_name_that_is_listed_occurs(site: Path) -> None:
     told = set(re.findall(r"[\w-]+", page(site, "command-line").get_text()))
-    assert {name for names in pipeline.catalogue().values() for name in names} <= told
+    assert {name for names in catalogue.catalogue().values() for name in names} <= told
 
 
 def test_every_method_is_told(site: Path) -> None:
@@ -151,7 +152,7 @@ def test_every_option_of_the_extension_is_told(site: Path) -> None:
     options = {*_directive.shared(), *_directive.FIGURE, *_directive.OWN}
     assert {f":{name}:" for name in options} <= told
     app = MagicMock()
-    sphinxext.setup(app)
+    sphinx.setup(app)
     values = {call.args[0] for call in app.add_config_value.call_args_list}
     assert len(values) > 5 and values <= told
 

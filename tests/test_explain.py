@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import archviz
-from archviz import cli, find
-from archviz.attribution import Attribution, Attributions
-from archviz.errors import ArchvizError
-from archviz.images import fitted, pixels, recipe_of
+from archviz.apps.cli import main as cli
+from archviz.core import plugins
+from archviz.core.errors import ArchvizError
+from archviz.insight.inputs.images import fitted, pixels, recipe_of
+from archviz.insight.results.attribution import Attribution, Attributions
 from tests.conftest import ROOT, Run
 from tests.test_cli import contents, refused
 
@@ -409,7 +410,7 @@ def test_where_memory_runs_out_the_work_is_done_in_smaller_pieces(net: Net, monk
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 800000000 bytes")
         return whole_saliency(subject, **options)
 
-    saliency = find.find("methods", "saliency")
+    saliency = plugins.find("methods", "saliency")
     whole_saliency = saliency.attribute
     monkeypatch.setattr(saliency, "attribute", starved)
     found = archviz.explain(net, x, method="saliency", budget="20MB")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz.errors import DoesNotFit
-from archviz.find import find
-from archviz.fit import Detail, fit, scale
-from archviz.ir import Graph
-from archviz.scene import Group, Mark, Scene, Text
-from archviz.style import Style, load_style
+from archviz.core.errors import DoesNotFit
+from archviz.core.graph import Graph
+from archviz.core.plugins import find
+from archviz.core.scene import Group, Mark, Scene, Text
+from archviz.figure.fit import Detail, fit, scale
+from archviz.style.style import Style, load_style
 from tests.graphs import Builder, graphs
 
 

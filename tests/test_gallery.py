@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archviz.scene import Box, Group, Mark, Text
+from archviz.core.scene import Box, Group, Mark, Text
 from tests.gallery import FIGURES, THEMES, WIDTHS, figure, outline
 from tests.lint import lint
 

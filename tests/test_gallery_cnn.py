@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from archviz import pipeline
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.layouts import Place
-from archviz.scene import Group, Link, Text
+from archviz.core.errors import ArchvizError
+from archviz.core.geometry import Place
+from archviz.core.scene import Group, Link, Text
+from archviz.figure import draw
+from archviz.figure.figure import Figure
 from tests.conftest import ROOT
 from tests.figures import FIGURES, commands
 
 
 def drawn(target: str, **options: Any) -> Figure:
-    return pipeline.draw(str(ROOT / "gallery" / target), **options)
+    return draw.draw(str(ROOT / "gallery" / target), **options)
 
 
 OPERATIONS = {"options.arrows": "operations"}

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from skimage import data
 from torch import nn
 
-from archviz import cli
+from archviz.apps.cli import main
 from tests.conftest import ROOT
 from tests.latex import together
 from tests.lint import lint
@@ -58,7 +58,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path in sorted(COMMANDS.glob("*.sh")):
             [(program, *words)] = commands(path)
             assert program == "archviz" and f"{path.stem}.svg" in words
-            assert cli.main([*words, "--quiet"]) == 0
+            assert main.main([*words, "--quiet"]) == 0
     return folder
 
 

@@ -10,30 +10,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import archviz
-from archviz import pipeline
-from archviz.ir import Graph, Node
-from archviz.labels import looks
+from archviz.core.graph import Graph, Node
+from archviz.drawing.labels import looks
+from archviz.figure import compile, options, stages
 from archviz.passes.collapse import collapse, expand
-from archviz.style import load_style
+from archviz.style.style import load_style
+from archviz.trace import read
 from tests.conftest import ROOT
 from tests.figures import FIGURES
 
 
 @cache
 def traced(model: str) -> Graph:
-    return pipeline.read(str(ROOT / "gallery" / f"{model}.py"))
+    return read.read(str(ROOT / "gallery" / f"{model}.py"))
 
 
 @cache
 def drawn(model: str, style: str = "block", **settings: str) -> Graph:
     """The graph after its passes, everything open."""
     named = {key.replace("_", "."): value for key, value in settings.items()}
-    return pipeline.passed(traced(model), pipeline.Options(style, named).resolved(), pipeline.Overrides())
+    return stages.passed(traced(model), options.Options(style, named).resolved(), compile.Overrides())
 
 
 def small(model: nn.Module, *inputs: Tensor) -> Graph:
     graph = archviz.draw(model, inputs=inputs).graph
-    return pipeline.passed(graph, load_style("block"), pipeline.Overrides())
+    return stages.passed(graph, load_style("block"), compile.Overrides())
 
 
 def said(graph: Graph, node: Node) -> list[str]:
@@ -188,7 +189,7 @@ def test_the_cell_has_its_gates() -> None:
 
 def test_a_wrong_option_says_so() -> None:
     with pytest.raises(archviz.ArchvizError, match="lone is true or false"):
-        pipeline.Options("node-link", {"options.lone": "yes"}).resolved()
+        options.Options("node-link", {"options.lone": "yes"}).resolved()
 
 
 def test_a_decoder_attends_to_the_source_at_every_step() -> None:

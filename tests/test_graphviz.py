@@ -13,10 +13,11 @@ import pydot
 import pytest
 from hypothesis import given, settings
 
-from archviz.figure import Figure
-from archviz.ir import Graph
-from archviz.pipeline import Options, compile
-from archviz.text import clean
+from archviz.core.graph import Graph
+from archviz.core.text import clean
+from archviz.figure.compile import compile
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from tests.graphs import Builder, graphs
 from tests.hostile import NAMES, hostile
 from tests.lint import lint

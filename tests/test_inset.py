@@ -11,16 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import draw, graphfile, ir, pipeline
-from archviz import text as measure
-from archviz.errors import ArchvizError, DoesNotFit
-from archviz.ir import Graph
-from archviz.layouts import Layout, Place, Route
-from archviz.pipeline import Figure, Options
-from archviz.scene import Box, Group, Mark, Text
-from archviz.scene import Path as Outline
+from archviz import draw
+from archviz.apps.request import catalogue
+from archviz.core import graph_json
+from archviz.core import text as measure
+from archviz.core.errors import ArchvizError, DoesNotFit
+from archviz.core.geometry import Layout, Place, Route
+from archviz.core.graph import Edge, Graph, Node, base_edges
+from archviz.core.scene import Box, Group, Mark, Text
+from archviz.core.scene import Path as Outline
+from archviz.figure import compile, stages
+from archviz.figure.figure import Figure
+from archviz.figure.insets.leaders import AROUND, HIT, Framed, Zoomed
+from archviz.figure.options import Options
 from archviz.trace import Inputs, trace
-from archviz.zoom import AROUND, HIT, Framed, Zoomed
 from tests.conftest import ROOT, Run
 from tests.graphs import Builder, graphs
 from tests.lint import LINTER, lint
@@ -55,7 +59,7 @@ each_figure = pytest.mark.parametrize("key", [f"{name}-{width}" for name in FIGU
 def figure(key: str) -> Figure:
     name, _, width = key.rpartition("-")
     graph, insets = FIGURES[name]()
-    return pipeline.compile(graph, Options(width=width, inset=insets))
+    return compile.compile(graph, Options(width=width, inset=insets))
 
 
 def groups(marks: tuple[Mark, ...], role: str) -> list[Group]:
@@ -184,12 +188,12 @@ def test_the_linter_finds_nothing(key: str, measured: dict[str, dict[str, object
 @given(graphs(), st.integers(0, 99))
 def test_any_module_can_be_an_inset(graph: Graph, pick: int) -> None:
     style = Options().resolved()
-    modules = sorted(pipeline.passed(graph, style, Options().overrides).modules)
+    modules = sorted(stages.passed(graph, style, Options().overrides).modules)
     if not modules:
         return
     key = modules[pick % len(modules)]
     try:
-        fig = pipeline.compile(graph, Options(inset=(key,), expand=()))
+        fig = compile.compile(graph, Options(inset=(key,), expand=()))
     except DoesNotFit as error:
         assert error.hint
         return
@@ -198,14 +202,14 @@ def test_any_module_can_be_an_inset(graph: Graph, pick: int) -> None:
     assert len(shown) == len(set(shown))
     own = [m for node in inside.nodes if not node.id.startswith("/inset:") for m in node.members]
     assert sorted(own) == sorted(fig.drawn.by_id[block].members)
-    edges = {(edge.src, edge.dst) for edge in ir.base_edges(fig.drawn)}
+    edges = {(edge.src, edge.dst) for edge in base_edges(fig.drawn)}
     edges |= {(e.src, e.dst) for node in fig.drawn.nodes for e in _wires(node)}
-    for edge in ir.base_edges(inside):
+    for edge in base_edges(inside):
         if not edge.src.startswith("/inset:") and not edge.dst.startswith("/inset:"):
             assert (edge.src, edge.dst) in edges
 
 
-def _wires(node: ir.Node) -> list[ir.Edge]:
+def _wires(node: Node) -> list[Edge]:
     found = [part for wire in node.wires for part in wire.base]
     return found + [wire for inner in node.inside for wire in _wires(inner)]
 
@@ -240,7 +244,7 @@ def test_what_leaves_is_what_the_block_gives_not_what_the_next_layer_makes_of_it
         x = build.op("Linear", build.op("LayerNorm", x), shape=(1, 8, 16), params=5)
     x = build.op("view", x, shape=(1, 4, 32))
     build.output(build.op("Linear", x, shape=(1, 4, 2), params=7, name="head"))
-    fig = pipeline.compile(build.graph(), Options(inset=("block",)))
+    fig = compile.compile(build.graph(), Options(inset=("block",)))
     group, = groups(fig.scene.marks, "inset")
     said = [text.string for text in texts(group.marks)]
     assert said.count("8×16") == 2 and "4×32" not in said
@@ -265,26 +269,26 @@ def test_the_caption_mentions_it():
 
 
 def test_a_folded_copy_names_its_block():
-    a, b = (pipeline.compile(encoder(), Options(inset=(f"layers.{i}",))) for i in (0, 7))
+    a, b = (compile.compile(encoder(), Options(inset=(f"layers.{i}",))) for i in (0, 7))
     assert a.svg == b.svg
 
 
 def test_an_inset_may_be_inside_what_is_open():
-    fig = pipeline.compile(encoder(), Options(inset=("layers.0.attention",)))
+    fig = compile.compile(encoder(), Options(inset=("layers.0.attention",)))
     assert [key for key, _ in fig.drawing.insets] == ["layers.0.attention"]
     assert fig.drawn.by_id["layers.0.attention"].kind == "module"
 
 
 def test_the_same_bytes_twice():
     graph, insets = FIGURES["transformer"]()
-    again = pipeline.compile(graph, Options(width="page", inset=insets))
+    again = compile.compile(graph, Options(width="page", inset=insets))
     assert again.svg == figure("transformer-page").svg
 
 
 def test_an_inset_in_another_style(tmp_path: Path):
     (tmp_path / "other.yaml").write_text("extends: block\nroles: {attention: {fill: '#00ffcc'}, conv: {fill: blue}}\n")
-    plain = pipeline.compile(encoder(), Options(inset=("layers.0",)))
-    fig = pipeline.compile(encoder(), Options(inset=(f"layers.0={tmp_path / 'other.yaml'}",)))
+    plain = compile.compile(encoder(), Options(inset=("layers.0",)))
+    fig = compile.compile(encoder(), Options(inset=(f"layers.0={tmp_path / 'other.yaml'}",)))
     assert fig.scene.sheet["other attention"].fill == "#00ffcc"
     assert fig.scene.sheet["attention"] == plain.scene.sheet["attention"]
     group, = groups(fig.scene.marks, "inset")
@@ -293,10 +297,10 @@ def test_an_inset_in_another_style(tmp_path: Path):
     fig.render("pdf")
 
 
-@pytest.mark.parametrize("style", [name for name in pipeline.catalogue()["styles"] if name != "block"])
+@pytest.mark.parametrize("style", [name for name in catalogue.catalogue()["styles"] if name != "block"])
 def test_an_inset_in_every_style(style: str):
     for options in (Options(inset=(f"layers.0={style}",)), Options(inset=("layers.0=block",), style=style)):
-        fig = pipeline.compile(encoder(), options)
+        fig = compile.compile(encoder(), options)
         shown = [node for node in nodes(fig.scene.marks) if "->" not in node]
         assert len(shown) == len(set(shown)) and fig.drawing.insets
         fig.render("svg")
@@ -306,24 +310,24 @@ def test_an_inset_in_every_style(style: str):
 
 def test_an_unknown_module_is_a_mistake_with_a_hint():
     with pytest.raises(ArchvizError, match="no module is called 'layer.0'") as error:
-        pipeline.compile(encoder(), Options(inset=("layer.0",)))
+        compile.compile(encoder(), Options(inset=("layer.0",)))
     assert "did you mean layers.0" in error.value.hint
 
 
 def test_an_unknown_style_is_told():
     with pytest.raises(ArchvizError, match="there is no style 'blok'"):
-        pipeline.compile(encoder(), Options(inset=("layers.0=blok",)))
+        compile.compile(encoder(), Options(inset=("layers.0=blok",)))
 
 
 def test_a_block_inside_a_closed_one_cannot_be_pointed_at():
     with pytest.raises(ArchvizError, match="layers.0.attention is not seen") as error:
-        pipeline.compile(encoder(), Options(inset=("layers.0.attention",), collapse=("layers.0",)))
+        compile.compile(encoder(), Options(inset=("layers.0.attention",), collapse=("layers.0",)))
     assert "--collapse" in error.value.hint
 
 
 def test_no_room_is_told_with_what_to_do():
     with pytest.raises(DoesNotFit, match="with the inset of layers.0, ") as error:
-        pipeline.compile(encoder(), Options(inset=("layers.0",), width="35mm", max_height="50mm"))
+        compile.compile(encoder(), Options(inset=("layers.0",), width="35mm", max_height="50mm"))
     assert "--width" in error.value.hint
 
 
@@ -381,7 +385,7 @@ def test_edges_in_the_way_cost_something():
 # ------------------------------------------------------------------------------------------------ the command line
 
 def test_the_command_line_draws_insets(run: Run, tmp_path: Path):
-    (tmp_path / "graph.json").write_text(graphfile.to_json(encoder()), "utf-8")
+    (tmp_path / "graph.json").write_text(graph_json.to_json(encoder()), "utf-8")
     done = run("graph.json", "--inset", "layers.0", "--inset", "layers.0.mlp=block", "-o", "x.svg", "--caption")
     assert done.returncode == 2 and "layers.0.mlp is not seen" in done.stderr
     done = run("graph.json", "--inset", "layers.0.attention", "--inset", "layers.0.mlp", "-o", "x.svg", "--caption")

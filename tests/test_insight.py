@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 import archviz
-from archviz.find import find, names
+from archviz.core.plugins import find, names
 from tests import peers, trained
 
 Maps = NDArray[np.float32]

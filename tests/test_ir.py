@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import graphfile
-from archviz.ir import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, split
+from archviz.core import graph_json
+from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, split
 from tests.graphs import Builder, graphs
 
 
@@ -75,11 +75,11 @@ def test_own_repeat_leaves_out_the_frames():
 @given(graphs())
 @settings(max_examples=60, deadline=None)
 def test_json_brings_back_the_same_graph(graph):
-    text = graphfile.to_json(graph)
-    assert graphfile.from_json(text) == graph
-    assert graphfile.to_json(graphfile.from_json(text)) == text
+    text = graph_json.to_json(graph)
+    assert graph_json.from_json(text) == graph
+    assert graph_json.to_json(graph_json.from_json(text)) == text
     merged = merge(graph, [(Node("all", kind="module"), [node.id for node in graph.nodes[1:]])])
-    assert graphfile.from_json(graphfile.to_json(merged)) == merged
+    assert graph_json.from_json(graph_json.to_json(merged)) == merged
 
 
 def test_json_keeps_every_field():
@@ -91,11 +91,11 @@ def test_json_keeps_every_field():
     edge = Edge("m", "b", TensorSpec((1,)), "skip", 1, (Edge("a", "b", None, "data", 1),))
     module = Module("m", "Blk", "m", (), 3, ("m", "n"), True, {"h": 1})
     g = Graph("Näme \u202e\"</script>", (outer, other), (edge,), {"m": module}, {"report": {"rung": "ghost"}})
-    assert graphfile.from_json(graphfile.to_json(g)) == g
+    assert graph_json.from_json(graph_json.to_json(g)) == g
 
 
 def broken(change) -> str:
-    value = json.loads(graphfile.to_json(small()))
+    value = json.loads(graph_json.to_json(small()))
     change(value)
     return json.dumps(value)
 
@@ -125,13 +125,13 @@ def broken(change) -> str:
 ])
 def test_json_that_is_no_graph_is_told_why(text, message):
     with pytest.raises(ValueError, match=message) as caught:
-        graphfile.from_json(text)
+        graph_json.from_json(text)
     assert len(str(caught.value)) < 300
 
 
 def test_attributes_that_are_not_json_are_told_by_node():
     node = Node("conv1", attrs={"weight": object()})
     with pytest.raises(ValueError, match="'conv1' are not JSON values"):
-        graphfile.to_json(Graph("g", (node,)))
+        graph_json.to_json(Graph("g", (node,)))
     with pytest.raises(ValueError, match="'conv2' are not JSON values"):
-        graphfile.to_json(Graph("g", (Node("conv2", attrs={"p": float("inf")}),)))
+        graph_json.to_json(Graph("g", (Node("conv2", attrs={"p": float("inf")}),)))

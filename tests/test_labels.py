@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from archviz.ir import Edge, Graph, Module, Node, TensorSpec
-from archviz.labels import arrow_labels, looks
-from archviz.naming import titles, words
-from archviz.style import load_style
+from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec
+from archviz.core.naming import titles, words
+from archviz.drawing.labels import arrow_labels, looks
+from archviz.style.style import load_style
 from tests.graphs import Builder
 
 STYLE = load_style("block")

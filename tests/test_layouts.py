@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz.ir import Edge, Graph, Module, Node, skips
-from archviz.layouts import Frame, Layout, Place, Size
-from archviz.layouts.layered import layered
-from archviz.layouts.ushape import ushape
-from archviz.style import load_style
+from archviz.core.geometry import Frame, Layout, Place, Size
+from archviz.core.graph import Edge, Graph, Module, Node, skips
+from archviz.drawing.layouts.layered import layered
+from archviz.drawing.layouts.ushape import ushape
+from archviz.style.style import load_style
 from tests.graphs import Builder, graphs
 
 SPACING = load_style("block").sizes

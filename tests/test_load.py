@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 import tests.peers  # noqa: F401  transformers imports torchvision where that is installed
-from archviz import guess
-from archviz.errors import ArchvizError
-from archviz.load import Loaded, load
+from archviz.core.errors import ArchvizError
+from archviz.trace.source import guess, values
+from archviz.trace.source.load import Loaded, load
+from archviz.trace.source.specs import from_specs
 
 HEADER = "import torch\nfrom torch import nn\n"
 NET = """
@@ -318,7 +319,7 @@ class TwoInputs(nn.Module):
 
 
 def given(*specs: str, module: nn.Module | None = None) -> guess.Inputs:
-    return guess.from_specs(module or TwoInputs(), specs)
+    return from_specs(module or TwoInputs(), specs)
 
 
 def test_specs_become_tensors():
@@ -353,9 +354,9 @@ def test_a_number_beside_tokens_is_no_token_and_a_mask_is_said_to_be_whole_numbe
 
 def test_a_shape_that_is_a_tuple_is_said_how_to_write():
     with pytest.raises(ArchvizError, match="the input is 4 whole numbers") as caught:
-        guess.from_value((1, 1, 28, 28), "")
+        values.from_value((1, 1, 28, 28), "")
     assert caught.value.hint.startswith('write a shape as "1x1x28x28"')
-    assert guess.from_value((torch.zeros(2), 3), "").args[1] == 3
+    assert values.from_value((torch.zeros(2), 3), "").args[1] == 3
 
 
 def test_a_dotted_name_is_an_entry_of_a_dict():

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from archviz.backends import mmd
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.pipeline import Options, compile
+from archviz.core.errors import ArchvizError
+from archviz.figure.compile import compile
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from tests.graphs import Builder
 from tests.hostile import NAMES, hostile
 

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archviz.attribution import Attribution
-from archviz.errors import ArchvizError
-from archviz.methods import attention
-from archviz.methods._attention import weights_of
-from archviz.methods._subject import Subject
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import attention
+from archviz.insight.methods._attention import weights_of
+from archviz.insight.results.attribution import Attribution
 from tests import trained, zoo  # noqa: F401  zoo: transformers imports torchvision
 
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import archviz
-from archviz.attribution import Attribution
-from archviz.errors import ArchvizError
-from archviz.methods import _gradients as shared
-from archviz.methods._subject import Subject
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import _gradients as shared
+from archviz.insight.results.attribution import Attribution
 from tests import peers  # noqa: F401  what pytorch-grad-cam imports
 
 METHODS = ("saliency", "gradient_input", "smoothgrad", "ig", "guided", "deconvnet", "gradcam", "cam")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from archviz.attribution import Attribution
-from archviz.errors import ArchvizError
-from archviz.methods import hidden
-from archviz.methods._subject import Subject
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import hidden
+from archviz.insight.results.attribution import Attribution
 from tests import trained
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archviz.methods._kernels import hasten
-from archviz.methods._subject import Subject
+from archviz.insight.engine.kernels import hasten
+from archviz.insight.engine.subject import Subject
 from archviz.trace.borrow import borrowed
 
 OPTIONS: list[tuple[Any, ...]] = [(2,), (3, 2, 1), ((3, 2), (2, 1)), (3, 1, 1, 2), (3, 2, 0, 1, True)]

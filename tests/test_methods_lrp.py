@@ -13,9 +13,9 @@ from zennit import composites as their_composites
 from zennit import rules as theirs
 
 import archviz
-from archviz.errors import ArchvizError
-from archviz.methods import lrp
-from archviz.methods._subject import Subject
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import lrp
 
 ALL = ("epsilon", "z+", "gamma", "epsilon-plus-flat", "epsilon-alpha2beta1-flat", "epsilon-gamma-box")
 

@@ -7,8 +7,8 @@ import torch
 import transformers
 from torch import nn
 
-from archviz.methods import lrp
-from archviz.methods._subject import Subject
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import lrp
 from archviz.trace import Inputs, trace
 from tests import zoo
 from tests.test_methods_lrp import conserves, relevance

@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn import functional
 
 import tests.peers  # noqa: F401  # before what imports torchvision
-from archviz.errors import ArchvizError
-from archviz.methods import occlusion, receptive_field, regions
-from archviz.methods._perturb import followed, perturbed, sources, under
-from archviz.methods._subject import Subject
-from archviz.methods._tape import Unable
-from archviz.methods._windows import filling, inside, slid, spread
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import occlusion, receptive_field, regions
+from archviz.insight.methods._perturbation.perturb import followed, perturbed, sources, under
+from archviz.insight.methods._perturbation.replay import Unable
+from archviz.insight.methods._perturbation.windows import filling, inside, slid, spread
 
 
 def cnn(**more):

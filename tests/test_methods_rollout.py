@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archviz.attribution import Attribution
-from archviz.errors import ArchvizError
-from archviz.methods import rollout
-from archviz.methods._subject import Subject
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.insight.methods import rollout
+from archviz.insight.results.attribution import Attribution
 from tests import trained
 from tests.test_methods_attention import Stepwise, bert, t5
 

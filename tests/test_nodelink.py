@@ -14,14 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from archviz import pipeline, text
 from archviz.backends import svg
-from archviz.errors import ArchvizError, DoesNotFit
-from archviz.forms._units import shown
-from archviz.graphfile import from_json, to_json
-from archviz.ir import Graph
-from archviz.scene import Box, Circle, Group, Link, Mark, Scene, Text, lowered
-from archviz.scene import Path as Outline
+from archviz.core import text
+from archviz.core.errors import ArchvizError, DoesNotFit
+from archviz.core.graph import Graph
+from archviz.core.graph_json import from_json, to_json
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Scene, Text, lowered
+from archviz.core.scene import Path as Outline
+from archviz.drawing.forms._units import shown
+from archviz.figure import compile
+from archviz.figure.draw import draw
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from archviz.trace import Inputs, trace
 from tests.conftest import ROOT, Run
 from tests.graphs import Builder, graphs
@@ -29,16 +33,16 @@ from tests.lint import LINTER, lint
 from tests.zoo import CASES
 
 
-def figure(model: Any, shape: tuple[int, ...] = (), **options: Any) -> pipeline.Figure:
+def figure(model: Any, shape: tuple[int, ...] = (), **options: Any) -> Figure:
     options = {"style": "node-link", "title": "", **options}
-    return pipeline.draw(model, torch.zeros(shape) if shape else None, **options)
+    return draw(model, torch.zeros(shape) if shape else None, **options)
 
 
 def flat(marks: tuple[Mark, ...]) -> list[Mark]:
     return [m for mark in marks for m in (flat(mark.marks) if isinstance(mark, Group) else [mark])]
 
 
-def links(drawn: pipeline.Figure) -> dict[tuple[str, str], list[Link]]:
+def links(drawn: Figure) -> dict[tuple[str, str], list[Link]]:
     """The lines between each two nodes."""
     found = {}
     for mark in drawn.scene.marks:
@@ -48,20 +52,20 @@ def links(drawn: pipeline.Figure) -> dict[tuple[str, str], list[Link]]:
     return found
 
 
-def node(drawn: pipeline.Figure, key: str) -> list[Mark]:
+def node(drawn: Figure, key: str) -> list[Mark]:
     return next(flat(mark.marks) for mark in drawn.scene.marks
                 if isinstance(mark, Group) and mark.node == key and mark.role != "link")
 
 
-def neurons(drawn: pipeline.Figure, key: str) -> list[Circle]:
+def neurons(drawn: Figure, key: str) -> list[Circle]:
     return [mark for mark in node(drawn, key) if isinstance(mark, Circle) and mark.role.endswith("neuron")]
 
 
-def cells(drawn: pipeline.Figure, key: str) -> list[Box]:
+def cells(drawn: Figure, key: str) -> list[Box]:
     return [mark for mark in node(drawn, key) if isinstance(mark, Box) and mark.role.endswith("cell")]
 
 
-def words(drawn: pipeline.Figure) -> list[str]:
+def words(drawn: Figure) -> list[str]:
     return [mark.string for mark in flat(drawn.scene.marks) if isinstance(mark, Text)]
 
 
@@ -222,7 +226,7 @@ def test_weights_of_another_shape_in_a_file_are_not_believed():
     for part in raw["nodes"]:
         if "weights" in part["attrs"] if "attrs" in part else False:
             part["attrs"]["weights"] = {"weight": [["a", 1, 2, 3]] * 3, "bias": "x"}
-    drawn = pipeline.compile(from_json(json.dumps(raw)), pipeline.Options("node-link"))
+    drawn = compile.compile(from_json(json.dumps(raw)), Options("node-link"))
     assert {line.role for line in links(drawn)["/in:input", "0"]} == {"weight"}
 
 
@@ -357,7 +361,7 @@ def boxes(mark: Mark, scene: Scene) -> tuple[float, float, float, float]:
     return 0, 0, 0, 0
 
 
-def check(drawn: pipeline.Figure) -> None:
+def check(drawn: Figure) -> None:
     """What holds for every figure of this form."""
     scene = drawn.scene
     assert scene.width <= 174 * 72.27 / 25.4 + 0.02
@@ -377,12 +381,12 @@ def check(drawn: pipeline.Figure) -> None:
 @given(graphs(), st.sampled_from(("84mm", "174mm")))
 def test_any_graph_is_drawn_by_the_laws(graph, width):
     try:
-        drawn = pipeline.compile(graph, pipeline.Options("node-link", width=width))
+        drawn = compile.compile(graph, Options("node-link", width=width))
     except DoesNotFit as error:
         assert error.hint
         return
     check(drawn)
-    assert svg.render(drawn.scene) == svg.render(pipeline.compile(graph, pipeline.Options("node-link", width=width))
+    assert svg.render(drawn.scene) == svg.render(compile.compile(graph, Options("node-link", width=width))
                                                  .scene)
 
 
@@ -428,7 +432,7 @@ def chains(draw: st.DrawFn) -> Graph:
 @settings(max_examples=60)
 @given(chains(), st.sampled_from(("84mm", "174mm")), st.sampled_from(("all", "none", "top30%")), st.booleans())
 def test_any_chain_of_layers_is_drawn_by_the_laws(graph, width, edges, bias):
-    drawn = pipeline.compile(graph, pipeline.Options(
+    drawn = compile.compile(graph, Options(
         "node-link", {"options.edges": edges, "options.bias": str(bias).lower()}, width=width))
     check(drawn)
 
@@ -478,7 +482,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             args, kwargs = CASES[name].inputs()
             source = trace(CASES[name].build, Inputs(args, kwargs)).graph
         paths.append(folder / f"{name}-{width}.svg")
-        pipeline.draw(source, style="node-link", width=width).save(paths[-1])
+        draw(source, style="node-link", width=width).save(paths[-1])
     return lint(paths)
 
 
@@ -490,6 +494,6 @@ def test_the_linter_finds_nothing(measured):
 def test_the_gallery_is_drawn_neuron_by_neuron_in_one_column_too():
     for name in ("mlp", "smallcnn"):
         for width in ("column", "page"):
-            drawn = pipeline.draw(str(ROOT / "gallery" / f"{name}.py"), style="node-link", width=width)
+            drawn = draw(str(ROOT / "gallery" / f"{name}.py"), style="node-link", width=width)
             assert len(links(drawn)) == len(drawn.drawn.nodes) - 1
             assert neurons(drawn, drawn.drawn.nodes[-2 if name == "smallcnn" else -3].id)

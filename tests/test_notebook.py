@@ -18,10 +18,10 @@ from nbconvert import HTMLExporter, LatexExporter
 from nbformat.v4 import new_code_cell, new_notebook
 from torch import nn
 
-from archviz import progress
-from archviz.errors import ArchvizError
-from archviz.notebook import meant, run, words
-from archviz.pipeline import draw
+from archviz.apps.notebook import meant, run, words
+from archviz.core import progress
+from archviz.core.errors import ArchvizError
+from archviz.figure.draw import draw
 from tests.conftest import ROOT
 from tests.latex import compiled
 

@@ -15,16 +15,16 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image as Picture
 
-from archviz import heat
-from archviz.attribution import Attribution, Check
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.ir import Edge, Graph, Node, TensorSpec, skips
-from archviz.marks import contrast
-from archviz.overlay import _bounds, overlay
-from archviz.pipeline import draw
-from archviz.recording import Recording
-from archviz.scene import Box, Cuboid, Group, Image, Link, Mark, Scene, Text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Edge, Graph, Node, TensorSpec, skips
+from archviz.core.scene import Box, Cuboid, Group, Image, Link, Mark, Scene, Text
+from archviz.figure.draw import draw
+from archviz.figure.figure import Figure
+from archviz.insight.overlay import _bounds, overlay
+from archviz.insight.painting import colormap
+from archviz.insight.results.attribution import Attribution, Check
+from archviz.insight.results.recording import Recording
+from archviz.style.layer_colours import contrast
 from tests import latex, lint
 from tests.conftest import ROOT
 from tests.pdf_ops import pages
@@ -147,10 +147,10 @@ def test_a_box_has_the_colour_of_its_last_operation_and_a_stack_that_of_its_mean
     assert len(last) == 2
     numbers_of = {fused.id: what.scores[fused.members[-1]][0], stack.id: np.mean([what.scores[key][0] for key in last])}
     for node, value in numbers_of.items():
-        assert heat.number(value) in of(painted, node).title
+        assert colormap.number(value) in of(painted, node).title
     values = {node: float(of(painted, node).title.rsplit(": ", 1)[1].split()[0].replace("−", "-")) for node in drawn
               if "relevance" in of(painted, node).title}
-    scale = heat.scale(list(values.values()), plain.drawing.style.heat, True)
+    scale = colormap.scale(list(values.values()), plain.drawing.style.heat, True)
     for node, value in numbers_of.items():
         seen, wanted = (np.array([int(c[i:i + 2], 16) for i in (1, 3, 5)]) for c in (
             str(next(iter(fills(painted, node)))), scale.colour(value)))
@@ -163,7 +163,7 @@ def test_a_closed_module_has_its_own_number_where_there_is_one() -> None:
     closed = next(node for node in plain.drawn.nodes if node.kind == "module" and node.repeat == 1)
     own = replace(what, scores={**what.scores, closed.id: np.array([7.25])})
     assert "7.25 relevance" in of(own.overlay(plain), closed.id).title
-    assert heat.number(what.scores[closed.members[-1]][0]) in of(what.overlay(plain), closed.id).title
+    assert colormap.number(what.scores[closed.members[-1]][0]) in of(what.overlay(plain), closed.id).title
 
 
 def test_what_has_no_number_says_so() -> None:
@@ -203,7 +203,7 @@ def test_a_neuron_has_its_own_colour() -> None:
     values = np.arange(float(size))[None]
     what = Recording({layer.members[-1]: {"values": values, "mean": np.array(values.mean()), "samples": np.array(1)}})
     painted = what.overlay(plain)
-    scale = heat.scale(values, plain.drawing.style.heat, False)
+    scale = colormap.scale(values, plain.drawing.style.heat, False)
     dots = [mark for mark in of(painted, layer.id).marks if mark.role.endswith("neuron")]
     colours = [painted.scene.paint(mark.role).fill for mark in dots]
     assert len(dots) < size and "⋮" not in painted.svg
@@ -277,7 +277,7 @@ def test_a_map_lies_on_the_right_face_of_its_cuboid_and_is_its_own() -> None:
     values = what.maps[pool.members[-1]][0].mean(axis=0)
     pixels = np.asarray(Picture.open(io.BytesIO(seen[pool.id].png)).convert("RGB"))
     times = len(pixels) // len(values)
-    assert times > 3 and (pixels[times // 2::times, times // 2::times] == heat.scale(
+    assert times > 3 and (pixels[times // 2::times, times // 2::times] == colormap.scale(
         values, plain.drawing.style.heat, False).rgb(values)).all()
     # what stands against the next volume shows no face
     assert not any(plain.drawn.by_id[node].kind == "conv" for node in seen)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz.errors import ArchvizError
-from archviz.find import find
-from archviz.ir import Graph, merge, own_repeat, split
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph, merge, own_repeat, split
+from archviz.core.plugins import find
 from archviz.passes.annotate import annotate
 from archviz.passes.collapse import WHOLE, collapse, collapsed, expand, select
 from archviz.passes.fold import fold

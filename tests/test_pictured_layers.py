@@ -12,13 +12,14 @@ from PIL import Image as Pillow
 from torch import nn
 
 import archviz
-from archviz import cli, heat
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.picture import Picture
-from archviz.recording import Recording
-from archviz.scene import Box, Group, Image, Mark, Text
-from archviz.style import load_style
+from archviz.apps.cli import main
+from archviz.core.errors import ArchvizError
+from archviz.core.scene import Box, Group, Image, Mark, Text
+from archviz.figure.figure import Figure
+from archviz.insight.painting import colormap
+from archviz.insight.pictures._picture import Picture
+from archviz.insight.results.recording import Recording
+from archviz.style.style import load_style
 from tests.lint import lint
 
 STYLE = load_style("block")
@@ -90,13 +91,13 @@ def test_tiles_are_the_values_on_the_layers_own_scale(ran):
     found = columns(recording.image("layers", figure=figure, channels=5, sample=1))
     for node, at in (("stem.0", "stem.2"), ("side", "side"), ("/add", "/add"), ("few", "/relu")):
         values = recording[at].values[1].astype(np.float64)
-        on = heat.scale(values, MAPS, bool((values < 0).any()))
+        on = colormap.scale(values, MAPS, bool((values < 0).any()))
         shown = tiles(found[node])
         assert len(shown) == min(5, len(values))
         for pixels, one in zip(shown, values, strict=False):
             assert (cells(pixels, *one.shape) == on.rgb(one)).all()
     vector = recording["/mean"].values[1]
-    on = heat.scale(vector, MAPS, bool((vector < 0).any()))
+    on = colormap.scale(vector, MAPS, bool((vector < 0).any()))
     assert (cells(tiles(found["/mean"])[0], 4, 1)[:, 0] == on.rgb(vector)).all()
 
 
@@ -134,7 +135,7 @@ def test_the_best_scores_are_bars_with_their_names(ran):
     assert [bar.role for bar in bars] == ["score best"] + 4 * ["score"]
     shares = np.array([bar.width for bar in bars]) / bars[0].width
     assert shares == pytest.approx(abs(values[best]) / abs(values[best[0]]), abs=0.01)
-    largest = heat.number(float(values[best[0]]))
+    largest = colormap.number(float(values[best[0]]))
     assert f"the largest that of class {best[0]} (kind {best[0]}, {largest})" in picture.caption
 
 
@@ -158,10 +159,11 @@ def test_numbers_without_a_place_are_tables_and_strips():
     long = np.linspace(0, 1, 300).reshape(1, 300).astype(np.float32)
     nodes = {"tokens": {"values": rows[:1]}, "vector": {"values": long}, "score": {"values": long[:, :3]}}
     found = columns(Recording(nodes, {}).image("layers"))
-    on = heat.scale(rows[:1], MAPS, True)
+    on = colormap.scale(rows[:1], MAPS, True)
     assert (cells(tiles(found["tokens"])[0], 6, 10) == on.rgb(rows[0])).all()
     strip = cells(tiles(found["vector"])[0], 128, 3)
-    assert (strip[:, 1] == heat.scale(long, MAPS, False).rgb(long[0, 128:256])).all() and (strip[44:, 2] == 255).all()
+    assert (strip[:, 1] == colormap.scale(long, MAPS, False).rgb(long[0, 128:256])).all() and (strip[44:, 2] ==
+    255).all()
 
 
 def test_it_stays_on_its_page_without_a_fault(ran, tmp_path):
@@ -183,7 +185,7 @@ def test_a_volume_is_shown_by_its_middle_slice_and_a_long_label_whole():
     group = columns(picture)["0"]
     assert " ".join(words(group.marks)).startswith("3×3×3 depthwise conv, 6, /1×2×2 tanh 6@5×4×4")
     values = recording["1"].values[0].astype(np.float64)[:, 2]
-    on = heat.scale(values, MAPS, True)
+    on = colormap.scale(values, MAPS, True)
     assert all((cells(p, 4, 4) == on.rgb(v)).all() for p, v in zip(tiles(group), values, strict=True))
     assert "the slice in the middle" in picture.caption
     assert words(columns(recording.image("layers"))["1"].marks)[:2] == ["tanh", "6@5×4×4"]
@@ -194,7 +196,7 @@ def test_what_is_squashed_is_no_score():
     model, x = nn.Sequential(nn.Linear(5, 7), nn.Tanh()), torch.rand(1, 5)
     recording = archviz.record(model, x, reduce=["values"], progress=False)
     found = columns(recording.image("layers", figure=archviz.draw(model, x)))
-    assert (cells(tiles(found["0"])[0], 7, 1)[:, 0] == heat.scale(recording["1"].values, MAPS, True).rgb(
+    assert (cells(tiles(found["0"])[0], 7, 1)[:, 0] == colormap.scale(recording["1"].values, MAPS, True).rgb(
         recording["1"].values[0])).all()
 
 
@@ -206,7 +208,7 @@ def test_each_stream_shows_its_own_channels():
     found = columns(recording.image("layers", figure=archviz.draw(model, image, streams="groups")))
     values = recording["2"].values[0].astype(np.float64)
     for key, part in (("2#1", values[:4]), ("2#2", values[4:])):
-        on = heat.scale(part, MAPS, True)
+        on = colormap.scale(part, MAPS, True)
         assert all((cells(p, 5, 5) == on.rgb(v)).all() for p, v in zip(tiles(found[key]), part, strict=True))
 
 
@@ -251,7 +253,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_one_command_draws_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["record", "net.py", "--picture", "layers", "--class-names", "names.txt", "--nodes", "[03]"]
-    assert cli.main([*command, "--input", "input=x.npy", "-o", "a.svg", "-o", "a.npz", "--caption"]) == 0
+    assert main.main([*command, "--input", "input=x.npy", "-o", "a.svg", "-o", "a.npz", "--caption"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("Activations of Net, layer by layer") and "everywhere" not in said.err
     drawn = Path("a.svg").read_text("utf-8")
@@ -259,10 +261,10 @@ def test_one_command_draws_it(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "ReLU" not in drawn
     assert list(Recording.load("a.npz").maps) == ["/in:input", "0", "3"]
     command[3:] = ["maps", "--nodes", "1", "--channels", "3"]
-    assert cli.main([*command, "-o", "b.svg", "--caption"]) == 0
+    assert main.main([*command, "-o", "b.svg", "--caption"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("Activations of 1: channels")
-    assert cli.main([*command[:3], "layers", "-o", "c.svg"]) == 0
+    assert main.main([*command[:3], "layers", "-o", "c.svg"]) == 0
     assert "input is 0 everywhere, so that maps show little; say --image, or --input" in capsys.readouterr().err
 
 
@@ -276,5 +278,5 @@ def test_one_command_draws_it(folder: Path, capsys: pytest.CaptureFixture[str]) 
 ])
 def test_a_mistake_is_told(folder: Path, arguments: list[str], message: str,
                            capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["record", "net.py", *arguments, "-o", "a.svg"]) == 2
+    assert main.main(["record", "net.py", *arguments, "-o", "a.svg"]) == 2
     assert message in capsys.readouterr().err and not Path("a.svg").exists()

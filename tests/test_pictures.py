@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from archviz import heat
-from archviz.attribution import Attribution, Attributions, Check
-from archviz.errors import ArchvizError, DoesNotFit
-from archviz.picture import Picture, picture
-from archviz.pictures._tokens import pieces
-from archviz.recording import Recording
-from archviz.scene import Group, Image, Mark, Text
-from archviz.style import load_style
+from archviz.core.errors import ArchvizError, DoesNotFit
+from archviz.core.scene import Group, Image, Mark, Text
+from archviz.insight.painting import colormap
+from archviz.insight.pictures._picture import Picture, picture
+from archviz.insight.pictures._tokens import pieces
+from archviz.insight.results.attribution import Attribution, Attributions, Check
+from archviz.insight.results.recording import Recording
+from archviz.style.style import load_style
 from tests.latex import together
 from tests.lint import lint
 
@@ -211,7 +211,7 @@ def test_the_map_has_the_colours_of_its_bar():
     values = ramp(2, 32, 32)
     one = attribution("lrp", values)
     drawn = one.image(panels="heat", samples=[0])
-    on = heat.scale(values[0], load_style("block").heat, unit=one.unit)
+    on = colormap.scale(values[0], load_style("block").heat, unit=one.unit)
     tile, bar = images(drawn)
     times = tile.shape[0] // 32
     assert np.array_equal(tile[::times, ::times], on.rgb(values[0]))
@@ -233,7 +233,7 @@ def test_the_caption_says_target_scale_and_checks():
 def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
     fine, smooth = (Attributions([attribution("a", values), attribution("b", values)]).image(samples=[0])
                     for values in (abs(ramp(2, 32, 32)), bump(2, 32)))
-    on = heat.scale(abs(ramp(1, 32, 32)), load_style("block").heat, signed=False)
+    on = colormap.scale(abs(ramp(1, 32, 32)), load_style("block").heat, signed=False)
     assert (images(fine)[1].reshape(-1, 3) == on.rgb(abs(ramp(1, 32, 32))[0, 0, 0])).all(1).any()
     assert len(np.unique(images(smooth)[1].reshape(-1, 3), axis=0)) > 200
 
@@ -355,7 +355,7 @@ def test_a_bar_of_states_is_symmetric_and_of_attention_begins_at_zero():
         pixels = images(drawn)[-1]
         ends = pixels[-1, 0], pixels[0, -1]
         style = load_style("block").heat
-        on = heat.scale([1.0], style, signed=low < 0)
+        on = colormap.scale([1.0], style, signed=low < 0)
         first, last = (ends if pixels.shape[0] > pixels.shape[1] else (pixels[0, 0], pixels[0, -1]))
         assert (tuple(first), tuple(last)) == (tuple(on.rgb(on.low)), tuple(on.rgb(on.high)))
 

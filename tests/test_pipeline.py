@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import archviz
-from archviz import ArchvizError, DoesNotFit, Figure, draw, graphfile, pipeline
+from archviz import ArchvizError, DoesNotFit, Figure, draw
 from archviz.backends import svg
-from archviz.ir import Edge, Graph, Node
-from archviz.naming import named as model_name
-from archviz.pipeline import Options
-from archviz.scene import POINTS_PER_MM
+from archviz.core import graph_json
+from archviz.core.graph import Edge, Graph, Node
+from archviz.core.naming import named as model_name
+from archviz.core.scene import POINTS_PER_MM
+from archviz.figure import output
+from archviz.figure.options import Options
 from archviz.trace import Inputs
 from gallery import gpt, lenet, resnet
 from tests.conftest import ROOT
@@ -213,7 +215,7 @@ def test_an_address_in_a_note_does_not_make_the_bytes_differ() -> None:
 
 def test_inner_values_as_json() -> None:
     figure = draw(lenet.LeNet5, lenet.example_inputs())
-    assert graphfile.from_json(figure.emit("graph")) == figure.drawn
+    assert graph_json.from_json(figure.emit("graph")) == figure.drawn
     layout = json.loads(figure.emit("layout"))
     assert set(layout["nodes"]) == {node.id for node in figure.drawn.nodes}
     scene = json.loads(figure.emit("scene"))
@@ -241,7 +243,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert path.read_text("utf-8") == figure.svg
     monkeypatch.setattr(os, "replace", _full)
     with pytest.raises(ArchvizError, match="cannot write .*No space left"):
-        pipeline.save(draw(figure.graph, title="New"), [path])
+        output.save(draw(figure.graph, title="New"), [path])
     assert path.read_text("utf-8") == figure.svg
     assert os.listdir(tmp_path) == ["a.svg"]
 

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from archviz.errors import ArchvizError
-from archviz.find import find
-from archviz.ir import Graph
-from archviz.layouts import Layout, Place, _graphviz
-from archviz.pipeline import Options, compile, draw
-from archviz.style import load_style
+from archviz.core.errors import ArchvizError
+from archviz.core.geometry import Layout, Place
+from archviz.core.graph import Graph
+from archviz.core.plugins import find
+from archviz.drawing.layouts import _graphviz
+from archviz.figure.compile import compile
+from archviz.figure.draw import draw
+from archviz.figure.options import Options
+from archviz.style.style import load_style
 from tests.graphs import Builder, graphs
 from tests.lint import lint
 from tests.test_mermaid import residual

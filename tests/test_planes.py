@@ -12,17 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import fit, pipeline
 from archviz.backends import svg
-from archviz.errors import ArchvizError, DoesNotFit
-from archviz.forms import planes
-from archviz.forms._stacks import plan, reading
-from archviz.ir import Graph, TensorSpec
-from archviz.layouts import Place
-from archviz.layouts.chain import chain
-from archviz.scene import Box, Group, Link, Mark, Text, lowered
-from archviz.scene import Path as Outline
-from archviz.style import load_style
+from archviz.core.errors import ArchvizError, DoesNotFit
+from archviz.core.geometry import Place
+from archviz.core.graph import Graph, TensorSpec
+from archviz.core.scene import Box, Group, Link, Mark, Text, lowered
+from archviz.core.scene import Path as Outline
+from archviz.drawing.forms import planes
+from archviz.drawing.forms._stacks import plan, reading
+from archviz.drawing.layouts.chain import chain
+from archviz.figure import compile, draw, fit
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
+from archviz.style.style import load_style
+from archviz.trace import read
 from tests.conftest import ROOT
 from tests.graphs import Builder, graphs
 from tests.lint import lint
@@ -35,28 +38,28 @@ WIDTHS = {"column": "84mm", "page": "174mm"}
 @cache
 def traced(name: str) -> Graph:
     file, _, factory = name.partition(":")
-    return pipeline.read(f"{ROOT / 'gallery' / file}.py" + (f":{factory}" if factory else ""))
+    return read.read(f"{ROOT / 'gallery' / file}.py" + (f":{factory}" if factory else ""))
 
 
 @cache
-def figure(name: str, width: str = "page", theme: str = "", **options: str) -> pipeline.Figure:
+def figure(name: str, width: str = "page", theme: str = "", **options: str) -> Figure:
     chosen = {f"options.{key}": value for key, value in options.items()}
-    return pipeline.compile(traced(name), pipeline.Options("planes", chosen, width=WIDTHS[width], theme=theme or None))
+    return compile.compile(traced(name), Options("planes", chosen, width=WIDTHS[width], theme=theme or None))
 
 
 def flat(marks: tuple[Mark, ...]) -> list[Mark]:
     return [m for mark in marks for m in (flat(mark.marks) if isinstance(mark, Group) else [mark])]
 
 
-def groups(drawn: pipeline.Figure) -> dict[str, Group]:
+def groups(drawn: Figure) -> dict[str, Group]:
     return {mark.node: mark for mark in drawn.scene.marks if isinstance(mark, Group) and mark.node}
 
 
-def stack(drawn: pipeline.Figure, key: str) -> list[Box]:
+def stack(drawn: Figure, key: str) -> list[Box]:
     return [mark for mark in groups(drawn)[key].marks if isinstance(mark, Box)]
 
 
-def words(drawn: pipeline.Figure, key: str) -> list[str]:
+def words(drawn: Figure, key: str) -> list[str]:
     """What stands above a node, then what stands below it."""
     texts = [mark for mark in groups(drawn)[key].marks if isinstance(mark, Text)]
     return [mark.string for mark in sorted(texts, key=lambda mark: mark.y)]
@@ -181,7 +184,7 @@ def test_every_number_stands_where_the_graph_has_it(name: str) -> None:
 @settings(max_examples=25)
 def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, width: float) -> None:
     try:
-        drawn = pipeline.compile(graph, pipeline.Options("planes", width=width))
+        drawn = compile.compile(graph, Options("planes", width=width))
     except DoesNotFit:
         assert width < 240
         return
@@ -197,7 +200,7 @@ def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, widt
 @given(graphs(12), st.sampled_from((300.0, 600.0)))
 @settings(max_examples=25)
 def test_stacks_and_words_keep_clear_of_each_other(graph: Graph, width: float) -> None:
-    drawn = pipeline.compile(graph, pipeline.Options("planes", width=width))
+    drawn = compile.compile(graph, Options("planes", width=width))
     cut, layout = drawn.drawn, drawn.layout
     page = fit.tightened(load_style("planes", {"page.width": str(width)}))
     sizes = next(
@@ -222,14 +225,14 @@ def test_a_network_that_is_no_chain_has_glyphs_and_skips() -> None:
     a = b.op("Conv2d", x, shape=(1, 8, 32, 32), kernel_size=[3, 3])
     c = b.op("Conv2d", a, shape=(1, 8, 32, 32), kernel_size=[5, 5])
     b.output(b.op("add", a, c, shape=(1, 8, 32, 32)))
-    drawn = pipeline.compile(b.graph(), pipeline.Options("planes", width="174mm"))
+    drawn = compile.compile(b.graph(), Options("planes", width="174mm"))
     assert any(isinstance(mark, Link) and mark.role == "edge skip" for mark in flat(drawn.scene.marks))
     assert "skip connection" in svg.render(drawn.scene).decode()
 
 
 def test_a_block_named_by_hand_is_a_box_with_its_name() -> None:
-    options = pipeline.Options("planes", width="174mm", cut="f6", append=("SVM",))
-    drawn = pipeline.compile(traced("lenet"), options)
+    options = Options("planes", width="174mm", cut="f6", append=("SVM",))
+    drawn = compile.compile(traced("lenet"), options)
     (key,) = [node.id for node in drawn.drawn.nodes if node.attrs.get("appended")]
     (card,) = stack(drawn, key)
     (name,) = [mark for mark in groups(drawn)[key].marks if isinstance(mark, Text)]
@@ -264,5 +267,5 @@ def test_without_colour_only_greys_are_left() -> None:
 
 
 def test_a_layer_with_a_colour_of_its_own_has_it() -> None:
-    drawn = pipeline.draw(replace(traced("lenet")), style="planes", overrides={"layers": {"c1": {"color": "#ffcc66"}}})
+    drawn = draw.draw(replace(traced("lenet")), style="planes", overrides={"layers": {"c1": {"color": "#ffcc66"}}})
     assert {drawn.scene.paint(box.role).fill for box in stack(drawn, "c1")} == {"#ffcc66"}

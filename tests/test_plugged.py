@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archviz.style import style_names, theme_names
+from archviz.style.style import style_names, theme_names
 from tests.conftest import ROOT, Run
 from tests.test_cli import contents, refused, saved
 

@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz import draw, graphfile, marks, pipeline
-from archviz.errors import ArchvizError
-from archviz.find import find
-from archviz.ir import Graph
-from archviz.passes.override import Bundle, Overrides, Rule, override
-from archviz.pipeline import Options
-from archviz.project import configured, find_project, project_of, written_overrides
-from archviz.scene import Circle, Group, Mark, Text
-from archviz.style import load_style
+from archviz import draw
+from archviz.apps.request import catalogue
+from archviz.core import graph_json
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph
+from archviz.core.plugins import find
+from archviz.core.scene import Circle, Group, Mark, Text
+from archviz.drawing.badges import frozen, frozen_params
+from archviz.figure import compile
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
+from archviz.passes.override import override
+from archviz.style.layer_colours import contrast
+from archviz.style.overrides import Bundle, Overrides, Rule
+from archviz.style.project import configured, find_project, project_of, written_overrides
+from archviz.style.style import load_style
 from tests.conftest import ROOT, Run
 from tests.graphs import Builder, graphs
 from tests.lint import LINTER, lint
@@ -55,14 +62,14 @@ def passed(graph: Graph, overrides: Overrides = NOTHING) -> Graph:
     return graph
 
 
-def words(figure: pipeline.Figure) -> list[str]:
+def words(figure: Figure) -> list[str]:
     def texts(many: tuple[Mark, ...]) -> list[str]:
         return [t for m in many for t in (texts(m.marks) if isinstance(m, Group) else
                                           [m.string] if isinstance(m, Text) else [])]
     return texts(figure.scene.marks)
 
 
-def drawn_with(**overrides: object) -> pipeline.Figure:
+def drawn_with(**overrides: object) -> Figure:
     return draw(net(), overrides=overrides)
 
 
@@ -92,14 +99,14 @@ def test_freezing_the_first_two_blocks_splits_the_run_and_marks_them():
     assert sorted(m.repeat for m in figure.drawn.modules.values() if m.cls == "Block") == [2, 2]
     badges = [m for m in figure.scene.marks if isinstance(m, Group) and m.role == "frozen"]
     assert len(badges) == 2 and "frozen" in words(figure)
-    assert marks.frozen_params(figure.drawn) == 50 + 16 + 2 * 70
+    assert frozen_params(figure.drawn) == 50 + 16 + 2 * 70
     assert "206 of the parameters" in figure.caption
     assert "frozen" not in words(draw(net())) and "snowflake" not in draw(net()).caption
 
 
 def test_a_norm_left_free_is_not_drawn_in_the_box_of_a_frozen_convolution():
     figure = drawn_with(layers={"Conv2d": {"frozen": True}})
-    stem = {node.id: marks.frozen(node) for node in figure.drawn.nodes if node.id.startswith("stem.")}
+    stem = {node.id: frozen(node) for node in figure.drawn.nodes if node.id.startswith("stem.")}
     assert stem == {"stem.conv": True, "stem.norm": False}
 
 
@@ -121,7 +128,7 @@ def test_a_colour_that_no_label_can_be_read_on_is_refused():
     with pytest.raises(ArchvizError, match=r"overrides.*cannot be read on #000080") as error:
         drawn_with(layers={"head": {"color": "#000080"}})
     better = re.search("#[0-9a-f]{6}", error.value.hint)
-    assert better and marks.contrast(better[0], BLOCK.roles["label"].color) >= 4.5
+    assert better and contrast(better[0], BLOCK.roles["label"].color) >= 4.5
 
 
 def test_a_kind_changes_shape_colour_and_legend():
@@ -146,7 +153,7 @@ def test_collapse_and_expand_by_layer_and_the_options_above_them():
     assert "Stem" in [n.op for n in draw(net(), overrides=opened, depth=0, collapse=["stem"]).drawn.nodes]
 
 
-@pytest.mark.parametrize("style", pipeline.catalogue()["styles"])
+@pytest.mark.parametrize("style", catalogue.catalogue()["styles"])
 def test_every_style_shows_what_is_said(style: str):
     said = {"stem.conv": {"frozen": True}, "head": {"color": "#99ddff", "legend": "new here"},
             "blocks.*": {"color": "#ffcc66", "legend": "ours", "label": "Unit"}, "aux": {"hide": True}}
@@ -211,9 +218,9 @@ def test_whatever_is_said_the_laws_hold(graph: Graph, data: st.DataObject) -> No
         overrides = Overrides(overrides.rules, (Bundle("group", "t:2", tuple(members)),))
     first = override(graph, BLOCK, overrides=overrides)
     assert [n.id for n in first.nodes] == [n.id for n in graph.nodes] and first.edges == graph.edges
-    graphfile.check(first)
+    graph_json.check(first)
     after = passed(graph, overrides)
-    graphfile.check(after)
+    graph_json.check(after)
     assert sorted(m for n in after.nodes for m in n.members) == sorted(n.id for n in graph.nodes)
     assert (after.params, after.flops) == (graph.params, graph.flops)
     ahead: dict[str, set[str]] = {}
@@ -237,7 +244,7 @@ def saved(tmp_path: Path) -> Path:
     (tmp_path / ".git").mkdir()
     path = tmp_path / "models" / "net.json"
     path.parent.mkdir()
-    path.write_text(graphfile.to_json(net()), "utf-8")
+    path.write_text(graph_json.to_json(net()), "utf-8")
     return path
 
 
@@ -332,7 +339,7 @@ def test_a_mistake_is_told_with_file_and_line(content: str, saved: Path):
     (saved.parent / "archviz.yaml").write_text(content + "\n", "utf-8")
     with pytest.raises(ArchvizError) as error:
         project = project_of(str(saved), Options())
-        pipeline.compile(net(), configured(Options(), project, str(saved), "Net"))
+        compile.compile(net(), configured(Options(), project, str(saved), "Net"))
     assert re.search(MISTAKES[content], str(error.value)), str(error.value)
 
 
@@ -356,7 +363,7 @@ def test_a_style_is_looked_for_beside_the_project_file(saved: Path):
 
 def test_every_option_of_the_figure_may_stand_in_the_file(saved: Path):
     """And none is forgotten when an option is added to the command line."""
-    from archviz.arguments import parser
+    from archviz.apps.request.arguments import parser
 
     group = next(g for g in parser()._action_groups if g.title == "the figure")
     names = {action.option_strings[0].removeprefix("--") for action in group._group_actions}

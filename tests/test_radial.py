@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from archviz import draw
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.find import find
-from archviz.forms import radial
-from archviz.forms._vertices import channels, pairs
-from archviz.ir import Edge, Graph, Node, TensorSpec
-from archviz.layouts.radial import _spread
-from archviz.scene import Group, Path, Point, Text
-from archviz.style import load_style
-from archviz.text import width
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Edge, Graph, Node, TensorSpec
+from archviz.core.plugins import find
+from archviz.core.scene import Group, Path, Point, Text
+from archviz.core.text import width
+from archviz.drawing.forms import radial
+from archviz.drawing.forms._vertices import channels, pairs
+from archviz.drawing.layouts.radial import _spread
+from archviz.figure.figure import Figure
+from archviz.style.style import load_style
 from tests.conftest import ROOT
 
 MODELS = {"resnet50": "resnet.py:resnet50", "gpt": "gpt.py", "unet": "unet.py", "lenet": "lenet.py"}

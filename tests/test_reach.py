@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from archviz.errors import ArchvizError
-from archviz.trace.reach import crop, field_of
-from archviz.trace.record import record
+from archviz.core.errors import ArchvizError
+from archviz.trace.receptive_field import crop, field_of
+from archviz.trace.recorder import record
 
 
 def traced(model, *shape):

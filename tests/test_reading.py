@@ -8,9 +8,9 @@ from functools import cache
 
 import pytest
 
-from archviz.find import find
-from archviz.ir import Graph
-from archviz.style import load_style
+from archviz.core.graph import Graph
+from archviz.core.plugins import find
+from archviz.style.style import load_style
 from archviz.trace import Inputs, trace
 from tests.zoo import CASES
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import archviz
-from archviz.errors import ArchvizError
-from archviz.find import names
+from archviz.core.errors import ArchvizError
+from archviz.core.plugins import names
 from tests.real_models import MODELS, REASONS, SHORT, UNITS
 
 SAID = {        # a word of the reason → what the error says

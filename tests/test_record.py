@@ -14,9 +14,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import archviz
-from archviz.errors import ArchvizError
-from archviz.recorder.reducer import reductions
-from archviz.recorder.reductions import REDUCTIONS, Seen
+from archviz.core.errors import ArchvizError
+from archviz.insight.recorder.reducer import reductions
+from archviz.insight.recorder.reductions import REDUCTIONS, Seen
 from archviz.trace import Inputs, trace
 from tests.zoo import LSTMClassifier
 

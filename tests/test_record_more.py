@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 import archviz
-from archviz.errors import ArchvizError
-from archviz.recorder.nonfinite import first_nonfinite
-from archviz.recorder.shipping import Shipment
-from archviz.recording import Recording
+from archviz.core.errors import ArchvizError
+from archviz.insight.recorder.nonfinite import first_nonfinite
+from archviz.insight.recorder.shipping import Shipment
+from archviz.insight.results.recording import Recording
 from archviz.trace import Inputs
 from tests.test_record import ALL, images, net, same
 

@@ -14,16 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from archviz import pipeline, text
-from archviz.errors import ArchvizError
-from archviz.forms._cells import PORTS, Glyph, Wiring, gru, lstm, rnn
-from archviz.forms._inside import inside
-from archviz.forms._recurrent import columns, layer, legend, picture
-from archviz.forms._steps import Layer
-from archviz.ir import Graph
-from archviz.pipeline import Figure, Options
-from archviz.scene import Box, Circle, Group, Link, Mark, Text
-from archviz.style import Style, load_style
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Text
+from archviz.drawing.forms._cells import PORTS, Glyph, Wiring, gru, lstm, rnn
+from archviz.drawing.forms._inside import inside
+from archviz.drawing.forms._recurrent import columns, layer, legend, picture
+from archviz.drawing.forms._steps import Layer
+from archviz.figure import compile, draw
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
+from archviz.style.style import Style, load_style
 from tests.conftest import ROOT, Run
 from tests.graphs import Builder
 from tests.lint import lint
@@ -83,7 +85,7 @@ WAYS: dict[str, dict[str, str]] = {
 
 def drawn(name: str, way: str, width: str = "page") -> Figure:
     model, x = MODELS[name]
-    return pipeline.draw(model, (x,), style="node-link", settings=WAYS[way], width=width)
+    return draw.draw(model, (x,), style="node-link", settings=WAYS[way], width=width)
 
 
 # ------------------------------------------------------------------------------------------------ what a cell computes
@@ -439,7 +441,7 @@ def test_every_picture_fits_its_page_and_nothing_overlaps(
     options = Options(style="node-link", width=width, min_font=f"{font}pt", settings={
         "options.unroll": str(unroll), "options.cell": "open" if opened else "closed"})
     style = options.resolved()
-    found = pipeline.compile(graph, options, style)
+    found = compile.compile(graph, options, style)
     scene = found.scene
     assert scene.width <= style.page.width + 0.01 and scene.height <= style.page.max_height + 0.01
     ids = [mark.node for mark in scene.marks if isinstance(mark, Group) and mark.node and mark.role != "link"]
@@ -451,7 +453,7 @@ def test_every_picture_fits_its_page_and_nothing_overlaps(
     assert not [(a, b) for (a, one), (b, other) in combinations(words, 2) if meet(one, other, 0.3)]
     solid = [rect(m, style) for m in marks if isinstance(m, Box) and m.role in ("recurrent", "gate", "linear", "act")]
     assert not [pair for pair in combinations(solid, 2) if meet(*pair, 0.01)]
-    assert pipeline.compile(graph, options, style).svg == found.svg
+    assert compile.compile(graph, options, style).svg == found.svg
 
 
 # ------------------------------------------------------------------------------------------------ whole figures
@@ -464,12 +466,12 @@ def test_figures_have_no_faults_at_either_width(tmp_path: Path) -> None:
                 files.append(tmp_path / f"{name.replace(' ', '-')}-{way}-{width}.svg")
                 drawn(name, way, width).save(files[-1])
             files.append(tmp_path / f"lstm-{way}-{width}.svg")
-            pipeline.draw(str(GALLERY), style="node-link", settings=chosen, width=width).save(files[-1])
+            draw.draw(str(GALLERY), style="node-link", settings=chosen, width=width).save(files[-1])
     assert {name: row["bad"] for name, row in lint(files).items() if row["bad"]} == {}
 
 
 def test_the_picture_stands_between_the_embedding_and_the_linear_layer() -> None:
-    found = pipeline.draw(str(GALLERY), style="node-link", settings=WAYS["unrolled"])
+    found = draw.draw(str(GALLERY), style="node-link", settings=WAYS["unrolled"])
     assert [node.kind for node in found.drawn.nodes] == ["input", "embedding", "recurrent", "linear", "output"]
     groups = {mark.node: mark for mark in found.scene.marks if isinstance(mark, Group)}
     words = strings(groups["lstm"].marks)
@@ -478,11 +480,11 @@ def test_the_picture_stands_between_the_embedding_and_the_linear_layer() -> None
 
 def test_expand_opens_a_recurrent_layer_by_path_or_class() -> None:
     for name in ("lstm", "LSTM", "l*m"):
-        found = pipeline.draw(str(GALLERY), style="node-link", expand=[name])
+        found = draw.draw(str(GALLERY), style="node-link", expand=[name])
         groups = [mark for mark in flat_groups(found.scene.marks) if mark.role == "gate"]
         assert [group.title.partition(" = ")[0] for group in groups] == ["f_t", "i_t", "g_t", "o_t"], name
     with pytest.raises(ArchvizError, match="no module is called 'lstn'"):
-        pipeline.draw(str(GALLERY), style="node-link", expand=["lstn"])
+        draw.draw(str(GALLERY), style="node-link", expand=["lstn"])
 
 
 def flat_groups(marks: Any) -> Iterator[Group]:
@@ -504,9 +506,9 @@ def test_the_legend_says_what_the_pictures_are_made_of() -> None:
 
 
 def test_a_saved_graph_is_unrolled_as_the_model_is(tmp_path: Path) -> None:
-    first = pipeline.draw(str(GALLERY), style="node-link", settings={"options.unroll": "2"})
+    first = draw.draw(str(GALLERY), style="node-link", settings={"options.unroll": "2"})
     first.save(tmp_path / "graph.json")
-    again = pipeline.draw(str(tmp_path / "graph.json"), style="node-link", settings={"options.unroll": "2"})
+    again = draw.draw(str(tmp_path / "graph.json"), style="node-link", settings={"options.unroll": "2"})
     assert again.svg == first.svg
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archviz.scene import (
+from archviz.core.scene import (
     Box,
     Circle,
     Command,

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archviz.serve.live import allowing, blank, live
 from playwright.sync_api import Browser, Page, expect
 
-from archviz import graphfile
-from archviz.ir import Edge, Graph, Node, TensorSpec
-from archviz.serve.answer import died
-from archviz.serve.live import allowing, blank, live
-from archviz.serve.watch import GONE, QUIET, Watch
+from archviz.apps.serve.answer import died
+from archviz.apps.serve.watch import GONE, QUIET, Watch
+from archviz.core import graph_json
+from archviz.core.graph import Edge, Graph, Node, TensorSpec
 from tests.conftest import ROOT, Run
 
 PATIENCE = 60       # seconds that a slow machine may take for what is awaited
@@ -146,7 +146,7 @@ def graph(*names: str) -> str:
              Node("/out:0", (), "output", "output")]
     chain = [node.id for node in nodes]
     numbered = tuple(Node(n.id, n.scope, n.op, n.kind, n.attrs, n.out, index=i) for i, n in enumerate(nodes))
-    return graphfile.to_json(Graph("Saved", numbered, tuple(
+    return graph_json.to_json(Graph("Saved", numbered, tuple(
         Edge(a, b, spec) for a, b in zip(chain, chain[1:], strict=False)), {}))
 
 

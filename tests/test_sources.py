@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archviz.ir import Graph, Module, Node
-from archviz.job import Job
-from archviz.pipeline import Options
-from archviz.sources import changed, note_loaded, sources
-from archviz.store import Drawn, Store
+from archviz.apps.dependencies.sources import changed, note_loaded, sources
+from archviz.apps.request.job import Job
+from archviz.apps.sphinx.store import Drawn, Store
+from archviz.core.graph import Graph, Module, Node
+from archviz.figure.options import Options
 
 Tree = Callable[..., Path]
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 import archviz
-from archviz.errors import ArchvizError
-from archviz.methods._subject import Subject
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
 from tests import peers  # noqa: F401  transformers imports torchvision, where there is one
 
 SMALL = {"vocab_size": 50, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}

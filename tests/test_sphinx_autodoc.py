@@ -10,8 +10,8 @@ from textwrap import dedent
 
 import pytest
 
-from archviz.errors import ArchvizError
-from archviz.sphinxext._autodoc import words
+from archviz.apps.sphinx._autodoc import words
+from archviz.core.errors import ArchvizError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 import archviz
-from archviz.sphinxext._links import linked, names, safe
+from archviz.apps.sphinx._links import linked, names, safe
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "https://docs.example.org/torch/"

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from archviz import graphfile, pipeline
-from archviz.errors import ArchvizError
-from archviz.ir import Graph, whole
+from archviz.core import graph_json
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph, whole
+from archviz.core.scene import Group, Link
+from archviz.figure import draw
 from archviz.passes.streams import streams
-from archviz.scene import Group, Link
-from archviz.style import load_style
-from archviz.trace import Inputs, trace
+from archviz.style.style import load_style
+from archviz.trace import Inputs, read, trace
 from tests.conftest import ROOT, Run
 from tests.lint import lint
 
@@ -87,7 +88,7 @@ def test_parts_add_up_and_lines_cross_only_where_the_model_mixes(data: st.DataOb
 
 
 def test_streams_begin_where_the_channels_part_and_end_in_the_last_layer() -> None:
-    found = streams(pipeline.read(str(ALEXNET)), AUTO)
+    found = streams(read.read(str(ALEXNET)), AUTO)
     kept = [node.id for node in found.nodes if "stream" not in node.attrs]
     assert kept == ["/in:image", "fc8", "/softmax", "/out:0"]
     shapes = {node.id: node.out[0].shape[1] for node in found.nodes}
@@ -207,7 +208,7 @@ def words(svg: str) -> Counter[str]:
 
 
 def test_the_figure_of_two_streams(tmp_path: Path) -> None:
-    figure = pipeline.draw(str(ALEXNET), style="wire")
+    figure = draw.draw(str(ALEXNET), style="wire")
     layout, drawn = figure.drawing.layout, figure.drawn
 
     def middle(key: str) -> float:
@@ -228,7 +229,7 @@ def test_the_figure_of_two_streams(tmp_path: Path) -> None:
 
 def test_four_streams_stand_in_four_rows(tmp_path: Path) -> None:
     model = nn.Sequential(*stack([4, 4, 4], 96, ["act", "norm", "act"])[:-4], nn.Flatten(), nn.Linear(96 * 4, 1000))
-    figure = pipeline.draw(model, torch.zeros(1, 3, 32, 32), style="wire")
+    figure = draw.draw(model, torch.zeros(1, 3, 32, 32), style="wire")
     rows = [figure.drawing.layout.nodes[f"1#{k}"].y for k in (1, 2, 3, 4)]
     steps = [b - a for a, b in zip(rows, rows[1:], strict=False)]
     assert min(steps) > figure.drawing.layout.nodes["1#1"].height and max(steps) - min(steps) < 0.01
@@ -238,29 +239,29 @@ def test_four_streams_stand_in_four_rows(tmp_path: Path) -> None:
 
 
 def test_one_stream_is_drawn_as_one_row(tmp_path: Path) -> None:
-    figure = pipeline.draw(str(ROOT / "gallery" / "vgg16.py"), style="wire")
+    figure = draw.draw(str(ROOT / "gallery" / "vgg16.py"), style="wire")
     assert sum(node.kind == "conv" for node in figure.drawn.nodes) == 13
     assert len({round(route.points[-1][1], 3) for route in figure.drawing.layout.routes}) == 1
 
 
 def test_a_saved_graph_has_the_same_streams() -> None:
     graph = traced(Halves, 1, 3, 8, 8)
-    again = graphfile.from_json(graphfile.to_json(graph))
+    again = graph_json.from_json(graph_json.to_json(graph))
     assert streams(again, DEVICES) == streams(graph, DEVICES)
 
 
 # ------------------------------------------------------------------------------------------------ asking for them
 
 def test_streams_on_the_command_line_and_in_a_project_file(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "graph.json").write_text(graphfile.to_json(pipeline.read(str(ALEXNET))), "utf-8")
+    (tmp_path / "graph.json").write_text(graph_json.to_json(read.read(str(ALEXNET))), "utf-8")
     assert run("graph.json", "--streams", "groups", "-o", "a.svg").returncode == 0
     assert 'data-node="conv4#2"' in (tmp_path / "a.svg").read_text("utf-8")
     (tmp_path / "archviz.yaml").write_text("streams: auto\n", "utf-8")
     assert run("graph.json", "-o", "b.svg").returncode == 0
     assert words((tmp_path / "a.svg").read_text("utf-8")) == words((tmp_path / "b.svg").read_text("utf-8"))
-    graph = pipeline.read(str(ALEXNET))
-    assert pipeline.draw(graph, streams="auto").drawn.by_id.keys() >= {"conv4#1", "conv4#2"}
-    assert "conv4" in pipeline.draw(graph).drawn.by_id
+    graph = read.read(str(ALEXNET))
+    assert draw.draw(graph, streams="auto").drawn.by_id.keys() >= {"conv4#1", "conv4#2"}
+    assert "conv4" in draw.draw(graph).drawn.by_id
 
 
 @pytest.mark.parametrize(("given_", "said"), [
@@ -270,7 +271,7 @@ def test_streams_on_the_command_line_and_in_a_project_file(run: Run, tmp_path: P
 ])
 def test_a_mistake_in_streams_is_said_in_one_line(given_: list[str], said: str, run: Run, tmp_path: Path) -> None:
     saved = tmp_path / "graph.json"
-    saved.write_text(graphfile.to_json(pipeline.read(str(ALEXNET))), "utf-8")
+    saved.write_text(graph_json.to_json(read.read(str(ALEXNET))), "utf-8")
     done = run(saved, *given_, "-o", "x.svg", "--quiet")
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) <= 2, done.stderr
     assert list(tmp_path.iterdir()) == [saved]
@@ -286,7 +287,7 @@ def test_a_line_goes_on_behind_a_sum() -> None:
             a = self.a(x)
             return self.c(torch.relu(a + self.b(a)))
 
-    figure = pipeline.draw(Residual(), torch.zeros(1, 3, 32, 32), style="wire")
+    figure = draw.draw(Residual(), torch.zeros(1, 3, 32, 32), style="wire")
     links = {mark.node: mark.marks[0] for mark in figure.scene.marks if isinstance(mark, Group) and mark.role == "link"}
     into, on = (link for key, link in sorted(links.items()) if "relu" in key)
     assert isinstance(into, Link) and isinstance(on, Link) and not into.arrow and into.points[-1] == on.points[0]

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archviz import text, written
-from archviz.errors import ArchvizError
-from archviz.ir import KINDS
-from archviz.scene import HATCHES, Paint
-from archviz.style import Kind, Style, length, load_style, style_names
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import KINDS
+from archviz.core.scene import HATCHES, Paint
+from archviz.style import located_yaml
+from archviz.style.style import Kind, Style, length, load_style, style_names
 
 SHIPPED = style_names()
 
@@ -211,13 +212,13 @@ def test_not_a_length(string: str) -> None:
 
 def test_aliases_of_aliases_are_read_once() -> None:
     laughs = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'ha'] * 9)}]\n" for i in range(40))
-    content = written.read(laughs, "laughs.yaml")
+    content = located_yaml.read(laughs, "laughs.yaml")
     assert isinstance(content.value, dict) and len(content.value) == 40
 
 
 @given(st.text())
 def test_what_is_quoted_is_read_again(string: str) -> None:
-    content = written.read(f"{{a: {written.quoted(string)}, {written.quoted(string)}: b}}", "any.yaml")
+    content = located_yaml.read(f"{{a: {located_yaml.quoted(string)}, {located_yaml.quoted(string)}: b}}", "any.yaml")
     assert isinstance(content.value, dict)
     (_, value), (key, _) = content.value.items()
     assert value.value == key.value == string
@@ -226,7 +227,7 @@ def test_what_is_quoted_is_read_again(string: str) -> None:
 @given(st.text("{}[]:,&*!#'\"- \nab", max_size=30))
 def test_any_file_is_read_or_refused_with_its_name(content: str) -> None:
     try:
-        assert isinstance(written.read(content, "any.yaml"), written.Written)
+        assert isinstance(located_yaml.read(content, "any.yaml"), located_yaml.Written)
     except ArchvizError as error:
         assert error.message.startswith("any.yaml")
 

@@ -12,12 +12,13 @@ import torch
 from hypothesis import Phase, given, settings
 from torch import Tensor, nn
 
-from archviz import pipeline
-from archviz.forms._operands import operands
-from archviz.ir import Graph, skips
-from archviz.layouts.abreast import abreast
-from archviz.scene import Box, Group, Mark, Text
-from archviz.style import load_style
+from archviz.core.graph import Graph, skips
+from archviz.core.scene import Box, Group, Mark, Text
+from archviz.drawing.forms._operands import operands
+from archviz.drawing.layouts.abreast import abreast
+from archviz.figure import draw
+from archviz.figure.figure import Figure
+from archviz.style.style import load_style
 from tests.conftest import ROOT
 from tests.graphs import graphs
 from tests.test_layouts import apart, framed, holds, on_border, sized
@@ -26,8 +27,8 @@ SPACING = load_style("sublayers").sizes
 
 
 @cache
-def drawn(name: str, **options: object) -> pipeline.Figure:
-    return pipeline.draw(str(ROOT / "gallery" / f"{name}.py"), style="sublayers", **options)
+def drawn(name: str, **options: object) -> Figure:
+    return draw.draw(str(ROOT / "gallery" / f"{name}.py"), style="sublayers", **options)
 
 
 def texts(marks: tuple[Mark, ...], role: str = "") -> list[str]:
@@ -40,13 +41,13 @@ def texts(marks: tuple[Mark, ...], role: str = "") -> list[str]:
     return found
 
 
-def said(figure: pipeline.Figure) -> dict[str, str]:
+def said(figure: Figure) -> dict[str, str]:
     """Node → what is written in it."""
     return {mark.node: " ".join(texts(mark.marks)) for mark in figure.scene.marks
             if isinstance(mark, Group) and mark.node and mark.role not in ("link", "frame")}
 
 
-def shown(figure: pipeline.Figure) -> Graph:
+def shown(figure: Figure) -> Graph:
     return figure.drawing.graph
 
 
@@ -167,7 +168,7 @@ def test_the_command_line_knows_upwards(way: str, code: int, tmp_path: Path) -> 
 
 
 def test_what_is_no_transformer_and_has_modules_in_modules_is_columns_too() -> None:
-    residual = pipeline.draw(str(ROOT / "gallery" / "resnet.py:resnet50"), style="sublayers")
+    residual = draw.draw(str(ROOT / "gallery" / "resnet.py:resnet50"), style="sublayers")
     assert residual.layout.direction == "up" and "2×" in texts(residual.scene.marks, "frame count")
     assert not {"1×"} & {*texts(residual.scene.marks)}      # a frame around one block says nothing
     layout = residual.layout
@@ -186,7 +187,7 @@ def test_what_is_added_stands_on_both_sides() -> None:
             zero = torch.zeros_like(ids)
             return self.out(self.word(ids) + self.kind(zero) + self.place(zero))
 
-    figure = pipeline.draw(Sums(), torch.zeros(1, 5, dtype=torch.int64), style="sublayers")
+    figure = draw.draw(Sums(), torch.zeros(1, 5, dtype=torch.int64), style="sublayers")
     kind, word, place = (figure.layout.nodes[key] for key in ("kind", "word", "place"))
     assert figure.layout.direction == "up"
     assert max(kind.x, place.x) > word.x + word.width and min(kind.x, place.x) < word.x - word.width

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from archviz.backends import _tex_engine, tex
-from archviz.backends._tex_text import tex as escaped
-from archviz.errors import ArchvizError
-from archviz.scene import (
+from archviz.core.errors import ArchvizError
+from archviz.core.latex import tex as escaped
+from archviz.core.scene import (
     Box,
     Circle,
     Core,
@@ -37,7 +37,7 @@ from archviz.scene import (
     lowered,
     polygon,
 )
-from archviz.text import clean, width
+from archviz.core.text import clean, width
 from tests import gallery, latex
 from tests.conftest import ROOT, Run
 from tests.pdf_ops import Page, pages

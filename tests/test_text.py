@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archviz import text
-from archviz.errors import ArchvizError
-from archviz.ir import TensorSpec
-from archviz.scene import Paint, Scene, Text
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import TensorSpec
+from archviz.core.scene import Paint, Scene, Text
 
 
 def drawn_width(words: str, weight: str = "normal", italic: bool = False) -> float:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from archviz import pipeline
-from archviz.errors import ArchvizError
-from archviz.project import written_overrides
-from archviz.scene import Paint, Scene
-from archviz.show import resolved
-from archviz.style import Kind, Style, layers, load_style, style_names, theme_names
+from archviz.core.errors import ArchvizError
+from archviz.core.scene import Paint, Scene
+from archviz.figure import compile
+from archviz.figure.options import Options
+from archviz.style.project import written_overrides
+from archviz.style.show import resolved
+from archviz.style.style import Kind, Style, layers, load_style, style_names, theme_names
+from archviz.trace import read
 from tests.conftest import ROOT
 from tests.eyes import contrast, distance, lab
 from tests.lint import LINTER, lint
@@ -171,9 +173,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         pytest.skip("the linter is not beside this checkout")
     folder = tmp_path_factory.mktemp("themes")
     for model, style, theme, width in FIGURES:
-        options = pipeline.Options(style, OPENED if model == "lstm" else {}, theme=theme, width=width)
-        traced = graph(model) if model in CASES else pipeline.read(str(ROOT / "gallery" / f"{model}.py"))
-        pipeline.compile(traced, options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
+        options = Options(style, OPENED if model == "lstm" else {}, theme=theme, width=width)
+        traced = graph(model) if model in CASES else read.read(str(ROOT / "gallery" / f"{model}.py"))
+        compile.compile(traced, options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
     return lint(sorted(folder.iterdir()))
 
 
@@ -184,7 +186,7 @@ def test_the_linter_finds_nothing(key: tuple[str, ...], measured: dict[str, dict
 
 
 def test_a_theme_changes_how_a_figure_looks_and_not_what_it_shows() -> None:
-    plain, *themed = (pipeline.compile(graph("unet"), pipeline.Options(theme=theme))
+    plain, *themed = (compile.compile(graph("unet"), Options(theme=theme))
                       for theme in (None, *theme_names()))
     for figure in themed:
         assert figure.layout == plain.layout and figure.drawn == plain.drawn and figure.caption == plain.caption
@@ -193,11 +195,11 @@ def test_a_theme_changes_how_a_figure_looks_and_not_what_it_shows() -> None:
 
 def test_a_colour_of_the_project_can_be_read_on_a_theme_it_was_not_chosen_for() -> None:
     bright = written_overrides({"layers": {"stem": {"color": "#ffcc66"}}})
-    own = pipeline.Options(overrides=bright).resolved().roles["color ffcc66"]
-    dark = pipeline.Options(overrides=bright, theme="dark").resolved().roles
+    own = Options(overrides=bright).resolved().roles["color ffcc66"]
+    dark = Options(overrides=bright, theme="dark").resolved().roles
     assert own.fill == "#ffcc66" and dark["color ffcc66"].fill
     assert contrast(dark["label"].color, dark["color ffcc66"].fill) >= LABELS
-    assert pipeline.Options(overrides=bright, theme="pastel").resolved().roles["color ffcc66"] == own
+    assert Options(overrides=bright, theme="pastel").resolved().roles["color ffcc66"] == own
 
 
 # ------------------------------------------------------------------------------------------------ laying one on top

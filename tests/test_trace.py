@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archviz import graphfile, ir
+from archviz.core import graph_json
+from archviz.core.graph import TensorSpec
 from archviz.trace import Inputs, Trace, trace
 
 
@@ -32,13 +33,13 @@ def sources(found: Trace, node: str) -> list[str]:
 def sound(found: Trace, model: nn.Module) -> None:
     """What holds of every trace that did not fail."""
     graph = found.graph
-    graphfile.check(graph)
+    graph_json.check(graph)
     assert not [name for name, count in Counter(ids(found)).items() if count > 1]
     assert graph.params == sum(p.numel() for p in model.parameters())
     rank = {name: i for i, name in enumerate(ids(found))}
     assert all(rank[edge.src] < rank[edge.dst] for edge in graph.edges)
     assert {scope for node in graph.nodes for scope in node.scope} == set(graph.modules)
-    assert graphfile.from_json(graphfile.to_json(graph)) == graph
+    assert graph_json.from_json(graph_json.to_json(graph)) == graph
 
 
 class Block(nn.Module):
@@ -232,7 +233,7 @@ def test_containers_go_in_and_out() -> None:
     assert [n for n in ids(found) if n.startswith(("/in", "/out"))] == [
         "/in:batch.x", "/in:batch.more.0", "/in:scale", "/out:logits", "/out:hidden.0", "/out:hidden.1"]
     assert sources(found, "/out:hidden.1") == ["/in:batch.more.0"]
-    assert found.graph.incoming["/out:logits"][0].tensor == ir.TensorSpec((2, 2))
+    assert found.graph.incoming["/out:logits"][0].tensor == TensorSpec((2, 2))
 
 
 # ------------------------------------------------------------------------------------------------------ structure
@@ -295,7 +296,7 @@ def test_a_function_readers_take_for_one_operation_is_one_node() -> None:
     found = run(Attention(), torch.randn(1, 2, 5, 4), torch.randn(1, 2, 3, 4))
     assert ids(found) == ["/in:q", "/in:k", "/scaled_dot_product_attention", "/relu", "/out:0"]
     node = found.graph.by_id["/scaled_dot_product_attention"]
-    assert (node.kind, node.out, node.attrs["num_heads"]) == ("attention", (ir.TensorSpec((1, 2, 5, 4)),), 2)
+    assert (node.kind, node.out, node.attrs["num_heads"]) == ("attention", (TensorSpec((1, 2, 5, 4)),), 2)
     assert node.flops == 2 * 2 * (2 * 5 * 3 * 4)
 
 

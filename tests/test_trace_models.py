@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from archviz import ir
+from archviz.core.graph import TensorSpec
 from archviz.trace import Inputs, trace
 from archviz.trace.borrow import borrowed
-from archviz.trace.build import graph
 from archviz.trace.flops import formulas
 from archviz.trace.ladder import quiet
-from archviz.trace.record import record
+from archviz.trace.recorder import record
+from archviz.trace.to_graph import graph
 from tests.test_trace import run, sound, sources
 from tests.zoo import CASES
 
@@ -162,4 +162,4 @@ def test_edges_say_which_operand_they_are() -> None:
     found = run(llama, IDS)
     assert [source.rpartition(".")[2] for source in sources(found, "model.layers.0.mlp/mul")] == ["act_fn", "up_proj"]
     edge: Any = found.graph.incoming["model.layers.0.mlp/mul"][0]
-    assert edge.tensor == ir.TensorSpec((1, 6, 32))
+    assert edge.tensor == TensorSpec((1, 6, 32))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from archviz.trace import shapes
+from archviz.trace import fake_shapes
 
 M = torch.device("meta")
 
@@ -28,7 +28,7 @@ class Compare(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        ours = shapes.shortcut(func, args, kwargs)
+        ours = fake_shapes.shortcut(func, args, kwargs)
         theirs = func(*args, **kwargs)
         if ours is not None:
             self.known.append(func.overloadpacket.__name__)

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
 from archviz.backends import _page, html, svg
-from archviz.errors import ArchvizError
-from archviz.figure import Figure
-from archviz.ir import Graph, NodeId
-from archviz.pipeline import Options, compile, draw
-from archviz.plates import STUB
-from archviz.scene import Box, Group, Link, Mark, lower
-from archviz.unfold import Unfolded
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph, NodeId
+from archviz.core.scene import Box, Group, Link, Mark, lower
+from archviz.figure.compile import compile
+from archviz.figure.draw import draw
+from archviz.figure.expand.expandable import Unfolded
+from archviz.figure.expand.plates import STUB
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
 from tests.graphs import graphs
 from tests.lint import lint
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archviz import pipeline
-from archviz.ir import split
+from archviz.core.graph import split
+from archviz.core.scene import Box, Group, Link, Mark, Text
+from archviz.figure import draw
+from archviz.figure.figure import Figure
 from archviz.passes.unroll import parts
-from archviz.pipeline import Figure
-from archviz.scene import Box, Group, Link, Mark, Text
 from tests.conftest import ROOT
 from tests.lint import lint
 
@@ -120,7 +120,7 @@ WORDS = torch.zeros(1, 9, dtype=torch.long), torch.zeros(1, 7, dtype=torch.long)
 
 @cache
 def drawn(model: Callable[[], nn.Module], unroll: int = 3) -> Figure:
-    return pipeline.draw(model, WORDS, style="node-link", settings={"options.unroll": str(unroll)}, title="")
+    return draw.draw(model, WORDS, style="node-link", settings={"options.unroll": str(unroll)}, title="")
 
 
 def found(figure: Figure) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def test_folded_without_steps() -> None:
 
 
 def test_a_long_loop_is_folded_and_its_state_goes_on_to_the_next_round() -> None:
-    figure = pipeline.draw(Before, WORDS, title="")
+    figure = draw.draw(Before, WORDS, title="")
     cell = next(node for node in figure.drawn.nodes if node.op == "GRUCell")
     assert cell.repeat == 7 and figure.drawn.modules[cell.scope[0]].shared
     assert {edge.dst for edge in figure.drawn.outgoing["decoder"] if edge.role == "recurrent"} == {"state"}
@@ -187,7 +187,7 @@ def test_a_long_loop_is_folded_and_its_state_goes_on_to_the_next_round() -> None
 
 @pytest.mark.parametrize(("at", "taken"), [(0, "first"), (-1, "last"), (8, "last"), (4, "")])
 def test_which_state_is_handed_over(at: int, taken: str) -> None:
-    assert found(pipeline.draw(lambda: Before(at), WORDS, style="node-link", settings={"options.unroll": "1"}))[
+    assert found(draw.draw(lambda: Before(at), WORDS, style="node-link", settings={"options.unroll": "1"}))[
         "end"] == taken
 
 
@@ -212,7 +212,7 @@ def test_every_step_has_its_cells_and_one_has_its_weights(name: str, rows: int) 
                                                  ((4, 4), "1 2 3 T")])
 def test_no_more_steps_are_drawn_than_the_shorter_one_takes(lengths: tuple[int, int], shown: str) -> None:
     given = tuple(torch.zeros(1, length, dtype=torch.long) for length in lengths)
-    words = strings(pipeline.draw(Before, given, style="node-link", settings={"options.unroll": "3"}))
+    words = strings(draw.draw(Before, given, style="node-link", settings={"options.unroll": "3"}))
     steps = [words[i + 1] for i, word in enumerate(words) if word == "x"]
     assert " ".join(steps) == shown
 
@@ -240,7 +240,7 @@ def test_no_faults(tmp_path: Path) -> None:
 
 
 def test_a_page_that_is_too_narrow_for_the_steps_has_fewer(tmp_path: Path) -> None:
-    figure = pipeline.draw(Before, WORDS, style="node-link", settings={"options.unroll": "3"}, width="column")
+    figure = draw.draw(Before, WORDS, style="node-link", settings={"options.unroll": "3"}, width="column")
     assert figure.scene.width <= 239.2 and figure.svg
 
 
@@ -255,7 +255,7 @@ class Signals(Before):
 
 
 def test_what_is_no_word_is_not_called_one() -> None:
-    caption = pipeline.draw(Signals, (torch.zeros(1, 9, 5), torch.zeros(1, 7, 3)), style="node-link",
+    caption = draw.draw(Signals, (torch.zeros(1, 9, 5), torch.zeros(1, 7, 3)), style="node-link",
                             settings={"options.unroll": "2"}).caption
     assert "reads a 9×5 input through a linear layer with 16 outputs" in caption
     assert "with the input given to the decoder (through a linear layer with 12 outputs)" in caption
@@ -291,21 +291,21 @@ class Cell(nn.Module):
 
 
 def test_a_folded_loop_is_steps_in_time() -> None:
-    assert "×7 steps in time" in strings(pipeline.draw(Before, WORDS, title=""))
-    assert "GRU cell, 8 ×5 steps" in strings(pipeline.draw(Cell, (torch.zeros(1, 5, 8), torch.zeros(1, 8)), title=""))
+    assert "×7 steps in time" in strings(draw.draw(Before, WORDS, title=""))
+    assert "GRU cell, 8 ×5 steps" in strings(draw.draw(Cell, (torch.zeros(1, 5, 8), torch.zeros(1, 8)), title=""))
     again = nn.Linear(8, 8)
-    plain = strings(pipeline.draw(nn.Sequential(*[nn.Sequential(again, nn.ReLU())] * 5), torch.zeros(1, 8), title=""))
+    plain = strings(draw.draw(nn.Sequential(*[nn.Sequential(again, nn.ReLU())] * 5), torch.zeros(1, 8), title=""))
     assert any("×5" in line for line in plain) and not any("steps" in line for line in plain)
 
 
 @pytest.mark.parametrize("asked", [{"expand": ["encoder"]}, {"collapse": ["attention"]}, {"inset": "attention"}])
 def test_what_is_asked_for_inside_is_drawn_where_the_parts_are(asked: dict[str, Any]) -> None:
-    figure = pipeline.draw(str(ROOT / "gallery" / "seq2seq.py"), style="node-link", settings={"options.unroll": "2"},
+    figure = draw.draw(str(ROOT / "gallery" / "seq2seq.py"), style="node-link", settings={"options.unroll": "2"},
                            **asked)
     assert "encoder" in figure.drawn.by_id
 
 
 def test_beside_another_model_there_is_no_room_for_the_steps() -> None:
-    figure = pipeline.draw([Before, Without], [WORDS, WORDS], style="node-link", settings={"options.unroll": "1"},
+    figure = draw.draw([Before, Without], [WORDS, WORDS], style="node-link", settings={"options.unroll": "1"},
                            align=True)
     assert sum(node.kind == "input" for node in figure.drawn.nodes) == 4

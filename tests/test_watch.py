@@ -11,8 +11,8 @@ from torch import nn
 
 import archviz
 from archviz.trace import Inputs, trace
-from archviz.trace.record import record, watching
-from archviz.trace.watch import Watcher
+from archviz.trace.recorder import record, watching
+from archviz.trace.watcher import Watcher
 
 
 class Block(nn.Module):

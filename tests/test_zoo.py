@@ -17,10 +17,12 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from archviz import graphfile, ir, pipeline
-from archviz.find import find
-from archviz.ir import Graph
-from archviz.style import load_style
+from archviz.core import graph_json
+from archviz.core.graph import KINDS, Graph
+from archviz.core.plugins import find
+from archviz.figure import compile, options
+from archviz.figure.figure import Figure
+from archviz.style.style import load_style
 from archviz.trace import Inputs, trace
 from tests.lint import FAULTS, LINTER, MIN_FONT, lint
 from tests.zoo import CASES
@@ -40,9 +42,9 @@ def graph(name: str) -> Graph:
 
 
 @cache
-def figure(key: str) -> pipeline.Figure:
+def figure(key: str) -> Figure:
     name, _, width = key.rpartition("-")
-    return pipeline.compile(graph(name), pipeline.Options(width=width))
+    return compile.compile(graph(name), options.Options(width=width))
 
 
 @cache
@@ -98,7 +100,7 @@ def test_flops_of_a_mixture_of_experts():
 def test_the_trace_is_sound(name):
     g = graph(name)
     assert len(g.by_id) == len(g.nodes)
-    assert all(node.members == (node.id,) and node.kind in ir.KINDS for node in g.nodes)
+    assert all(node.members == (node.id,) and node.kind in KINDS for node in g.nodes)
     assert all(edge.src in g.by_id and edge.dst in g.by_id for edge in g.edges)
     assert all(g.by_id[edge.src].index < g.by_id[edge.dst].index for edge in g.edges)
     assert all(scope in g.modules for node in g.nodes for scope in node.scope)
@@ -108,8 +110,8 @@ def test_the_trace_is_sound(name):
 
 @each_model
 def test_json_brings_back_the_same_graph(name):
-    assert graphfile.from_json(graphfile.to_json(graph(name))) == graph(name)
-    assert graphfile.from_json(graphfile.to_json(passed(name))) == passed(name)
+    assert graph_json.from_json(graph_json.to_json(graph(name))) == graph(name)
+    assert graph_json.from_json(graph_json.to_json(passed(name))) == passed(name)
 
 
 def keeps(before: Graph, after: Graph) -> None:
@@ -189,7 +191,7 @@ def test_boxes_never_overlap_and_stay_in_their_frames(key):
 
 @each_figure
 def test_a_figure_is_no_larger_than_its_page(key):
-    scene, page = figure(key).scene, pipeline.Options(width=key.rpartition("-")[2]).resolved().page
+    scene, page = figure(key).scene, options.Options(width=key.rpartition("-")[2]).resolved().page
     assert scene.width <= page.width + 0.01 and scene.height <= page.max_height + 0.01
 
 
@@ -224,7 +226,7 @@ def test_every_model_is_drawn_in_cubes_without_a_fault(tmp_path):
     paths = []
     for name in CASES:
         for width in WIDTHS:
-            drawn = pipeline.compile(graph(name), pipeline.Options("cube", width=width))
+            drawn = compile.compile(graph(name), options.Options("cube", width=width))
             assert drawn.scene.width <= WIDTHS[width] / 25.4 * 72.27 + 0.02
             assert sum(node.params for node in drawn.drawn.nodes) == graph(name).params
             drawn.save(tmp_path / f"{name}-{width}.svg")

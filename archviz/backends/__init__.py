@@ -7,6 +7,5 @@ both::
     compose(figure, **options) -> bytes     # of a `Figure`: also its network, `figure.drawn` and `figure.graph`
 
 A figure is composed where it can be; pictures and overlays have only a scene.  A backend that needs a program for some
-engine holds ``ready(engine)``, which raises without it.  May import ir, scene, text and errors; optional programs are
-imported inside these functions.
+engine holds ``ready(engine)``, which raises without it.
 """

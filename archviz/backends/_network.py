@@ -1,7 +1,7 @@
 """A drawn network in words and roles, for backends that leave it to another program where everything goes.
 
 In: a `Figure`.  Out: `Network`: frames in frames, boxes with their lines of text, lines between them, and a legend, all
-painted by the roles of the figure's sheet.  May import ir, text, labels, naming, conditions, page, style.
+painted by the roles of the figure's sheet.
 """
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archviz import text
-from archviz.conditions import conditioning
-from archviz.ir import KINDS, Edge, Graph, Module, Node, NodeId, skips
-from archviz.labels import Look, frame_count, kind_of, looks, own_frame, own_role
-from archviz.naming import known_as, titles
-from archviz.page import totals
-from archviz.scene import Paint
-from archviz.style import Style
+from archviz.core import text
+from archviz.core.conditioning import conditioning
+from archviz.core.graph import KINDS, Edge, Graph, Module, Node, NodeId, skips
+from archviz.core.naming import known_as, titles
+from archviz.core.scene import Paint
+from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame, own_role
+from archviz.drawing.sheet import totals
+from archviz.style.style import Style
 
 ENTERS = {"down": "TB", "right": "LR", "up": "BT"}
 """The word for a direction that Graphviz and Mermaid share."""

@@ -1,6 +1,6 @@
 """What an interactive page has to know of a figure, as JSON values: its plates, its things, their looks.
 
-In: a figure that opens in place (`unfolded`).  Out: a dict for `json.dumps`.  Imports ir, scene, text, the SVG backend.
+In: a figure that opens in place (`unfolded`).  Out: a dict for `json.dumps`.
 Every string of the model's is cleaned here and escaped where it is written.
 """
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.backends import svg
-from archviz.ir import Graph, Module, Node, NodeId, TensorSpec, own_repeat
-from archviz.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower, roles
-from archviz.text import clean, units, width
+from archviz.core.graph import Graph, Module, Node, NodeId, TensorSpec, own_repeat
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower, roles
+from archviz.core.text import clean, units, width
 
 HIDDEN = {"activations", "at", "call", "contains", "container", "fused", "fused_kinds", "layer", "layer_idx", "public",
           "receptive_field", "class", "weights", "inplace", "training"}

@@ -1,6 +1,6 @@
 """TikZ → PDF with the TeX that is on the machine.
 
-In: a whole LaTeX document.  Out: the bytes of its PDF.  Imports errors.  TeX runs in a folder of its own, may start no
+In: a whole LaTeX document.  Out: the bytes of its PDF.  TeX runs in a folder of its own, may start no
 other program, and is stopped when it takes too long.
 """
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from archviz.errors import ArchvizError
+from archviz.core.errors import ArchvizError
 
 ENGINES = ("pdflatex", "lualatex", "xelatex")
 PATIENCE = 180.0        # seconds; the first run of lualatex reads every font there is

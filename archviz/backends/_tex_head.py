@@ -1,7 +1,6 @@
 """What stands around the marks of a TikZ picture: what it needs, its colours, styles and macros, its document.
 
-In: a `Scene`, the roles that its marks use, the lines that draw them.  Out: the text of the file.  Imports scene, text,
-errors.
+In: a `Scene`, the roles that its marks use, the lines that draw them.  Out: the text of the file.
 """
 from __future__ import annotations
 
@@ -10,9 +9,9 @@ from collections.abc import Iterable
 
 from archviz.backends import _tex_image as images
 from archviz.backends._tex_number import number
-from archviz.backends._tex_text import Names, comment
-from archviz.errors import ArchvizError
-from archviz.scene import Paint, Scene
+from archviz.core.errors import ArchvizError
+from archviz.core.latex import Names, comment
+from archviz.core.scene import Paint, Scene
 
 LEADING = 1.22      # height of a line of a label, as a part of its font size
 INSIDE = 0.93       # of a box's width may be words

@@ -1,6 +1,6 @@
 """Images for TikZ: PNG → inline images of PDF, which every TeX that writes PDF takes as they are: no file beside it.
 
-In: an `Image`, the colour of the page below it.  Out: lines of TeX.  Imports scene; Pillow.
+In: an `Image`, the colour of the page below it.  Out: lines of TeX.
 
 A picture is at most as fine as `DPI` in print.  An inline image has no alpha channel: it is laid on the page's colour.
 What PNG packs, PDF unpacks by the same rules (PDF 32000-1, 7.4.4.4), so that Pillow's own file is what is written; a
@@ -16,7 +16,7 @@ from functools import lru_cache
 from PIL import Image as Picture
 
 from archviz.backends._tex_number import number
-from archviz.scene import Image
+from archviz.core.scene import Image
 
 DPI = 300.0
 PACKED = 16_384     # bytes of pixels from which on a photograph is a JPEG

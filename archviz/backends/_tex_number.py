@@ -1,7 +1,7 @@
-"""Numbers in TeX: short, in printed points.  Imports scene."""
+"""Numbers in TeX: short, in printed points."""
 from __future__ import annotations
 
-from archviz.scene import Point
+from archviz.core.scene import Point
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -1,6 +1,6 @@
 """Outlines for TikZ: path commands → points joined by ``--``, their rounded corners as TikZ rounds them.
 
-In: the commands of a `Path`.  Out: an option and the points.  Imports scene.
+In: the commands of a `Path`.  Out: an option and the points.
 
 A curve that is the arc of a corner is written as that corner with ``rounded corners``: TikZ rounds with the same cubic
 curve, and a reader sees a box, not its Bézier controls.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from archviz.backends._tex_number import number, point
-from archviz.scene import KAPPA, Command, Point
+from archviz.core.scene import KAPPA, Command, Point
 
 CLOSE = 0.004       # points that print as one
 

@@ -1,7 +1,6 @@
 """How wide a line of text may get: the document's font is another than the one the layout measured with.
 
-In: a `Scene`.  Out: for each of its texts the printed points it may take without touching anything.  Imports scene,
-text.
+In: a `Scene`.  Out: for each of its texts the printed points it may take without touching anything.
 
 Computer Modern is up to a third wider than Liberation Sans.  A line may grow into the free space on the side where it
 grows; only what is wider still will be squeezed.
@@ -11,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
-from archviz import text
-from archviz.scene import Group, Mark, Paint, Path, Scene, Text, lower
+from archviz.core import text
+from archviz.core.scene import Group, Mark, Paint, Path, Scene, Text, lower
 
 ASCENT, DESCENT = 0.75, 0.22    # of a line of text, as parts of its font size
 GAP = 1.6                       # to a line that is drawn beside it

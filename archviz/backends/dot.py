@@ -1,7 +1,6 @@
 """Figure → DOT, the language of Graphviz, which then places everything: ``dot -Tsvg fig.dot``.
 
-In: a `Figure`.  Out: the bytes of a file that dot, neato, fdp and sfdp draw without a warning.  Imports our _network,
-errors, scene, text, and pydot (late).
+In: a `Figure`.  Out: the bytes of a file that dot, neato, fdp and sfdp draw without a warning.
 
 ``\\N`` in a label or tooltip is the node's name, even as an entity or, in a tooltip, with its backslash escaped.  pydot
 takes what begins and ends with a quote or with angle brackets for quoted already, reads ``a:b`` as a port, and leaves a
@@ -13,11 +12,11 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from archviz import text
 from archviz.backends._network import Box, Entry, Frame, Line, Network, network
-from archviz.errors import ArchvizError
-from archviz.ir import NodeId
-from archviz.scene import Paint
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import NodeId
+from archviz.core.scene import Paint
 
 FONT = "Liberation Sans,Arial,Helvetica,sans-serif"     # three fonts of the same widths
 SCALE = 2.0     # fonts of twice the size: Graphviz rounds the heights of letters to whole points

@@ -1,9 +1,9 @@
 """Figure → an HTML page that needs nothing else.
 
 In: a `Figure`, on whose page everything opens, is found and tells of itself (`compose`); or a `Scene`, whose page shows
-it, its caption below, and how it came to be (`render`).  Out: the bytes of one page.  Imports the SVG backend, scene,
-text, and what `_page` knows of a figure.  Everything that a model's names say is data: the scripts are those of the
-folder ``page``, known to the page's policy by their hash; no other runs, and nothing asks for a file.
+it, its caption below, and how it came to be (`render`).  Out: the bytes of one page.  Everything that a model's names
+say is data: the scripts are those of the folder ``page``, known to the page's policy by their hash; no other runs, and
+nothing asks for a file.
 """
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from archviz.backends import _page, svg
-from archviz.scene import Paint, Scene
-from archviz.text import clean
+from archviz.core.scene import Paint, Scene
+from archviz.core.text import clean
 
 LARGER = 1.4    # than in print, where one holds it nearer
 PARTS = Path(__file__).parent / "page"

@@ -1,7 +1,6 @@
 """Figure → Mermaid, the flowcharts that code hosts draw in a README: ``fig.mmd``, or its text in a ``mermaid`` fence.
 
-In: a `Figure`.  Out: the bytes of a file that Mermaid draws under its strictest security level.  Imports our _network,
-errors, scene, text.
+In: a `Figure`.  Out: the bytes of a file that Mermaid draws under its strictest security level.
 
 Every letter of the model's that might mean something to Mermaid, to its Markdown or to HTML is written as an entity,
 ``#34;``: quotes, backticks, ``1.`` at the beginning, ``%%`` and ``fa:``.  The ids in the file are its own.
@@ -12,11 +11,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from archviz import text
 from archviz.backends._network import Box, Frame, Network, network
-from archviz.errors import ArchvizError
-from archviz.ir import NodeId
-from archviz.scene import Paint
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import NodeId
+from archviz.core.scene import Paint
 
 SHAPES = {      # what a style calls a shape → what stands around the label
     "stadium": ("([", "])"), "trapezoid": ("[\\", "/]"), "trapezoid up": ("[/", "\\]"), "parallelogram": ("[/", "/]"),

@@ -1,15 +1,15 @@
 """Scene → PDF, by way of the SVG: vectors, selectable text, fonts subset.
 
 In: a `Scene`.  Out: the bytes of a one-page PDF of exactly the figure's size, with its title and alternative text.
-Imports the SVG and TikZ backends, scene, text, errors, and typst (late).  Only the package's own fonts are used, and no
-clock: same scene, same bytes.  Where it is asked for, the TeX of the machine sets the figure in its fonts instead.
+Only the package's own fonts are used, and no clock: same scene, same bytes.  Where it is asked for, the TeX of the
+machine sets the figure in its fonts instead.
 """
 from __future__ import annotations
 
 from archviz.backends import _tex_engine, svg, tex
-from archviz.errors import ArchvizError
-from archviz.scene import Scene
-from archviz.text import FONTS, clean
+from archviz.core.errors import ArchvizError
+from archviz.core.scene import Scene
+from archviz.core.text import FONTS, clean
 
 PAGE = """
 #set document(title: sys.inputs.title, date: none)

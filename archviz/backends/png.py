@@ -1,8 +1,8 @@
 """Scene → PNG, by way of the SVG.
 
-In: a `Scene`, and how many pixels an inch has.  Out: the bytes of a PNG file that declares its resolution.  Imports the
-SVG backend, scene, text, errors, and resvg (late).  Only the package's own fonts are used, so that the picture is the
-same on every machine, and on one without fonts the words are there.
+In: a `Scene`, and how many pixels an inch has.  Out: the bytes of a PNG file that declares its resolution.  Only the
+package's own fonts are used, so that the picture is the same on every machine, and on one without fonts the words are
+there.
 """
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import struct
 import zlib
 
 from archviz.backends import svg
-from archviz.errors import ArchvizError
-from archviz.scene import Scene
-from archviz.text import FONTS
+from archviz.core.errors import ArchvizError
+from archviz.core.scene import Scene
+from archviz.core.text import FONTS
 
 
 def render(scene: Scene, dpi: int = 300) -> bytes:

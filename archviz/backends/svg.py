@@ -2,7 +2,6 @@
 
 In: a `Scene`.  Out: the bytes of an SVG 1.1 file, its size in millimetres, one user unit a printed point.
 `renamed` puts such a file under another uid, `embedded` makes it part of a page.
-Imports scene, text, errors, and svgwrite.
 
 Looks are presentation attributes, so that renderers without CSS (PowerPoint, Inkscape, converters) draw it right; every
 element also has its role as a class, and a group the node it draws as ``data-node``.  Marks of one role that follow
@@ -29,9 +28,9 @@ from svgwrite.path import Path as SvgPath
 from svgwrite.pattern import Pattern
 from svgwrite.text import Text as SvgText
 
-from archviz.errors import ArchvizError
-from archviz.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower
-from archviz.text import clean
+from archviz.core.errors import ArchvizError
+from archviz.core.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower
+from archviz.core.text import clean
 
 FAMILY = "Liberation Sans, Arial, Helvetica, sans-serif"    # three fonts of the same widths, none embedded
 

@@ -1,6 +1,6 @@
 """Scene → TikZ: a picture to ``\\input``, or a whole document, written to be read and restyled.
 
-In: a `Scene`.  Out: the bytes of a .tex file for pdflatex, lualatex and xelatex.  Imports scene, text, errors.
+In: a `Scene`.  Out: the bytes of a .tex file for pdflatex, lualatex and xelatex.
 
 Rich marks are drawn as an author would draw them: a box with its words is one named ``\\node``, a cuboid one
 ``\\pic``, a line one ``\\draw``.  Colours and looks stand once at the top, as ``av-<role>`` and ``av/<role>``;
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from archviz import text
 from archviz.backends import _tex_head as head
 from archviz.backends import _tex_image as images
 from archviz.backends import _tex_path as paths
 from archviz.backends._tex_head import LEADING, Sheet
 from archviz.backends._tex_number import number
 from archviz.backends._tex_room import measured, rooms
-from archviz.backends._tex_text import Names, comment, tex
-from archviz.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower
+from archviz.core import text
+from archviz.core.latex import Names, comment, tex
+from archviz.core.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower
 
 NEAR = 0.005        # half a hundredth of a point: what two decimals cannot tell apart
 

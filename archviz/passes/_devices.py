@@ -1,13 +1,13 @@
 """Streams that the model itself places: layers that run side by side on different devices.
 
 In: a trace graph whose layers say where their weights are (``attrs["device"]``).  Out: the same network with the
-streams marked, or None.  Imports ir.
+streams marked, or None.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 
-from archviz.ir import Graph, NodeId, merge
+from archviz.core.graph import Graph, NodeId, merge
 
 JOINS = frozenset(("cat", "stack"))
 """Operations that gather the streams for a reader."""

@@ -1,6 +1,6 @@
 """Thickets of operations that have one name: attention, an activation or a norm written by hand.
 
-In: a `Flow`.  Out: `Idiom` values: which positions form one node, and how that node is called.  Imports ir and _values.
+In: a `Flow`.  Out: `Idiom` values: which positions form one node, and how that node is called.
 Patterns are about operations and shapes; no class of a known model is named.
 """
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archviz.ir import Module, NodeId, TensorSpec
+from archviz.core.graph import Module, NodeId, TensorSpec
 from archviz.passes._rotary import rotated
 from archviz.passes._values import DATA, INDEX, WEIGHT, Flow
 

@@ -1,13 +1,13 @@
 """What a project file may say about one layer, and how to tell that it did.
 
-In: attributes of a node or module.  Out: the part of them that `override` wrote.  Imports ir.
+In: attributes of a node or module.  Out: the part of them that `override` wrote.
 """
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from archviz.ir import Node
+from archviz.core.graph import Node
 
 OWN = ("label", "kind", "color", "legend", "frozen")
 """Attributes that `override` writes: a layer that has one is drawn differently from a layer that has not."""

@@ -1,6 +1,6 @@
 """Where data is turned by angles that depend on nothing but positions: rotary embeddings, however they are written.
 
-In: a `Flow`.  Out: for each rotation its source, its positions and the last of them.  Imports ir and _values.
+In: a `Flow`.  Out: for each rotation its source, its positions and the last of them.
 
 x · cos + rotate(x) · sin, with the halves or the pairs of x exchanged, or one product of complex numbers: what they
 have in common are products of one value with sines and cosines of constants, which meet again.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archviz.ir import Edge
+from archviz.core.graph import Edge
 from archviz.passes._values import DATA, WEIGHT, Flow, is_float
 
 TURNED = frozenset("view index cast identity add mul math cat".split())

@@ -1,6 +1,6 @@
 """When neighbours are wired alike, so that one of them can stand for all.
 
-In: how each copy of a unit is wired (`Copy`).  Out: how many of them, from the first, form a run.  Imports ir.
+In: how each copy of a unit is wired (`Copy`).  Out: how many of them, from the first, form a run.
 """
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from archviz.ir import NodeId
+from archviz.core.graph import NodeId
 
 GATHERED = 4
 """From so many on, equal units whose results are all added up or concatenated are drawn as one of N."""

@@ -1,6 +1,6 @@
 """What a value of the trace is made of: data, weights, indices or constants.
 
-In: a trace graph.  Out: `Flow`, the graph by position in the trace, with what each value derives from.  Imports ir.
+In: a trace graph.  Out: `Flow`, the graph by position in the trace, with what each value derives from.
 
 A reader follows the data.  A mask, a table of positions, a size or a cache that was never filled is arithmetic on
 constants, and what that arithmetic is called (``arange``, ``cumsum``, ``where``) does not matter: it is enough to know
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archviz.ir import Edge, Graph, Node, base_edges
+from archviz.core.graph import Edge, Graph, Node, base_edges
 
 CONST, INDEX, WEIGHT, DATA, WAVE = 1, 2, 4, 8, 16
 """A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights that an input

@@ -3,7 +3,7 @@
 In: a trace graph.  Out: the same graph with ``attrs["receptive_field"]`` (input samples per axis, on convolutions and
 poolings), ``attrs["activations"]`` (numbers in its outputs), ``attrs["taken"]`` (the one step of a recurrent layer's
 output that is taken by an index: the ``first`` or the ``last``), and `TensorSpec.axes` where they follow from the
-layers.  Parameters and FLOPs are left as the trace counted them.  Imports ir, style.
+layers.  Parameters and FLOPs are left as the trace counted them.
 """
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
-from archviz.style import Style
+from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.style.style import Style
 
 Field = tuple[tuple[float, ...], tuple[float, ...]]
 """Receptive field and step between neighbours, in input samples, per spatial axis."""

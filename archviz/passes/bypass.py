@@ -2,16 +2,16 @@
 
 In: a graph.  Out: the same network; where a sum's operand comes through at most `LIGHT` nodes from where the other
 operand's longer way begins, these nodes join the sum, whose ``attrs["through"]`` names their operations.  Parameters
-and FLOPs keep their sums.  Imports ir, style, _own.
+and FLOPs keep their sums.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Graph, Node, NodeId, merge
+from archviz.core.graph import Graph, Node, NodeId, merge
 from archviz.passes._own import said_of
-from archviz.style import Style
+from archviz.style.style import Style
 
 LIGHT = 2
 """So many nodes on a way are a projection, as a convolution and a normalisation are; more are layers of their own."""

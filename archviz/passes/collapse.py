@@ -2,7 +2,7 @@
 
 In: a graph and the ids of module calls.  Out: the graph in which each of them is one node of kind ``module``, or again
 its content.  Which modules are collapsed is all there is to know: order does not matter, and `expand` undoes `collapse`
-exactly, also inside a module that is collapsed itself.  Imports ir, style, errors, find.
+exactly, also inside a module that is collapsed itself.
 """
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from fnmatch import fnmatchcase
 from math import prod
 from typing import Any
 
-from archviz.errors import ArchvizError
-from archviz.find import did_you_mean
-from archviz.ir import Graph, Node, NodeId, merge, split
-from archviz.style import Style
+from archviz.core.errors import ArchvizError, did_you_mean
+from archviz.core.graph import Graph, Node, NodeId, merge, split
+from archviz.style.style import Style
 
 WHOLE = "/model"
 """The id that stands for the whole model, all but its inputs and outputs: collapsed, it is the single-box figure."""

@@ -2,7 +2,7 @@
 
 In: a trace graph, the name of the layer that is the last (``ends``), and the names of blocks that come after the end
 (``append``).  Out: what that layer is computed from, with the appended blocks in a row behind it; parameters and
-operations are those of what is left.  Imports ir, style, errors, find.
+operations are those of what is left.
 
 Runs before everything else: it is the one pass that leaves something out, so what comes after it takes its result for
 the model.
@@ -14,10 +14,9 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from archviz.errors import ArchvizError
-from archviz.find import did_you_mean
-from archviz.ir import Edge, Graph, Node, NodeId, TensorSpec
-from archviz.style import Style
+from archviz.core.errors import ArchvizError, did_you_mean
+from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.style.style import Style
 
 OURS = "/append:"
 """How the ids of appended blocks begin: they are no nodes of the trace."""

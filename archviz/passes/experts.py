@@ -4,7 +4,7 @@ In: a graph after hide and fuse, before fold.  Out: of equal branches side by si
 joins, the first two and the last, with ``attrs["nth"]``; the others are one node of kind ``ellipsis``, the products and
 their sum one node.  The linear layer behind the gate, which scores them, has ``attrs["experts"]`` and, where only the
 best are taken, ``attrs["active"]``.
-Members, parameters and FLOPs are kept.  Imports ir, style.
+Members, parameters and FLOPs are kept.
 
 Experts are recognised by how they are wired: each branch is multiplied by what comes from the same place, and all
 products meet in one sum.  Branches that no one weighs are left for fold, which draws one of them with ×N.
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Graph, Node, NodeId, merge
-from archviz.style import Style
+from archviz.core.graph import Graph, Node, NodeId, merge
+from archviz.style.style import Style
 
 FIRST, LAST = 2, 1
 """How many experts are drawn before the ellipsis, and after it."""

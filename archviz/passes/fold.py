@@ -2,7 +2,7 @@
 
 In: a graph.  Out: the graph in which each run of equal units is one unit; each drawn node's members hold the ids of all
 copies, the frame (or the node) says ``repeat`` N, and an edge from one copy to the next is ``recurrent``.  Parameters
-and FLOPs of the copies add up.  Imports ir, style, _runs, _own.
+and FLOPs of the copies add up.
 
 A unit is a node, a module call, or up to sixteen siblings in a row (these get a frame of their own, without a class).
 Neighbours are equal when ops, kinds, hyper-parameters, tensors and the wiring inside are, and when they are wired alike
@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from archviz.ir import Edge, Graph, Module, Node, NodeId, TensorSpec, merge
+from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain, merge
 from archviz.passes._own import said_of
 from archviz.passes._runs import Copy, alike, skipped
-from archviz.style import Style
+from archviz.style.style import Style
 
 PERIOD = 16
 """How many siblings may form one unit."""
@@ -53,7 +53,13 @@ class _Unit:
 
 
 def fold(graph: Graph, style: Style, **options: Any) -> Graph:
-    """Fold every run of equal neighbours, inner ones first.  Keeps ids, parameters and FLOPs."""
+    """Fold every run of equal neighbours, inner ones first.  Keeps ids, parameters and FLOPs.
+
+    A chain of at most ``style.sizes["unfolded"]`` nodes, its ends included, stays as it is: there a reader follows
+    every layer.
+    """
+    if len(graph.nodes) <= style.sizes.get("unfolded", 0) and is_chain(graph):
+        return graph
     return _Folder(graph).result()
 
 

@@ -1,8 +1,7 @@
 """Draw chains that a reader takes for one layer as one box: ``conv > norm > act``.
 
 In: a graph; ``style.fuse``, rules.  Out: the graph with each chain as one node: the first one's op, kind and attrs, the
-last one's tensors, in ``attrs["fused"]`` the ops that follow and in ``attrs["fused_kinds"]`` their kinds.  Imports ir,
-style, errors, _own.
+last one's tensors, in ``attrs["fused"]`` the ops that follow and in ``attrs["fused_kinds"]`` their kinds.
 
 A rule names two or more steps, separated by ``>``.  A step is a kind (``conv``) or an op (``relu``, ``BatchNorm2d``),
 or several of these separated by ``|``.  A chain matches where every step but the last has one user, the next step,
@@ -15,10 +14,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from archviz.errors import ArchvizError
-from archviz.ir import KINDS, Graph, Node, NodeId, merge
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import KINDS, Graph, Node, NodeId, merge
 from archviz.passes._own import presence, said_of
-from archviz.style import Style
+from archviz.style.style import Style
 
 Rule = tuple[frozenset[str], ...]
 

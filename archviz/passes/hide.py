@@ -2,8 +2,7 @@
 
 In: a trace graph; ``style.hide``, the kinds without meaning to a reader.  Out: the same network without them: an edge
 u → hidden → v becomes u → v, edges that carry only masks, positions, sizes or caches vanish, and the ids of what is
-hidden join the members of a visible neighbour (producer first).  Parameters and FLOPs keep their sums.  Imports ir,
-style, _values, _idioms, _own.
+hidden join the members of a visible neighbour (producer first).  Parameters and FLOPs keep their sums.
 """
 from __future__ import annotations
 
@@ -12,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Edge, Graph, Node, NodeId, merge
+from archviz.core.graph import Edge, Graph, Node, NodeId, merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._own import differs, gone, said_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, flow, is_float
-from archviz.style import Style
+from archviz.style.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
 """Kinds that are drawn only where two values of different origin meet."""

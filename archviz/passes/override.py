@@ -2,7 +2,7 @@
 
 In: a trace graph and `Overrides`.  Out: the same nodes and edges.  Names, kinds, colours and ``frozen`` are attributes
 that labels, titles and fold honour (`_own.OWN`); ``hidden`` is one that the pass hide honours; a group is a module of
-its own around the calls it names.  Nothing is merged and nothing is lost.  Imports ir, style, errors, find, _own.
+its own around the calls it names.  Nothing is merged and nothing is lost.
 
 Runs before the passes of the style, so that a layer about which something is said is not folded into its neighbours.
 """
@@ -10,45 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from archviz.errors import ArchvizError
-from archviz.find import did_you_mean
-from archviz.ir import Graph, Module, NodeId
+from archviz.core.errors import ArchvizError, did_you_mean
+from archviz.core.graph import Graph, Module, NodeId
 from archviz.passes._own import OWN
-from archviz.style import Style
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What is said about the layers that `pattern` names, and in which line (`where`): ``label``, ``kind``, ``color``,
-    ``legend``, ``frozen``, ``hide``, ``collapse``, ``expand``."""
-
-    pattern: str
-    where: str
-    changes: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """Siblings, named by globs, that are drawn in one frame called `name`."""
-
-    name: str
-    where: str
-    patterns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """All that is said about single layers; of two rules for one layer the later one counts, key by key."""
-
-    rules: tuple[Rule, ...] = ()
-    groups: tuple[Bundle, ...] = field(default=())
-
-    def __bool__(self) -> bool:
-        return bool(self.rules or self.groups)
+from archviz.style.overrides import Bundle, Overrides
+from archviz.style.style import Style
 
 
 def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), **options: Any) -> Graph:

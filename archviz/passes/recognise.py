@@ -2,7 +2,7 @@
 
 In: a graph after fuse, fold and tidy.  Out: the same nodes, edges and frames; ``attrs["gated"]`` of the frame around
 gate ⊙ values (`GATES`: ``SwiGLU`` …), ``attrs["num_key_value_heads"]`` of an attention whose keys and values are
-narrower than its queries.  Imports ir, style.
+narrower than its queries.
 
 What counts is which values meet and how wide they are; no name of a class, a module or a parameter does.
 """
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Graph, Node, NodeId
-from archviz.style import Style
+from archviz.core.graph import Graph, Node, NodeId
+from archviz.style.style import Style
 
 GATES = {"silu": "SwiGLU", "swish": "SwiGLU", "gelu": "GEGLU", "relu": "ReGLU", "sigmoid": "GLU"}
 """What a linear layer that multiplies another is called, by the activation on it (Shazeer, 2020)."""

@@ -1,8 +1,7 @@
 """Divide a network into the streams that its model runs side by side.
 
 In: a trace graph; ``style.streams``.  Out: the same network in which every layer of a stream is a node of its own,
-with ``attrs["stream"]`` (0 is the first) and ``attrs["streams"]`` (how many there are).  Imports ir, style, errors,
-_devices.
+with ``attrs["stream"]`` (0 is the first) and ``attrs["streams"]`` (how many there are).
 
 ``groups``: convolutions in groups read only their part of the channels.  With the layer that feeds the first of them
 the channels part, and they meet again in the last layer; in between, layer ``conv2`` is drawn as ``conv2#1``,
@@ -19,10 +18,10 @@ from dataclasses import replace
 from math import gcd
 from typing import Any
 
-from archviz.errors import ArchvizError
-from archviz.ir import Edge, Graph, Node, NodeId, part
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Edge, Graph, Node, NodeId, part
 from archviz.passes._devices import by_device
-from archviz.style import Style
+from archviz.style.style import Style
 
 MOST = 8        # streams that a figure can show
 FEW = 4         # and that one shows unasked: more groups than that are a way to save weights

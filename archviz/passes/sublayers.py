@@ -9,16 +9,16 @@ In: a graph without plumbing.  Out: the same network, in which these are single 
 - the convolution that cuts an image into patches, each of which it reads once: op ``patches``, kind ``conv``;
 - a module that holds nothing but one attention and linear layers around it: op ``attention``, kind ``attention``.
 
-All by structure; what a module is called plays no part.  Imports ir, style, _own.
+All by structure; what a module is called plays no part.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Edge, Graph, Node, NodeId, merge, skips
+from archviz.core.graph import Edge, Graph, Node, NodeId, merge, skips
 from archviz.passes._own import said_of
-from archviz.style import Style
+from archviz.style.style import Style
 
 SAID = ("masked", "num_heads", "num_key_value_heads")
 """What is said of the attention inside a module."""

@@ -5,7 +5,7 @@ modules of which the outer holds nothing but the inner, but for one of several s
 container in a named block; the few layers that end in the sum of a residual branch which began outside of them; and the
 module that holds the whole model but its head.
 Their ids leave `Graph.modules` and every `Node.scope`; a ×N moves to what was inside.  A frame of which the project
-file says something stays, or what was said moves to the one node inside.  Imports ir, style, _own.
+file says something stays, or what was said moves to the one node inside.
 """
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
-from archviz.ir import Graph, Module, Node, NodeId
+from archviz.core.graph import Graph, Module, Node, NodeId, merge
 from archviz.passes._own import OWN, stays
-from archviz.style import Style
+from archviz.style.style import Style
 
 CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
 """Classes whose name says nothing about the content."""
@@ -35,7 +35,15 @@ def tidy(graph: Graph, style: Style, **options: Any) -> Graph:
     """Dissolve the frames that say nothing.  Ids, parameters, FLOPs and edges stay as they are."""
     while (step := _step(graph)) is not graph:
         graph = step
-    return graph
+    return _lone(graph) if style.options.get("lone") else graph
+
+
+def _lone(graph: Graph) -> Graph:
+    """A recurrent layer that is the whole model, with the inputs and outputs in it: x and h are in its picture."""
+    layers = [node for node in graph.nodes if node.kind not in ("input", "output")]
+    if len(layers) != 1 or layers[0].kind != "recurrent":
+        return graph
+    return merge(graph, [(layers[0], [node.id for node in graph.nodes])])
 
 
 def _step(graph: Graph) -> Graph:

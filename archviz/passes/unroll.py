@@ -3,7 +3,7 @@
 In: a graph; ``style.options["unroll"]``.  Out: where steps of time are asked for and the network is two recurrent
 layers, of which the second, step by step, weighs what the first one gave, the graph of one node: it stands for all of
 them, and ``attrs["unrolled"]`` says which node has which part in it.  Any other graph as it is.  Parameters and FLOPs
-are kept.  Imports ir, style.
+are kept.
 
 The second layer is a cell that is called in a loop (which `fold` has drawn once by now) or a layer over a sequence.
 """
@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from archviz.ir import Edge, Graph, Node, NodeId, merge
-from archviz.style import Style
+from archviz.core.graph import Edge, Graph, Node, NodeId, merge
+from archviz.style.style import Style
 
 JOINS = frozenset(("cat", "add"))
 PRODUCTS = frozenset(("matmul", "mul"))

@@ -1,7 +1,7 @@
 """The front ends: a module and its inputs → `Trace`.
 
 `trace` walks the ladder of the design (record without compute, record on real tensors, torch.fx symbolic tracing) and
-returns the first rung that ran.  May import torch, ir, errors.
+returns the first rung that ran.
 """
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 In: a module.  Out: while the context lasts, the same module in evaluation mode, its parameters (if asked) replaced by
 ghosts; afterwards every attribute of every module is what it was, also when an exception ended it.
-May import torch, ghost, model.
 """
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ import torch
 from torch import jit, nn
 from torch.nn.parameter import is_lazy
 
-from archviz.trace.ghost import KNOWN, ghost_of, is_ghost
-from archviz.trace.model import walk
+from archviz.trace.fake import KNOWN, ghost_of, is_ghost
+from archviz.trace.modules import walk
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Where a model puts its layers: the devices that its own code names, whether this machine has them or not.
 
-In: tensors as they are moved, layers as they are once built.  Out: the names of devices.  May import torch.
+In: tensors as they are moved, layers as they are once built.  Out: the names of devices.
 
 Nothing is ever moved here: a ghost has no values to move, and what is real stays where it is.
 """

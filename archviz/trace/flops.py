@@ -1,6 +1,6 @@
 """FLOP formulas for operations that `torch.utils.flop_counter` does not know yet.
 
-In: nothing.  Out: what its ``custom_mapping`` takes.  May import torch.
+In: nothing.  Out: what its ``custom_mapping`` takes.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What things are to a reader: tables from class names and function names to `ir.KINDS`.
 
 In: a module or the name of a function.  Out: its kind, and whether a module is looked into or taken as one.  One row
-per name, no rule for a named model.  May import torch.
+per name, no rule for a named model.
 """
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The ladder of front ends: record without compute, then on real tensors, then with made-up answers, then symbolically.
 
-In: a model, or a function that makes one, and what to call it with.  Out: `Trace`.  May import torch, ir, errors, the
-rest of this package.
+In: a model, or a function that makes one, and what to call it with.  Out: `Trace`.
 """
 from __future__ import annotations
 
@@ -16,15 +15,15 @@ import torch
 from torch import fx, nn
 from torch.nn.parameter import is_lazy
 
-from archviz.errors import ArchvizError, culprit
-from archviz.ir import Graph, NodeId
-from archviz.trace import build, program
-from archviz.trace.attrs import full_name, lines
+from archviz.core.errors import ArchvizError, culprit
+from archviz.core.graph import Graph, NodeId
+from archviz.trace import to_fx, to_graph
 from archviz.trace.borrow import borrowed
-from archviz.trace.ghost import Ghost
+from archviz.trace.fake import Ghost
+from archviz.trace.hyperparameters import full_name, lines
 from archviz.trace.kinds import class_of
-from archviz.trace.model import parameters, walk
-from archviz.trace.record import quiet, record
+from archviz.trace.modules import parameters, walk
+from archviz.trace.recorder import quiet, record
 from archviz.trace.symbolic import symbolic
 from archviz.trace.tape import Tape, mapped
 
@@ -74,7 +73,7 @@ class Trace:
         """What ran as a `torch.fx` program; its nodes carry their NodeId in ``meta["archviz"]``."""
         if self.tape is None or self.model is None or self.report.failed is not None:
             return self.symbolic
-        return program.program(self.tape, self.model)
+        return to_fx.program(self.tape, self.model)
 
 
 class NothingRan(ArchvizError):
@@ -198,7 +197,7 @@ class _Climb:
                 facts["report"]["raised"] = f"{at[0].name}:{at[1]}"
         # what a constructor leaves in the weights of a model that was built here is chance
         held = parameters(module) if self.weights and isinstance(self.model, nn.Module) else {}
-        found = build.graph(tape, self.name or type(module).__name__, facts,
+        found = to_graph.graph(tape, self.name or type(module).__name__, facts,
                             {key: p for key, p in held.items() if not is_lazy(p) and p.numel() <= self.weights})
         return Trace(found, report, tape, module)
 

@@ -1,7 +1,7 @@
 """The last rung: `torch.fx` symbolic tracing, for a model whose inputs nobody knows.
 
 In: a module.  Out: a graph without shapes and FLOPs, and the `fx.GraphModule`.  A submodule that cannot be traced
-becomes an opaque leaf.  May import torch, ir, kinds, attrs, model.
+becomes an opaque leaf.
 """
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from archviz.ir import Edge, Graph, Module, Node, NodeId
-from archviz.trace import attrs, kinds
-from archviz.trace.model import walk
+from archviz.core.graph import Edge, Graph, Module, Node, NodeId
+from archviz.trace import hyperparameters, kinds
+from archviz.trace.modules import walk
 
 
 def symbolic(model: nn.Module, name: str) -> tuple[Graph, fx.GraphModule, tuple[str, ...]]:
@@ -61,9 +61,9 @@ def _describe(node: fx.Node, model: nn.Module, place: str, tracer: _Tracer) -> t
         module = model.get_submodule(str(target))
         opaque = str(target) in tracer.opaque
         kind = "opaque" if opaque else kinds.kind_of(module)
-        return tracer.ids[node], kinds.class_of(module).__name__, kind, attrs.of_layer(module)
+        return tracer.ids[node], kinds.class_of(module).__name__, kind, hyperparameters.of_layer(module)
     op = kinds.canonical(target if isinstance(target, str) else getattr(target, "__name__", str(target)))
-    facts = attrs.of_function(op, node.args, node.kwargs)
+    facts = hyperparameters.of_function(op, node.args, node.kwargs)
     return tracer.numbered(f"{place}/{op}"), op, kinds.kind_of_function(op), facts
 
 
@@ -102,7 +102,7 @@ class _Tracer(fx.Tracer):
             return self._leaf(path, call, args, kwargs)
         before = list(self.graph.nodes)
         cls = kinds.class_of(m).__name__
-        self.modules[call] = Module(call, cls, path, tuple(self.stack), attrs=attrs.of_container(m))
+        self.modules[call] = Module(call, cls, path, tuple(self.stack), attrs=hyperparameters.of_container(m))
         self.stack.append(call)
         try:
             return forward(*args, **kwargs)

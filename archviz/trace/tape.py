@@ -1,7 +1,6 @@
 """What was seen while a model ran: a tape of calls.
 
 In: nothing.  Out: `Tape`, written by `record` and read by `build` (→ `ir.Graph`) and `program` (→ `fx.GraphModule`).
-May import torch, ir.
 """
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archviz.ir import Module, NodeId, TensorSpec
+from archviz.core.graph import Module, NodeId, TensorSpec
 
 Path = tuple[Any, ...]
 """Where a tensor sits in a structure: ``("hidden_states", 3)``; empty for a bare tensor."""

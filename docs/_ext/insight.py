@@ -25,9 +25,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from archviz import cli
+from archviz.apps.cli import main
 from archviz.backends.svg import apart, embedded
-from archviz.find import find
+from archviz.core.plugins import find
 
 KEPT = Path(tempfile.gettempdir()) / "archviz-docs"     # what a script trained, by the script
 
@@ -96,7 +96,7 @@ class Ran(SphinxDirective):
             trained(folder / words[0], folder / words[1])
         else:
             with inside(folder), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
-                code = cli.main(words)
+                code = main.main(words)
             if code and (words[0], code) != ("diff", 1):     # which says that two models differ
                 logging.getLogger(__name__).warning(
                     "$ %s: %s", command, said.getvalue(), location=self.get_location(), type="archviz")

@@ -19,11 +19,11 @@ from insight import inside, workplace
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from archviz import cli
-from archviz.find import plugged
-from archviz.pipeline import catalogue
-from archviz.sphinxext._directive import shared
-from archviz.stylefiles import own_names, shipped
+from archviz.apps.cli import main
+from archviz.apps.request.catalogue import catalogue
+from archviz.apps.sphinx._directive import shared
+from archviz.core.plugins import plugged
+from archviz.style.files import own_names, shipped
 
 FIGURES = Path(__file__).resolve().parents[2] / "gallery" / "figures"
 
@@ -77,7 +77,7 @@ class Gallery(Sections):
         folder = workplace(Path(self.env.doctreedir).parent / "ran" / self.env.docname)
         for _, *words in commands:
             with inside(folder), contextlib.redirect_stderr(io.StringIO()):
-                cli.main([*without_outputs(words), "-o", f"{name}.pdf", "--quiet"])
+                main.main([*without_outputs(words), "-o", f"{name}.pdf", "--quiet"])
         return folder / f"{name}.pdf"
 
 

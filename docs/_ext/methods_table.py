@@ -12,7 +12,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from archviz.find import names
+from archviz.core.plugins import names
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,10 +18,10 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from archviz.find import find
-from archviz.scene import HATCHES, Paint
-from archviz.style import KEYS, LISTS, RECORDS, SHAPES, Style
-from archviz.stylefiles import shipped
+from archviz.core.plugins import find
+from archviz.core.scene import HATCHES, Paint
+from archviz.style.files import shipped
+from archviz.style.style import KEYS, LISTS, RECORDS, SHAPES, Style
 
 logger = logging.getLogger(__name__)
 

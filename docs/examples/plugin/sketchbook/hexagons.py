@@ -1,8 +1,9 @@
 """The block form with hexagons in the place of the boxes of convolutions."""
 from dataclasses import replace
 
-from archviz.forms import Option, block
-from archviz.scene import Box, Group, polygon
+from archviz.core.scene import Box, Group, polygon
+from archviz.drawing.forms import block
+from archviz.style.option import Option
 
 OPTIONS = {"point": Option(float, "4", "how far corners stand out, in printed points")}
 

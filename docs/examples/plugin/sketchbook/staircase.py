@@ -2,8 +2,8 @@
 
 No line can run through a box: lines run above and to the right of everything.
 """
-from archviz.ir import skips
-from archviz.layouts import Layout, Place, Route
+from archviz.core.geometry import Layout, Place, Route
+from archviz.core.graph import skips
 
 WRAPS = False       # there is one staircase, however long
 COLUMN = 0.8        # where lines enter a node: this part of its width

@@ -1,0 +1,1 @@
+"""The ways to ask for a figure: command line, notebook, server, Sphinx."""

@@ -1,0 +1,243 @@
+"""``%load_ext archviz`` in a notebook: the magic ``%archviz MODEL [options]``, with the options of the command line.
+
+In: the line after the magic's name, and the variables of the notebook.  Out: the `Figure`, which the notebook shows.
+IPython is whoever calls.
+"""
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from traceback import walk_tb
+from types import ModuleType
+from typing import Any
+
+from archviz.apps.request.arguments import parser, shown
+from archviz.core.errors import ArchvizError, fault
+
+DESCRIPTION = "Show the figure of a PyTorch model as its paper would print it.  A file is written only with -o."
+EXAMPLES = """\
+examples:
+  %archviz net                                  a model, a class or a function that makes one; a traced graph
+  %archviz Net(classes=10) --input x            any expression; a variable that holds what the model takes
+  %archviz Net --arg classes=10 --input 1x3x224x224
+  %archviz model.py:Net --style cube            a file's, a module's, as on the command line
+  fig = %archviz net --width column -o fig.pdf
+"""
+PIECES = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|\s+|.""", re.DOTALL)
+"""What a line consists of: quoted words, escaped characters, blanks, and single characters."""
+
+LINE = "<%archviz>"     # the file that an expression is compiled as
+IPYTHONS = re.compile(r"In|Out|exit|quit|open|get_ipython|_+|_i+|_i?\d+|_[iod]h|_exit_code|__\w+__")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Called by ``%load_ext archviz``."""
+
+    def archviz(line: str) -> Any:
+        """%archviz MODEL [options]: show the figure of a model; ``%archviz --help`` lists the options.
+
+        MODEL is an expression (``net``, ``Net``, ``Net(10)``) or a target (``model.py:Net``, ``package.module:Net``,
+        ``graph.json``).  The value is the Figure, as in ``fig = %archviz net --style cube -o fig.pdf``.
+        """
+        return magic(shell, line)
+
+    shell.register_magic_function(archviz)
+    shell.set_hook("complete_command", completed, str_key="%archviz")
+
+
+def completed(shell: Any, event: Any) -> list[str]:
+    """What may stand at the cursor: an option, the name of a style or theme, a variable.  The rest is for IPython."""
+    from IPython.core.error import TryNext
+
+    typed: str = event.symbol
+    before = event.line[:len(event.line) - len(typed)].split()[-1:]
+    if typed.startswith("-"):
+        known = re.findall("--[a-z-]+", parser().format_usage())
+    elif before in (["--style"], ["--theme"]):
+        from archviz.apps.request.catalogue import catalogue
+
+        known = [*catalogue()[f"{before[0][2:]}s"]]
+    elif typed.isidentifier():
+        known = sorted(_own(shell.user_ns))
+    else:
+        raise TryNext
+    return [word for word in known if word.startswith(typed)]
+
+
+def magic(shell: Any, line: str) -> Any:
+    """The figure that `line` asks for, or None where it asks for words, which are printed.
+
+    Mistakes are IPython's ``UsageError``, which a notebook shows without a traceback.
+    """
+    from IPython.core.error import UsageError
+
+    silent = line.rstrip().endswith(";")
+    given: list[str] = []
+    try:
+        given = words(line.rstrip().removesuffix(";"))
+        figure = run(given, shell.user_ns)
+    except SystemExit:              # --help and --version have said what there is to say
+        return None
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        said = _in_cells(shell, error) if isinstance(error, ArchvizError) else fault(error)
+        raise UsageError(said) from None
+    return None if silent else figure
+
+
+def run(given: list[str], variables: Mapping[str, Any]) -> Any:
+    """Do what the words of a line ask for.  Raises `ArchvizError`."""
+    from archviz.apps.request.job import asked, carry_out, failure, listing, remarks, styled
+    from archviz.core.progress import say
+
+    if given[:2] == ["style", "show"] and "style" not in variables:
+        print(styled(shown().parse_args(given[2:])), end="")
+        return None
+    p = parser()
+    p.prog, p.description, p.epilog = "%archviz", DESCRIPTION, EXAMPLES
+    o = p.parse_args(given)
+    if o.list is not None:
+        print(listing(o.list))
+        return None
+    if o.model is None:
+        raise ArchvizError("no model was named", "write %archviz net, or %archviz --help")
+    o.model, held = meant(o.model, variables, built=bool(o.arg))
+    outputs = list(dict.fromkeys(o.output or ()))
+    others = [meant(word, variables, built=bool(o.arg)) for word in o.more]
+    o.more = [word for word, _ in others]
+    job = asked(o, held, _own(variables))
+    beside = (replace(one, held=other) for one, (_, other) in zip(job.beside, others, strict=True))
+    job = replace(job, beside=tuple(beside))
+    figure = carry_out(job, o, outputs)
+    for remark in () if o.quiet else remarks(job, figure, outputs, o.verbose):
+        print(f"archviz: {remark}")         # not on stderr, which a notebook shows as something gone wrong
+    if o.caption:
+        print(figure.captioned(o.caption))
+    if o.emit:
+        print(figure.emit(o.emit))
+    if figure.failed:
+        say(failure(figure))
+    return figure
+
+
+def words(line: str) -> list[str]:
+    """The words of a line as a shell sees them, but brackets keep what they hold: ``Net("a", [1, 2])`` is one word."""
+    found, depth = [""], 0
+    for piece in PIECES.findall(line):
+        depth += (piece in "([{") - (piece in ")]}")
+        if piece.isspace() and not depth:
+            found.append("")
+        else:
+            found[-1] += piece
+    if depth:
+        found = [line]
+    # Quotes are the shell's, unless they stand in brackets of Python's.
+    python = re.compile(r"""[^\s'"]*[(\[{]""")
+    try:
+        return [part for word in found for part in ([word] if python.match(word) and not depth else shlex.split(word))]
+    except ValueError as error:
+        raise ArchvizError(f"cannot read the line: {error}", "close what is open, or put it in quotes") from None
+
+
+def meant(word: str, variables: Mapping[str, Any], built: bool = True) -> tuple[str, Any]:
+    """What the MODEL of a line is: its name with its value, or a target as on the command line with None.
+
+    It is an expression where it is a call, an item of something, or a dotted name that begins with a variable's.  Of
+    ``Net(10)``, unless it shall be `built`, the value is a function that builds it: a model is drawn without its
+    weights, for which there may be no room.
+    ``graph.json`` is a file also where there is a variable graph.
+    """
+    try:
+        tree = ast.parse(word, mode="eval").body
+    except SyntaxError:
+        return word, None
+    dotted = isinstance(tree, ast.Name | ast.Attribute)
+    if re.search(r"\.(py|json)$", word) or not (dotted or isinstance(tree, ast.Call | ast.Subscript)):
+        return word, None
+    if dotted and word.partition(".")[0] not in variables:
+        if isinstance(tree, ast.Name):
+            _check_module(word, variables)
+        return word, None
+    from archviz.figure.figure import Figure
+
+    try:
+        value = _value(tree, variables, built)
+    except Exception as error:
+        from archviz.trace.source.load import blamed
+
+        raise ArchvizError(blamed(error, word).message.replace(f"{LINE}:1", word)) from error
+    if isinstance(value, ModuleType | str | Path):
+        return value.__name__ if isinstance(value, ModuleType) else str(value), None
+    if isinstance(value, Figure):
+        value = value.graph
+    if value is None:
+        raise ArchvizError(f"{word} is None, not a model", "name a model, or its class")
+    return _name(tree), value
+
+
+def _value(tree: ast.expr, variables: Mapping[str, Any], built: bool) -> Any:
+    """What an expression stands for; a model around others that are there already is always built."""
+    def run(tree: ast.expr, **more: Any) -> Any:
+        return eval(compile(ast.fix_missing_locations(ast.Expression(tree)), LINE, "eval"), {**variables, **more})
+
+    if built or not isinstance(tree, ast.Call) or not _is_model(cls := run(tree.func)):
+        return run(tree)
+    build = run(ast.Call(ast.Name(LINE, ast.Load()), tree.args, tree.keywords), **{LINE: partial(partial, cls)})
+    try:
+        inspect.signature(cls).bind(*build.args, **build.keywords)
+    except (TypeError, ValueError):
+        return build()                      # which says what it does not take
+    given = [*build.args, *build.keywords.values()]
+    for several in [value for value in given if isinstance(value, list | tuple | dict)]:
+        given += several.values() if isinstance(several, dict) else several
+    return build() if any(_is_model(type(value)) for value in given) else build
+
+
+def _is_model(value: Any) -> bool:
+    """Whether it is a class of models, of which there is none where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, type) and issubclass(value, torch.nn.Module)
+
+
+def _check_module(name: str, variables: Mapping[str, Any]) -> None:
+    """Raise `ArchvizError` for a name that is neither a variable's nor a module's."""
+    from importlib.util import find_spec
+
+    from archviz.core.errors import did_you_mean
+
+    if find_spec(name) is None:
+        raise ArchvizError(f"there is no variable {name}, and no module", did_you_mean(name, _own(variables)))
+
+
+def _own(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables without those that IPython keeps among them."""
+    return {name: value for name, value in variables.items() if not IPYTHONS.fullmatch(name)}
+
+
+def _name(tree: ast.expr) -> str:
+    """What the user calls it: ``net``, ``Net`` for ``models.Net(10)``, ``nets[0]``."""
+    match tree:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=function):
+            return _name(function)
+    return ast.unparse(tree)
+
+
+def _in_cells(shell: Any, error: ArchvizError) -> str:
+    """The message, with cells called as the notebook numbers them instead of by the files they are compiled as."""
+    said = str(error)
+    named = getattr(shell.compile, "format_code_name", lambda file: None)       # IPython 7 has none, and readable files
+    for frame, _ in walk_tb(error.__cause__.__traceback__ if error.__cause__ else None):
+        file = frame.f_code.co_filename
+        if label := named(file):
+            said = said.replace(f"{Path(file).name}:", f"{' '.join(label)}, line ")
+    return said

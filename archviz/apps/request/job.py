@@ -1,0 +1,213 @@
+"""A figure that is asked for in words: on the command line, in a notebook's magic, in a document's directive.
+
+In: a target with the arguments and inputs of its model, and `Options`.  Out: its graph and its `Figure`, with what the
+project file says, files, and what is to be said of how it came about.
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from archviz.apps.request import catalogue
+from archviz.apps.request.arguments import settings
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph
+from archviz.core.graph_json import GRAPH
+from archviz.core.progress import progress
+from archviz.figure import compile, output, stages
+from archviz.figure.figure import Figure
+from archviz.figure.options import Options
+from archviz.figure.side_by_side import check as check_together
+from archviz.figure.side_by_side import compile_together
+from archviz.style.files import chain, locate, own_files
+from archviz.style.project import Project, configured, find_project, project_of
+from archviz.trace import read
+
+
+def _no_step(name: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Job:
+    """One figure to draw.
+
+    target      ``model.py``, ``model.py:Name``, ``package.module:Name`` or ``graph.json``
+    args        ``key=value`` for the model's constructor; `inputs` specs like ``1x3x224x224``
+    options     what the figure shall be like; a project file is asked for what they leave open
+    alone       look for no project file
+    folder      where the project file of a ``package.module`` is looked for; None: the current folder
+    held        the model, class, factory or graph, where it is in memory; `target` is then only its name
+    variables   what `inputs` may name, besides being specs
+    beside      the other models of a figure of several, whose style, page and title are this one's
+    """
+
+    target: str
+    args: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    options: Options = Options()
+    alone: bool = False
+    folder: Path | None = None
+    held: Any = None
+    variables: Mapping[str, Any] | None = None
+    beside: tuple[Job, ...] = ()
+
+    @cached_property
+    def project(self) -> Project | None:
+        """The project file that holds for the target.  Raises `ArchvizError` for what is wrong in it."""
+        return None if self.alone else project_of(self.target, self.options, self.folder)
+
+    @property
+    def project_file(self) -> Path | None:
+        """The project file as it is found now, unread.  Raises `ArchvizError` for one that cannot be read."""
+        return None if self.alone else find_project(self.target, self.folder)
+
+    def check(self) -> None:
+        """Raise `ArchvizError` for any mistake in the options, before any work is done."""
+        configured(self.options, self.project).resolved()
+        for job in self.beside:
+            job.check()
+
+    @property
+    def values(self) -> int:
+        """The largest linear layer whose weights the figure may draw."""
+        return stages.weights(configured(self.options, self.project), self.project)
+
+    @property
+    def saved(self) -> bool:
+        """Whether the target is a traced graph already."""
+        return Path(self.target).suffix == f".{GRAPH}"
+
+    def style_files(self, options: Options) -> tuple[Path, ...]:
+        """The files of the user's own that say how the figure looks: styles, themes, and the forms they name."""
+        asked = [("styles", options.style), ("themes", options.theme),
+                 *(("styles", spec.partition("=")[2]) for spec in options.inset)]
+        found = [path for group, name in asked if name for path, _ in chain(group, locate(group, str(name)))]
+        form = Path(options.resolved().form)
+        found += [form] if form.suffix == ".py" else []
+        return tuple(dict.fromkeys(path.resolve() for path in found if path.resolve() not in own_files()))
+
+    def trace(self, step: Callable[[str], None] = _no_step, noisy: bool = False) -> Graph:
+        """The graph of the model.  What the model prints goes to stderr; its warnings are shown where `noisy`."""
+        values = self.values
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            if not noisy:
+                warnings.simplefilter("ignore")
+            return read.read(self.target, self.args, self.inputs, step, values, self.held, self.variables)
+
+    def configured(self, graph: Graph) -> Options:
+        """The options for the model of `graph`, with what the project says about it."""
+        return configured(self.options, self.project, self.target, graph.name)
+
+    def draw(self, step: Callable[[str], None] = _no_step, noisy: bool = False) -> Figure:
+        """The figure.  Raises `ArchvizError`; a model that raises in the middle gives its part, `Figure.failed`."""
+        graph = self.trace(step, noisy)
+        if not self.beside:
+            return compile.compile(graph, self.configured(graph), step=step)
+        jobs, graphs = (self, *self.beside), [graph, *(job.trace(step, noisy) for job in self.beside)]
+        return compile_together(graphs, [job.configured(one) for job, one in zip(jobs, graphs, strict=True)], step)
+
+
+def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
+    """What the answers of `archviz.apps.request.arguments.parser` ask for."""
+    given = settings(o.set)
+    if o.edges is not None:
+        given["options.edges"] = o.edges
+    if o.unroll is not None:
+        given["options.unroll"] = o.unroll
+    if o.streams is not None:
+        given["streams"] = o.streams
+    more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
+    if more and not align:
+        raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
+    job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
+        o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
+        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append), in_place=o.in_place, layout=o.layout), o.no_project,
+        held=held, variables=variables)
+    if align:
+        check_together(job.options, 1 + len(more))
+    return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
+
+
+NAMED = ("arg", "input", "style", "theme", "set", "width", "max_height", "min_font", "cut", "append", "edges",
+         "streams", "title", "unroll", "layout")
+"""What a command line says of a figure, besides what is open and how it is written."""
+
+
+def command(o: argparse.Namespace) -> list[str]:
+    """The command line that `o` answers, for a page that shows it; without what is open, and the files."""
+    words = ["archviz", str(o.model)]
+    for name in NAMED:
+        value, flag = getattr(o, name), f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [f"{flag}={one}"] if str(one).startswith("-") else [flag, str(one)]
+    return [*words, *(["--no-project"] if o.no_project else [])]
+
+
+def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:
+    """Draw, showing progress unless ``o.quiet``, and write `outputs`.  Mistakes are told before any work is done."""
+    for path in outputs:
+        output.check_output(path, o.engine or "")
+    job.check()
+    with progress(not o.quiet) as step:
+        figure = job.draw(step, noisy=o.verbose)
+        step("write")
+        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone, "command": command(o)}
+        output.save(figure, outputs, **{key: value for key, value in written.items() if value})
+    return figure
+
+
+def remarks(job: Job, figure: Figure, outputs: Sequence[Path], verbose: bool) -> Iterator[str]:
+    """What the user should know of how the figure came about."""
+    if verbose and job.project is not None:
+        yield f"project: {job.project.path}"
+    report = figure.graph.attrs.get("report") or {}
+    for note in report.get("notes", ()):
+        if note.startswith("guessed"):
+            yield f"input: {note}; say --input to change"
+        elif verbose or report.get("invented"):
+            yield str(note)
+    if verbose:
+        yield (f"traced: {report.get('rung', 'not said')}; "
+               f"{len(figure.graph.nodes)} operations, {len(figure.drawn.nodes)} drawn")
+    if outputs:
+        mm = [round(size / 72.27 * 25.4) for size in (figure.scene.width, figure.scene.height)]
+        yield f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)"
+
+
+def raised(figure: Figure) -> tuple[str, str] | None:
+    """What raised while the model was traced, in words, and the file and line, where they are known."""
+    if figure.failed is None:
+        return None
+    where, error = figure.failed
+    name = where.removesuffix("/failed") or figure.graph.name       # the model's own code, and no call that has an id
+    return f"{name} raised {' '.join(error.split())}", str((figure.graph.attrs.get("report") or {}).get("raised", ""))
+
+
+PARTIAL = "the figure shows what ran until then, with the failing call marked"
+
+
+def failure(figure: Figure) -> str:
+    """Where the model raised while it was traced, in words; empty for one that ran."""
+    said, at = raised(figure) or ("", "")
+    return f"error: {said}{f', at {at}' if at else ''}\n  {PARTIAL}" if said else ""
+
+
+def listing(kind: str) -> str:
+    """All names that can be asked for, by kind, or those of one kind, one a line."""
+    known = catalogue.catalogue()
+    if kind and kind not in known:
+        raise ArchvizError(f"cannot list {kind!r}", f"known: {', '.join(known)}")
+    return "\n".join(known[kind] if kind else (f"{each + ':':<10} {' '.join(names)}" for each, names in known.items()))
+
+
+def styled(o: argparse.Namespace) -> str:
+    """The style that the answers of `archviz.apps.request.arguments.shown` ask for, as YAML."""
+    return catalogue.show(Options(o.style, settings(o.set), theme=o.theme))

@@ -1,0 +1,1 @@
+"""Two models → what differs between them, as values and as one figure."""

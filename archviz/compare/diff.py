@@ -1,0 +1,176 @@
+"""What differs between two models: `diff` in Python, ``archviz diff`` on the command line.
+
+In: two models, in whatever way one is named, and `Options`.  Out: a `Difference` with its figure; files.
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from archviz.compare import git
+from archviz.compare.annotate import compared, quiet
+from archviz.compare.difference import Difference, of_twins
+from archviz.compare.pairs import twins
+from archviz.compare.union import union
+from archviz.core.graph import Graph
+from archviz.core.graph_json import GRAPH
+from archviz.core.plugins import find
+from archviz.core.progress import in_notebook, progress
+from archviz.core.scene import Group, Link, Mark, Scene
+from archviz.figure import stages
+from archviz.figure.draw import graph_of
+from archviz.figure.figure import Figure
+from archviz.figure.fit import Detail, fit
+from archviz.figure.options import Options
+from archviz.figure.rendered import called, stamped
+from archviz.style.project import written_overrides
+from archviz.trace.read import Step, no_step
+
+WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
+"""Suffixes of files that hold no drawing."""
+
+
+@dataclass(frozen=True, repr=False)
+class Compared(Figure):
+    """A figure of two models.
+
+    Attributes
+    ----------
+    difference : Difference
+        What it shows.
+    """
+
+    difference: Difference = Difference("", "")
+
+    def __repr__(self) -> str:
+        return f"<archviz figure of {self.difference.name}, {len(self.difference.changes)} changes>"
+
+    def render(self, suffix: str, **options: Any) -> bytes:
+        """The bytes of a file: as `Figure.render`, but ``"json"`` and ``"md"`` hold the difference."""
+        if suffix in WORDS:
+            return WORDS[suffix](self.difference).encode("utf-8", "surrogatepass")
+        backend = getattr(find("backends", suffix), "render", None)
+        return called(backend, self.scene, options) if backend is not None else super().render(suffix, **options)
+
+
+def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw: bool = True) -> Difference:
+    """What differs between two traces, with a figure where anything does and `draw` says so."""
+    step("compare")
+    both = twins(old, new)
+    found = of_twins(both)
+    if not found or not draw:
+        return found
+    style = options.resolved()
+    step("arrange")
+    graph = union(both)
+    drawn = compared(stages.apart(stages.passed(graph, style, options.overrides)), style)
+    title = found.name if options.title is None else options.title
+    drawing = fit(drawn, style, _detail(drawn, options), title)
+    caption = _caption(found)
+    scene = replace(_lined(drawing.scene, drawing.graph), description=caption)
+    scene = replace(stamped(scene, caption), facts=stages.facts(new))
+    figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", title,
+                      difference=found)
+    return replace(found, figure=figure)
+
+
+def _detail(drawn: Graph, options: Options) -> Detail:
+    """What to open and close: what is the same stays closed, unless it is to be opened."""
+    said = stages.detail(drawn, options)
+    opened = set(find("passes", "collapse").select(drawn, said.expand)) if said.expand else set()
+    opened |= {frame for key in opened for frame in drawn.modules[key].scope}
+    closed = [escape(key) for key in quiet(drawn) if key not in opened]
+    return replace(said, collapse=(*said.collapse, *closed))
+
+
+def _lined(scene: Scene, drawn: Graph) -> Scene:
+    """The scene with lines from and to what only one model has painted so."""
+    change = {node.id: str(node.attrs.get("change")) for node in drawn.nodes}
+
+    def painted(mark: Mark, role: str = "") -> Mark:
+        if isinstance(mark, Group):
+            ends = [change.get(end) for end in mark.node.split("->")] if mark.role == "link" else []
+            role = next((f"edge {one}" for one in ("removed", "added") if one in ends), role)
+            return replace(mark, marks=tuple(painted(one, role) for one in mark.marks))
+        return replace(mark, role=role) if role in scene.sheet and isinstance(mark, Link) else mark
+
+    return replace(scene, marks=tuple(painted(mark) for mark in scene.marks))
+
+
+def _caption(found: Difference) -> str:
+    counts = [f"{one.old} → {one.new} {one.op} in {one.path}" if one.path else f"{one.old} → {one.new} {one.op}"
+              for one in found.counts]
+    blocks = f" Blocks: {', '.join(counts)}." if counts else ""
+    return f"{found.summary()}.{blocks} What is grey is the same in both models."
+
+
+# ------------------------------------------------------------------------------------------------ in Python
+
+def diff(
+    old: Any, new: Any, inputs: Any = None, *, new_inputs: Any = None, style: str | Path | None = None,
+    width: str | float | None = None, max_height: str | float | None = None, min_font: str | float | None = None,
+    depth: int | None = None, collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None,
+    title: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None, layout: str | None = None,
+) -> Difference:
+    """What differs between two models, and one figure of both.  A notebook shows the figure.
+
+    Parameters
+    ----------
+    old, new : torch.nn.Module, callable, Graph, str or Path
+        Models as for `draw`; of a target also at a git revision: ``"HEAD~1:model.py"``.
+    inputs : Tensor, tuple, dict, str or None
+        What to call both with, as for `draw`.
+    new_inputs : optional
+        What to call the new one with, where that is something else.
+    style, width, max_height, min_font, depth, collapse, expand, direction, title, settings, theme, overrides, layout
+        What the figure shall be like, as for `draw`.
+
+    Returns
+    -------
+    Difference
+        False where nothing differs; its ``figure`` is then None.
+
+    Raises
+    ------
+    ArchvizError
+        As `draw`, and for a revision that cannot be read.
+    """
+    options = Options(style, settings or {}, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
+                      direction, title, theme, overrides=written_overrides(overrides or {}), layout=layout)
+    options.resolved()
+    with progress(in_notebook()) as step:
+        graphs = []
+        for model, given in ((old, inputs), (new, inputs if new_inputs is None else new_inputs)):
+            revision, target = git.parse(str(model)) if isinstance(model, (str, Path)) else ("", model)
+            with _at(revision, target) as place:
+                graph = graph_of(place, given, options, step)
+            graphs.append(_of(graph, revision))
+        return compare(graphs[0], graphs[1], options, step)
+
+
+@contextlib.contextmanager
+def _at(revision: str, target: Any) -> Any:
+    if not revision:
+        yield target
+        return
+    with git.at_revision(revision, target) as place:
+        yield place
+
+
+def _of(graph: Graph, revision: str) -> Graph:
+    return replace(graph, name=f"{graph.name} ({revision})") if revision else graph
+
+
+# ------------------------------------------------------------------------------------------------ on the command line
+
+def said(found: Difference, o: argparse.Namespace) -> str:
+    """What goes to stdout."""
+    return found.markdown() if o.markdown else found.to_json() if o.json else f"{found.table()}\n"
+
+

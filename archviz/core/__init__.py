@@ -1,0 +1,2 @@
+"""What everything else stands on, without torch: graphs, scenes, geometry, text, plug-ins,
+errors."""

@@ -1,0 +1,403 @@
+"""The graph of a network: frozen values and the pure functions that regroup them.
+
+In: nodes and edges from a front end or from JSON (graphfile).  Out: `Graph`.
+
+A graph is a *cut* through the trace.  Every drawn `Node` stands for one or more ids of the trace (`members`), and
+every drawn `Edge` for one or more edges of the trace (`parts`).  Passes regroup with `merge` and `split`; the drawn
+edges follow from who owns which member, so regrouping can be undone in any order.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+NodeId = str
+"""``"layers.0.relu@1"`` (module path, ``@call`` from the second call on), ``"layers.0/add"`` (a function called in the
+forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output)."""
+
+KINDS = (
+    "input", "output", "parameter", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
+    "attention", "recurrent", "add", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
+    "failed", "ellipsis",
+    # without meaning to a reader, hidden by default:
+    "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
+)
+"""What a node is to a reader; a style gives each kind a paint and a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its sizes, the batch included.
+    dtype : str
+        As torch names it: ``"float32"``.
+    axes : str
+        Where it is known, a letter for each axis, ``"NCHW"`` or ``"NLC"``; else empty.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    axes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A tensor that flows from one node to another.
+
+    Attributes
+    ----------
+    src, dst : str
+        Ids of the two nodes.
+    tensor : TensorSpec or None
+        What flows; None where it is not known.
+    role : str
+        ``data``, ``skip`` or ``recurrent`` (back to an earlier node: the next copy of a folded block).
+    slot : int
+        Which operand of `dst` it is, from 0.
+    parts : tuple of Edge
+        The edges of the trace it stands for; empty for an edge of the trace itself.
+    """
+
+    src: NodeId
+    dst: NodeId
+    tensor: TensorSpec | None = None
+    role: str = "data"
+    slot: int = 0
+    parts: tuple[Edge, ...] = ()
+
+    @property
+    def base(self) -> tuple[Edge, ...]:
+        """The edges of the trace this edge stands for: its parts, or itself."""
+        return self.parts or (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One thing that may be drawn: an operation, a leaf module, or a group of them.
+
+    Attributes
+    ----------
+    id : str
+        Its NodeId, unique in the graph.
+    scope : tuple of str
+        The enclosing module calls, outermost first; the root module is not among them.
+    op : str
+        What ran: ``"Conv2d"``, ``"relu"``, ``"add"``; a class name for a collapsed module.
+    kind : str
+        One of `KINDS`.
+    attrs : Mapping
+        JSON values: hyper-parameters as the module names them (``kernel_size``, ``stride``, ``num_heads`` …); after
+        fusing, ``fused``: the ops that follow in the same box.
+    out : tuple of TensorSpec
+        The tensors it gives.
+    params : int
+        Parameters, each counted at the node that uses it first.
+    flops : int
+        As `torch.utils.flop_counter` counts: two for a multiply-add.
+    members : tuple of str
+        The ids of the trace it stands for, in trace order; its own for a node of the trace.
+    index : int
+        Position in the trace, of its first member.
+    repeat : int
+        How many equal copies it stands for in the whole model; see `own_repeat` for the ×N at the node itself.
+    shared : str or None
+        The node that used the same weights before, if any.
+    inside, wires : tuple
+        The nodes it replaced, and the trace edges among them.
+    """
+
+    id: NodeId
+    scope: tuple[NodeId, ...] = ()
+    op: str = ""
+    kind: str = "math"
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    out: tuple[TensorSpec, ...] = ()
+    params: int = 0
+    flops: int = 0
+    members: tuple[NodeId, ...] = ()
+    index: int = 0
+    repeat: int = 1
+    shared: NodeId | None = None
+    inside: tuple[Node, ...] = ()
+    wires: tuple[Edge, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            object.__setattr__(self, "members", (self.id,))
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One call of a module that contains others: a frame in the figure, or a box once collapsed.
+
+    Attributes
+    ----------
+    id : str
+        The call's NodeId, as it stands in `Node.scope`.
+    cls : str
+        Class name; empty for a frame that folding made around several siblings.
+    path : str
+        The qualified module path, equal for two calls of one module.
+    scope : tuple of str
+        The module calls around it, outermost first.
+    repeat : int
+        The ×N drawn at the frame, within the frame around it.
+    copies : tuple of str
+        The ids of all calls it stands for, its own first; in nested repeats more than `repeat`.
+    shared : bool
+        True when those copies use one set of weights.
+    attrs : Mapping
+        JSON values worth a caption (``num_heads``, ``embed_dim`` …), and ``layer`` / ``public`` facts of the class.
+    """
+
+    id: NodeId
+    cls: str = ""
+    path: str = ""
+    scope: tuple[NodeId, ...] = ()
+    repeat: int = 1
+    copies: tuple[NodeId, ...] = ()
+    shared: bool = False
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network, or a cut through it.
+
+    Attributes
+    ----------
+    name : str
+        Class name of the model.
+    nodes : tuple of Node
+        In trace order.
+    edges : tuple of Edge
+        All tensors that flow among them.
+    modules : Mapping
+        The module calls the nodes sit in, by id.
+    attrs : Mapping
+        JSON facts of the whole model: ``report`` (how it was traced), ``shared_params`` …
+    """
+
+    name: str
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    modules: Mapping[NodeId, Module] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def by_id(self) -> dict[NodeId, Node]:
+        """Its nodes by their ids."""
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def owner(self) -> dict[NodeId, NodeId]:
+        """Which drawn node stands for each id of the trace."""
+        return {member: node.id for node in self.nodes for member in node.members}
+
+    @cached_property
+    def outgoing(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The edges that leave each node."""
+        return _by(self.nodes, self.edges, "src")
+
+    @cached_property
+    def incoming(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The edges that enter each node."""
+        return _by(self.nodes, self.edges, "dst")
+
+    @property
+    def params(self) -> int:
+        """Parameters of all nodes."""
+        return sum(node.params for node in self.nodes)
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of all nodes, two for a multiply-add."""
+        return sum(node.flops for node in self.nodes)
+
+
+def _by(nodes: Iterable[Node], edges: Iterable[Edge], end: str) -> dict[NodeId, tuple[Edge, ...]]:
+    found: dict[NodeId, list[Edge]] = {node.id: [] for node in nodes}
+    for edge in edges:
+        found[getattr(edge, end)].append(edge)
+    return {key: tuple(value) for key, value in found.items()}
+
+
+def part(key: NodeId, stream: int) -> NodeId:
+    """The id of what is left of `key` in one of the streams that it is divided into, counted from 0."""
+    return f"{key}#{stream + 1}"
+
+
+def whole(key: NodeId) -> NodeId:
+    """The id of the trace that `key` is, or is a `part` of."""
+    before, sign, number = key.rpartition("#")
+    return before if sign and number.isdecimal() else key
+
+
+# ---------------------------------------------------------------------------------------------- regrouping
+
+def _order(edge: Edge) -> tuple[NodeId, NodeId, int]:
+    return edge.src, edge.dst, edge.slot
+
+
+def base_edges(graph: Graph) -> Iterator[Edge]:
+    """The trace edges behind the drawn edges (not those inside merged nodes)."""
+    for edge in graph.edges:
+        yield from edge.base
+
+
+def own_repeat(graph: Graph, node: Node) -> int:
+    """The ×N to write at the node itself.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph it is in.
+    node : Node
+        One of its nodes.
+
+    Returns
+    -------
+    int
+        Its copies, over the ×N of the frames around it; at least 1.
+    """
+    times = node.repeat
+    for frame in node.scope:
+        times //= graph.modules[frame].repeat
+    return max(times, 1)
+
+
+def lift(
+    nodes: Iterable[Node], base: Iterable[Edge],
+) -> tuple[tuple[Node, ...], tuple[Edge, ...], dict[NodeId, list[Edge]]]:
+    """Sort `nodes`, and join trace edges that share their drawn ends.
+
+    Returns the nodes, the drawn edges, and per node the edges that fell inside it.  A joined edge is recurrent only
+    where all its parts are.
+    """
+    ordered = tuple(sorted(nodes, key=lambda node: (node.index, node.id)))
+    owner = {member: node.id for node in ordered for member in node.members}
+    rank = {node.id: i for i, node in enumerate(ordered)}
+    drawn: dict[tuple[NodeId, NodeId], list[Edge]] = {}
+    inner: dict[NodeId, list[Edge]] = {}
+    for edge in base:
+        src, dst = owner[edge.src], owner[edge.dst]
+        if src == dst:
+            inner.setdefault(src, []).append(edge)
+        else:
+            drawn.setdefault((src, dst), []).append(edge)
+    edges = []
+    for (src, dst), parts in drawn.items():
+        parts.sort(key=_order)
+        first = next((edge for edge in parts if edge.role != "recurrent"), parts[0])
+        if len(parts) == 1 and (first.src, first.dst) == (src, dst):
+            edges.append(first)
+        else:
+            edges.append(Edge(src, dst, first.tensor, first.role, min(p.slot for p in parts), tuple(parts)))
+    edges.sort(key=lambda edge: (rank[edge.src], rank[edge.dst]))
+    return ordered, tuple(edges), inner
+
+
+def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Graph:
+    """Replace each group of drawn nodes by one node.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn now.
+    groups : sequence of (Node, sequence of str)
+        A node that says how the group is drawn (id, scope, op, kind, attrs, out, repeat), and the ids it replaces.
+
+    Returns
+    -------
+    Graph
+        The same network.  Members, parameters, FLOPs, index, `inside` and `wires` of the fresh nodes are filled in.
+
+    Raises
+    ------
+    ValueError
+        Where two groups share a node, or one is empty.
+    """
+    taken: set[NodeId] = set()
+    fresh: list[Node] = []
+    for node, ids in groups:
+        parts = sorted((graph.by_id[i] for i in ids), key=lambda n: (n.index, n.id))
+        if taken & set(ids) or not parts:
+            raise ValueError(f"groups overlap or are empty at {node.id!r}")
+        taken.update(ids)
+        fresh.append(replace(
+            node, members=tuple(m for p in parts for m in p.members), index=parts[0].index,
+            params=sum(p.params for p in parts), flops=sum(p.flops for p in parts), inside=tuple(parts), wires=()))
+    kept = [node for node in graph.nodes if node.id not in taken]
+    nodes, edges, inner = lift([*kept, *fresh], base_edges(graph))
+    nodes = tuple(replace(node, wires=tuple(sorted(inner[node.id], key=_order)))
+                  if node.id in inner else node for node in nodes)
+    return replace(graph, nodes=nodes, edges=edges)
+
+
+def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
+    """Undo `merge`.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn now.
+    ids : iterable of str
+        The nodes to open; one that replaced nothing stays as it is.
+
+    Returns
+    -------
+    Graph
+        The same network, with what these nodes replaced back in their place.
+    """
+    opened = set(ids)
+    base = list(base_edges(graph))
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.id in opened and node.inside:
+            nodes.extend(node.inside)
+            base.extend(node.wires)
+        else:
+            nodes.append(node)
+    ordered, edges, inner = lift(nodes, base)
+    if inner:
+        # A fresh part of the opened node was itself merged: its own wires are already inside it.
+        raise ValueError(f"wires fell inside {sorted(inner)}")
+    return replace(graph, nodes=ordered, edges=edges)
+
+
+def hands_on(graph: Graph, node: Node) -> bool:
+    """Does `node`, one of several equal steps, give the next step the state that it has come to?"""
+    return node.kind == "recurrent" and node.repeat > 1 and (
+        bool(node.wires) or any(edge.role == "recurrent" for edge in graph.outgoing[node.id]))
+
+
+def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
+    """The edges of `graph`, as (src, dst), that pass by what another way between their ends goes through."""
+    found = set()
+    for node in graph.nodes:
+        entering = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        if len(entering) < 2:
+            continue
+        first = min(graph.by_id[edge.src].index for edge in entering)
+        above: set[NodeId] = set()
+        waiting = [edge.src for edge in entering]
+        while waiting:
+            for edge in graph.incoming[waiting.pop()]:
+                if edge.src not in above and edge.role != "recurrent" and graph.by_id[edge.src].index >= first:
+                    above.add(edge.src)
+                    waiting.append(edge.src)
+        found |= {(edge.src, node.id) for edge in entering if edge.src in above}
+    return found
+
+
+def is_chain(graph: Graph) -> bool:
+    """Does each node of `graph` feed the next one, and nothing else?"""
+    flows = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
+    ids = [node.id for node in graph.nodes]
+    return flows == list(zip(ids, ids[1:], strict=False))

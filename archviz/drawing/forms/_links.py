@@ -1,0 +1,256 @@
+"""Which numbers feed which, as straight lines: every one (a linear layer), or those under a window (a convolution).
+
+In: the numbers drawn of two nodes that follow each other, the node that computes.  Out: `Line`s, and marks.
+
+The weights of a linear layer set width and colour of its lines where the graph holds them; the lines of a convolution
+have the same colour wherever they stand for the same weight.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from archviz.core.graph import Node
+from archviz.core.scene import Box, Link, Mark, Point
+from archviz.drawing.forms._units import BIAS, Units
+
+LEVELS = 5      # steps of width and colour for the strength of a weight
+SHARED = 9      # colours for the weights of a window
+MOST_TAPS = {"conv": 18, "pool": 9}
+"""Lines into one cell; a window of more cells has lines from its corners."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """From the number `src` of one node to the number `dst` of the next, with its weight where that is known."""
+
+    src: int
+    dst: int
+    weight: float | None = None
+
+
+def dense(node: Node, src: Units, dst: Units) -> list[Line]:
+    """Every number drawn to every number drawn."""
+    rows, offsets = weights(node, src.count, dst.count)
+    found = []
+    for j in dst.at:
+        for i in src.at:
+            if i == BIAS:
+                found.append(Line(i, j, offsets[j] if offsets else None))
+            elif j != BIAS:
+                found.append(Line(i, j, rows[j][i] if rows else None))
+    return [line for line in found if line.dst != BIAS]
+
+
+def weights(node: Node, inputs: int, outputs: int) -> tuple[list[list[float]] | None, list[float] | None]:
+    """The values of a linear layer, outputs × inputs and outputs, where the graph holds them in this shape."""
+    held = node.attrs.get("weights")
+    held = held if isinstance(held, Mapping) else {}
+    rows, offsets = held.get("weight"), held.get("bias")
+    if not _numbers(rows, outputs, inputs):
+        return None, None
+    return rows, offsets if _numbers(offsets, outputs) else None
+
+
+def _numbers(value: Any, size: int, *rest: int) -> bool:
+    if not isinstance(value, list) or len(value) != size:
+        return False
+    if rest:
+        return all(_numbers(item, *rest) for item in value)
+    return all(isinstance(item, int | float) and math.isfinite(item) for item in value)
+
+
+def strongest(lines: Sequence[Line], share: float) -> list[Line]:
+    """The given share of `lines` with the largest weights, at least one; all where the weights are not known."""
+    known = [line for line in lines if line.weight is not None]
+    if not known or share >= 1:
+        return list(lines)
+    ranked = sorted(known, key=lambda line: (-abs(line.weight or 0.0), line.src, line.dst))
+    kept = set(ranked[: max(1, math.ceil(share * len(ranked) - 1e-9))])
+    return [line for line in lines if line in kept]
+
+
+def bundle(lines: Iterable[Line], src: Units, start: Point, dst: Units, end: Point, largest: float) -> list[Mark]:
+    """The lines, weak ones first so that strong ones lie on top; `start` and `end` are where the two are placed."""
+    def strength(line: Line) -> int:
+        return 0 if line.weight is None else level(line.weight, largest)
+
+    marks: list[Mark] = []
+    for line in sorted(lines, key=lambda line: (strength(line), (line.weight or 0.0) < 0, line.src, line.dst)):
+        a, b = _shifted(src.at[line.src], start), _shifted(dst.at[line.dst], end)
+        marks.append(Link(_between(a, src.reach, b, dst.reach), role(line.weight or 0.0, strength(line)), 0.0, False))
+    return marks
+
+
+def level(weight: float, largest: float) -> int:
+    """How strong a weight is beside the largest drawn, from 1 to `LEVELS`."""
+    return max(1, math.ceil(LEVELS * abs(weight) / largest - 1e-9)) if largest else 1
+
+
+def role(weight: float, level: int) -> str:
+    """The paint of a line of that level, which is 0 where weights are not known."""
+    sign = "negative" if weight < 0 else "positive"
+    return f"weight {sign} {100 * level // LEVELS}" if level else "weight"
+
+
+def ones(src: Units, start: Point, dst: Units, end: Point, head: float) -> list[Mark]:
+    """Each number to the same number of the next node, with an arrow."""
+    marks: list[Mark] = []
+    for index in (index for index in src.at if index in dst.at and index != BIAS):
+        (ax, ay), (bx, by) = _shifted(src.at[index], start), _shifted(dst.at[index], end)
+        marks.append(Link(((ax + src.reach, ay), (bx - dst.reach, by)), "edge", 0.0, True, head))
+    return marks
+
+
+def _shifted(point: Point, by: Point) -> Point:
+    return point[0] + by[0], point[1] + by[1]
+
+
+def _between(a: Point, ra: float, b: Point, rb: float) -> tuple[Point, Point]:
+    """The line between two centres, from border to border."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length = math.hypot(dx, dy) or 1.0
+    return ((a[0] + dx / length * ra, a[1] + dy / length * ra), (b[0] - dx / length * rb, b[1] - dy / length * rb))
+
+
+# ------------------------------------------------------------------------------------------------ windows
+
+@dataclass(frozen=True)
+class Window:
+    """The numbers that feed the number `out`, each with the number of its weight in the kernel."""
+
+    out: int
+    taps: tuple[tuple[int, int], ...]
+
+
+def windows(node: Node, src: Units, dst: Units) -> list[Window]:
+    """Windows to draw for a convolution or a pooling: the first and the last that lie in what is drawn, where these do
+    not overlap; of a signal of one channel, all.  None where the sizes of the node are not those of its numbers.
+    """
+    rank = len(dst.shape) - 1
+    if rank not in (1, 2) or len(src.shape) != len(dst.shape):
+        return []
+    sizes = _kernel(node, src.shape[1:], dst.shape[1:])
+    if sizes is None:
+        return []
+    every = len(src.shape) == 2 and len({i // src.shape[1] for i in src.at}) == 1
+    channel = min(dst.at) // math.prod(dst.shape[1:])
+    inputs = _channels(node, channel, src, dst)
+    complete: list[Window] = []
+    for place in product(*map(range, dst.shape[1:])):
+        out = _flat((channel, *place), dst.shape)
+        if out not in dst.at:
+            continue
+        taps, whole = [], True
+        for number, (c, *offset) in enumerate(product(inputs, *(range(size) for size, *_ in sizes))):
+            spot = [o * step - pad + k * spread
+                    for o, k, (_, step, pad, spread) in zip(place, offset, sizes, strict=True)]
+            inside = all(0 <= p < size for p, size in zip(spot, src.shape[1:], strict=True))
+            index = _flat((c, *spot), src.shape) if inside else -1
+            if index in src.at:
+                taps.append((index, number))
+            else:
+                whole = False
+        if taps and (whole or every):
+            complete.append(Window(out, tuple(taps)))
+    if every or len(complete) < 2:
+        return complete
+    first, last = complete[0], complete[-1]
+    return [first] if {i for i, _ in first.taps} & {i for i, _ in last.taps} else [first, last]
+
+
+def _channels(node: Node, channel: int, src: Units, dst: Units) -> list[int]:
+    """The input channels that feed an output channel, of those that are drawn."""
+    size = math.prod(src.shape[1:])
+    drawn = sorted({index // size for index in src.at})
+    if node.kind != "conv":
+        return [channel] if channel in drawn else []
+    groups = node.attrs.get("groups", 1)
+    groups = groups if isinstance(groups, int) and groups > 0 else 1
+    each = max(src.shape[0] // groups, 1)
+    group = channel // max(dst.shape[0] // groups, 1)
+    return [c for c in drawn if c // each == group]
+
+
+def _flat(place: Sequence[int], shape: Sequence[int]) -> int:
+    index = 0
+    for p, size in zip(place, shape, strict=True):
+        index = index * size + p
+    return index
+
+
+def _kernel(node: Node, given: tuple[int, ...], out: tuple[int, ...]) -> list[tuple[int, int, int, int]] | None:
+    """Size, stride, padding and dilation per axis; None where they do not make `out` of `given`."""
+    a, rank = node.attrs, len(given)
+    if "kernel_size" not in a and node.kind != "conv" and all(g % o == 0 for g, o in zip(given, out, strict=True)):
+        return [(g // o, g // o, 0, 1) for g, o in zip(given, out, strict=True)]    # adaptive
+    kernel, stride = _each(a.get("kernel_size"), rank), _each(a.get("stride") or a.get("kernel_size"), rank)
+    if node.kind == "conv" and "stride" not in a:
+        stride = (1,) * rank
+    padding, dilation = _each(a.get("padding", 0), rank), _each(a.get("dilation", 1), rank)
+    if a.get("padding") == "same" and kernel and dilation:
+        padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+    if not (kernel and stride and padding is not None and dilation) or min(*kernel, *stride, *dilation) < 1:
+        return None
+    for g, o, k, s, p, d in zip(given, out, kernel, stride, padding, dilation, strict=True):
+        covered = g + 2 * p - d * (k - 1) - 1
+        if o not in (covered // s + 1, -(-covered // s) + 1):
+            return None
+    return list(zip(kernel, stride, padding, dilation, strict=True))
+
+
+def _each(value: Any, rank: int) -> tuple[int, ...] | None:
+    values = value if isinstance(value, list | tuple) else [value] * rank
+    if len(values) == 1:
+        values = list(values) * rank
+    return tuple(values) if len(values) == rank and all(type(v) is int for v in values) else None
+
+
+def _corners(window: Window, src: Units) -> set[int]:
+    """The outermost cells of a window, in each channel."""
+    size = math.prod(src.shape[1:])
+    channels: dict[int, list[int]] = {}
+    for index, _ in window.taps:
+        channels.setdefault(index // size, []).append(index)
+    found = set()
+    for cells in channels.values():
+        for sign in (1, -1):
+            found.add(min(cells, key=lambda i: src.at[i][0] + sign * src.at[i][1]))
+            found.add(max(cells, key=lambda i: src.at[i][0] + sign * src.at[i][1]))
+    return found
+
+
+def taps(found: Sequence[Window], node: Node, src: Units, start: Point, dst: Units, end: Point
+         ) -> tuple[list[Mark], list[Mark]]:
+    """The cells under each window in the colours of their weights with the lines to what they feed; and that, outlined.
+
+    Windows that overlap colour lines only.  Of a window of many cells only the corners have lines, which then say what
+    the window sees.
+    """
+    most = MOST_TAPS["conv" if node.kind == "conv" else "pool"]
+    under = [index for window in found for index, _ in window.taps]
+    apart = len(set(under)) == len(under)
+    cells: list[Mark] = []
+    lines: list[Mark] = []
+    fed: list[Mark] = []
+    for window in found:
+        x, y = _shifted(dst.at[window.out], end)
+        if apart:
+            fed.append(_cell(x, y, dst.reach, "fed"))
+        drawn = _corners(window, src) if len(window.taps) > most else {index for index, _ in window.taps}
+        for index, number in window.taps:
+            paint = f"shared {number % SHARED + 1}" if node.kind == "conv" else "window"
+            a = _shifted(src.at[index], start)
+            if apart:
+                cells.append(_cell(*a, src.reach, f"{paint} head"))
+            if index in drawn:
+                lines.append(Link((a if apart else (a[0] + src.reach, a[1]), (x - dst.reach, y)), paint, 0.0, False))
+    lines.sort(key=lambda mark: mark.role if isinstance(mark, Link) else "")
+    return [*cells, *lines], fed
+
+
+def _cell(x: float, y: float, r: float, role: str) -> Box:
+    return Box(x - r, y - r, 2 * r, 2 * r, role)

@@ -1,0 +1,187 @@
+"""A cube figure whose volumes are maps, all alike, and whose arrows are coloured by the operation they stand for.
+
+In: a graph, a `Plan` with a volume for each map, a style.  Out: the plan completed: what is copied and concatenated is
+a volume of two parts, sizes stand beside volumes where they change, channels above them; and what each colour means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from archviz.core import text
+from archviz.core.geometry import Place
+from archviz.core.graph import Edge, Graph, Node, NodeId, skips
+from archviz.drawing.forms._planned import Label, Plan
+from archviz.drawing.forms._volumes import Scale, Volume
+from archviz.drawing.labels import Look, kind_of
+from archviz.style.style import Style
+
+SIZES = frozenset({"out_channels", "out_features", "stride", "padding", "groups"})  # what a colour does not tell apart
+SEVERAL = ("", " 2", " 3")  # colours of one kind, by what they are called in a style
+
+
+def arrange(graph: Graph, p: Plan, style: Style, scale: Scale, seen: Mapping[NodeId, Look]) -> None:
+    """Complete `p`, which has volumes, glyphs and ports: parts of concatenations, arrows, labels, blocks."""
+    copied = _copied(graph, p)
+    for key, part in copied.items():
+        out = graph.by_id[key].out[0]
+        taken = p.volumes[part].channels or 0
+        given = p.volumes[key].channels or 0
+        thickness = scale.volume(replace(out, shape=_narrowed(out.shape, out.axes, given - taken))).thickness
+        p.volumes[key] = replace(p.volumes[key], thickness=thickness)
+        p.abutting[part] = key
+        p.paints[key] = "map copied"
+    for node in graph.nodes:
+        if node.kind == "output" and len(graph.incoming[node.id]) == 1:
+            p.abutting[node.id] = graph.incoming[node.id][0].src
+    p.arrows.update(_arrows(graph, p, style))
+    _label(graph, p, style, seen)
+    runs: dict[NodeId, list[NodeId]] = {}
+    for node in graph.nodes:
+        if node.id in p.volumes:
+            runs.setdefault(p.abutting.get(node.id, node.id), []).append(node.id)
+    p.blocks += runs.values()
+
+
+def _narrowed(shape: tuple[int, ...], axes: str, channels: int) -> tuple[int, ...]:
+    at = axes.find("C") if len(axes) == len(shape) else 1
+    return (*shape[:at], max(channels, 1), *shape[at + 1 :])
+
+
+def _copied(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
+    """Concatenations of what comes from far with what comes from right before them → the latter."""
+    passing, found = skips(graph), {}
+    for node in graph.nodes:
+        into = [e for e in graph.incoming[node.id] if e.role != "recurrent"]
+        near = [e.src for e in into if (e.src, e.dst) not in passing]
+        if node.kind == "cat" and node.id in p.volumes and len(into) == 2 and len(near) == 1:
+            leaving = graph.outgoing[near[0]]
+            if near[0] in p.volumes and graph.by_id[near[0]].kind != "input" and len(leaving) == 1:
+                found[node.id] = near[0]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ arrows
+
+
+def _said(node: Node, style: Style) -> str:
+    """What an operation is called, without the sizes that stand beside its map: ``3×3 conv, ReLU``."""
+    values = {key: value for key, value in node.attrs.items() if key not in SIZES}
+    after = [text.caption(style.captions, op, {}) for op in node.attrs.get("fused", ())]
+    return ", ".join([text.caption(style.captions, node.op, values), *after])
+
+
+def operations(graph: Graph, style: Style) -> dict[NodeId, tuple[str, str]]:
+    """For each node the role of the arrow into it, and what its colour means; more operations of one kind than the
+    style has colours for have one colour."""
+    said: dict[str, dict[str, None]] = {}
+    for node in graph.nodes:
+        if node.kind not in ("input", "output", "parameter"):
+            said.setdefault(kind_of(node), {})[_said(node, style)] = None
+    found = {}
+    for node in graph.nodes:
+        kind = kind_of(node)
+        if node.kind in ("input", "output", "parameter"):
+            continue
+        roles = [role for number in SEVERAL if (role := f"arrow {kind}{number}") in style.roles]
+        words = list(said[kind])
+        if not roles:
+            found[node.id] = ("arrow other", "any other operation")
+        elif len(words) > len(roles):
+            found[node.id] = (roles[0], style.kinds[kind].name)
+        else:
+            word = _said(node, style)
+            found[node.id] = (roles[words.index(word)], word)
+    return found
+
+
+def _arrows(graph: Graph, p: Plan, style: Style) -> dict[tuple[NodeId, NodeId], tuple[str, str]]:
+    """For each edge that is an arrow into a volume its role, and what its colour means."""
+    known, found = operations(graph, style), {}
+    cropped = any(_crops(edge, p) for edge in graph.edges)
+    for edge in graph.edges:
+        if edge.dst not in p.volumes or edge.role == "recurrent" or p.abutting.get(edge.src) == edge.dst:
+            continue
+        if graph.by_id[edge.dst].kind == "cat" and edge.src in p.volumes:
+            found[edge.src, edge.dst] = ("arrow copy", "copy and crop" if cropped else "copy")
+        else:
+            found[edge.src, edge.dst] = known[edge.dst]
+    return found
+
+
+def _crops(edge: Edge, p: Plan) -> bool:
+    """Is more given than what is concatenated?"""
+    a, b = p.volumes.get(edge.src), p.volumes.get(edge.dst)
+    return bool(a and b and p.paints.get(edge.dst) == "map copied" and _larger(a, b))
+
+
+def _larger(a: Volume, b: Volume) -> bool:
+    return a.kind == b.kind and (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
+
+
+def entries(p: Plan) -> dict[str, str]:
+    """What the legend says: role → words."""
+    return dict(p.arrows.values())
+
+
+# ------------------------------------------------------------------------------------------------ labels
+
+
+def _label(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
+    s, number, gap = style.sizes, style.roles["number"].size, style.sizes["label_gap"]
+    before: Volume | None = None
+    channels: int | None = None
+    halves = {part: whole for part, whole in p.abutting.items() if part in p.volumes}
+    # lines rise from volumes where something passes others by, but in a U, where they end at them
+    above = any(node.kind in ("upconv", "upsample") for node in graph.nodes)
+    for node in graph.nodes:
+        if node.kind == "output":
+            _port(graph, node, p, style, seen[node.id])
+        if node.id not in p.volumes or node.id in halves:
+            continue
+        labels, v = p.labels.setdefault(node.id, []), p.volumes[node.id]
+        along, down, back = p.edges(node.id)
+        whole = along[0] + sum(p.edges(part)[0][0] for part, key in halves.items() if key == node.id)
+        known = before is not None and v.kind == before.kind and v.channels == channels
+        if v.channels and v.kind != "rod" and (node.id in halves.values() or not known):
+            wide = text.width(str(v.channels), number)
+            y = back[1] - gap if above else down[1] + gap + 0.8 * number
+            x = whole / 2 + (back[0] * 0.8 if above else 0.0)
+            box = Place(x - wide / 2, y - 0.76 * number, wide, 0.98 * number)
+            labels.append(Label(x, y, str(v.channels), "number", "middle", box))
+        if v.height_of is not None and (before is None or before.extent != v.extent):
+            square = v.depth_of == v.height_of
+            string = f"{v.height_of}²" if square else "×".join(str(n) for n in (v.height_of, v.depth_of) if n)
+            wide, middle = text.width(string, number), (down[1] + back[1]) / 2
+            y = max(down[1] - wide, middle + s["arrow"])
+            box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
+            labels.append(Label(-gap, y, string, "number", "end", box, -90.0))
+        if node.kind == "input":
+            name = style.roles["name"]
+            string = seen[node.id].lines[0][0]
+            wide = text.width(string, name.size, name.weight)
+            y = back[1] - gap - number * 1.2 if above else down[1] + gap + number * 2.2
+            x = whole / 2 + (back[0] * 0.8 if above else 0.0)
+            box = Place(x - wide / 2, y - 0.76 * name.size, wide, 0.98 * name.size)
+            labels.append(Label(x, y, string, "name", "middle", box))
+        if any(key[1] == node.id for key in p.arrows):  # an arrow has its least length
+            p.rooms[node.id] = [_room(node.id, p, s["operation"])]
+        before, channels = v, v.channels
+
+
+def _room(key: NodeId, p: Plan, long: float) -> Place:
+    _, down, back = p.edges(key)
+    return Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)
+
+
+def _port(graph: Graph, node: Node, p: Plan, style: Style, look: Look) -> None:
+    """What is given is named beside its volume."""
+    name, gap = style.roles["name"], style.sizes["label_gap"]
+    string = look.lines[0][0]
+    wide, high = text.width(string, name.size, name.weight), name.size * 1.2
+    start = math.ceil(p.edges(p.abutting[node.id])[2][0] / 2 + gap) if p.abutting.get(node.id) in p.volumes else gap
+    p.ports[node.id] = (start + wide, high)
+    box = Place(start, 0.0, wide, high)
+    p.labels[node.id] = [Label(start, name.size * 0.95, string, "name", "start", box)]

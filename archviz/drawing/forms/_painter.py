@@ -1,0 +1,87 @@
+"""Which solid is drawn before which: the painter's order of boxes in parallel projection.
+
+In: axis-parallel boxes in space.  Out: their order, the farthest first.
+
+The eye looks from the right, from above and from in front.  Between two boxes that do not meet lies a plane parallel to
+the axes, and the one on the eye's side of it is in front (as in Newell, Newell and Sancha, 1972).  Where one is nearer
+along one axis and farther along another, no line of sight meets both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Solid:
+    """A box in space: x along the flow, y upwards, z away from the eye; each from low to high."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    z: tuple[float, float]
+
+
+def painters_order(solids: Sequence[Solid], back: tuple[float, float] = (0.7, 0.7)) -> list[int]:
+    """Indices into `solids`, each after those it hides; one unit of depth shifts the picture by `back`, right and up.
+
+    Equal ones stay in their order.  Boxes that hide each other in a circle, which no order can draw, are taken as they
+    come.
+    """
+    hides: list[list[int]] = [[] for _ in solids]  # i is before (farther than) each of hides[i]
+    waiting = [0] * len(solids)
+    for i, a in enumerate(solids):
+        for j in range(i + 1, len(solids)):
+            if not _overlap(a, solids[j], back):
+                continue
+            front = _in_front(a, solids[j])
+            if front:
+                far, near = (j, i) if front > 0 else (i, j)
+                hides[far].append(near)
+                waiting[near] += 1
+    ready = [i for i, n in enumerate(waiting) if n == 0]
+    heapify(ready)
+    order: list[int] = []
+    done = [False] * len(solids)
+    while len(order) < len(solids):
+        if not ready:  # a circle
+            heappush(ready, min(i for i, finished in enumerate(done) if not finished))
+        i = heappop(ready)
+        if done[i]:
+            continue
+        done[i] = True
+        order.append(i)
+        for j in hides[i]:
+            waiting[j] -= 1
+            if waiting[j] == 0 and not done[j]:
+                heappush(ready, j)
+    return order
+
+
+def _in_front(a: Solid, b: Solid) -> int:
+    """1 where `a` is nearer to the eye than `b`, -1 where it is farther, 0 where they meet."""
+    if a.x[0] >= b.x[1] - EPSILON or a.y[0] >= b.y[1] - EPSILON or a.z[1] <= b.z[0] + EPSILON:
+        return 1
+    if b.x[0] >= a.x[1] - EPSILON or b.y[0] >= a.y[1] - EPSILON or b.z[1] <= a.z[0] + EPSILON:
+        return -1
+    return 0
+
+
+def _overlap(a: Solid, b: Solid, back: tuple[float, float]) -> bool:
+    """Do the two pictures overlap?  Both are hexagons with edges in the same three directions."""
+    (kx, ky) = back
+    tests = (((1.0, 0.0, kx)), ((0.0, 1.0, ky)), ((-ky, kx, 0.0)))
+    for cx, cy, cz in tests:
+        low_a, high_a = _span(a, cx, cy, cz)
+        low_b, high_b = _span(b, cx, cy, cz)
+        if high_a <= low_b + EPSILON or high_b <= low_a + EPSILON:
+            return False
+    return True
+
+
+def _span(s: Solid, cx: float, cy: float, cz: float) -> tuple[float, float]:
+    ends = [(min(c * v[0], c * v[1]), max(c * v[0], c * v[1])) for c, v in ((cx, s.x), (cy, s.y), (cz, s.z))]
+    return sum(low for low, _ in ends), sum(high for _, high in ends)

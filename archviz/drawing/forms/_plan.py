@@ -1,0 +1,374 @@
+"""What a cube figure shows of each node: its volume, what it stands against, and the labels around it.
+
+In: a graph, a style.  Out: a `Plan`.
+
+A *block* is a run of volumes of one resolution that abut, with the pooling slab on its last face.  Numbers stand once
+per change: channels below a block, height and width where the resolution is new, kernel and stride at the arrow.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from archviz.core import text
+from archviz.core.geometry import Place
+from archviz.core.graph import Graph, Node, NodeId, TensorSpec, own_repeat, skips
+from archviz.core.naming import titles
+from archviz.drawing.forms._latest import latest
+from archviz.drawing.forms._operations import arrange
+from archviz.drawing.forms._planned import Anchor as Anchor
+from archviz.drawing.forms._planned import Label as Label
+from archviz.drawing.forms._planned import Plan as Plan
+from archviz.drawing.forms._volumes import Extent, Scale, Volume
+from archviz.drawing.labels import Look, count_of, looks
+from archviz.style.style import Style
+
+SEVERAL = 4  # copies of one layer are drawn one by one up to here
+ELEMENTWISE = frozenset({"act", "softmax", "norm"})
+
+@latest
+def plan(graph: Graph, style: Style) -> Plan:
+    """Volumes, blocks and labels of `graph`."""
+    p, told = Plan(style), style.options["arrows"] == "operations"
+    # models that stand beside this one in one figure are drawn on its scale
+    scale = Scale((*(n.out[0] for n in graph.nodes if n.out), *graph.attrs.get("beside", ())), style)
+    seen = looks(graph, style)
+    for node in graph.nodes:
+        p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
+        if style.kinds[node.kind].shape == "glyph" and not (told and node.kind == "cat"):
+            p.glyphs.add(node.id)
+        elif node.kind == "output":  # an arrow that leads out; its name where there are several
+            line, role = seen[node.id].lines[0]
+            size, several = style.roles[role].size, sum(n.kind == "output" for n in graph.nodes) > 1
+            wide = text.width(line, size, style.roles[role].weight) if several else 0.0
+            p.ports[node.id] = (wide, size * 1.2 if several else 0.0)
+            if several:
+                p.labels[node.id] = [Label(2.0, size * 0.95, line, role, "start", Place(2.0, 0.0, wide, size * 1.2))]
+        elif node.attrs.get("appended"):  # said by hand, so nothing is known of its tensors: a box with its name
+            p.ports[node.id], p.labels[node.id] = _card(seen[node.id], style)
+        else:
+            volume = scale.volume(_shown(graph, node))
+            if node.kind in ("pool", *ELEMENTWISE) and not told and volume.kind != "rod":
+                volume = _slab(volume, style.sizes["slab"])
+            p.volumes[node.id] = volume
+            times = own_repeat(graph, node)
+            p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
+    if told:
+        arrange(graph, p, style, scale, seen)
+        return p
+    _abut(graph, p)
+    _name(graph, p, style, seen)
+    return p
+
+
+def _card(look: Look, style: Style) -> tuple[tuple[float, float], list[Label]]:
+    """The size of a box with words in it, and the words."""
+    s = style.sizes
+    fonts = [(line, role, style.roles[role]) for line, role in look.lines]
+    wide = max(text.width(line, paint.size, paint.weight) for line, _, paint in fonts) + 2 * s["card"]
+    high, labels = s["card"], []
+    for line, role, paint in fonts:
+        box = Place(0.0, high, wide, paint.size * s["leading"])
+        labels.append(Label(wide / 2, high + 0.95 * paint.size, line, role, "middle", box))
+        high += box.height
+    return (wide, high + s["card"]), labels
+
+
+def _shown(graph: Graph, node: Node) -> TensorSpec | None:
+    """The tensor a node is drawn as; what attention gives head by head is, put together, as large as what it takes."""
+    if node.kind == "attention" and node.out and len(node.out[0].shape) == 4:
+        taken = (out for e in graph.incoming[node.id] for out in graph.by_id[e.src].out if len(out.shape) == 3)
+        return next(taken, node.out[0])
+    return node.out[0] if node.out else None
+
+
+def _slab(volume: Volume, thickness: float) -> Volume:
+    return replace(volume, thickness=thickness)
+
+
+# ------------------------------------------------------------------------------------------------ blocks
+
+
+def _abut(graph: Graph, p: Plan) -> None:
+    """Which volumes stand against the one before them."""
+    passing = skips(graph)
+
+    def main(edges: Iterable[tuple[NodeId, NodeId]]) -> list[tuple[NodeId, NodeId]]:
+        return [edge for edge in edges if edge not in passing]
+
+    runs: dict[NodeId, list[NodeId]] = {}
+    for node in graph.nodes:
+        into = main((e.src, e.dst) for e in graph.incoming[node.id] if e.role != "recurrent")
+        if len(into) == 1 and _joins(graph, p, into[0][0], node):
+            before = into[0][0]
+            out = main((e.src, e.dst) for e in graph.outgoing[before] if e.role != "recurrent")
+            if len(out) == 1 and before in runs and runs[before][-1] == before:
+                p.abutting[node.id] = before
+                runs[node.id] = runs[before]
+                runs[node.id].append(node.id)
+                continue
+        if node.id in p.volumes:
+            runs[node.id] = [node.id]
+            p.blocks.append(runs[node.id])
+
+
+def _joins(graph: Graph, p: Plan, before: NodeId, node: Node) -> bool:
+    if before not in p.volumes or node.id not in p.volumes:
+        return False
+    a, b, first = p.volumes[before], p.volumes[node.id], graph.by_id[before]
+    if first.kind in ("input", "pool", "parameter", "embedding") or node.kind in ("module", "upconv", "upsample"):
+        return False
+    if a.kind == "rod" or b.kind == "rod":
+        return a.kind == b.kind and node.kind in ELEMENTWISE and a.channels == b.channels
+    if node.kind == "pool":
+        return a.kind == b.kind
+    if first.kind == "module" or first.scope != node.scope and first.kind not in ELEMENTWISE:
+        return False
+    return a.extent == b.extent and a.kind in ("map", "clip", "signal")
+
+
+# ------------------------------------------------------------------------------------------------ words and numbers
+
+
+def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
+    names = titles(graph, style.titles)
+    named = _frames(graph, p)
+    before: Extent | None = None
+    told: set[Extent] = set()
+    kernels: dict[str, str] = {}
+    row = 0
+    for block in p.blocks:
+        main = _heavy(graph, block)
+        if graph.by_id[main[0]].kind in ELEMENTWISE:
+            continue  # a slab between two blocks has nothing to say that they do not
+        labels = Labels(p, style, main, block)
+        frame = named.get(block[0])
+        title = _titled(names[frame], graph.modules[frame].repeat, graph.modules[frame].attrs) if frame else ""
+        if not frame:
+            title = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
+        volume = p.volumes[main[0]]
+        names_in = style.sizes["rows"]
+        known = volume.extent in told if not names_in else volume.extent == before
+        told.add(volume.extent)
+        if volume.kind != "rod" and not known:
+            labels.around(before)
+        before = volume.extent if volume.kind != "rod" else before
+        labels.below(title if names_in or not labels.wide(title) else "", row)
+        row = 1 - row if labels.wide(title) and names_in > 1 else 0
+        arrow, size = kernel_of(graph.by_id[main[0]])
+        kind = graph.by_id[main[0]].kind
+        if arrow and arrow != kernels.get(kind) and names_in:
+            labels.arrow(arrow.split("\n"), block)
+            kernels[kind] = arrow
+        if size and max(size) > 1:
+            p.kernels[block[0]] = size
+    _brace(graph, p, names, set(named.values()))
+
+
+def _heavy(graph: Graph, block: Sequence[NodeId]) -> list[NodeId]:
+    """What a block is there for: not the slabs at its ends, unless it is nothing else."""
+    return [key for key in block if graph.by_id[key].kind not in ("pool", *ELEMENTWISE)] or list(block)
+
+
+def _brace(graph: Graph, p: Plan, names: Mapping[NodeId, str], taken: set[NodeId]) -> None:
+    """What repeats, and the outermost frames around several blocks; one around nearly everything says nothing."""
+    leads = [graph.by_id[_heavy(graph, block)[0]] for block in p.blocks]
+    holds = {key: sum(key in lead.scope for lead in leads) for key in graph.modules}
+    outer: set[NodeId] = set()
+    for key, module in sorted(graph.modules.items(), key=lambda item: len(item[1].scope)):
+        several = 1 < holds[key] <= 0.6 * len(p.blocks) and not outer & set(module.scope)
+        if several:
+            outer.add(key)
+        if key not in taken and holds[key] and (module.repeat > 1 or several):
+            p.braces[key] = _titled(names[key], module.repeat, module.attrs)
+
+
+def _titled(name: str, times: int, attrs: Mapping[str, Any]) -> str:
+    return f"{name} {count_of(times, attrs)}".rstrip()
+
+
+def _frames(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
+    """For the first node of a block, the frame that holds this block and no other: the block has its name."""
+    holds: dict[NodeId, list[int]] = {}
+    for i, block in enumerate(p.blocks):
+        for key in block:
+            for frame in graph.by_id[key].scope:
+                holds.setdefault(frame, []).append(i)
+    found = {}
+    for i, block in enumerate(p.blocks):
+        heavy = [graph.by_id[key] for key in _heavy(graph, block)]
+        own = [frame for frame in heavy[0].scope if set(holds[frame]) == {i}]
+        whole = [frame for frame in own if all(frame in node.scope for node in heavy)]
+        if whole:
+            found[block[0]] = whole[0]
+    return found
+
+
+def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, look: Look) -> str:
+    """What one layer is called: its attribute, if that says something, or what it does."""
+    node = graph.by_id[key]
+    times = own_repeat(graph, node)
+    if "label" in node.attrs:
+        return _titled(str(node.attrs["label"]), times, node.attrs)
+    if node.kind == "module":
+        return _titled(names.get(key) or style.titles.get(node.op, node.op), times, node.attrs)
+    own = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
+    if "/" not in own and not own.isdigit() and ":" not in own:
+        return _titled(text.clean(own), times if times > SEVERAL else 1, node.attrs)
+    if node.kind in ("conv", "upconv", "linear") or not look.lines:
+        return ""  # the kind is in the legend, the numbers are below
+    return text.clean(look.lines[0][0].split(", ")[0])
+
+
+def _range(graph: Graph, keys: Sequence[NodeId]) -> str:
+    """``conv3–5`` for layers of the model itself; those inside a module are named by their frame."""
+    if any(graph.by_id[key].scope for key in keys):
+        return ""
+    found = [match for key in keys if (match := re.fullmatch(r"([^/]*?)(\d+)", text.clean(key.split("@")[0])))]
+    if len(found) < len(keys) or len({match[1] for match in found}) > 1:
+        return ""
+    return f"{found[0][0]}–{found[-1][2]}"
+
+
+def kernel_of(node: Node) -> tuple[str, tuple[float, ...]]:
+    """What stands above the arrow into a convolution: ``"3×3"``, and below that its stride; the sizes of the kernel."""
+    size = node.attrs.get("kernel_size")
+    if node.kind not in ("conv", "upconv") or size is None:
+        return "", ()
+    sizes = tuple(size) if isinstance(size, (list, tuple)) else (size,)
+    if len(sizes) == 1 and node.op in ("Conv2d", "ConvTranspose2d", "conv2d", "conv_transpose2d"):
+        sizes *= 2
+    stride = node.attrs.get("stride", 1)
+    steps = tuple(stride) if isinstance(stride, (list, tuple)) else (stride,)
+    shown = "×".join(map(str, sizes)) if len(set(sizes)) > 1 or len(sizes) < 3 else f"{sizes[0]}³"
+    if max(steps) > 1:
+        shown += f"\n/{steps[0]}" if len(set(steps)) == 1 else "\n/" + "×".join(map(str, steps))
+    return shown, sizes
+
+
+class Labels:
+    """Puts the labels of one block around its volumes."""
+
+    def __init__(self, p: Plan, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
+        self.p, self.style, self.main, self.volume = p, style, main, p.volumes[main[0]]
+        self.gap = style.sizes["label_gap"]
+        # up to the last volume as high as the others, as a pooling slab is not
+        run = [key for key in block[block.index(main[0]) :] if p.volumes[key].extent == self.volume.extent]
+        self.last = run[-1]
+        self.reach = sum(p.edges(key)[0][0] for key in run)
+        self.width = sum(p.edges(key)[0][0] for key in main)
+        self.rise = sum(p.edges(key)[0][1] for key in main)
+        self.new = False  # of another resolution than the block before
+        self.corner: Place | None = None  # what stands along the edge into the depth, relative to the last volume
+        self.low = False  # the width stands at the corner, as the edge is too short for it
+
+    def _add(
+        self,
+        key: NodeId,
+        x: float,
+        y: float,
+        string: str,
+        role: str,
+        anchor: Anchor = "middle",
+        rotate: float = 0.0,
+    ) -> None:
+        paint = self.style.roles[role]
+        wide, high = text.width(string, paint.size, paint.weight), paint.size
+        left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+        box = Place(left, y - 0.76 * high, wide, 0.98 * high)
+        if rotate:
+            a = math.radians(-rotate)
+            tall = 1.15 * high
+            w, h = wide * math.cos(a) + tall * math.sin(a), wide * math.sin(a) + tall * math.cos(a)
+            middle = 0.36 * high  # from the baseline to the middle of the digits
+            box = Place(x - middle * math.sin(a) - w / 2, y - middle * math.cos(a) - h / 2, w, h)
+        self.p.labels.setdefault(key, []).append(Label(x, y, string, role, anchor, box, rotate))
+
+    def wide(self, title: str) -> bool:
+        """Is the name wider than what it names?"""
+        paint = self.style.roles["name"]
+        return text.width(title, paint.size, paint.weight) > self.width + self.p.edges(self.main[-1])[2][0] + 4.0
+
+    def below(self, title: str, row: int) -> None:
+        """Channels once per run of equal ones, then the name in bold, in one of two rows."""
+        number, bold = self.style.roles["number"].size, self.style.roles["name"].size
+        first = self.main[0]
+        y = self.volume.height + max(self.rise, 0.0) + self.gap + number * 0.8
+        x = 0.0
+        runs: list[tuple[float, float, str]] = []
+        for key in self.main:
+            v = self.p.volumes[key]
+            wide = self.p.edges(key)[0][0]
+            channels: int | str | None = v.channels
+            if v.thick_of is not None:
+                channels = f"{channels}@{v.thick_of}" if self.new else channels  # so many frames
+            if runs and runs[-1][2] == str(channels):
+                runs[-1] = (runs[-1][0], x + wide, str(channels))
+            else:
+                runs.append((x, x + wide, "" if channels is None else str(channels)))
+            x += wide
+        spots: list[tuple[float, str]] = []
+        row_end = -math.inf
+        for a, b, string in runs:
+            if string:
+                half = text.width(string, number) / 2
+                spots.append((max((a + b) / 2, row_end + half + 1.5), string))
+                row_end = spots[-1][0] + half
+        # make room for what stands at the corner
+        shift = max(row_end - self.reach + 3.0, 0.0) if self.low and spots else 0.0
+        for middle, string in spots:
+            self._add(first, middle - shift, y, string, "number")
+        rows = bool(spots)
+        y += number * 1.1 if rows else 0.0
+        limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
+        shown = text.fit(title, bold, limit, "bold")
+        if shown and self.corner:  # below what stands along the edge into the depth
+            half = text.width(shown, bold, "bold") / 2
+            if self.width / 2 + half > self.corner.x + self._offset() and not row:
+                y = max(y, self.corner.y + self.corner.height + bold * 0.7)
+        if shown:
+            self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
+
+    def around(self, before: Extent | None, at: float | None = None) -> None:
+        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`.
+
+        at    how far down the left edge the height stands; None: in the middle, or where no arrow is in the way
+        """
+        number = self.style.roles["number"].size
+        v, self.new = self.volume, True
+        same = before is not None and before[0] == v.kind
+        square = v.depth_of == v.height_of
+        if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
+            # the first one's in the middle, others below the arrow and what stands above it
+            central = self.main[0] == self.p.blocks[0][0] or v.depth_of is not None
+            middle = at if at is not None else 0.5 if central else 0.84
+            self._add(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
+        if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
+            last, string = self.last, str(v.depth_of)
+            along, down, back = self.p.edges(last)
+            angle = math.atan2(-back[1], back[0])
+            off, wide = number * 0.9 + 1.2, text.width(string, number)
+            x = along[0] + back[0] / 2 + off * math.sin(angle)
+            y = down[1] + along[1] + back[1] / 2 + off * math.cos(angle)
+            self.low = back[0] < wide * math.cos(angle) + 4 * off
+            if self.low:
+                x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
+            self._add(last, x, y, string, "number", "middle", -math.degrees(angle))
+            self.corner = self.p.labels[last][-1].box
+
+    def _offset(self) -> float:
+        """From the first volume's front to the last one's."""
+        return self.reach - self.p.edges(self.last)[0][0]
+
+    def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:
+        """Kernel and stride above the arrow that enters `block`."""
+        number = self.style.roles["number"].size
+        along, down, back = self.p.edges(block[0])
+        axis = (down[1] + back[1]) / 2  # the axis runs through the centres of the faces, not through the front's
+        x, y = -self.style.sizes["arrow"] - 1.0, axis - 1.0 - self.gap
+        for i, line in enumerate(reversed(lines)):
+            self._add(block[0], x, y - i * number * 1.05, line, "number", "end")

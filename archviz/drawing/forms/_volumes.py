@@ -1,0 +1,169 @@
+"""How large a tensor is drawn: scale laws, and the kinds of volume a tensor can be.
+
+In: a `TensorSpec`, a style.  Out: a `Volume` in printed points.
+
+A feature map is a cuboid: its face from height × width, its thickness from the channels.  A sequence of N tokens is a
+flat sheet, N high and d deep; a signal of L samples a strip, L high and as thick as it has channels; a vector a rod
+along the depth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from archviz.core.graph import TensorSpec
+from archviz.style.style import Style
+
+Extent = tuple[str, int | None, int | None, int | None]
+"""The kind of a volume, and the numbers at its height, depth and thickness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A tensor as a solid: `kind` is map, clip (space and time), signal, sheet or rod.
+
+    thickness, height, depth   printed points, the depth not yet projected
+    height_of, depth_of, thick_of   the numbers that stand at these edges; None where there is none to tell
+    channels                   what stands below
+    """
+
+    kind: str
+    thickness: float
+    height: float
+    depth: float
+    channels: int | None = None
+    height_of: int | None = None
+    depth_of: int | None = None
+    thick_of: int | None = None
+
+    @property
+    def extent(self) -> Extent:
+        """What is the same for all feature maps of one resolution."""
+        return self.kind, self.height_of, self.depth_of, self.thick_of
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """How a drawn length follows from a size, 0 at 0."""
+
+    name: str
+    power: float = 1.0
+
+    def __call__(self, n: float) -> float:
+        return math.log1p(n) if self.name == "log" else math.pow(n, self.power)
+
+
+def law(written: str) -> Law:
+    """``"log"``, ``"linear"`` or ``"power 0.55"``.  Raises `ValueError` for others."""
+    word, _, exponent = written.partition(" ")
+    if word in ("log", "linear") and not exponent:
+        return Law(word)
+    if word == "power":
+        try:
+            power = float(exponent)
+        except ValueError:
+            power = 0.0
+        if 0 < power <= 3:
+            return Law(word, power)
+    raise ValueError("must be log, linear, or power and an exponent from 0 to 3 (power 0.55)")
+
+
+def projection(written: str) -> tuple[str, float, float]:
+    """``"cabinet 45 0.4"`` (degrees, factor of the depth) or ``"isometric"``.  Raises `ValueError` for others."""
+    word, *numbers = written.split() or [""]
+    if word == "isometric" and not numbers:
+        return "isometric", 30.0, 0.7
+    try:
+        angle, factor = map(float, numbers or ("45", "0.4"))
+    except ValueError:
+        angle = factor = 0.0
+    if word == "cabinet" and 5 <= angle <= 85 and 0 < factor <= 1:
+        return "cabinet", angle, factor
+    raise ValueError("must be isometric, or cabinet with an angle from 5 to 85 and a depth up to 1 (cabinet 45 0.4)")
+
+
+class Scale:
+    """The scale of one figure: its largest extent is as high as the style says, everything else follows its laws."""
+
+    def __init__(self, specs: Iterable[TensorSpec], style: Style) -> None:
+        self.sizes: Mapping[str, float] = style.sizes
+        self.space, self.channels = style.options["space"], style.options["channels"]
+        extents = [n for spec in specs for n in _spatial(spec)]
+        self.largest: float = max(extents, default=1)
+
+    def _extent(self, n: float) -> float:
+        share: float = self.space(n) / self.space(self.largest)
+        return max(share * self.sizes["unit"], self.sizes["least"])
+
+    def _thickness(self, n: float) -> float:
+        """A map of 512 channels is as thick as ``sizes.channels``."""
+        thick: float = self.sizes["channels"] * self.channels(n) / self.channels(512)
+        return min(max(thick, self.sizes["thinnest"]), self.sizes["thickest"])
+
+    def _length(self, n: float) -> float:
+        """Of a vector's rod: on the law of channels up to the depth of the figure's largest map."""
+        share: float = min(math.log1p(n) / math.log1p(4096), 1.0)
+        return self.sizes["rod_length"] * share
+
+    def volume(self, spec: TensorSpec | None) -> Volume:
+        """The solid for one tensor; a small cube for one that is not known."""
+        s = self.sizes
+        if spec is None or not spec.shape:
+            return Volume("rod", s["rod"], s["rod"], s["rod"])
+        axes = axes_of(spec)
+        size = dict(zip(axes, spec.shape, strict=True))
+        if "h" in size:  # heads side by side
+            size["C"] *= size["h"]
+        channels = size.get("C")
+        if all(size.get(axis, 1) == 1 for axis in "HWDT" + ("L" if channels else "")):
+            n = channels or size.get("L") or 1
+            return Volume("rod", s["rod"], s["rod"], self._length(n), n)
+        if "H" in size and "W" in size:
+            deep = size.get("D", size.get("T"))
+            if deep is not None:
+                return Volume(
+                    "clip",
+                    max(self._extent(deep) * 0.5, s["thinnest"]),
+                    self._extent(size["H"]),
+                    self._extent(size["W"]),
+                    channels,
+                    size["H"],
+                    size["W"],
+                    deep,
+                )
+            return Volume(
+                "map",
+                self._thickness(channels or 1),
+                self._extent(size["H"]),
+                self._extent(size["W"]),
+                channels,
+                size["H"],
+                size["W"],
+            )
+        length = size.get("L", size.get("W", size.get("H", 1)))
+        if axes.index("C") > axes.index("L") if "L" in size and "C" in size else False:
+            return Volume(
+                "sheet",
+                s["sheet"],
+                self._extent(length),
+                self._length(channels or 1) * 1.4,
+                height_of=length,
+                depth_of=channels,
+            )
+        return Volume("signal", self._thickness(channels or 1), self._extent(length), s["strip"], channels, length)
+
+
+def _spatial(spec: TensorSpec) -> list[int]:
+    return [n for axis, n in zip(axes_of(spec), spec.shape, strict=True) if axis in "HWDTL"]
+
+
+def axes_of(spec: TensorSpec) -> str:
+    """What each axis is; by their number, where the trace does not know them."""
+    shape = spec.shape
+    if len(spec.axes) == len(shape):
+        return spec.axes
+    if len(shape) == 4:  # a map, its channels first or last, or head by head
+        return "NCHW" if shape[2] == shape[3] else "NHWC" if shape[1] == shape[2] else "NhLC"
+    return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")

@@ -1,0 +1,272 @@
+"""The node-link form: what is inside a layer, neuron by neuron; a box for what has no such drawing.
+
+In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
+
+A chain of layers is a row: a column of neurons or a grid of cells for what each layer gives, and a line for each weight
+between them.  Any other graph is drawn as in the block form, with pictures in the place of the boxes that have one.
+Which neurons of a wide layer are drawn depends on their number only: the first ones and the last ones.
+"""
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from archviz.core import text
+from archviz.core.geometry import Frame, Layout, Place, Size
+from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
+from archviz.drawing.forms import _links, _recurrent, block
+from archviz.drawing.forms._latest import latest
+from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._row import Part, Row, lines, row
+from archviz.style.option import Option, one_of
+from archviz.style.style import Style
+
+WEIGHTS = 20_000
+"""The largest layer whose values the form wants to be told."""
+
+PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recurrent": _recurrent.picture}
+"""Kind of node → its picture; None where this one has none, and is a box."""
+
+
+def _share(word: str) -> float:
+    if word in ("all", "none"):
+        return float(word == "all")
+    found = re.fullmatch(r"top(\d+(?:\.\d+)?)%?", word)
+    if found is None or not 0 < float(found[1]) <= 100:
+        raise ValueError("is all, none, or the strongest as in top50%")
+    return float(found[1]) / 100
+
+
+OPTIONS: Mapping[str, Option] = {
+    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
+    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
+    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
+    **_recurrent.OPTIONS,
+}
+
+
+def variants(style: Style) -> tuple[Style, ...]:
+    """Neurons far apart to close together, then fewer of them, then boxes for the layers; with fewer and fewer steps of
+    time; at last boxes for everything."""
+    s = style.sizes
+    room = ((1.35, 1.0, 1.0), (1.15, 1.0, 1.0), (1.0, 1.0, 1.0), (0.8, 0.85, 1.0), (0.65, 0.7, 1.0), (0.5, 0.6, 1.0),
+            (0.4, 0.6, 0.8), (0.35, 0.6, 0.6))
+    rows = [replace(style, sizes={**s, "dense": s["dense"] * apart, "local": s["local"] * apart,
+                                  "map": s["map"] * side * many, "cell": s["cell"] * side,
+                                  "cells": s["cells"] * cells, "neurons": max(s["neurons"] * many, 3.0)})
+            for many, tried in ((1.0, room), (0.7, room[2::2]), (0.4, room[2::2])) for apart, side, cells in tried]
+    boxes = replace(style, sizes={**s, "neurons": 0.0})
+    all_steps, *fewer = _recurrent.shorter(style)
+    return (*(replace(row, options=all_steps) for row in (*rows, boxes)),
+            *(replace(row, options=options) for options in fewer for row in (rows[2], rows[5], rows[-1], boxes)),
+            replace(style, sizes={**s, "neurons": -1.0}))
+
+
+Plan = tuple[dict[NodeId, Picture], Row | None]
+
+
+@latest
+def _plan(graph: Graph, style: Style) -> Plan:
+    """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
+    pictures: dict[NodeId, Picture] = {}
+    if style.sizes["neurons"] >= 0 or any("unrolled" in node.attrs for node in graph.nodes):
+        for node in graph.nodes:
+            picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
+            if picture is not None:
+                pictures[node.id] = picture
+    return pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
+
+
+def _row(graph: Graph, style: Style) -> Row | None:
+    return _plan(graph, style)[1]
+
+
+def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
+    """Room for each node: that of its neurons, its picture, or its box."""
+    found = _row(graph, style)
+    if found is not None:
+        return found.sizes()
+    boxes = block.sizes(graph, style)
+    for key, picture in _plan(graph, style)[0].items():
+        boxes[key] = Size(picture.width, _height(picture), label=boxes[key].label)
+    return boxes
+
+
+def _height(picture: Picture) -> float:
+    """The height of a place in whose middle the line into `picture` ends."""
+    return 2 * max(picture.enters[1], picture.height - picture.enters[1])
+
+
+def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
+    """Room for the frames, as in the block form; none for a row, which has no frames."""
+    return {} if _row(graph, style) is not None else {"": Frame(), **block.frames(graph, style)}
+
+
+def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
+    """The row; or the block figure, with pictures in the place of boxes."""
+    found = _row(graph, style)
+    if found is not None:
+        return _drawn(found, graph, layout, style)
+    pictures = _plan(graph, style)[0]
+    marks: list[Mark] = []
+    for mark in block.draw(graph, layout, style):
+        if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
+            place, picture = layout.nodes[mark.node], pictures[mark.node]
+            inside = (moved(m, place.x, place.y + place.height / 2 - picture.enters[1]) for m in picture.marks)
+            mark = replace(mark, marks=tuple(inside))
+        elif isinstance(mark, Group) and mark.role == "link" and _goes_on(mark.node, pictures):
+            mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
+        marks.append(mark)
+    return tuple(marks)
+
+
+def _goes_on(edge: str, pictures: Mapping[NodeId, Picture]) -> bool:
+    """Does a line end where it goes on inside a picture?"""
+    picture = pictures.get(edge.rpartition("->")[2])
+    return picture is not None and picture.through
+
+
+# ------------------------------------------------------------------------------------------------ the row
+
+def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
+    """Lines first, so that neurons lie on them; the windows of convolutions on top of the cells."""
+    corners = {part.node.id: _corner(part, layout, found) for part in found.parts}
+    cores = {part.node.id: Place(*corners[part.node.id], part.width, part.height) for part in found.parts}
+    boxes = {mark.node: mark for mark in block.draw(graph, replace(layout, routes=(), nodes=cores), style)
+             if isinstance(mark, Group)}
+    below: list[Mark] = []
+    above: list[Mark] = []
+    nodes: list[Mark] = []
+    fed: list[Mark] = []
+    for a, b in zip(found.parts, found.parts[1:], strict=False):
+        marks, over = _link(a, b, cores, found, style)
+        fed += over
+        (above if b.link == "window" else below).append(Group(tuple(marks), "link", f"{a.node.id}->{b.node.id}"))
+    for before, part in zip((None, *found.parts), found.parts, strict=False):
+        key, core = part.node.id, cores[part.node.id]
+        inner = part.units.marks if part.units else part.picture.marks if part.picture else None
+        if inner is None:
+            nodes.append(boxes[key])
+            continue
+        marks = [moved(mark, core.x, core.y) for mark in inner]
+        marks += [moved(mark, core.x + core.width / 2, core.y - style.sizes["label_gap"]) for mark in part.head]
+        if part.pill[0] and before is not None:
+            marks += _pill(before, part, cores, style)
+        marks += _labels(part, core.x + core.width / 2, layout.nodes[key].y + found.labels, style)
+        nodes.append(replace(boxes[key], marks=tuple(marks)))
+    return (*below, *nodes, *above, *fed)
+
+
+def _corner(part: Part, layout: Layout, found: Row) -> Point:
+    """Where the top left corner of a core is."""
+    place = layout.nodes[part.node.id]
+    return place.x + part.left, place.y + found.axis - (part.picture.enters[1] if part.picture else part.height / 2)
+
+
+def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
+    """What is drawn from `a` to `b`, and what of it lies on top of everything."""
+    start, end = cores[a.node.id], cores[b.node.id]
+    if a.units is not None and b.units is not None:
+        corners = (start.x, start.y), (end.x, end.y)
+        if b.link == "dense" and style.options["edges"] > 0:
+            return _links.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], found.largest), []
+        if b.link == "window":
+            return _links.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
+        if b.link == "one":
+            return _links.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
+    gap = style.sizes["beside_arrow"]
+    leave = a.picture.leaves if a.picture else (start.width, start.height / 2)
+    enter = b.picture.enters if b.picture else (0.0, end.height / 2)
+    leaving, entering = (part.picture is not None and part.picture.through for part in (a, b))
+    x0, y0 = start.x + leave[0] + (0.0 if leaving else gap), start.y + leave[1]
+    x1, y1 = end.x + enter[0] - (0.0 if entering else gap), end.y + enter[1]
+    points = ((x0, y0), (x1, y1)) if abs(y0 - y1) < 0.01 else (
+        (x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1))
+    return [Link(points, "edge", style.sizes["bend"], not entering, style.sizes["arrow"])], []
+
+
+def _pill(a: Part, b: Part, cores: Mapping[NodeId, Place], style: Style) -> list[Mark]:
+    """What is applied on the way from `a` to `b`, in a small box above the lines between them."""
+    size, (name, role) = style.roles["sublabel"].size, b.pill
+    wide, high = text.width(name, size) + 6.0, size + 2.4
+    left, right = cores[a.node.id], cores[b.node.id]
+    x0, x1 = left.x + left.width, right.x
+    x = (x0 + x1) / 2
+
+    def top(at: float) -> float:    # the upper edge of what runs between the cores
+        part = min(max((at - x0) / max(x1 - x0, 1.0), 0.0), 1.0)
+        return left.y + part * (right.y - left.y)
+
+    y = min(top(x - wide / 2), top(x + wide / 2)) - high - 1.0
+    return [Box(x - wide / 2, y, wide, high, role, high / 2), Text(x, y + high / 2 + 0.35 * size, name, "sublabel",
+                                                                  "middle")]
+
+
+def _labels(part: Part, x: float, y: float, style: Style) -> list[Mark]:
+    marks: list[Mark] = []
+    for line, role in part.lines:
+        size = style.roles[role].size
+        marks.append(Text(x, y + size * style.sizes["leading"] / 2 + size * 0.35, line, role, "middle"))
+        y += size * style.sizes["leading"]
+    return marks
+
+
+# ------------------------------------------------------------------------------------------------ legend
+
+def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    """What lines mean, and the kinds of what is drawn as a box."""
+    found, s = _row(graph, style), style.sizes
+    if found is None:
+        pictured = _plan(graph, style)[0]
+        boxes = [node for node in graph.nodes if node.id not in pictured]
+        return _of_boxes(graph, boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
+    boxes = [part.node for part in found.parts if part.units is None and part.picture is None]
+    entries = _of_boxes(graph, boxes, style)
+    middle = s["swatch_height"] / 2
+    if found.largest:
+        entries += _scale(found, style)
+    if any(part.link == "window" and part.node.kind == "conv" for part in found.parts):
+        lines_ = tuple(Link(((0.0, middle + d), (s["swatch"], middle + d)), f"shared {k}", 0.0, False)
+                       for k, d in ((1, -2.2), (2, 0.0), (3, 2.2)))
+        entries.append(("convolution: lines drawn alike share one weight", lines_))
+    if any(part.link == "window" and part.node.kind != "conv" for part in found.parts):
+        entries.append(("pooling window", (Link(((0.0, middle), (s["swatch"], middle)), "window", 0.0, False),)))
+    return entries + _recurrent.legend(graph, style)
+
+
+def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    """What width and colour of a line say: for each sign the weakest lines, middling and the strongest, and between
+    which values these are."""
+    values = [line.weight for a, b in zip(found.parts, found.parts[1:], strict=False) if b.link == "dense"
+              for line in lines(a, b, style) if line.weight is not None]
+    share = style.options["edges"]
+    levels = [_links.level(value, found.largest) for value in values]
+    middle, wide, least = style.sizes["swatch_height"] / 2, style.sizes["swatch"], min(levels)
+    steps = sorted({least, (least + _links.LEVELS) // 2, _links.LEVELS})
+    entries: list[tuple[str, tuple[Mark, ...]]] = []
+    for name, sign in (("positive", 1), ("negative", -1)):
+        own = [abs(value) for value in values if (value < 0) == (sign < 0)]
+        if own:
+            swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
+                                _links.role(sign, level), 0.0, False) for k, level in enumerate(steps))
+            low, high = (_rounded(sign * value, found.largest) for value in (min(own), max(own)))
+            entries.append((f"{name} weight, {low} … {high}", swatch))
+    if share < 1:
+        entries[-1] = (f"{entries[-1][0]} (the strongest {100 * share:g} % of each layer)", entries[-1][1])
+    return entries
+
+
+def _rounded(value: float, largest: float) -> str:
+    """`value` to the second digit of the largest."""
+    digits = max(1 - math.floor(math.log10(largest)), 0)
+    written = f"{value:.{digits}f}".replace("-", "−")
+    return "0" if float(f"{value:.{digits}f}") == 0 else written
+
+
+def _of_boxes(graph: Graph, boxes: list[Node], style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    part = replace(graph, nodes=tuple(boxes), edges=tuple(
+        edge for edge in graph.edges if {edge.src, edge.dst} <= {node.id for node in boxes}))
+    return block.legend(part, style)

@@ -1,0 +1,304 @@
+"""The wire form: unfilled cuboids, the kernels inside them, and the lines along which these project.
+
+In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
+
+A convolution reads along its kernel, a dense layer all of its input; vectors stand upright.  What only rescales or
+selects (pooling, an activation of its own) is a note below the line, and so is a stride.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from archviz.core import text
+from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.naming import titles
+from archviz.core.scene import Cuboid, Group, Link, Mark, Path, Point, Text
+from archviz.drawing.forms import block
+from archviz.drawing.forms._latest import latest
+from archviz.drawing.forms._plan import ELEMENTWISE, Label, Labels, Plan, kernel_of
+from archviz.drawing.forms._volumes import Scale, Volume, law, projection
+from archviz.drawing.forms.cube import SCALED, STEP, STEPS
+from archviz.drawing.labels import role_of
+from archviz.style.option import Option
+from archviz.style.style import Style
+
+ALIKE = True  # modules of one class are all open or all closed
+NOTED = frozenset(("pool", "upsample", *ELEMENTWISE))
+TOLD = 2        # kernels in one volume whose sizes are all told
+ENDS = 0.94     # from where on a side lines go to a dense layer, clear of the number below
+DEEP = 0.8     # how far behind the front a kernel is, of the room there is
+DENSE = frozenset(("linear", "reduce"))
+
+OPTIONS: Mapping[str, Option] = {
+    "space": Option(law, "power 0.62", "law of heights and widths: log, linear, power 0.5"),
+    "channels": Option(law, "power 0.72", "law of the thickness: log, linear, power 0.55"),
+    "projection": Option(projection, "cabinet 42 0.4", "cabinet, angle and depth; or isometric"),
+}
+
+
+def variants(style: Style) -> tuple[Style, ...]:
+    """The style with its volumes, and the room between them, ever smaller; text keeps its size."""
+    s, keys = style.sizes, (*SCALED, "along")
+    return tuple(replace(style, sizes={key: value * STEP**i if key in keys else value for key, value in s.items()})
+                 for i in range(STEPS))
+
+
+@dataclass
+class _Wires:
+    """What a wire figure shows of each node: `plan` has volumes, glyphs and labels, `notes` what is only said."""
+
+    plan: Plan
+    notes: set[NodeId] = field(default_factory=set)
+
+
+@latest
+def _wires(graph: Graph, style: Style) -> _Wires:
+    p = Plan(style)
+    found = _Wires(p)
+    scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
+    for node in graph.nodes:
+        if style.kinds[node.kind].shape == "glyph":
+            p.glyphs.add(node.id)
+        elif node.kind == "output":
+            p.ports[node.id] = (0.0, 0.0)
+        elif node.kind in NOTED and graph.incoming[node.id]:
+            found.notes.add(node.id)
+        else:
+            p.volumes[node.id] = _upright(scale.volume(node.out[0] if node.out else None))
+            p.copies[node.id] = 1
+            p.fused[node.id] = ()
+            p.blocks.append([node.id])
+    names = titles(graph, style.titles)
+    for node in graph.nodes:
+        if node.id in p.volumes:
+            _number(graph, node, found, names)
+    for node in graph.nodes:
+        _note(graph, node, found)
+    return found
+
+
+def _upright(volume: Volume) -> Volume:
+    """A vector stands, its features from top to bottom."""
+    return replace(volume, height=volume.depth, depth=volume.height) if volume.kind == "rod" else volume
+
+
+def _source(graph: Graph, found: _Wires, key: NodeId) -> NodeId:
+    """The volume that `key` is a note on, or itself."""
+    while key in found.notes:
+        key = next(edge.src for edge in graph.incoming[key])
+    return key
+
+
+def _sources(graph: Graph, found: _Wires, key: NodeId) -> list[NodeId]:
+    """The volumes that the node `key` reads."""
+    keys = (_source(graph, found, edge.src) for edge in graph.incoming[key] if edge.role != "recurrent")
+    return [source for source in dict.fromkeys(keys) if source in found.plan.volumes]
+
+
+# ------------------------------------------------------------------------------------------------ words and numbers
+
+
+def _number(graph: Graph, node: Node, found: _Wires, names: Mapping[NodeId, str]) -> None:
+    """Channels below each volume; height and width where they are new."""
+    p = found.plan
+    labels = Labels(p, p.style, [node.id], [node.id])
+    volume = p.volumes[node.id]
+    before = [p.volumes[source].extent for source in _sources(graph, found, node.id)]
+    if volume.kind != "rod" and volume.extent not in before:
+        # where no line enters that comes from the other streams
+        stream = node.attrs.get("stream")
+        labels.around(None, 0.86 if stream is None else 0.97 if stream else 0.14)
+    title = str(node.attrs["label"]) if "label" in node.attrs else names.get(node.id, "") if node.kind == "module" \
+        else ""
+    labels.below(title, 0)
+
+
+def _note(graph: Graph, node: Node, found: _Wires) -> None:
+    """What is done on the way: in the last stream, as it is done in all."""
+    p, s = found.plan, found.plan.style.sizes
+    if node.attrs.get("stream", 0) + 1 < node.attrs.get("streams", 1):
+        return
+    size = p.style.roles["note"].size
+    if node.id in found.notes:
+        if node.kind in ELEMENTWISE:
+            return      # every layer has one; a reader knows
+        words = text.caption(p.style.captions, node.op, node.attrs).split(" ")
+        source = _source(graph, found, node.id)
+        if source in p.volumes:     # on the line on which the number of channels stands below it
+            _, down, back = p.edges(source)
+            low = (down[1] - back[1]) / 2 + s["label_gap"] + 0.8 * p.style.roles["number"].size
+            if down[1] < s["kernel"]:       # clear of the lines of what is not high
+                low += (len(words) - 1) * size * s["leading"]
+            _stack(p, node.id, words, s["note_gap"], low, "start", size)
+    elif node.id in p.volumes and (sources := _sources(graph, found, node.id)):
+        if node.kind in DENSE:
+            words, last = [text.caption(p.style.captions, node.op, node.attrs)], sources[-1]
+            if p.volumes[last].kind == "rod" and all(edge.src == _source(graph, found, edge.src)
+                                                     for edge in graph.incoming[node.id]):
+                along, down, back = p.edges(last)      # below the lines that come down from the other streams
+                _stack(p, last, words, along[0] + back[0] + s["note_gap"] / 2, down[1], "start", size)
+            else:
+                _stack(p, node.id, words, -s["note_gap"], p.edges(node.id)[1][1], "end", size)
+        elif kernel_of(node)[0].count("\n"):
+            stride = kernel_of(node)[0].split("/")[1]
+            words = [text.caption(p.style.captions, "stride", {**node.attrs, "stride": stride})]
+            number = next((label for label in p.labels[node.id] if label.anchor == "middle" and not label.rotate), None)
+            low = (number.y if number else p.edges(node.id)[1][1]) + size * s["leading"]
+            _stack(p, node.id, words, number.box.x + number.box.width if number else 0.0, low, "end", size)
+
+
+def _stack(p: Plan, key: NodeId, words: Sequence[str], x: float, low: float, anchor: str, size: float) -> None:
+    """Words below each other, the last one's baseline at `low`."""
+    for i, word in enumerate(words):
+        y = low - (len(words) - 1 - i) * size * p.style.sizes["leading"]
+        wide = text.width(word, size)
+        left = x - wide if anchor == "end" else x
+        box = Place(left, y - 0.76 * size, wide, 0.98 * size)
+        p.labels.setdefault(key, []).append(Label(x, y, word, "note", "end" if anchor == "end" else "start", box))
+
+
+# ------------------------------------------------------------------------------------------------ sizes
+
+
+def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
+    """The front face of each node's volume, its edge into the depth, and the places of its labels."""
+    found = _wires(graph, style)
+    p, sized = found.plan, {}
+    for node in graph.nodes:
+        labels = tuple(label.box for label in p.labels.get(node.id, ()))
+        if node.id in p.glyphs:
+            sized[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
+        elif node.id in p.volumes:
+            along, down, back = p.edges(node.id)
+            sized[node.id] = Size(along[0], down[1], back=back, rise=along[1], parts=labels)
+        else:
+            sized[node.id] = Size(0.0, 0.0, joint=True, parts=labels)
+    return sized
+
+
+def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
+    """None: the volumes speak for themselves."""
+    return {}
+
+
+# ------------------------------------------------------------------------------------------------ drawing
+
+
+def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
+    """Wires of volumes, then kernels and their lines."""
+    found = _wires(graph, style)
+    p = found.plan
+    marks: list[Mark] = []
+    for node in graph.nodes:
+        place = layout.nodes[node.id]
+        role = role_of(node, style)
+        written = tuple(Text(place.x + w.x, place.y + w.y, w.string, w.role, w.anchor, w.rotate)
+                        for w in p.labels.get(node.id, ()))
+        tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
+        if node.id in p.glyphs:
+            marks.append(Group(block.glyph(node.kind, place, role, style), role, node.id, title=tip))
+        elif node.id in p.volumes:
+            marks.append(Group((_cuboid(p, node.id, layout, role), *written), role, node.id, title=tip))
+        else:
+            marks.append(Group(written, "note", node.id, title=tip))
+    for route in layout.routes:
+        marks += _link(graph, found, layout, route)
+    return tuple(marks)
+
+
+def _cuboid(p: Plan, key: NodeId, layout: Layout, role: str = "") -> Cuboid:
+    place = layout.nodes[key]
+    return Cuboid(place.x, place.y, *p.edges(key), role, hidden=False)
+
+
+def _link(graph: Graph, found: _Wires, layout: Layout, route: Route) -> list[Mark]:
+    """How `route` is drawn: along a kernel, from a whole volume, or as an arrow; nothing into a note."""
+    p, style = found.plan, found.plan.style
+    source = _source(graph, found, route.src)
+    name = f"{route.src}->{route.dst}"
+    if route.dst in found.notes and source in p.glyphs:     # no volume is there from which the line goes on
+        return [Group((Link(route.points, "edge", style.sizes["bend"], False),), "link", name)]
+    if route.dst in found.notes or route.dst in p.ports:
+        return []
+    node = graph.by_id[route.dst]
+    if source in p.volumes and route.dst in p.volumes:
+        a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)
+        if node.kind in DENSE:
+            return [Group(_rays([a.at(1, 1 - ENDS, 0.5), a.at(1, ENDS, 0.5)], b.at(0, 0.5, 0.5)), "link", name)]
+        _, kernel = kernel_of(node)
+        if kernel and p.volumes[source].height_of:
+            return [Group(_kernel(graph, found, layout, route, source, kernel), "link", name)]
+    link = Link(route.points, "edge", style.sizes["bend"], True, style.sizes["arrow"])
+    return [Group((link,), "link", name)]
+
+
+def _kernel(
+    graph: Graph, found: _Wires, layout: Layout, route: Route, source: NodeId, kernel: tuple[float, ...]
+) -> tuple[Mark, ...]:
+    """The kernel as deep as the volume it reads, and lines from the corners of its face to a point of what it makes."""
+    p, s = found.plan, found.plan.style.sizes
+    a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)
+    volume, seen = p.volumes[source], graph.by_id[route.src].out[0].shape       # a note may have made it smaller
+    high = _share(kernel[0], seen[-2] if len(seen) > 3 else seen[-1], volume.height, s["kernel_least"])
+    wide = _share(kernel[-1], seen[-1], volume.depth, s["kernel_least"])
+    ends = _readers(graph, layout, route.src)
+    top = _between(ends.index(layout.nodes[route.dst].y), len(ends), high)
+    front = DEEP * (1 - wide)
+    corner = a.at(0, top, front)
+    down, back = (a.down[0] * high, a.down[1] * high), (a.back[0] * wide, a.back[1] * wide)
+    inner = Cuboid(*corner, a.along, down, back, "kernel", hidden=False)
+    faces = [inner.at(1, 0, 0), inner.at(1, 0, 1), inner.at(1, 1, 1), inner.at(1, 1, 0)]
+    # where the kernels of what is made, and their numbers, are not in the way
+    t = 0.56 if len(_readers(graph, layout, _last(graph, found, route.dst))) > 1 else 0.74
+    t = 0.3 if t > 0.6 and graph.by_id[route.dst].attrs.get("stream", 0) else t
+    point = b.at(0, t, 0.3)
+    told = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
+    numbers = _measured(inner, a, kernel, p.style) if told else ()
+    return (inner, *numbers, *_rays(faces, point))
+
+
+def _last(graph: Graph, found: _Wires, key: NodeId) -> NodeId:
+    """The last of the notes on `key`."""
+    while (after := [edge.dst for edge in graph.outgoing[key]]) and after[0] in found.notes:
+        key = after[0]
+    return key
+
+
+def _readers(graph: Graph, layout: Layout, key: NodeId) -> list[float]:
+    """Where those stand that read `key`, from top to bottom; a dense layer needs no kernel in it."""
+    return sorted({layout.nodes[edge.dst].y for edge in graph.outgoing[key] if graph.by_id[edge.dst].kind not in DENSE})
+
+
+def _measured(c: Cuboid, volume: Cuboid, kernel: tuple[float, ...], style: Style) -> tuple[Mark, ...]:
+    """The size of a kernel, its height to the left and its width above, clear of the edge of the `volume` in front."""
+    size, gap = style.roles["number"].size, style.sizes["label_gap"] / 2
+    edge, numbers = volume.at(1, 0, 0)[0], [f"{kernel[0]:g}", f"{kernel[-1]:g}"][: len(kernel)]
+    (x, y), (over, up) = c.at(0, 0.5, 0), c.at(0.5, 0, 1)
+    spots = ((x - gap - text.width(numbers[0], size) / 2, y + 0.36 * size), (over, up - gap))
+    marks = []
+    for number, (middle, low) in zip(numbers, spots, strict=False):
+        clear = text.width(number, size) / 2 + gap
+        middle = edge - clear if abs(middle - edge) < clear else middle
+        marks.append(Text(middle, low, number, "number", "middle"))
+    return tuple(marks)
+
+
+def _share(kernel: float, of: int, length: float, least: float) -> float:
+    """The part of a side that a kernel covers; never too small to be seen."""
+    return min(max(kernel / of, least / length), 0.9)
+
+
+def _between(i: int, count: int, share: float) -> float:
+    """Where the `i`-th of `count` parts begins when they are spread over a side, below its upper edge."""
+    return min(max(0.2 + 0.84 * (2 * i + 1) / (2 * count) - share / 2, 0.0), 1 - share)
+
+
+def _rays(starts: Sequence[Point], end: Point) -> tuple[Mark, ...]:
+    return tuple(Path((("M", start), ("L", end)), "ray") for start in starts)
+
+
+def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+    """None: nothing is told by colours."""
+    return []

@@ -1,0 +1,262 @@
+"""What is written in a figure: the lines of each box, and the shapes beside the arrows.
+
+In: a graph, a style.  Out: a `Look` per node, which a form then draws.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archviz.core import text
+from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
+from archviz.core.naming import titles
+from archviz.style.style import Kind, Style
+
+WIDTH_OF_INPUT = frozenset(("in_channels", "in_features", "num_features", "input_size"))
+"""Hyper-parameters that follow from the layer before."""
+
+SHORT = {"normalized_shape": "", "num_features": "", "num_channels": "", "embed_dim": "width", "hidden_size": "width",
+         "in_channels": "in", "in_features": "in", "input_size": "in", "num_heads": "heads", "bias": "bias",
+         "num_attention_heads": "heads", "elementwise_affine": "affine"}
+"""What a hyper-parameter is called in a label; empty where its values say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is drawn for one node: its lines of text (string, role), its shape, the stripes of what is fused into it."""
+
+    kind: Kind
+    lines: tuple[tuple[str, str], ...]
+    glyph: bool = False
+    bands: tuple[str, ...] = ()
+    stack: bool = False
+    arrow: str = ""  # written beside the arrow that enters
+    bar: bool = False  # across all that enters
+
+
+def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
+    """What to draw for each node, in the words and shapes of `style`."""
+    names = titles(graph, style.titles)
+    arrows = arrow_labels(graph)
+    found = {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
+    return found | {key: replace(look, glyph=False, bar=True, lines=look.lines or _joined(key, graph, style))
+                    for key in _bars(graph, style) for look in [found[key]]}
+
+
+def _bars(graph: Graph, style: Style) -> list[NodeId]:
+    """The concatenations of several branches side by side, of which none passes another by."""
+    least = style.sizes.get("bar_from", math.inf)
+    joins = [n.id for n in graph.nodes if kind_of(n) == "cat" and style.kinds["cat"].shape == "glyph"
+             and sum(edge.role != "recurrent" for edge in graph.incoming[n.id]) >= least]
+    passing = {dst for _, dst in skips(graph)} if joins else set()
+    return [key for key in joins if key not in passing]
+
+
+def _joined(key: NodeId, graph: Graph, style: Style) -> tuple[tuple[str, str], ...]:
+    node = graph.by_id[key]
+    return ((text.caption(style.captions, node.op, node.attrs), "label"),)
+
+
+def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
+    kind = style.kinds.get(kind_of(node)) or Kind("module")
+    incoming = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+    if kind.shape == "glyph" and sum(graph.by_id[edge.src].kind != "ellipsis" for edge in incoming) <= 3:
+        return Look(kind, (), glyph=True)
+    if kind.shape == "dots":
+        return Look(replace(kind, name=""), ())
+    times = own_repeat(graph, node)
+    number = count_of(times, node.attrs)
+    count = (f" {number} steps" if hands_on(graph, node) else f" {number}") if number else ""
+    if _pools(node, incoming):
+        kind = style.kinds["pool"]
+    if own_role(node.attrs, style):
+        kind = replace(kind, role=own_role(node.attrs, style))
+    values = {**node.attrs, "out": text.shape(node.out[0]) if node.out else "", "params": node.params or None}
+    if node.kind == "module":
+        main = names.get(node.id) or style.titles.get(node.op, node.op)
+        sub = text.caption(style.captions, "module", values) if "module" in style.captions else ""
+        shared = bool(graph.modules[node.id].shared) if node.id in graph.modules else False
+        lines = [
+            (main + count + (", shared weights" if shared and times > 1 else ""), "label module"),
+            (sub, "sublabel"),
+        ]
+    elif node.kind in ("input", "output"):
+        lines = [(_port_name(node), "label"), (text.both(_former(node) or values["out"], values["out"]), "sublabel")]
+    elif node.kind == "parameter":
+        path = node.id.split(".")
+        own = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
+        lines = [(text.pretty(own.rsplit("/", 1)[-1].removesuffix("_like")), "label"), (values["out"], "sublabel")]
+    else:
+        called = _called(node, incoming, style)
+        values = {"output_size": 1, **values} if _pools(node, incoming) else values
+        said = text.caption(style.captions, _known(node, incoming, style), values)
+        lines = [(called + said + count, "label")]
+        if "was" in node.attrs:
+            before = replace(node, op=str(node.attrs["was"].get("op", node.op)))
+            former = text.caption(style.captions, _known(before, incoming, style), {**values, **node.attrs["was"]})
+            lines = [(called + text.both(former, said) + count, "label")]
+    lines += [(line, "sublabel") for line in _untold(node, lines[0][0])]
+    if "label" in node.attrs:
+        lines = [(str(node.attrs["label"]) + count, lines[0][1]), *lines[1:]]
+    lines = [piece for line in lines for piece in _broken(*line, style)]
+    limit = style.sizes["max_label"]
+    kept = tuple(
+        (text.fit(line, style.roles[role].size, limit, style.roles[role].weight), role) for line, role in lines if line
+    )
+    compared = "change" in node.attrs      # colours say how it differs, and nothing else
+    bands = () if compared else tuple(
+        f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
+    return Look(kind, kept, False, bands, times > 1, arrow)
+
+
+def frame_count(graph: Graph, module: Module) -> str:
+    """How often a frame is gone through, and what all the times have in common."""
+    count = count_of(module.repeat, module.attrs)
+    if count and module.shared and any(module.id in node.scope and hands_on(graph, node) for node in graph.nodes):
+        return f"{count} steps in time"
+    return f"{count}{', shared weights' if count and module.shared else ''}"
+
+
+def _former(node: Node) -> str:
+    """The shape of an input in the old one of two models, where it was another one."""
+    shape = node.attrs.get("was", {}).get("shape")
+    return text.shape(replace(node.out[0], shape=tuple(shape))) if shape and node.out else ""
+
+
+def _untold(node: Node, label: str) -> list[str]:
+    """Of what has changed in a layer the first thing that its label does not say; its input's width counts last."""
+    words = set(re.findall(r"\d+(?:\.\d+)?|[^\W\d]+", label))
+    told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not {old, new} <= words]
+    told = [one for one in told if one[0] not in WIDTH_OF_INPUT or " → " not in label]
+    first = sorted(told, key=lambda one: one[0] in WIDTH_OF_INPUT)[:1]
+    return [f"{SHORT.get(key, key.replace('_', ' '))} {old} → {new}".strip() for key, old, new in first]
+
+
+def kind_of(node: Node) -> str:
+    """What a node is drawn as: its kind, or the one that the project file says."""
+    return str(node.attrs.get("kind", node.kind))
+
+
+def own_role(attrs: Mapping[str, Any], style: Style) -> str:
+    """The role in which a layer is painted to which the project file gave a colour of its own, or which says how two
+    models differ; or nothing."""
+    role = f"change {attrs['change']}" if "change" in attrs else f"color {attrs['color']}" if "color" in attrs else ""
+    return role if role in style.roles else ""
+
+
+def own_frame(attrs: Mapping[str, Any], style: Style) -> str:
+    """The same of a frame."""
+    role = f"{own_role(attrs, style)} frame"
+    return role if role in style.roles and "within" not in attrs else ""
+
+
+def count_of(repeat: int, attrs: Mapping[str, Any]) -> str:
+    """``×3``; where two models are compared ``×2 → 3``, or ``2 → 3 blocks`` of what holds them; nothing for one."""
+    if "times" in attrs:
+        return "×{} → {}".format(*attrs["times"])
+    if "blocks" in attrs:
+        return "{} → {} blocks".format(*attrs["blocks"])
+    return f"×{repeat}" if repeat > 1 else ""
+
+
+def role_of(node: Node, style: Style) -> str:
+    """The role in which a node is painted: its kind's, or that of a colour of its own."""
+    return own_role(node.attrs, style) or (style.kinds.get(kind_of(node)) or Kind("module")).role
+
+
+def _broken(line: str, role: str, style: Style) -> list[tuple[str, str]]:
+    """A long label in two: numbers after the first comma, or else words after the space nearest to the middle."""
+    if text.width(line, style.roles[role].size, style.roles[role].weight) <= style.sizes["break_label"]:
+        return [(line, role)]
+    head, comma, rest = line.partition(", ")
+    if comma:
+        return [(head, role), (rest, "sublabel")]
+    spaces = [i for i, character in enumerate(line) if character == " "]
+    if not spaces:
+        return [(line, role)]
+    at = min(spaces, key=lambda i: (abs(2 * i - len(line)), i))
+    return [(line[:at], role), (line[at + 1 :], role)]
+
+
+def _known(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+    """The op itself, or the layer its class is named after: ``LlamaRMSNorm`` → ``RMSNorm``, ``GELUActivation`` →
+    ``GELU``."""
+    if _pools(node, incoming):
+        return "AdaptiveAvgPool2d"
+    if "experts" in node.attrs and "router" in style.captions:
+        return "router"
+    if node.op in style.captions or not node.op[:1].isupper():
+        return node.op
+    bare = node.op.removesuffix("Activation")
+    return max((key for key in style.captions if key[:1].isupper() and bare.endswith(key)), key=len, default=node.op)
+
+
+def _pools(node: Node, incoming: Sequence[Edge]) -> bool:
+    """Is this a mean over all pixels, however it is written, which readers know as global average pooling?"""
+    entering = incoming[0].tensor if incoming else None
+    if entering is None or not node.out or not set("HW") <= set(entering.axes):
+        return False
+    mean = node.op == "mean" or (node.kind == "pool" and "avg" in node.op.lower())
+    return mean and (len(node.out[0].shape) <= 2 or set(node.out[0].shape[-2:]) == {1})
+
+
+def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+    """What an embedding or a projection is called beside its kind: ``position``, ``Q``; with a space after it, or
+    nothing."""
+    own = node.id.split("@")[0].rsplit(".", 1)[-1]
+    if own in style.titles and node.kind == "linear":
+        return style.titles[own] + " "
+    if node.kind != "embedding":
+        return ""
+    spelt = own.lower().split("_")
+    if len(spelt) > 1 and spelt[-1].startswith("embedding"):
+        return " ".join(spelt[:-1]) + " "
+    return "" if incoming else "position "
+
+
+def _port_name(node: Node) -> str:
+    name = text.clean(node.id.split(":", 1)[-1])
+    spelt = name.rsplit(".", 1)[-1].replace("_", " ")
+    return {"0": "output", "": node.kind}.get(spelt, spelt) if node.kind == "output" else spelt or "input"
+
+
+def arrow_labels(graph: Graph) -> dict[NodeId, str]:
+    """The shape to write at the arrow into a node: once, after the operation that changed the resolution."""
+    labels: dict[NodeId, str] = {}
+    for node in graph.nodes:
+        if node.kind in ("input", "parameter") or not node.out:
+            continue
+        entering = [e for e in graph.incoming[node.id] if e.role != "recurrent" and e.tensor]
+        leaving = [
+            edge
+            for edge in graph.outgoing[node.id]
+            if edge.role != "recurrent"
+            and edge.tensor
+            and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")
+            and sum(e.role != "recurrent" for e in graph.incoming[edge.dst]) == 1
+        ]
+        if not entering or not leaving or leaving[0].dst in labels:
+            continue
+        given = _carried(graph, leaving[0])
+        if _extent(given) != _extent(_carried(graph, entering[0])):
+            labels[leaving[0].dst] = text.shape(given)
+    return labels
+
+
+def _carried(graph: Graph, edge: Edge) -> TensorSpec:
+    """What a reader takes to flow along an edge: what its source gives, however it is padded or split into heads on
+    the way, unless it arrives flattened."""
+    out = graph.by_id[edge.src].out
+    tensor = edge.tensor or TensorSpec(())
+    return out[0] if out and len(out[0].shape) <= len(tensor.shape) else tensor
+
+
+def _extent(spec: TensorSpec) -> tuple[int, ...]:
+    """The sizes of a tensor but for batch and channels."""
+    if len(spec.axes) == len(spec.shape):
+        return tuple(size for axis, size in zip(spec.axes, spec.shape, strict=True) if axis not in "NC")
+    return spec.shape[1:] if "int" in spec.dtype else spec.shape[1:-1]

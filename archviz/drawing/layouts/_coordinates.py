@@ -1,0 +1,293 @@
+"""Positions across the flow: chains stay straight, forks stay centred, nothing overlaps.
+
+In: an ordered `Layered`.  Out: `u` of its elements.  Elements joined by a line that must be
+straight form one column with one position; positions then minimise the weighted squared bends under the separation
+constraints (projection after Dwyer, Marriott and Stuckey, "Fast node overlap removal", 2005, without its splitting
+step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archviz.drawing.layouts._level import Element, Layered, Wire
+
+
+class _Column:
+    """Elements that share one line; `offset` of each from the column's position."""
+
+    __slots__ = ("offsets", "position", "weight")
+
+    def __init__(self) -> None:
+        self.offsets: dict[int, float] = {}
+        self.position = 0.0
+        self.weight = 1.0
+
+
+def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) -> float:
+    """Set `u` of every element so that the leftmost room starts at 0; returns the width used.
+
+    `evenly` centres, at the end, what several lines leave or enter over exactly these, where there is room.
+    """
+    _ports(layered)
+    columns, member = _columns(layered)
+    constraints = _constraints(layered, member, spacing)
+    order = _left_to_right(columns, constraints)
+    if order is None:  # straight lines that contradict each other: every element stands alone, which always works
+        columns, member = _columns(layered, straight=False)
+        constraints = _constraints(layered, member, spacing)
+        order = _left_to_right(columns, constraints)
+        assert order is not None
+    pulls: dict[int, list[tuple[_Column, float, float]]] = {id(c): [] for c in columns}
+    for wire in layered.wires:
+        a, b = member[id(wire.upper)], member[id(wire.lower)]
+        if a is b:
+            continue
+        # a.position + shift == b.position makes the wire straight
+        shift = (a.offsets[id(wire.upper)] + out_port(wire)) - (b.offsets[id(wire.lower)] + in_port(wire))
+        pulls[id(a)].append((b, -shift, wire.weight))
+        pulls[id(b)].append((a, shift, wire.weight))
+    for round_ in range(10 if len(columns) > 1 else 1):
+        ordered = columns if round_ % 2 == 0 else columns[::-1]
+        wanted = {id(c): c.position for c in columns}
+        for column in ordered:
+            total = sum(w for _, _, w in pulls[id(column)])
+            if total:
+                goal = sum((wanted[id(other)] + shift) * w for other, shift, w in pulls[id(column)]) / total
+                wanted[id(column)] = goal
+        _project(order, wanted, constraints)
+    if evenly:
+        wanted = {id(c): c.position for c in columns}
+        for column in columns:
+            if len(pulls[id(column)]) > 2:
+                shifts = [other.position + shift for other, shift, _ in pulls[id(column)]]
+                wanted[id(column)] = sum(shifts) / len(shifts)
+        _project(order, wanted, constraints)
+    for layer in layered.layers:
+        for element in layer:
+            column = member[id(element)]
+            element.u = column.position + column.offsets[id(element)]
+    room = [
+        (e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for layer in layered.layers for e in layer
+    ]
+    low, high = min((a for a, _ in room), default=0.0), max((b for _, b in room), default=0.0)
+    for layer in layered.layers:
+        for element in layer:
+            element.u -= low
+    return high - low
+
+
+def span(layered: Layered) -> dict[str, float]:
+    """Make every bar as long as what it reaches over, from positions found before; its length and ports are then fixed.
+
+    Returns the lengths.  `place` must run again, as others give way.
+    """
+    found: dict[str, float] = {}
+    for element, wires in _spanning(layered):
+        item = element.item
+        assert item is not None
+        begun = {w.net: _begun(w, layered) for w in wires}
+        ends = [(w.upper.u, w.upper.u + (w.upper.item.width if w.upper.item else 0.0)) for w in begun.values()]
+        low, high = min(a for a, _ in ends), max(b for _, b in ends)
+        found[item.key] = max(item.width, high - low)
+        low -= (found[item.key] - (high - low)) / 2
+        element.right = max(element.right, found[item.key])
+        item.width, item.rigid = found[item.key], True
+        item.ins.update({net: w.upper.u + out_port(w) - low for net, w in begun.items()})
+    return found
+
+
+def straighten(layered: Layered) -> None:
+    """What enters a bar does so where it comes from, as far as the bar reaches."""
+    for element, wires in _spanning(layered):
+        item = element.item
+        assert item is not None
+        for w in wires:
+            item.ins[w.net] = min(max(w.upper.u + out_port(w) - element.u, 2.0), item.width - 2.0)
+
+
+def _begun(wire: Wire, layered: Layered) -> Wire:
+    """The first hop of the line that ends in `wire`."""
+    while wire.upper.bend:
+        above = next((w for w in layered.wires if w.lower is wire.upper and w.upper.layer < w.lower.layer), None)
+        if above is None:
+            break
+        wire = above
+    return wire
+
+
+def _spanning(layered: Layered) -> list[tuple[Element, list[Wire]]]:
+    """The bars, each with what enters it."""
+    bars = [e for e in layered.elements.values() if e.item and e.item.spans]
+    return [(e, found) for e in bars if len(found := [w for w in layered.wires if w.lower is e]) > 1]
+
+
+def _port(layered: Layered, element: Element) -> bool:
+    return element.bend and element.layer in (0, len(layered.layers) - 1)
+
+
+def out_port(wire: Wire) -> float:
+    item = wire.upper.item
+    return 0.0 if item is None else item.outs.get(wire.net, item.width / 2)
+
+
+def in_port(wire: Wire) -> float:
+    item = wire.lower.item
+    return 0.0 if item is None else item.ins.get(wire.net, item.width / 2)
+
+
+def _ports(layered: Layered) -> None:
+    """Where nets enter nodes: the main one in the middle, the others beside it in the order they come from."""
+    entering: dict[int, list[Wire]] = {}
+    for wire in layered.wires:
+        if wire.lower.item is not None and not wire.lower.item.rigid and wire.upper.layer != wire.lower.layer:
+            entering.setdefault(id(wire.lower), []).append(wire)
+    for wires in entering.values():
+        item = wires[0].lower.item
+        assert item is not None
+        wires.sort(key=lambda wire: wire.upper.order)
+        main = layered.mains.get(item.key)
+        middle = next((i for i, wire in enumerate(wires) if wire.net == main), (len(wires) - 1) / 2)
+        reach = max(middle, len(wires) - 1 - middle, 1)
+        step = min(item.width * 0.4 / reach, 14.0) if main else item.width * 0.64 / max(len(wires) - 1, 1)
+        for i, wire in enumerate(wires):
+            item.ins[wire.net] = item.width / 2 + (i - middle) * step
+
+
+def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Column], dict[int, _Column]]:
+    """Join what must be straight: bends of one net, and a node with the one that continues it."""
+    below: dict[int, Wire] = {}
+    above: dict[int, Wire] = {}
+    # bends first: long lines are straight before anything else is
+    ranked = sorted(
+        (w for w in layered.wires if w.upper.layer != w.lower.layer),
+        key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight),
+    )
+    direct = {id(wire.upper) for wire in ranked if not wire.lower.bend}
+    for wire in ranked if straight else ():
+        chain = wire.upper.bend and wire.lower.bend and wire.upper.layer > 0
+        if not chain:
+            if layered.branches.get(wire.net, 0) > 2 and not _middle(layered, wire):
+                continue
+            if wire.lower.item is None:
+                if id(wire.upper) in direct:
+                    continue
+            elif layered.mains.get(wire.lower.item.key) != wire.net:
+                continue
+        if id(wire.upper) in below or id(wire.lower) in above or _crosses(layered, wire, below):
+            continue
+        below[id(wire.upper)] = wire
+        above[id(wire.lower)] = wire
+    columns: list[_Column] = []
+    member: dict[int, _Column] = {}
+    for layer in layered.layers:
+        for element in layer:
+            if id(element) in above:
+                continue
+            column = _Column()
+            columns.append(column)
+            at, offset = element, 0.0
+            real = 0
+            while True:
+                column.offsets[id(at)] = offset
+                member[id(at)] = column
+                real += not at.bend
+                wire_below = below.get(id(at))
+                if wire_below is None:
+                    break
+                offset = offset + out_port(wire_below) - in_port(wire_below)
+                at = wire_below.lower
+            column.weight = 0.05 + real * real
+    return columns, member
+
+
+def _middle(layered: Layered, wire: Wire) -> bool:
+    """Does this line lead to the middle one of three nodes, which then stands below their source?"""
+    lower = [w.lower for w in layered.wires if w.net == wire.net and w.upper is wire.upper]
+    middle = sorted(lower, key=lambda element: element.order)[len(lower) // 2]
+    return len(lower) == 3 and not any(element.bend for element in lower) and wire.lower is middle
+
+
+def _crosses(layered: Layered, wire: Wire, below: dict[int, Wire]) -> bool:
+    """Would this line cross one that is already straight?"""
+    for element in layered.layers[wire.upper.layer]:
+        other = below.get(id(element))
+        if other and (element.order - wire.upper.order) * (other.lower.order - wire.lower.order) < 0:
+            return True
+    return False
+
+
+def _constraints(
+    layered: Layered, member: Mapping[int, _Column], spacing: Mapping[str, float]
+) -> list[tuple[_Column, _Column, float]]:
+    """(left, right, distance) for neighbours in a layer."""
+    tightest: dict[tuple[int, int], tuple[_Column, _Column, float]] = {}
+    for layer in layered.layers:
+        for a, b in zip(layer, layer[1:], strict=False):
+            gap = spacing["across"] if not (a.bend or b.bend) else spacing["beside"] if not (a.bend and b.bend) else 0.0
+            ca, cb = member[id(a)], member[id(b)]
+            distance = a.right + gap + b.left + ca.offsets[id(a)] - cb.offsets[id(b)]
+            key = (id(ca), id(cb))
+            if ca is not cb and (key not in tightest or tightest[key][2] < distance):
+                tightest[key] = (ca, cb, distance)
+    return list(tightest.values())
+
+
+def _left_to_right(columns: list[_Column], constraints: list[tuple[_Column, _Column, float]]) -> list[_Column] | None:
+    """The columns so that each comes after those left of it; None when the constraints form a cycle."""
+    outof: dict[int, list[_Column]] = {id(c): [] for c in columns}
+    waiting = dict.fromkeys((id(c) for c in columns), 0)
+    for a, b, _ in constraints:
+        outof[id(a)].append(b)
+        waiting[id(b)] += 1
+    ready = [c for c in columns if not waiting[id(c)]]
+    order: list[_Column] = []
+    while ready:
+        column = ready.pop()
+        order.append(column)
+        for right in outof[id(column)]:
+            waiting[id(right)] -= 1
+            if not waiting[id(right)]:
+                ready.append(right)
+    return order if len(order) == len(columns) else None
+
+
+def _project(
+    order: list[_Column], wanted: Mapping[int, float], constraints: list[tuple[_Column, _Column, float]]
+) -> None:
+    """Move columns as little as possible (weighted squares) so that every constraint holds."""
+    into: dict[int, list[tuple[_Column, float]]] = {id(c): [] for c in order}
+    for a, b, distance in constraints:
+        into[id(b)].append((a, distance))
+    # clusters of columns held together by tight constraints
+    cluster = {id(c): [c] for c in order}
+    root = {id(c): id(c) for c in order}
+    offset = {id(c): 0.0 for c in order}
+    mass = {id(c): c.weight for c in order}
+    moment = {id(c): c.weight * wanted[id(c)] for c in order}
+
+    def at(column: _Column) -> float:
+        r = root[id(column)]
+        return moment[r] / mass[r] + offset[id(column)]
+
+    for column in order:
+        while True:
+            r = root[id(column)]
+            worst, pair = 1e-7, None
+            for c in cluster[r]:
+                for a, distance in into[id(c)]:
+                    if root[id(a)] != r and (gap := at(a) + distance - at(c)) > worst:
+                        worst, pair = gap, (a, c, distance)
+            if pair is None:
+                break
+            a, c, distance = pair
+            ra = root[id(a)]
+            shift = offset[id(a)] + distance - offset[id(c)]  # added to every offset of this cluster
+            moment[ra] += moment[r] - mass[r] * shift
+            mass[ra] += mass[r]
+            for c in cluster[r]:
+                offset[id(c)] += shift
+                root[id(c)] = ra
+            cluster[ra] += cluster.pop(r)
+    for column in order:
+        column.position = at(column)

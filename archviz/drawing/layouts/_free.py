@@ -1,0 +1,402 @@
+"""Layouts whose boxes Graphviz places, and whose lines then run among them.
+
+In: a graph, sizes, frames, spacing, and the name of an engine.  Out: `Layout`.
+
+Dot knows frames in frames.  For any other engine each frame is laid out by itself, from the inside out, and is then a
+box of the frame around it.  Volumes that touch each other are one box; they flow to the right.
+"""
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.graph import Edge, Graph, NodeId, skips
+from archviz.drawing.layouts._blocks import blocks_of
+from archviz.drawing.layouts._graphviz import Sheet, placed
+from archviz.drawing.layouts._routing import FLOWS, Wire, routed
+from archviz.drawing.layouts.chain import boxed
+
+ROOMS = (1.0, 1.6, 2.8)
+"""How much farther apart everything is moved, until all lines find a way."""
+USUAL = {"across": 11.0, "beside": 6.0, "turn": 4.0, "lane": 5.0, "pad": 6.0, "label_gap": 2.2, "arrow": 3.4}
+"""What a style need not say that is made for another layout."""
+MANY = 400          # lines beyond which none is looked for: no page is large enough to tell them apart
+
+
+def free(
+    engine: str, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float], direction: str, limit: float,
+) -> Layout:
+    """Lay `graph` out by `engine`.
+
+    spacing: that of `layered`; for volumes, that of `chain`.
+    """
+    room = {**USUAL, **spacing}
+    if "span" in spacing:
+        return _discs(engine, graph, sizes, frames, room, direction)
+    if "tuck" not in spacing:
+        return _Free(engine, graph, sizes, frames, room, direction).layout(limit)
+
+    def base(flat: Graph, boxes: Mapping[NodeId, Size]) -> Layout:
+        return _Free(engine, flat, boxes, {}, room, "right").layout(limit)
+
+    return boxed(graph, blocks_of(graph, sizes, spacing), sizes, frames, spacing, base)
+
+
+@dataclass
+class _Around:
+    """What a node takes besides its box, towards the left, the top, the right and the bottom."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
+
+
+@dataclass
+class _Free:
+    engine: str
+    graph: Graph
+    sizes: Mapping[NodeId, Size]
+    frames: Mapping[NodeId, Frame]
+    s: Mapping[str, float]
+    direction: str
+    scope: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.flows = [e for e in self.graph.edges if e.role != "recurrent" and self.sizes[e.dst].abuts != e.src]
+        self.passing = skips(self.graph)
+        for node in self.graph.nodes:
+            self.scope[node.id] = tuple(key for key in node.scope if key in self.frames)
+            for key in self.scope[node.id]:
+                if key not in self.modules:
+                    self.modules.append(key)
+        self.around = {node.id: self._around(node.id) for node in self.graph.nodes}
+        self.hung = {key: size.abuts for key, size in self.sizes.items() if size.abuts}
+
+    def layout(self, limit: float) -> Layout:
+        for room in ROOMS:
+            nodes, boxes = self._placed(room)
+            long = max((p.x + p.width if self.direction == "right" else p.y + p.height
+                        for p in (*nodes.values(), *boxes.values())), default=0.0)
+            titles = {key: self._title(key, nodes, boxes) for key in boxes}
+            if long > 1.2 * limit + 60.0 or len(self.flows) > MANY:     # on no page: only its size is asked for
+                return self._finished(nodes, boxes, titles, {})
+            lines = self._lines(nodes, boxes, titles, room == ROOMS[-1])
+            if all(lines.values()):
+                break
+        return self._finished(nodes, boxes, titles, {key: points for key, points in lines.items() if points})
+
+    # -------------------------------------------------------------------------------------- sizes
+
+    def _box(self, key: NodeId) -> tuple[float, float]:
+        """Width and height of a node's outline; a bar lies across the flow."""
+        size = self.sizes[key]
+        return (size.height, size.width) if size.spans and self.direction == "right" else (size.width, size.height)
+
+    def _around(self, key: NodeId) -> _Around:
+        """Room for the label at the arrow that enters, as wide on the other side, so that arrows stay straight; and for
+        what hangs below."""
+        (wide, high), gap = self.sizes[key].label, self.s.get("label_gap", 0.0)
+        width, height = self._box(key)
+        found = _Around()
+        if wide and self.direction == "right":
+            found.left = wide + self.s["arrow"] + 2 * gap
+            found.top = found.bottom = max(high + 2 * gap - height / 2, 0.0)
+        elif wide:
+            found.left = found.right = max(wide + 2 * gap - width / 2, 0.0)
+            found.bottom, found.top = (high + gap, 0.0) if self.direction == "up" else (0.0, high + gap)
+        if self.sizes[key].ports and self.direction != "right":
+            fork = self.s.get("fork", self.s["along"])
+            found.bottom, found.top = (found.bottom + fork, found.top) if self.direction == "up" else (
+                found.bottom, found.top + fork)
+        found.bottom += sum(self.sizes[k].height for k, size in self.sizes.items() if size.abuts == key)
+        return found
+
+    def _full(self, key: NodeId) -> tuple[float, float]:
+        (width, height), more = self._box(key), self.around[key]
+        return width + more.left + more.right, height + more.top + more.bottom
+
+    def _head(self, key: str) -> tuple[float, float]:
+        """Room for the title of a frame; twice as wide where lines enter there, which then have a half of it."""
+        frame = self.frames[key]
+        wide = frame.title + frame.count
+        if not frame.bar or not wide:
+            return 0.0, 0.0
+        return wide * (1 if self.direction == "right" else 2) + self.s["pad"], frame.bar
+
+    # -------------------------------------------------------------------------------------- places
+
+    def _placed(self, room: float) -> tuple[dict[NodeId, Place], dict[str, Place]]:
+        found = self._natively(room) if self.engine == "dot" else self._inside_out(room)
+        left, top = (min((getattr(p, side) for p in found.values()), default=0.0) for side in ("x", "y"))
+        found = {key: replace(p, x=p.x - left, y=p.y - top) for key, p in found.items()}
+        nodes, boxes = dict[NodeId, Place](), dict[str, Place]()
+        for key, place in found.items():
+            if key.startswith("▣"):
+                boxes[key[1:]] = place
+                continue
+            more = self.around[key]
+            nodes[key] = Place(place.x + more.left, place.y + more.top, *self._box(key))
+        for key, host in self.hung.items():
+            above, size = nodes[host], self.sizes[key]
+            left = above.x + (above.width - size.width) / 2
+            nodes[key] = Place(left, above.y + above.height, size.width, size.height)
+        return nodes, boxes
+
+    def _natively(self, room: float) -> dict[str, Place]:
+        boxes = {node.id: self._full(node.id) for node in self.graph.nodes if node.id not in self.hung}
+        inside = {key: f"▣{self.scope[key][-1]}" for key in boxes if self.scope[key]}
+        outer = {key: scope[i - 1] for scope in self.scope.values() for i, key in enumerate(scope) if i}
+        inside |= {f"▣{key}": f"▣{around}" for key, around in outer.items()}
+        skirt = max((frame.skirt for key, frame in self.frames.items() if key in self.modules), default=0.0)
+        edges = tuple((e.src, e.dst, 1 if (e.src, e.dst) in self.passing else 8) for e in self.flows)
+        sheet = Sheet(boxes, edges, inside, {f"▣{key}": self._head(key) for key in self.modules}, self.direction,
+                      self.s["across"] * room, self.s["along"] * room, self.s["pad"] + self.s["lane"] / 2 + skirt)
+        found = placed(self.engine, [sheet])[0]
+        for key in self.modules:    # the copies behind a frame stand in the air that was kept around it
+            p = found[f"▣{key}"]
+            found[f"▣{key}"] = Place(p.x + skirt, p.y + skirt, p.width - 2 * skirt, p.height - 2 * skirt)
+        return found
+
+    def _inside_out(self, room: float) -> dict[str, Place]:
+        gap = (self.s["across"] + 2 * self.s["turn"]) * room
+        deep = max((len(scope) for scope in self.scope.values()), default=0)
+        full = {node.id: self._full(node.id) for node in self.graph.nodes if node.id not in self.hung}
+        inner: dict[str, dict[str, Place]] = {}
+        for level in range(deep, -1, -1):
+            ids = [key for key in self.modules if self._depth(key) == level] if level else [""]
+            sheets = [self._sheet(key, full, gap) for key in ids]
+            for key, sheet, at in zip(ids, sheets, placed(self.engine, sheets), strict=True):
+                content = _apart(_turned(at, sheet), sheet.boxes)
+                content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
+                           for k, p in content.items()}
+                inner[key] = content
+                if key:
+                    full[f"▣{key}"] = self._frame(key, content)
+        found: dict[str, Place] = {}
+
+        def settle(key: str, dx: float, dy: float) -> None:
+            for k, p in inner[key].items():
+                found[k] = replace(p, x=p.x + dx, y=p.y + dy)
+                if k.startswith("▣"):
+                    pad, bar, wide = self.s["pad"], self.frames[k[1:]].bar, full[k][0]
+                    skirt = self.frames[k[1:]].skirt
+                    content = inner[k[1:]].values()
+                    left, right = min(c.x for c in content), max(c.x + c.width for c in content)
+                    top = min(c.y for c in content)
+                    settle(k[1:], found[k].x + (wide - skirt - right + left) / 2 - left, found[k].y + bar + pad - top)
+                    found[k] = replace(found[k], width=p.width - skirt, height=p.height - skirt)
+
+        settle("", 0.0, 0.0)
+        return found
+
+    def _depth(self, key: str) -> int:
+        return next(scope.index(key) + 1 for scope in self.scope.values() if key in scope)
+
+    def _sheet(self, key: str, full: Mapping[str, tuple[float, float]], gap: float) -> Sheet:
+        """What stands in one frame, inner ones as boxes, each with the air around it."""
+        deep = self._depth(key) if key else 0
+        of: dict[NodeId, str] = {}
+        for node, scope in self.scope.items():
+            if node not in self.hung and (not key or key in scope):
+                of[node] = node if len(scope) == deep else f"▣{scope[deep]}"
+        boxes = {k: (full[k][0] + gap, full[k][1] + gap) for k in dict.fromkeys(of.values())}
+        edges = dict.fromkeys((of[e.src], of[e.dst], 1) for e in self.flows
+                              if e.src in of and e.dst in of and of[e.src] != of[e.dst])
+        return Sheet(boxes, tuple(edges), direction=self.direction)
+
+    def _frame(self, key: str, content: Mapping[str, Place]) -> tuple[float, float]:
+        places, pad, frame = content.values(), self.s["pad"], self.frames[key]
+        wide = max(p.x + p.width for p in places) - min(p.x for p in places)
+        high = max(p.y + p.height for p in places) - min(p.y for p in places)
+        return (max(wide + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
+                high + 2 * pad + frame.bar + frame.skirt)
+
+    # -------------------------------------------------------------------------------------- lines
+
+    def _title(self, key: str, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place]) -> tuple[float, float]:
+        """Where a title starts: at the left, or at the right where fewer lines would run through it."""
+        place, frame, pad = boxes[key], self.frames[key], self.s["pad"]
+        wide = frame.title + frame.count
+        crossing = []
+        for edge in self.flows:
+            ends = [key in self.scope[end] for end in (edge.src, edge.dst)]
+            if ends[0] != ends[1]:
+                inner = nodes[edge.src if ends[0] else edge.dst]
+                crossing.append(inner.x + inner.width / 2)
+        spots = [place.x + pad, place.x + place.width - pad - wide] if self.direction != "right" else [place.x + pad]
+        best = min(spots, key=lambda x: (sum(x - 3 < at < x + wide + 3 for at in crossing), spots.index(x)))
+        return best, place.y + frame.bar * 0.78 + 1.0
+
+    def _walls(self, nodes: Mapping[NodeId, Place], titles: Mapping[str, tuple[float, float]]) -> list[Place]:
+        """Labels at arrows and titles of frames, with a little air."""
+        gap, found = self.s.get("label_gap", 0.0), []
+        for key, place in nodes.items():
+            wide, high = self.sizes[key].label
+            if not wide:
+                continue
+            middle = place.x + place.width / 2
+            if self.direction == "right":
+                y = place.y + place.height / 2
+                found.append(Place(place.x - self.s["arrow"] - gap - wide - 1, y + gap - 1, wide + 2, high + 2))
+            else:
+                y = place.y + place.height + gap if self.direction == "up" else place.y - gap - high
+                found.append(Place(middle + gap - 1, y - 1, wide + 2, high + 2))
+        for key, (x, base) in titles.items():
+            frame = self.frames[key]
+            if frame.title + frame.count:
+                found.append(Place(x - 2, base - 0.78 * frame.bar, frame.title + frame.count + 4, frame.bar))
+        return found
+
+    def _lines(
+        self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
+        crowded: bool,
+    ) -> dict[tuple[NodeId, NodeId], tuple[tuple[float, float], ...] | None]:
+        out = FLOWS[self.direction]
+        back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
+        wires, entering = [], Counter(edge.dst for edge in self.flows)
+        for edge in self.flows:
+            alone = entering[edge.dst] == 1
+            joint, told = self.sizes[edge.dst].joint, alone and bool(self.sizes[edge.dst].label[0])
+            leaves = {out: 0.0, **dict.fromkeys(sides, lax)}
+            enters = {back: 0.0} | ({} if told else dict.fromkeys(sides, 2.0 if joint else lax))
+            if self.engine != "dot":
+                leaves[back] = 2 * lax
+                enters |= {} if told else {out: 2 * lax}
+            if "tuck" in self.s:        # a volume has its two faces on the axis
+                leaves, enters = {out: 0.0}, {back: 0.0} | (dict.fromkeys(sides, 2.0) if joint else {})
+            at = None
+            if told:    # its label stands beside the middle
+                place = nodes[edge.dst]
+                at = place.y + place.height / 2 if self.direction == "right" else place.x + place.width / 2
+            ports = self._ports(edge, nodes)
+            if ports:
+                enters, at = {back: 0.0}, sum(ports) / len(ports)
+            own = {*self.scope[edge.src], *self.scope[edge.dst]}
+            foreign = tuple(n for n, key in enumerate(boxes) if key not in own)
+            wires.append(Wire(edge.src, edge.dst, leaves, enters, at, foreign))
+        return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
+                      self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
+
+    def _ports(self, edge: Edge, nodes: Mapping[NodeId, Place]) -> list[float]:
+        """Where the lines of one edge end, if it stands for several operands or is told from others by its place."""
+        own = self.sizes[edge.dst].ports.get(edge.src, ()) if self.direction != "right" else ()
+        return [nodes[edge.dst].x + x for x in own]
+
+    def _forked(self, key: NodeId, place: Place) -> Place:
+        """A node with the room in which lines branch to its ports."""
+        if not self.sizes[key].ports or self.direction == "right":
+            return place
+        fork = self.s.get("fork", self.s["along"])
+        return Place(place.x, place.y - (0.0 if self.direction == "up" else fork), place.width, place.height + fork)
+
+    def _branches(
+        self, edge: Edge, points: tuple[tuple[float, float], ...], nodes: Mapping[NodeId, Place],
+    ) -> list[tuple[tuple[float, float], ...]]:
+        """The lines of an edge: one, or one to each port."""
+        ports = self._ports(edge, nodes)
+        if not ports:
+            return [points]
+        place, at = nodes[edge.dst], points[-1]
+        end = place.y + place.height if self.direction == "up" else place.y
+        turn = at[1] + (end - at[1]) * 0.15
+        return [(*points[:-1], (at[0], end)) if abs(x - at[0]) < 1e-6 else
+                (*points[:-1], (at[0], turn), (x, turn), (x, end)) for x in ports]
+
+    def _finished(
+        self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
+        lines: Mapping[tuple[NodeId, NodeId], tuple[tuple[float, float], ...]],
+    ) -> Layout:
+        """All of it, moved to the origin; a line that found no way goes straight."""
+        routes = []
+        for edge in self.flows:
+            a, b = nodes[edge.src], nodes[edge.dst]
+            points = lines.get((edge.src, edge.dst)) or (
+                (a.x + a.width / 2, a.y + a.height), (b.x + b.width / 2, b.y))
+            for way in self._branches(edge, points, nodes):
+                routes.append(Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing))
+        walls = self._walls(nodes, titles)
+        stacks = [Place(p.x, p.y, p.width + self.frames[key].skirt, p.height + self.frames[key].skirt)
+                  for key, p in boxes.items()]
+        every = [*nodes.values(), *stacks, *walls]
+        xs = [p.x for p in every] + [x for route in routes for x, _ in route.points]
+        ys = [p.y for p in every] + [y for route in routes for _, y in route.points]
+        left, top = min(xs, default=0.0), min(ys, default=0.0)
+        right = max([p.x + p.width for p in every] + xs, default=0.0)
+        low = max([p.y + p.height for p in every] + ys, default=0.0)
+        return Layout(
+            {key: replace(p, x=p.x - left, y=p.y - top) for key, p in nodes.items()},
+            {key: replace(p, x=p.x - left, y=p.y - top) for key, p in boxes.items()},
+            tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes),
+            right - left, low - top, {key: (x - left, y - top) for key, (x, y) in titles.items()}, self.direction)
+
+
+def _discs(
+    engine: str, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float], direction: str,
+) -> Layout:
+    """Discs with rings around them, each with its name beside it, and no routes: every dot has lines of its own."""
+    core = {node.id: sizes[node.id].abuts or node.id for node in graph.nodes}
+    wide = {key: max(sizes[k].width for k, other in core.items() if other == key) for key in core.values()}
+    boxes = {}
+    for key, across in wide.items():
+        (label, high), gap = sizes[key].label, spacing["label_gap"] if sizes[key].label[0] else 0.0
+        boxes[key] = Size(max(across, label), across + 2 * (gap + high)) if direction == "right" else Size(
+            across + 2 * (gap + label), max(across, high))
+    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.edges
+                         if e.role != "recurrent" and core[e.src] != core[e.dst])
+    flat = Graph(graph.name, tuple(node for node in graph.nodes if core[node.id] == node.id),
+                 tuple(Edge(src, dst) for src, dst in ends), graph.modules)
+    plan = _Free(engine, flat, boxes, {key: frame for key, frame in frames.items() if key}, spacing, direction)
+    at, around = plan._placed(1.0)
+    nodes = {}
+    for node in graph.nodes:
+        place, size = at[core[node.id]], sizes[node.id].width
+        x, y = place.x + place.width / 2, place.y + place.height / 2
+        nodes[node.id] = Place(x - size / 2, y - size / 2, size, size)
+    titles = {key: (place.x + spacing["pad"], place.y + 2.0) for key, place in around.items()}
+    for key, place in at.items():
+        label, high = sizes[key].label
+        middle = [p.y + p.height / 2 for p in at.values()] if direction == "right" else [
+            p.x + p.width / 2 for p in at.values()]
+        mean = sum(middle) / len(middle)
+        if label and direction == "right":      # on the outer side, where fewer lines are
+            above = place.y + place.height / 2 < mean - 0.5
+            titles[key] = (place.x + (place.width - label) / 2, place.y + (0.0 if above else place.height - high))
+        elif label:
+            before = place.x + place.width / 2 < mean - 0.5
+            titles[key] = (place.x + (0.0 if before else place.width - label), place.y + (place.height - high) / 2)
+    every = [*at.values(), *around.values()]
+    return Layout(nodes, around, (), max((p.x + p.width for p in every), default=0.0),
+                  max((p.y + p.height for p in every), default=0.0), titles, direction)
+
+
+def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
+    """The same arrangement, mirrored so that more edges lead the way that the flow goes."""
+    across = sum(at[b].x + at[b].width / 2 - at[a].x - at[a].width / 2 for a, b, _ in sheet.edges)
+    along = sum(at[b].y + at[b].height / 2 - at[a].y - at[a].height / 2 for a, b, _ in sheet.edges)
+    over = along > 0 if sheet.direction == "up" else along < 0
+    return {key: Place(-p.x - p.width if across < 0 else p.x, -p.y - p.height if over else p.y, p.width, p.height)
+            for key, p in at.items()}
+
+
+def _apart(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]]) -> dict[str, Place]:
+    """The same arrangement, as large as it takes for nothing to lie on anything else."""
+    keys = list(at)
+    middles = {key: (at[key].x + at[key].width / 2, at[key].y + at[key].height / 2) for key in keys}
+    for i, key in enumerate(keys):      # no two at one point, or no size would part them
+        x, y = middles[key]
+        if any(math.dist((x, y), middles[other]) < 0.01 for other in keys[:i]):
+            middles[key] = (x + 0.1 * i, y + 0.1 * i)
+    factor = 1.0
+    for i, a in enumerate(keys):
+        for b in keys[i + 1:]:
+            need = [(sizes[a][n] + sizes[b][n]) / 2 / max(abs(middles[a][n] - middles[b][n]), 1e-9) for n in (0, 1)]
+            factor = max(factor, min(need))
+    return {key: Place(x * factor - sizes[key][0] / 2, y * factor - sizes[key][1] / 2, *sizes[key])
+            for key, (x, y) in middles.items()}

@@ -1,0 +1,150 @@
+"""Which nodes of a graph form columns: its spine, the towers that feed it, and what stands beside them.
+
+In: a graph.  Out: `Towers`, or None for a graph that is not made of such.
+
+The spine is walked back from the deepest output: at each node to where most of the model lies, within its own frame
+first.  What it leaves out is walked back likewise: a way with a frame or with many nodes is a tower of its own, a short
+one stands beside the node it feeds.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archviz.core.graph import Edge, Graph, NodeId, skips
+
+SHORT = 3
+"""Nodes that may stand beside what they feed."""
+
+
+@dataclass
+class Tower:
+    """A column: its nodes in the order of the flow.
+
+    feeders   node of the column → short ways that end in it, each in the order of the flow
+    leavers   node of the column → short ways that begin at it
+    """
+
+    nodes: list[NodeId]
+    feeders: dict[NodeId, list[list[NodeId]]] = field(default_factory=dict)
+    leavers: dict[NodeId, list[list[NodeId]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Towers:
+    """The columns in the order in which they stand from left to right, the spine last.
+
+    skips    edges that pass by what lies between two nodes of one column
+    across   edges from the last node of one column to a node of another
+    """
+
+    columns: tuple[Tower, ...]
+    skips: tuple[Edge, ...]
+    across: tuple[Edge, ...]
+
+
+def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | None:
+    """The columns of `graph`, of which `scope` says in which frames each node is drawn.
+
+    None where an edge does not go along, past or between them.
+    """
+    flows = [edge for edge in graph.edges if edge.role != "recurrent"]
+    depth = _depths(graph)
+    ends = [node.id for node in graph.nodes if not _after(graph, node.id)]
+    if not ends:
+        return None
+    walk = _Walk(graph, scope, depth)
+    spine = Tower(walk.back(max(ends, key=lambda key: depth[key])))
+    found = [spine]
+    for column in found:        # grows while it is walked
+        for key in reversed(column.nodes):
+            for edge in walk.feeding(key):
+                if edge.src in walk.placed:
+                    continue
+                way = walk.back(edge.src)
+                if len(way) > SHORT or any(scope[k] != scope[key] for k in way):
+                    found.append(Tower(way))
+                else:
+                    column.feeders.setdefault(key, []).append(way)
+    home = {key: column for column in found for key in column.nodes}
+    for node in graph.nodes:
+        if node.id in walk.placed:
+            continue
+        sources = [edge.src for edge in walk.feeding(node.id)]
+        if len(sources) != 1 or sources[0] not in home or _after(graph, node.id):
+            return None
+        walk.placed.add(node.id)
+        home[sources[0]].leavers.setdefault(sources[0], []).append([node.id])
+    columns = tuple(reversed(found))
+    return _sorted(graph, columns, flows)
+
+
+def _sorted(graph: Graph, columns: tuple[Tower, ...], flows: list[Edge]) -> Towers | None:
+    """The edges by how they run."""
+    rank = {key: (c, i) for c, column in enumerate(columns) for i, key in enumerate(column.nodes)}
+    beside = {key for column in columns for ways in (column.feeders, column.leavers)
+              for group in ways.values() for way in group for key in way}
+    passing, across = [], []
+    for edge in flows:
+        if edge.src in beside or edge.dst in beside:
+            continue
+        (a, i), (b, j) = rank[edge.src], rank[edge.dst]
+        if a == b and j == i + 1:
+            continue
+        if a == b and j > i + 1:
+            passing.append(edge)
+        elif a < b and i == len(columns[a].nodes) - 1:
+            across.append(edge)
+        else:
+            return None
+    for column in columns:
+        for below, above in zip(column.nodes, column.nodes[1:], strict=False):
+            if not any(edge.dst == above for edge in graph.outgoing[below]):
+                return None
+    return Towers(columns, tuple(passing), tuple(across))
+
+
+class _Walk:
+    """Ways back through a graph, and the nodes they have taken."""
+
+    def __init__(self, graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]], depth: Mapping[NodeId, int]) -> None:
+        self.graph, self.scope, self.depth = graph, scope, depth
+        self.passing = skips(graph)
+        self.placed: set[NodeId] = set()
+
+    def feeding(self, key: NodeId) -> list[Edge]:
+        return [edge for edge in self.graph.incoming[key] if edge.role != "recurrent"]
+
+    def back(self, end: NodeId) -> list[NodeId]:
+        """From `end` to a source, or to what is taken already; in the order of the flow."""
+        way, key = [end], end
+        while edges := self.feeding(key):
+            key = self._main(key, edges)
+            if key in self.placed or key in way:
+                break
+            way.append(key)
+        self.placed.update(way)
+        return way[::-1]
+
+    def _main(self, key: NodeId, edges: list[Edge]) -> NodeId:
+        def rank(edge: Edge) -> tuple[bool, int, int]:
+            near = sum(a == b for a, b in zip(self.scope[key], self.scope[edge.src], strict=False))
+            return (edge.src, key) not in self.passing, near, self.depth[edge.src]
+
+        best = max(map(rank, edges))
+        equal = [edge for edge in edges if rank(edge) == best]
+        # of three that are added the second keeps the middle
+        return next((edge for edge in equal if 0 < edges.index(edge) < len(edges) - 1), equal[0]).src
+
+
+def _after(graph: Graph, key: NodeId) -> list[Edge]:
+    return [edge for edge in graph.outgoing[key] if edge.role != "recurrent"]
+
+
+def _depths(graph: Graph) -> dict[NodeId, int]:
+    """How many nodes lie on the longest way to each."""
+    depth: dict[NodeId, int] = {}
+    for node in graph.nodes:
+        depth[node.id] = 1 + max((depth.get(edge.src, 0) for edge in graph.incoming[node.id]
+                                  if edge.role != "recurrent"), default=0)
+    return depth

@@ -1,0 +1,442 @@
+"""A chain of volumes from left to right: what abuts touches, what joins later runs in a row above or below, skip
+connections run on tracks above.
+
+In: a graph, the sizes of its nodes (boxes in parallel projection), spacing.  Out: `Layout`; a node's place is its front
+face.
+
+All volumes of a row are centred on one axis, so that arrows run straight from the centre of a face to the next one.
+Neighbours come as close as their outlines and labels allow.  A graph that is no chain with branches is laid out by
+`layered`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.graph import Edge, Graph, NodeId
+from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
+from archviz.drawing.layouts._stairs import lines, stand
+from archviz.drawing.layouts.layered import layered
+
+WRAPS = False  # there is one row; what is too long is for the form to draw smaller
+
+
+def chain(
+    graph: Graph,
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    direction: str = "right",
+    limit: float = math.inf,
+) -> Layout:
+    """Lay `graph` out as a chain of volumes; `frames` are those to be marked by a brace below.
+
+    spacing: along (between two outlines), beside (around labels), row (between rows), track (between skip lines), tuck
+    (how far a volume may stand before the side of the one before it, 0 to 1).
+    """
+    blocks = blocks_of(graph, sizes, spacing)
+    plan = _Plan(graph, blocks, sizes, spacing)
+    if not plan.regular():
+        return boxed(graph, blocks, sizes, frames, spacing,
+                     lambda flat, boxes: layered(flat, boxes, {}, spacing, "right"))
+    if direction != "down" or not plan.levels():
+        return plan.layout(frames)
+    return plan.around(frames) if plan.glyphs() else plan.stairs(frames)
+
+
+# ------------------------------------------------------------------------------------------------ rows
+
+
+@dataclass
+class _Branch:
+    """Blocks in a row of their own, from after block `start` to before block `end` of the spine (None: open)."""
+
+    blocks: list[int]
+    start: int | None
+    end: int | None
+
+
+@dataclass
+class _Plan:
+    graph: Graph
+    blocks: list[Block]
+    sizes: Mapping[NodeId, Size]
+    spacing: Mapping[str, float]
+    of: dict[NodeId, int] = field(default_factory=dict)
+    spine: list[int] = field(default_factory=list)
+    branches: list[_Branch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.of = {key: i for i, block in enumerate(self.blocks) for key in block.nodes}
+        self.edges = [e for e in self.graph.edges if e.role != "recurrent" and self.of[e.src] != self.of[e.dst]]
+        self.after: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
+        self.before: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
+        for edge in self.edges:
+            a, b = self.of[edge.src], self.of[edge.dst]
+            if b not in self.after[a]:
+                self.after[a].append(b)
+                self.before[b].append(a)
+
+    def regular(self) -> bool:
+        """Is it a chain with branches that leave it and come back?  Finds both."""
+        order = self._order()
+        if order is None or not order:
+            return False
+        longest: dict[int, tuple[int, int]] = {}  # to the end: how many nodes, and the next block
+        for i in reversed(order):
+            best = max(self.after[i], key=lambda j: (longest[j][0], -j), default=-1)
+            longest[i] = (len(self.blocks[i].nodes) + (longest[best][0] if best >= 0 else 0), best)
+        first = max((i for i in order if not self.before[i]), key=lambda i: (longest[i][0], -i))
+        self.spine = [first]
+        while (following := longest[self.spine[-1]][1]) >= 0:
+            self.spine.append(following)
+        rank = {block: i for i, block in enumerate(self.spine)}
+        seen = set(self.spine)
+        for i in order:
+            if i in seen:
+                continue
+            row = [i]
+            while True:
+                seen.add(row[-1])
+                out = [j for j in self.after[row[-1]] if j not in rank]
+                if len(out) != 1 or len(self.after[row[-1]]) != 1 or len(self.before[out[0]]) != 1:
+                    break
+                row.append(out[0])
+            into, out = self.before[row[0]], self.after[row[-1]]
+            if len(into) > 1 or len(out) > 1 or any(j not in rank for j in (*into, *out)):
+                return False
+            start, end = (rank[j[0]] if j else None for j in (into, out))
+            if start is not None and end is not None and end <= start:
+                return False
+            self.branches.append(_Branch(row, start, end))
+        return True
+
+    def _order(self) -> list[int] | None:
+        """The blocks, each after those it depends on; None if they depend on each other."""
+        waiting = {i: len(self.before[i]) for i in self.before}
+        ready, order = [i for i, n in waiting.items() if n == 0], []
+        while ready:
+            i = ready.pop(0)
+            order.append(i)
+            for j in self.after[i]:
+                waiting[j] -= 1
+                if waiting[j] == 0:
+                    ready.append(j)
+        return order if len(order) == len(self.blocks) else None
+
+    # -------------------------------------------------------------------------------------------- where
+
+    def layout(self, frames: Mapping[NodeId, Frame]) -> Layout:
+        placed: list[Block] = []
+        for rank, i in enumerate(self.spine):
+            for n, branch in enumerate(b for b in self.branches if b.end == rank):
+                # names stand below volumes, so that only a glyph can be entered from there
+                glyph = self.sizes[self.blocks[i].nodes[0]].joint
+                self._row(branch, above=n % 2 == 0 or not glyph, placed=placed)
+            self._push(self.blocks[i], placed, self._start(rank))
+            placed.append(self.blocks[i])
+        for n, branch in enumerate(b for b in self.branches if b.end is None):
+            self._row(branch, above=n % 2 == 0, placed=placed)
+        return finished(self.graph, self.blocks, self.sizes, self._routes(), frames, self.spacing)
+
+    def _start(self, rank: int) -> float:
+        """A block stands right of the branches that end in it, and its label right of where others turn off."""
+        block, s = self.blocks[self.spine[rank]], self.spacing
+        ends = [self.blocks[b.blocks[-1]].right + s["along"] for b in self.branches if b.end == rank]
+        if len(ends) > 1 and rank:  # one of them comes from below, past the labels of the block before
+            ends.append(self.blocks[self.spine[rank - 1]].right + s["beside"])
+        if any(b.start == rank - 1 for b in self.branches) or rank and self._forks(rank - 1):
+            left = min([block.enter, *(p.x for p in block.soft)])
+            ends.append(self.blocks[self.spine[rank - 1]].right + s["along"] / 3 + 2 * s["beside"] + block.enter - left)
+        return max(ends, default=-math.inf)
+
+    def _forks(self, rank: int) -> bool:
+        """Does a skip turn off right behind this block?  It does where the block is a glyph, whose top others enter."""
+        block = self.blocks[self.spine[rank]]
+        following = self.blocks[self.spine[rank + 1]].nodes[0] if rank + 1 < len(self.spine) else ""
+        leaving = [e for e in self.edges if e.src == block.nodes[-1] and e.dst != following]
+        return self.sizes[block.nodes[-1]].joint and any(self.of[e.dst] in self.spine for e in leaving)
+
+    def _push(self, block: Block, placed: Iterable[Block], least: float) -> None:
+        """As far left as outlines and labels allow."""
+        x = least - block.enter if least > -math.inf else 0.0
+        reach = self.spacing["along"] - block.left
+        for other in sorted(placed, key=lambda other: -other.right):
+            if other.right + reach > x:
+                x = max(x, clearance(other, block, self.spacing))
+        block.x = x
+
+    def _row(self, branch: _Branch, above: bool, placed: list[Block]) -> None:
+        """Put a branch above or below all that stands between its ends."""
+        start = self.blocks[self.spine[branch.start]] if branch.start is not None else None
+        row: list[Block] = []
+        for i in branch.blocks:
+            block, least = self.blocks[i], -math.inf
+            if start and not row:
+                least = start.right + self.spacing["along"] + block.enter - block.left
+            self._push(block, row, least)
+            row.append(self.blocks[i])
+        if start is None and branch.end:  # an input of its own stands just before what it joins
+            shift = self.blocks[self.spine[branch.end - 1]].right - row[-1].right
+            for block in row:
+                block.x += max(shift, 0.0)
+        left, right = min(block.x + block.left for block in row), max(block.right for block in row)
+        crowd = [p for block in placed for p in block.places() if p.x < right and p.x + p.width > left]
+        # the lines of branches to the same place run on in their rows
+        beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
+        crowd += [p for i in beside if self.blocks[i] in placed for p in self.blocks[i].places()]
+        crowd.append(Place(left, 0.0, right - left, 0.0))  # the arrow of the spine
+        own = [p for block in row for p in block.places()]
+        gap = self.spacing["row"]
+        if above:
+            shift = min((p.y for p in crowd), default=0.0) - gap - max(p.y + p.height for p in own)
+        else:
+            shift = max((p.y + p.height for p in crowd), default=0.0) + gap - min(p.y for p in own)
+        for block in row:
+            block.y = shift
+        placed += row
+
+    # -------------------------------------------------------------------------------------------- the U
+
+    def levels(self) -> list[int] | None:
+        """How many skips pass over each block of the spine, where they are nested like the levels of a U."""
+        if self.branches:
+            return None
+        rank = {block: i for i, block in enumerate(self.spine)}
+        hops = ((rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges)
+        passing = sorted({(a, b) for a, b in hops if b > a + 1})
+        nested = all(a < c and d < b for (a, b), (c, d) in zip(passing, passing[1:], strict=False))
+        ends = [self.blocks[self.spine[b]].nodes for _, b in passing]
+        joined = all(self.sizes[first].joint for first, *_ in ends) or all(len(nodes) > 1 for nodes in ends)
+        if len(passing) < 2 or not nested or not joined:
+            return None
+        return [sum(a < i < b for a, b in passing) for i in range(len(self.spine))]
+
+    def glyphs(self) -> bool:
+        """Do skips end in glyphs, and not at volumes?"""
+        return any(self.sizes[block.nodes[0]].joint for block in self.blocks)
+
+    def stairs(self, frames: Mapping[NodeId, Frame]) -> Layout:
+        """The U of volumes whose arrows all are straight."""
+        levels, s, of = self.levels() or [], self.spacing, {k: self.blocks[i] for k, i in self.of.items()}
+        spine = [self.blocks[i] for i in self.spine]
+
+        def push(block: Block, placed: Sequence[Block]) -> None:
+            self._push(block, placed, -math.inf)
+
+        stand(spine, levels, self.edges, push, self._top, self._bottom, s["drop"])
+        routes = lines(self.edges, of, spine, self._top, self._bottom)
+        return replace(finished(self.graph, self.blocks, self.sizes, routes, frames, s), direction="around")
+
+    def around(self, frames: Mapping[NodeId, Frame]) -> Layout:
+        """Down on the left, a level for each resolution, and up on the right."""
+        levels, s = self.levels() or [], self.spacing
+        spine = [self.blocks[i] for i in self.spine]
+        above = [
+            max(-p.y for block, at in zip(spine, levels, strict=True) if at == level for p in block.solid)
+            for level in range(max(levels) + 1)
+        ]
+        axis = {0: 0.0}
+        placed: list[Block] = []
+        for i, (block, level) in enumerate(zip(spine, levels, strict=True)):
+            before = spine[i - 1] if i else None
+            if before is None or levels[i - 1] == level:
+                block.y = axis[level]
+                self._push(block, placed, -math.inf)
+                if i > 1 and levels[i - 2] > level:  # its labels clear of the line that leads up
+                    line, low = self._bottom(spine[i - 1].nodes[0])[0], [p.x for p in block.soft if p.y > 0]
+                    block.x = max(block.x, line + s["beside"] + 1.0 - min(low, default=0.0))
+            elif level > levels[i - 1]:  # under the corner of the line that leads down to it
+                offset = self._top(block.nodes[0], 0.25)[0] - block.x
+                block.x = max(p.x + p.width for p in before.places()) + s["beside"] + 1.0 - offset
+                if level not in axis:
+                    reach = axis[level - 1] + s["glyph"] / 2 + s["along"] + above[level]
+                    axis[level] = max(reach, self._below(block, placed))
+                block.y = axis[level]
+            else:  # over the middle of what leads up to it
+                block.y = axis[level]
+                block.x = self._top(before.nodes[-1])[0] - self.sizes[block.nodes[0]].width / 2
+            placed.append(block)
+        done = finished(self.graph, self.blocks, self.sizes, self._routes(), frames, s)
+        return replace(done, direction="around")
+
+    def _below(self, block: Block, placed: Iterable[Block]) -> float:
+        """How far down `block` must stand to be clear of everything."""
+        pairs = ((p, q) for other in placed for p in other.places() for q in (*block.solid, *block.soft))
+        meeting = ((p, q) for p, q in pairs if p.x < block.x + q.x + q.width and block.x + q.x < p.x + p.width)
+        return max((p.y + p.height + self.spacing["beside"] - q.y for p, q in meeting), default=0.0)
+
+    # -------------------------------------------------------------------------------------------- lines
+
+    def _routes(self) -> list[Route]:
+        rank = {block: i for i, block in enumerate(self.spine)}
+        routes, late = [], []
+        for edge in self.edges:
+            a, b = self.of[edge.src], self.of[edge.dst]
+            last = edge.src == self.blocks[a].nodes[-1]
+            if a in rank and b in rank and (rank[b] != rank[a] + 1 or not last):
+                late.append(edge)
+            else:
+                routes.append(Route(edge.src, edge.dst, self._straight(edge)))
+        taken: list[Place] = [p for block in self.blocks for p in block.places()]
+        taken += [_span(route.points) for route in routes]
+        for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
+            # a line that comes down from another level enters the same face nearer to the front
+            here = self.of[edge.src]
+            above = (self.blocks[self.of[e.src]].y for e in self.edges if self.of[e.dst] == here)
+            entered = any(y < self.blocks[here].y for y in above)
+            start, end = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
+            if self.sizes[edge.src].joint:
+                start = (self.blocks[here].right + self.spacing["along"] / 3, self.blocks[here].y)
+            y = min(p.y for p in taken if p.x <= end[0] + 2 and p.x + p.width >= start[0] - 2) - self.spacing["track"]
+            points = (start, (start[0], y), (end[0], y), end)
+            taken.append(Place(start[0], y, end[0] - start[0], 0.0))
+            routes.append(Route(edge.src, edge.dst, points, skip=True))
+        return routes
+
+    def _straight(self, edge: Edge) -> tuple[tuple[float, float], ...]:
+        a, b = self.blocks[self.of[edge.src]], self.blocks[self.of[edge.dst]]
+        start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
+        if abs(a.y - b.y) < 1e-6:
+            return (start, end)
+        if self.of[edge.src] in self.spine and self.of[edge.dst] in self.spine:  # to another level of a U
+            if b.y > a.y:
+                top = self._top(edge.dst, 0.25)
+                return (start, (top[0], start[1]), top)
+            return (self._top(edge.src), self._bottom(edge.dst))
+        if self.of[edge.dst] in self.spine:  # a branch comes back: from above or below
+            top = self._top(edge.dst) if a.y < b.y else self._bottom(edge.dst)
+            return (start, (top[0], start[1]), top)
+        turn = a.right + self.spacing["along"] / 3
+        return (start, (turn, start[1]), (turn, end[1]), end)
+
+    def _top(self, key: NodeId, deep: float = 0.5) -> tuple[float, float]:
+        """The middle of the upper face, `deep` of its depth from the front."""
+        block, size = self.blocks[self.of[key]], self.sizes[key]
+        x, y = block.at[key]
+        return (block.x + x + size.width / 2 + deep * size.back[0], block.y + y + size.rise / 2 + deep * size.back[1])
+
+    def _bottom(self, key: NodeId) -> tuple[float, float]:
+        block, size = self.blocks[self.of[key]], self.sizes[key]
+        x, y = block.at[key]
+        return (block.x + x + size.width / 2, block.y + y + size.height + size.rise / 2)
+
+
+def _span(points: Sequence[tuple[float, float]]) -> Place:
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    return Place(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+
+
+# ------------------------------------------------------------------------------------------------ the finished layout
+
+
+def finished(
+    graph: Graph,
+    blocks: Sequence[Block],
+    sizes: Mapping[NodeId, Size],
+    routes: Sequence[Route],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+) -> Layout:
+    """Everything moved so that it begins at the origin, with braces for the frames below."""
+    nodes = {
+        key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
+        for block in blocks
+        for key, (x, y) in block.at.items()
+    }
+    everything = [p for block in blocks for p in block.places()] + [_full(nodes[key], sizes[key]) for key in nodes]
+    everything += [_span(route.points) for route in routes]
+    left, top = min(p.x for p in everything), min(p.y for p in everything)
+    right, bottom = max(p.x + p.width for p in everything), max(p.y + p.height for p in everything)
+    braces = _braces(graph, nodes, sizes, frames, bottom + spacing["beside"])
+    for place in braces.values():
+        left, right, bottom = min(left, place.x), max(right, place.x + place.width), max(bottom, place.y + place.height)
+    shifted = {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in nodes.items()}
+    below = {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in braces.items()}
+    lines = tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes)
+    return Layout(shifted, below, lines, right - left, bottom - top, direction="right")
+
+
+def _full(place: Place, size: Size) -> Place:
+    """The rectangle around a whole volume."""
+    up, down = min(0.0, size.back[1]) + min(0.0, size.rise), max(0.0, size.rise)
+    return Place(place.x, place.y + up, place.width + size.back[0], place.height + down - up)
+
+
+def _braces(
+    graph: Graph,
+    nodes: Mapping[NodeId, Place],
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    y: float,
+) -> dict[NodeId, Place]:
+    """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
+    found: dict[NodeId, Place] = {}
+    for key in sorted(frames, key=lambda k: (-len(graph.modules[k].scope), k)):
+        inside = [n.id for n in graph.nodes if key in n.scope]
+        if not inside:
+            continue
+        left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
+        right = max(nodes[k].x + nodes[k].width + sizes[k].back[0] / 2 for k in inside)
+        room = max(frames[key].title + frames[key].count + 4.0, right - left)
+        middle, bar = (left + right) / 2, frames[key].bar
+        row = y
+        while any(
+            p.y < row + bar and row < p.y + p.height and p.x < middle + room / 2 and middle - room / 2 < p.x + p.width
+            for p in found.values()
+        ):
+            row += 1.0
+        found[key] = Place(middle - room / 2, row, room, bar)
+    return found
+
+
+def boxed(
+    graph: Graph,
+    blocks: Sequence[Block],
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    base: Callable[[Graph, Mapping[NodeId, Size]], Layout],
+) -> Layout:
+    """Each block a box around its outline and labels, symmetric about its axis, laid out by `base` to the right."""
+    of = {key: block.nodes[0] for block in blocks for key in block.nodes}
+    boxes: dict[NodeId, Size] = {}
+    reach: dict[NodeId, tuple[float, float]] = {}
+    for block in blocks:
+        all_ = [*block.solid, *block.soft]
+        left, right = min(p.x for p in all_), max(p.x + p.width for p in all_)
+        half = max(max(-p.y, p.y + p.height) for p in all_)
+        first = sizes[block.nodes[0]]
+        boxes[block.nodes[0]] = Size(right - left, 2 * half, first.joint)
+        reach[block.nodes[0]] = (left, half)
+    heads = [replace(n, scope=()) for n in graph.nodes if of[n.id] == n.id]
+    edges = {(of[e.src], of[e.dst]): e for e in graph.edges if of[e.src] != of[e.dst]}
+    flat = Graph(
+        graph.name,
+        tuple(heads),
+        tuple(Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())),
+    )
+    result = base(flat, boxes)
+    for block in blocks:
+        place, (left, half) = result.nodes[block.nodes[0]], reach[block.nodes[0]]
+        block.x, block.y = place.x - left, place.y + half
+    standing = {block.nodes[0]: block for block in blocks}
+    routes = []
+    for route in result.routes:
+        edge = edges[route.src, route.dst]
+        points = list(route.points)
+        if not boxes[route.src].joint:
+            points[:1] = _ended(points[0], standing[route.src], standing[route.src].leave)
+        if not boxes[route.dst].joint:
+            points[-1:] = _ended(points[-1], standing[route.dst], standing[route.dst].enter)[::-1]
+        routes.append(Route(edge.src, edge.dst, tuple(points), route.skip))
+    return finished(graph, blocks, sizes, routes, frames, spacing)
+
+
+def _ended(point: tuple[float, float], block: Block, reach: float) -> list[tuple[float, float]]:
+    """The end of a line at the box around `block`, lengthened to its face, on its axis."""
+    face = (block.x + reach, block.y)
+    return [face] if abs(point[1] - block.y) < 0.5 else [face, (point[0], block.y), point]

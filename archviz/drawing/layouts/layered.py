@@ -1,0 +1,379 @@
+"""Layered layout with nested frames: layers along the flow, orthogonal lines, long runs wrapped into columns or rows.
+
+In: a graph, the sizes of its nodes, what its frames need, spacing.  Out: `Layout` in printed points.
+
+Each frame is laid out by itself, from the inside out, with ports on its border for what enters and leaves; its parent
+then places it like a node.  Everything is computed along the flow (v) and across it (u); a figure that reads from left
+to right is the same computation with the axes swapped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.graph import Graph, NodeId, skips
+from archviz.drawing.layouts._field import FORBIDDEN, Field, Points, cut, solve
+from archviz.drawing.layouts._level import IN, OUT, Item, Net
+
+
+@dataclass(slots=True)
+class Block:
+    """A frame laid out: its content at (du, dv) inside its border."""
+
+    field: Field
+    width: float
+    height: float
+    du: float
+    dv: float
+    title: tuple[float, float]
+    children: dict[str, Block]
+    skirt: float = 0.0
+
+
+def layered(
+    graph: Graph,
+    sizes: Mapping[NodeId, Size],
+    frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float],
+    direction: str = "down",
+    limit: float = math.inf,
+) -> Layout:
+    """Lay `graph` out, `direction` "down", "right" or "up"; whatever is longer than `limit` along the flow wraps.
+
+    spacing: along (between layers), across (between neighbours), beside (a line and a box), lane (between lines),
+    track (between turns), pad (inside a frame), gutter (between wrapped columns).
+    """
+    return _Nest(graph, sizes, frames, spacing, direction).layout(limit)
+
+
+class _Nest:
+    """The frames of one graph, and the nets of each."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        sizes: Mapping[NodeId, Size],
+        frames: Mapping[NodeId, Frame],
+        spacing: Mapping[str, float],
+        direction: str,
+    ) -> None:
+        self.graph, self.sizes, self.frames, self.spacing, self.direction = graph, sizes, frames, spacing, direction
+        self.turned, self.upward, self.length = direction == "right", direction == "up", 0.0
+        self.scope = {node.id: node.scope for node in graph.nodes}
+        self.children: dict[str, list[str]] = {"": []}
+        self.index: dict[str, int] = {}
+        self.deep: dict[str, int] = {"": 0}
+        for node in graph.nodes:
+            parent = ""
+            for scope in node.scope:
+                key = _frame(scope)
+                if key not in self.children:
+                    self.children[key] = []
+                    self.children[parent].append(key)
+                    self.index[key] = node.index
+                    self.deep[key] = self.deep[parent] + 1
+                parent = key
+            self.children[parent].append(node.id)
+            self.index[node.id] = node.index
+        self.nets = self._nets()
+
+    def _nets(self) -> dict[str, list[Net]]:
+        """Per frame, everything that flows between its children and across its border, one net per source."""
+        ends: dict[str, dict[tuple[str, str], dict[str, None]]] = {key: {} for key in self.children}
+        self.flows = [edge for edge in self.graph.edges if edge.role != "recurrent"]
+        for edge in self.flows:
+            for frame, start, target in self.path(edge.src, edge.dst):
+                ends[frame].setdefault((edge.src, start), {})[target] = None
+        return {
+            frame: [Net(source, start, tuple(targets)) for (source, start), targets in nets.items()]
+            for frame, nets in ends.items()
+        }
+
+    def path(self, src: NodeId, dst: NodeId) -> list[tuple[str, str, str]]:
+        """The hops (frame, start, target) of an edge, from the inside of one frame out and into another."""
+        a = [*map(_frame, self.scope[src]), src]
+        b = [*map(_frame, self.scope[dst]), dst]
+        common = 0
+        while a[common] == b[common]:
+            common += 1
+        hops = [(a[i - 1], a[i], OUT) for i in range(len(a) - 1, common, -1)]
+        hops.append((a[common - 1] if common else "", a[common], b[common]))
+        hops += [(b[i - 1], IN, b[i]) for i in range(common + 1, len(b))]
+        return hops
+
+    def layout(self, limit: float) -> Layout:
+        root = self._block("", limit)
+        self.length = root.height
+        nodes: dict[NodeId, Place] = {}
+        boxes: dict[NodeId, Place] = {}
+        titles: dict[NodeId, tuple[float, float]] = {}
+        origin: dict[str, tuple[float, float]] = {}
+
+        def settle(key: str, block: Block, u: float, v: float) -> None:
+            u0, v0 = u + block.du, v + block.dv
+            origin[key] = (u0, v0)
+            if key:
+                boxes[_bare(key)] = self._place(u, v, block.width, block.height)
+                titles[_bare(key)] = (boxes[_bare(key)].x + block.title[0], boxes[_bare(key)].y + block.title[1])
+            for child, (cu, cv) in block.field.at.items():
+                if child in block.children:
+                    settle(child, block.children[child], u0 + cu, v0 + cv)
+                else:
+                    width, height = self._across(self.sizes[child])
+                    width = block.field.wide.get(child, width)
+                    nodes[child] = self._place(u0 + cu, v0 + cv, width, height)
+
+        settle("", root, 0.0, 0.0)
+        fields = self.fields
+        routes, passing = [], skips(self.graph)
+        for edge in self.flows:
+            points: list[tuple[float, float]] = []
+            for frame, _, target in self.path(edge.src, edge.dst):
+                u0, v0 = origin[frame]
+                points += [self._point(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
+            routes.append(Route(edge.src, edge.dst, _clean(points), (edge.src, edge.dst) in passing))
+        width, height = self._turned(root.width, root.height)
+        return Layout(nodes, boxes, tuple(routes), width, height, titles, self.direction, tuple(self.cuts))
+
+    def _label(self, width: float, height: float) -> tuple[float, float]:
+        """Room across and along the flow for what is written beside an arrow."""
+        return (
+            (height, width + self.spacing["arrow"] + 2 * self.spacing["label_gap"])
+            if self.turned and width
+            else (width, height)
+        )
+
+    def _across(self, size: Size) -> tuple[float, float]:
+        """How far a box reaches across the flow and along it; a bar always lies across."""
+        return (size.width, size.height) if size.spans else self._turned(size.width, size.height)
+
+    def _turned(self, a: float, b: float) -> tuple[float, float]:
+        return (b, a) if self.turned else (a, b)
+
+    def _place(self, u: float, v: float, width: float, height: float) -> Place:
+        if self.upward:
+            return Place(u, self.length - v - height, width, height)
+        return Place(*self._turned(u, v), *self._turned(width, height))
+
+    def _point(self, u: float, v: float) -> tuple[float, float]:
+        return (u, self.length - v) if self.upward else self._turned(u, v)
+
+    def _block(self, key: str, limit: float) -> Block:
+        if not key:
+            self.fields: dict[str, Field] = {}
+            self.cuts: list[tuple[int, int]] = []
+        pad, frame = self.spacing["pad"], self.frames.get(_bare(key), Frame()) if key else Frame()
+        before, after, left, right = (pad, pad, pad, pad) if key else (0.0, 0.0, 0.0, 0.0)
+        if key:
+            # the title's row is the frame's upper edge, whichever way the flow runs
+            if self.turned:
+                left = pad * 0.5 + frame.bar
+            elif self.upward:
+                after = frame.bar + self.spacing["along"] * 0.4
+            else:
+                before = max(before, frame.bar)
+        room = math.inf if frame.whole else limit - before - after
+        items: dict[str, Item] = {}
+        children: dict[str, Block] = {}
+        # what stands beside inner frames needs room in their column too, unless it is a long run of its own
+        beside = sum(
+            self._across(self.sizes[c])[1] + self.spacing["along"]
+            for c in self.children[key]
+            if c not in self.children
+        )
+        inner = room - beside if beside < 0.35 * room else room
+        for child in self.children[key]:
+            if child in self.children:
+                block = children[child] = self._block(child, inner)
+                ins, outs = (
+                    {s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs)
+                )
+                items[child] = Item(
+                    child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True
+                )
+            else:
+                size = self.sizes[child]
+                width, height = self._across(size)
+                items[child] = Item(
+                    child, width, height, self.index[child], joint=size.joint, label=self._label(*size.label),
+                    spans=size.spans
+                )
+        content = self._wrapped(items, self.nets[key], room, self.deep[key])
+        self.fields[key] = content
+        if not key:
+            return Block(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
+        _extend(content, before, after + frame.skirt)
+        text = frame.title + frame.count
+        baseline = frame.bar * 0.78 + 1.0
+        if self.turned:
+            height = max(content.height + before + after, text + 2 * pad)
+            return Block(
+                content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt
+            )
+        width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
+        return Block(content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
+
+    # ------------------------------------------------------------------------------------------ wrapping
+
+    def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float, deep: int) -> Field:
+        whole = solve(items, nets, self.spacing)
+        if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:
+            return whole
+        ends = [v for _, v in whole.breaks]
+        bundles = self._bundles(whole, nets, len(ends))
+        cuts = cut(ends, limit - 2 * self.spacing["gutter"], [b if b < 3 or not deep else FORBIDDEN for b in bundles])
+        if not cuts:
+            return whole
+        self.cuts += [(deep, bundles[c]) for c in cuts]
+        segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
+        feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
+        for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):  # a source stands in the column it feeds
+            segment[key] = max(segment[key], min(feeds.get(key) or [0]))
+            feeds.update(
+                {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets if key in net.targets}
+            )
+        return self._columns(items, nets, segment, len(cuts) + 1)
+
+    @staticmethod
+    def _bundles(whole: Field, nets: list[Net], layers: int) -> list[int]:
+        """How many nets pass below each layer."""
+        passing = [0] * layers
+        for net in nets:
+            first = whole.layer[net.start] if net.start != IN else 0
+            last = max((whole.layer[t] if t != OUT else layers for t in net.targets), default=first)
+            for k in range(first, min(last, layers)):
+                passing[k] += 1
+        return passing
+
+    def _columns(self, items: dict[str, Item], nets: list[Net], segment: dict[str, int], count: int) -> Field:
+        """Lay the segments side by side; what goes from one to the next turns back along the gutter between them."""
+        s = self.spacing
+        parts = []
+        for n in range(count):
+            own = {
+                key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
+                for key, item in items.items()
+                if segment[key] == n
+            }
+            parts.append(solve(own, _portion(nets, segment, n, count), s))
+        joins = [[source for source in parts[n].outs if source in parts[n + 1].ins] for n in range(count - 1)]
+        most = max((len(j) for j in joins), default=0)
+        top = s["along"] + (most - 1) * s["lane"]
+        x, offsets = 0.0, []
+        for n, part in enumerate(parts):
+            offsets.append(x)
+            x += part.width + (s["gutter"] * 2 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
+        height = (
+            max(
+                part.height + (s["gutter"] * 0.7 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
+                for n, part in enumerate(parts)
+            )
+            + top
+        )
+        hops: dict[tuple[str, str], Points] = {}
+        reach: dict[str, Points] = {}  # net → its line up to the column at hand
+        at: dict[str, tuple[float, float]] = {}
+        outs: dict[str, float] = {}
+        wide: dict[str, float] = {}
+        for n, part in enumerate(parts):
+            dx = offsets[n]
+            wide |= part.wide
+            at.update({key: (u + dx, v + top) for key, (u, v) in part.at.items()})
+            moved = {key: tuple((u + dx, v + top) for u, v in points) for key, points in part.hops.items()}
+            for (source, target), points in moved.items():
+                before = reach.get(source, ()) if source in part.ins else ()
+                if target != OUT or n == count - 1:
+                    hops[source, target] = before + points
+            if n == 0:
+                for source, u in part.ins.items():
+                    hops_in = ((u + dx, 0.0),)
+                    for key in [k for k in hops if k[0] == source]:
+                        hops[key] = hops_in + hops[key]
+                    reach[source] = hops_in
+            if n == count - 1:
+                outs = {source: u + dx for source, u in part.outs.items()}
+                for source, u in outs.items():
+                    hops[source, OUT] += ((u, height),)
+                break
+            order = sorted(joins[n], key=lambda source: -part.outs[source])
+            for i, source in enumerate(order):
+                low = top + part.height + s["gutter"] * 0.5 + i * s["lane"]
+                lane = dx + part.width + s["gutter"] + i * s["lane"]
+                high = i * s["lane"] + 1.0
+                into = offsets[n + 1] + parts[n + 1].ins[source]
+                before = reach.get(source, ()) if source in part.ins else ()
+                reach[source] = (
+                    before
+                    + moved[source, OUT]
+                    + ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
+                )
+        ins = {source: u + offsets[0] for source, u in parts[0].ins.items()}
+        return Field(x, height, at, ins, outs, hops, wide=wide)
+
+
+def _portion(nets: Sequence[Net], segment: Mapping[str, int], n: int, count: int) -> list[Net]:
+    """The part of the nets that runs through segment `n` of `count`: what enters it, what it feeds, what goes on."""
+    own = []
+    for net in nets:
+        first = segment[net.start] if net.start != IN else 0
+        spots = [count - 1 if t == OUT else segment[t] for t in net.targets]
+        targets = [t for t, spot in zip(net.targets, spots, strict=True) if spot == n]
+        if max(spots) > n and OUT not in targets:
+            targets.append(OUT)
+        if first <= n <= max(spots) and targets:
+            own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
+    return own
+
+
+def _frame(scope: NodeId) -> str:
+    return f"▣{scope}"  # a frame may share its id with nothing else in a level
+
+
+def _bare(key: str) -> NodeId:
+    return key[1:]
+
+
+def _title_room(content: Field, crossing: Mapping[str, float], text: float, pad: float) -> tuple[float, float, float]:
+    """Width of the frame, where its content starts, and where its title starts: beside the lines that cross its row."""
+    width = content.width + 2 * pad
+    if not text:
+        return width, pad, pad
+    ports = [u + pad for u in crossing.values()]
+    if not ports:
+        return max(width, text + 2 * pad), max(pad, (text + 2 * pad - content.width) / 2), pad
+    left = max(pad + text + 3.0 - min(ports), 0.0)
+    right = max(text + pad + 3.0 - (width - max(ports)), 0.0)
+    if left <= right or left < 20.0:  # a little more room goes to both sides: the content stays in the middle
+        both = left if left < 20.0 else 0.0
+        return width + left + both, pad + left, pad
+    return width + right, pad, width + right - pad - text
+
+
+def _extend(content: Field, before: float, after: float) -> None:
+    """Carry lines from the frame's border through its padding (the content starts `before` below the border)."""
+    for (source, target), points in list(content.hops.items()):
+        if source in content.ins and abs(points[0][1]) < 1e-6 and abs(points[0][0] - content.ins[source]) < 1e-6:
+            points = ((points[0][0], -before), *points)
+        if target == OUT:
+            points = (*points, (points[-1][0], content.height + after))
+        content.hops[source, target] = points
+
+
+def _clean(points: Sequence[tuple[float, float]]) -> Points:
+    kept: list[tuple[float, float]] = []
+    for p in points:
+        if kept and abs(kept[-1][0] - p[0]) < 0.01 and abs(kept[-1][1] - p[1]) < 0.01:
+            continue
+        if len(kept) > 1 and (
+            abs(kept[-1][0] - kept[-2][0]) < 0.01
+            and abs(p[0] - kept[-1][0]) < 0.01
+            or abs(kept[-1][1] - kept[-2][1]) < 0.01
+            and abs(p[1] - kept[-1][1]) < 0.01
+        ):
+            kept[-1] = p
+            continue
+        kept.append(p)
+    return tuple(kept)

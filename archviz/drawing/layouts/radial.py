@@ -1,0 +1,236 @@
+"""A ring of discs in the order in which they run, with a lobe outwards for each part that a connection passes by.
+
+In: a graph, the discs of its nodes, the labels around the rim, spacing.  Out: `Layout`.
+
+A node whose `Size.abuts` names another is a ring around that one's disc and has its centre.  A disc stands as far
+around as the ones before it let it, so that no two touch; the radius of the ring follows from all of them.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.graph import Graph, NodeId, skips
+
+WRAPS = False
+STEPS = 40          # halvings of the ring's radius: far below a hundredth of a point
+NEAR = 60           # so many discs before one may stand in its way
+
+Spacing = Mapping[str, float]
+
+
+def radial(
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    direction: str = "down", limit: float = math.inf,
+) -> Layout:
+    """Lay a network out clockwise from the top, however it is directed and whatever the limit.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn.
+    sizes : Mapping
+        For each node the diameter of its disc, or of its ring around the disc it abuts; for one that has a label of its
+        own at the rim, the room of that label.
+    frames : Mapping
+        For each module with a label at the rim, the room of it (`title` wide, `bar` high).
+    spacing : Mapping
+        ``style.sizes``.
+    direction, limit
+        Without meaning here.
+
+    Returns
+    -------
+    Layout
+        Its frame ``""`` is the square around the rim; `titles` has the top left corner of each label.
+    """
+    discs = _discs(graph, sizes)
+    lifts = _lifts(graph, discs, spacing)
+    ring, turns = _fitted(discs, lifts, spacing)
+    out = [ring + lift * ring for lift in lifts]
+    rim = max((rho + disc.radius for rho, disc in zip(out, discs, strict=True)), default=0.0) + spacing["rim"]
+    centre: dict[NodeId, tuple[float, float]] = {}
+    for disc, turn, rho in zip(discs, turns, out, strict=True):
+        for key in disc.nodes:
+            centre[key] = rho * math.sin(turn), -rho * math.cos(turn)
+    labels = _labels(graph, sizes, frames, centre, rim + spacing["label_gap"], spacing)
+    left = min([-rim, *(place.x for place in labels.values())])
+    top = min([-rim, *(place.y for place in labels.values())])
+    right = max([rim, *(place.x + place.width for place in labels.values())])
+    bottom = max([rim, *(place.y + place.height for place in labels.values())])
+    places = {node.id: _around(centre[node.id], sizes[node.id], -left, -top) for node in graph.nodes}
+    found = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
+    for key in frames:
+        if key:
+            found[key] = _hull([places[node.id] for node in graph.nodes if key in node.scope])
+    passing = skips(graph)
+    middle = {key: (place.x + place.width / 2, place.y + place.height / 2) for key, place in places.items()}
+    routes = tuple(Route(edge.src, edge.dst, (middle[edge.src], middle[edge.dst]), (edge.src, edge.dst) in passing)
+                   for edge in graph.edges)
+    titles = {key: (place.x - left, place.y - top) for key, place in labels.items()}
+    return Layout(places, found, routes, right - left, bottom - top, titles, "around")
+
+
+def _around(at: tuple[float, float], size: Size, dx: float, dy: float) -> Place:
+    return Place(at[0] + dx - size.width / 2, at[1] + dy - size.height / 2, size.width, size.height)
+
+
+def _hull(places: Sequence[Place]) -> Place:
+    x, y = min(place.x for place in places), min(place.y for place in places)
+    return Place(x, y, max(place.x + place.width for place in places) - x,
+                 max(place.y + place.height for place in places) - y)
+
+
+# ------------------------------------------------------------------------------------------------ discs on a ring
+
+@dataclass
+class _Disc:
+    """Nodes that share a centre, and how far the outermost of them reaches."""
+
+    nodes: list[NodeId]
+    radius: float
+
+
+def _discs(graph: Graph, sizes: Mapping[NodeId, Size]) -> list[_Disc]:
+    found: dict[NodeId, _Disc] = {}
+    for node in graph.nodes:
+        size = sizes[node.id]
+        if size.abuts:
+            disc = found[node.id] = found[size.abuts]
+            disc.nodes.append(node.id)
+            disc.radius = max(disc.radius, size.width / 2)
+        else:
+            found[node.id] = _Disc([node.id], size.width / 2)
+    return [found[node.id] for node in graph.nodes if not sizes[node.id].abuts]
+
+
+def _lifts(graph: Graph, discs: Sequence[_Disc], spacing: Spacing) -> list[float]:
+    """How far each disc stands outside the ring, as a part of the ring's radius.
+
+    What a connection passes by rises in an arch; where it branches, each way in an arch of its own.  A connection over
+    more than ``spacing["span"]`` of the network makes no arch, else there would be nothing but one.
+    """
+    at = {key: i for i, disc in enumerate(discs) for key in disc.nodes}
+    flows = sorted({(at[e.src], at[e.dst]) for e in graph.edges if e.role != "recurrent" and at[e.src] < at[e.dst]})
+    longest = max(spacing["span"] * len(discs), 3.0)
+    passed = [False] * len(discs)
+    for a, b in flows:
+        if b - a <= longest:
+            passed[a + 1:b] = [True] * (b - a - 1)
+    lifts = [0.0] * len(discs)
+    scale = sum(2 * disc.radius + spacing["across"] for disc in discs) / (2 * math.pi)     # about the ring's radius
+    many = min(sum(passed) / max(len(passed) * spacing["many"], 1e-9), 1.0)     # a single lobe would be all one sees
+    for way in _ways(passed, flows):
+        length = sum(2 * discs[i].radius for i in way)
+        height = many * min(spacing["rise"] * math.sqrt(length / scale), spacing["lobe"])
+        for k, i in enumerate(way):
+            lifts[i] = height * math.sin(math.pi * (k + 1) / (len(way) + 1))
+    return lifts
+
+
+def _ways(passed: Sequence[bool], flows: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Each run of discs that are passed by, as the longest way through it, the longest through the rest, and so on."""
+    found: list[list[int]] = []
+    left = {i for i, one in enumerate(passed) if one}
+    into: dict[int, list[int]] = {}
+    for a, b in flows:
+        into.setdefault(b, []).append(a)
+    run: list[int] = []
+    for i in range(len(passed) + 1):
+        if i in left:
+            run.append(i)
+            continue
+        free = set(run)
+        while free:
+            best: dict[int, list[int]] = {}
+            for j in run:
+                if j in free:
+                    before = max((best[a] for a in into.get(j, ()) if a in best), key=len, default=[])
+                    best[j] = [*before, j]
+            way = max(best.values(), key=len)
+            found.append(way)
+            free -= set(way)
+        run = []
+    return found
+
+
+def _fitted(discs: Sequence[_Disc], lifts: Sequence[float], spacing: Spacing) -> tuple[float, list[float]]:
+    """The radius of the smallest ring that has room for all, and how far around each stands, in radians."""
+    if not discs:
+        return 0.0, []
+    low = max(disc.radius for disc in discs) + spacing["across"]
+    high = low + sum(2 * disc.radius + max(spacing["along"], spacing["across"]) for disc in discs)
+    opening = math.radians(spacing["opening"])
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        _, whole = _turned(discs, lifts, middle, spacing)
+        low, high = (low, middle) if whole <= 2 * math.pi - opening else (middle, high)
+    turns, whole = _turned(discs, lifts, high, spacing)
+    start = (2 * math.pi - whole) / 2       # half of the opening on either side of the top
+    return high, [start + turn for turn in turns]
+
+
+def _turned(discs: Sequence[_Disc], lifts: Sequence[float], ring: float, spacing: Spacing) -> tuple[list[float], float]:
+    """How far around each disc stands behind the first, and after which turn the first could stand again."""
+    out = [ring * (1 + lift) for lift in lifts]
+
+    def apart(i: int, j: int, gap: float) -> float:
+        """The angle at which the discs `i` and `j` are `gap` apart."""
+        near = discs[i].radius + discs[j].radius + gap
+        a, b = out[i], out[j]
+        cosine = (a * a + b * b - near * near) / (2 * a * b)
+        return math.acos(max(cosine, -1.0)) if cosine < 1 else 0.0
+
+    turns = [0.0]
+    for i in range(1, len(discs)):
+        least = turns[-1] + spacing["step"] * (discs[i - 1].radius + discs[i].radius) / max(out[i - 1], out[i])
+        others = (turns[j] + apart(i, j, spacing["across"]) for j in range(max(0, i - NEAR), i - 1))
+        turns.append(max(least, turns[-1] + apart(i - 1, i, spacing["along"]), *others))
+    first, last = range(min(NEAR, len(discs))), range(max(0, len(discs) - NEAR), len(discs))
+    # the ends stay clear of each other, as the whole breadth of a disc shows from the middle
+    half = [math.asin(min(disc.radius / rho, 1.0)) for disc, rho in zip(discs, out, strict=True)]
+    whole = max((turns[j] + half[j] + half[i] - turns[i] for i in first for j in last), default=0.0)
+    return turns, whole
+
+
+# ------------------------------------------------------------------------------------------------ labels
+
+def _labels(
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+    centre: Mapping[NodeId, tuple[float, float]], radius: float, spacing: Spacing,
+) -> dict[NodeId, Place]:
+    """Where each label stands outside a circle, as near as it can be to the middle of what it names; on each side in
+    their order, without overlap."""
+    rooms = {key: (frame.title, frame.bar) for key, frame in frames.items() if key}
+    rooms |= {node.id: sizes[node.id].label for node in graph.nodes if sizes[node.id].label[0] > 0}
+    sides: tuple[list[tuple[float, NodeId]], list[tuple[float, NodeId]]] = [], []
+    for key in rooms:
+        named = [centre[node.id] for node in graph.nodes if key == node.id or key in node.scope]
+        turns = [math.atan2(x, -y) % (2 * math.pi) for x, y in named]
+        turn = (min(turns) + max(turns)) / 2
+        sides[turn > math.pi].append((turn, key))
+    found: dict[NodeId, Place] = {}
+    for right, side in ((True, sorted(sides[0])), (False, sorted(sides[1], reverse=True))):
+        wanted = [-radius * math.cos(turn) - rooms[key][1] * (1 + math.cos(turn)) / 2 for turn, key in side]
+        tops = _spread(wanted, [rooms[key][1] + spacing["between"] for _, key in side])
+        for (turn, key), y in zip(side, tops, strict=True):
+            w, h = rooms[key]
+            near = 0.0 if y <= 0 <= y + h else min(abs(y), abs(y + h))
+            x = max(math.sqrt(max(radius * radius - near * near, 0.0)), radius * abs(math.sin(turn)))
+            found[key] = Place(x if right else -x - w, y, w, h)
+    return found
+
+
+def _spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """The positions nearest to those wanted at which what is so high, one below the other, does not overlap."""
+    above = [sum(heights[:i]) for i in range(len(heights))]
+    pools: list[tuple[float, int]] = []     # (mean of what is wanted less what is above, how many)
+    for want, before in zip(wanted, above, strict=True):
+        pools.append((want - before, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (a, n), (b, m) = pools[-2:]
+            pools[-2:] = [((a * n + b * m) / (n + m), n + m)]
+    shifts = [mean for mean, count in pools for _ in range(count)]
+    return [before + shift for before, shift in zip(above, shifts, strict=True)]

@@ -1,0 +1,190 @@
+"""Towers: each model a column of thin rows from top to bottom, what is equally large at equal height.
+
+In: a graph of one model or of several, sizes, frames, spacing.  Out: `Layout`.
+
+A band (`_bands`) begins at one height in all columns and is as high as its fullest column.  Lines from row to row are
+straight; all others run beside the column, on lanes of their own where they overlap.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archviz.core.bands import bands
+from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.graph import Graph, NodeId, skips
+
+WRAPS = False
+
+JOIN, LEAVE = 0.25, 0.5
+"""Where in the gap below a row a line joins the flow, and where one leaves it."""
+
+
+@dataclass
+class _Column:
+    """One model: where each of its nodes is, from top to bottom, as parts of a row."""
+
+    ids: tuple[NodeId, ...]
+    rows: dict[NodeId, float] = field(default_factory=dict)
+    lanes: dict[tuple[NodeId, NodeId], int] = field(default_factory=dict)
+    width: float = 0.0
+
+    @property
+    def reach(self) -> int:
+        """So many lanes beside it."""
+        return max(self.lanes.values(), default=-1) + 1
+
+
+def towers(
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    direction: str = "down", limit: float = math.inf,
+) -> Layout:
+    """Lay each model out as a column.  A node that is a joint stands in the gap below the row before it.
+
+    `spacing` says the gap between rows (``along``), between columns (``apart``), from a column to its first lane and
+    from lane to lane (``lane``), and beside the words in the margin (``margin_gap``), which `Size.label` keeps room
+    for, with as much room at the other side as is before them (``margin_pad``).
+    """
+    known = bands(graph)
+    high = max((size.height for size in sizes.values() if not size.joint), default=0.0)
+    pitch = high + spacing["along"]
+    columns = {key: _Column(ids) for key, ids in known.columns.items()}
+    used = [0] * len(known.extents)
+    for column in columns.values():
+        for key, row in _rows(column.ids, known.of, sizes).items():
+            column.rows[key] = row
+            used[known.of[key]] = max(used[known.of[key]], math.floor(row) + 1)
+    starts = [sum(used[:band]) for band in range(len(used))]
+    passing = skips(graph)
+    for column in columns.values():
+        for node in column.ids:
+            column.rows[node] += starts[known.of[node]]
+        column.width = max((sizes[node].width for node in column.ids), default=0.0)
+        column.lanes = _lanes(graph, column.ids)
+    top = max((frame.bar for frame in frames.values()), default=0.0)
+    margin = max((size.label[0] for size in sizes.values()), default=0.0)
+    x = margin + spacing["margin_gap"] if margin else 0.0
+    places: dict[NodeId, Place] = {}
+    routes: list[Route] = []
+    heads: dict[NodeId, tuple[float, float]] = {}
+    for key, column in columns.items():
+        side = spacing["lane"] * column.reach
+        head = frames[key].title if key in frames else 0.0
+        before = max((head - column.width) / 2, 0.0)    # a title stands over the middle of the boxes
+        middle = x + before + column.width / 2
+        for node in column.ids:
+            places[node] = _place(sizes[node], middle, top, column.rows[node], high, pitch, spacing)
+        if key in frames:
+            heads[key] = (middle - head / 2, top - frames[key].bar + frames[key].skirt)
+        routes += _routes(graph, column, places, sizes, middle, spacing, passing)
+        x = middle + max(column.width / 2 + side, head / 2) + spacing["apart"]
+    bottom = max((place.y + place.height for place in places.values()), default=0.0)
+    strays = _strays(graph, known.columns.values())
+    width = max(x - spacing["apart"] + (spacing["margin_pad"] if margin else 0.0), 0.0)
+    return Layout(places, {}, tuple(routes), width, bottom, heads, "down",
+                  ((0, strays),) if strays else ())
+
+
+def _rows(ids: Sequence[NodeId], of: Mapping[NodeId, int], sizes: Mapping[NodeId, Size]) -> dict[NodeId, float]:
+    """For each node its row in its band; a joint has the row before and a half, but a row of its own where it is the
+    first of a band or follows another joint."""
+    rows: dict[NodeId, float] = {}
+    last: float | None = None
+    for before, key in zip((None, *ids), ids, strict=False):
+        if sizes[key].abuts:
+            rows[key] = math.floor(last or 0.0)
+            continue
+        if before is None or of[before] != of[key]:
+            last = None
+        if sizes[key].joint and last is not None and last == math.floor(last):
+            rows[key] = last + 0.5
+        else:
+            rows[key] = 0.0 if last is None else math.floor(last) + 1.0
+            rows[key] += 0.5 if sizes[key].joint else 0.0
+        last = rows[key]
+    return rows
+
+
+def _place(
+    size: Size, middle: float, top: float, row: float, high: float, pitch: float, spacing: Mapping[str, float],
+) -> Place:
+    y = top + math.floor(row) * pitch
+    if size.abuts:
+        return Place(middle - size.width / 2, y + high, size.width, size.height)
+    if size.joint:      # in the gap
+        at = y + high + JOIN * spacing["along"]
+        return Place(middle - size.width / 2, at - size.height / 2, size.width, size.height)
+    return Place(middle - size.width / 2, y + (high - size.height) / 2, size.width, size.height)
+
+
+# ------------------------------------------------------------------------------------------------ lines
+
+@dataclass(frozen=True)
+class _Line:
+    """An edge that does not lead to the next row, and between which places of the column it runs."""
+
+    src: NodeId
+    dst: NodeId
+    first: int
+    last: int
+
+
+def aligns(graph: Graph) -> bool:
+    """Whether each model of `graph` is a chain with ways around parts of it, of which columns of rows say all."""
+    return not _strays(graph, bands(graph).columns.values())
+
+
+def _strays(graph: Graph, columns: Iterable[Sequence[NodeId]]) -> int:
+    """How many lines beside the columns pass nothing by: they are branches."""
+    passing = skips(graph)
+    return sum((line.src, line.dst) not in passing for ids in columns for line in _beside(graph, ids))
+
+
+def _beside(graph: Graph, ids: Sequence[NodeId]) -> list[_Line]:
+    at = {key: i for i, key in enumerate(ids)}
+    return [_Line(edge.src, edge.dst, at[edge.src], at[edge.dst]) for key in ids for edge in graph.outgoing[key]
+            if edge.role != "recurrent" and at[edge.dst] != at[key] + 1]
+
+
+def _lanes(graph: Graph, ids: Sequence[NodeId]) -> dict[tuple[NodeId, NodeId], int]:
+    """A lane for each line beside a column, short ones near to it; two that overlap have different ones."""
+    taken: list[list[_Line]] = []
+    found = {}
+    for line in sorted(_beside(graph, ids), key=lambda line: (line.last - line.first, line.first)):
+        lane = next((i for i, own in enumerate(taken) if all(
+            line.last <= other.first or other.last <= line.first for other in own)), len(taken))
+        if lane == len(taken):
+            taken.append([])
+        taken[lane].append(line)
+        found[line.src, line.dst] = lane
+    return found
+
+
+def _routes(
+    graph: Graph, column: _Column, places: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], middle: float,
+    spacing: Mapping[str, float], passing: set[tuple[NodeId, NodeId]],
+) -> list[Route]:
+    """The lines of one column: from row to row, and beside it from the gap below one row to the gap above another."""
+    routes = []
+    edge_of = middle + column.width / 2
+    for key in column.ids:
+        for edge in graph.outgoing[key]:
+            if edge.role == "recurrent" or sizes[edge.dst].abuts == edge.src:
+                continue
+            src, dst = places[edge.src], places[edge.dst]
+            start, end = src.y + src.height, dst.y
+            lane = column.lanes.get((edge.src, edge.dst))
+            if lane is None:
+                routes.append(Route(edge.src, edge.dst, ((middle, start), (middle, end))))
+                continue
+            # just above the next row, however far down that is
+            after = next((one for one in column.ids[column.ids.index(key) + 1:] if not sizes[one].abuts), edge.dst)
+            leave = places[after].y - (1 - LEAVE) * spacing["along"] if not sizes[after].joint else (
+                (start + places[after].y) / 2)
+            x = edge_of + spacing["lane"] * (lane + 1)
+            end = dst.y + dst.height / 2
+            points = ((middle, start), (middle, leave), (edge_of, leave), (x, leave), (x, end), (edge_of, end),
+                      (middle + dst.width / 2, end))
+            routes.append(Route(edge.src, edge.dst, points, (edge.src, edge.dst) in passing))
+    return routes

@@ -1,0 +1,1 @@
+"""The written caption of a figure."""

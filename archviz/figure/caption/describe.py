@@ -1,0 +1,283 @@
+"""The written caption: what the model is, stage by stage, and what it costs, in the few sentences a paper would print.
+
+In: the traced graph, and the one that is drawn.  Out: plain text.
+
+Everything is said from structure: what follows what, what repeats, what kind each part is.  No model is known by name.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from archviz.core import text
+from archviz.core.conditioning import Signal, signals
+from archviz.core.graph import Graph, Module, Node, NodeId, split
+from archviz.core.scene import Scene
+from archviz.drawing.badges import frozen_params
+from archviz.figure.caption.parts import Part, leaf, module_noun, opened, parts, plural
+from archviz.figure.caption.phrases import article, listed, number, phrases, told_apart, with_article
+from archviz.passes import unroll
+from archviz.style.style import Style
+
+
+def describe(graph: Graph, drawn: Graph | None = None, insets: Sequence[Module] = (), reading: Sequence[str] = (),
+             title: str | None = None) -> str:
+    """The caption of `graph`; `drawn` (a cut of it) is what the figure shows, `insets` what is drawn opened up,
+    `reading` what colours and sizes mean, `title` what the model is called above it."""
+    shown = drawn or graph
+    inputs = _inputs(graph, shown)
+    name = text.clean(title or graph.name).rstrip(".") or "Model"
+    sentences = [f"{name}.", *_told(graph, shown), *_appended(graph)]
+    costs = _costs(graph, inputs)
+    sentences += [costs] if costs else []
+    sentences += _divided(shown)
+    sentences += [text.clean(sentence) for sentence in reading if sentence.strip() and shown.nodes]
+    if insets:
+        seen = listed([_opened_up(module, graph) for module in insets])
+        sentences.append(f"The inset{'s show' if len(insets) > 1 else ' shows'} {seen} from inside.")
+    if drawn is not None and (frozen := frozen_params(drawn)):
+        sentences.append(f"A snowflake marks what is frozen: {text.units(frozen)} of the parameters.")
+    report = graph.attrs.get("report") or {}
+    if report.get("invented"):
+        sentences.append("Values decide the path through this model; the figure shows one, taken with made-up values.")
+    if report.get("failed"):
+        where, error = (text.clean(str(part)) for part in report["failed"])
+        sentences.append(f"Incomplete: {where} raised {error.rstrip('.')}.")
+    return " ".join(sentences)
+
+
+def alternative(graph: Graph, drawn: Graph, title: str | None = None) -> str:
+    """What a screen reader says in the place of the figure: what it is, and its stages in order."""
+    name = text.clean(title or graph.name).rstrip(".") or "a model"
+    return " ".join([f"Diagram of the architecture of {name}.", *_told(graph, drawn), *_appended(graph)])
+
+
+def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
+    """How the figure of `drawn` is read: as its style says, the captions ``reading``, and ``reading <word>`` where a
+    role that is drawn has that word (templates may use the style's options); and what its ×N means."""
+    roles = {word for role in scene.painted() for word in role.split()}
+    values = {key: _law(value) for key, value in style.options.items()}
+    found = [text.fill(template, values) for key, template in style.captions.items()
+             if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in roles]
+    return [*found, *_repeats(drawn, scene)]
+
+
+def _law(value: object) -> str:
+    """An option of a style in words: a scale law as one says it."""
+    name, power = getattr(value, "name", None), getattr(value, "power", 1.0)
+    words = {"log": "on a logarithmic scale", "linear": "to scale", "power": f"raised to the power {power:g}"}
+    return words.get(str(name), str(value))
+
+
+def _said(graph: Graph) -> list[str]:
+    return phrases(told_apart(gathered(opened(parts(graph)), graph)))
+
+
+def _told(graph: Graph, drawn: Graph) -> list[str]:
+    """What it is, in the words that suit it."""
+    steps = translated(drawn, _inputs(graph, drawn))
+    if steps:
+        return [steps]
+    main = main_path(graph, drawn)
+    return [*([_stages(main, _inputs(main, drawn))] if _said(main) else []), *conditioned(drawn)]
+
+
+def _stages(graph: Graph, inputs: Sequence[str]) -> str:
+    """One sentence: what goes in, and what it goes through."""
+    whole = _once(listed(_said(graph)))
+    if len(inputs) == 1:
+        subject = inputs[0]
+        return f"{subject[0].upper()}{subject[1:]} passes through {whole}."
+    return f"The network consists of {whole}."
+
+
+def _once(words: str) -> str:
+    """`words` with what stands in parentheses said only the first time."""
+    seen: set[str] = set()
+
+    def first(match: re.Match[str]) -> str:
+        again = match[0] in seen
+        seen.add(match[0])
+        return "" if again else match[0]
+
+    return re.sub(r" \([^()]*\)", first, words)
+
+
+def _appended(graph: Graph) -> list[str]:
+    """What was put behind the end by hand."""
+    names = [text.clean(str(node.attrs["label"])) for node in graph.nodes if "appended" in node.attrs]
+    return [f"What comes out goes to {', then to '.join(names)}."] if names else []
+
+
+def _divided(graph: Graph) -> list[str]:
+    """What is said of streams that run side by side, and of a router that divides tokens among experts."""
+    found = []
+    if (streams := max((node.attrs.get("streams", 1) for node in graph.nodes), default=1)) > 1:
+        found.append(f"Its layers are divided into {number(streams)} streams.")
+    routers = {(node.attrs["active"], node.attrs["experts"]) for node in graph.nodes
+               if {"active", "experts"} <= set(node.attrs)}
+    return [*found, *(f"A router sends each token to {number(active)} of {number(experts)} experts."
+                      for active, experts in sorted(routers))]
+
+
+def _repeats(graph: Graph, scene: Scene) -> list[str]:
+    """What ×N or N× means, where one of them is drawn."""
+    counts = {node.repeat for node in graph.nodes} | {
+        graph.modules[frame].repeat for node in graph.nodes for frame in node.scope if frame in graph.modules}
+    words = {word.strip(",") for string in scene.strings() for word in string.split()}
+    signs = [sign for sign in ("×N", "N×") if {sign.replace("N", str(n)) for n in counts if n > 1} & words]
+    return [f"{sign} marks N equal blocks in a row, of which one is drawn." for sign in signs]
+
+
+def _opened_up(module: Module, graph: Graph) -> str:
+    """What an inset shows: ``one of the 12 blocks``, ``the encoder``."""
+    noun = str(module.attrs.get("label", "")) or module_noun(module.cls, module.path, graph)
+    count = len(module.copies) if len(module.copies) > 1 else 1
+    same = sum(other.cls == module.cls for other in graph.modules.values())
+    return f"one of the {number(count)} {plural(noun)}" if count > 1 else f"the {noun}" if same == 1 else \
+        with_article(noun)
+
+
+def _costs(graph: Graph, inputs: Sequence[str]) -> str:
+    tied = " (weights used more than once are counted once)" if any(node.shared for node in graph.nodes) else ""
+    given = f" for {listed(inputs)}" if 1 < len(inputs) <= 3 else ""
+    has = f"has {text.units(graph.params)} parameters{tied}" if graph.params else ""
+    takes = f"takes {text.units(graph.flops / 2)} multiply-accumulates{given}" if graph.flops else ""
+    return f"It {' and '.join(filter(None, [has, takes]))}." if has or takes else ""
+
+
+def _inputs(graph: Graph, drawn: Graph) -> list[str]:
+    """What goes in, each kind of input once."""
+    every = [drawn.by_id.get(node.id, node) for node in graph.nodes if node.kind == "input" and node.out]
+    seen = [node for node in every if node.id in drawn.by_id] or every
+    found = list(dict.fromkeys(map(_input, seen)))
+    return found if len(seen) == len(found) or len(found) > 1 else [found[0], found[0]][:min(len(seen), 1)]
+
+
+def _input(node: Node) -> str:
+    spec = node.out[0]
+    if len(spec.shape) == 2 and spec.dtype.startswith("int"):
+        return f"a sequence of {spec.shape[1]} tokens" if spec.shape[1] != 1 else "one token"
+    size = text.shape(spec)
+    channels = spec.shape[spec.axes.index("C")] if "C" in spec.axes and len(spec.axes) == len(spec.shape) else 0
+    image = "H" in spec.axes and "W" in spec.axes and channels in (1, 3)
+    noun = "clip" if image and len(spec.shape) == 5 else "image" if image and len(spec.shape) == 4 else "input"
+    return f"{article(size)} {size} {noun}" if "×" in size else f"an input of length {size}"
+
+
+LEAST = 3       # branches; of two, one is a skip connection or a second input
+
+
+def gathered(parts: Sequence[Part], graph: Graph) -> tuple[Part, ...]:
+    """`parts` with what lies side by side between a fork and a concatenation told as branches of one part."""
+    for join in parts:
+        branches = _branches(join, parts, graph)
+        if branches:
+            inside = [part for branch in branches for part in branch]
+            told = "; ".join(", then ".join(phrases(branch)) for branch in branches)
+            one = f"{number(len(branches))} parallel branches ({told}), whose outputs are concatenated"
+            whole = replace(join, one=one, said=True, size=sum(part.size for part in inside))
+            return gathered([whole if part is join else part for part in parts if part not in inside], graph)
+    return tuple(parts)
+
+
+def _branches(join: Part, parts: Sequence[Part], graph: Graph) -> list[list[Part]]:
+    """What each branch that ends in `join` holds; nothing where these are no branches of one fork."""
+    if join.said or join.inside or join.kinds != ("cat",):
+        return []
+    ways = [_way(edge.src, graph) for edge in graph.incoming[join.nodes[0].id]]
+    if len(ways) < LEAST or len({fork for fork, _ in ways}) > 1:
+        return []
+    found = [[part for part in parts if {node.id for node in part.nodes} <= nodes] for _, nodes in ways]
+    told = {node.id for branch in found for part in branch for node in part.nodes}
+    whole = all(not {node.id for node in part.nodes} & nodes or {node.id for node in part.nodes} <= told
+                for part in parts for _, nodes in ways)
+    return found if whole and all(found) else []
+
+
+def _way(end: NodeId, graph: Graph) -> tuple[NodeId, frozenset[NodeId]]:
+    """From `end` back to where others turn off as well: that node, and the nodes before it."""
+    nodes: set[NodeId] = set()
+    while len(graph.outgoing[end]) == 1 and len(graph.incoming[end]) == 1:
+        nodes.add(end)
+        end = graph.incoming[end][0].src
+    return end, frozenset(nodes)
+
+
+OWN = frozenset(("conv", "attention", "recurrent", "scan", "module"))
+"""Kinds of which a signal is made that is a network of its own, and told among the stages."""
+
+
+def _signals(drawn: Graph) -> list[Signal]:
+    return [signal for signal in signals(drawn)
+            if not any(drawn.by_id[key].kind in OWN and drawn.by_id[key].scope for key in signal.nodes)]
+
+
+def main_path(graph: Graph, drawn: Graph) -> Graph:
+    """`graph` without what makes the signals it is conditioned on."""
+    beside = {member for signal in _signals(drawn) for key in signal.nodes for member in drawn.by_id[key].members}
+    if not beside:
+        return graph
+    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id not in beside),
+                   edges=tuple(edge for edge in graph.edges if not {edge.src, edge.dst} & beside))
+
+
+def conditioned(drawn: Graph) -> list[str]:
+    """What reads what from beside the main path: ``The seven residual blocks are conditioned on time.``"""
+    found: dict[str, list[str]] = {}
+    for signal in sorted(_signals(drawn), key=lambda signal: drawn.by_id[signal.nodes[0]].index):
+        given = [_word(drawn.by_id[key]) for key in signal.nodes if drawn.by_id[key].kind == "input"]
+        readers = [drawn.by_id[key] for key in dict.fromkeys(dst for _, dst in signal.edges)]
+        nouns = {module_noun(node.op, node.id, drawn) for node in readers if node.kind == "module"}
+        every = [node for node in drawn.nodes if node.op == readers[0].op]
+        if len(nouns) == 1 and len({node.op for node in readers}) == 1:
+            them = f"{'the ' if len(every) == len(readers) else ''}{number(len(readers))} {plural(nouns.pop())}"
+        else:
+            them = f"{number(len(readers))} layers"
+        found.setdefault(them, []).extend(given)
+    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(given)}"
+                    for i, (them, given) in enumerate(found.items())])
+    return [f"{words[0].upper()}{words[1:]}."] if found else []
+
+
+def _word(node: Node) -> str:
+    return text.clean(node.id.split(":", 1)[-1]).rsplit(".", 1)[-1].replace("_", " ")
+
+
+WORDS = ("linear", "embedding", "recurrent", "conv", "attention")
+"""Kinds that are told; what is between them is not."""
+
+
+def translated(drawn: Graph, inputs: list[str]) -> str:
+    """What an encoder and a decoder do, step by step; empty for a graph that is anything else."""
+    together = [node for node in drawn.nodes if "unrolled" in node.attrs]
+    graph = split(drawn, [together[0].id]) if together else drawn
+    found = together[0].attrs["unrolled"] if together else unroll.parts(graph)
+    if found is None or not inputs:
+        return ""
+
+    def through(keys: Iterable[NodeId]) -> str:
+        return listed([_phrase(node) for node in map(graph.by_id.__getitem__, keys) if node.kind in WORDS])
+
+    encoder, decoder = (graph.by_id[found[key]] for key in ("encoder", "decoder"))
+    source, target, handed, head = (through(found[key]) for key in ("source", "target", "handed", "head"))
+    shape = decoder.out[0].shape
+    steps = decoder.repeat if decoder.repeat > 1 else shape[int(len(shape) == 3 and decoder.attrs["batch_first"])]
+    before = found["query"] == "before"
+    first = f"; its first state comes from the encoder's through {handed}" if handed else ""
+    words = any(graph.by_id[key].out[0].dtype.startswith("int") for key in found["target"][:1])
+    taken = f" (through {target})" if target else ""
+    given = f", with the {'token' if words else 'input'} given to the decoder{taken}," if found["target"] else ""
+    if before:
+        last = f" makes the next state{f', which goes to the output through {head}' if head else ''}"
+    else:
+        given, last = "", f" and that state make the output{f', through {head}' if head else ''}"
+    return (f"The encoder, {_phrase(encoder)}, reads {inputs[0]}{f' through {source}' if source else ''}. "
+            f"The decoder, {_phrase(decoder)}, takes {steps} steps{first}. "
+            f"At each step, attention weighs the encoder's outputs by how well they fit the "
+            f"{'state before' if before else 'new state'}. Their sum{given}{last}.")
+
+
+def _phrase(node: Node) -> str:
+    return phrases([leaf(node)])[0]

@@ -1,0 +1,190 @@
+"""The parts of a model as its caption names them: a tree of modules and layers, in trace order.
+
+In: a graph.  Out: `Part`s.
+
+Everything follows from structure: what holds what, what is numbered, what kind each layer is.  No model is known by
+name.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from archviz.core import text
+from archviz.core.graph import Graph, Node, NodeId, TensorSpec
+from archviz.core.naming import CONTAINERS, title
+
+DOMINANT = 0.7      # a module that holds this part of the operations around it is a wrapper, told by what is inside
+SILENT = frozenset({"input", "output", "parameter", "norm", "act", "add", "mul", "math", "dropout", "view", "cast",
+                    "index", "size", "mask", "constant", "identity", "softmax", "reduce", "matmul"})
+"""Kinds a caption leaves out: what stands between the parts one would name."""
+UNCOUNTED = ("pooling", "attention", "upsampling", "concatenation")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of the model: a leaf operation, or a module call with its own parts inside.
+
+    one, many   what it is called: "3×3 convolution", "3×3 convolutions"
+    size        operations inside
+    nodes       these operations
+    given       what comes out of it
+    said        whether `one` is a whole phrase, to be left as it is
+    """
+
+    id: NodeId
+    one: str
+    many: str
+    cls: str = ""
+    path: str = ""
+    size: int = 1
+    inside: tuple[Part, ...] = ()
+    nodes: tuple[Node, ...] = field(default=(), repr=False)
+    given: TensorSpec | None = None
+    said: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What kind each of its operations is."""
+        return tuple(node.kind for node in self.nodes)
+
+    @property
+    def channels(self) -> int | None:
+        """How many channels come out of it, where that is known."""
+        spec = self.given
+        if spec is None or "C" not in spec.axes or len(spec.axes) != len(spec.shape):
+            return None
+        return spec.shape[spec.axes.index("C")]
+
+
+def parts(graph: Graph) -> tuple[Part, ...]:
+    """The model as a tree of parts, in trace order, without what a caption never names."""
+    children: dict[NodeId, list[NodeId]] = {"": []}
+    sizes: dict[NodeId, int] = {}
+    held: dict[NodeId, list[Node]] = {}
+    given: dict[NodeId, TensorSpec] = {}
+    for node in graph.nodes:
+        for scope in node.scope if node.out else ():
+            given[scope] = node.out[0]
+        if "appended" in node.attrs or node.kind in SILENT and node.op not in ("mean",):
+            continue
+        chain = ["", *node.scope]
+        for outer, inner in zip(chain, [*node.scope, node.id], strict=True):
+            if inner not in children.setdefault(outer, []):
+                children[outer].append(inner)
+        for scope in node.scope:
+            sizes[scope] = sizes.get(scope, 0) + 1
+            held.setdefault(scope, []).append(node)
+
+    def build(key: NodeId) -> Part:
+        if key in graph.by_id and key not in children:
+            return leaf(graph.by_id[key])
+        module = graph.modules.get(key)
+        cls, path = (module.cls, module.path) if module else (key, key)
+        one = module_noun(cls, path, graph)
+        inside = tuple(build(child) for child in children[key])
+        if len(inside) == 1 and not inside[0].inside:       # a layer with its normalisation is that layer
+            return inside[0]
+        if len(inside) == 1:        # a wrapper by the name that the model gives it
+            inside = inside[0].inside
+        return Part(key, one, plural(one), cls, path, sizes[key], inside, tuple(held[key]), given.get(key))
+
+    return tuple(build(key) for key in children[""])
+
+
+def module_noun(cls: str, path: str, graph: Graph) -> str:
+    name = text.pretty(path.split(".")[-1]) if cls in CONTAINERS else title(text.clean(cls), graph)
+    words = " ".join(word if word[1:] != word[1:].lower() else word[:1].lower() + word[1:] for word in name.split())
+    words = re.sub(r"[ _]*\d+$", "", words) or "block"
+    return re.sub(r"\b(self|cross) (attention)\b", r"\1-\2", words)
+
+
+def leaf(node: Node) -> Part:
+    """The part that one operation is."""
+    one, many = _leaf_noun(node)
+    return Part(node.id, one, many, node.op, node.id, nodes=(node,), given=node.out[0] if node.out else None)
+
+
+def _leaf_noun(node: Node) -> tuple[str, str]:
+    """A leaf operation as prose names it, singular and plural."""
+    a = node.attrs
+    kernel = _kernel(a.get("kernel_size"))
+    match node.kind:
+        case "conv" | "upconv":
+            groups = a.get("groups", 1)
+            depthwise = "depthwise " if groups not in (1, None) and groups == a.get("in_channels") else ""
+            noun = f"{kernel}{depthwise}{'transposed ' if node.kind == 'upconv' else ''}convolution"
+        case "pool":
+            adaptive = node.op.lower().startswith("adaptive")
+            globally = "global " if adaptive and set(flat(a.get("output_size"))) == {1} else ""
+            which = "max" if "max" in node.op.lower() else "average"
+            return f"{globally}{which} pooling", f"{globally}{which}-pooling layers"
+        case "reduce":
+            return "average over all positions", "averages over all positions"
+        case "linear":
+            noun = "linear layer"
+        case "embedding":
+            noun = "embedding"
+        case "recurrent":
+            layers = a.get("num_layers", 1)
+            both = "bidirectional " if a.get("bidirectional") else ""
+            name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op))
+            noun = f"{f'{layers}-layer ' if layers > 1 else ''}{both}{name}"
+        case "attention":
+            heads = a.get("num_heads") or _heads(node)
+            noun = f"{heads}-head attention" if heads else "attention"
+            return noun, f"{noun} layers"
+        case "upsample":
+            return "upsampling", "upsampling layers"
+        case "cat":
+            return "concatenation", "concatenations"
+        case "scan":
+            return "state-space scan", "state-space scans"
+        case _:
+            noun = text.pretty(node.op)
+    return noun, plural(noun)
+
+
+def _heads(node: Node) -> int:
+    """Of attention that is a function of queries, keys and values with their heads side by side."""
+    spec = node.out[0] if node.out else None
+    return spec.shape[1] if spec and len(spec.shape) == 4 and spec.axes[1:2] in ("h", "") else 0
+
+
+def plural(noun: str) -> str:
+    if noun.endswith(UNCOUNTED):
+        return f"{noun} layers"
+    return noun if noun.endswith("s") else f"{noun}es" if noun.endswith(("ch", "sh", "x")) else f"{noun}s"
+
+
+def _kernel(size: object) -> str:
+    sides = flat(size)
+    return f"{'×'.join(map(str, sides))} " if len(sides) > 1 else f"{sides[0]}-wide " if sides else ""
+
+
+def flat(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else [value] if value not in (None, 0) else []
+
+
+def opened(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """`parts` with wrappers replaced by what they hold: those that hold nearly everything, and small ones of leaves."""
+    total = sum(part.size for part in parts)
+    for i, part in enumerate(parts):
+        alone = not any(alike(part, other) for other in parts if other is not part)
+        if part.inside and alone and part.size >= DOMINANT * total:
+            return opened((*parts[:i], *part.inside, *parts[i + 1:]))
+    found: list[Part] = []
+    for part in parts:
+        leaves = part.inside and not any(inner.inside for inner in part.inside)
+        alone = not any(alike(part, other) for other in parts if other is not part)
+        found.extend(part.inside if leaves and (len(part.inside) == 1 or (alone and part.size == 2)) else (part,))
+    return tuple(found)
+
+
+def alike(a: Part, b: Part) -> bool:
+    """Whether a reader counts the two together: modules of one class that are numbered, or have the same insides."""
+    if not a.inside or not b.inside or a.cls != b.cls:
+        return False
+    numbered = a.path[-1:].isdigit() and b.path[-1:].isdigit()
+    return numbered or a.kinds == b.kinds

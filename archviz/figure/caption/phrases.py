@@ -1,0 +1,349 @@
+"""Parts of a model in words: "four stages of 3, 4, 6 and 3 bottleneck blocks with 256, 512, 1024 and 2048 channels".
+
+In: `Part`s in trace order.  Out: phrases for a sentence.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from archviz.core import text
+from archviz.core.naming import CONTAINERS
+from archviz.figure.caption.parts import UNCOUNTED, Part, alike, opened, plural
+
+MOST = 7            # parts in one sentence; beyond, equal ones are counted together, then the lightest go
+PERIOD = 4          # parts of a round that is gone through several times
+UNITS = ("block", "layer", "stage", "unit", "cell", "module", "group", "level")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+Run = tuple[Part, ...]
+
+
+def told_apart(parts: Sequence[Part]) -> Run:
+    """Those of one class that are not all alike go by their attribute's name: an encoder and a decoder."""
+    def named(part: Part) -> Part:
+        twins = [other for other in parts if other.inside and other.cls == part.cls]
+        name = text.pretty(next((word for word in reversed(part.path.split(".")) if not word.isdigit()), part.path))
+        apart = part.inside and any(not alike(one, other) for one in twins for other in twins)
+        return replace(part, one=name, many=plural(name)) if apart else part
+    return tuple(map(named, parts))
+
+
+def phrases(parts: Sequence[Part]) -> list[str]:
+    """What `parts` are, in their order, each phrase with its article."""
+    runs = _rounds(_runs(_trains(parts)))
+    runs = [run for run in runs if run[0].said or run[0].one != "concatenation"] or runs    # of tokens, mostly
+    if len(runs) > MOST:
+        runs = _joined(runs, lambda part: part.one)
+    if len(runs) > MOST:
+        runs = _joined(runs, lambda part: part.cls or part.one)
+    if len(runs) > MOST:
+        heavy = sorted(range(len(runs)), key=lambda i: (-sum(part.size for part in runs[i]), i))[:MOST]
+        return [*(_run(runs[i]) for i in sorted(heavy)), "other layers"]
+    return [_run(run) for run in runs]
+
+
+def _runs(parts: Sequence[Part]) -> list[Run]:
+    """Neighbours that are alike, together; leaves that are called the same, too."""
+    runs: list[Run] = []
+    for part in parts:
+        last = runs[-1][-1] if runs else None
+        plain = last and not part.inside and not last.inside and last.one == part.one and not part.said
+        if last and (alike(last, part) or plain):
+            runs[-1] = (*runs[-1], part)
+        else:
+            runs.append((part,))
+    return runs
+
+
+def _joined(runs: Iterable[Run], key: Callable[[Part], str]) -> list[Run]:
+    """Runs of the same key counted together, where the first one stands."""
+    joined: dict[str, Run] = {}
+    for run in runs:
+        joined[key(run[0])] = (*joined.get(key(run[0]), ()), *run)
+    return [tuple(_without_numbers(run)) for run in joined.values()]
+
+
+def _without_numbers(run: Run) -> Iterable[Part]:
+    """Leaves of one class but of different sizes lose the size: "convolutions"."""
+    if len({part.one for part in run}) == 1:
+        return run
+    one, many = (re.sub(r"^\d[\d×]*(-wide)? ", "", noun) for noun in (run[0].one, run[0].many))
+    return (replace(part, one=one, many=many) for part in run)
+
+
+# ------------------------------------------------------------------------------------------------ what alternates
+
+def _trains(parts: Sequence[Part]) -> list[Part]:
+    """Convolutions with pooling between them as one phrase, as the layers of a plain network are told."""
+    found: list[Part] = []
+    for plain, group in groupby(parts, _plain):
+        held = list(group)
+        convs = [part for part in held if part.kinds == ("conv",)]
+        pools = {part.one for part in held if part not in convs}
+        told = plain and held[0] in convs and len(convs) >= 3 and len(held) - len(convs) >= 2 and len(pools) == 1
+        found += [replace(held[0], one=_train(held, convs), said=True, size=len(held))] if told else held
+    return found
+
+
+def _plain(part: Part) -> bool:
+    return part.kinds in (("conv",), ("pool",)) and not part.inside and "global" not in part.one
+
+
+def _train(held: Sequence[Part], convs: Sequence[Part]) -> str:
+    """``five convolutions with 96, … filters (11×11, 5×5, then 3×3), the first, second and last followed by …``"""
+    pool = next(part.one for part in held if part.kinds == ("pool",))
+    before = [i + 1 for i, part in enumerate(convs) if (at := held.index(part)) + 1 < len(held)
+              and held[at + 1].kinds == ("pool",)]
+    which = "each" if len(before) == len(convs) else "the " + listed(
+        ["last" if i == len(convs) else ORDINALS[i] if i < len(ORDINALS) else f"{i}th" for i in before])
+    kernels = [part.one.removesuffix(" convolution") for part in convs]
+    filters = _sizes([_wide(part) for part in convs], "filter")
+    if len(set(kernels)) == 1:
+        return f"{number(len(convs))} {convs[0].many}{filters} ({which} followed by {pool})"
+    first = [k for i, k in enumerate(kernels) if i == 0 or len(set(kernels[i - 1:])) > 1]
+    rest = f"{', '.join(first[:-1])}, then {first[-1]}" if len(first) > 1 else first[0]
+    return f"{number(len(convs))} convolutions{filters} ({rest}; {which} followed by {pool})"
+
+
+def _rounds(runs: list[Run]) -> list[Run]:
+    """Runs in which a few parts take turns several times, as one phrase for all the rounds."""
+    found: list[Run] = []
+    at = 0
+    while at < len(runs):
+        best = 0, 0
+        for period in range(2, PERIOD + 1):
+            times = _times(runs, at, period)
+            if times > 1 and times * period > best[0] * best[1]:
+                best = times, period
+        times, period = best
+        if times > 1 and found and found[-1][0].said and _times(runs, at + 1, period) == times:
+            found.append(runs[at])      # it stands between the rounds before and those after it
+            at += 1
+        if times > 1 and any(run[0].one.split(" ")[-1] not in UNCOUNTED for run in runs[at:at + period]):
+            rounds = [[runs[at + t * period + i] for t in range(times)] for i in range(period)]
+            one = f"{number(times)} rounds of {listed([_turn(turns) for turns in rounds])}"
+            size = sum(part.size for turns in rounds for run in turns for part in run)
+            found.append((replace(rounds[0][0][0], one=one, said=True, size=size, inside=()),))
+            at += times * period
+        else:
+            found.append(runs[at])
+            at += 1
+    return found
+
+
+def _times(runs: Sequence[Run], at: int, period: int) -> int:
+    """How often the `period` runs at `at` come one after the other."""
+    keys = [_key(run) for run in runs[at:]]
+    times = 1
+    while len(keys) >= (times + 1) * period and keys[:period] == keys[times * period:(times + 1) * period]:
+        times += 1
+    return times
+
+
+def _key(run: Run) -> tuple[str, str, int]:
+    return (run[0].cls if run[0].inside else "", run[0].one, len(run))
+
+
+def _turn(turns: Sequence[Run]) -> str:
+    """What stands at one place of every round, with the sizes it has in turn."""
+    if len(turns[0]) > 1:
+        return f"{number(len(turns[0]))} {turns[0][0].many}"
+    every = [run[0] for run in turns]
+    blocks = [_main(part) for part in every]
+    if all(len(found) > 1 for found in blocks):
+        counts = listed([str(len(found)) for found in blocks])
+        held = [block for found in blocks for block in found]
+        return f"{with_article(every[0].one)} of {counts} {_block(held[0], 2)}{_contents(held)}"
+    bare = with_article(_block(every[0], 1)) + _contents(every) if every[0].inside else with_article(every[0].one)
+    if every[0].inside:
+        return bare + _sizes([part.channels for part in every], "channel")
+    what = {"conv": "filter", "upconv": "filter", "linear": "output"}.get(every[0].kinds[0])
+    return bare + (_sizes([_wide(part) for part in every], what) if what else "")
+
+
+# ------------------------------------------------------------------------------------------------ one run
+
+def _run(run: Run) -> str:
+    """One phrase: "a 7×7 convolution", "four stages of 3, 4, 6 and 3 bottleneck blocks (…)"."""
+    first = run[0]
+    if first.said:
+        return first.one
+    if not first.inside:
+        return _leaves(run)
+    inner = [_main(part) for part in run]
+    blocks = [found for found in inner if found]
+    if len(run) > 1 and len(blocks) == len(run) and any(len(found) > 1 for found in blocks):
+        counts = [len(found) for found in blocks]
+        told = f"{number(counts[0])}" if len(set(counts)) == 1 else listed(list(map(str, counts)))
+        each = " each" if len(set(counts)) == 1 else ""
+        every = [block for found in blocks for block in found]
+        widths = _sizes([part.channels for part in run], "channel")
+        return (f"{number(len(run))} stages of {told} {_block(blocks[-1][0], 2)}{each}{_contents(every)}"
+                + (widths.removesuffix(" each") if each else widths))
+    if len(run) > 1:
+        return f"{number(len(run))} {_block(first, len(run))}{_width(run)}{_contents(run)}"
+    found = inner[0]
+    if found and len(found) > 1:
+        inside = tuple(replace(part, one=_shorter(part.one, first.one)) for part in found)
+        return f"{with_article(first.one)} of {_run(tuple(replace(part, many=plural(part.one)) for part in inside))}"
+    wide = _width(run) if first.given is not None and set(first.given.axes) & set("HWD") else ""
+    return f"{with_article(first.one)}{wide}{_contents(run)}"
+
+
+def _shorter(noun: str, around: str) -> str:
+    """``encoder layer`` is a ``layer`` where it is said to be in an ``encoder``."""
+    return noun.removeprefix(f"{around} ")
+
+
+def _leaves(run: Run) -> str:
+    """Layers that are called the same, with what each of them gives."""
+    noun = with_article(run[0].one) if len(run) == 1 else f"{number(len(run))} {run[0].many}"
+    what = {"conv": "filter", "upconv": "filter", "linear": "output", "recurrent": "unit"}.get(run[0].kinds[0])
+    if run[0].kinds == ("embedding",):
+        widths = {_wide(part) for part in run}
+        return f"{noun} of width {widths.pop()}" if len(widths) == 1 and None not in widths else noun
+    return noun + (_sizes([_wide(part) for part in run], what) if what else "")
+
+
+def _wide(part: Part) -> int | None:
+    """How many filters, outputs or units a layer has, as its module says."""
+    attrs = part.nodes[0].attrs
+    names = ("out_channels", "out_features", "hidden_size", "embedding_dim")
+    known = next((attrs[name] for name in names if isinstance(attrs.get(name), int)), None)
+    return known if known is not None else part.channels
+
+
+def _sizes(values: Sequence[int | None], noun: str) -> str:
+    """``with 64, 128 and 256 channels``; ``with 64 filters each``; nothing where one is not known."""
+    known = [value for value in values if value]
+    if not known or len(known) != len(values):
+        return ""
+    if len(set(known)) == 1:
+        each = " each" if len(known) > 1 else ""
+        return f" with {known[0]} {noun}{'s' if known[0] != 1 else ''}{each}"
+    if len(known) <= 6:
+        return f" with {listed(list(map(str, known)))} {noun}s"
+    return f" with {min(known)} to {max(known)} {noun}s"
+
+
+def _width(run: Run) -> str:
+    """The width of blocks that all have one: of tokens ``of width 768``, of maps ``with 64 channels``."""
+    spec = run[-1].given
+    channels = [part.channels for part in run]
+    if spec is None or None in channels:
+        return ""
+    if set(spec.axes) & set("HWD"):
+        return _sizes(channels, "channel")
+    return f" of width {channels[0]}" if len(set(channels)) == 1 else ""
+
+
+def _main(part: Part) -> Run:
+    """The run of numbered modules that makes up most of `part`, if there is one."""
+    runs = [run for run in _runs(opened(part.inside)) if run[0].inside and run[0].path[-1:].isdigit()]
+    heaviest = max(runs, key=lambda run: sum(p.size for p in run), default=())
+    return heaviest if sum(p.size for p in heaviest) >= 0.6 * part.size else ()
+
+
+def _block(part: Part, count: int) -> str:
+    noun = part.one if part.cls not in CONTAINERS else "block"
+    if noun.split()[-1] not in UNITS:
+        noun += " block"
+    return noun if count == 1 else plural(noun)
+
+
+def _contents(blocks: Sequence[Part]) -> str:
+    """What each of `blocks` holds, in parentheses, when that can be said in a few words and of all of them."""
+    told = [_held(part) for part in blocks]
+    if len(set(told)) == 1:
+        return f" ({told[0]})" if told[0] else ""
+    common = max(set(told), key=lambda words: (told.count(words), words))
+    if told.count(common) > len(told) / 2 and len(told) > 5:        # the first of a stage may do more
+        return f" ({common})" if common else ""
+    convs = [[p for p in part.inside if p.kinds == ("conv",)] for part in blocks]
+    pools = [[p for p in part.inside if p.kinds == ("pool",)] for part in blocks]
+    kernels = {p.one for held in convs for p in held}
+    plain = all(len(c) + len(p) == len(part.inside) for c, p, part in zip(convs, pools, blocks, strict=True))
+    if not plain or len(kernels) != 1 or len(blocks) > 6:
+        return ""
+    counts = listed([number(len(held)) for held in convs])
+    many = f"{counts} {convs[0][0].many}"
+    return f" ({many}, each time followed by {pools[0][0].one})" if all(pools) else f" ({many})"
+
+
+def _held(part: Part) -> str:
+    """What one block holds, in a few words; nothing where it takes more."""
+    runs = _runs(_mixers(part.inside))
+    convs = [run for run in runs if run[0].kinds and set(run[0].kinds) <= {"conv"} and not run[0].inside]
+    if runs and len(convs) == len(runs) and 1 < sum(map(len, convs)) <= 4:
+        kernels = [p.one.removesuffix(" convolution") for run in convs for p in run]
+        if len(set(kernels)) == 1:
+            return f"{number(len(kernels))} {convs[0][0].many}"
+        return f"{listed(kernels)} convolutions" if "convolution" not in kernels else ""
+    runs = _joined(runs, lambda one: one.one)
+    names = [run[0].one if len(run) == 1 else f"{number(len(run))} {run[0].many}" for run in runs]
+    return listed(names) if 1 < len(names) <= 4 else ""
+
+
+def _mixers(parts: Sequence[Part]) -> list[Part]:
+    """The parts of a Transformer's block as its readers know them: attention, and the network each token passes."""
+    if not any("attention" in part.kinds for part in parts):
+        return list(parts)
+    found: list[Part] = []
+    network: list[Part] = []
+    for i, part in enumerate(parts):
+        if re.search("expert|router", " ".join([part.cls, *(node.id for node in part.nodes)]).lower()):
+            found.append(replace(part, one="a mixture of experts", many="mixtures of experts", said=True, inside=()))
+        elif part.kinds and set(part.kinds) == {"linear"}:
+            network.append(part)
+            if i + 1 < len(parts) and set(parts[i + 1].kinds) == {"linear"}:
+                continue
+            layers = [node for one in network for node in one.nodes]
+            later = any("attention" in one.kinds for one in parts[i + 1:]) and not any(one.inside for one in network)
+            widths = [w for one in network for node in one.nodes if (w := _wide(replace(one, nodes=(node,))))]
+            if len(layers) > 1 and not later and len(widths) == len(layers):
+                found.append(replace(part, one=f"a feed-forward network of width {max(widths)}", said=True, inside=()))
+            elif not later and len(layers) > 1:
+                found.append(replace(part, one="a feed-forward network", said=True, inside=()))
+            network = []
+        elif part.kinds.count("attention") == 1:
+            one = _attention(part)
+            found.append(replace(part, one=one, many=f"{one} layers", inside=()))
+        else:
+            found.append(part)
+    return found
+
+
+def _attention(part: Part) -> str:
+    node = next(node for node in part.nodes if node.kind == "attention")
+    heads = node.attrs.get("num_heads") or (node.out[0].shape[1] if node.out and len(node.out[0].shape) == 4 else 0)
+    told = re.sub(r"[^a-z]", "", f"{part.cls} {part.path.rsplit('.', 1)[-1]} {node.id}".lower())
+    which = "cross-" if "cross" in told or "encdec" in told or "encoderattn" in told else "self-" if part.inside else ""
+    return f"{f'{heads}-head ' if heads else ''}{which}attention"
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+def number(count: int) -> str:
+    return NUMBERS[count] if count < len(NUMBERS) else str(count)
+
+
+def with_article(noun: str) -> str:
+    if noun.startswith("average over"):
+        return f"an {noun}"
+    return noun if noun.endswith((*UNCOUNTED, "s")) else f"{article(noun)} {noun}"
+
+
+def article(noun: str) -> str:
+    return "an" if re.match(r"[aeio]|8|11(?!\d)|18(?!\d)|[AEFILMNORSX](?=[A-Z\d])|u(?!ni)", noun) else "a"
+
+
+def listed(items: Sequence[str]) -> str:
+    if len(items) < 2:
+        return "".join(items)
+    if any(" rounds of " in item and "," in item for item in items):
+        return f"{'; '.join(items[:-1])}; and {items[-1]}"
+    comma = "," if any("," in item or " and " in item for item in items) else ""
+    return f"{', '.join(items[:-1])}{comma} and {items[-1]}"

@@ -1,0 +1,133 @@
+"""``archviz.draw``: the figure of whatever holds a model.
+
+In: a module, a target or a graph, and options.  Out: a `Figure`.
+"""
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from archviz.core.errors import ArchvizError
+from archviz.core.garbage import sparing
+from archviz.core.graph import Graph
+from archviz.core.progress import in_notebook, progress
+from archviz.figure.compile import compile
+from archviz.figure.figure import Figure as Figure
+from archviz.figure.options import Options
+from archviz.figure.output import check_output as check_output
+from archviz.figure.output import is_ours as is_ours
+from archviz.figure.output import save as save
+from archviz.figure.stages import weights
+from archviz.style.project import configured as configured
+from archviz.style.project import project_of as project_of
+from archviz.style.project import written_overrides
+from archviz.trace.read import Step, traced
+from archviz.trace.read import read as read
+
+
+@sparing()
+def draw(
+    model: Any, inputs: Any = None, *, style: str | Path | None = None, width: str | float | None = None,
+    max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
+    collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
+    name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
+    inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
+    in_place: bool = False, layout: str | None = None,
+) -> Figure:
+    """The figure of a model, or of several.  A notebook shows what takes long.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, callable, Graph, str or Path
+        A module; a function or class that makes one (its weights then take no memory); a graph; or a target as on the
+        command line (``"model.py:Net"``, ``"graph.json"``).
+    inputs : Tensor, tuple, dict, str or None
+        What to call it with: a tensor of any shape the model takes, a tuple of arguments, a dict of named ones, specs
+        like ``"1x3x224x224"``, or None for a guess.
+    style, width, max_height, min_font, depth, collapse, expand, direction, title
+        What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
+    name : str, optional
+        What the caption calls the model.  Of several models the title names them: ``"a | b"``.
+    settings, theme, inset, cut, append
+        See `Options`, too.
+    overrides : Mapping, optional
+        What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
+        ["stem", "layer1"]}}``.  No file is read.
+    align : bool
+        `model` is a list of models, drawn in one figure on one scale; `inputs` then a list with what each is given.
+    streams : str, optional
+        ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
+    in_place : bool
+        See `Options`.
+    layout : str, optional
+        See `Options`.
+
+    Returns
+    -------
+    Figure
+        Of a model that raises in the middle: as far as it ran, with a warning.
+
+    Raises
+    ------
+    ArchvizError
+        For whatever the user can mend; `DoesNotFit` for a page that is too small.
+    """
+    settings = {**(settings or {}), **({} if streams is None else {"streams": streams})}
+    options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
+                      direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
+                      cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}),
+                      in_place, layout)
+    if align:
+        models = list(model) if isinstance(model, (list, tuple)) else [model]
+        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)
+        if name or len(given) != len(models):
+            raise ArchvizError("what is said of one model does not go with several",
+                               "write title='a | b', and inputs=[…] with as many as there are models")
+        from archviz.figure.side_by_side import check, compile_together
+
+        check(options, len(models))
+    resolved = options.resolved()
+    with progress(in_notebook()) as step:
+        if align:
+            graphs = [graph_of(one, own, options, step) for one, own in zip(models, given, strict=True)]
+            figure = compile_together(graphs, [options] * len(graphs), step)
+        else:
+            graph = graph_of(model, inputs, options, step)
+            figure = compile(replace(graph, name=name) if name else graph, options, resolved, step)
+    if figure.failed:
+        where, error = figure.failed
+        warnings.warn(f"{where} raised {error}; the figure shows what ran until then", stacklevel=2)
+    return figure
+
+
+def graph_of(model: Any, inputs: Any, options: Options, step: Step) -> Graph:
+    """The graph of whatever `draw` takes."""
+    specs = _specs(inputs)
+    if isinstance(model, Graph):
+        return model
+    if isinstance(model, (str, Path)):
+        return read(str(model), (), specs or (), step, weights(options))
+    step("load torch")
+    from archviz.trace.source import guess, values
+    from archviz.trace.source.specs import from_specs
+
+    given: Any = guess.from_model
+    if specs is not None:
+        given = lambda module: from_specs(module, specs)  # noqa: E731
+    elif inputs is not None:
+        given = inputs if callable(inputs) else values.from_value(inputs, "")
+    step("trace")
+    return traced(model, given, getattr(model, "__name__", type(model).__name__), weights(options))
+
+
+def _specs(inputs: Any) -> tuple[str, ...] | None:
+    """`inputs` as specs of the command line, if that is what they are."""
+    if isinstance(inputs, str):
+        return (inputs,)
+    if isinstance(inputs, (list, tuple)) and inputs and all(isinstance(item, str) for item in inputs):
+        return tuple(inputs)
+    return None

@@ -1,0 +1,1 @@
+"""Modules that open in place, on paper and in the page."""

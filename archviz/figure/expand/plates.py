@@ -1,0 +1,376 @@
+"""A model as a tree of plates: what stands in the place of each thing once it is opened, down to the last operation.
+
+In: a graph after its passes, a style.  Out: `Plate` by the id of what it shows, the whole model's under ``""``.
+
+A plate shows one thing from inside, with everything on it closed.  Lines cross its border at ports, on the sides and in
+the order in which they reach the closed thing on the plate around it, so that it can be put in its place (see view).
+"""
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from archviz.core import text
+from archviz.core.geometry import Layout, Place, Route, Size
+from archviz.core.graph import Edge, Graph, Module, Node, NodeId, lift
+from archviz.core.naming import known_as, titles
+from archviz.core.plugins import find
+from archviz.core.scene import Box, Group, Mark, Path, Point, lower
+from archviz.drawing.badges import badges
+from archviz.drawing.labels import looks
+from archviz.figure.expand.ports import End, Port, bordered, side_of
+from archviz.style.style import Style
+
+ENDLESS = 1e6       # the room that a plate has along the flow: it never turns back
+NEAR = 0.5          # a line that ends so near to a thing ends at it
+LAST = 1 << 40      # after every node of a trace
+STUB = "/port:"
+"""How the ids of the places begin where data enters or leaves what a plate shows: they are no nodes of the trace."""
+
+FLOWS = {"top": "down", "bottom": "up", "left": "right"}
+"""How the data flows on a plate that it enters from this side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something on a plate.
+
+    what    ``node``, ``frame``, ``link``, ``label``, or ``ray``: what shows as long as nothing on the plate is open
+    marks   how it is drawn, at rest
+    place   of a node, where it is, at rest; of a solid, its front face
+    reach   what else of the page it takes, to the back: from there to (x, y) further
+    node    what a ``node`` or the ``frame`` draws
+    src, dst    what a ``link`` joins: things on the plate, or stubs
+    spans   whether a node is a bar over all that enters it, which grows with that
+    """
+
+    what: str
+    marks: tuple[Mark, ...]
+    place: Place = Place(0.0, 0.0, 0.0, 0.0)
+    node: NodeId = ""
+    src: NodeId = ""
+    dst: NodeId = ""
+    spans: bool = False
+    reach: Point = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One thing from inside.
+
+    Attributes
+    ----------
+    key : str
+        What it shows; empty: the whole model.
+    width, height : float
+        Its size at rest, in printed points.
+    items : tuple of Item
+        What is on it, in the order in which it is drawn.
+    ports : tuple of Port
+        Where lines cross its border.
+    graph : Graph
+        What it draws, with a stub for each port.
+    times : int
+        How many copies the frames around it stand for, its own not counted.
+    """
+
+    key: NodeId
+    width: float
+    height: float
+    items: tuple[Item, ...]
+    ports: tuple[Port, ...]
+    graph: Graph
+    times: int = 1
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """The things on it."""
+        return (node for node in self.graph.nodes if not node.id.startswith(STUB))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A closed thing on a plate.
+
+    node    what it is, with all that it stands for
+    times   how many copies of it the frames around it stand for
+    depth   how many frames there are around it
+    flow    which way the data flows around it
+    place   where it is
+    ends    line by line: whether data enters there, the edge, how it runs
+    margin      what it has to keep from its neighbours once it is open, as they reach over it
+    """
+
+    node: Node
+    times: int
+    depth: int
+    flow: str
+    place: Place
+    ends: tuple[tuple[bool, Edge, Route], ...]
+    margin: Point = (0.0, 0.0)
+
+
+def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
+    """All plates of a model, each before those of the things on it.
+
+    Parameters
+    ----------
+    graph : Graph
+        After its passes, nothing collapsed.
+    style : Style
+        In which it is drawn.
+    direction : str
+        Which way the data flows through the whole: one that the style's layout knows.
+
+    Returns
+    -------
+    dict
+        The plate of each thing that opens, by its id, after the whole model's, ``""``.
+    """
+    levels = _levels(graph, style)
+    closed = find("passes", "collapse").collapse(graph, style, ids=graph.modules)
+    closed = replace(closed, modules=levels.get((), {}))
+    form, layout = find("forms", style.form), getattr(find("layouts", style.layout), style.layout)
+    sizes = form.sizes(closed, style)
+    laid = layout(closed, sizes, {}, style.sizes, direction, ENDLESS)
+    whole = Plate("", laid.width, laid.height, _items(closed, laid, sizes, style, 0), (), closed)
+    return _all(whole, _held(closed.nodes, closed, laid, 1, 0), levels, style)
+
+
+def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[NodeId, Plate]:
+    """All plates of a figure in a form that draws no frames: the figure as it is, and what its things hold.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is drawn.
+    laid : Layout
+        Where.
+    style, inner : Style
+        In which it is drawn, and in which what opens.
+
+    Returns
+    -------
+    dict
+        As `plates`.
+    """
+    sizes = find("forms", style.form).sizes(graph, style)
+    items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in _flat(mark)))
+             for item in _items(graph, laid, sizes, style, 0)]
+    items = _attached([_whole(item, items) for item in items])
+    whole = Plate("", laid.width, laid.height, tuple(items), (), graph)
+    depth = max((abs(size.back[0]) for size in sizes.values()), default=0.0)
+    rise = max((abs(size.back[1]) for size in sizes.values()), default=0.0)
+    places = {item.node: item.place for item in items if item.what == "node"}
+    held = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope),
+                    place=places[one.node.id], margin=(depth, rise))
+            for one in _held((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
+    return _all(whole, held, _levels(graph, inner), inner)
+
+
+def _whole(item: Item, items: Iterable[Item]) -> Item:
+    """A solid that stands by itself takes all the room it is seen on; what abuts others, that of its front."""
+    p, (bx, by) = item.place, item.reach
+    if item.what != "node" or not (bx or by):
+        return item
+    room = Place(p.x + min(bx, 0.0), p.y + min(by, 0.0), p.width + abs(bx), p.height + abs(by))
+    others = [other for other in items if other.what == "node" and other is not item]
+    solids = [other.place for other in others if any(other.reach)]
+    if any(room.x < solid.x + solid.width / 2 < room.x + room.width for solid in solids):
+        return item
+    right = min([room.x + room.width, *(o.place.x for o in others if o.place.x >= p.x + p.width)])
+    return replace(item, place=replace(room, width=right - room.x), reach=(0.0, 0.0))
+
+
+def _attached(items: Sequence[Item]) -> list[Item]:
+    """Outlines that lie on a thing, as a kernel does, as a part of it; others, as rays from one to the next, by
+    themselves."""
+    found, on = list[Item](), dict[NodeId, tuple[Mark, ...]]()
+    nodes = [item for item in items if item.what == "node"]
+    for item in items:
+        points = list(_corners(item.marks)) if item.what == "label" else []
+        if not points:
+            found.append(item)
+            continue
+        under = next((node for node in reversed(nodes) if all(touches(node, point) for point in points)), None)
+        if under is None:
+            found.append(replace(item, what="ray"))
+        else:
+            on[under.node] = (*on.get(under.node, ()), *item.marks)
+    return [replace(item, marks=(*item.marks, *on[item.node])) if item.what == "node" and item.node in on else item
+            for item in found]
+
+
+def touches(item: Item, point: Point) -> bool:
+    """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
+    p, (bx, by) = item.place, item.reach
+    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
+            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
+
+
+def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
+    for mark in marks:
+        if isinstance(mark, Group):
+            yield from _corners(mark.marks)
+        elif isinstance(mark, Path):
+            for _, values in mark.commands:
+                yield from zip(values[::2], values[1::2], strict=True)
+
+
+def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId, Module]]:
+    """The modules of each scope, with their names, which are told apart once, from all that are beside them."""
+    found: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
+    names = titles(graph, style.titles)
+    for key, module in graph.modules.items():
+        said = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
+        found.setdefault(module.scope, {})[key] = replace(module, attrs=said)
+    return found
+
+
+def _all(
+    whole: Plate, closed: Iterable[_Held], levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
+) -> dict[NodeId, Plate]:
+    """`whole`, and the plates of what is `closed` on it, and of what is closed on these."""
+    found, waiting = {"": whole}, deque(closed)
+    named = {node.id for node in whole.graph.nodes}
+    while waiting:
+        held = waiting.popleft()
+        node, times = shown(held.node, held.times)
+        if node.inside:
+            parts = tuple(_named(part, named) for part in node.inside)
+            module, around = _module(held.node, levels, style)
+            graph = _inside(held, replace(node, inside=parts), times, module, around)
+            plate, laid = _opened(held, graph, style)
+            found[held.node.id] = replace(plate, times=times)
+            waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
+    return found
+
+
+def _flat(mark: Mark) -> tuple[Mark, ...]:
+    """`mark` in marks that every program knows; a group stays one."""
+    if isinstance(mark, Group):
+        return (replace(mark, marks=tuple(core for inner in mark.marks for core in _flat(inner))),)
+    return lower(mark)
+
+
+def shown(node: Node, times: int) -> tuple[Node, int]:
+    """What is shown of `node`, which stands for `times` copies in frames: the first of them, and how many copies frames
+    still stand for inside of it."""
+    while times > 1 and node.inside and node.repeat > node.inside[0].repeat:
+        times //= node.repeat // node.inside[0].repeat
+        node = node.inside[0]
+    return node, times
+
+
+def _named(node: Node, named: set[NodeId]) -> Node:
+    """`node` under an id of its own: the first of several that one box stands for has that box's."""
+    key = node.id
+    while key in named:
+        key = f"{key}/{node.op}"
+    named.add(key)
+    return node if key == node.id else replace(node, id=key)
+
+
+# ------------------------------------------------------------------------------------------------ what is on a plate
+
+def _opened(held: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
+    """The plate of `held`, which `graph` is drawn on, and how it is laid out."""
+    key, form = held.node.id, find("forms", style.form)
+    sizes = {k: Size(0.0, 0.0) if k.startswith(STUB) else size for k, size in form.sizes(graph, style).items()}
+    flow = _flow({side_of(held.place, route.points[-1]) for into, _, route in held.ends if into}, held.flow)
+    frame = form.frames(graph, style)[key]
+    laid = find("layouts", "layered").layered(graph, sizes, {key: frame}, style.sizes, flow, ENDLESS)
+    ends = [End(f"{STUB}{i}", edge.src, edge.dst, route.points[-1 if into else 0], route.skip)
+            for i, (into, edge, route) in enumerate(held.ends)]
+    laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"], held.margin)
+    return Plate(key, laid.width, laid.height, _items(graph, laid, sizes, style, held.depth), ports, graph), laid
+
+
+def _flow(sides: Collection[str], around: str) -> str:
+    """How the data flows on a plate that is entered from `sides`: as around it, where it may."""
+    ways = [flow for side, flow in FLOWS.items() if side in sides]
+    return around if around in ways or not ways else ways[0]
+
+
+def _module(
+    node: Node, levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
+) -> tuple[Module, dict[NodeId, Module]]:
+    """The frame that `node` has once it is open, with that of each module in it."""
+    module = levels.get(node.scope, {}).get(node.id)
+    if module is None:
+        frame = Module(node.id, node.op, node.id, attrs={"label": _called(node, style)})
+    else:
+        frame = replace(module, attrs={**module.attrs, "label": module.attrs["frame"]})
+    return frame, {**levels.get((*node.scope, node.id), {}), node.id: frame}
+
+
+def _inside(held: _Held, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
+    """What is drawn of the inside of `node`, with a stub for each line that reaches the closed thing."""
+    own = {member: node.members[i % len(node.members)] for i, member in enumerate(held.node.members)}
+    inner = [replace(part, scope=(frame.id,), repeat=part.repeat // times) for part in node.inside]
+    stubs, wires = list[Node](), list(node.wires)
+    for i, (into, edge, _) in enumerate(held.ends):
+        kind, told = ("input" if into else "output"), (edge.tensor,) if edge.tensor else ()
+        stub = Node(f"{STUB}{i}", (), kind, kind, out=told, index=i - len(held.ends) if into else LAST + i)
+        stubs.append(stub)
+        for base in edge.base:
+            if into and base.dst in own:
+                wires.append(Edge(stub.id, own[base.dst], base.tensor, "data", base.slot))
+            elif not into and base.src in own:
+                wires.append(Edge(own[base.src], stub.id, base.tensor, "data", base.slot))
+    if node.repeat > node.inside[0].repeat:     # copies in a row, each of which feeds the next
+        order = {member: part.index for part in inner for member in part.members}
+        wires = [replace(edge, role="data") if order.get(edge.src, LAST) < order.get(edge.dst, -LAST) else edge
+                 for edge in wires]
+    nodes, edges, _ = lift((*stubs, *inner), [edge for edge in dict.fromkeys(wires) if edge.role != "recurrent"])
+    return Graph(frame.id, nodes, edges, modules)
+
+
+def _called(node: Node, style: Style) -> str:
+    """The title of what several operations make, as it is on the closed thing."""
+    lines = looks(Graph("", (replace(node, scope=(), repeat=1),)), style)[node.id].lines
+    return lines[0][0] if lines else text.pretty(node.op)
+
+
+def _held(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Held]:
+    """What is closed on a plate that `graph` draws, with all that it stands for, and the lines that reach it."""
+    lines = {(route.src, route.dst): route for route in laid.routes}
+    for node in nodes:
+        ends = [(into, edge, lines[edge.src, edge.dst]) for into, edges in (
+            (True, graph.incoming[node.id]), (False, graph.outgoing[node.id]))
+            for edge in edges if (edge.src, edge.dst) in lines]
+        yield _Held(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
+
+
+def _items(
+    graph: Graph, laid: Layout, sizes: Mapping[NodeId, Size], style: Style, depth: int,
+) -> tuple[Item, ...]:
+    """What the form draws, told apart."""
+    found = []
+    form = find("forms", style.form)
+    lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
+    for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
+        name = mark.node if isinstance(mark, Group) else ""
+        if name in graph.by_id and name.startswith(STUB):
+            continue
+        if name in graph.by_id:
+            found.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
+        elif name in laid.frames:
+            found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
+        elif name in lines:
+            src, dst = lines[name]
+            found.append(Item("link", (mark,), src=src, dst=dst))
+        else:
+            found.append(Item("label", (mark,)))
+    return tuple(found)
+
+
+def _deep(mark: Mark, depth: int) -> Mark:
+    """A frame's mark in the paint of its depth: neighbours in depth are told apart."""
+    if isinstance(mark, Group):
+        return replace(mark, marks=tuple(_deep(inner, depth) for inner in mark.marks))
+    if isinstance(mark, Box) and mark.role in ("frame", "frame inner"):
+        return replace(mark, role="frame inner" if depth % 2 else "frame")
+    return mark

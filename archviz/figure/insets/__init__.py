@@ -1,0 +1,1 @@
+"""Modules drawn opened up beside the figure."""

@@ -1,0 +1,244 @@
+"""Insets: a block of the figure drawn opened up beside it or below it, with lines to where it belongs.
+
+In: a graph after its passes, and which modules to draw so, each from a graph after the passes of its own style.
+Out: a `Drawing` in which these modules are closed boxes, and each inset in a frame of its own under the same heading
+and above the same legend.
+
+The main figure and the insets share one page: every size an inset can be drawn in is tried on each side, and what is
+left of the page is what the main figure has.  Nothing is scaled.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+from archviz.core import text
+from archviz.core.errors import ArchvizError, DoesNotFit
+from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.core.naming import known_as, titles
+from archviz.core.plugins import find
+from archviz.core.scene import Box, Group, Mark, Scene, Text, moved
+from archviz.drawing.badges import badges
+from archviz.drawing.sheet import Body, Entry
+from archviz.figure.fit import Detail, Drawing, Judge, Try, fit, scale, search, tightened
+from archviz.figure.foreign_roles import foreign, paints, renamed
+from archviz.figure.insets.leaders import GAP, Framed, Zoomed
+from archviz.style.style import Page, Style
+
+SHARE = {"right": (0.66, 1.0), "below": (1.0, 0.66)}    # of the page's width and height that insets may take
+CLOSED = 60.0       # what it costs to leave a module in an inset closed, in points of height
+PAIRED = 2          # of so many insets every size is tried with every size of the others
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An inset that is asked for: the module (a glob), and the graph and the style in which it is drawn."""
+
+    pattern: str
+    graph: Graph
+    style: Style
+
+
+def fit_with(graph: Graph, style: Style, detail: Detail, title: str | None, wanted: Sequence[Wanted]) -> Drawing:
+    """Draw `graph` as `fit` does, with insets.
+
+    Raises `ArchvizError` for a pattern that names no module, and for a module that is not seen as it lies in a closed
+    one; `DoesNotFit` when there is no room for both.
+    """
+    keys = [_key(graph, one.pattern) for one in wanted]
+    detail = replace(detail, inset=tuple(dict.fromkeys(keys)))
+    plain = tightened(style)
+    subs = [_inside(*_same(one, key)) for one, key in zip(wanted, keys, strict=True)]
+    best: tuple[float, Drawing] | None = None
+    refused: DoesNotFit | None = None
+    for side in SHARE:
+        options = [_sizes(sub, tightened(one.style), side) for sub, one in zip(subs, wanted, strict=True)]
+        for chosen in product(*options) if len(subs) <= PAIRED else zip(*options, strict=False):
+            framed = [_framed(graph, key, sub, judge, found, plain)
+                      for key, sub, (judge, found) in zip(keys, subs, chosen, strict=True)]
+            entries = tuple(entry for one in framed for entry in one.legend)
+            body = Zoomed(entries, side, tuple(framed), plain.roles)
+            if body.taken()[0] > plain.page.width or body.taken()[1] > plain.page.max_height:
+                continue
+            try:
+                drawing = fit(graph, style, detail, title, body=body)
+            except DoesNotFit as error:
+                refused = error
+                continue
+            missing = [key for key in keys if key not in drawing.graph.by_id]
+            if missing:
+                raise ArchvizError(f"{graph.modules[missing[0]].path} is not seen in the figure: it lies in a module "
+                                   "that is closed", "leave out --collapse or --depth, or expand what holds it")
+            cost = drawing.cost + sum(CLOSED * _closed(found) + found.score - found.height for _, found in chosen)
+            if best is None or cost < best[0]:
+                insets = tuple((key, found.cut.graph) for key, (_, found) in zip(keys, chosen, strict=True))
+                scene = _sheet(drawing.scene, framed)
+                best = cost, replace(drawing, scene=scene, insets=insets)
+    if best is None:
+        names = ", ".join(graph.modules[key].path for key in keys)
+        what = refused.message if refused else "the page has no room for it from inside"
+        raise DoesNotFit(f"with the inset of {names}, {what}",
+                         "allow more with --width and --max-height, or choose a smaller block")
+    return best[1]
+
+
+def _key(graph: Graph, pattern: str) -> NodeId:
+    """The first module that `pattern` names, which is the outermost; a folded copy names its block."""
+    key: NodeId = find("passes", "collapse").select(graph, [pattern])[0]
+    return key
+
+
+def _same(one: Wanted, key: NodeId) -> tuple[Graph, NodeId]:
+    found = next((k for k, m in one.graph.modules.items() if key == k or key in m.copies), None)
+    if found is None:
+        raise ArchvizError(f"{one.pattern} is not a module of its own in the style {one.style.name}",
+                           "leave out the style of this inset")
+    return one.graph, found
+
+
+def _closed(found: Try) -> int:
+    return sum(node.kind == "module" for node in found.cut.graph.nodes)
+
+
+# ------------------------------------------------------------------------------------------------ the block by itself
+
+STUB = "/inset:"
+"""How the ids of the places begin where data enters or leaves the block: they are no nodes of the trace."""
+
+
+def _inside(graph: Graph, key: NodeId) -> Graph:
+    """The graph of what is inside the module `key`, with stubs where edges cross its border."""
+    nodes = [node for node in graph.nodes if key in node.scope]
+    level = nodes[0].scope.index(key) + 1
+    times = prod(graph.modules[frame].repeat for frame in nodes[0].scope[:level])
+    within = {node.id for node in nodes}
+    edges = [edge for edge in graph.edges if edge.role != "recurrent"]
+    entering: dict[NodeId, list[Edge]] = {}
+    leaving: dict[NodeId, list[Edge]] = {}
+    for edge in edges:
+        if edge.dst in within and edge.src not in within:
+            entering.setdefault(edge.src, []).append(edge)
+        if edge.src in within and edge.dst not in within:
+            leaving.setdefault(edge.src, []).append(edge)
+    stubs: list[Node] = []
+    wires = [edge for edge in edges if edge.src in within and edge.dst in within]
+    names = _names(graph, key, {src: src for src in entering}, "input")
+    for i, (src, own) in enumerate(entering.items()):
+        said, first = {"label": names[src]}, i - len(entering)
+        stub = Node(f"{STUB}{key} in {i}", (), "input", "input", said, _tensors(own), index=first)
+        stubs.append(stub)
+        wires += [Edge(stub.id, edge.dst, edge.tensor, "data", edge.slot) for edge in own]
+    names = _names(graph, key, {src: own[0].dst for src, own in leaving.items()}, "output")
+    last = max(node.index for node in graph.nodes) + 1
+    for i, (src, own) in enumerate(leaving.items()):
+        said = {"label": names[src]}
+        given = graph.by_id[src].out[:1] or _tensors(own)       # not how the next layer folds or picks from it
+        stub = Node(f"{STUB}{key} out {i}", (), "output", "output", said, given, index=last + i)
+        stubs.append(stub)
+        wires.append(Edge(src, stub.id, own[0].tensor))
+    inner = [replace(node, scope=node.scope[level:], repeat=node.repeat // times) for node in nodes]
+    rank = {node.id: i for i, node in enumerate(sorted((*inner, *stubs), key=lambda n: (n.index, n.id)))}
+    modules = {k: replace(module, scope=module.scope[level:]) for k, module in graph.modules.items()
+               if key in module.scope}
+    return replace(graph, nodes=tuple(sorted((*inner, *stubs), key=lambda n: rank[n.id])), modules=modules,
+                   edges=tuple(sorted(wires, key=lambda edge: (rank[edge.src], rank[edge.dst]))))
+
+
+def _tensors(edges: Sequence[Edge]) -> tuple[TensorSpec, ...]:
+    return tuple(edge.tensor for edge in edges[:1] if edge.tensor is not None)
+
+
+def _names(graph: Graph, key: NodeId, ends: Mapping[NodeId, NodeId], plain: str) -> dict[NodeId, str]:
+    """What to write where data enters or leaves: the input's own name, or, if there are several, where it is from."""
+    around = (*graph.modules[key].scope, key)
+    called = titles(graph)
+    found = {}
+    for own, end in ends.items():
+        node = graph.by_id[end]
+        if node.kind in ("input", "output") and ":" in node.id:
+            found[own] = text.clean(node.id.split(":", 1)[1]).replace("_", " ")
+        elif len(ends) == 1:
+            found[own] = plain
+        else:
+            frame = next((frame for frame in node.scope if frame not in around), None)
+            name = called[frame] if frame else text.pretty(node.op)
+            found[own] = f"{'from' if plain == 'input' else 'to'} {name}"
+        if found[own] in ("0", ""):
+            found[own] = plain
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ how large
+
+class _Bare(Body):
+    """A drawing without heading and legend."""
+
+    def legend(self, entries: Iterable[Entry]) -> list[Entry]:
+        return []
+
+
+def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
+    """The sizes in which the block can be drawn on this side, opened as far as there is room: what reads best, what is
+    narrowest, and what is lowest."""
+    pad, page, margin = style.sizes["pad"], style.page, 2 * style.sizes["margin"]
+    across, along = SHARE[side]
+    width = (page.width - margin) * across - 2 * pad - (GAP if side == "right" else 0.0)
+    height = (page.max_height - margin) * along - 4 * pad - 2 * style.roles["title"].size - style.sizes["legend"]
+    bare = replace(style, page=Page(max(width, 1.0), max(height, 1.0), page.min_font), narrow={},
+                   sizes={**style.sizes, "margin": 0.0, "legend": 0.0})
+    judge = Judge(sub, bare, "", _Bare())
+    best = search(judge, scale(sub, judge.alike), set())
+    if not best.fits(bare):
+        return []
+    shut = find("passes", "collapse").collapsed(best.cut.graph)
+    opened = frozenset(sub.modules.keys() - shut)
+    tries = [found for size in range(len(judge.sized)) for found in judge.tries(opened, size)]
+    fitting = [best, *(found for found in tries if found.fits(bare) and found.reads())]
+    chosen = [best, min(fitting, key=lambda t: (round(t.width, 2), t.height)),
+              min(fitting, key=lambda t: (round(t.height, 2), t.width))]
+    unique = {(round(found.width, 2), round(found.height, 2)): found for found in chosen}
+    return [(judge, found) for found in unique.values()]
+
+
+def _framed(graph: Graph, key: NodeId, sub: Graph, judge: Judge, found: Try, style: Style) -> Framed:
+    """The inset in its frame, titled as the block is, at the origin."""
+    s, module = style.sizes, graph.modules[key]
+    title, count = style.roles["frame title"], style.roles["frame count"]
+    called = known_as(titles(graph, style.titles)[key], module)
+    name = text.fit(called, title.size, s["max_label"], title.weight)
+    times = f"×{module.repeat}{', shared weights' if module.shared else ''}" if module.repeat > 1 else ""
+    named = text.width(name, title.size, title.weight)
+    bar = named + (s["title_gap"] + text.width(times, count.size, count.weight) if times else 0.0)
+    top = s["pad"] + title.size * s["leading"] + 2.0
+    layout, cut = found.layout, found.cut
+    width, height = max(layout.width, bar) + 2 * s["pad"], top + layout.height + s["pad"]
+    drawn = (*judge.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
+    told = [] if cut.style.form == style.form else judge.form.legend(cut.graph, cut.style)
+    theirs = foreign((*drawn, *(mark for _, swatch in told for mark in swatch)), cut.style, style)
+    inside = tuple(moved(renamed(_unnamed(mark), theirs), (width - layout.width) / 2, top) for mark in drawn)
+    words: list[Mark] = [Text(s["pad"], s["pad"] + title.size, name, "frame title")]
+    if times:
+        words.append(Text(s["pad"] + named + s["title_gap"], s["pad"] + title.size, times, "frame count"))
+    marks = (Box(0.0, 0.0, width, height, "inset"), *words, *inside)
+    entries = tuple((name, tuple(renamed(mark, theirs) for mark in swatch)) for name, swatch in told)
+    sheet = paints(theirs, cut.style)
+    own = replace(cut.graph, nodes=() if told else cut.graph.nodes, edges=() if told else cut.graph.edges)
+    return Framed(key, marks, width, height, own, entries, sheet)
+
+
+def _unnamed(mark: Mark) -> Mark:
+    """`mark` without the names of stubs: only nodes of the trace have one."""
+    if not isinstance(mark, Group):
+        return mark
+    stub = STUB in mark.node
+    return replace(mark, marks=tuple(map(_unnamed, mark.marks)), node="" if stub else mark.node,
+                   title="" if stub else mark.title)
+
+
+# ------------------------------------------------------------------------------------------------ another style's paint
+
+def _sheet(scene: Scene, framed: Iterable[Framed]) -> Scene:
+    """`scene` with the paints that insets of other styles bring."""
+    return replace(scene, sheet={**scene.sheet, **{role: paint for one in framed for role, paint in one.sheet.items()}})

@@ -1,0 +1,94 @@
+"""The stages between a trace and a drawing: passes, the cells of recurrent layers, what is open, facts for the file.
+
+In: a graph, a style, options.  Out: graphs, styles, `Detail`.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from glob import escape
+from pathlib import Path
+
+from archviz import __version__
+from archviz.core.graph import Graph, split
+from archviz.core.plugins import find
+from archviz.figure.figure import Figure as Figure
+from archviz.figure.fit import Detail
+from archviz.figure.options import Options
+from archviz.figure.output import check_output as check_output
+from archviz.figure.output import is_ours as is_ours
+from archviz.figure.output import save as save
+from archviz.passes.override import chosen, override
+from archviz.style.overrides import Overrides
+from archviz.style.project import Project
+from archviz.style.project import configured as configured
+from archviz.style.project import project_of as project_of
+from archviz.style.style import Style
+from archviz.trace.read import read as read
+
+
+def weights(options: Options, project: Project | None = None) -> int:
+    """The largest linear layer whose values a figure may draw, or an inset of it in another style; 0: of none."""
+    styles = {options.style, *(spec.partition("=")[2] for spec in options.inset)}
+    sections = project.models if project else ()
+    styles |= {section.options["style"] for section in sections if "style" in section.options}
+    forms = {find("forms", in_style(options, style).resolved().form) for style in styles if style != ""}
+    return max(int(getattr(form, "WEIGHTS", 0)) for form in forms)
+
+
+def in_style(options: Options, style: str | Path | None) -> Options:
+    """`options` in another style, without what is set of its own style's form."""
+    if style == options.style:
+        return options
+    shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
+    return replace(options, style=style, settings=shared, layout=None)
+
+
+def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
+    """`graph` after what is said of its layers and after the passes of `style`."""
+    drawn = override(graph, style, overrides=overrides)
+    for name in ("streams", *style.passes):     # which divides what the others only merge
+        drawn = getattr(find("passes", name), name)(drawn, style)
+    return drawn
+
+
+def apart(graph: Graph) -> Graph:
+    """`graph` with an encoder and a decoder that are to be unrolled together as they are without."""
+    together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
+    return split(graph, together) if together else graph
+
+
+def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:
+    """What `options.expand` names of recurrent layers, which are no modules with others in them, said to the form."""
+    if "cell" not in style.options:
+        return style, options
+    layers = [node for node in graph.nodes if node.kind == "recurrent"]
+    opened = [p for p in options.expand if any(fnmatchcase(name, p) for node in layers for name in (node.id, node.op))]
+    if not opened:
+        return style, options
+    names = {name for module in graph.modules.values() for name in (module.id, module.cls, module.path)}
+    kept = tuple(p for p in options.expand if p not in opened or any(fnmatchcase(name, p) for name in names))
+    cells = (*style.options["cell"], *opened)
+    return replace(style, options={**style.options, "cell": cells}), replace(options, expand=kept)
+
+
+def detail(graph: Graph, options: Options) -> Detail:
+    """What to open and close: as the options say, and as the project says of layers they do not name."""
+    select = find("passes", "collapse").select
+    own = {what: set(chosen(graph, options.overrides, what)) for what in ("collapse", "expand")}
+    given = {what: set(select(graph, getattr(options, what))) for what in own}
+    closed, opened = own["collapse"] - given["expand"], own["expand"] - given["collapse"]
+    return Detail(options.depth, (*options.collapse, *map(escape, sorted(closed))),
+                  (*options.expand, *map(escape, sorted(opened))))
+
+
+def facts(graph: Graph) -> dict[str, str]:
+    report = graph.attrs.get("report") or {}
+    facts = {"generator": f"archviz {__version__}", "model": graph.name}
+    if report.get("rung"):
+        facts["traced"] = str(report["rung"])
+    if report.get("notes"):
+        # An object's address in a message would make every run's bytes its own.
+        facts["notes"] = re.sub(r" at 0x[0-9a-f]+", "", "; ".join(map(str, report["notes"])))
+    return facts

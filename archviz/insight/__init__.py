@@ -1,0 +1,1 @@
+"""What a model does: recorded, attributed, and painted on its figure or pictured by itself."""

@@ -1,0 +1,59 @@
+"""Many inputs through the model, as many at once as memory and speed allow.
+
+In: a number of rows, what to do with some of them.  Out: all their results.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from archviz.core.errors import ArchvizError
+from archviz.insight.engine.subject import Subject
+from archviz.trace.tape import Tape
+
+_MOST = 4096        # rows from which no device gains anything more
+_CACHE = 24 << 20   # bytes of the largest tensor from which processors lose more to memory than they gain
+
+
+def in_batches(total: int, most: int, work: Callable[[Tensor], Tensor], device: torch.device) -> Tensor:
+    """``work(numbers)`` for all numbers below `total`, `most` at once, joined along the last axis.
+
+    Where the memory does not last, half as many at once; raises `ArchvizError` where it does not last for one.
+    """
+    done: list[Tensor] = []
+    at = 0
+    while at < total:
+        numbers = torch.arange(at, min(at + most, total), device=device)
+        try:
+            found = work(numbers)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            found = None
+        if found is not None:
+            done.append(found)
+            at += len(numbers)
+        elif len(numbers) == 1:
+            raise ArchvizError("one row does not fit into memory",
+                               "use a smaller input, half precision, or a device with more memory")
+        else:
+            most = (len(numbers) + 1) // 2
+    return torch.cat(done, -1)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def rows_at_once(subject: Subject, tape: Tape | None = None) -> int:
+    """How many rows may run together through the whole model, without gradients."""
+    tape = tape or subject.tape
+    sizes = sorted((sum(math.prod(one.shape) for one in call.out.values()) * 4 for call in tape.calls
+                    if call.how not in ("parameter", "constant")), reverse=True)
+    rows = max(1, subject.n)
+    largest, alive = sizes[0] / rows, sum(sizes[:6]) / rows     # what is alive together, workspaces included
+    cached = _CACHE / largest if subject.device.type == "cpu" else _MOST
+    return int(max(1, min(_MOST, subject.budget / alive, max(4, cached))))

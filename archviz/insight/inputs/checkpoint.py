@@ -1,0 +1,123 @@
+"""Weights in a file → into a model that was just built; a checkpoint never runs code.
+
+In: a module, the path of a ``.pt``, ``.pth`` or ``.safetensors``.  Out: the module, filled.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+from archviz.core.errors import ArchvizError
+
+NESTED = ("state_dict", "model", "model_state_dict")
+"""Where training scripts put the weights among other things."""
+
+SHOWN = 4       # keys that an error names before it counts the rest
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Fill `model` with the weights in `path`, all of them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place; where the weights do not fit, it may be changed in part.
+    path : Path
+        A state dict by itself, or below ``state_dict`` or ``model`` of what a training script saved; names that all
+        begin with ``module.`` (as DataParallel writes them) or another prefix lose it.
+
+    Raises
+    ------
+    ArchvizError
+        For a file that is missing, broken, or holds more than data, and for weights that are not those of this model:
+        names missing and unexpected keys, and shapes that differ.
+    """
+    held = _unwrapped(_read(path))
+    if not held:
+        raise ArchvizError(f"{path} holds no weights", "a state dict is wanted: torch.save(model.state_dict(), path)")
+    own = model.state_dict()
+    state = _stripped(held, own)
+    shapes = [f"{key} is {_size(state[key])}, the model has {_size(own[key])}" for key in own
+              if key in state and _size(state[key]) != _size(own[key]) != ""]
+    unexpected = [key for key in state if key not in own]
+    if shapes or unexpected:
+        missing = [key for key in own if key not in state]
+    else:
+        # What loads fills in (counters of old norms, say) is not missing; nor is what shares its memory with another.
+        missing = list(model.load_state_dict(state, strict=False).missing_keys)
+        filled = {own[key].data_ptr() for key in own if key not in missing}
+        missing = [key for key in missing if own[key].data_ptr() not in filled]
+    if shapes or unexpected or missing:
+        told = [f"{what}: {_few(keys)}" for what, keys in (
+            ("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)) if keys]
+        raise ArchvizError(f"the weights in {path} are not those of {type(model).__name__}\n  " + "\n  ".join(told),
+                           "build the model as it was trained: --arg key=value, or another class")
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise ArchvizError(f"there is no file {path}", "--weights takes a .pt, .pth or .safetensors file")
+    if path.suffix.lower() == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise ArchvizError(f"{path} is not a safetensors file: {' '.join(str(error).split())}") from None
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise ArchvizError(
+            f"{path} holds more than weights, and a checkpoint is never run: {_refused(str(error))}",
+            "save the weights alone where it comes from: torch.save(model.state_dict(), path)") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
+        said = " ".join(str(error).split())
+        raise ArchvizError(f"{path} cannot be read as weights: {said[:200] or type(error).__name__}",
+                           "a .pt, .pth or .safetensors file is wanted") from None
+
+
+def _refused(said: str) -> str:
+    """Which global was refused, of the long text that says so."""
+    words = said.split("Unsupported global: GLOBAL ")
+    return f"it asks for {words[1].split()[0]}" if len(words) > 1 else "it is no plain state dict"
+
+
+def _unwrapped(held: Any) -> dict[str, Any]:
+    """The tensors by name."""
+    while isinstance(held, Mapping):
+        inner = next((held[key] for key in NESTED if isinstance(held.get(key), Mapping)), None)
+        if inner is None:
+            return {str(key): value for key, value in held.items() if hasattr(value, "shape") or "_extra_state" in key}
+        held = inner
+    return {}
+
+
+def _stripped(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`state` without the prefixes that all its names begin with, if that makes them names of `own`."""
+    found = dict(state)
+    while not own.keys() & found.keys():
+        prefixes = {key.partition(".")[0] for key in found if "." in key}
+        if len(prefixes) != 1 or not all("." in key for key in found):
+            return dict(state)
+        found = {key.partition(".")[2]: value for key, value in found.items()}
+    return found
+
+
+def _size(tensor: Any) -> str:
+    """``64×3×7×7``; empty for a layer that has no shape yet, and for what is no tensor."""
+    from torch.nn.parameter import is_lazy
+
+    if is_lazy(tensor) or not hasattr(tensor, "shape"):
+        return ""
+    return "×".join(map(str, tensor.shape)) or "one number"
+
+
+def _few(keys: Iterable[str]) -> str:
+    listed = list(keys)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + more

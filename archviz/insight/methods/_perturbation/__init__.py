@@ -1,0 +1,1 @@
+"""What changes where an input is disturbed, computed only where it can change."""

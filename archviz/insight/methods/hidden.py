@@ -1,0 +1,198 @@
+"""Hidden states: what each unit of a recurrent layer holds while it reads a text (Karpathy, Johnson & Li, 2015,
+"Visualizing and Understanding Recurrent Networks", figure 2).
+
+In: a subject.  Out: for each target an `Attribution` with ``extra["hidden:<node id>"]`` and ``maps[<node id>]``, both
+(N, units, steps), for every LSTM, GRU and RNN of the run (a cell that the model calls step by step is one, under the id
+of its first call), and ``extra["units:<node id>"]``, which units they are.  The states do not depend on the target.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import NodeId
+from archviz.insight.engine.operands import Operands
+from archviz.insight.engine.subject import Subject
+from archviz.insight.results.attribution import Array, Attribution, Check
+from archviz.trace.recorder import watching
+from archviz.trace.tape import Call
+
+TITLE = "Hidden states"
+OPTIONS = {"nodes": "*", "states": "output", "units": None}
+
+
+def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*", states: str = "output",
+              units: int | Sequence[int] | None = None) -> list[Attribution]:
+    """The states of every recurrent layer at every step.
+
+    Parameters
+    ----------
+    nodes : str or iterable of str
+        Globs on the ids of nodes: which layers.
+    states : str
+        ``"output"``: what the layer gives, h.  ``"cell"``: tanh c of an LSTM, which Karpathy et al. show; the kernel
+        keeps it to itself, so that the last layer is unrolled with its own weights, and checked against its output.
+    units : int, sequence of int or None
+        So many of them, those whose states vary most; or these; or all.  Both directions count on: a backward unit k
+        of a layer of h units is h + k.
+
+    Returns
+    -------
+    list of Attribution
+        One for each target, all with the same states.
+
+    Raises
+    ------
+    ArchvizError
+        Where nothing is recurrent, nothing of that name, or no unit of that number; for ``"cell"`` of what has none.
+    """
+    if states not in ("output", "cell"):
+        raise ArchvizError(f"states {states!r}", "output or cell")
+    subject.step("watch the model read")
+    patterns = [nodes] if isinstance(nodes, str) else list(nodes)
+    eyes = _Eyes(subject.n, patterns, states == "cell")
+    with torch.no_grad(), watching(subject.model, eyes):
+        subject.model(*subject.given.args, **subject.given.kwargs)
+    if not eyes.found:
+        raise ArchvizError(f"no recurrent layer is named {', '.join(patterns)}" if eyes.passed else
+                           "the model has no recurrent layer", ", ".join(eyes.passed))
+    maps: dict[NodeId, Array] = {}
+    extra: dict[str, Array] = {}
+    for name, read in eyes.found.items():
+        whole = torch.cat(read.states, 2).numpy()
+        which = _chosen(whole, units, name)
+        maps[name] = whole[:, which]
+        extra |= {f"hidden:{name}": maps[name], f"units:{name}": which}
+    error = max(read.error for read in eyes.found.values())
+    checks = (Check("exact", error, f"unrolled as the layer itself within {error:.1e}", 1e-4),) if eyes.cell else ()
+    with torch.no_grad():
+        scores = subject.scores(subject.base)
+    return [Attribution("hidden", TITLE, target.said, score.detach().cpu().numpy(), maps=maps, extra=extra,
+                        unit="tanh c" if eyes.cell else "h", checks=checks)
+            for target, score in zip(subject.targets, scores, strict=True)]
+
+
+def _chosen(states: Array, units: int | Sequence[int] | None, name: NodeId) -> Array:
+    """The numbers of the units to show, of states (N, units, steps)."""
+    there = states.shape[1]
+    if isinstance(units, int):
+        order = np.argsort(-states.transpose(1, 0, 2).reshape(there, -1).var(1), kind="stable")
+        return np.sort(order[:units])
+    which = np.arange(there) if units is None else np.asarray(units, dtype=int)
+    if which.size and not (0 <= which.min() and which.max() < there):
+        raise ArchvizError(f"{name} has no unit {which.max()}, it has {there}", f"0 … {there - 1}")
+    return which
+
+
+@dataclass
+class _Read:
+    """A layer: its states (N, units, steps) call by call, and how far an unrolling is from the layer itself."""
+
+    states: list[Tensor]
+    error: float = 0.0
+
+
+class _Eyes(Operands):
+    """Sees recurrent layers at work; `passed` are those that nobody asked for."""
+
+    def __init__(self, samples: int, patterns: Sequence[str], cell: bool) -> None:
+        super().__init__()
+        self.samples, self.patterns, self.cell = samples, patterns, cell
+        self.found: dict[NodeId, _Read] = {}
+        self.passed: list[NodeId] = []
+
+    def gave(self, call: Call, output: Any) -> Any:
+        module = call.module
+        if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+            if not any(fnmatchcase(call.node, p) or call.node == p for p in self.patterns):
+                self.passed.append(call.node)
+            elif isinstance(module, nn.RNNBase):
+                self._layer(call, module, output)
+            else:
+                self._step(call, module, output)
+        return output
+
+    def _layer(self, call: Call, module: nn.RNNBase, output: Any) -> None:
+        given, error = output[0], 0.0
+        if self.cell:
+            args = dict(zip(("input", "hx"), self.filled(call.args), strict=False)) | self.filled(dict(call.kwargs))
+            given, error = _cells(module, args["input"], args.get("hx"), output[0], call.node)
+        states = _batch_first(module, given)
+        self.found[call.node] = _Read([states.transpose(1, 2).to("cpu", torch.float32)], error)
+
+    def _step(self, call: Call, module: nn.RNNCellBase, output: Any) -> None:
+        if self.cell and not isinstance(module, nn.LSTMCell):
+            raise ArchvizError(f"{call.node} has no cell state, it is a {type(module).__name__}", "states=output")
+        state = output[1].tanh() if self.cell else output[0] if isinstance(output, tuple) else output
+        state = state if state.dim() == 2 else state[None]
+        first = _REPEAT.sub("", call.node)
+        self.found.setdefault(first, _Read([])).states.append(state[:, :, None].to("cpu", torch.float32))
+
+
+_REPEAT = re.compile(r"@\d+$")
+
+
+def _batch_first(module: nn.RNNBase, states: Tensor | PackedSequence) -> Tensor:
+    """(N, steps, units), zeros after the end of a sequence that is shorter."""
+    if isinstance(states, PackedSequence):
+        padded: Tensor = pad_packed_sequence(states, batch_first=True)[0]
+        return padded
+    if states.dim() == 2:
+        return states[None]
+    return states if module.batch_first else states.transpose(0, 1)
+
+
+def _cells(module: nn.RNNBase, given: Any, first: Any, output: Any, name: NodeId) -> tuple[Tensor, float]:
+    """tanh c of the last layer at every step, laid out as `output`, and how far h is from what the module gave."""
+    if not isinstance(module, nn.LSTM):
+        raise ArchvizError(f"{name} has no cell state, it is a {type(module).__name__}", "states=output")
+    if isinstance(output, PackedSequence):
+        raise ArchvizError(f"{name} reads packed sequences, whose cell states are not unrolled", "states=output")
+    x = given[:, None] if given.dim() == 2 else given.transpose(0, 1) if module.batch_first else given
+    ways = 2 if module.bidirectional else 1
+    h0, c0 = first if first is not None else (None, None)
+    last, cells = module.num_layers - 1, []
+    for layer in range(module.num_layers):
+        outs = []
+        for way in range(ways):
+            at = layer * ways + way
+            begin = tuple(x.new_zeros(x.shape[1], size) if state is None else state[at].reshape(x.shape[1], size)
+                          for state, size in ((h0, module.proj_size or module.hidden_size), (c0, module.hidden_size)))
+            h, c = _unrolled(module, f"l{layer}{'_reverse' if way else ''}", x.flip(0) if way else x, *begin)
+            outs.append(h.flip(0) if way else h)
+            if layer == last:
+                cells.append(c.flip(0) if way else c)
+        x = torch.cat(outs, -1)
+    again, found = x, torch.cat(cells, -1).tanh()           # (steps, N, units)
+    if module.batch_first:
+        again, found = again.transpose(0, 1), found.transpose(0, 1)
+    error = float((again.reshape(output.shape) - output).abs().amax() / output.abs().amax().clamp_min(1e-30))
+    return found.reshape(*output.shape[:-1], -1), error
+
+
+def _unrolled(module: nn.LSTM, name: str, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """h and c, (steps, N, units), of one layer in one direction, by the equations of `torch.nn.LSTM`."""
+    def weight(kind: str) -> Tensor | None:
+        found: Tensor | None = getattr(module, f"{kind}_{name}", None)
+        return found
+
+    inner, hidden = weight("weight_ih"), weight("weight_hh")
+    assert inner is not None and hidden is not None
+    read = nn.functional.linear(x, inner, weight("bias_ih"))
+    project, steps = weight("weight_hr"), []
+    for step in read:
+        i, f, g, o = (step + nn.functional.linear(h, hidden, weight("bias_hh"))).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        h = h if project is None else h @ project.T
+        steps.append((h, c))
+    return torch.stack([h for h, _ in steps]), torch.stack([c for _, c in steps])

@@ -1,0 +1,297 @@
+"""What a model does, painted on what it is: an `Attribution` or a `Recording` on the figure of its model.
+
+In: a `Figure`, and numbers by trace id.  Out: the figure with them, a `Figure` like any other.
+
+Nothing that is drawn moves: nodes, links and words stand where they stood, so that the two figures lie upon each other;
+the page grows at its lower edge by what explains the colours, or to the right where it may not be higher.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import Graph, NodeId
+from archviz.core.scene import Box, Cuboid, Group, Mark, Paint, Scene
+from archviz.figure.figure import Figure
+from archviz.figure.rendered import stamped
+from archviz.insight.overlay import _faces, _key, _strips
+from archviz.insight.overlay._bounds import body
+from archviz.insight.overlay._flow import Widths
+from archviz.insight.overlay._paint import Colours, columns
+from archviz.insight.painting import colormap, of_drawn, pixels
+
+NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
+"""Roles of groups that draw no node."""
+
+TOLD = 6            # remarks of one sort that a caption lists
+
+
+class Numbers(Protocol):
+    """What can be painted: an `Attribution` or a `Recording`.
+
+    Attributes
+    ----------
+    scores, maps : Mapping
+        Trace id → array, its first axis the samples.
+    flows : Mapping
+        (source id, destination id) → array, likewise.
+    signed : bool
+        Whether values below zero have a meaning of their own.
+    unit, title : str
+        What the numbers are, and what gave them.
+    """
+
+    @property
+    def scores(self) -> Mapping[NodeId, Any]: ...
+    @property
+    def maps(self) -> Mapping[NodeId, Any]: ...
+    @property
+    def flows(self) -> Mapping[tuple[NodeId, NodeId], Any]: ...
+    @property
+    def signed(self) -> bool: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+
+
+def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = True, maps: bool = True,
+            flows: bool = True, marks: bool = True, limit: float | str | None = None, blank: bool = False) -> Figure:
+    """Paint what a model did on its figure, in any style.
+
+    Parameters
+    ----------
+    figure : Figure
+        Of the same model.
+    what : Attribution or Recording
+        Numbers that carry the figure's ids.
+    sample : int
+        Which of its samples.
+    colours : bool
+        Whether a node has the colour of its score.  A box has that of its last operation, a closed module its own; what
+        stands for N copies their mean.
+    maps : bool
+        Whether maps are shown: on the faces of cuboids, as strips beside boxes where there is room.
+    flows : bool
+        Whether links are as wide as what runs along them.
+    marks : bool
+        Whether what is remarkable (``what.marks``: dead units, saturated layers) has a badge.
+    limit : float or str, optional
+        Where the scale of the colours ends: a number, ``"max"``, ``"99%"``; by default the largest score that is drawn.
+    blank : bool
+        Return the figure as it was, on the page of the one with numbers: two pages that lie upon each other.
+
+    Returns
+    -------
+    Figure
+        Every node at its place; its page is higher by the colour bar and what else has to be explained.
+
+    Raises
+    ------
+    ArchvizError
+        For a sample that is not there, and where no id of `what` is drawn.
+    """
+    scene = figure.scene
+    graphs = [figure.drawn, *(inner for _, inner in figure.drawing.insets)]
+    given = _sampled(what, sample)
+    scores = of_drawn.scored(graphs, given.scores) if colours else {}
+    arrays = of_drawn.mapped(graphs, {**given.maps, **given.shown}) if maps else {}
+    running = of_drawn.flowing(graphs, given.flows) if flows else {}
+    remarks = of_drawn.marked(graphs, getattr(what, "marks", {})) if marks else {}
+    if not (scores or arrays or running or remarks):
+        raise ArchvizError(f"{what.title} has nothing for what this figure draws: no id of it is among the figure's",
+                           "draw and explain the same model, and leave colours, maps or flows on")
+    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, given.over,
+                       "max" if limit is None else limit)
+    drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences(sample)])
+    if blank:
+        return replace(figure, inner=None, drawing=replace(
+            figure.drawing, scene=stamped(replace(scene, width=drawn.width, height=drawn.height), figure.caption)))
+    facts = {**scene.facts, "painted": f"{what.title}: {what.unit}", **painted.checked()}
+    done = stamped(replace(drawn, description=caption, facts=facts), caption)
+    return replace(figure, drawing=replace(figure.drawing, scene=done), caption=caption, inner=None)
+
+
+class _Sample:
+    """The numbers of one sample."""
+
+    def __init__(self, what: Numbers, sample: int) -> None:
+        self.scores = of_drawn.of_sample(what.scores, sample)
+        self.flows = of_drawn.of_sample(what.flows, sample)
+        self.shown = {key: array for key, array in of_drawn.of_sample(getattr(what, "shown", {}), sample).items()
+                      if array.ndim == 3}
+        self.maps = of_drawn.of_sample(what.maps, sample)
+        self.over = {key: array for key, array in of_drawn.of_sample(getattr(what, "inputs", {}), sample).items()
+                     if array.ndim == 2 and key in self.shown}
+
+
+def _sampled(what: Numbers, sample: int) -> _Sample:
+    try:
+        return _Sample(what, sample)
+    except IndexError:
+        sizes = {len(array) for group in (what.scores, what.maps, what.flows) for array in group.values()}
+        raise ArchvizError(f"{what.title} has {min(sizes)} samples, and no number {sample}",
+                           "samples are counted from 0") from None
+
+
+class _Painted:
+    """One figure being painted."""
+
+    def __init__(self, figure: Figure, graphs: Sequence[Graph], what: Numbers, scores: Mapping[NodeId, float],
+                 arrays: Mapping[NodeId, Any], flows: Mapping[str, float], remarks: Mapping[NodeId, Sequence[str]],
+                 given: Mapping[NodeId, Any], limit: float | str) -> None:
+        self.figure, self.graphs, self.what = figure, graphs, what
+        self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
+        self.style, self.before = figure.drawing.style, figure.scene
+        self.nodes = {node.id: node for graph in reversed(graphs) for node in graph.nodes}
+        dots = self._dots() if scores else {}
+        drawn = [value for node, value in scores.items() if node not in dots]
+        said = ": ".join(filter(None, (what.title, what.unit)))
+        # What a relevance is of all channels is their sum; activations of different channels have nothing in common.
+        self.signed = what.signed if hasattr(what, "target") else None
+        shades = colormap.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
+        self.scale = shades if scores else None
+        self.given = {} if shades.plain else given      # in greys the input is shown without its map
+        self.colours = Colours(self.before, shades, scores, dots)
+        self.widths = Widths(self.before, shades, flows)
+        self.letters = _key.letters(remarks)
+        self.mapped: set[NodeId] = set()
+
+    # ---------------------------------------------------------------------------------------- marks
+
+    def scene(self) -> Scene:
+        marks = tuple(self._mark(mark) for mark in self.before.marks)
+        links = [at for at, mark in enumerate(marks) if isinstance(mark, Group) and "->" in mark.node]
+        if links:
+            marks = (*marks[:links[-1] + 1], *self.widths.trunks(marks), *marks[links[-1] + 1:])
+        marks, self.mapped = _faces.painted(marks, self._tile)
+        sheet = {**self.before.sheet, **self.colours.sheet, **self.widths.sheet}
+        drawn = replace(self.before, marks=marks, sheet=sheet)
+        strips, wide = _strips.placed(drawn, self._strips(), self.style.page.width)
+        self.mapped |= {strip.title for strip in strips}
+        marks = (*marks, *strips, *self._badges(marks, drawn))
+        whole = replace(self.before, width=wide)
+        key, wider, higher = _key.key(whole, self.style, self.scale, self._entries())
+        sheet |= self.colours.sheet | self.widths.sheet
+        return replace(drawn, marks=(*marks, Group(key, "legend")) if key else marks, sheet=sheet,
+                       width=wide + wider, height=self.before.height + higher)
+
+    def _mark(self, mark: Mark) -> Mark:
+        if not isinstance(mark, Group):
+            return mark
+        if mark.role == "legend":
+            return replace(mark, marks=tuple(map(self.colours.swatch, mark.marks))) if self.scale else mark
+        if "->" in mark.node:
+            return self.widths.group(mark)
+        if not mark.node or mark.role in NOT_NODES or mark.node not in self.nodes:
+            return replace(mark, marks=tuple(map(self._mark, mark.marks)))
+        told = self._tip(mark)
+        if self.scale is None or self.nodes[mark.node].kind in ("input", "output") and mark.node not in self.scores:
+            return told
+        return self.colours.group(told)
+
+    def _tip(self, group: Group) -> Group:
+        """What the mouse tells of a node: its score, and what is remarkable."""
+        score = self.scores.get(group.node)
+        said = [] if score is None else [f"{colormap.number(score)} {self.what.unit}".strip()]
+        said += self.remarks.get(group.node, ())
+        words = [group.title, text.clean("; ".join(said))]
+        return replace(group, title=": ".join(filter(None, words))) if said else group
+
+    def _tile(self, node: NodeId) -> pixels.Tile | None:
+        if node not in self.arrays:
+            return None
+        return pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.signed,
+                            self.nodes[node].kind == "input", self.given.get(node))
+
+    def _strips(self) -> dict[NodeId, list[pixels.Tile]]:
+        """What to show beside boxes; where there are cuboids, nothing but on their faces."""
+        if any(isinstance(mark, Cuboid) for group in _groups(self.before.marks) for mark in group.marks):
+            return {}
+        found = {}
+        for node, array in self.arrays.items():
+            if self.nodes[node].kind == "input":
+                tile = self._tile(node)
+                found[node] = [tile] if tile and min(tile.shape) > 1 else []
+            else:
+                found[node] = pixels.several(array, self._axes(node), self.style.heat, self.signed, _strips.MOST)
+        return found
+
+    def _dots(self) -> dict[NodeId, Sequence[float]]:
+        """The numbers of neurons that are drawn one by one, where there is one for each."""
+        found: dict[NodeId, Sequence[float]] = {}
+        for group in _groups(self.before.marks):
+            array = self.arrays.get(group.node)
+            if array is not None and 0 < columns(group) <= array.size == max(array.shape, default=0):
+                found[group.node] = [float(value) for value in array.ravel()]
+        return found
+
+    def _axes(self, node: NodeId) -> str:
+        out = self.nodes[node].out
+        return out[0].axes if out else ""
+
+    def _badges(self, marks: Sequence[Mark], scene: Scene) -> Iterator[Group]:
+        taken: list[tuple[float, float]] = []
+        for group in _groups(marks):
+            room = body(group, scene) if group.node in self.remarks else None
+            if room is not None:
+                yield _key.badges(group, room, self.remarks[group.node], self.letters, taken)
+
+    # ---------------------------------------------------------------------------------------- words
+
+    def _entries(self) -> list[tuple[str, tuple[Mark, ...]]]:
+        wide, high = self.style.sizes["swatch"], self.style.sizes["swatch_height"]
+        entries = self.widths.entries(wide, high)
+        if self.colours.missing:
+            self.colours.sheet["heat none"] = Paint(fill=self.colours.unknown)
+            entries.append(("no value", (Box(0.0, 0.0, wide, high, "heat none"),)))
+        for word, letter in self.letters.items():
+            entries.append((_key.meaning(word, self.remarks), tuple(_key.badge(wide / 2, high / 2, letter))))
+        return entries
+
+    def sentences(self, sample: int) -> list[str]:
+        """What the caption adds."""
+        what, found = self.what, []
+        target = getattr(what, "target", "")
+        of = f" for {target}" if target else ""
+        if self.scores:
+            mean = ", a block that stands for several their mean" if of_drawn.averaged(self.graphs, self.scores) else ""
+            said = ", ".join(filter(None, (what.title, what.unit)))
+            found.append(f"Colours: {said}{of}; a box has that of its last operation{mean}.")
+        if self.widths.seen:
+            found.append("The wider a link, the more runs along it.")
+        if self.mapped:
+            of = "" if self.scores else f" of {what.title}{of}"
+            if all(self.nodes[node].kind == "input" for node in self.mapped if node in self.nodes):
+                found.append(f"Over the input: its own map{of}, on a scale of its own." if self.given else
+                             "The input is shown beside its name.")
+            else:
+                found.append(f"The maps{of} have a scale each; of several channels they show "
+                             f"{'those that vary most' if self.signed is None else 'the mean'}.")
+        told = {key: word for key, word in getattr(what, "marks", {}).items() if self.remarks}
+        for word in self.letters:
+            own = [f"{key} ({said.removeprefix(word).strip()})" for key, said in told.items()
+                   if said.split()[0] == word]
+            more = f" and {len(own) - TOLD} more" if len(own) > TOLD else ""
+            found.append(f"{word.capitalize()}: {', '.join(own[:TOLD])}{more}.")
+        checks = [check.said for check in getattr(what, "checks", ()) if check.name != "finite" or not check.kept]
+        if checks:
+            found.append(f"Checks: {'; '.join(checks)}.")
+        return [text.clean(sentence) for sentence in found]
+
+    def checked(self) -> dict[str, str]:
+        """The checks, for the file's metadata."""
+        checks = getattr(self.what, "checks", ())
+        return {"checks": "; ".join(f"{c.name}: {c.said}" for c in checks)} if checks else {}
+
+
+def _groups(marks: Sequence[Mark]) -> Iterator[Group]:
+    """The groups that draw a node, wherever they are."""
+    for mark in marks:
+        if isinstance(mark, Group) and mark.role != "legend":
+            if mark.node and "->" not in mark.node and mark.role not in NOT_NODES:
+                yield mark
+            yield from _groups(mark.marks)

@@ -1,0 +1,1 @@
+"""Numbers → colours: scales, colour bars, pixels, and which box shows which value."""

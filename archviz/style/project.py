@@ -1,0 +1,304 @@
+"""The project file: what the figures of a project have in common, and what is said about single layers of its models.
+
+In: a target as on the command line, or a table of Python values.  Out: a `Project`, and `Options` with its wishes below
+those of the command line.
+
+The file is ``archviz.yaml``, or the table ``[tool.archviz]`` of a ``pyproject.toml``::
+
+    style: cube                     # options of the command line by their long names
+    width: column
+    models:
+      ResNet*:                      # the model's name, its class or factory, or its file; a glob
+        title: Our backbone
+        layers:                     # by glob on path or class, as for --collapse
+          stem: {label: Stem, frozen: true}
+          layer1.*: {color: "#ffcc00", legend: new here}
+          aux: {hide: true}
+          fast_conv: {kind: conv}
+        groups:
+          backbone: [stem, layer1, layer2]      # siblings drawn in one frame
+
+It is looked for beside the model's file (for ``package.module`` in the current folder), then in each folder above, up
+to the first that holds a ``pyproject.toml`` or ``.git``.  Nothing in it is run.
+"""
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TypeVar
+
+from archviz.core import text
+from archviz.core.errors import ArchvizError
+from archviz.core.graph import KINDS
+from archviz.core.plugins import names
+from archviz.style import located_yaml
+from archviz.style.located_yaml import Written
+from archviz.style.overrides import Bundle, Overrides, Rule
+from archviz.style.style import DIRECTIONS, length, load_style, style_names, theme_names
+
+NAME, SHARED = "archviz.yaml", "pyproject.toml"
+ROOTS = (SHARED, ".git")            # what marks the topmost folder of a project
+LAYER = ("label", "kind", "color", "legend", "frozen", "hide", "collapse", "expand")
+SHORT = {"edges": "options.edges", "unroll": "options.unroll", "streams": "streams"}   # settings of the style
+LENGTHS = ("width", "max_height", "min_font")
+DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
+                 if kind not in ("input", "output", "parameter", "add", "mul", "cat"))
+"""Kinds that a layer may be said to be: those drawn as a box."""
+
+AnyOptions = TypeVar("AnyOptions")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What is said about one model: options by the name of their field, and what is said of its layers."""
+
+    pattern: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Overrides = Overrides()
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project file: `options` for all models, `models` for those whose name fits their pattern, in its order."""
+
+    path: Path
+    options: Mapping[str, Any]
+    models: tuple[Section, ...] = ()
+
+    def sections(self, names: Iterable[str]) -> tuple[Section, ...]:
+        """The sections about the model of these names."""
+        names = tuple(names)
+        return tuple(s for s in self.models if any(fnmatchcase(name, s.pattern) for name in names))
+
+
+def project_of(target: str, options: AnyOptions, folder: Path | None = None) -> Project | None:
+    """The project file that holds for `target`; `options` is any value of the options it may set.  Raises
+    `ArchvizError`, with file and line, for whatever is wrong in the file."""
+    path = find_project(target, folder)
+    if path is None:
+        return None
+    if path.name == SHARED:
+        table = _shared(path)
+        assert table is not None
+        return _project(table, path, options)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArchvizError(f"{path} cannot be read: {error.strerror}") from None
+    return _project(located_yaml.read(content, _short(path)), path, options)
+
+
+def find_project(target: str, folder: Path | None = None) -> Path | None:
+    """The file that holds for `target`: the nearest one, see above; `folder` stands for the current one."""
+    return next((path for path in places(target, folder) if path.is_file() and _says_something(path)), None)
+
+
+def _says_something(path: Path) -> bool:
+    return path.name == NAME or _shared(path) is not None
+
+
+def places(target: str, folder: Path | None = None) -> tuple[Path, ...]:
+    """The files that may hold for `target`, the nearest first, be they there or not."""
+    file = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
+    start = Path(file[1]).resolve().parent if file else folder or Path.cwd()
+    above = [start, *start.parents]
+    last = next((i for i, folder in enumerate(above) if any((folder / root).exists() for root in ROOTS)), 0)
+    return tuple(folder / name for folder in above[:last + 1] for name in (NAME, SHARED))
+
+
+def configured(options: AnyOptions, project: Project | None, target: str = "", name: str = "") -> AnyOptions:
+    """`options` with what the project says wherever they say nothing.
+
+    `target`, as on the command line, and `name`, which the model has in its figure, choose what is said about one
+    model; without them, what is said about all.  A list that is given replaces the project's; ``set`` is merged key by
+    key.
+    """
+    if project is None:
+        return options
+    sections = project.sections({name, *_called(target)} - {""})
+    below: dict[str, Any] = {}
+    for layer in (project.options, *(section.options for section in sections)):
+        _lay(below, layer)
+    changed: dict[str, Any] = {}
+    for key, value in below.items():
+        given = getattr(options, key)
+        changed[key] = {**value, **given} if isinstance(value, Mapping) else value if given in (None, ()) else given
+    rules = tuple(rule for section in sections for rule in section.overrides.rules)
+    groups = tuple(group for section in sections for group in section.overrides.groups)
+    found: AnyOptions = replace(options, **changed, overrides=Overrides(rules, groups))  # type: ignore[type-var]
+    return found
+
+
+def _called(target: str) -> set[str]:
+    """The names a target gives its model: the class or factory, and the file or module it is in."""
+    file = re.fullmatch(r"(.*\.(?:py|json))(?::(.*))?", target, re.DOTALL)
+    place, _, name = (file[1], "", file[2] or "") if file else target.partition(":")
+    return {name, Path(place).stem if file else place.rpartition(".")[2]}
+
+
+def written_overrides(table: Mapping[str, Any]) -> Overrides:
+    """``{"layers": …, "groups": …}`` as in a model's section of the file, but written in Python."""
+    return _section("", _from_python(table, "overrides"), {}, None).overrides
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+def _short(path: Path) -> str:
+    """The file's name in messages: from the current folder where it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _shared(path: Path) -> Written | None:
+    """The table ``[tool.archviz]`` of a ``pyproject.toml``, if it has one."""
+    content = path.read_bytes()
+    if b"archviz" not in content:
+        return None
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        tables = tomllib.loads(content.decode()).get("tool", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ArchvizError(f"{_short(path)}: not valid TOML: {error}") from None
+    found = tables.get("archviz") if isinstance(tables, dict) else None
+    return None if found is None else _from_python(found, f"{_short(path)}: tool.archviz")
+
+
+def _from_python(value: Any, where: str) -> Written:
+    """Plain values as if they had been written in a file; each knows the keys that lead to it."""
+    if isinstance(value, Mapping):
+        return Written({Written(str(key), where): _from_python(item, f"{where}.{key}") for key, item in value.items()},
+                       where)
+    if isinstance(value, (list, tuple)):
+        return Written(tuple(_from_python(item, where) for item in value), where)
+    if isinstance(value, bool):
+        return Written("true" if value else "false", where)
+    return Written(None if value is None else str(value), where)
+
+
+def _fields(options: Any) -> list[Field[Any]]:
+    return [part for part in fields(options) if part.name != "overrides"]
+
+
+def _project(at: Written, path: Path, options: Any) -> Project:
+    known = {"set" if part.name == "settings" else part.name.replace("_", "-"): part for part in _fields(options)}
+    common: dict[str, Any] = {}
+    sections = []
+    for key, name, value in located_yaml.items(at):
+        if name == "models":
+            for _, pattern, content in located_yaml.items(value):
+                sections.append(_section(pattern, content, known, path))
+        elif name in ("layers", "groups"):
+            raise located_yaml.mistake(key, f"{name} are those of a model", f'write them below models: "*": {name}: …')
+        else:
+            _lay(common, _option(key, name, value, known, path, "models"))
+    return Project(path, _checked(common, common), tuple(
+        replace(section, options=_checked(section.options, {**common, **section.options})) for section in sections))
+
+
+def _checked(options: Mapping[str, Any], style: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` with the settings of the style as text, each tried on that style: a mistake is told with its line."""
+    settings = {}
+    for name, at in options.get("settings", {}).items():
+        try:
+            load_style(style.get("style") or "block", {name: located_yaml.string(at)})
+        except ArchvizError as error:
+            raise located_yaml.mistake(at, error.message, error.hint) from None
+        settings[name] = located_yaml.string(at)
+    return {**options, "settings": settings} if settings else dict(options)
+
+
+def _section(pattern: str, at: Written, known: Mapping[str, Field[Any]], path: Path | None) -> Section:
+    options: dict[str, Any] = {}
+    rules: list[Rule] = []
+    groups: list[Bundle] = []
+    for key, name, value in located_yaml.items(at):
+        if name == "layers":
+            rules += [_rule(k, glob, settings) for k, glob, settings in located_yaml.items(value)]
+        elif name == "groups":
+            for k, called, members in located_yaml.items(value):
+                listed = tuple(located_yaml.word(member) for member in located_yaml.listed(members))
+                if not listed:
+                    raise located_yaml.mistake(k, f"the group {called!r} is empty")
+                groups.append(Bundle(text.clean(called), k.where, listed))
+        else:
+            _lay(options, _option(key, name, value, known, path, "layers", "groups"))
+    return Section(pattern, options, Overrides(tuple(rules), tuple(groups)))
+
+
+def _rule(key: Written, pattern: str, at: Written) -> Rule:
+    changes: dict[str, Any] = {}
+    for k, name, value in located_yaml.items(at):
+        match name:
+            case "label" | "legend":
+                changes[name] = text.clean(located_yaml.word(value))
+            case "kind":
+                changes[name] = located_yaml.one_of(value, "kind", DRAWN_AS)
+            case "color":
+                changes[name] = _color(value)
+            case "frozen" | "hide" | "collapse" | "expand":
+                changes[name] = located_yaml.truth(value)
+            case _:
+                located_yaml.refuse(k, "key", name, LAYER)
+    if "color" in changes:
+        changes.setdefault("legend", changes.get("label") or text.clean(pattern))
+    return Rule(pattern, key.where, changes)
+
+
+def _color(at: Written) -> str:
+    digits = located_yaml.word(at).lower() if at.value is not None else ""
+    if not re.fullmatch(r"#([0-9a-f]{3}|[0-9a-f]{6})", digits):
+        raise located_yaml.mistake(at, f"{at.value or 'nothing'} is not a colour", 'write it as "#rrggbb", in quotes')
+    return digits[1:] if len(digits) == 7 else "".join(2 * digit for digit in digits[1:])
+
+
+def _lay(options: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        options[key] = {**options.get(key, {}), **value} if isinstance(value, Mapping) else value
+
+
+def _option(
+    key: Written, name: str, at: Written, known: Mapping[str, Field[Any]], path: Path | None, *others: str,
+) -> dict[str, Any]:
+    """One option as ``{field: value}``; the type of the field says what may stand there."""
+    if name in SHORT and known:
+        return {"settings": {SHORT[name]: at}}
+    if name not in known:
+        located_yaml.refuse(key, "key", name, (*known, *(SHORT if known else ()), *others))
+    part = known[name]
+    kind = str(part.type)
+    if kind.startswith("tuple"):
+        one = isinstance(at.value, str)
+        return {part.name: tuple(located_yaml.word(item) for item in ((at,) if one else located_yaml.listed(at)))}
+    if kind.startswith("Mapping"):
+        return {part.name: {setting: value for _, setting, value in located_yaml.items(at)}}
+    if "int" in kind:
+        if at.value == "auto":
+            return {}
+        if not re.fullmatch(r"\d+", located_yaml.word(at)):
+            raise located_yaml.mistake(at, f"here must stand a number or auto, not {at}")
+        return {part.name: int(located_yaml.word(at))}
+    value = located_yaml.string(at)
+    if part.name in LENGTHS:
+        try:
+            length(value)
+        except ArchvizError as error:
+            raise located_yaml.mistake(at, error.message, error.hint) from None
+    elif part.name == "direction":
+        located_yaml.one_of(at, "direction", DIRECTIONS)
+    elif part.name == "layout":
+        located_yaml.one_of(at, "layout", names("layouts"))
+    elif value.endswith((".yaml", ".yml")) and path is not None:
+        value = str(path.parent / Path(value).expanduser())       # as seen from the project file
+        if not Path(value).is_file():
+            raise located_yaml.mistake(at, f"there is no {part.name} file {value!r}")
+    elif part.name in ("style", "theme"):
+        located_yaml.one_of(at, part.name, style_names() if part.name == "style" else theme_names())
+    elif part.name == "theme":
+        located_yaml.one_of(at, "theme", theme_names())
+    return {part.name: value}

@@ -1,0 +1,341 @@
+"""Tensors without values: build and run a model without compute and without memory for its weights.
+
+In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors with a shape and a dtype, and no values.
+
+A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `Ghost`
+
+- an operation that meets a ghost runs on ghosts only, and gives ghosts; everything else runs for real, so position ids,
+  masks and tables keep their values, and code that looks at them goes the way it always goes;
+- a ghost answers ``x.device`` with ``cpu``: what code makes "on the same device" is real;
+- writing a ghost into a real tensor makes that tensor a ghost from then on;
+- while a model is being built (``building=True``) its large random or unset tensors are ghosts from birth, so that
+  filling them costs nothing.
+
+Where code asks a ghost for a value PyTorch raises, as for any meta tensor; with ``invent=True`` the value is made up,
+from data of the same shape and type, and `Ghost.invented` names the operations that were answered this way.
+"""
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archviz.trace import devices, fake_shapes
+
+CPU = torch.device("cpu")
+META = torch.device("meta")
+
+SMALL = 4096
+"""A tensor that is born unset or random and has at least this many elements is taken for a weight."""
+
+KNOWN = 4_000_000
+"""A tensor of known values (zeros, arange …) up to this many elements stays real: it may be a mask or a table."""
+
+BUDGET = 64_000_000
+"""How many elements of large real tables one model may hold; what comes after is a ghost."""
+
+_UNSET = frozenset({"empty", "rand", "randn", "randint", "normal", "empty_strided"})
+_VALUED = frozenset({"zeros", "ones", "full", "eye", "arange", "linspace", "tensor", "randperm"})
+_LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like",
+                   "new_empty", "rand_like", "randn_like", "new_tensor"})
+_READS = frozenset({"_local_scalar_dense", "nonzero", "masked_select", "equal", "unique_dim", "_unique2", "bincount",
+                    "unique_consecutive", "repeat_interleave", "is_nonzero"})
+
+
+def is_ghost(value: object) -> bool:
+    """Whether `value` is a tensor without values."""
+    return isinstance(value, torch.Tensor) and value.device.type == "meta"
+
+
+def ghost_of(tensor: torch.Tensor) -> torch.Tensor:
+    """A ghost with the shape, dtype and strides of `tensor`; a `Parameter` stays one, without gradients."""
+    try:
+        bare = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+    except RuntimeError:  # sparse, quantised …: no strides
+        bare = torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
+    return torch.nn.Parameter(bare, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else bare
+
+
+@contextmanager
+def without_compiler(*modes: object) -> Iterator[None]:
+    """Keep PyTorch from importing its compiler for the dispatch modes `modes`, which it does the first time each runs.
+
+    That import takes seconds, and serves only programs that are being compiled, which nothing is here.
+    """
+    methods = [getattr(type(mode), "__torch_dispatch__", None) for mode in modes]
+    raws = [getattr(method, "__wrapped__", None) for method in methods]
+    raws = [raw for raw in raws if raw is not None and not hasattr(raw, _DISABLED)]
+    for raw in raws:
+        setattr(raw, _DISABLED, raw)
+    try:
+        yield
+    finally:
+        for raw in raws:
+            delattr(raw, _DISABLED)
+
+
+_DISABLED = "__dynamo_disable"
+
+
+class Ghost:
+    """Context manager: see the module's docstring.  `invented` fills while it is active."""
+
+    def __init__(self, *, building: bool = False, invent: bool = False) -> None:
+        self.invented: list[str] = []
+        self._values = _Values(invent, self.invented)
+        self._device = _Device(building, self._values)
+
+    def __enter__(self) -> Ghost:
+        self._quick = without_compiler(self._values)
+        self._quick.__enter__()
+        self._values.__enter__()  # type: ignore[no-untyped-call]
+        self._device.__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._device.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
+        self._values.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
+        self._quick.__exit__(None, None, None)
+
+
+class _Device(TorchFunctionMode):
+    """Makes ghosts say that they live on the CPU, and decides what is born a ghost."""
+
+    def __init__(self, building: bool, values: _Values) -> None:
+        super().__init__()
+        self.building, self.values = building, values
+        self.left = BUDGET
+        self.asked = False  # whether the code is building on meta of its own accord, and so wants to hear of it
+
+    def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        name: str = getattr(func, "__name__", "")
+        if name == "__get__":
+            result = func(*args)
+            if isinstance(result, torch.device):
+                return META if self.asked else CPU if result.type == "meta" else result
+            if result is True and getattr(getattr(func, "__self__", None), "__name__", "") == "is_meta":
+                return self.asked
+            return result
+        kwargs = dict(kwargs) if kwargs else {}
+        if name in _UNSET or name in _VALUED or name in _LIKE:
+            return self._factory(name, func, args, kwargs)
+        if name in ("to", "cuda") and args and isinstance(args[0], torch.Tensor) \
+                and (device := devices.asked(name, args[1:], kwargs)):
+            devices.mark(args[0], device)
+            return args[0] if name == "cuda" else _move(name, func, args, kwargs)
+        if args and is_ghost(args[0]):
+            if name in ("to", "type_as", "cpu", "type"):
+                return _move(name, func, args, kwargs)
+            if name in ("tolist", "numpy") and self.values.invent:
+                self.values.invented.append(name)
+                return func(_made_up(args[0]), *args[1:], **kwargs)
+            if name == "__bool__" and self.building and sys._getframe(1).f_globals.get("__name__") == "torch.nn.init":
+                return False  # "is any random number out of bounds?": a weight without values is as good as filled
+        elif name == "to" and len(args) > 1 and is_ghost(args[1]):
+            return func(args[0], args[1].dtype, *args[2:], **kwargs)
+        try:
+            return func(*args, **kwargs)
+        except RuntimeError:
+            # Some functions look at devices themselves, before what meets a ghost has become one.
+            if len({is_ghost(tensor) for tensor in _tensors((args, kwargs))}) < 2:
+                raise
+            return func(*_all_ghosts(args), **_all_ghosts(kwargs))
+
+    def _factory(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name in _LIKE:
+            if is_ghost(args[0]) and "device" not in kwargs:
+                count = args[0].numel() if name.endswith("_like") else _count(args[1:], kwargs)
+                kwargs["device"] = CPU if count <= KNOWN // 4 and name not in ("empty_like", "new_empty") else META
+            return func(*args, **kwargs)
+        self.asked = kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta"
+        if self.asked:
+            kwargs["device"] = CPU  # what is large becomes a ghost below, and tables keep their values
+        elif kwargs.get("device") is not None:
+            kwargs["device"] = CPU  # whatever this machine has
+        if name == "tensor" or any(isinstance(arg, torch.Tensor) for arg in args):
+            return func(*args, **kwargs)
+        if name in ("arange", "linspace", "randperm"):
+            return func(*args, **kwargs)
+        count = _count(args[:1] if name == "full" else args, kwargs)
+        if self.building and (count >= SMALL if name in _UNSET else count > KNOWN or count > self.left):
+            kwargs["device"] = META
+            kwargs.pop("generator", None)
+            kwargs.pop("pin_memory", None)
+        elif self.building and name not in _UNSET and count > SMALL:
+            self.left -= count
+        return func(*args, **kwargs)
+
+
+def _all_ghosts(value: Any) -> Any:
+    """`value` with every real tensor in it replaced by a ghost."""
+    if isinstance(value, torch.Tensor):
+        return value if is_ghost(value) else ghost_of(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)([_all_ghosts(item) for item in value])
+    return {key: _all_ghosts(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    """How many elements ``torch.zeros(*args, **kwargs)`` has."""
+    size = kwargs.get("size", args)
+    while isinstance(size, (tuple, list)) and len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    try:
+        return math.prod(int(n) for n in size if hasattr(n, "__index__"))
+    except TypeError:
+        return 0
+
+
+def _move(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``ghost.to(…)`` and its relatives: dtypes change, devices do not."""
+    ghost, rest = args[0], list(args[1:])
+    if name == "cpu":
+        return ghost
+    if name == "type_as":
+        return ghost.to(rest[0].dtype)
+    if name == "type":
+        return func(*args, **kwargs) if rest or kwargs else torch.empty(0, dtype=ghost.dtype).type()
+    given = [*rest, *kwargs.values()]
+    dtype = next((value if isinstance(value, torch.dtype) else value.dtype for value in given
+                  if isinstance(value, (torch.dtype, torch.Tensor))), ghost.dtype)
+    layout = {"memory_format": kwargs["memory_format"]} if kwargs.get("memory_format") is not None else {}
+    return func(ghost, dtype, **layout) if layout or dtype != ghost.dtype else ghost
+
+
+class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Below the public functions: what meets a ghost becomes one."""
+
+    def __init__(self, invent: bool, invented: list[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.invent, self.invented = invent, invented
+        self.turned: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # id of a storage's first tensor → it, its ghost
+
+    def __torch_dispatch__(self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = dict(kwargs) if kwargs else {}
+        tensors = _tensors((args, kwargs)) if kwargs else _tensors(args)
+        haunted = [t for t in tensors if t.device.type == "meta" or self.turned and self._turned(t)]
+        if not haunted:
+            return func(*args, **kwargs)
+        name: str = func.overloadpacket.__name__
+        if name in _LIKE and kwargs.get("device") == CPU:
+            return func(*args, **kwargs)
+        if self.invent and (name in _READS or name == "index" and _by_mask(args)):
+            return self._made_up(name, func, args, kwargs)
+        if name == "_grouped_mm":  # without values PyTorch takes it in one dtype only, though it runs in others
+            dtype = kwargs.pop("out_dtype", None) or args[0].dtype
+            halves = [_as_ghosts(arg, torch.bfloat16) if getattr(arg, "dtype", None) == args[0].dtype
+                      else self._twins(arg) for arg in args]
+            return func(*halves, **{key: self._twins(value) for key, value in kwargs.items()}).to(dtype)
+        if not self.turned:
+            known = fake_shapes.shortcut(func, args, kwargs)
+            if known is not None:
+                return known
+        if len(haunted) == len(tensors) and not self.turned:
+            if kwargs.get("device") is not None:
+                kwargs["device"] = META
+            return func(*args, **kwargs)
+        if name in ("index", "index_put", "index_put_"):
+            args = (args[0], _positions(args[1]), *args[2:])
+        elif name == "masked_select" and not is_ghost(args[1]):
+            return torch.empty(int(args[1].expand_as(args[0]).sum()), dtype=args[0].dtype, device=META)
+        if kwargs.get("device") is not None:
+            kwargs["device"] = META
+        args_, kwargs_ = self._twins(args), {key: self._twins(value) for key, value in kwargs.items()}
+        result = fake_shapes.shortcut(func, args_, kwargs_)
+        if result is None:
+            result = func(*args_, **kwargs_)
+        written = kwargs.get("out", args[0] if name.endswith("_") and args else None)
+        if isinstance(written, torch.Tensor) and written.device.type != "meta":
+            self._turn(written)
+            return written
+        if isinstance(result, torch.Tensor) and func.is_view and args[0].device.type != "meta":
+            # A view of a tensor that was turned: PyTorch wants a view of the very tensor, whose values nobody may read.
+            return func(*args, **kwargs)
+        return result
+
+    def _turned(self, tensor: torch.Tensor) -> bool:
+        return id(_owner(tensor)) in self.turned
+
+    def _turn(self, tensor: torch.Tensor) -> None:
+        owner = _owner(tensor)
+        self.turned[id(owner)] = (owner, ghost_of(owner))
+
+    def _twins(self, value: Any) -> Any:
+        """`value` with every tensor replaced by a ghost of the same kind."""
+        if isinstance(value, torch.Tensor):
+            if value.device.type == "meta":
+                return value
+            if value.dim() == 0 and not self._turned(value):
+                return value  # numbers mix with every device
+            if self._turned(value):
+                base = self.turned[id(_owner(value))][1]
+                return base.as_strided(value.shape, value.stride(), value.storage_offset())
+            return ghost_of(value.detach() if isinstance(value, torch.nn.Parameter) else value)
+        if isinstance(value, (tuple, list)):
+            return type(value)([self._twins(item) for item in value])
+        return value
+
+    def _made_up(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.invented.append(name)
+        values = _made_up((args, kwargs))
+        result = func(*values[0], **values[1])
+        return _as_ghosts(result) if name in ("index", "masked_select") else result
+
+
+def _owner(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor that `tensor` is a view of, or itself."""
+    base = tensor._base
+    return tensor if base is None else base
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    """Every tensor in nested tuples, lists and dicts."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return [tensor for item in value.values() for tensor in _tensors(item)] if isinstance(value, dict) else []
+
+
+def _by_mask(args: Sequence[Any]) -> bool:
+    return any(isinstance(i, torch.Tensor) and i.dtype in (torch.bool, torch.uint8) and is_ghost(i) for i in args[1])
+
+
+def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+    """Indices with every real mask replaced by the positions where it is true, as indexing itself would."""
+    found: list[torch.Tensor | None] = []
+    for index in indices:
+        if index is not None and index.dtype in (torch.bool, torch.uint8) and not is_ghost(index):
+            found.extend(index.nonzero().unbind(1))
+        else:
+            found.append(index)
+    return found
+
+
+def _made_up(value: Any) -> Any:
+    """`value` with every ghost replaced by made-up data: coins for integers and masks, fractions for other numbers."""
+    if isinstance(value, torch.Tensor) and is_ghost(value):
+        count = torch.arange(value.numel(), dtype=torch.int64)
+        if value.dtype.is_floating_point:
+            return (count.to(torch.float64).mul(0.7548776662).frac() + 0.01).to(value.dtype).reshape(value.shape)
+        return (count.mul(2654435761).remainder(4294967296) >> 31).to(value.dtype).reshape(value.shape)
+    if isinstance(value, (tuple, list)):
+        return type(value)([_made_up(item) for item in value])
+    if isinstance(value, dict):
+        return {key: _made_up(item) for key, item in value.items()}
+    return value
+
+
+def _as_ghosts(value: Any, dtype: torch.dtype | None = None) -> Any:
+    if isinstance(value, torch.Tensor):
+        return torch.empty_strided(value.shape, value.stride(), dtype=dtype or value.dtype, device=META)
+    return type(value)([_as_ghosts(item) for item in value]) if isinstance(value, (tuple, list)) else value

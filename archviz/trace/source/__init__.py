@@ -1,0 +1,1 @@
+"""What a user names → a module and what it is called with: loaded, constructed, guessed."""
