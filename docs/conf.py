@@ -53,12 +53,12 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"        # words of a type that name nothing
 numpydoc_xref_aliases = {
-    **{name: f"archviz.ir.{name}" for name in ("TensorSpec", "Edge", "Node", "Module", "Graph")},
-    **{name: f"archviz.scene.{name}" for name in ("Paint", "Scene", "Group", "Text", "Image", "Cuboid")},
-    **{name: f"archviz.layouts.{name}" for name in ("Layout", "Size", "Place", "Frame", "Route")},
-    **{name: f"archviz.style.{name}" for name in ("Style", "Page", "Kind")},
+    **{name: f"archviz.core.graph.{name}" for name in ("TensorSpec", "Edge", "Node", "Module", "Graph")},
+    **{name: f"archviz.core.scene.{name}" for name in ("Paint", "Scene", "Group", "Text", "Image", "Cuboid")},
+    **{name: f"archviz.core.geometry.{name}" for name in ("Layout", "Size", "Place", "Frame", "Route")},
+    **{name: f"archviz.style.style.{name}" for name in ("Style", "Page", "Kind")},
     **{name: f"archviz.{name}" for name in ("ArchvizError", "DoesNotFit", "Figure")},
-    "Options": "archviz.pipeline.Options", "Mapping": "collections.abc.Mapping", "Tensor": "torch.Tensor",
+    "Options": "archviz.figure.options.Options", "Mapping": "collections.abc.Mapping", "Tensor": "torch.Tensor",
     "Path": "pathlib.Path", "torch.nn.Module": "torch.nn.Module",
 }
 

@@ -341,8 +341,8 @@ def test_help_imports_no_drawing_code(run: Run) -> None:
         [sys.executable, "-X", "importtime", "-m", "archviz", "--help"], capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True).stderr
     names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
-    assert "archviz.cli" in names
-    assert not names & {"archviz.pipeline", "yaml", "svgwrite", "numpy", "torch", "tqdm"}
+    assert "archviz.apps.cli.main" in names
+    assert not names & {"archviz.figure.compile", "yaml", "svgwrite", "numpy", "torch", "tqdm"}
 
 
 def test_the_same_bytes_whatever_the_hash_seed_and_the_folder(run: Run, tmp_path: Path) -> None:

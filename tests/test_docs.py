@@ -177,9 +177,10 @@ def _found(name: str) -> Any:
 def test_public_docstrings_say_what_goes_in_and_what_comes_out(site: Path) -> None:
     found = list(documented(site))
     names = {name for _, name in found}
-    assert {"archviz.draw", "archviz.Figure", "archviz.Figure.save", "archviz.pipeline.Options", "archviz.ir.merge",
-            "archviz.explain", "archviz.record", "archviz.Attribution", "archviz.Recording", "archviz.layouts.Size",
-            "archviz.style.Style", "archviz.ArchvizError", "archviz.DoesNotFit"} <= names
+    assert {"archviz.draw", "archviz.Figure", "archviz.Figure.save", "archviz.figure.options.Options",
+            "archviz.core.graph.merge", "archviz.explain", "archviz.record", "archviz.Attribution", "archviz.Recording",
+            "archviz.core.geometry.Size", "archviz.style.style.Style", "archviz.ArchvizError",
+            "archviz.DoesNotFit"} <= names
     for kind, name in found:
         if kind in ("function", "method"):
             told = validate(name)
@@ -259,8 +260,8 @@ def at_home(tmp_path: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "archviz", home / "archviz", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "styles", home / "styles")
     for name, folder in {
-            "hexagons.py": "archviz/forms", "share.py": "archviz/passes", "staircase.py": "archviz/layouts",
-            "html.py": "archviz/backends", "comb.yaml": "styles", "shares.yaml": "styles", "stairs.yaml": "styles",
+            "hexagons.py": "archviz/drawing/forms", "share.py": "archviz/passes",
+            "staircase.py": "archviz/drawing/layouts", "html.py": "archviz/backends", "comb.yaml": "styles", "shares.yaml": "styles", "stairs.yaml": "styles",
             "evening.yaml": "styles/themes"}.items():
         shutil.copy(book / name, home / folder)
     return {"PYTHONPATH": str(home)}

@@ -1,4 +1,4 @@
-"""Who may import whom: the rules of the design, read from the source."""
+"""Who may import whom: the order of the house, read from the source, late imports included."""
 from __future__ import annotations
 
 import ast
@@ -9,129 +9,103 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "archviz"
 FILES = sorted(ROOT.rglob("*.py"))
 
-ALL = {"errors", "find"}
-FOLDERS = {     # a folder (or file) of ours → what of ours it may import besides errors, find and itself
-    "ir": set(), "paint": set(), "errors": set(),
-    "scene": {"paint"},         # what a scene's sheet holds
-    "graphfile": {"ir"},
-    "passes": {"ir", "style"},
-    "several": {"ir"}, "conditions": {"ir"},
-    "layouts": {"ir", "style", "several", "conditions"},    # several, for which of several models a node is of
-    "forms": {"ir", "style", "layouts", "scene", "text", "naming", "labels", "several", "conditions"},
-    "naming": {"ir"},
-    "labels": {"ir", "style", "text", "naming"},
-    # What follows on text, of those that write the network itself: its words, and which line is what.
-    "backends": {"ir", "scene", "text", "labels", "naming", "conditions", "page", "style"},
-    "ports": {"ir", "layouts", "scene"},
-    "plates": {"ir", "labels", "layouts", "marks", "naming", "ports", "scene", "style", "text"},
-    "view": {"ir", "layouts", "plates", "ports", "scene"},
-    "trace": {"ir"},
-    "attribution": {"ir", "overlay", "picture"},       # the last two late: how a value draws itself
-    "recording": {"ir", "files", "overlay", "picture"},  # files, to write one whole or not at all
-    "memory": set(),
-    "methods": {"trace", "recorder", "ir", "attribution", "memory"},
-    # methods, for what a target is; files, to write a state whole or not at all; progress, to know who looks on.
-    "recorder": {"trace", "ir", "recording", "methods", "files", "progress", "memory"},
-    "overlay": {"ir", "scene", "style", "text", "figure", "finished", "heat", "bar",
-                "page", "marks"},       # it adds to the legend, and keeps labels legible
-    # labels, to call a layer what its figure does; overlay, for which values belong to which box.
-    "pictures": {"ir", "scene", "style", "text", "attribution", "recording", "heat", "bar", "labels", "overlay"},
-    "heat": set(), "bar": {"scene", "style", "text", "heat"},
-    "arguments": set(), "progress": set(), "statements": set(), "sources": {"ir", "statements"},
-    "images": set(), "words": set(), "weights": set(),
-    "samples": {"images", "words", "load", "guess", "trace"},       # loaded with torch, when a model is
-    "ready": {"ir", "samples", "weights", "load", "guess"},
-    "explainer": {"ir", "attribution", "methods", "recorder", "trace", "ready", "progress", "load", "memory"},
-    "runs": {"ir", "overlay", "figure", "explainer", "ready", "samples", "images", "job", "files", "memory"},
-    "insight": {"attribution", "picture", "explainer", "ready", "runs", "progress"},
-    "recorded": {"recording", "recorder", "trace", "ready", "runs", "progress"},
-    "cli": {"pipeline", "arguments", "job", "differ", "insight", "recorded", "runs", "progress", "serve"},
-    "units": {"ir"}, "compare": {"ir", "units"}, "twins": {"ir", "text", "units", "compare"},
-    "union": {"ir", "twins"}, "difference": {"ir", "text", "units", "twins", "captioned"}, "revisions": set(),
-    "serve": {"arguments", "job", "sources", "project", "progress", "load", "trace"},   # the last two ahead of a figure
-    "sphinxext": {"pipeline", "arguments", "job", "store", "backends"},
-    "notebook": {"pipeline", "arguments", "job", "progress", "load"},       # load, to say whose mistake an error is
-    "scraper": {"pipeline"},
-}
-TORCH = {"load", "guess", "trace", "recorder", "methods"}
-"""Where torch may be imported at the top of a file; elsewhere only inside a function."""
+PACKAGES = ("core", "style", "trace", "passes", "drawing", "backends", "figure", "compare", "insight",
+            "training", "apps")
+"""The house from the ground up: each imports only those before it."""
+FACES = {"__init__", "__main__", "cli", "sphinxext"}
+NOT = {("trace", "style"), ("backends", "trace"), ("backends", "passes"), ("drawing", "trace"), ("drawing", "passes"),
+       ("passes", "trace")}
+"""What stands below, and is none of their business all the same: what draws needs no trace and no passes."""
+LIGHT = {"core", "style", "passes", "drawing", "backends", "figure", "compare", "apps"}
+"""Packages in which nothing may import torch but inside a function."""
+TORCH = ("torch", "transformers", "torchvision")
 
 
-def part(path: Path) -> str:
-    """The folder directly under archviz a file belongs to, or its own name."""
-    inside = path.relative_to(ROOT)
-    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+def package(module: str) -> str:
+    """The package of ours that a module, by its dotted name, is in; of a face its own name."""
+    return module.split(".")[1]
 
 
-def imports(tree: ast.Module, top_only: bool = False) -> list[str]:
+def module_of(path: Path) -> str:
+    return ".".join(("archviz", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imports(path: Path, top_only: bool = False) -> list[str]:
     """The full names of the modules that a file imports; with `top_only` those that run on import."""
-    found = []
+    tree = ast.parse(path.read_text("utf-8"))
     late = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             for n in ast.walk(f)}
+    modules = []
     for node in ast.walk(tree):
         if top_only and id(node) in late:
             continue
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports name the whole path"
-            base = node.module or ""
-            names = [f"{base}.{alias.name}" for alias in node.names]
-            files = [one for one in names
-                     if base == "archviz" or (ROOT.parent / f"{one.replace('.', '/')}.py").exists()]
-            found += files or [base]
-    return found
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules += [full if full in MODULES else str(node.module) for full in inside]
+    return modules
+
+
+GRAPH = {module: sorted({other for other in imports(path) if other in MODULES and other != "archviz"})
+         for module, path in MODULES.items()}
+"""Every import of ours, late ones too; ``from archviz import …`` asks for the version or what is published."""
 
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if part(path) in FOLDERS], ids=name)
-def test_a_file_imports_only_what_its_folder_may(path):
-    own = part(path)
-    named = imports(ast.parse(path.read_text("utf-8")))
-    ours = {module.split(".")[1] for module in named if module.startswith("archviz.")}
-    free = set() if own in ("ir", "paint", "scene", "errors") else ALL
-    assert ours <= FOLDERS[own] | free | {own, "__version__"}
+def test_the_house_has_the_packages_of_the_design() -> None:
+    there = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in ("fonts", "__pycache__")}
+    assert there <= set(PACKAGES)
+    assert {path.stem for path in ROOT.glob("*.py")} == FACES
+
+
+@pytest.mark.parametrize("module", sorted(set(GRAPH) - {"archviz"}))
+def test_no_import_points_upward(module: str) -> None:
+    here = package(module)
+    for other in GRAPH[module]:
+        if here not in FACES:
+            assert package(other) in PACKAGES, f"{module} imports the face {other}"
+            assert PACKAGES.index(package(other)) <= PACKAGES.index(here), f"{module} imports {other}"
+            assert (here, package(other)) not in NOT, f"{module} imports {other}"
+
+
+def test_no_import_closes_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " → ".join((*trail, module))
+        if module not in done:
+            for other in GRAPH[module]:
+                visit(other, (*trail, module))
+            done.add(module)
+
+    for module in GRAPH:
+        visit(module, ())
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_torch_is_imported_only_where_models_are(path):
-    top = imports(ast.parse(path.read_text("utf-8")), top_only=True)
-    if part(path) not in TORCH:
-        assert not [module for module in top if module.split(".")[0] in ("torch", "transformers", "torchvision")]
+def test_torch_is_imported_only_where_models_are(path: Path) -> None:
+    here = package(module_of(path)) if path.parent != ROOT else "apps"
+    if here in LIGHT:
+        assert not [module for module in imports(path, top_only=True) if module.split(".")[0] in TORCH]
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_nothing_hides_behind_type_checking(path):
-    if part(path) in FOLDERS:
-        named = {getattr(one, "id", None) or getattr(one, "attr", None) or getattr(one, "name", None)
-                 for one in ast.walk(ast.parse(path.read_text("utf-8")))}
-        assert "TYPE_CHECKING" not in named
+def test_nothing_hides_behind_type_checking(path: Path) -> None:
+    named = {getattr(one, "id", None) or getattr(one, "attr", None) or getattr(one, "name", None)
+             for one in ast.walk(ast.parse(path.read_text("utf-8")))}
+    assert "TYPE_CHECKING" not in named
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_a_file_opens_with_what_it_is_and_stays_short(path):
+def test_a_file_opens_with_what_it_is_and_stays_short(path: Path) -> None:
     text = path.read_text("utf-8")
     assert ast.get_docstring(ast.parse(text)), "no docstring"
     assert text.count("\n") <= 450
-
-
-def test_ours_has_no_cycles():
-    graph = {}
-    for path in FILES:
-        inside = path.relative_to(ROOT).with_suffix("")
-        key = ".".join(("archviz", *inside.parts)).removesuffix(".__init__")
-        graph[key] = {m for m in imports(ast.parse(path.read_text("utf-8")), top_only=True) if m.startswith("archviz.")}
-    done: set[str] = set()
-
-    def visit(key: str, trail: tuple[str, ...]) -> None:
-        assert key not in trail, " → ".join((*trail, key))
-        if key not in done:
-            for other in graph.get(key, ()):
-                visit(other, (*trail, key))
-            done.add(key)
-
-    for key in graph:
-        visit(key, ())

@@ -110,7 +110,7 @@ def run(model: nn.Module, *args: Tensor, methods: Any = ("saliency",), target: A
         **options: Any) -> dict[str, list[Attribution]]:
     """What the methods give together; options are passed to a single method, or by name to several."""
     names = [methods] if isinstance(methods, str) else list(methods)
-    files = {name: import_module(f"archviz.methods.{name}") for name in names}
+    files = {name: import_module(f"archviz.insight.methods.{name}") for name in names}
     chosen = {name: options if len(names) == 1 else {**QUICK.get(name, {}), **options.get(name, {})} for name in names}
     with Subject(model, args, target=target, budget=budget) as subject:
         subject.grad = True

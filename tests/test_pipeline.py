@@ -296,7 +296,7 @@ def test_an_unknown_suffix_is_told_with_the_nearest(tmp_path: Path) -> None:
 
 def test_importing_archviz_is_light() -> None:
     code = ("import sys, archviz; assert archviz.__version__ and 'draw' in dir(archviz); "
-            "print(sorted({'torch', 'yaml', 'svgwrite', 'archviz.pipeline'} & set(sys.modules))); "
+            "print(sorted({'torch', 'yaml', 'svgwrite', 'archviz.figure.compile'} & set(sys.modules))); "
             "archviz.draw; print('torch' in sys.modules)")
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -213,7 +213,8 @@ def test_installed_packages_count_only_where_the_target_is_in_them(tree):
 
 
 def test_archviz_itself_is_no_source(tree):
-    root = tree({"uses.py": "from archviz.ir import Graph\nimport archviz\nclass A: g = Graph, archviz.draw"}, "uses")
+    root = tree({
+        "uses.py": "from archviz.core.graph import Graph\nimport archviz\nclass A: g = Graph, archviz.draw"}, "uses")
     assert found(root, "uses:A") == {"uses.py"}
 
 
@@ -280,7 +281,7 @@ def test_the_inputs_of_a_file_count(tree):
 
 def test_a_saved_graph_is_its_own_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert sources("g.json", Graph("net", attrs={"class": "archviz.ir.Graph"})) == (tmp_path / "g.json",)
+    assert sources("g.json", Graph("net", attrs={"class": "archviz.core.graph.Graph"})) == (tmp_path / "g.json",)
 
 
 def test_a_model_that_is_not_loaded_has_its_own_file_at_most(tree):

@@ -15,17 +15,11 @@ from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
 from archviz.core.progress import in_notebook, progress
 from archviz.figure.compile import compile
-from archviz.figure.figure import Figure as Figure
+from archviz.figure.figure import Figure
 from archviz.figure.options import Options
-from archviz.figure.output import check_output as check_output
-from archviz.figure.output import is_ours as is_ours
-from archviz.figure.output import save as save
 from archviz.figure.stages import weights
-from archviz.style.project import configured as configured
-from archviz.style.project import project_of as project_of
 from archviz.style.project import written_overrides
-from archviz.trace.read import Step, traced
-from archviz.trace.read import read as read
+from archviz.trace.read import Step, read, traced
 
 
 @sparing()

@@ -9,16 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archviz.core.plugins import find
-from archviz.figure.figure import Figure as Figure
-from archviz.figure.output import check_output as check_output
-from archviz.figure.output import is_ours as is_ours
-from archviz.figure.output import save as save
 from archviz.style.layer_colours import painted
 from archviz.style.overrides import Overrides
-from archviz.style.project import configured as configured
-from archviz.style.project import project_of as project_of
 from archviz.style.style import Settings, Style, layers, length
-from archviz.trace.read import read as read
 
 
 @dataclass(frozen=True)

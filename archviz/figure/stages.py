@@ -13,19 +13,12 @@ from pathlib import Path
 from archviz import __version__
 from archviz.core.graph import Graph, split
 from archviz.core.plugins import find
-from archviz.figure.figure import Figure as Figure
 from archviz.figure.fit import Detail
 from archviz.figure.options import Options
-from archviz.figure.output import check_output as check_output
-from archviz.figure.output import is_ours as is_ours
-from archviz.figure.output import save as save
 from archviz.passes.override import chosen, override
 from archviz.style.overrides import Overrides
 from archviz.style.project import Project
-from archviz.style.project import configured as configured
-from archviz.style.project import project_of as project_of
 from archviz.style.style import Style
-from archviz.trace.read import read as read
 
 
 def weights(options: Options, project: Project | None = None) -> int:

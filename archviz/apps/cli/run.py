@@ -19,7 +19,6 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.figure.figure import Figure
 from archviz.figure.output import check_output
-from archviz.figure.output import is_ours as is_ours
 from archviz.insight.explain import NotFinite
 from archviz.insight.inputs.images import SUFFIXES
 from archviz.insight.inputs.memory import size_of

@@ -5,16 +5,9 @@ In: nothing, or options.  Out: names by kind; YAML.
 from __future__ import annotations
 
 from archviz.core.plugins import names
-from archviz.figure.figure import Figure as Figure
 from archviz.figure.options import Options
-from archviz.figure.output import check_output as check_output
-from archviz.figure.output import is_ours as is_ours
-from archviz.figure.output import save as save
 from archviz.figure.output import suffixes
-from archviz.style.project import configured as configured
-from archviz.style.project import project_of as project_of
 from archviz.style.style import style_names, theme_names
-from archviz.trace.read import read as read
 
 PLUGINS = ("forms", "layouts", "passes", "backends", "methods", "pictures")
 

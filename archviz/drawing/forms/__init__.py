@@ -1,6 +1,6 @@
 """Forms: how big a node is, and how it and its links are drawn.
 
-Contract: a file ``archviz/forms/<name>.py`` holds::
+Contract: a file ``archviz/drawing/forms/<name>.py`` holds::
 
     sizes(graph, style) -> Mapping[NodeId, Size]      # the room each node takes
     frames(graph, style) -> Mapping[NodeId, Frame]    # which modules have one

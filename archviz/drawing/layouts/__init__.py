@@ -1,6 +1,6 @@
 """Layouts: a graph and the sizes of its boxes → where everything goes.
 
-Contract: a file ``archviz/layouts/<name>.py`` holds a function of its own name::
+Contract: a file ``archviz/drawing/layouts/<name>.py`` holds a function of its own name::
 
     <name>(graph, sizes, frames, spacing, direction, limit) -> Layout
 

@@ -1,6 +1,6 @@
 """Methods: a model at work on one input → what that has to do with a target.
 
-Contract: a file ``archviz/methods/<name>.py`` holds
+Contract: a file ``archviz/insight/methods/<name>.py`` holds
 
     TITLE: str                      how a figure names it: ``"Grad-CAM"``
     OPTIONS: Mapping[str, Any]      its options and their defaults

@@ -1,6 +1,6 @@
 """Pictures: what a model does, drawn by itself: heat over an image, text with heat behind its words, attention …
 
-Contract: a file ``archviz/pictures/<name>.py`` holds
+Contract: a file ``archviz/insight/pictures/<name>.py`` holds
 
     def draw(shown, style, *, …) -> Scene
                                     what to draw, from a sequence of `Attribution` (or of anything that has the parts

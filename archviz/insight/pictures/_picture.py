@@ -46,7 +46,7 @@ def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None
     shown : sequence of Attribution or Recording
         What is drawn.
     kind : str
-        The name of a file in ``archviz/pictures``: ``"heat"``, ``"grid"``, ``"words"``, ``"matrix"`` …
+        The name of a file in ``archviz/insight/pictures``: ``"heat"``, ``"grid"``, ``"words"``, ``"matrix"`` …
     width : str or float, optional
         How wide the picture may be: ``"column"``, ``"page"``, ``"84mm"``; a bare number is printed points.
     theme : str or Path, optional

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from archviz.trace import Inputs
-from archviz.trace.source import guess
 from archviz.trace.source.values import DTYPES, Shape, fill, from_value
 
 Wish = tuple[Shape, torch.dtype, str]
@@ -49,9 +48,9 @@ def from_model(module: nn.Module) -> list[Inputs]:
         if given.args or set(given.kwargs) <= set(accepted_by(module)):
             # A library's base class gives every model the same five tokens: its config knows better.
             (late if name == "dummy_inputs" and hasattr(module, "config") else found).append(given)
-    for shapes, why in guess.shapes(module):
+    for likely, why in shapes(module):
         kwargs = {name: fill(shape, float_of(module) if dtype is None else DTYPES[dtype], name)
-                  for name, (shape, dtype) in shapes.items()}
+                  for name, (shape, dtype) in likely.items()}
         found.append(Inputs((), kwargs, f"guessed {_named(kwargs)} from {why}"))
     return found + late + list(_from_layers(module))
 
