@@ -261,7 +261,8 @@ def at_home(tmp_path: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "styles", home / "styles")
     for name, folder in {
             "hexagons.py": "archviz/drawing/forms", "share.py": "archviz/passes",
-            "staircase.py": "archviz/drawing/layouts", "html.py": "archviz/backends", "comb.yaml": "styles", "shares.yaml": "styles", "stairs.yaml": "styles",
+            "staircase.py": "archviz/drawing/layouts", "html.py": "archviz/backends",
+            "comb.yaml": "styles", "shares.yaml": "styles", "stairs.yaml": "styles",
             "evening.yaml": "styles/themes"}.items():
         shutil.copy(book / name, home / folder)
     return {"PYTHONPATH": str(home)}
