@@ -63,7 +63,7 @@ def completed(shell: Any, event: Any) -> list[str]:
     typed: str = event.symbol
     before = event.line[:len(event.line) - len(typed)].split()[-1:]
     if typed.startswith("-"):
-        known = re.findall("--[a-z-]+", parser().format_usage())
+        known = [flag for action in parser()._actions for flag in action.option_strings if flag.startswith("--")]
     elif before in (["--style"], ["--theme"]):
         from archviz.apps.request.catalogue import catalogue
 
