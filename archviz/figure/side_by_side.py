@@ -20,6 +20,7 @@ from archviz.core.plugins import find
 from archviz.core.scene import Group, Mark, Text, moved
 from archviz.drawing import sheet
 from archviz.drawing.badges import legend
+from archviz.drawing.layouts import traits
 from archviz.drawing.sheet import Body, Entry
 from archviz.figure import stages
 from archviz.figure.caption.describe import alternative, describe, reading
@@ -62,7 +63,7 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
     titles, above = _titles(graphs, main)
     style = replace(main, style=main.style or ROWS).resolved()
     drawn = _passed(graphs, style, options)
-    aligns = getattr(find("layouts", style.layout), "aligns", None)
+    aligns = traits(style.layout).aligns
     if main.style is None and aligns is not None and not aligns(united(drawn, titles)):
         style, aligns = replace(main, style=PANELS).resolved(), None
         drawn = _passed(graphs, style, options)

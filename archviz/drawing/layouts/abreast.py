@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Edge, Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._spine import Tower, Towers, towers
 from archviz.drawing.layouts.layered import layered
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 Points = tuple[tuple[float, float], ...]
 
 

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Edge, Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
 from archviz.drawing.layouts._stairs import lines, stand
 from archviz.drawing.layouts.layered import layered
 
-WRAPS = False  # there is one row; what is too long is for the form to draw smaller
+TRAITS = Traits(wraps=False)  # there is one row; what is too long is for the form to draw smaller
 
 
 def chain(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, NodeId, skips
+from archviz.drawing.layouts import Traits
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 STEPS = 40          # halvings of the ring's radius: far below a hundredth of a point
 NEAR = 60           # so many discs before one may stand in its way
 

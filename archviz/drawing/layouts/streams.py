@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 
 from archviz.core.geometry import Frame, Layout, Route, Size
 from archviz.core.graph import Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
 from archviz.drawing.layouts.chain import chain, finished
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 
 
 def streams(

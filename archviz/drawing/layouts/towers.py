@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from archviz.core.bands import bands
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, NodeId, skips
-
-WRAPS = False
+from archviz.drawing.layouts import Traits
 
 JOIN, LEAVE = 0.25, 0.5
 """Where in the gap below a row a line joins the flow, and where one leaves it."""
@@ -133,6 +132,9 @@ class _Line:
 def aligns(graph: Graph) -> bool:
     """Whether each model of `graph` is a chain with ways around parts of it, of which columns of rows say all."""
     return not _strays(graph, bands(graph).columns.values())
+
+
+TRAITS = Traits(wraps=False, aligns=aligns)
 
 
 def _strays(graph: Graph, columns: Iterable[Sequence[NodeId]]) -> int:
