@@ -460,8 +460,9 @@ def _passing(graph: Graph, key: NodeId) -> set[NodeId]:
     if len(sources) < 2:
         return set()
     first = min(graph.by_id[source].index for source in sources)
-    return sources & reached(sources, lambda each: (
+    above: set[NodeId] = reached(sources, lambda each: (
         edge.src for edge in graph.inflow[each] if graph.by_id[edge.src].index >= first))
+    return sources & above
 
 
 def is_chain(graph: Graph) -> bool:
