@@ -33,6 +33,9 @@ LOOKUPS = frozenset("embedding linear conv upconv matmul recurrent attention".sp
 WEIGHTED = frozenset("conv upconv linear embedding norm recurrent scan opaque failed module attention".split())
 """Kinds that hold weights of their own: a bare weight that flows into them belongs to them."""
 
+Operand = tuple[int, Edge]
+"""The position that a value comes from, and the edge by which it comes."""
+
 
 @dataclass
 class Flow:
@@ -42,7 +45,7 @@ class Flow:
     """
 
     nodes: list[Node]
-    operands: list[list[tuple[int, Edge]]]
+    operands: list[list[Operand]]
     users: list[list[int]]
     bits: list[int]
     starts: set[int]
@@ -53,32 +56,30 @@ def flow(graph: Graph) -> Flow:
     nodes = list(graph.nodes)
     place = {node.id: i for i, node in enumerate(nodes)}
     owner = graph.owner
-    operands: list[list[tuple[int, Edge]]] = [[] for _ in nodes]
-    users: list[list[int]] = [[] for _ in nodes]
+    operands: list[list[Operand]] = [[] for _ in nodes]
+    users: list[set[int]] = [set() for _ in nodes]
     for edge in base_edges(graph):
         src, dst = place[owner[edge.src]], place[owner[edge.dst]]
         if src < dst:
             operands[dst].append((src, edge))
-            users[src].append(dst)
-    for found in users:
-        found[:] = sorted(set(found))
+            users[src].add(dst)
     for own in operands:
         own.sort(key=lambda operand: (operand[1].slot, operand[0]))
     bits = _derived(nodes, operands, set())
     starts = {start for i, node in enumerate(nodes) if (start := _start(nodes, operands, bits, i)) is not None}
     if starts:
         bits = _derived(nodes, operands, starts)
-    return Flow(nodes, operands, users, bits, starts)
+    return Flow(nodes, operands, [sorted(each) for each in users], bits, starts)
 
 
-def _derived(nodes: list[Node], operands: list[list[tuple[int, Edge]]], starts: set[int]) -> list[int]:
+def _derived(nodes: list[Node], operands: list[list[Operand]], starts: set[int]) -> list[int]:
     bits: list[int] = []
     for i, node in enumerate(nodes):
         bits.append(DATA if i in starts else _bits(node, [bits[src] for src, _ in operands[i]]))
     return bits
 
 
-def _start(nodes: list[Node], operands: list[list[tuple[int, Edge]]], bits: list[int], i: int) -> int | None:
+def _start(nodes: list[Node], operands: list[list[Operand]], bits: list[int], i: int) -> int | None:
     """Where the blank state comes from that position `i` projects like data: the queries a decoder starts with."""
     if nodes[i].kind not in ("linear", "recurrent") or not operands[i]:
         return None

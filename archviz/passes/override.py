@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.core.graph import Graph, Module, NodeId
+from archviz.core.graph import Graph, Module, NodeId, reached
 from archviz.passes._own import OWN
 from archviz.style.overrides import Bundle, Overrides
 from archviz.style.style import Style
@@ -94,9 +94,7 @@ def _hits(pattern: str, where: str, names: Mapping[NodeId, set[str]]) -> set[Nod
 
 def _outermost(graph: Graph, hits: set[NodeId]) -> set[NodeId]:
     """Of `hits` those that lie in no other: ``layer1.*`` names the blocks of a stage, not every layer inside too."""
-    scopes = {key: module.scope for key, module in graph.modules.items()}
-    scopes.update({node.id: node.scope for node in graph.nodes})
-    return {hit for hit in hits if not hits & set(scopes[hit])}
+    return {hit for hit in hits if not hits & set(graph.scopes[hit])}
 
 
 # ------------------------------------------------------------------------------------------------ groups
@@ -105,9 +103,7 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     """`graph` with a frame around the members of `bundle`, and whatever lies on a way from one member to another."""
     names = _names(graph)
     hits = _outermost(graph, {hit for pattern in bundle.patterns for hit in _hits(pattern, bundle.where, names)})
-    scopes = {key: module.scope for key, module in graph.modules.items()}
-    scopes.update({node.id: node.scope for node in graph.nodes})
-    parents = {hit: scopes[hit] for hit in sorted(hits)}
+    parents = {hit: graph.scopes[hit] for hit in sorted(hits)}
     outer = min(parents.values(), key=len)
     for hit, scope in parents.items():
         if scope != outer:
@@ -121,7 +117,7 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     unit = {node.id: (*node.scope, node.id)[level] for node in graph.nodes if node.scope[:level] == outer}
     members = _closed(graph, unit, hits)
     key = f"/group:{bundle.name}"
-    while key in scopes:
+    while key in graph.scopes:
         key += "'"
 
     def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
@@ -146,15 +142,5 @@ def _closed(graph: Graph, unit: Mapping[NodeId, NodeId], hits: set[NodeId]) -> s
         src, dst = unit.get(edge.src, edge.src), unit.get(edge.dst, edge.dst)
         after[src].add(dst)
         before[dst].add(src)
-    return hits | (_reached(hits, after) & _reached(hits, before) & set(unit.values()))
-
-
-def _reached(starts: Iterable[NodeId], steps: Mapping[NodeId, set[NodeId]]) -> set[NodeId]:
-    found: set[NodeId] = set()
-    waiting = list(starts)
-    while waiting:
-        for other in steps.get(waiting.pop(), ()):
-            if other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found
+    below, above = reached(hits, after.__getitem__), reached(hits, before.__getitem__)
+    return hits | (below & above & set(unit.values()))

@@ -96,7 +96,7 @@ class _Division:
         """What depends on a grouped layer, but for the last layers and what follows them."""
         graph, found = self.graph, set(grouped)
         for node in graph.nodes:
-            if any(edge.src in found and edge.role != "recurrent" for edge in graph.incoming[node.id]):
+            if any(edge.src in found for edge in graph.inflow[node.id]):
                 found.add(node.id)
         layers = set()      # that have a layer after them
         for node in reversed(graph.nodes):
