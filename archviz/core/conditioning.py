@@ -63,11 +63,7 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
         closed = _closed(graph, origin | beside, before)
         if source in beside or origin | beside >= {*inputs} or closed is None:
             continue
-        readers = {key for node in closed - beside for key in after[node] if key not in closed}
-        # what is read by one layer, and then joins what that gave, goes around the layer
-        joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
-        read = readers - joins or readers
-        if len(readers) >= LEAST and reached(read, after.__getitem__) & read:
+        if _conditions(graph, source, closed, beside, after):
             nodes = tuple(node.id for node in graph.nodes if node.id in origin)
             edges = tuple((key, dst) for key in nodes for dst in after[key] if dst not in origin)
             found.append(Signal(source, nodes, edges))
@@ -99,6 +95,15 @@ def _closed(graph: Graph, origin: Collection[NodeId], before: Links) -> set[Node
 def conditioning(graph: Graph) -> frozenset[tuple[NodeId, NodeId]]:
     """The edges of `graph`, as (src, dst), by which it is told what it is conditioned on."""
     return frozenset(edge for signal in signals(graph) for edge in signal.edges)
+
+
+def _conditions(graph: Graph, source: NodeId, closed: set[NodeId], beside: set[NodeId], after: Links) -> bool:
+    """Whether what leaves `closed` is read often enough, and again after it was read."""
+    readers = {key for node in closed - beside for key in after[node] if key not in closed}
+    # what is read by one layer, and then joins what that gave, goes around the layer
+    joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
+    read = readers - joins or readers
+    return len(readers) >= LEAST and bool(reached(read, after.__getitem__) & read)
 
 
 def _links(graph: Graph, pairs: Iterable[tuple[NodeId, NodeId]]) -> Links:

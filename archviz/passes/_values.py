@@ -9,6 +9,8 @@ that nothing but constants, or nothing but integer inputs, went into it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from archviz.core.graph import Edge, Graph, Node, base_edges
 
@@ -27,6 +29,7 @@ COUNTERS = frozenset("cumsum argmax argmin nonzero eq ne lt le gt ge isin search
 BLANKS = frozenset("zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full".split())
 """Functions that make an empty state to start from."""
 
+WAVES = frozenset(("sin", "cos"))
 LOOKUPS = frozenset("embedding linear conv upconv matmul recurrent attention".split())
 """Kinds that turn indices and weights into data."""
 
@@ -103,19 +106,21 @@ def _bits(node: Node, operands: list[int]) -> int:
         return DATA if not node.out or is_float(node.out[0].dtype) else INDEX
     if node.kind == "parameter":
         return WEIGHT
-    if node.kind == "constant" or node.kind == "size" or node.op in MAKERS:
-        waves = node.op in ("sin", "cos") or any(one & WAVE for one in operands)
-        return CONST | WAVE if waves and node.op not in MAKERS else CONST
-    bits = 0
-    for one in operands:
-        bits |= one
+    bits = reduce(or_, operands, 0)
+    if node.op in MAKERS:
+        return CONST
+    if node.kind in ("constant", "size"):
+        return CONST | WAVE if node.op in WAVES or bits & WAVE else CONST
     unseen = not bits and node.kind in ("embedding", "opaque", "failed", "module")
     if node.params or node.shared is not None or unseen:
         bits |= WEIGHT
     if node.kind in LOOKUPS and bits & WEIGHT and bits & INDEX:
         bits |= DATA
-    if not bits & (WEIGHT | DATA) and (node.op in COUNTERS or (node.out and node.out[0].dtype == "bool")):
+    return bits if bits & (WEIGHT | DATA) else _of_constants(node, bits)
+
+
+def _of_constants(node: Node, bits: int) -> int:
+    """What is made of nothing but constants and indices: a mask and a position are constant, too."""
+    if node.op in COUNTERS or (node.out and node.out[0].dtype == "bool"):
         return CONST
-    if node.op in ("sin", "cos") and not bits & (WEIGHT | DATA):
-        bits |= WAVE
-    return bits or CONST
+    return bits | WAVE if node.op in WAVES else bits or CONST

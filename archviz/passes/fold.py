@@ -192,10 +192,7 @@ class _Folder:
             self.back.update((edge.src, edge.dst) for edge in self.graph.outgoing[node] if which.get(edge.dst, i) != i)
         for first, *others in zip(*copies, strict=True):
             for unit in others:
-                self.first.update(zip(unit.nodes, first.nodes, strict=True))
-                self.first.update(zip(unit.frames, first.frames, strict=True))
-                for mine, other in zip(first.frames, unit.frames, strict=True):
-                    self.copies.setdefault(mine, [mine]).extend(self.copies.get(other, [other]))
+                self._identify(first, unit)
         head = copies[0]
         key, frames = head[0].id, tuple(frame for unit in head for frame in unit.frames)
         if len(head) > 1:
@@ -207,6 +204,13 @@ class _Folder:
                      self._intern(("run", len(copies), tuple(unit.shape for unit in head))),
                      self._intern(("run", len(copies), tuple(unit.loose for unit in head))),
                      any(unit.grows for unit in head))
+
+    def _identify(self, unit: _Unit, other: _Unit) -> None:
+        """Let `unit` stand for `other`."""
+        self.first.update(zip(other.nodes, unit.nodes, strict=True))
+        self.first.update(zip(other.frames, unit.frames, strict=True))
+        for mine, copy in zip(unit.frames, other.frames, strict=True):
+            self.copies.setdefault(mine, [mine]).extend(self.copies.get(copy, [copy]))
 
     # ----------------------------------------------------------------------------------------- regrouping
 

@@ -110,26 +110,28 @@ class _Cut:
     def _operands(self, i: int) -> list[Operand]:
         """The operands through which something a reader follows flows into position `i`."""
         node, operands = self.flow.nodes[i], self.flow.operands[i]
-        data = [operand for operand in self._made_of(i, DATA) if self._carries(operand[1])] or self._made_of(i, DATA)
-        weights = self._made_of(i, WEIGHT, DATA)
+        weights, carried = self._made_of(i, WEIGHT, DATA), [o for o in self._made_of(i, DATA) if self._carries(o[1])]
+        data = carried or self._made_of(i, DATA)
         if node.kind == "output":
             return data or weights or list(operands)
         if node.op in GATHERED and data:
             indices = self._made_of(i, INDEX, DATA | WEIGHT)
             return [operand for operand in operands if operand in data or operand in indices]
         if node.kind == "embedding":        # looks up integers; by position, when its name says so: no one's data
-            return [] if POSITION.search(node.op) else [
-                operand for operand in self._made_of(i, INDEX | DATA)
-                if operand not in data or not self._carries(operand[1])]
+            return [] if POSITION.search(node.op) else [o for o in self._made_of(i, INDEX | DATA) if o not in carried]
         if node.kind == "attention":
             weights = weights[:max(3 - len(data), 0)]       # learned queries; beside three of data it is a bias
         elif node.kind in WEIGHTED:
             first = 1 if node.op == "addmm" else 0
             return data or self._made_of(i, INDEX, DATA | WEIGHT) or [o for o in weights if o[1].slot == first]
         elif data:
-            weights = [o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)]
-            weights += [operand for operand in operands if self._encodes(node, operand)]
+            weights = self._beside_data(node, operands, weights)
         return sorted((*data, *weights), key=lambda operand: (operand[1].slot, operand[0])) or self._made_of(i, INDEX)
+
+    def _beside_data(self, node: Node, operands: list[Operand], weights: list[Operand]) -> list[Operand]:
+        """Of what meets data in `node`, the weights and encodings of positions that are worth an arrow."""
+        return [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
+                *(o for o in operands if self._encodes(node, o))]
 
     def _made_of(self, i: int, what: int, but: int = 0) -> list[Operand]:
         """The operands of position `i` that derive from `what`, and not from `but`."""
@@ -215,19 +217,17 @@ class _Cut:
             return True
         if node.op in GATHERED and any(self.flow.bits[src] & (INDEX | DATA) == INDEX for src, _ in operands):
             return True
-        if not bits & (DATA | WEIGHT) or self._hushed(node):
+        # what is done to a weight before it meets data is not drawn
+        if not bits & (DATA if node.kind not in WEIGHTED else DATA | WEIGHT) or self._hushed(node):
             return False
-        if not bits & DATA and node.kind not in WEIGHTED:
-            return False        # what is done to a weight before it meets data
         if node.kind == "reduce" and self._pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)]):
             return True
         if node.kind == "math" and node.op not in HUSHED and meeting:
             return True
         if node.kind in JUNCTIONS:
             return node.op in MEETING and len(set(origins)) > 1 and meeting
-        if node.kind in ("matmul", "softmax", "scan"):
-            return bool(bits & DATA) and (node.kind != "scan" or node.op not in ("cumsum", "cumprod"))
-        return True
+        return node.kind not in ("matmul", "softmax", "scan") or (
+            bool(bits & DATA) and (node.kind != "scan" or node.op not in ("cumsum", "cumprod")))
 
     def _hushed(self, node: Node) -> bool:
         """Whether its kind is hidden, and nothing meets in it; a dropout that one of two models has not is shown."""

@@ -64,22 +64,25 @@ def _around(graph: Graph, encoder: Node, decoder: NodeId, mix: list[NodeId]) -> 
     ways = {part: [node.id for node in graph.nodes if node.id in keys] for part, keys in chosen.items()}
     ways["head"] = [key for key in ways["head"] if not _collects(graph, key)]
     query = _query(graph, decoder, {*to_mix, *mix})
-    fed = decoder in after
-    fits = (
-        decoder not in source and {*ways["head"]} <= graph.descendants([decoder]) | after
-        and not any(graph.modules[frame].repeat > 1 for key in handed for frame in graph.by_id[key].scope)
-        and all(_is_chain(graph, ways[part]) for part in ("source", "target", "handed"))
-        and all(_is_chain(graph, ways[part], JOINS) for part in ("entry", "head"))
-        # the sum makes the next state, or joins the state that asked for it
-        and query and fed == (query == "before")
-        and (fed or ways["head"] and graph.by_id[ways["head"][0]].kind in JOINS)
-        # what else is handed on to the next step has no place here
-        and all(edge.role != "recurrent" or edge.src == decoder for edge in graph.edges))
-    if not fits:
+    if not query or not _fits(graph, ways, decoder, query == "before", decoder in after):
+        return None
+    if decoder in source or not {*ways["head"]} <= graph.descendants([decoder]) | after:
         return None
     return {"source": ways["source"], "encoder": encoder.id, "scores": ways["scores"], "mix": mix, "query": query,
             "target": ways["target"], "handed": ways["handed"], "decoder": decoder, "entry": ways["entry"],
             "head": ways["head"], "starts": bool(handed) or decoder in made, "end": str(encoder.attrs.get("taken", ""))}
+
+
+def _fits(graph: Graph, ways: Mapping[str, list[NodeId]], decoder: NodeId, asks_before: bool, fed: bool) -> bool:
+    """Whether the ways between the layers are chains, and the sum makes the next state or joins the one that asked."""
+    joined = fed or bool(ways["head"]) and graph.by_id[ways["head"][0]].kind in JOINS
+    return (
+        fed == asks_before and joined
+        and not any(graph.modules[frame].repeat > 1 for key in ways["handed"] for frame in graph.by_id[key].scope)
+        and all(_is_chain(graph, ways[part]) for part in ("source", "target", "handed"))
+        and all(_is_chain(graph, ways[part], JOINS) for part in ("entry", "head"))
+        # what else is handed on to the next step has no place here
+        and all(edge.role != "recurrent" or edge.src == decoder for edge in graph.edges))
 
 
 def _many(decoder: Node, graph: Graph) -> bool:
