@@ -20,6 +20,7 @@ from archviz.core.plugins import find
 from archviz.core.scene import Group, Mark, Text, moved
 from archviz.drawing import sheet
 from archviz.drawing.badges import legend
+from archviz.drawing.forms import traits
 from archviz.drawing.sheet import Body, Entry
 from archviz.figure import stages
 from archviz.figure.caption.describe import alternative, describe, reading
@@ -177,7 +178,7 @@ def _drawn(
     top = max(high for _, _, high in heads)
     bare = replace(style, page=replace(room, max_height=max(room.max_height - top, 1.0)), narrow={},
                    sizes={**s, "margin": 0.0, "legend": 0.0})
-    variants: Sequence[Style] = getattr(find("forms", style.form), "variants", lambda style: (style,))(bare)
+    variants = traits(style.form).variants(bare)
     least, found = 0, list[Drawing]()
     for _ in range(2):      # the second time in the size of the smallest
         found = [fit(graph, *_asked(graph, bare, one), "", body=_Bare(), least=least)

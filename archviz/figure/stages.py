@@ -13,6 +13,7 @@ from pathlib import Path
 from archviz import __version__
 from archviz.core.graph import Graph, split
 from archviz.core.plugins import find
+from archviz.drawing.forms import traits
 from archviz.figure.fit import Detail
 from archviz.figure.options import Options
 from archviz.passes.override import chosen, override
@@ -26,8 +27,7 @@ def weights(options: Options, project: Project | None = None) -> int:
     styles = {options.style, *(spec.partition("=")[2] for spec in options.inset)}
     sections = project.models if project else ()
     styles |= {section.options["style"] for section in sections if "style" in section.options}
-    forms = {find("forms", in_style(options, style).resolved().form) for style in styles if style != ""}
-    return max(int(getattr(form, "WEIGHTS", 0)) for form in forms)
+    return max(traits(in_style(options, style).resolved().form).weights for style in styles if style != "")
 
 
 def in_style(options: Options, style: str | Path | None) -> Options:

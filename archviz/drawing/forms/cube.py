@@ -8,7 +8,7 @@ face; a vector is a rod.  Sizes stand where they change: channels below, height 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from archviz.core import text
@@ -16,7 +16,7 @@ from archviz.core.conditioning import conditioning
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.scene import Box, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import line_entries, line_role
 from archviz.drawing.forms._operations import entries as entries_of
 from archviz.drawing.forms._painter import Solid, painters_order
@@ -26,22 +26,10 @@ from archviz.drawing.labels import kind_of, own_frame, own_role, role_of
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
 
-OPENS = True
-ALIKE = True  # modules of one class are all open or all closed
 STEPS = 22  # sizes in which a figure is tried
 STEP = 0.92  # each so much smaller than the one before
 CLOSE = 0.7  # of the usual gaps, where nothing else fits
 SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
-
-OPTIONS: Mapping[str, Option] = {
-    "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
-    "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
-    "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
-    "arrows": Option(one_of("plain", "operations"), "plain",
-                     "plain; or operations: maps all alike, arrows coloured by what is done"),
-    "kernels": Option(one_of("auto", "none"), "auto",
-                      "kernels on the faces they slide over: auto (once a stage) or none"),
-}
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -53,6 +41,17 @@ def variants(style: Style) -> tuple[Style, ...]:
     tried = [sizes | {"rows": rows} for sizes in scaled for rows in (1.0, 2.0)]
     tried.append(scaled[-1] | {"rows": 0.0, "along": s["along"] * CLOSE, "beside": s["beside"] * CLOSE})
     return tuple(replace(style, sizes=sizes) for sizes in tried)
+
+
+TRAITS = Traits(opens=True, alike=True, variants=variants, options={
+    "space": Option(law, "log", "law of heights and widths: log, linear, power 0.5"),
+    "channels": Option(law, "power 0.55", "law of the thickness: log, linear, power 0.55"),
+    "projection": Option(projection, "cabinet 45 0.42", "cabinet, angle and depth; or isometric"),
+    "arrows": Option(one_of("plain", "operations"), "plain",
+                     "plain; or operations: maps all alike, arrows coloured by what is done"),
+    "kernels": Option(one_of("auto", "none"), "auto",
+                      "kernels on the faces they slide over: auto (once a stage) or none"),
+})
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:

@@ -17,7 +17,7 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
-from archviz.drawing.forms import _links, _recurrent, block
+from archviz.drawing.forms import Traits, _links, _recurrent, block
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._picture import Picture
 from archviz.drawing.forms._row import Part, Row, lines, row
@@ -40,14 +40,6 @@ def _share(word: str) -> float:
     return float(found[1]) / 100
 
 
-OPTIONS: Mapping[str, Option] = {
-    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
-    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
-    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
-    **_recurrent.OPTIONS,
-}
-
-
 def variants(style: Style) -> tuple[Style, ...]:
     """Neurons far apart to close together, then fewer of them, then boxes for the layers; with fewer and fewer steps of
     time; at last boxes for everything."""
@@ -63,6 +55,14 @@ def variants(style: Style) -> tuple[Style, ...]:
     return (*(replace(row, options=all_steps) for row in (*rows, boxes)),
             *(replace(row, options=options) for options in fewer for row in (rows[2], rows[5], rows[-1], boxes)),
             replace(style, sizes={**s, "neurons": -1.0}))
+
+
+TRAITS = Traits(weights=WEIGHTS, variants=variants, options={
+    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
+    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
+    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
+    **_recurrent.OPTIONS,
+})
 
 
 Plan = tuple[dict[NodeId, Picture], Row | None]

@@ -9,7 +9,6 @@ what sees all at once is drawn as the two lines around the bundle of its weights
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from archviz.core import text
@@ -17,7 +16,7 @@ from archviz.core.conditioning import conditioning
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, Node, NodeId, is_chain
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text, polygon
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import line_entries, line_role
 from archviz.drawing.forms._stacks import Plan, Shape, Words, plan
 from archviz.drawing.forms._volumes import law
@@ -25,7 +24,6 @@ from archviz.drawing.labels import own_role
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
 
-ALIKE = True  # modules of one class are all open or all closed
 STEP = 0.93  # sizes in which a figure is tried, each so much smaller than the one before
 SCALED = ("unit", "step", "length", "least_step", "elided", "bar", "shortest", "strip")
 TRIED = (
@@ -39,12 +37,6 @@ TRIED = (
     (8, 21, 0, 2, 2, 0.6, 0.6),
 )
 DOTS = (0.22, 0.5, 0.78)  # where they stand between two planes
-
-
-OPTIONS: Mapping[str, Option] = {
-    "space": Option(law, "power 0.6", "law of heights and widths: log, linear, power 0.75"),
-    "fields": Option(one_of("auto", "none"), "auto", "receptive fields of convolutions and poolings: auto or none"),
-}
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -61,6 +53,12 @@ def variants(style: Style) -> tuple[Style, ...]:
                 "reach": s["reach"] * gaps,
             })
     return tuple(replace(style, sizes=sizes) for sizes in tried)
+
+
+TRAITS = Traits(alike=True, variants=variants, options={
+    "space": Option(law, "power 0.6", "law of heights and widths: log, linear, power 0.75"),
+    "fields": Option(one_of("auto", "none"), "auto", "receptive fields of convolutions and poolings: auto or none"),
+})
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:

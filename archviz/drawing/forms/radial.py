@@ -16,6 +16,7 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import Box, Command, Group, Mark, Path, Point, Text
+from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._stages import Stage, stages
 from archviz.drawing.forms._vertices import GOLDEN, channels, dealt, outer, pairs, seeds
@@ -23,7 +24,6 @@ from archviz.drawing.forms._volumes import law
 from archviz.style.option import Option
 from archviz.style.style import Style
 
-ALIKE = True        # every operation is drawn, or a module is closed wherever it is
 COLOURS = 6         # roles "stage 1" … of a style
 RINGS = frozenset({"norm", "act", "softmax", "pool", "dropout", "math", "identity", "output"})
 """Kinds that are drawn around what they follow, where they give as many channels."""
@@ -32,10 +32,6 @@ COUNTS = (0.85, 0.7, 0.58, 0.48, 0.4, 0.33)
 FEWEST = (0.58, 0.48, 0.4, 0.33, 0.27, 0.22, 0.17, 0.13, 0.1, 0.07, 0.05, 0.03)      # with few names
 DOT = 0.01          # length of the line that is a dot: none at all, some programs leave out
 ARC = math.pi / 8   # longest arc that is drawn as one curve
-
-OPTIONS: Mapping[str, Option] = {
-    "vertices": Option(law, "power 0.7", "how many dots n channels are: linear, log, power 0.5 (a square root)"),
-}
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -47,6 +43,11 @@ def variants(style: Style) -> tuple[Style, ...]:
     fewest = [{"dots": s["dots"] * part, "labels": s["few"], "along": 0.6 * s["along"], "across": 0.6 * s["across"]}
               for part in FEWEST]
     return (*close, *(replace(style, sizes={**s, "pitch": s["closest"], **less}) for less in (*fewer, *fewest)))
+
+
+TRAITS = Traits(alike=True, variants=variants, options={
+    "vertices": Option(law, "power 0.7", "how many dots n channels are: linear, log, power 0.5 (a square root)"),
+})
 
 
 @dataclass

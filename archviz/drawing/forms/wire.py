@@ -15,7 +15,7 @@ from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.naming import titles
 from archviz.core.scene import Cuboid, Group, Link, Mark, Path, Point, Text
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._plan import ELEMENTWISE, Label, Labels, Plan, kernel_of
 from archviz.drawing.forms._volumes import Scale, Volume, law, projection
@@ -24,18 +24,11 @@ from archviz.drawing.labels import role_of
 from archviz.style.option import Option
 from archviz.style.style import Style
 
-ALIKE = True  # modules of one class are all open or all closed
 NOTED = frozenset(("pool", "upsample", *ELEMENTWISE))
 TOLD = 2        # kernels in one volume whose sizes are all told
 ENDS = 0.94     # from where on a side lines go to a dense layer, clear of the number below
 DEEP = 0.8     # how far behind the front a kernel is, of the room there is
 DENSE = frozenset(("linear", "reduce"))
-
-OPTIONS: Mapping[str, Option] = {
-    "space": Option(law, "power 0.62", "law of heights and widths: log, linear, power 0.5"),
-    "channels": Option(law, "power 0.72", "law of the thickness: log, linear, power 0.55"),
-    "projection": Option(projection, "cabinet 42 0.4", "cabinet, angle and depth; or isometric"),
-}
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -43,6 +36,13 @@ def variants(style: Style) -> tuple[Style, ...]:
     s, keys = style.sizes, (*SCALED, "along")
     return tuple(replace(style, sizes={key: value * STEP**i if key in keys else value for key, value in s.items()})
                  for i in range(STEPS))
+
+
+TRAITS = Traits(alike=True, variants=variants, options={
+    "space": Option(law, "power 0.62", "law of heights and widths: log, linear, power 0.5"),
+    "channels": Option(law, "power 0.72", "law of the thickness: log, linear, power 0.55"),
+    "projection": Option(projection, "cabinet 42 0.4", "cabinet, angle and depth; or isometric"),
+})
 
 
 @dataclass
