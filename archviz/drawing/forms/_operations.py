@@ -54,7 +54,7 @@ def _copied(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
     """Concatenations of what comes from far with what comes from right before them → the latter."""
     passing, found = skips(graph), {}
     for node in graph.nodes:
-        into = [e for e in graph.incoming[node.id] if e.role != "recurrent"]
+        into = graph.inflow[node.id]
         near = [e.src for e in into if (e.src, e.dst) not in passing]
         if node.kind == "cat" and node.id in p.volumes and len(into) == 2 and len(near) == 1:
             leaving = graph.outgoing[near[0]]
@@ -101,8 +101,8 @@ def _arrows(graph: Graph, p: Plan, style: Style) -> dict[tuple[NodeId, NodeId], 
     """For each edge that is an arrow into a volume its role, and what its colour means."""
     known, found = operations(graph, style), {}
     cropped = any(_crops(edge, p) for edge in graph.edges)
-    for edge in graph.edges:
-        if edge.dst not in p.volumes or edge.role == "recurrent" or p.abutting.get(edge.src) == edge.dst:
+    for edge in graph.flows:
+        if edge.dst not in p.volumes or p.abutting.get(edge.src) == edge.dst:
             continue
         if graph.by_id[edge.dst].kind == "cat" and edge.src in p.volumes:
             found[edge.src, edge.dst] = ("arrow copy", "copy and crop" if cropped else "copy")

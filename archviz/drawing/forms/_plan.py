@@ -102,10 +102,10 @@ def _abut(graph: Graph, p: Plan) -> None:
 
     runs: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
-        into = main((e.src, e.dst) for e in graph.incoming[node.id] if e.role != "recurrent")
+        into = main((e.src, e.dst) for e in graph.inflow[node.id])
         if len(into) == 1 and _joins(graph, p, into[0][0], node):
             before = into[0][0]
-            out = main((e.src, e.dst) for e in graph.outgoing[before] if e.role != "recurrent")
+            out = main((e.src, e.dst) for e in graph.outflow[before])
             if len(out) == 1 and before in runs and runs[before][-1] == before:
                 p.abutting[node.id] = before
                 runs[node.id] = runs[before]

@@ -127,7 +127,7 @@ def plan(graph: Graph, style: Style) -> Plan:
     """Shapes and words of `graph`."""
     p, seen = Plan(), looks(graph, style)
     for node in graph.nodes:
-        before = [e.src for e in graph.incoming[node.id] if e.role != "recurrent"]
+        before = [e.src for e in graph.inflow[node.id]]
         if style.kinds[node.kind].shape == "glyph":
             p.glyphs.add(node.id)
         elif node.attrs.get("appended"):  # said by hand, so nothing is known of its tensors
@@ -205,7 +205,7 @@ def _first(node: Node) -> Node:
 
 def _see(graph: Graph, node: Node, p: Plan) -> None:
     """Through which window a node looks at the map before it, or whether it sees all of it."""
-    entering = [e.src for e in graph.incoming[node.id] if e.role != "recurrent"]
+    entering = [e.src for e in graph.inflow[node.id]]
     if node.id not in p.readings or len(entering) != 1 or entering[0] not in p.readings:
         return
     source, given = p.readings[entering[0]], p.readings[node.id]
@@ -224,7 +224,7 @@ def _see(graph: Graph, node: Node, p: Plan) -> None:
 
 def _window(node: Node) -> tuple[int, int] | None:
     """Height and width of what one unit of `node` sees, through all that is done in it one after the other."""
-    steps = [_spelt(leaf) for leaf in _leaves(node) if leaf.kind not in ELEMENTWISE]
+    steps = [_spelt(leaf) for leaf in node.leaves() if leaf.kind not in ELEMENTWISE]
     seen, jump = [1, 1], [1, 1]
     for step in steps * node.repeat if node.kind == "module" else steps:
         size = step.attrs.get("kernel_size")
@@ -260,7 +260,7 @@ def _operation(graph: Graph, node: Node, p: Plan, style: Style, seen: Mapping[No
 def _summed(node: Node, style: Style) -> str:
     """The few different operations inside a closed module, in their order; nothing where there are many."""
     told: list[tuple[str, int]] = []
-    for part in map(_spelt, _leaves(node)):
+    for part in map(_spelt, node.leaves()):
         if part.kind in ELEMENTWISE or part.kind in style.hide:
             continue
         if style.kinds[part.kind].shape == "glyph":
@@ -279,10 +279,6 @@ def _spelt(node: Node) -> Node:
     if not isinstance(size, int) or not found:
         return node
     return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(found[1])})
-
-
-def _leaves(node: Node) -> list[Node]:
-    return [leaf for part in node.inside for leaf in _leaves(part)] if node.inside else [node]
 
 
 # ------------------------------------------------------------------------------------------------ words

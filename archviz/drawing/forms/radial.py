@@ -82,7 +82,7 @@ def plan(graph: Graph, style: Style) -> Plan:
     for node in graph.nodes:
         key = node.id
         found.counts[key] = count = _count(channels(node), style)
-        before = [edge.src for edge in graph.incoming[key] if edge.role != "recurrent"]
+        before = [edge.src for edge in graph.inflow[key]]
         around = before[0] if len(before) == 1 and before[0] in found.core else ""
         core = found.core.get(around, "")
         if (node.kind in RINGS and around and last[core] == around and found.counts[around] == count

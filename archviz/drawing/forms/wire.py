@@ -93,7 +93,7 @@ def _source(graph: Graph, found: _Wires, key: NodeId) -> NodeId:
 
 def _sources(graph: Graph, found: _Wires, key: NodeId) -> list[NodeId]:
     """The volumes that the node `key` reads."""
-    keys = (_source(graph, found, edge.src) for edge in graph.incoming[key] if edge.role != "recurrent")
+    keys = (_source(graph, found, edge.src) for edge in graph.inflow[key])
     return [source for source in dict.fromkeys(keys) if source in found.plan.volumes]
 
 

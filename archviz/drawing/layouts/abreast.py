@@ -266,8 +266,8 @@ class _Towers:
     def _lines(self, column: _Column) -> Iterable[tuple[Edge, Points, bool]]:
         order = {key: i for i, key in enumerate(column.tower.nodes)}
         feeding = {key: way for ways in column.tower.feeders.values() for way in ways for key in way}
-        for edge in self.graph.edges:
-            if edge.role == "recurrent" or not (edge.src in column.at and edge.dst in column.at):
+        for edge in self.graph.flows:
+            if not (edge.src in column.at and edge.dst in column.at):
                 continue
             src, dst = column.at[edge.src], column.at[edge.dst]
             x0, y0 = src.x + src.width / 2, src.y + src.height

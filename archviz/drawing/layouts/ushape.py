@@ -141,7 +141,7 @@ def _foot(graph: Graph, left: set[NodeId], skips: list[Edge], bottom: Edge) -> t
     after = order[order.index(skips[-1].src) + 1 :]
     shrunk = max((i for i, key in enumerate(after) if _scaled(graph, key) < 0), default=-1)
     foot = frozenset(after[shrunk + 1 :])
-    entering = [e for e in graph.edges if e.dst in foot and e.src not in foot and e.role != "recurrent"]
+    entering = [e for e in graph.flows if e.dst in foot and e.src not in foot]
     inside = {key for node in graph.nodes if node.id in foot for key in node.scope}
     outside = {key for node in graph.nodes if node.id not in foot for key in node.scope}
     if len(entering) != 1 or inside & outside or bottom.src not in foot:
@@ -152,9 +152,8 @@ def _foot(graph: Graph, left: set[NodeId], skips: list[Edge], bottom: Edge) -> t
 def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
     """The nodes of the left arm, the skips from outermost to innermost, and the edge at the bottom."""
     rank = {node.id: i for i, node in enumerate(graph.nodes)}
-    flows = [edge for edge in graph.edges if edge.role != "recurrent"]
     fed: dict[NodeId, list[Edge]] = {}
-    for edge in flows:
+    for edge in graph.flows:
         fed.setdefault(edge.dst, []).append(edge)
     # of the edges into a join, the one from furthest back is the skip
     chosen = [min(edges, key=lambda e: rank[e.src]) for edges in fed.values() if len(edges) == 2]
@@ -183,11 +182,11 @@ def _arms(graph: Graph) -> tuple[set[NodeId], list[Edge], Edge] | None:
         if around[e.dst] == 1 and graph.by_id[e.dst].kind == joined
         and rank[last.src] < rank[e.src] and rank[e.dst] < rank[last.dst]
     ]
-    return (_halves(graph, flows, rank, [*best, inmost[0]]) if inmost else None) or _halves(graph, flows, rank, best)
+    return (_halves(graph, rank, [*best, inmost[0]]) if inmost else None) or _halves(graph, rank, best)
 
 
 def _halves(
-    graph: Graph, flows: list[Edge], rank: Mapping[NodeId, int], skips: list[Edge]
+    graph: Graph, rank: Mapping[NodeId, int], skips: list[Edge]
 ) -> tuple[set[NodeId], list[Edge], Edge] | None:
     """The arms whose only ties are `skips` and one edge at the bottom."""
     inner = skips[-1]
@@ -198,7 +197,7 @@ def _halves(
     before = [n for n in between if rank[n.id] < rank[turn.id] and len(graph.outgoing[n.id]) > 1]
     for first in (turn, *reversed(before)):
         left = {node.id for node in graph.nodes if rank[node.id] < rank[first.id]}
-        across = [e for e in flows if (e.src in left) != (e.dst in left)]
+        across = [e for e in graph.flows if (e.src in left) != (e.dst in left)]
         bottom = [e for e in across if e not in skips]
         split = {s for n in graph.nodes if n.id in left for s in n.scope} & {
             s for n in graph.nodes if n.id not in left for s in n.scope

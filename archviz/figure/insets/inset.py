@@ -114,7 +114,7 @@ def _inside(graph: Graph, key: NodeId) -> Graph:
     level = nodes[0].scope.index(key) + 1
     times = prod(graph.modules[frame].repeat for frame in nodes[0].scope[:level])
     within = {node.id for node in nodes}
-    edges = [edge for edge in graph.edges if edge.role != "recurrent"]
+    edges = graph.flows
     entering: dict[NodeId, list[Edge]] = {}
     leaving: dict[NodeId, list[Edge]] = {}
     for edge in edges:
