@@ -32,7 +32,7 @@ class Label:
 
 
 @dataclass
-class Plan:
+class Volumes:
     """Everything a cube figure draws, but for where."""
 
     style: Style

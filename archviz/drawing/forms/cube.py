@@ -17,10 +17,10 @@ from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.scene import Box, Cuboid, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.drawing.forms import Traits, block
+from archviz.drawing.forms._arrows import entries as entries_of
+from archviz.drawing.forms._blocks import Label, Plan, volumes
 from archviz.drawing.forms._lines import line_entries, line_role
-from archviz.drawing.forms._operations import entries as entries_of
 from archviz.drawing.forms._painter import Solid, painters_order
-from archviz.drawing.forms._plan import Label, Plan, plan
 from archviz.drawing.forms._volumes import law, projection
 from archviz.drawing.labels import kind_of, own_frame, own_role, role_of
 from archviz.style.option import Option, one_of
@@ -56,7 +56,7 @@ TRAITS = Traits(opens=True, alike=True, variants=variants, options={
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
-    drawn = plan(graph, style)
+    drawn = volumes(graph, style)
     found = {}
     for node in graph.nodes:
         labels = (*(label.box for label in drawn.labels.get(node.id, ())), *drawn.rooms.get(node.id, ()))
@@ -78,7 +78,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     size, s = style.roles["name"].size, style.sizes
     return {
         key: Frame(text.width(title, size, "bold"), bar=s["brace"] + size * s["leading"] + 1.0)
-        for key, title in plan(graph, style).braces.items()
+        for key, title in volumes(graph, style).braces.items()
     }
 
 
@@ -87,7 +87,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Volumes from the farthest to the nearest, then kernels, lines and braces."""
-    drawn = plan(graph, style)
+    drawn = volumes(graph, style)
     solids, keys = [], []
     for node in graph.nodes:
         if node.id in drawn.volumes:
@@ -258,7 +258,7 @@ def _brace(key: NodeId, title: str, place: Place, style: Style, role: str) -> Gr
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""
-    s, drawn = style.sizes, plan(graph, style)
+    s, drawn = style.sizes, volumes(graph, style)
     wide, high = s["swatch"], s["swatch_height"]
     entries: dict[str, tuple[Mark, ...]] = {}
 

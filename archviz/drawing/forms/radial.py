@@ -51,7 +51,7 @@ TRAITS = Traits(alike=True, variants=variants, options={
 
 
 @dataclass
-class Plan:
+class Discs:
     """What is drawn of each node: its number of dots, between which radii, around which other's disc."""
 
     stages: list[Stage]
@@ -69,10 +69,10 @@ class Plan:
 
 
 @latest
-def plan(graph: Graph, style: Style) -> Plan:
+def discs(graph: Graph, style: Style) -> Discs:
     """The dots of `graph`."""
     s = style.sizes
-    found = Plan(stages(graph, style, int(s["labels"])))
+    found = Discs(stages(graph, style, int(s["labels"])))
     found.colour = _colours(found.stages)
     for i, stage in enumerate(found.stages):
         found.stage.update(dict.fromkeys(stage.nodes, i))
@@ -130,7 +130,7 @@ def _room(lines: Sequence[tuple[str, str]], style: Style) -> tuple[float, float]
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The disc of each node, or its ring around the one it abuts; and the label of one that is a part of its own."""
-    found, own = plan(graph, style), dict[NodeId, Size]()
+    found, own = discs(graph, style), dict[NodeId, Size]()
     edge = max(style.roles["stage 1"].stroke_width, style.roles["stage 1 ring"].stroke_width)
     for node in graph.nodes:
         wide = 2 * found.outer[node.id] + edge
@@ -142,7 +142,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """The labels of the modules that are named at the rim; ``""`` is the rim itself."""
-    found = plan(graph, style)
+    found = discs(graph, style)
     rooms = {key: _room(lines, style) for key, lines in found.lines.items()
              if lines and key in graph.modules and key not in graph.by_id}
     return {"": Frame(), **{key: Frame(title=wide, bar=high) for key, (wide, high) in rooms.items()}}
@@ -152,7 +152,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, dots on them, then the rim with its names."""
-    found = plan(graph, style)
+    found = discs(graph, style)
     area = style.sizes["pitch"] ** 2 * math.sqrt(3) / 2
     order = {key: i for i, key in enumerate(dict.fromkeys(found.core.values()))}
     dots: dict[NodeId, list[Point]] = {}
@@ -167,14 +167,14 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             *_rim(graph, layout, style, found))
 
 
-def _frames(layout: Layout, style: Style, found: Plan) -> list[Mark]:
+def _frames(layout: Layout, style: Style, found: Discs) -> list[Mark]:
     """Around the parts of a network that stand in no ring."""
     role = {stage.key: found.role(stage.nodes[0], "rim grid") for stage in found.stages}
     return [Group((Box(p.x, p.y, p.width, p.height, role[key], style.sizes.get("corner", 2.0)),), "frame", key)
             for key, p in layout.frames.items() if key in role]
 
 
-def _names(layout: Layout, style: Style, found: Plan) -> list[Mark]:
+def _names(layout: Layout, style: Style, found: Discs) -> list[Mark]:
     marks: list[Mark] = []
     for stage in found.stages:
         if stage.key not in layout.titles or not found.lines[stage.key]:
@@ -192,7 +192,7 @@ def _middle(place: Place) -> Point:
     return place.x + place.width / 2, place.y + place.height / 2
 
 
-def _dots(graph: Graph, found: Plan, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
+def _dots(graph: Graph, found: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
     """One path for the dots of each operation."""
     marks: list[Mark] = []
     for node in graph.nodes:
@@ -204,7 +204,7 @@ def _dots(graph: Graph, found: Plan, dots: Mapping[NodeId, Sequence[Point]]) -> 
     return marks
 
 
-def _edges(graph: Graph, layout: Layout, style: Style, found: Plan, dots: Mapping[NodeId, Sequence[Point]],
+def _edges(graph: Graph, layout: Layout, style: Style, found: Discs, dots: Mapping[NodeId, Sequence[Point]],
            ) -> list[Mark]:
     """The lines of each edge in some paths, so that they darken each other, in the colour of where they lead."""
     marks: list[Mark] = []
@@ -237,7 +237,7 @@ def _chord(a: Point, b: Point, centre: Point, style: Style) -> tuple[Command, ..
     return ("M", a), ("C", (*one, *two, bx, by))
 
 
-def _rim(graph: Graph, layout: Layout, style: Style, found: Plan) -> list[Mark]:
+def _rim(graph: Graph, layout: Layout, style: Style, found: Discs) -> list[Mark]:
     """An arc for each part of the network, and its name outside of it."""
     (cx, cy), radius = _middle(layout.frames[""]), layout.frames[""].width / 2
     spans = _spans(layout, found, (cx, cy))
@@ -276,7 +276,7 @@ def _leader(centre: Point, radius: float, turn: float, label: Place, style: Styl
     return [Path((("M", (x, y)), ("L", goal)), "leader")]
 
 
-def _spans(layout: Layout, found: Plan, centre: Point) -> list[tuple[float, float]]:
+def _spans(layout: Layout, found: Discs, centre: Point) -> list[tuple[float, float]]:
     """From which angle to which each part of the network reaches; neighbours that interlock meet in the middle."""
     spans: list[tuple[float, float]] = []
     for stage in found.stages:
@@ -314,7 +314,7 @@ def _arc(cx: float, cy: float, radius: float, start: float, end: float) -> tuple
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What a dot, a ring of dots and a line are."""
-    found, s = plan(graph, style), style.sizes
+    found, s = discs(graph, style), style.sizes
     if not graph.nodes:
         return []
     wide, middle = s["swatch"], s["swatch_height"] / 2
@@ -331,7 +331,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     return entries
 
 
-def _said(nodes: Sequence[Node], found: Plan) -> str:
+def _said(nodes: Sequence[Node], found: Discs) -> str:
     """What a dot is, with how many there are of the most channels."""
     many, drawn = max((channels(node), found.counts[node.id]) for node in nodes)
     return f"dots: channels of an operation's output{f' ({many} drawn as {drawn})' if many > drawn else ''}"

@@ -16,8 +16,8 @@ from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.naming import titles
 from archviz.core.scene import Cuboid, Group, Link, Mark, Path, Point, Text
 from archviz.drawing.forms import Traits, block
+from archviz.drawing.forms._blocks import ELEMENTWISE, Label, Labels, Plan, kernel_of
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._plan import ELEMENTWISE, Label, Labels, Plan, kernel_of
 from archviz.drawing.forms._volumes import Scale, Volume, law, projection
 from archviz.drawing.forms.cube import SCALED, STEP, STEPS
 from archviz.drawing.labels import role_of

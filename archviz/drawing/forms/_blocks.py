@@ -18,11 +18,11 @@ from archviz.core import text
 from archviz.core.geometry import Place
 from archviz.core.graph import Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.core.naming import titles
+from archviz.drawing.forms._arrows import arrange
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._operations import arrange
 from archviz.drawing.forms._planned import Anchor as Anchor
 from archviz.drawing.forms._planned import Label as Label
-from archviz.drawing.forms._planned import Plan as Plan
+from archviz.drawing.forms._planned import Volumes as Plan
 from archviz.drawing.forms._volumes import Extent, Scale, Volume
 from archviz.drawing.labels import Look, count_of, looks
 from archviz.style.style import Style
@@ -31,7 +31,7 @@ SEVERAL = 4  # copies of one layer are drawn one by one up to here
 ELEMENTWISE = frozenset({"act", "softmax", "norm"})
 
 @latest
-def plan(graph: Graph, style: Style) -> Plan:
+def volumes(graph: Graph, style: Style) -> Plan:
     """Volumes, blocks and labels of `graph`."""
     p, told = Plan(style), style.options["arrows"] == "operations"
     # models that stand beside this one in one figure are drawn on its scale

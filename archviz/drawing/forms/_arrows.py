@@ -13,7 +13,7 @@ from dataclasses import replace
 from archviz.core import text
 from archviz.core.geometry import Place
 from archviz.core.graph import Edge, Graph, Node, NodeId, skips
-from archviz.drawing.forms._planned import Label, Plan
+from archviz.drawing.forms._planned import Label, Volumes
 from archviz.drawing.forms._volumes import Scale, Volume
 from archviz.drawing.labels import Look, kind_of
 from archviz.style.style import Style
@@ -22,7 +22,7 @@ SIZES = frozenset({"out_channels", "out_features", "stride", "padding", "groups"
 SEVERAL = ("", " 2", " 3")  # colours of one kind, by what they are called in a style
 
 
-def arrange(graph: Graph, p: Plan, style: Style, scale: Scale, seen: Mapping[NodeId, Look]) -> None:
+def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[NodeId, Look]) -> None:
     """Complete `p`, which has volumes, glyphs and ports: parts of concatenations, arrows, labels, blocks."""
     copied = _copied(graph, p)
     for key, part in copied.items():
@@ -50,7 +50,7 @@ def _narrowed(shape: tuple[int, ...], axes: str, channels: int) -> tuple[int, ..
     return (*shape[:at], max(channels, 1), *shape[at + 1 :])
 
 
-def _copied(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
+def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     """Concatenations of what comes from far with what comes from right before them → the latter."""
     passing, found = skips(graph), {}
     for node in graph.nodes:
@@ -97,7 +97,7 @@ def operations(graph: Graph, style: Style) -> dict[NodeId, tuple[str, str]]:
     return found
 
 
-def _arrows(graph: Graph, p: Plan, style: Style) -> dict[tuple[NodeId, NodeId], tuple[str, str]]:
+def _arrows(graph: Graph, p: Volumes, style: Style) -> dict[tuple[NodeId, NodeId], tuple[str, str]]:
     """For each edge that is an arrow into a volume its role, and what its colour means."""
     known, found = operations(graph, style), {}
     cropped = any(_crops(edge, p) for edge in graph.edges)
@@ -111,7 +111,7 @@ def _arrows(graph: Graph, p: Plan, style: Style) -> dict[tuple[NodeId, NodeId], 
     return found
 
 
-def _crops(edge: Edge, p: Plan) -> bool:
+def _crops(edge: Edge, p: Volumes) -> bool:
     """Is more given than what is concatenated?"""
     a, b = p.volumes.get(edge.src), p.volumes.get(edge.dst)
     return bool(a and b and p.paints.get(edge.dst) == "map copied" and _larger(a, b))
@@ -121,7 +121,7 @@ def _larger(a: Volume, b: Volume) -> bool:
     return a.kind == b.kind and (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
 
-def entries(p: Plan) -> dict[str, str]:
+def entries(p: Volumes) -> dict[str, str]:
     """What the legend says: role → words."""
     return dict(p.arrows.values())
 
@@ -129,7 +129,7 @@ def entries(p: Plan) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------ labels
 
 
-def _label(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
+def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     s, number, gap = style.sizes, style.roles["number"].size, style.sizes["label_gap"]
     before: Volume | None = None
     channels: int | None = None
@@ -171,12 +171,12 @@ def _label(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> 
         before, channels = v, v.channels
 
 
-def _room(key: NodeId, p: Plan, long: float) -> Place:
+def _room(key: NodeId, p: Volumes, long: float) -> Place:
     _, down, back = p.edges(key)
     return Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)
 
 
-def _port(graph: Graph, node: Node, p: Plan, style: Style, look: Look) -> None:
+def _port(graph: Graph, node: Node, p: Volumes, style: Style, look: Look) -> None:
     """What is given is named beside its volume."""
     name, gap = style.roles["name"], style.sizes["label_gap"]
     string = look.lines[0][0]
