@@ -94,7 +94,7 @@ def _lined(scene: Scene, drawn: Graph) -> Scene:
 
     def painted(mark: Mark, role: str = "") -> Mark:
         if isinstance(mark, Group):
-            ends = [change.get(end) for end in mark.node.split("->")] if mark.role == "link" else []
+            ends = [change.get(end) for end in mark.edge or ()]
             role = next((f"edge {one}" for one in ("removed", "added") if one in ends), role)
             return replace(mark, marks=tuple(painted(one, role) for one in mark.marks))
         return replace(mark, role=role) if role in scene.sheet and isinstance(mark, Link) else mark

@@ -17,7 +17,7 @@ from archviz.core.geometry import Layout
 from archviz.core.graph import Graph, NodeId
 from archviz.core.graph_json import GRAPH
 from archviz.core.plugins import find
-from archviz.core.scene import Scene
+from archviz.core.scene import Scene, named
 from archviz.figure.caption.markup import written
 from archviz.figure.expand.expandable import Unfolded
 from archviz.figure.fit import Drawing
@@ -177,13 +177,14 @@ class Figure(Finished):
         """
         if what == "graph":
             return graph_json.to_json(self.drawn)
-        return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
+        scene = replace(self.scene, marks=tuple(map(named, self.scene.marks)))
+        return json.dumps(_plain(self.layout if what == "layout" else scene), ensure_ascii=False, indent=1)
 
 
 def _plain(value: Any) -> Any:
     """`value` as JSON values; a dataclass says its type."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+        return {"type": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.repr}}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -14,7 +14,7 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError
 from archviz.core.plugins import find
-from archviz.core.scene import Paint, Scene
+from archviz.core.scene import Paint, Scene, named
 from archviz.figure.output import save
 
 
@@ -107,7 +107,7 @@ def called(backend: Callable[..., bytes], drawn: Any, options: Mapping[str, Any]
 
 def stamped(scene: Scene, caption: str) -> Scene:
     """The scene under an id that follows from what is drawn and from its caption."""
-    drawn = repr((scene.marks, scene.painted(), caption)).encode()
+    drawn = repr((tuple(map(named, scene.marks)), scene.painted(), caption)).encode()
     return replace(scene, uid=f"av{blake2b(drawn, digest_size=4).hexdigest()}")
 
 

@@ -248,8 +248,9 @@ def _renamed(mark: Mark, key: NodeId) -> Mark:
     """`mark` under ids that say which model it is of."""
     if not isinstance(mark, Group):
         return mark
-    node = "->".join(prefixed(key, end) for end in mark.node.split("->")) if mark.node else ""
-    return replace(mark, marks=tuple(_renamed(inner, key) for inner in mark.marks), node=node)
+    return replace(mark, marks=tuple(_renamed(inner, key) for inner in mark.marks),
+                   node=prefixed(key, mark.node) if mark.node else "",
+                   edge=mark.edge and (prefixed(key, mark.edge[0]), prefixed(key, mark.edge[1])))
 
 
 def _joined(layouts: Sequence[tuple[NodeId, Layout, float, float]], width: float, height: float) -> Layout:

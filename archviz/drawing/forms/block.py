@@ -114,7 +114,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             Group(
                 (Link(points, line_role(route, told), style.sizes["bend"], True, style.sizes["arrow"]),),
                 "link",
-                f"{route.src}->{route.dst}",
+                edge=(route.src, route.dst),
             )
         )
     for node in graph.nodes:

@@ -107,7 +107,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         if (route.src, route.dst) in drawn.arrows:
             role, head = drawn.arrows[route.src, route.dst][0], style.sizes["operation_head"]
         link = Link(route.points, role, style.sizes["bend"], True, head)
-        marks.append(Group((link,), "link", f"{route.src}->{route.dst}"))
+        marks.append(Group((link,), "link", edge=(route.src, route.dst)))
     for node in graph.nodes:
         if node.id in drawn.glyphs:
             role = style.kinds[node.kind].role

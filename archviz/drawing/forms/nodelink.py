@@ -117,15 +117,15 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             place, picture = layout.nodes[mark.node], pictures[mark.node]
             inside = (moved(m, place.x, place.y + place.height / 2 - picture.enters[1]) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
-        elif isinstance(mark, Group) and mark.role == "link" and _goes_on(mark.node, pictures):
+        elif isinstance(mark, Group) and mark.edge and _goes_on(mark.edge, pictures):
             mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
         marks.append(mark)
     return tuple(marks)
 
 
-def _goes_on(edge: str, pictures: Mapping[NodeId, Picture]) -> bool:
+def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Picture]) -> bool:
     """Does a line end where it goes on inside a picture?"""
-    picture = pictures.get(edge.rpartition("->")[2])
+    picture = pictures.get(edge[1])
     return picture is not None and picture.through
 
 
@@ -144,7 +144,7 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
     for a, b in zip(found.parts, found.parts[1:], strict=False):
         marks, over = _link(a, b, cores, found, style)
         fed += over
-        (above if b.link == "window" else below).append(Group(tuple(marks), "link", f"{a.node.id}->{b.node.id}"))
+        (above if b.link == "window" else below).append(Group(tuple(marks), "link", edge=(a.node.id, b.node.id)))
     for before, part in zip((None, *found.parts), found.parts, strict=False):
         key, core = part.node.id, cores[part.node.id]
         inner = part.units.marks if part.units else part.picture.marks if part.picture else None

@@ -122,7 +122,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     told = conditioning(graph)
     for route in sorted(layout.routes, key=lambda route: not route.skip):
         lines = _route(route, line_role(route, told), drawn, layout, style)
-        marks.append(Group(tuple(lines), "link", f"{route.src}->{route.dst}"))
+        marks.append(Group(tuple(lines), "link", edge=(route.src, route.dst)))
     for key, title in drawn.braces.items():
         marks.append(_brace(key, title, layout.frames[key], style))
     return tuple(marks)

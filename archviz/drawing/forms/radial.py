@@ -221,7 +221,7 @@ def _edges(graph: Graph, layout: Layout, style: Style, found: Plan, dots: Mappin
                 commands += _chord(here[i], there[j], centre, style) if bent else (("M", here[i]), ("L", there[j]))
             role = found.role(edge.src if across else edge.dst, "line")
             drawn.append(Path(tuple(commands), role))
-        marks.append(Group(tuple(drawn), "link", f"{edge.src}->{edge.dst}"))
+        marks.append(Group(tuple(drawn), "link", edge=(edge.src, edge.dst)))
     return marks
 
 

@@ -169,7 +169,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             points = ((points[0][0] + inwards, points[0][1]), *points[1:])
         role = "edge skip" if route.skip else "edge"
         links.setdefault((route.src, route.dst), []).append(Link(points, role, s["bend"], True, s["arrow"]))
-    marks += [Group(tuple(lines), "link", f"{src}->{dst}") for (src, dst), lines in links.items()]
+    marks += [Group(tuple(lines), "link", edge=ends) for ends, lines in links.items()]
     for node in graph.nodes:
         marks.append(_node(graph, node, seen[node.id], layout, style))
     for node in graph.nodes:

@@ -132,7 +132,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     known, seen = _known(graph, style)
     marks: list[Mark] = [*_ground(known, layout, style)]
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        marks.append(Group(_line(graph, route, style), "link", f"{route.src}->{route.dst}"))
+        marks.append(Group(_line(graph, route, style), "link", edge=(route.src, route.dst)))
     marks += [_node(graph, node, seen[node.id], known, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
         middle = x + frames(graph, style)[key].title / 2

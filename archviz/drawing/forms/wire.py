@@ -217,21 +217,21 @@ def _link(graph: Graph, found: _Wires, layout: Layout, route: Route) -> list[Mar
     """How `route` is drawn: along a kernel, from a whole volume, or as an arrow; nothing into a note."""
     p, style = found.plan, found.plan.style
     source = _source(graph, found, route.src)
-    name = f"{route.src}->{route.dst}"
+    ends = route.src, route.dst
     if route.dst in found.notes and source in p.glyphs:     # no volume is there from which the line goes on
-        return [Group((Link(route.points, "edge", style.sizes["bend"], False),), "link", name)]
+        return [Group((Link(route.points, "edge", style.sizes["bend"], False),), "link", edge=ends)]
     if route.dst in found.notes or route.dst in p.ports:
         return []
     node = graph.by_id[route.dst]
     if source in p.volumes and route.dst in p.volumes:
         a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)
         if node.kind in DENSE:
-            return [Group(_rays([a.at(1, 1 - ENDS, 0.5), a.at(1, ENDS, 0.5)], b.at(0, 0.5, 0.5)), "link", name)]
+            return [Group(_rays([a.at(1, 1 - ENDS, 0.5), a.at(1, ENDS, 0.5)], b.at(0, 0.5, 0.5)), "link", edge=ends)]
         _, kernel = kernel_of(node)
         if kernel and p.volumes[source].height_of:
-            return [Group(_kernel(graph, found, layout, route, source, kernel), "link", name)]
+            return [Group(_kernel(graph, found, layout, route, source, kernel), "link", edge=ends)]
     link = Link(route.points, "edge", style.sizes["bend"], True, style.sizes["arrow"])
-    return [Group((link,), "link", name)]
+    return [Group((link,), "link", edge=ends)]
 
 
 def _kernel(
