@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from archviz.backends import traits
 from archviz.core.errors import ArchvizError
 from archviz.core.plugins import find
 from archviz.core.scene import Paint, Scene, named
@@ -59,10 +60,9 @@ class Finished:
             For an unknown suffix, one that only a network can be written as, and where a program or package that a
             backend needs is not there.
         """
-        render = getattr(find("backends", suffix), "render", None)
-        if render is None:
+        if not traits(suffix).renders:
             raise ArchvizError(f"a .{suffix} file holds a network, and this is a picture", "write it as .svg or .pdf")
-        return called(render, self.scene, options)
+        return called(find("backends", suffix).render, self.scene, options)
 
     def save(self, path: str | Path, **options: Any) -> None:
         """Write it to a file.

@@ -111,7 +111,7 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:
     found = [stages.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
-    return [stages.apart(graph) for graph in found]
+    return [stages.plain(graph, style) for graph in found]
 
 
 # ------------------------------------------------------------------------------------------------ panels

@@ -141,8 +141,8 @@ class _Painted:
     """One figure being painted."""
 
     def __init__(self, figure: Figure, graphs: Sequence[Graph], what: Numbers, scores: Mapping[NodeId, float],
-                 arrays: Mapping[NodeId, Any], flows: Mapping[tuple[NodeId, NodeId], float], remarks: Mapping[NodeId, Sequence[str]],
-                 given: Mapping[NodeId, Any], limit: float | str) -> None:
+                 arrays: Mapping[NodeId, Any], flows: Mapping[tuple[NodeId, NodeId], float],
+                 remarks: Mapping[NodeId, Sequence[str]], given: Mapping[NodeId, Any], limit: float | str) -> None:
         self.figure, self.graphs, self.what = figure, graphs, what
         self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
         self.style, self.before = figure.drawing.style, figure.scene
