@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from archviz.core.geometry import Point as Point
+from archviz.core.geometry import cleaned
 from archviz.core.graph import NodeId
 from archviz.core.paint import HATCHES as HATCHES
 from archviz.core.paint import PARTS as PARTS
@@ -18,7 +20,6 @@ from archviz.core.paint import mixed as mixed
 
 POINTS_PER_MM = 72.27 / 25.4
 
-Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]
 """("M", (x, y)) · ("L", (x, y)) · ("C", (x1, y1, x2, y2, x, y)) · ("Z", ())"""
 
@@ -369,7 +370,7 @@ def _rounded(x: float, y: float, w: float, h: float, r: float) -> tuple[Command,
 
 
 def _link(link: Link) -> tuple[Core, ...]:
-    points = _simplified(link.points)
+    points = cleaned(link.points, slanted=True)
     if len(points) < 2:
         return ()
     head: tuple[Core, ...] = ()
@@ -393,20 +394,6 @@ def _link(link: Link) -> tuple[Core, ...]:
         commands += [("L", into), ("C", (*c1, *c2, *out))]
     commands.append(("L", points[-1]))
     return (Path(tuple(commands), link.role), *head)
-
-
-def _simplified(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    """Without repeated points and without points in the middle of a straight line."""
-    kept: list[Point] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
-            continue
-        if len(kept) > 1:
-            (ax, ay), (bx, by) = kept[-2:]
-            if abs((bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax)) < 1e-6:
-                kept.pop()
-        kept.append(p)
-    return tuple(kept)
 
 
 def _toward(corner: Point, other: Point, radius: float) -> Point:

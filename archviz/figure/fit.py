@@ -21,6 +21,7 @@ from archviz.core.plugins import find
 from archviz.core.scene import POINTS_PER_MM, Scene
 from archviz.drawing import sheet
 from archviz.drawing.badges import badges, legend
+from archviz.drawing.layouts import traits
 from archviz.drawing.sheet import ALONE, Body, Entry
 from archviz.style.style import Style
 
@@ -223,8 +224,7 @@ class Judge:
         self.graph, self.style, self.title = graph, style, text.clean(title)
         self.heading, self.body = sheet.heading(graph, style, self.title), body
         self.form: ModuleType = find("forms", style.form)
-        layouts = find("layouts", style.layout)
-        self.layout, self.wraps = getattr(layouts, style.layout), bool(getattr(layouts, "WRAPS", True))
+        self.layout, self.wraps = getattr(find("layouts", style.layout), style.layout), traits(style.layout).wraps
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
         self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)[least:]

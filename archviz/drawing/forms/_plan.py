@@ -329,7 +329,7 @@ class Labels:
         if shown and self.corner:  # below what stands along the edge into the depth
             half = text.width(shown, bold, "bold") / 2
             if self.width / 2 + half > self.corner.x + self._offset() and not row:
-                y = max(y, self.corner.y + self.corner.height + bold * 0.7)
+                y = max(y, self.corner.bottom + bold * 0.7)
         if shown:
             self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
 

@@ -194,7 +194,7 @@ def _rays(graph: Graph, drawn: Plan, layout: Layout, route: Route, style: Style)
     words = []
     for key, labels in drawn.labels.items():
         x, y = layout.nodes[key].x, layout.nodes[key].y
-        words += [Place(x + label.box.x, y + label.box.y, label.box.width, label.box.height) for label in labels]
+        words += [label.box.moved(x, y) for label in labels]
     if b.kind == "rod":
         # to the upper edge of the rod: its left side is turned away
         near, far = target.at(0, 0, 0.36), target.at(0, 0, 0.64)
@@ -227,8 +227,8 @@ def _struck(word: Place, start: Point, end: Point) -> bool:
     """Does the line from `start` to `end` come near `word`?"""
     steps = 24
     return any(
-        word.x - 1 < start[0] + (end[0] - start[0]) * i / steps < word.x + word.width + 1
-        and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.y + word.height + 1
+        word.x - 1 < start[0] + (end[0] - start[0]) * i / steps < word.right + 1
+        and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.bottom + 1
         for i in range(steps + 1)
     )
 
@@ -246,11 +246,11 @@ def _cuboid(drawn: Plan, key: NodeId, layout: Layout) -> Cuboid:
 
 def _brace(key: NodeId, title: str, place: Place, style: Style, role: str) -> Group:
     high, paint = style.sizes["brace"], style.roles["name"]
-    left, right, y = place.x + 1.0, place.x + place.width - 1.0, place.y
+    left, right, y = place.x + 1.0, place.right - 1.0, place.y
     line = Path(
         (("M", (left, y)), ("L", (left, y + high * 0.6)), ("L", (right, y + high * 0.6)), ("L", (right, y))), role
     )
-    label = Text(place.x + place.width / 2, y + high + paint.size, title, "name", "middle")
+    label = Text(place.cx, y + high + paint.size, title, "name", "middle")
     return Group((line, label), "frame", key)
 
 

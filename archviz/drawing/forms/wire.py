@@ -146,7 +146,7 @@ def _note(graph: Graph, node: Node, found: _Wires) -> None:
             words = [text.caption(p.style.captions, "stride", {**node.attrs, "stride": stride})]
             number = next((label for label in p.labels[node.id] if label.anchor == "middle" and not label.rotate), None)
             low = (number.y if number else p.edges(node.id)[1][1]) + size * s["leading"]
-            _stack(p, node.id, words, number.box.x + number.box.width if number else 0.0, low, "end", size)
+            _stack(p, node.id, words, number.box.right if number else 0.0, low, "end", size)
 
 
 def _stack(p: Plan, key: NodeId, words: Sequence[str], x: float, low: float, anchor: str, size: float) -> None:
