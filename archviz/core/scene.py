@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from archviz.core.geometry import Point as Point
+from archviz.core.geometry import cleaned
+from archviz.core.graph import NodeId
 from archviz.core.paint import HATCHES as HATCHES
 from archviz.core.paint import PARTS as PARTS
 from archviz.core.paint import Paint as Paint
@@ -17,7 +20,6 @@ from archviz.core.paint import mixed as mixed
 
 POINTS_PER_MM = 72.27 / 25.4
 
-Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]
 """("M", (x, y)) · ("L", (x, y)) · ("C", (x1, y1, x2, y2, x, y)) · ("Z", ())"""
 
@@ -107,18 +109,26 @@ class Group:
     role : str
         The class of the SVG group.
     node : str
-        The NodeId (or edge ``src->dst``) they draw: ``data-node`` in SVG, the node's name in TikZ.
+        The NodeId they draw: ``data-node`` in SVG, the node's name in TikZ.
     title : str
         A tooltip.
     href : str
         Where a click on it leads.
+    edge : (str, str), optional
+        The ids at the ends of the edge they draw, instead of a node.
     """
 
     marks: tuple[Mark, ...]
     role: str = ""
-    node: str = ""
+    node: NodeId = ""
     title: str = ""
     href: str = ""
+    edge: tuple[NodeId, NodeId] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What a file calls them: the node's id, of an edge ``src->dst``.  To be read by people, not to be split."""
+        return "->".join(self.edge) if self.edge else self.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +316,13 @@ def lowered(scene: Scene) -> Scene:
     return replace(scene, marks=tuple(core for mark in scene.marks for core in lower(mark)))
 
 
+def named(mark: Mark) -> Mark:
+    """`mark` as it is written in a file: every group in it under its `name`."""
+    if not isinstance(mark, Group):
+        return mark
+    return replace(mark, marks=tuple(map(named, mark.marks)), node=mark.name, edge=None)
+
+
 def moved(mark: Mark, dx: float, dy: float) -> Mark:
     """`mark`, `dx` points further to the right and `dy` further down; of a group, all that it holds moves."""
     match mark:
@@ -353,7 +370,7 @@ def _rounded(x: float, y: float, w: float, h: float, r: float) -> tuple[Command,
 
 
 def _link(link: Link) -> tuple[Core, ...]:
-    points = _simplified(link.points)
+    points = cleaned(link.points, slanted=True)
     if len(points) < 2:
         return ()
     head: tuple[Core, ...] = ()
@@ -377,20 +394,6 @@ def _link(link: Link) -> tuple[Core, ...]:
         commands += [("L", into), ("C", (*c1, *c2, *out))]
     commands.append(("L", points[-1]))
     return (Path(tuple(commands), link.role), *head)
-
-
-def _simplified(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    """Without repeated points and without points in the middle of a straight line."""
-    kept: list[Point] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
-            continue
-        if len(kept) > 1:
-            (ax, ay), (bx, by) = kept[-2:]
-            if abs((bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax)) < 1e-6:
-                kept.pop()
-        kept.append(p)
-    return tuple(kept)
 
 
 def _toward(corner: Point, other: Point, radius: float) -> Point:

@@ -1,7 +1,7 @@
 """A cube figure whose volumes are maps, all alike, and whose arrows are coloured by the operation they stand for.
 
-In: a graph, a `Plan` with a volume for each map, a style.  Out: the plan completed: what is copied and concatenated is
-a volume of two parts, sizes stand beside volumes where they change, channels above them; and what each colour means.
+In: a graph, its `Volumes`, a style.  Out: these completed: what is copied and concatenated is a volume of two parts,
+sizes stand beside volumes where they change, channels above them; and what each colour means.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import replace
 from archviz.core import text
 from archviz.core.geometry import Place
 from archviz.core.graph import Edge, Graph, Node, NodeId, skips
-from archviz.drawing.forms._planned import Label, Volumes
-from archviz.drawing.forms._volumes import Scale, Volume
+from archviz.drawing.forms._volumes import Label, Scale, Volume, Volumes
 from archviz.drawing.labels import Look, kind_of
 from archviz.style.style import Style
 
@@ -130,9 +129,7 @@ def entries(p: Volumes) -> dict[str, str]:
 
 
 def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
-    s, number, gap = style.sizes, style.roles["number"].size, style.sizes["label_gap"]
     before: Volume | None = None
-    channels: int | None = None
     halves = {part: whole for part, whole in p.abutting.items() if part in p.volumes}
     # lines rise from volumes where something passes others by, but in a U, where they end at them
     above = any(node.kind in ("upconv", "upsample") for node in graph.nodes)
@@ -141,34 +138,39 @@ def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) 
             _port(graph, node, p, style, seen[node.id])
         if node.id not in p.volumes or node.id in halves:
             continue
-        labels, v = p.labels.setdefault(node.id, []), p.volumes[node.id]
-        along, down, back = p.edges(node.id)
-        whole = along[0] + sum(p.edges(part)[0][0] for part, key in halves.items() if key == node.id)
-        known = before is not None and v.kind == before.kind and v.channels == channels
-        if v.channels and v.kind != "rod" and (node.id in halves.values() or not known):
-            wide = text.width(str(v.channels), number)
-            y = back[1] - gap if above else down[1] + gap + 0.8 * number
-            x = whole / 2 + (back[0] * 0.8 if above else 0.0)
-            box = Place(x - wide / 2, y - 0.76 * number, wide, 0.98 * number)
-            labels.append(Label(x, y, str(v.channels), "number", "middle", box))
+        p.labels.setdefault(node.id, [])
+        v = p.volumes[node.id]
+        same = before is not None and v.kind == before.kind and v.channels == before.channels
+        if v.channels and v.kind != "rod" and (node.id in halves.values() or not same):
+            _across(p, node.id, str(v.channels), "number", halves, (0.0, 0.8), above)
         if v.height_of is not None and (before is None or before.extent != v.extent):
-            square = v.depth_of == v.height_of
-            string = f"{v.height_of}²" if square else "×".join(str(n) for n in (v.height_of, v.depth_of) if n)
-            wide, middle = text.width(string, number), (down[1] + back[1]) / 2
-            y = max(down[1] - wide, middle + s["arrow"])
-            box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
-            labels.append(Label(-gap, y, string, "number", "end", box, -90.0))
+            _resolution(p, node.id, v, v.height_of)
         if node.kind == "input":
-            name = style.roles["name"]
-            string = seen[node.id].lines[0][0]
-            wide = text.width(string, name.size, name.weight)
-            y = back[1] - gap - number * 1.2 if above else down[1] + gap + number * 2.2
-            x = whole / 2 + (back[0] * 0.8 if above else 0.0)
-            box = Place(x - wide / 2, y - 0.76 * name.size, wide, 0.98 * name.size)
-            labels.append(Label(x, y, string, "name", "middle", box))
-        if any(key[1] == node.id for key in p.arrows):  # an arrow has its least length
-            p.rooms[node.id] = [_room(node.id, p, s["operation"])]
-        before, channels = v, v.channels
+            _across(p, node.id, seen[node.id].lines[0][0], "name", halves, (1.2, 2.2), above)
+        if any(dst == node.id for _, dst in p.arrows):  # an arrow has its least length
+            p.rooms[node.id] = [_room(node.id, p, style.sizes["operation"])]
+        before = v
+
+
+def _across(p: Volumes, key: NodeId, string: str, role: str, halves: Mapping[NodeId, NodeId],
+            lines: tuple[float, float], above: bool) -> None:
+    """Words in the middle of a volume and what abuts it, so many `lines` of numbers above or else below it."""
+    number, gap = p.style.roles["number"].size, p.style.sizes["label_gap"]
+    along, down, back = p.edges(key)
+    whole = along[0] + sum(p.edges(part)[0][0] for part, base in halves.items() if base == key)
+    x = whole / 2 + (back[0] * 0.8 if above else 0.0)
+    p.label(key, x, back[1] - gap - number * lines[0] if above else down[1] + gap + number * lines[1], string, role)
+
+
+def _resolution(p: Volumes, key: NodeId, v: Volume, height: int) -> None:
+    """Height and width, upright at the left edge."""
+    number, gap = p.style.roles["number"].size, p.style.sizes["label_gap"]
+    _, down, back = p.edges(key)
+    string = f"{height}²" if v.depth_of == height else "×".join(str(n) for n in (height, v.depth_of) if n)
+    wide, middle = text.width(string, number), (down[1] + back[1]) / 2
+    y = max(down[1] - wide, middle + p.style.sizes["arrow"])
+    box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
+    p.labels[key].append(Label(-gap, y, string, "number", "end", box, -90.0))
 
 
 def _room(key: NodeId, p: Volumes, long: float) -> Place:

@@ -15,9 +15,9 @@ from itertools import pairwise
 from archviz.core import text
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._cells import MINUS, Wiring
-from archviz.drawing.forms._ground import grounded
 from archviz.drawing.forms._inside import Inside, broken, crossings, inside, sign
 from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.style.style import Style
 

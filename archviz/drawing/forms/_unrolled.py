@@ -18,9 +18,9 @@ from typing import Any
 from archviz.core import text
 from archviz.core.graph import Graph, Node, split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
-from archviz.drawing.forms._ground import grounded
 from archviz.drawing.forms._inside import broken, crossings, sign
 from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.drawing.labels import looks, role_of

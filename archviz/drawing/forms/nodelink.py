@@ -115,17 +115,17 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
             place, picture = layout.nodes[mark.node], pictures[mark.node]
-            inside = (moved(m, place.x, place.y + place.height / 2 - picture.enters[1]) for m in picture.marks)
+            inside = (moved(m, place.x, place.cy - picture.enters[1]) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
-        elif isinstance(mark, Group) and mark.role == "link" and _goes_on(mark.node, pictures):
+        elif isinstance(mark, Group) and mark.edge and _goes_on(mark.edge, pictures):
             mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
         marks.append(mark)
     return tuple(marks)
 
 
-def _goes_on(edge: str, pictures: Mapping[NodeId, Picture]) -> bool:
+def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Picture]) -> bool:
     """Does a line end where it goes on inside a picture?"""
-    picture = pictures.get(edge.rpartition("->")[2])
+    picture = pictures.get(edge[1])
     return picture is not None and picture.through
 
 
@@ -144,7 +144,7 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
     for a, b in zip(found.parts, found.parts[1:], strict=False):
         marks, over = _link(a, b, cores, found, style)
         fed += over
-        (above if b.link == "window" else below).append(Group(tuple(marks), "link", f"{a.node.id}->{b.node.id}"))
+        (above if b.link == "window" else below).append(Group(tuple(marks), "link", edge=(a.node.id, b.node.id)))
     for before, part in zip((None, *found.parts), found.parts, strict=False):
         key, core = part.node.id, cores[part.node.id]
         inner = part.units.marks if part.units else part.picture.marks if part.picture else None
@@ -152,10 +152,10 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
             nodes.append(boxes[key])
             continue
         marks = [moved(mark, core.x, core.y) for mark in inner]
-        marks += [moved(mark, core.x + core.width / 2, core.y - style.sizes["label_gap"]) for mark in part.head]
+        marks += [moved(mark, core.cx, core.y - style.sizes["label_gap"]) for mark in part.head]
         if part.pill[0] and before is not None:
             marks += _pill(before, part, cores, style)
-        marks += _labels(part, core.x + core.width / 2, layout.nodes[key].y + found.labels, style)
+        marks += _labels(part, core.cx, layout.nodes[key].y + found.labels, style)
         nodes.append(replace(boxes[key], marks=tuple(marks)))
     return (*below, *nodes, *above, *fed)
 
@@ -193,7 +193,7 @@ def _pill(a: Part, b: Part, cores: Mapping[NodeId, Place], style: Style) -> list
     size, (name, role) = style.roles["sublabel"].size, b.pill
     wide, high = text.width(name, size) + 6.0, size + 2.4
     left, right = cores[a.node.id], cores[b.node.id]
-    x0, x1 = left.x + left.width, right.x
+    x0, x1 = left.right, right.x
     x = (x0 + x1) / 2
 
     def top(at: float) -> float:    # the upper edge of what runs between the cores

@@ -120,7 +120,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     told = conditioning(graph)
     for route in sorted(layout.routes, key=lambda route: not route.skip):
         lines = _route(route, line_role(route, told), drawn, layout, style)
-        marks.append(Group(tuple(lines), "link", f"{route.src}->{route.dst}"))
+        marks.append(Group(tuple(lines), "link", edge=(route.src, route.dst)))
     for key, title in drawn.braces.items():
         marks.append(_brace(key, title, layout.frames[key], style))
     return tuple(marks)
@@ -164,7 +164,7 @@ def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> di
             continue
         one, (left, right) = drawn.below[b.id], (layout.nodes[a.id], layout.nodes[b.id])
         row, half = round(right.y + one.box.y, 1), one.box.width / 2
-        middle = (left.x + left.width + right.x) / 2
+        middle = (left.right + right.x) / 2
         found[b.id] = max(middle, ends.get(row, 0.0) + half)
         ends[row] = found[b.id] + half + style.sizes["beside"]
     return found
@@ -172,9 +172,9 @@ def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> di
 
 def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
     high, y = style.sizes["brace"], place.y
-    left, right, low = place.x + 1.0, place.x + place.width - 1.0, place.y + 0.6 * high
+    left, right, low = place.x + 1.0, place.right - 1.0, place.y + 0.6 * high
     line = Path((("M", (left, y)), ("L", (left, low)), ("L", (right, low)), ("L", (right, y))), "brace")
-    label = Text(place.x + place.width / 2, y + high + style.roles["name"].size, title, "name", "middle")
+    label = Text(place.cx, y + high + style.roles["name"].size, title, "name", "middle")
     return Group((line, label), "frame", key)
 
 

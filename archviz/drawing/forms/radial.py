@@ -157,7 +157,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     order = {key: i for i, key in enumerate(dict.fromkeys(found.core.values()))}
     dots: dict[NodeId, list[Point]] = {}
     for node in graph.nodes:
-        x, y = _middle(layout.nodes[node.id])
+        x, y = layout.nodes[node.id].centre
         turn = order[found.core[node.id]] * GOLDEN
         dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(found.counts[node.id], found.inner[node.id], area, turn)]
     if "" not in layout.frames:     # no ring: discs as another layout places them
@@ -188,10 +188,6 @@ def _names(layout: Layout, style: Style, found: Discs) -> list[Mark]:
     return marks
 
 
-def _middle(place: Place) -> Point:
-    return place.x + place.width / 2, place.y + place.height / 2
-
-
 def _dots(graph: Graph, found: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
     """One path for the dots of each operation."""
     marks: list[Mark] = []
@@ -209,7 +205,7 @@ def _edges(graph: Graph, layout: Layout, style: Style, found: Discs, dots: Mappi
     """The lines of each edge in some paths, so that they darken each other, in the colour of where they lead."""
     marks: list[Mark] = []
     ring = layout.frames.get("")
-    centre, passing = _middle(ring or Place(0.0, 0.0, layout.width, layout.height)), skips(graph)
+    centre, passing = (ring or Place(0.0, 0.0, layout.width, layout.height)).centre, skips(graph)
     for edge in graph.edges:
         here, there = dots[edge.src], dots[edge.dst]
         across = (edge.src, edge.dst) in passing or found.stage[edge.dst] - found.stage[edge.src] > 1
@@ -222,7 +218,7 @@ def _edges(graph: Graph, layout: Layout, style: Style, found: Discs, dots: Mappi
                 commands += _chord(here[i], there[j], centre, style) if bent else (("M", here[i]), ("L", there[j]))
             role = found.role(edge.src if across else edge.dst, "line")
             drawn.append(Path(tuple(commands), role))
-        marks.append(Group(tuple(drawn), "link", f"{edge.src}->{edge.dst}"))
+        marks.append(Group(tuple(drawn), "link", edge=(edge.src, edge.dst)))
     return marks
 
 
@@ -239,7 +235,7 @@ def _chord(a: Point, b: Point, centre: Point, style: Style) -> tuple[Command, ..
 
 def _rim(graph: Graph, layout: Layout, style: Style, found: Discs) -> list[Mark]:
     """An arc for each part of the network, and its name outside of it."""
-    (cx, cy), radius = _middle(layout.frames[""]), layout.frames[""].width / 2
+    (cx, cy), radius = layout.frames[""].centre, layout.frames[""].width / 2
     spans = _spans(layout, found, (cx, cy))
     marks: list[Mark] = []
     for stage, (start, end) in zip(found.stages, spans, strict=True):
@@ -266,11 +262,11 @@ def _leader(centre: Point, radius: float, turn: float, label: Place, style: Styl
     """From the rim to the nearest side of a name, where that is not close by anyway."""
     x, y = centre[0] + (radius + 0.5) * math.sin(turn), centre[1] - (radius + 0.5) * math.cos(turn)
     clear = 1.5
-    if label.x <= x <= label.x + label.width:       # above or below it
-        goal = x, (label.y - clear if label.y > y else label.y + label.height + clear)
+    if label.x <= x <= label.right:       # above or below it
+        goal = x, (label.y - clear if label.y > y else label.bottom + clear)
     else:
         low, high = label.y + 0.3 * label.height, label.y + 0.7 * label.height
-        goal = (label.x - clear if label.x > x else label.x + label.width + clear), min(max(y, low), high)
+        goal = (label.x - clear if label.x > x else label.right + clear), min(max(y, low), high)
     if math.dist((x, y), goal) < style.sizes["leader"]:
         return []
     return [Path((("M", (x, y)), ("L", goal)), "leader")]
@@ -282,7 +278,7 @@ def _spans(layout: Layout, found: Discs, centre: Point) -> list[tuple[float, flo
     for stage in found.stages:
         ends: list[float] = []
         for key in stage.nodes:
-            x, y = _middle(layout.nodes[key])
+            x, y = layout.nodes[key].centre
             turn = math.atan2(x - centre[0], centre[1] - y) % (2 * math.pi)
             half = math.asin(min(layout.nodes[key].width / 2 / max(math.dist((x, y), centre), 1e-6), 1.0))
             ends += [turn - half, turn + half]

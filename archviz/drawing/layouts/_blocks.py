@@ -40,7 +40,7 @@ class Block:
 
     @cached_property
     def _right(self) -> float:
-        return max(p.x + p.width for p in (*self.solid, *self.soft))
+        return max(p.right for p in (*self.solid, *self.soft))
 
     @property
     def right(self) -> float:
@@ -78,7 +78,7 @@ def _block(run: Sequence[NodeId], sizes: Mapping[NodeId, Size], tuck: float) -> 
         tucked += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size, tuck)]
         soft += [Place(left + p.x, top + p.y, p.width, p.height) for p in size.parts]
         x, sunk = x + size.width, sunk + size.rise
-    enter = min((p.x for p in solid if p.y <= 0.0 <= p.y + p.height), default=0.0)
+    enter = min((p.x for p in solid if p.y <= 0.0 <= p.bottom), default=0.0)
     return Block(tuple(run), at, solid, tucked, soft, enter, x)
 
 

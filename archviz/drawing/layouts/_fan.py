@@ -60,7 +60,7 @@ def groups(
     for i, (_, signal) in enumerate(ordered):
         layout = layered(part(graph, set(signal.nodes)), sizes, frames, spacing, "up" if i else "down")
         place = layout.nodes[signal.source]
-        done.append(Group(signal, layout, place.x + place.width / 2))
+        done.append(Group(signal, layout, place.cx))
     return done
 
 
@@ -102,7 +102,7 @@ class _Fan:
     ) -> None:
         self.u, self.foot, self.frames, self.s, self.reached = u, foot, frames, spacing, True
         self.floor = min((u.nodes[key].y for key in foot), default=0.0)
-        self.floor = min([self.floor, *(p.y for p in u.frames.values() if p.y + p.height > self.floor)])
+        self.floor = min([self.floor, *(p.y for p in u.frames.values() if p.bottom > self.floor)])
 
     def above(self, group: Group, hall: float, free: float) -> None:
         """`group` between the arms, above `free`, for which these move down if they must."""
@@ -113,18 +113,18 @@ class _Fan:
         self.u = replace(self.u, height=self.u.height + down)
         alone = moved(group.layout, hall - group.axis, min(top, room + down - group.layout.height))
         place = alone.nodes[group.signal.source]
-        start, turn = (hall, place.y + place.height), self.floor + down - self.s["along"] / 2
+        start, turn = (hall, place.bottom), self.floor + down - self.s["along"] / 2
         self._join(alone, group.signal, lambda reader: ((start,), hall), ((start, (hall, turn)), "down"))
 
     def below(self, group: Group, x: float, lanes: tuple[float, float, float], bus: float, top: float) -> None:
         """`group` under the U, up whose sides its lines run."""
         alone = moved(group.layout, x, top)
         place = alone.nodes[group.signal.source]
-        start = (place.x + place.width / 2, place.y)
+        start = (place.cx, place.y)
         left, hall, right = lanes
 
         def way(reader: Place) -> tuple[Points, float]:
-            lane = left if reader.x + reader.width / 2 < hall else right
+            lane = left if reader.cx < hall else right
             return (start, (start[0], bus), (lane, bus)), lane
 
         self._join(alone, group.signal, way, ((start, (start[0], bus)), "up"))
@@ -145,12 +145,12 @@ class _Fan:
             if dst in self.foot:
                 before, run = upright
                 level = before[-1][1]
-                edge = reader.y if run == "down" else reader.y + reader.height
+                edge = reader.y if run == "down" else reader.bottom
                 at = self._spot(src, dst, level, edge, before[-1][0])
                 ends: Points = ((at or 0.0, level), (at or 0.0, edge))
             else:
                 before, lane = way(reader)
-                edge = reader.x if lane < reader.x else reader.x + reader.width
+                edge = reader.x if lane < reader.x else reader.right
                 at = self._spot(src, dst, lane, edge)
                 ends = ((lane, at or 0.0), (edge, at or 0.0))
             if at is None:
@@ -240,8 +240,8 @@ def hits(line: tuple[tuple[float, float], tuple[float, float]], place: Place) ->
     """Does a straight line touch a rectangle?"""
     (x0, y0), (x1, y1) = line
     return (
-        min(x0, x1) < place.x + place.width
+        min(x0, x1) < place.right
         and place.x < max(x0, x1) + 0.01
-        and min(y0, y1) < place.y + place.height
+        and min(y0, y1) < place.bottom
         and place.y < max(y0, y1) + 0.01
     )

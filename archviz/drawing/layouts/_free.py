@@ -81,7 +81,7 @@ class _Free:
     def layout(self, limit: float) -> Layout:
         for room in ROOMS:
             nodes, boxes = self._placed(room)
-            long = max((p.x + p.width if self.direction == "right" else p.y + p.height
+            long = max((p.right if self.direction == "right" else p.bottom
                         for p in (*nodes.values(), *boxes.values())), default=0.0)
             titles = {key: self._title(key, nodes, boxes) for key in boxes}
             if long > 1.2 * limit + 60.0 or len(self.flows) > MANY:     # on no page: only its size is asked for
@@ -145,7 +145,7 @@ class _Free:
         for key, host in self.hung.items():
             above, size = nodes[host], self.sizes[key]
             left = above.x + (above.width - size.width) / 2
-            nodes[key] = Place(left, above.y + above.height, size.width, size.height)
+            nodes[key] = Place(left, above.bottom, size.width, size.height)
         return nodes, boxes
 
     def _natively(self, room: float) -> dict[str, Place]:
@@ -187,7 +187,7 @@ class _Free:
                     pad, bar, wide = self.s["pad"], self.frames[k[1:]].bar, full[k][0]
                     skirt = self.frames[k[1:]].skirt
                     content = inner[k[1:]].values()
-                    left, right = min(c.x for c in content), max(c.x + c.width for c in content)
+                    left, right = min(c.x for c in content), max(c.right for c in content)
                     top = min(c.y for c in content)
                     settle(k[1:], found[k].x + (wide - skirt - right + left) / 2 - left, found[k].y + bar + pad - top)
                     found[k] = replace(found[k], width=p.width - skirt, height=p.height - skirt)
@@ -212,8 +212,8 @@ class _Free:
 
     def _frame(self, key: str, content: Mapping[str, Place]) -> tuple[float, float]:
         places, pad, frame = content.values(), self.s["pad"], self.frames[key]
-        wide = max(p.x + p.width for p in places) - min(p.x for p in places)
-        high = max(p.y + p.height for p in places) - min(p.y for p in places)
+        wide = max(p.right for p in places) - min(p.x for p in places)
+        high = max(p.bottom for p in places) - min(p.y for p in places)
         return (max(wide + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
                 high + 2 * pad + frame.bar + frame.skirt)
 
@@ -228,8 +228,8 @@ class _Free:
             ends = [key in self.scope[end] for end in (edge.src, edge.dst)]
             if ends[0] != ends[1]:
                 inner = nodes[edge.src if ends[0] else edge.dst]
-                crossing.append(inner.x + inner.width / 2)
-        spots = [place.x + pad, place.x + place.width - pad - wide] if self.direction != "right" else [place.x + pad]
+                crossing.append(inner.cx)
+        spots = [place.x + pad, place.right - pad - wide] if self.direction != "right" else [place.x + pad]
         best = min(spots, key=lambda x: (sum(x - 3 < at < x + wide + 3 for at in crossing), spots.index(x)))
         return best, place.y + frame.bar * 0.78 + 1.0
 
@@ -240,12 +240,12 @@ class _Free:
             wide, high = self.sizes[key].label
             if not wide:
                 continue
-            middle = place.x + place.width / 2
+            middle = place.cx
             if self.direction == "right":
-                y = place.y + place.height / 2
+                y = place.cy
                 found.append(Place(place.x - self.s["arrow"] - gap - wide - 1, y + gap - 1, wide + 2, high + 2))
             else:
-                y = place.y + place.height + gap if self.direction == "up" else place.y - gap - high
+                y = place.bottom + gap if self.direction == "up" else place.y - gap - high
                 found.append(Place(middle + gap - 1, y - 1, wide + 2, high + 2))
         for key, (x, base) in titles.items():
             frame = self.frames[key]
@@ -273,7 +273,7 @@ class _Free:
             at = None
             if told:    # its label stands beside the middle
                 place = nodes[edge.dst]
-                at = place.y + place.height / 2 if self.direction == "right" else place.x + place.width / 2
+                at = place.cy if self.direction == "right" else place.cx
             ports = self._ports(edge, nodes)
             if ports:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
@@ -303,7 +303,7 @@ class _Free:
         if not ports:
             return [points]
         place, at = nodes[edge.dst], points[-1]
-        end = place.y + place.height if self.direction == "up" else place.y
+        end = place.bottom if self.direction == "up" else place.y
         turn = at[1] + (end - at[1]) * 0.15
         return [(*points[:-1], (at[0], end)) if abs(x - at[0]) < 1e-6 else
                 (*points[:-1], (at[0], turn), (x, turn), (x, end)) for x in ports]
@@ -317,7 +317,7 @@ class _Free:
         for edge in self.flows:
             a, b = nodes[edge.src], nodes[edge.dst]
             points = lines.get((edge.src, edge.dst)) or (
-                (a.x + a.width / 2, a.y + a.height), (b.x + b.width / 2, b.y))
+                (a.cx, a.bottom), (b.cx, b.y))
             for way in self._branches(edge, points, nodes):
                 routes.append(Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing))
         walls = self._walls(nodes, titles)
@@ -327,8 +327,8 @@ class _Free:
         xs = [p.x for p in every] + [x for route in routes for x, _ in route.points]
         ys = [p.y for p in every] + [y for route in routes for _, y in route.points]
         left, top = min(xs, default=0.0), min(ys, default=0.0)
-        right = max([p.x + p.width for p in every] + xs, default=0.0)
-        low = max([p.y + p.height for p in every] + ys, default=0.0)
+        right = max([p.right for p in every] + xs, default=0.0)
+        low = max([p.bottom for p in every] + ys, default=0.0)
         return Layout(
             {key: replace(p, x=p.x - left, y=p.y - top) for key, p in nodes.items()},
             {key: replace(p, x=p.x - left, y=p.y - top) for key, p in boxes.items()},
@@ -356,29 +356,29 @@ def _discs(
     nodes = {}
     for node in graph.nodes:
         place, size = at[core[node.id]], sizes[node.id].width
-        x, y = place.x + place.width / 2, place.y + place.height / 2
+        x, y = place.centre
         nodes[node.id] = Place(x - size / 2, y - size / 2, size, size)
     titles = {key: (place.x + spacing["pad"], place.y + 2.0) for key, place in around.items()}
     for key, place in at.items():
         label, high = sizes[key].label
-        middle = [p.y + p.height / 2 for p in at.values()] if direction == "right" else [
-            p.x + p.width / 2 for p in at.values()]
+        middle = [p.cy for p in at.values()] if direction == "right" else [
+            p.cx for p in at.values()]
         mean = sum(middle) / len(middle)
         if label and direction == "right":      # on the outer side, where fewer lines are
-            above = place.y + place.height / 2 < mean - 0.5
+            above = place.cy < mean - 0.5
             titles[key] = (place.x + (place.width - label) / 2, place.y + (0.0 if above else place.height - high))
         elif label:
-            before = place.x + place.width / 2 < mean - 0.5
+            before = place.cx < mean - 0.5
             titles[key] = (place.x + (0.0 if before else place.width - label), place.y + (place.height - high) / 2)
     every = [*at.values(), *around.values()]
-    return Layout(nodes, around, (), max((p.x + p.width for p in every), default=0.0),
-                  max((p.y + p.height for p in every), default=0.0), titles, direction)
+    return Layout(nodes, around, (), max((p.right for p in every), default=0.0),
+                  max((p.bottom for p in every), default=0.0), titles, direction)
 
 
 def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
     """The same arrangement, mirrored so that more edges lead the way that the flow goes."""
-    across = sum(at[b].x + at[b].width / 2 - at[a].x - at[a].width / 2 for a, b, _ in sheet.edges)
-    along = sum(at[b].y + at[b].height / 2 - at[a].y - at[a].height / 2 for a, b, _ in sheet.edges)
+    across = sum(at[b].cx - at[a].x - at[a].width / 2 for a, b, _ in sheet.edges)
+    along = sum(at[b].cy - at[a].y - at[a].height / 2 for a, b, _ in sheet.edges)
     over = along > 0 if sheet.direction == "up" else along < 0
     return {key: Place(-p.x - p.width if across < 0 else p.x, -p.y - p.height if over else p.y, p.width, p.height)
             for key, p in at.items()}
@@ -387,7 +387,7 @@ def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
 def _apart(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]]) -> dict[str, Place]:
     """The same arrangement, as large as it takes for nothing to lie on anything else."""
     keys = list(at)
-    middles = {key: (at[key].x + at[key].width / 2, at[key].y + at[key].height / 2) for key in keys}
+    middles = {key: at[key].centre for key in keys}
     for i, key in enumerate(keys):      # no two at one point, or no size would part them
         x, y = middles[key]
         if any(math.dist((x, y), middles[other]) < 0.01 for other in keys[:i]):

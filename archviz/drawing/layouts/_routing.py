@@ -94,12 +94,12 @@ class Field:
         across, along = len(self.xs), len(self.ys)
         self.shut = ([bytearray(across) for _ in self.ys], [bytearray(along) for _ in self.xs])
         for block in blocks:
-            inner_x = [i for i, x in enumerate(self.xs) if block.x < x < block.x + block.width]
-            inner_y = [j for j, y in enumerate(self.ys) if block.y < y < block.y + block.height]
+            inner_x = [i for i, x in enumerate(self.xs) if block.x < x < block.right]
+            inner_y = [j for j, y in enumerate(self.ys) if block.y < y < block.bottom]
             met_x = [i for i, (a, b) in enumerate(zip(self.xs, self.xs[1:], strict=False))
-                     if a < block.x + block.width and b > block.x]
+                     if a < block.right and b > block.x]
             met_y = [j for j, (a, b) in enumerate(zip(self.ys, self.ys[1:], strict=False))
-                     if a < block.y + block.height and b > block.y]
+                     if a < block.bottom and b > block.y]
             for j in inner_y:
                 for i in met_x:
                     self.shut[0][j][i] = 1
@@ -108,8 +108,8 @@ class Field:
                     self.shut[1][i][j] = 1
 
         for rim in self.rims:
-            self.held.append((bytearray(rim.x < x < rim.x + rim.width for x in self.xs),
-                              bytearray(rim.y < y < rim.y + rim.height for y in self.ys)))
+            self.held.append((bytearray(rim.x < x < rim.right for x in self.xs),
+                              bytearray(rim.y < y < rim.bottom for y in self.ys)))
             for axis in (0, 1):
                 coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
                 (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
@@ -308,7 +308,7 @@ def routed(
 
     def far(wire: Wire) -> float:
         a, b = boxes[wire.src], boxes[wire.dst]
-        return abs(a.x + a.width / 2 - b.x - b.width / 2) + abs(a.y + a.height / 2 - b.y - b.height / 2)
+        return abs(a.cx - b.x - b.width / 2) + abs(a.cy - b.y - b.height / 2)
 
     found: dict[tuple[NodeId, NodeId], tuple[Point, ...] | None] = {}
     for wire in sorted(wires, key=far):
@@ -333,8 +333,8 @@ def _grown(place: Place, by: float) -> Place:
 
 
 def _meet(a: Place, b: Place) -> bool:
-    return (a.x < b.x + b.width and b.x < a.x + a.width or a.x == b.x and b.width > 0) and (
-        a.y < b.y + b.height and b.y < a.y + a.height or a.y == b.y and b.height > 0)
+    return (a.x < b.right and b.x < a.right or a.x == b.x and b.width > 0) and (
+        a.y < b.bottom and b.y < a.bottom or a.y == b.y and b.height > 0)
 
 
 def _thinned(exact: Iterable[float], loose: Iterable[float]) -> list[float]:

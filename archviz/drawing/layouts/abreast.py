@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Edge, Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._spine import Tower, Towers, towers
 from archviz.drawing.layouts.layered import layered
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 Points = tuple[tuple[float, float], ...]
 
 
@@ -42,7 +43,7 @@ def _clear(layout: Layout) -> bool:
     """Whether no box lies on another, and all lines run straight up or across, through none, from border to border."""
     places = list(layout.nodes.items())
     for i, (_, a) in enumerate(places):
-        if any(a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+        if any(a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom
                for _, b in places[i + 1:]):
             return False
     for route in layout.routes:
@@ -53,7 +54,7 @@ def _clear(layout: Layout) -> bool:
             left, right, top, low = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
             if right - left > 0.01 and low - top > 0.01:
                 return False
-            if any(left < p.x + p.width and p.x < right + 1e-9 and top < p.y + p.height and p.y < low + 1e-9
+            if any(left < p.right and p.x < right + 1e-9 and top < p.bottom and p.y < low + 1e-9
                    for key, p in places if key not in (route.src, route.dst)):
                 return False
     return True
@@ -127,8 +128,8 @@ class _Towers:
                     into[key] = Place(p.x + axes[-1], height - p.y - p.height, p.width, p.height)
             for key in column.frames:
                 frame, gap = boxes[key], self.s["title_gap"]
-                outer = frame.x - gap - self.frames[key].count if column.side < 0 else frame.x + frame.width + gap
-                titles[key] = (outer, frame.y + frame.height / 2 + 0.29 * self.frames[key].bar)
+                outer = frame.x - gap - self.frames[key].count if column.side < 0 else frame.right + gap
+                titles[key] = (outer, frame.cy + 0.29 * self.frames[key].bar)
             x = axes[-1] + column.right + self.s["column"]
             gaps.append(x - self.s["column"] / 2)
         routes: list[Route] = []
@@ -148,12 +149,12 @@ class _Towers:
         self._framed(column)
         every = [*column.at.values(), *column.frames.values()]
         column.left = min([p.x for p in every] + list(column.lanes.values()))
-        column.right = max([p.x + p.width for p in every] + list(column.lanes.values()))
+        column.right = max([p.right for p in every] + list(column.lanes.values()))
         for key, place in column.frames.items():
             count = self.frames[key].count + self.s["title_gap"] if self.frames[key].count else 0.0
             column.left = min(column.left, place.x - count * (side < 0))
-            column.right = max(column.right, place.x + place.width + count * (side > 0))
-        column.top = max(p.y + p.height for p in every)
+            column.right = max(column.right, place.right + count * (side > 0))
+        column.top = max(p.bottom for p in every)
         return column
 
     def _stack(self, column: _Column) -> None:
@@ -220,7 +221,7 @@ class _Towers:
             for i, way in enumerate(ways):
                 size = self.sizes[way[0]]
                 wide = (above.width if above else self.sizes[key].width) / 2 + s["across"]
-                y = above.y + above.height / 2 - size.height / 2 if above else column.at[key].y
+                y = above.cy - size.height / 2 if above else column.at[key].y
                 x = wide if (column.side if i % 2 == 0 else -column.side) > 0 else -wide - size.width
                 column.at[way[0]] = Place(x, y, size.width, size.height)
 
@@ -248,7 +249,7 @@ class _Towers:
             places = [*(column.at[k] for k in held), *inner]
             pad = self.s["pad"]
             left = min([*(p.x for p in places), *lanes]) - pad
-            right = max([*(p.x + p.width for p in places), *lanes]) + pad
+            right = max([*(p.right for p in places), *lanes]) + pad
             left, right = min(left, -right) if not lanes else left, max(right, -left) if not lanes else right
             first = column.tower.nodes[min(column.tower.nodes.index(k) for k in held if k in column.tower.nodes)]
             low = min([*(p.y for p in places), *column.forks.get(first, ())])
@@ -256,7 +257,7 @@ class _Towers:
             if before >= 0 and column.tower.nodes[before] in column.taps:
                 low = min(low, column.taps[column.tower.nodes[before]])
             low -= pad * (0.5 if low < min(p.y for p in places) else 1.0)
-            column.frames[key] = Place(left, low, right - left, max(p.y + p.height for p in places) + pad - low)
+            column.frames[key] = Place(left, low, right - left, max(p.bottom for p in places) + pad - low)
 
     def _deep(self, frame: NodeId) -> int:
         return max(keys.index(frame) for keys in self.scope.values() if frame in keys)
@@ -270,34 +271,34 @@ class _Towers:
             if not (edge.src in column.at and edge.dst in column.at):
                 continue
             src, dst = column.at[edge.src], column.at[edge.dst]
-            x0, y0 = src.x + src.width / 2, src.y + src.height
+            x0, y0 = src.cx, src.bottom
             if edge.src in order and order.get(edge.dst) == order[edge.src] + 1:
                 for x in self._ports(edge, dst):
                     bus = column.forks[edge.dst][0] if edge.dst in column.forks else y0
                     yield edge, _clean(((x0, y0), (x0, bus), (x, bus), (x, dst.y))), False
             elif (edge.src, edge.dst) in column.lanes:
                 lane, tap = column.lanes[edge.src, edge.dst], column.taps[edge.src]
-                middle = dst.y + dst.height / 2
-                end = dst.x if column.side < 0 else dst.x + dst.width
+                middle = dst.cy
+                end = dst.x if column.side < 0 else dst.right
                 yield edge, ((x0, y0), (x0, tap), (lane, tap), (lane, middle), (end, middle)), True
             elif edge.src in feeding and edge.dst not in order:
                 yield edge, ((x0, y0), (x0, dst.y)), False
             elif edge.src in feeding:
-                middle = dst.y + dst.height / 2
-                end = dst.x + dst.width if x0 > 0 else dst.x
+                middle = dst.cy
+                end = dst.right if x0 > 0 else dst.x
                 if src.y <= middle <= y0:
-                    yield edge, ((src.x if x0 > 0 else src.x + src.width, middle), (end, middle)), False
+                    yield edge, ((src.x if x0 > 0 else src.right, middle), (end, middle)), False
                 else:
                     yield edge, ((x0, y0), (x0, middle), (end, middle)), False
             else:
                 tap = column.taps.get(edge.src, y0)
-                x1 = dst.x + dst.width / 2
+                x1 = dst.cx
                 yield edge, ((x0, y0), (x0, tap), (x1, tap), (x1, dst.y)), False
 
     def _ports(self, edge: Edge, dst: Place) -> list[float]:
         """Where a line into the foot of a node ends, from its axis."""
         ports = self.sizes[edge.dst].ports
-        middle = dst.x + dst.width / 2
+        middle = dst.cx
         return [dst.x + x for x in ports[edge.src]] if edge.src in ports else [middle]
 
     def _across(self, columns: list[_Column], axes: list[float], gaps: list[float], height: float) -> Iterable[Route]:
@@ -305,14 +306,14 @@ class _Towers:
         for edge in self.found.across:
             a, b = where[edge.src], where[edge.dst]
             src, dst = columns[a].at[edge.src], columns[b].at[edge.dst]
-            x0, y0 = axes[a], src.y + src.height
+            x0, y0 = axes[a], src.bottom
             over, gap = columns[a].top + self.s["along"] * 0.8, gaps[b - 1]
             ends: list[Points] = []
             if edge.src in self.sizes[edge.dst].ports:
                 bus = columns[b].forks[edge.dst][1]
                 ends = [((gap, bus), (axes[b] + x, bus), (axes[b] + x, dst.y)) for x in self._ports(edge, dst)]
             else:
-                middle = dst.y + dst.height / 2
+                middle = dst.cy
                 ends = [((gap, middle), (axes[b] + dst.x, middle))]
             for end in ends:
                 points = ((x0, y0), (x0, over), (gap, over), *end)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, NodeId, skips
+from archviz.drawing.layouts import Traits
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 STEPS = 40          # halvings of the ring's radius: far below a hundredth of a point
 NEAR = 60           # so many discs before one may stand in its way
 
@@ -58,15 +59,15 @@ def radial(
     labels = _labels(graph, sizes, frames, centre, rim + spacing["label_gap"], spacing)
     left = min([-rim, *(place.x for place in labels.values())])
     top = min([-rim, *(place.y for place in labels.values())])
-    right = max([rim, *(place.x + place.width for place in labels.values())])
-    bottom = max([rim, *(place.y + place.height for place in labels.values())])
+    right = max([rim, *(place.right for place in labels.values())])
+    bottom = max([rim, *(place.bottom for place in labels.values())])
     places = {node.id: _around(centre[node.id], sizes[node.id], -left, -top) for node in graph.nodes}
     found = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
     for key in frames:
         if key:
             found[key] = _hull([places[node.id] for node in graph.nodes if key in node.scope])
     passing = skips(graph)
-    middle = {key: (place.x + place.width / 2, place.y + place.height / 2) for key, place in places.items()}
+    middle = {key: place.centre for key, place in places.items()}
     routes = tuple(Route(edge.src, edge.dst, (middle[edge.src], middle[edge.dst]), (edge.src, edge.dst) in passing)
                    for edge in graph.edges)
     titles = {key: (place.x - left, place.y - top) for key, place in labels.items()}
@@ -79,8 +80,8 @@ def _around(at: tuple[float, float], size: Size, dx: float, dy: float) -> Place:
 
 def _hull(places: Sequence[Place]) -> Place:
     x, y = min(place.x for place in places), min(place.y for place in places)
-    return Place(x, y, max(place.x + place.width for place in places) - x,
-                 max(place.y + place.height for place in places) - y)
+    return Place(x, y, max(place.right for place in places) - x,
+                 max(place.bottom for place in places) - y)
 
 
 # ------------------------------------------------------------------------------------------------ discs on a ring

@@ -83,8 +83,8 @@ def _u(
     routes = [*a.routes, *b.routes]
     for edge in skips:
         src, dst = nodes[edge.src], nodes[edge.dst]
-        y = dst.y + dst.height / 2
-        line = ((src.x + src.width, y), (dst.x, y))
+        y = dst.cy
+        line = ((src.right, y), (dst.x, y))
         routes.append(Route(edge.src, edge.dst, line, (edge.src, edge.dst) in passing))
     u = Layout(nodes, {**a.frames, **b.frames}, tuple(routes), b.width + a.width + gap, height,
                {**a.titles, **b.titles}, "around")
@@ -100,23 +100,23 @@ def _joined(u: Layout, bottom: Edge, spacing: Mapping[str, float]) -> Layout:
     """The arms with a line from the foot of the one to the foot of the other."""
     low = u.height + spacing["along"]
     src, dst = u.nodes[bottom.src], u.nodes[bottom.dst]
-    x0, x1 = src.x + src.width / 2, dst.x + dst.width / 2
-    points = ((x0, src.y + src.height), (x0, low), (x1, low), (x1, dst.y + dst.height))
+    x0, x1 = src.cx, dst.cx
+    points = ((x0, src.bottom), (x0, low), (x1, low), (x1, dst.bottom))
     return replace(u, routes=(*u.routes, Route(bottom.src, bottom.dst, points)), height=low + 1.0)
 
 
 def _based(u: Layout, base: Layout, enter: Edge, bottom: Edge, spacing: Mapping[str, float]) -> Layout | None:
     """The arms with `base` below, from the left to the right; None where it is too wide to lie between them."""
     src, dst = u.nodes[enter.src], u.nodes[bottom.dst]
-    x0, x1 = src.x + src.width / 2, dst.x + dst.width / 2
+    x0, x1 = src.cx, dst.cx
     if base.width > x1 - x0 - 2 * spacing["along"]:
         return None
     base = moved(base, (x0 + x1 - base.width) / 2, u.height + spacing["along"])
     first, last = base.nodes[enter.dst], base.nodes[bottom.src]
-    into, out = first.y + first.height / 2, last.y + last.height / 2
+    into, out = first.cy, last.cy
     routes = (
-        Route(enter.src, enter.dst, ((x0, src.y + src.height), (x0, into), (first.x, into))),
-        Route(bottom.src, bottom.dst, ((last.x + last.width, out), (x1, out), (x1, dst.y + dst.height))),
+        Route(enter.src, enter.dst, ((x0, src.bottom), (x0, into), (first.x, into))),
+        Route(bottom.src, bottom.dst, ((last.right, out), (x1, out), (x1, dst.bottom))),
     )
     return replace(
         u,
@@ -221,7 +221,7 @@ def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
     """Add room, from the bottom up, until both ends of every skip are equally far above the bottom."""
     for edge in reversed(skips):
         src, dst = a.nodes[edge.src], b.nodes[edge.dst]
-        ya, yb = a.height - (src.y + src.height / 2), b.height - (dst.y + dst.height / 2)
+        ya, yb = a.height - src.cy, b.height - dst.cy
         if ya < yb:
             a = _stretched(a, _below(a, src, [a.nodes[e.src] for e in skips]), yb - ya)
         elif yb < ya:
@@ -233,13 +233,13 @@ def _level(a: Layout, b: Layout, skips: list[Edge]) -> tuple[Layout, Layout]:
 def _aligned(layout: Layout, graph: Graph, starts: list[NodeId]) -> Layout:
     """What stands beside the arm, as it feeds nothing but its skip, ends at one line, where there is room."""
     beside = [key for key in starts if len(graph.outgoing[key]) == len(graph.incoming[key]) == 1]
-    ends = {key: layout.nodes[key].x + layout.nodes[key].width for key in beside}
+    ends = {key: layout.nodes[key].right for key in beside}
     nodes, routes = dict(layout.nodes), list(layout.routes)
     for key, end in ends.items():
         place, by = nodes[key], max(ends.values()) - end
         moved = replace(place, x=place.x + by)
         fed = [i for i, route in enumerate(routes) if route.dst == key]
-        middle = ((place.x, place.y + place.height / 2), (moved.x + moved.width, place.y + place.height / 2))
+        middle = ((place.x, place.cy), (moved.right, place.cy))
         crowded = any(hits(middle, other) for k, other in nodes.items() if k != key)
         if not by or crowded or graph.by_id[key].scope or len(fed) != 1 or len(routes[fed[0]].points) < 4:
             continue
@@ -251,15 +251,15 @@ def _aligned(layout: Layout, graph: Graph, starts: list[NodeId]) -> Layout:
 def _below(layout: Layout, place: Place, ends: list[Place]) -> float:
     """Where room may be added under `place`: under the outermost frame that holds no other end of a skip."""
     around = [f for f in layout.frames.values() if _within(place, f) and sum(_within(end, f) for end in ends) == 1]
-    return max([place.y + place.height, *(f.y + f.height for f in around)])
+    return max([place.bottom, *(f.bottom for f in around)])
 
 
 def _within(place: Place, frame: Place) -> bool:
     return (
         frame.x <= place.x
-        and place.x + place.width <= frame.x + frame.width
+        and place.right <= frame.right
         and frame.y <= place.y
-        and place.y + place.height <= frame.y + frame.height
+        and place.bottom <= frame.bottom
     )
 
 
@@ -270,7 +270,7 @@ def _stretched(layout: Layout, at: float, by: float) -> Layout:
         return value + by if value > at + 0.01 else value
 
     def place(p: Place) -> Place:
-        return Place(p.x, y(p.y), p.width, y(p.y + p.height) - y(p.y))
+        return Place(p.x, y(p.y), p.width, y(p.bottom) - y(p.y))
 
     return replace(
         layout,

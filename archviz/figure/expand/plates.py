@@ -178,9 +178,9 @@ def _whole(item: Item, items: Iterable[Item]) -> Item:
     room = Place(p.x + min(bx, 0.0), p.y + min(by, 0.0), p.width + abs(bx), p.height + abs(by))
     others = [other for other in items if other.what == "node" and other is not item]
     solids = [other.place for other in others if any(other.reach)]
-    if any(room.x < solid.x + solid.width / 2 < room.x + room.width for solid in solids):
+    if any(room.x < solid.cx < room.right for solid in solids):
         return item
-    right = min([room.x + room.width, *(o.place.x for o in others if o.place.x >= p.x + p.width)])
+    right = min([room.right, *(o.place.x for o in others if o.place.x >= p.right)])
     return replace(item, place=replace(room, width=right - room.x), reach=(0.0, 0.0))
 
 
@@ -206,8 +206,8 @@ def _attached(items: Sequence[Item]) -> list[Item]:
 def touches(item: Item, point: Point) -> bool:
     """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
     p, (bx, by) = item.place, item.reach
-    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
-            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
+    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.right + max(bx, 0.0) + NEAR
+            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.bottom + max(by, 0.0) + NEAR)
 
 
 def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
@@ -350,18 +350,17 @@ def _items(
     """What the form draws, told apart."""
     found = []
     form = find("forms", style.form)
-    lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
+    lines = {(route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
-        name = mark.node if isinstance(mark, Group) else ""
+        name, ends = (mark.node, mark.edge) if isinstance(mark, Group) else ("", None)
         if name in graph.by_id and name.startswith(STUB):
             continue
         if name in graph.by_id:
             found.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
         elif name in laid.frames:
             found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
-        elif name in lines:
-            src, dst = lines[name]
-            found.append(Item("link", (mark,), src=src, dst=dst))
+        elif ends in lines:
+            found.append(Item("link", (mark,), src=ends[0], dst=ends[1]))
         else:
             found.append(Item("label", (mark,)))
     return tuple(found)

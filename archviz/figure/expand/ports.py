@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archviz.core.geometry import Layout, Place, Route
+from archviz.core.geometry import Layout, Place, Route, cleaned
 from archviz.core.graph import NodeId
 from archviz.core.scene import Point
 
@@ -118,17 +118,13 @@ def bordered(
         ports.append(Port(side, spot, held, end.src, end.dst))
         for line in lines[end.stub]:
             outside = ring.way(line.crossing, (side, spot), lanes[end.stub, line.crossing])
-            points = _clean((*outside, *((x + dx, y + dy) for x, y in line.inside)))
+            points = cleaned((*outside, *((x + dx, y + dy) for x, y in line.inside)), SAME)
             points = points if line.route.src == end.stub else points[::-1]
             routes.append(replace(line.route, points=points, skip=end.skip or line.route.skip))
     crossing = {id(line.route) for own in lines.values() for line in own}
-    inner = [replace(route, points=tuple((x + dx, y + dy) for x, y in route.points)) for route in laid.routes
-             if id(route) not in crossing]
-    return Layout(
-        {k: replace(p, x=p.x + dx, y=p.y + dy) for k, p in laid.nodes.items()},
-        {k: replace(p, x=p.x + dx, y=p.y + dy) for k, p in laid.frames.items()},
-        (*inner, *routes), ring.width, ring.height, {k: (x + dx, y + dy) for k, (x, y) in laid.titles.items()},
-        laid.direction), tuple(ports)
+    inner = [route.moved(dx, dy) for route in laid.routes if id(route) not in crossing]
+    return replace(laid.moved(dx, dy), routes=(*inner, *routes), width=ring.width, height=ring.height,
+                   cuts=()), tuple(ports)
 
 
 def _ports(
@@ -164,7 +160,7 @@ def _spot(place: Place, at: Point) -> tuple[str, float]:
 
 def _line(route: Route, points: Sequence[Point], box: Place, held: tuple[str, float]) -> _Line:
     """A line, by its points from outside: where it first crosses the border of `box`, and what it has from there on."""
-    right, low = box.x + box.width, box.y + box.height
+    right, low = box.right, box.bottom
     for i, ((ax, ay), (bx, by)) in enumerate(zip(points, points[1:], strict=False)):
         if not (box.x + SAME < bx < right - SAME and box.y + SAME < by < low - SAME):
             if not _passes((ax, ay), (bx, by), box):
@@ -181,8 +177,8 @@ def _passes(a: Point, b: Point, box: Place) -> bool:
     """Does the straight line from `a` to `b` run through `box`, and past its other side?"""
     (ax, ay), (bx, by) = a, b
     if abs(ax - bx) < SAME:
-        return box.x < ax < box.x + box.width and min(ay, by) < box.y + box.height / 2 < max(ay, by)
-    return box.y < ay < box.y + box.height and min(ax, bx) < box.x + box.width / 2 < max(ax, bx)
+        return box.x < ax < box.right and min(ay, by) < box.cy < max(ay, by)
+    return box.y < ay < box.bottom and min(ax, bx) < box.cx < max(ax, bx)
 
 
 def _wished(line: _Line, box: Place, track: float) -> tuple[bool, float]:
@@ -248,12 +244,3 @@ class _Ring:
 def _level(side: str) -> bool:
     """Whether a side lies: the upper or the lower one."""
     return side in ("top", "bottom")
-
-
-def _clean(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Without points that are where the one before is."""
-    kept: list[Point] = []
-    for x, y in points:
-        if not kept or abs(kept[-1][0] - x) > SAME or abs(kept[-1][1] - y) > SAME:
-            kept.append((x, y))
-    return tuple(kept)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from math import dist
 
 from archviz.core import text
-from archviz.core.geometry import Layout, Place, Size
+from archviz.core.geometry import Layout, Place, Size, bounds
 from archviz.core.graph import Graph, NodeId
 from archviz.core.scene import Box, Group, Mark, Paint, Path, Point, Text, moved
 from archviz.drawing.sheet import Body, Entry, Sizes
@@ -166,7 +166,7 @@ class Zoomed(Body):
         """
         dx, dy = self._origin(layout, extra or 0.0)
         edges = [tuple(_flipped(point, self.side) for point in route.points) for route in layout.routes]
-        frames = [Place(p.x - dx, p.y - dy, p.width, p.height) for p in self._places(layout, extra or 0.0)]
+        frames = [p.moved(-dx, -dy) for p in self._places(layout, extra or 0.0)]
         labels = {key: _labels(place, sizes.get(key)) for key, place in layout.nodes.items()}
         found = []
         for one, frame in zip(self.frames, frames, strict=True):
@@ -176,7 +176,7 @@ class Zoomed(Body):
             boxes += [p for p in frames if p is not frame]
             every = [*words, *(label for own in labels.values() for label in own)]
             whole = _around(place, [label for label in labels[one.key] if not _holds(place, label)])
-            blocks = [place] if whole == place or any(_meet(whole, box) for box in boxes) else [place, whole]
+            blocks = [place] if whole == place or any(whole.meets(box) for box in boxes) else [place, whole]
             ways: list[_Way] = []
             for block in blocks:
                 back = _back(place, sizes.get(one.key)) if block == place else block
@@ -218,14 +218,14 @@ def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Ite
     `sides` are the rectangles whose corners are left to the right, upwards and downwards.
     """
     b, upper, lower = sides
-    top, bottom = (to.x, to.y), (to.x, to.y + to.height)
-    right, low = b.x + b.width, b.y + b.height
+    top, bottom = (to.x, to.y), (to.x, to.bottom)
+    right, low = b.right, b.bottom
     yield ELBOW[0], (((right, b.y), top), ((right, low), bottom))
     yield ELBOW[1], (((right, b.y), (width, b.y), top), ((right, low), (width, low), bottom))
-    one, two, right = AROUND, 2 * AROUND, upper.x + upper.width
+    one, two, right = AROUND, 2 * AROUND, upper.right
     yield ELBOW[2], (((upper.x, upper.y), (upper.x, -two), (width, -two), top),
                      ((right, upper.y), (right, -one), (width, -one), bottom))
-    right, low = lower.x + lower.width, lower.y + lower.height
+    right, low = lower.right, lower.bottom
     yield ELBOW[2], (((right, low), (right, height + one), (width, height + one), top),
                      ((lower.x, low), (lower.x, height + two), (width, height + two), bottom))
 
@@ -233,7 +233,7 @@ def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Ite
 def _back(place: Place, size: Size | None) -> Place:
     """The face in the back of a solid whose front is at `place`."""
     dx, dy = size.back if size else (0.0, 0.0)
-    return Place(place.x + dx, place.y + dy, place.width, place.height) if dx or dy else place
+    return place.moved(dx, dy) if dx or dy else place
 
 
 def _turned(place: Place, side: str) -> Place:
@@ -250,7 +250,7 @@ def _length(line: tuple[Point, ...]) -> float:
 
 def _between(lines: Lines, box: Place) -> bool:
     """Whether the middle of a box lies between the two lines, as if it belonged to what is shown."""
-    x, y = box.x + box.width / 2, box.y + box.height / 2
+    x, y = box.centre
     outline = (*lines[0], *reversed(lines[1]))
     inside = False
     for (ax, ay), (bx, by) in zip(outline, (*outline[1:], outline[0]), strict=True):
@@ -260,32 +260,26 @@ def _between(lines: Lines, box: Place) -> bool:
 
 
 def _through(line: tuple[Point, ...], box: Place, clear: float) -> bool:
-    low, high = (box.x - clear, box.y - clear), (box.x + box.width + clear, box.y + box.height + clear)
+    low, high = (box.x - clear, box.y - clear), (box.right + clear, box.bottom + clear)
     return any(_clipped(a, b, low, high) for a, b in zip(line, line[1:], strict=False))
 
 
 def _labels(place: Place, size: Size | None) -> list[Place]:
     """Where the labels beside a node stand that its size tells of."""
-    return [Place(place.x + p.x, place.y + p.y, p.width, p.height) for p in (size.parts if size else ())]
+    return [p.moved(place.x, place.y) for p in (size.parts if size else ())]
 
 
 def _around(place: Place, labels: Sequence[Place]) -> Place:
     """`place` with its labels."""
     if not labels:
         return place
-    every = (place, *labels)
-    left, top = min(p.x for p in every) - CLEAR, min(p.y for p in every) - CLEAR
-    right, low = max(p.x + p.width for p in every) + CLEAR, max(p.y + p.height for p in every) + CLEAR
-    return Place(left, top, right - left, low - top)
-
-
-def _meet(a: Place, b: Place) -> bool:
-    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+    left, top, right, bottom = bounds((place, *labels))
+    return Place.between(left - CLEAR, top - CLEAR, right + CLEAR, bottom + CLEAR)
 
 
 def _holds(box: Place, inner: Place) -> bool:
-    x, y = inner.x + inner.width / 2, inner.y + inner.height / 2
-    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height
+    x, y = inner.centre
+    return box.x <= x <= box.right and box.y <= y <= box.bottom
 
 
 def _words(mark: Mark, roles: Mapping[str, Paint]) -> Iterator[Place]:
