@@ -58,10 +58,10 @@ def outline(drawn: Figure) -> str:
     """What a figure says, in the order it is drawn: each node with its words, then the arrows."""
     nodes, arrows = [f"{drawn.scene.title}, laid out {drawn.layout.direction}"], []
     for mark in drawn.scene.marks:
-        if not isinstance(mark, Group) or not mark.node:
+        if not isinstance(mark, Group) or not mark.name:
             continue
-        if mark.role == "link":
-            arrows.append(mark.node.replace("->", " → "))
+        if mark.edge:
+            arrows.append(" → ".join(mark.edge))
         else:
             nodes.append(f"[{mark.role}] {mark.node}: {' · '.join(words(mark))}".rstrip(": "))
     return "\n".join([*nodes, *arrows]) + "\n"

@@ -79,8 +79,8 @@ def _plate(plate: Any) -> dict[str, Any]:
 
 def _mark(mark: Mark) -> list[Any]:
     match mark:
-        case Group(marks, role, node, title):
-            return ["G", role, clean(node), clean(title), [_mark(inner) for inner in marks]]
+        case Group(marks, role, title=title):
+            return ["G", role, clean(mark.name), clean(title), [_mark(inner) for inner in marks]]
         case Path(commands, role):
             return ["P", role, [[letter, *values] for letter, values in commands]]
         case Text(x, y, string, role, anchor, rotate):

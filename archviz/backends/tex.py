@@ -87,8 +87,8 @@ class _Writer:
 
     def mark(self, mark: Mark, name: str = "") -> Iterator[str]:
         match mark:
-            case Group(marks, node=node):
-                yield from self.node(mark) if node and "->" not in node else self.plain(marks, node)
+            case Group(marks):
+                yield from self.node(mark) if mark.node else self.plain(marks, mark.name)
             case Text():
                 yield from self.text(mark, name)
             case Path(commands, role):
@@ -113,11 +113,11 @@ class _Writer:
                     picture = [rf"\begin{{scope}}[opacity={number(faint)}]", *picture, r"\end{scope}"]
                 yield from picture
 
-    def plain(self, marks: Sequence[Mark], node: str) -> Iterator[str]:
+    def plain(self, marks: Sequence[Mark], name: str) -> Iterator[str]:
         """Marks of no node, with what they are as a comment behind the last."""
         lines = list(self.marks(marks))
-        if lines and node:
-            lines[-1] += f" % {comment(node)}"
+        if lines and name:
+            lines[-1] += f" % {comment(name)}"
         yield from lines
 
     # ---------------------------------------------------------------------------------------- lines
@@ -295,7 +295,7 @@ def _heading(mark: Mark) -> str:
     match mark:
         case Group(node=node, role="frame") if node:
             return "frames"
-        case Group(node=node) if "->" in node:
+        case Group(edge=edge) if edge:
             return "links"
         case Group(node=node) if node:
             return "layers"

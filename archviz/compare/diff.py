@@ -11,6 +11,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from archviz.backends import traits
 from archviz.compare import git
 from archviz.compare.annotate import compared, quiet
 from archviz.compare.difference import Difference, of_twins
@@ -27,7 +28,7 @@ from archviz.figure.draw import graph_of
 from archviz.figure.figure import Figure
 from archviz.figure.fit import Detail, fit
 from archviz.figure.options import DECLARED, Options, flag, with_options
-from archviz.figure.rendered import called, stamped
+from archviz.figure.rendered import Finished, stamped
 from archviz.trace.read import Step, no_step
 
 WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
@@ -53,8 +54,7 @@ class Compared(Figure):
         """The bytes of a file: as `Figure.render`, but ``"json"`` and ``"md"`` hold the difference."""
         if suffix in WORDS:
             return WORDS[suffix](self.difference).encode("utf-8", "surrogatepass")
-        backend = getattr(find("backends", suffix), "render", None)
-        return called(backend, self.scene, options) if backend is not None else super().render(suffix, **options)
+        return Finished.render(self, suffix, **options) if traits(suffix).renders else super().render(suffix, **options)
 
 
 def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw: bool = True) -> Difference:
@@ -67,7 +67,7 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     style = options.resolved()
     step("arrange")
     graph = union(both)
-    drawn = compared(stages.apart(stages.passed(graph, style, options.overrides)), style)
+    drawn = compared(stages.plain(stages.passed(graph, style, options.overrides), style), style)
     title = found.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(found)
@@ -93,7 +93,7 @@ def _lined(scene: Scene, drawn: Graph) -> Scene:
 
     def painted(mark: Mark, role: str = "") -> Mark:
         if isinstance(mark, Group):
-            ends = [change.get(end) for end in mark.node.split("->")] if mark.role == "link" else []
+            ends = [change.get(end) for end in mark.edge or ()]
             role = next((f"edge {one}" for one in ("removed", "added") if one in ends), role)
             return replace(mark, marks=tuple(painted(one, role) for one in mark.marks))
         return replace(mark, role=role) if role in scene.sheet and isinstance(mark, Link) else mark

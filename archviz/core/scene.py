@@ -11,6 +11,7 @@ from typing import Literal
 
 from archviz.core.geometry import Point as Point
 from archviz.core.geometry import cleaned
+from archviz.core.graph import NodeId
 from archviz.core.paint import HATCHES as HATCHES
 from archviz.core.paint import PARTS as PARTS
 from archviz.core.paint import Paint as Paint
@@ -108,18 +109,26 @@ class Group:
     role : str
         The class of the SVG group.
     node : str
-        The NodeId (or edge ``src->dst``) they draw: ``data-node`` in SVG, the node's name in TikZ.
+        The NodeId they draw: ``data-node`` in SVG, the node's name in TikZ.
     title : str
         A tooltip.
     href : str
         Where a click on it leads.
+    edge : (str, str), optional
+        The ids at the ends of the edge they draw, instead of a node.
     """
 
     marks: tuple[Mark, ...]
     role: str = ""
-    node: str = ""
+    node: NodeId = ""
     title: str = ""
     href: str = ""
+    edge: tuple[NodeId, NodeId] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What a file calls them: the node's id, of an edge ``src->dst``.  To be read by people, not to be split."""
+        return "->".join(self.edge) if self.edge else self.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +314,13 @@ def lower(mark: Mark) -> tuple[Core, ...]:
 def lowered(scene: Scene) -> Scene:
     """The figure of `scene` in core marks only."""
     return replace(scene, marks=tuple(core for mark in scene.marks for core in lower(mark)))
+
+
+def named(mark: Mark) -> Mark:
+    """`mark` as it is written in a file: every group in it under its `name`."""
+    if not isinstance(mark, Group):
+        return mark
+    return replace(mark, marks=tuple(map(named, mark.marks)), node=mark.name, edge=None)
 
 
 def moved(mark: Mark, dx: float, dy: float) -> Mark:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from archviz.backends import traits
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.files import write
 from archviz.core.graph_json import GRAPH
-from archviz.core.plugins import find, names
+from archviz.core.plugins import names
 
 
 class Rendered(Protocol):
@@ -38,8 +39,7 @@ def check_output(path: Path, engine: str = "", also: tuple[str, ...] = ()) -> No
         raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
-    ready = getattr(find("backends", suffix), "ready", None) if engine and suffix in names("backends") else None
-    if ready is not None:
+    if engine and suffix in names("backends") and (ready := traits(suffix).ready):
         ready(engine)
 
 

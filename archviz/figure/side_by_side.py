@@ -18,9 +18,8 @@ from archviz.core.geometry import Layout
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
 from archviz.core.scene import Group, Mark, Text, moved
-from archviz.drawing import sheet
+from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import legend
-from archviz.drawing.layouts import traits
 from archviz.drawing.sheet import Body, Entry
 from archviz.figure import stages
 from archviz.figure.caption.describe import alternative, describe, reading
@@ -63,7 +62,7 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
     titles, above = _titles(graphs, main)
     style = replace(main, style=main.style or ROWS).resolved()
     drawn = _passed(graphs, style, options)
-    aligns = traits(style.layout).aligns
+    aligns = layouts.traits(style.layout).aligns
     if main.style is None and aligns is not None and not aligns(united(drawn, titles)):
         style, aligns = replace(main, style=PANELS).resolved(), None
         drawn = _passed(graphs, style, options)
@@ -112,7 +111,7 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:
     found = [stages.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
-    return [stages.apart(graph) for graph in found]
+    return [stages.plain(graph, style) for graph in found]
 
 
 # ------------------------------------------------------------------------------------------------ panels
@@ -178,7 +177,7 @@ def _drawn(
     top = max(high for _, _, high in heads)
     bare = replace(style, page=replace(room, max_height=max(room.max_height - top, 1.0)), narrow={},
                    sizes={**s, "margin": 0.0, "legend": 0.0})
-    variants: Sequence[Style] = getattr(find("forms", style.form), "variants", lambda style: (style,))(bare)
+    variants = forms.traits(style.form).variants(bare)
     least, found = 0, list[Drawing]()
     for _ in range(2):      # the second time in the size of the smallest
         found = [fit(graph, *_asked(graph, bare, one), "", body=_Bare(), least=least)
@@ -249,8 +248,9 @@ def _renamed(mark: Mark, key: NodeId) -> Mark:
     """`mark` under ids that say which model it is of."""
     if not isinstance(mark, Group):
         return mark
-    node = "->".join(prefixed(key, end) for end in mark.node.split("->")) if mark.node else ""
-    return replace(mark, marks=tuple(_renamed(inner, key) for inner in mark.marks), node=node)
+    return replace(mark, marks=tuple(_renamed(inner, key) for inner in mark.marks),
+                   node=prefixed(key, mark.node) if mark.node else "",
+                   edge=mark.edge and (prefixed(key, mark.edge[0]), prefixed(key, mark.edge[1])))
 
 
 def _joined(layouts: Sequence[tuple[NodeId, Layout, float, float]], width: float, height: float) -> Layout:

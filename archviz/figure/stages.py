@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from archviz import __version__
-from archviz.core.graph import Graph, split
+from archviz.core.graph import Graph
 from archviz.core.plugins import find
+from archviz.drawing import forms
 from archviz.figure.fit import Detail
 from archviz.figure.options import DECLARED, Options
+from archviz.passes import traits
 from archviz.passes.override import chosen, override
 from archviz.style.overrides import Overrides
 from archviz.style.project import Project
@@ -27,8 +29,7 @@ def weights(options: Options, project: Project | None = None) -> int:
     styles = {options.style, *(spec.partition("=")[2] for spec in options.inset)}
     sections = project.models if project else ()
     styles |= {section.options["style"] for section in sections if "style" in section.options}
-    forms = {find("forms", in_style(options, style).resolved().form) for style in styles if style != ""}
-    return max(int(getattr(form, "WEIGHTS", 0)) for form in forms)
+    return max(forms.traits(in_style(options, style).resolved().form).weights for style in styles if style != "")
 
 
 def in_style(options: Options, style: str | Path | None) -> Options:
@@ -49,10 +50,12 @@ def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
     return drawn
 
 
-def apart(graph: Graph) -> Graph:
-    """`graph` with an encoder and a decoder that are to be unrolled together as they are without."""
-    together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
-    return split(graph, together) if together else graph
+def plain(graph: Graph, style: Style) -> Graph:
+    """`graph` without what the passes of `style` drew as one that is to be seen from inside; itself without any."""
+    for name in style.passes:
+        if undone := traits(name).undone:
+            graph = undone(graph)
+    return graph
 
 
 def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:

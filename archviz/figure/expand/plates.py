@@ -350,18 +350,17 @@ def _items(
     """What the form draws, told apart."""
     found = []
     form = find("forms", style.form)
-    lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
+    lines = {(route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
-        name = mark.node if isinstance(mark, Group) else ""
+        name, ends = (mark.node, mark.edge) if isinstance(mark, Group) else ("", None)
         if name in graph.by_id and name.startswith(STUB):
             continue
         if name in graph.by_id:
             found.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
         elif name in laid.frames:
             found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
-        elif name in lines:
-            src, dst = lines[name]
-            found.append(Item("link", (mark,), src=src, dst=dst))
+        elif ends in lines:
+            found.append(Item("link", (mark,), src=ends[0], dst=ends[1]))
         else:
             found.append(Item("label", (mark,)))
     return tuple(found)

@@ -232,9 +232,9 @@ def _unnamed(mark: Mark) -> Mark:
     """`mark` without the names of stubs: only nodes of the trace have one."""
     if not isinstance(mark, Group):
         return mark
-    stub = STUB in mark.node
+    stub = any(STUB in name for name in mark.edge or (mark.node,))
     return replace(mark, marks=tuple(map(_unnamed, mark.marks)), node="" if stub else mark.node,
-                   title="" if stub else mark.title)
+                   title="" if stub else mark.title, edge=None if stub else mark.edge)
 
 
 # ------------------------------------------------------------------------------------------------ another style's paint
