@@ -189,10 +189,9 @@ def _branches(join: Part, parts: Sequence[Part], graph: Graph) -> list[list[Part
     ways = [_way(edge.src, graph) for edge in graph.incoming[join.nodes[0].id]]
     if len(ways) < LEAST or len({fork for fork, _ in ways}) > 1:
         return []
-    members = [(part, {node.id for node in part.nodes}) for part in parts]
-    branches = [[part for part, ids in members if ids <= nodes] for _, nodes in ways]
-    inside = {node.id for branch in branches for part in branch for node in part.nodes}
-    whole = all(ids.isdisjoint(nodes) or ids <= inside for _, ids in members for _, nodes in ways)
+    branches = [[part for part in parts if part.ids <= nodes] for _, nodes in ways]
+    inside = frozenset[NodeId]().union(*(part.ids for branch in branches for part in branch))
+    whole = all(part.ids.isdisjoint(nodes) or part.ids <= inside for part in parts for _, nodes in ways)
     return branches if whole and all(branches) else []
 
 

@@ -50,6 +50,11 @@ class Part:
         return tuple(node.kind for node in self.nodes)
 
     @property
+    def ids(self) -> frozenset[NodeId]:
+        """The ids of its operations."""
+        return frozenset(node.id for node in self.nodes)
+
+    @property
     def channels(self) -> int | None:
         """How many channels come out of it, where that is known."""
         spec = self.given
