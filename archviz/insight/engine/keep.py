@@ -16,7 +16,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from archviz.core.graph import NodeId
 from archviz.trace.kinds import class_of, kind_of, kind_of_function
-from archviz.trace.tape import Call, Ref, Tape, tensors
+from archviz.trace.tape import Call, Ref, Tape, mapped, tensors
 from archviz.trace.watcher import Watcher
 
 MAP: NodeId = "/map"
@@ -67,22 +67,20 @@ class Seeker:
             return True
         device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), None)
 
-        def given(value: Any, number: int) -> Any:
-            if isinstance(value, Ref):
-                spec = self.tape.calls[value.origin[0]].out[value.origin[1]]
-                number = number if value.call in self.held else 0
-                return torch.full(spec.shape, number, dtype=getattr(torch, spec.dtype), device=device)
-            if isinstance(value, (tuple, list)):
-                return type(value)(given(item, number) for item in value)
-            return value
+        def embedded(number: int) -> Any:
+            def stand_in(ref: Ref) -> Tensor:
+                spec = self.tape.calls[ref.origin[0]].out[ref.origin[1]]
+                return torch.full(spec.shape, number if ref.call in self.held else 0, dtype=getattr(torch, spec.dtype),
+                                  device=device)
+
+            args, kwargs = mapped((call.args, dict(call.kwargs)), stand_in, Ref)
+            return module.forward(*args, **kwargs)
 
         try:
             with torch.no_grad():
-                zero, one = (module.forward(*given(call.args, n), **{
-                    name: given(value, n) for name, value in call.kwargs.items()}) for n in (0, 1))
+                return not torch.equal(embedded(0), embedded(1))
         except Exception:       # it does not take such numbers: they matter
             return True
-        return not torch.equal(zero, one)
 
 
 def _remade(call: Call) -> bool:

@@ -54,8 +54,8 @@ class Given:
             batched = tensor.dim() > self.axis and tensor.shape[self.axis] == n
             return tensor.index_select(self.axis, rows.to(tensor.device)) if batched else tensor
 
-        return replace(self, args=mapped(self.args, taken), kwargs=mapped(dict(self.kwargs), taken),
-                       rows=self.rows[rows.to(self.rows.device)])
+        args, kwargs = mapped((self.args, dict(self.kwargs)), taken)
+        return replace(self, args=args, kwargs=kwargs, rows=self.rows[rows.to(self.rows.device)])
 
 
 @dataclass
@@ -363,9 +363,8 @@ class Subject:
         return torch.stack([target.read(run) for target in self.targets])
 
 
-def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor],
-                 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments, with each tensor exchanged for what `source` makes of it under its id."""
+def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor]) -> Any:
+    """(args, kwargs), with each tensor exchanged for what `source` makes of it under its id."""
     names: dict[int, NodeId] = {}
     for name, value in named_arguments(model, given.args, given.kwargs):
         for path, tensor in tensors(value):
@@ -375,7 +374,7 @@ def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tenso
         real = id(tensor) in names and tensor.is_floating_point()
         return source(names[id(tensor)], tensor) if real else tensor.clone()
 
-    return mapped(given.args, change), mapped(dict(given.kwargs), change)
+    return mapped((given.args, dict(given.kwargs)), change)
 
 
 _WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})

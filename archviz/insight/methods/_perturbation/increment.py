@@ -6,7 +6,7 @@ with what the sample gave around it; all windows of a batch have patches of one 
 graph is any recorded tape, batches are made of windows whose patches are alike (at a border they are smaller), and
 batch norms are folded into the convolutions before them.
 
-In: a run kept whole (`Base`), boxes.  Out: `Increment`, what they reach in each map;
+In: a run kept whole (`Snapshot`), boxes.  Out: `Increment`, what they reach in each map;
 `archviz.insight.methods._perturbation.follow` runs it.
 """
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from archviz.insight.engine.film import Base
+from archviz.insight.engine.snapshot import Snapshot
 from archviz.insight.methods._perturbation.replay import Unable, needed
 from archviz.trace.receptive_field import ONE, Slide, argument, axes_of, is_pointwise, is_told_its_size, slide
 from archviz.trace.tape import Call, Ref
@@ -62,7 +62,7 @@ class Increment:
     low, high  ref → the first and the last place along each axis that each window can change, (W, axes)
     """
 
-    base: Base
+    base: Snapshot
     source: Ref
     ends: tuple[Ref, ...]
     steps: list[Step]
@@ -126,7 +126,7 @@ class Increment:
                 for part in np.array_split(group, math.ceil(len(group) / most))]
 
 
-def increment(base: Base, source: str, boxes: Tensor, ends: Sequence[Ref]) -> Increment:
+def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -> Increment:
     """Plan how `boxes` of a source act on `ends`.  Raises `Unable` where no layer's reach is known."""
     calls = base.tape.calls
     start = next(number for number, call in enumerate(calls) if call.how == "input" and call.id == source)
@@ -162,7 +162,7 @@ def increment(base: Base, source: str, boxes: Tensor, ends: Sequence[Ref]) -> In
     return Increment(base, origin, tuple(ends), steps, [n for n in numbers if n not in done], places, low, high, boxes)
 
 
-def _step(base: Base, number: int, places: dict[Ref, tuple[int, ...]]) -> Step | None:
+def _step(base: Snapshot, number: int, places: dict[Ref, tuple[int, ...]]) -> Step | None:
     """How a call is followed, and into `places` where it has them; None where its reach is not known."""
     call, tape = base.tape.calls[number], base.tape
     changed = tuple(dict.fromkeys(ref for ref in call.operands() if ref in places))
@@ -196,7 +196,7 @@ def _step(base: Base, number: int, places: dict[Ref, tuple[int, ...]]) -> Step |
     return Step(number, call, None, changed, gives)
 
 
-def _reached(base: Base, step: Step, low: Mapping[Ref, Ints], high: Mapping[Ref, Ints],
+def _reached(base: Snapshot, step: Step, low: Mapping[Ref, Ints], high: Mapping[Ref, Ints],
              places: Mapping[Ref, tuple[int, ...]], ref: Ref) -> tuple[Ints, Ints]:
     """The first and last places of `ref` that a change of the step's operands can reach."""
     whole = base.tape.calls[ref.call].out[ref.path].shape
@@ -216,7 +216,7 @@ def option(call: Call, name: str, place: int, default: object) -> Any:
     return getattr(call.module, name, default) if call.module is not None else argument(call, place, name, default)
 
 
-def in_patches(base: Base, step: Step) -> bool:
+def in_patches(base: Snapshot, step: Step) -> bool:
     """Whether a patch with what is around it tells the output: not where padding mirrors, or means count places."""
     sliding = step.sliding
     assert sliding is not None
@@ -230,7 +230,7 @@ def in_patches(base: Base, step: Step) -> bool:
     return not over and not padded
 
 
-def _norm_behind(base: Base, step: Step, numbers: Sequence[int], readers: Mapping[Ref, int],
+def _norm_behind(base: Snapshot, step: Step, numbers: Sequence[int], readers: Mapping[Ref, int],
                  places: Mapping[Ref, tuple[int, ...]]) -> int | None:
     """The call of a batch norm that alone reads what this convolution gives."""
     if step.sliding is None or step.sliding.what != "conv" or readers[step.gives[0]] != 1:
