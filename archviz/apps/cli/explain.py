@@ -22,7 +22,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.progress import progress
 from archviz.insight.explain import Asked, NotFinite, attributions, methods_of
 from archviz.insight.inputs.prepare import Ready, prepare
-from archviz.insight.pictures._picture import Picture, fitting
+from archviz.insight.pictures._standalone import Picture, fitting
 from archviz.insight.results.attribution import Attribution, Attributions
 
 

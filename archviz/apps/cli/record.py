@@ -35,7 +35,7 @@ def carry_out(o: argparse.Namespace, outputs: Sequence[Path]) -> Done:
     with progress(not o.quiet) as step, hushed(o.verbose):
         ready = prepare(run.model, run.x, **run.preparing, step=step)
         step("record")
-        from archviz.insight.recorder.record import record
+        from archviz.insight.recorder.run import record
         from archviz.trace.modules import named_arguments
 
         given = dict(named_arguments(ready.module, ready.args, ready.kwargs)) if ready.kwargs else ready.args
