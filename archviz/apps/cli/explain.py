@@ -20,7 +20,7 @@ from archviz.core.errors import ArchvizError
 from archviz.insight.explain import NotFinite, attributions, methods_of
 from archviz.insight.inputs.prepare import Ready
 from archviz.insight.inputs.prepare import prepare as prepared
-from archviz.insight.pictures._picture import Picture, fitting
+from archviz.insight.pictures._standalone import Picture, fitting
 from archviz.insight.results.attribution import Attribution, Attributions
 
 FILES = Files("-explained", ("overlay", "caption"), ("npz",))

@@ -40,7 +40,7 @@ def prepare(o: argparse.Namespace) -> Callable[[Step], Outcome]:
 
 
 def _recorded(asked: Inference, wanted: Sequence[str], ready: Ready, o: argparse.Namespace) -> Recording:
-    from archviz.insight.recorder.record import record
+    from archviz.insight.recorder.run import record
     from archviz.trace.modules import named_arguments
 
     nodes = [*o.nodes, "/in:*"] if o.nodes and o.picture == "layers" else o.nodes       # it begins with the input

@@ -128,7 +128,7 @@ class _Nest:
         settle("", root, 0.0, 0.0)
         fields = self.fields
         routes, passing = [], skips(self.graph)
-        for edge in self.flows:
+        for edge in self.graph.flows:
             points: list[Point] = []
             for frame, _, target in self.path(edge.src, edge.dst):
                 u0, v0 = origin[frame]
