@@ -118,12 +118,7 @@ class _Device(TorchFunctionMode):
                            kwargs: Mapping[str, Any] | None = None) -> Any:
         name: str = getattr(func, "__name__", "")
         if name == "__get__":
-            result = func(*args)
-            if isinstance(result, torch.device):
-                return META if self.asked else CPU if result.type == "meta" else result
-            if result is True and getattr(getattr(func, "__self__", None), "__name__", "") == "is_meta":
-                return self.asked
-            return result
+            return self._attribute(func, args)
         kwargs = dict(kwargs) if kwargs else {}
         if name in _UNSET or name in _VALUED or name in _LIKE:
             return self._factory(name, func, args, kwargs)
@@ -141,28 +136,24 @@ class _Device(TorchFunctionMode):
                 return False  # "is any random number out of bounds?": a weight without values is as good as filled
         elif name == "to" and len(args) > 1 and is_ghost(args[1]):
             return func(args[0], args[1].dtype, *args[2:], **kwargs)
-        try:
-            return func(*args, **kwargs)
-        except RuntimeError:
-            # Some functions look at devices themselves, before what meets a ghost has become one.
-            if len({is_ghost(tensor) for tensor in _tensors((args, kwargs))}) < 2:
-                raise
-            return func(*_all_ghosts(args), **_all_ghosts(kwargs))
+        return _tried(func, args, kwargs)
+
+    def _attribute(self, func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """What an attribute of a tensor is: a ghost says it lives on the CPU."""
+        value = func(*args)
+        if isinstance(value, torch.device):
+            return META if self.asked else CPU if value.type == "meta" else value
+        if value is True and getattr(getattr(func, "__self__", None), "__name__", "") == "is_meta":
+            return self.asked
+        return value
 
     def _factory(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name in _LIKE:
-            if is_ghost(args[0]) and "device" not in kwargs:
-                count = args[0].numel() if name.endswith("_like") else _count(args[1:], kwargs)
-                kwargs["device"] = CPU if count <= KNOWN // 4 and name not in ("empty_like", "new_empty") else META
-            return func(*args, **kwargs)
+            return _like(name, func, args, kwargs)
         self.asked = kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta"
-        if self.asked:
-            kwargs["device"] = CPU  # what is large becomes a ghost below, and tables keep their values
-        elif kwargs.get("device") is not None:
-            kwargs["device"] = CPU  # whatever this machine has
-        if name == "tensor" or any(isinstance(arg, torch.Tensor) for arg in args):
-            return func(*args, **kwargs)
-        if name in ("arange", "linspace", "randperm"):
+        if kwargs.get("device") is not None:
+            kwargs["device"] = CPU  # whatever this machine has; what is large becomes a ghost below, tables keep values
+        if name in ("tensor", "arange", "linspace", "randperm") or any(isinstance(arg, torch.Tensor) for arg in args):
             return func(*args, **kwargs)
         count = _count(args[:1] if name == "full" else args, kwargs)
         if self.building and (count >= SMALL if name in _UNSET else count > KNOWN or count > self.left):
@@ -172,6 +163,25 @@ class _Device(TorchFunctionMode):
         elif self.building and name not in _UNSET and count > SMALL:
             self.left -= count
         return func(*args, **kwargs)
+
+
+def _like(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``zeros_like(x)`` and its relatives: of a ghost, a table of known values up to a size, or a ghost."""
+    if is_ghost(args[0]) and "device" not in kwargs:
+        count = args[0].numel() if name.endswith("_like") else _count(args[1:], kwargs)
+        kwargs["device"] = CPU if count <= KNOWN // 4 and name not in ("empty_like", "new_empty") else META
+    return func(*args, **kwargs)
+
+
+def _tried(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a function gives, with ghosts in place of all tensors if it refuses a mixture: some look at devices
+    themselves, before what meets a ghost has become one."""
+    try:
+        return func(*args, **kwargs)
+    except RuntimeError:
+        if len({is_ghost(tensor) for tensor in _tensors((args, kwargs))}) < 2:
+            raise
+        return func(*_all_ghosts(args), **_all_ghosts(kwargs))
 
 
 def _all_ghosts(value: Any) -> Any:
@@ -230,29 +240,32 @@ class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         if self.invent and (name in _READS or name == "index" and _by_mask(args)):
             return self._made_up(name, func, args, kwargs)
-        if name == "_grouped_mm":  # without values PyTorch takes it in one dtype only, though it runs in others
-            dtype = kwargs.pop("out_dtype", None) or args[0].dtype
-            halves = [_as_ghosts(arg, torch.bfloat16) if getattr(arg, "dtype", None) == args[0].dtype
-                      else self._twins(arg) for arg in args]
-            return func(*halves, **{key: self._twins(value) for key, value in kwargs.items()}).to(dtype)
+        if name == "_grouped_mm":
+            return self._grouped(func, args, kwargs)
         if not self.turned:
-            known = fake_shapes.shortcut(func, args, kwargs)
-            if known is not None:
-                return known
-        if len(haunted) == len(tensors) and not self.turned:
-            if kwargs.get("device") is not None:
-                kwargs["device"] = META
-            return func(*args, **kwargs)
+            if (result := fake_shapes.shortcut(func, args, kwargs)) is not None:
+                return result
+            if len(haunted) == len(tensors):
+                return func(*args, **_on_meta(kwargs))
+        return self._haunted(name, func, args, _on_meta(kwargs))
+
+    def _grouped(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Without values PyTorch takes it in one dtype only, though it runs in others."""
+        dtype = kwargs.pop("out_dtype", None) or args[0].dtype
+        halves = [_as_ghosts(arg, torch.bfloat16) if getattr(arg, "dtype", None) == args[0].dtype
+                  else self._twins(arg) for arg in args]
+        return func(*halves, **{key: self._twins(value) for key, value in kwargs.items()}).to(dtype)
+
+    def _haunted(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What an operation gives that meets ghosts and real tensors."""
         if name in ("index", "index_put", "index_put_"):
             args = (args[0], _positions(args[1]), *args[2:])
         elif name == "masked_select" and not is_ghost(args[1]):
             return torch.empty(int(args[1].expand_as(args[0]).sum()), dtype=args[0].dtype, device=META)
-        if kwargs.get("device") is not None:
-            kwargs["device"] = META
-        args_, kwargs_ = self._twins(args), {key: self._twins(value) for key, value in kwargs.items()}
-        result = fake_shapes.shortcut(func, args_, kwargs_)
+        twins, named = self._twins(args), {key: self._twins(value) for key, value in kwargs.items()}
+        result = fake_shapes.shortcut(func, twins, named)
         if result is None:
-            result = func(*args_, **kwargs_)
+            result = func(*twins, **named)
         written = kwargs.get("out", args[0] if name.endswith("_") and args else None)
         if isinstance(written, torch.Tensor) and written.device.type != "meta":
             self._turn(written)
@@ -291,6 +304,11 @@ class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return _as_ghosts(result) if name in ("index", "masked_select") else result
 
 
+def _on_meta(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """`kwargs` with whatever device they name replaced by the one of ghosts."""
+    return kwargs if kwargs.get("device") is None else {**kwargs, "device": META}
+
+
 def _owner(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor that `tensor` is a view of, or itself."""
     base = tensor._base
@@ -312,13 +330,11 @@ def _by_mask(args: Sequence[Any]) -> bool:
 
 def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
     """Indices with every real mask replaced by the positions where it is true, as indexing itself would."""
-    found: list[torch.Tensor | None] = []
+    positions: list[torch.Tensor | None] = []
     for index in indices:
-        if index is not None and index.dtype in (torch.bool, torch.uint8) and not is_ghost(index):
-            found.extend(index.nonzero().unbind(1))
-        else:
-            found.append(index)
-    return found
+        mask = index is not None and index.dtype in (torch.bool, torch.uint8) and not is_ghost(index)
+        positions += index.nonzero().unbind(1) if mask else [index]     # type: ignore[union-attr]
+    return positions
 
 
 def _made_up(value: Any) -> Any:

@@ -145,7 +145,7 @@ def _sights(tape: Tape, start: int, last: int) -> dict[tuple[int, Any], tuple[Si
 ALL = Sight(None, ONE)
 
 
-def _through(sight: Sight, links: Mapping[int, tuple[int, Kernel]]) -> Sight:
+def _through(sight: Sight, links: Links) -> Sight:
     """Looking at what sees `sight`: kernels compose."""
     if sight.along is None or sight.along not in links:
         return ALL
@@ -314,7 +314,7 @@ def _each(value: Any, axes: int) -> tuple[int, ...]:
     return tuple(value) * (axes if len(value) == 1 else 1) if isinstance(value, (tuple, list)) else (value,) * axes
 
 
-def axes_of(call: Call, ref: Ref, tape: Tape, out: Sequence[int]) -> Mapping[int, tuple[int, Kernel]]:
+def axes_of(call: Call, ref: Ref, tape: Tape, out: Sequence[int]) -> Links:
     """Each axis of the operand `ref` that goes on in the output: to which of its axes, and how it is read.
 
     An axis that is not there is seen as a whole by every unit, as are all of an op that nobody here knows.
@@ -345,8 +345,11 @@ def axes_of(call: Call, ref: Ref, tape: Tape, out: Sequence[int]) -> Mapping[int
     return _of_function(call, shape, out, same)
 
 
-def _of_function(call: Call, shape: Sequence[int], out: Sequence[int], same: Mapping[int, tuple[int, Kernel]],
-                 ) -> Mapping[int, tuple[int, Kernel]]:
+Links = Mapping[int, tuple[int, Kernel]]
+"""Axis of what goes in → the axis of what comes out that it becomes, and through which windows."""
+
+
+def _of_function(call: Call, shape: Sequence[int], out: Sequence[int], same: Links) -> Links:
     op, axes = call.op, len(shape)
     if op in ("linear", "addmm"):
         return {axis: link for axis, link in same.items() if axis < axes - 1}
@@ -356,20 +359,10 @@ def _of_function(call: Call, shape: Sequence[int], out: Sequence[int], same: Map
         return _pooled(shape, out)
     if op in ("interpolate", "upsample"):
         return _resized(shape, out, argument(call, 3, "mode", "nearest"), argument(call, 4, "align_corners"))
-    if op == "permute":
-        order = argument(call, 1, "dims")
-        order = order if isinstance(order, (tuple, list)) else call.args[1:]
-        return {axis % axes: (at, ONE) for at, axis in enumerate(order)}
-    if op == "transpose":
-        pair = [argument(call, place, name) % axes for place, name in ((1, "dim0"), (2, "dim1"))]
-        return {**same, pair[0]: (pair[1], ONE), pair[1]: (pair[0], ONE)}
+    if op in ("permute", "transpose"):
+        return _turned(call, axes, same)
     if op in _ACROSS:
-        dims = argument(call, _ACROSS[op], "dim", 0 if op in ("cat", "chunk", "split", "unbind") else None)
-        mixed = {d % axes for d in (dims if isinstance(dims, (tuple, list)) else [dims]) if isinstance(d, int)}
-        if not mixed:
-            return {}
-        kept = [axis for axis in range(axes) if axis not in mixed]
-        return {axis: (axis if len(out) == axes else at, ONE) for at, axis in enumerate(kept)}
+        return _across(call, axes, out)
     if op in ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"):
         return _kept(shape, out)
     if op == "pad" and argument(call, 2, "mode", "constant") != "circular":
@@ -379,7 +372,25 @@ def _of_function(call: Call, shape: Sequence[int], out: Sequence[int], same: Map
     return {}
 
 
-def _kept(shape: Sequence[int], out: Sequence[int]) -> Mapping[int, tuple[int, Kernel]]:
+def _turned(call: Call, axes: int, same: Links) -> Links:
+    """Axes that change their places."""
+    if call.op == "transpose":
+        pair = [argument(call, place, name) % axes for place, name in ((1, "dim0"), (2, "dim1"))]
+        return {**same, pair[0]: (pair[1], ONE), pair[1]: (pair[0], ONE)}
+    order = argument(call, 1, "dims")
+    order = order if isinstance(order, (tuple, list)) else call.args[1:]
+    return {axis % axes: (at, ONE) for at, axis in enumerate(order)}
+
+
+def _across(call: Call, axes: int, out: Sequence[int]) -> Links:
+    """What works along some axes, and leaves the others as they are."""
+    dims = argument(call, _ACROSS[call.op], "dim", 0 if call.op in ("cat", "chunk", "split", "unbind") else None)
+    mixed = {d % axes for d in (dims if isinstance(dims, (tuple, list)) else [dims]) if isinstance(d, int)}
+    kept = [axis for axis in range(axes) if axis not in mixed] if mixed else []
+    return {axis: (axis if len(out) == axes else at, ONE) for at, axis in enumerate(kept)}
+
+
+def _kept(shape: Sequence[int], out: Sequence[int]) -> Links:
     """The axes that a new shape leaves as they are: those in front and those at the end."""
     front = next((n for n, (a, b) in enumerate(zip(shape, out, strict=False)) if a != b), min(len(shape), len(out)))
     room = min(len(shape), len(out)) - front
@@ -388,7 +399,7 @@ def _kept(shape: Sequence[int], out: Sequence[int]) -> Mapping[int, tuple[int, K
             **{len(shape) - 1 - n: (len(out) - 1 - n, ONE) for n in range(back)}}
 
 
-def _pooled(shape: Sequence[int], out: Sequence[int]) -> Mapping[int, tuple[int, Kernel]]:
+def _pooled(shape: Sequence[int], out: Sequence[int]) -> Links:
     """Adaptive pooling: place i takes the mean or the largest from ⌊i·step⌋ to ⌈(i + 1)·step⌉ − 1."""
     links = {0: (0, ONE), 1: (1, ONE)}
     for axis in range(2, len(shape)):
@@ -402,7 +413,7 @@ _LOOK = {"linear": 1, "bilinear": 1, "trilinear": 1, "bicubic": 2}
 
 
 def _resized(shape: Sequence[int], out: Sequence[int], mode: str, corners: bool | None,
-             ) -> Mapping[int, tuple[int, Kernel]]:
+             ) -> Links:
     """Interpolation: the places around the one that the middle of a place of the output lies on."""
     if mode == "area":
         return _pooled(shape, out)

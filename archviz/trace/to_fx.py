@@ -15,71 +15,78 @@ from archviz.trace.tape import Call, Path, Ref, Tape
 
 def program(tape: Tape, model: nn.Module) -> fx.GraphModule:
     """The calls of `tape` as a `torch.fx` program over the weights of `model`."""
-    graph = fx.Graph()
-    root: dict[str, Any] = {}
-    made: dict[int, fx.Node] = {}
-    items: dict[tuple[int, Path], fx.Node] = {}
-    names: set[str] = set()
+    writer = _Writer(model)
+    for number, call in enumerate(tape.calls):
+        if call.how != "output":
+            node = writer.node(call)
+            node.meta["archviz"] = call.id
+            writer.nodes[number] = node
+    writer.graph.output(writer.filled(tape.result))
+    return fx.GraphModule(writer.root, writer.graph)
 
-    def held(name: str, value: Any) -> str:
+
+class _Writer:
+    """A program as far as it is written.
+
+    root     what its nodes find by name: modules, parameters, constants
+    nodes    the node of each call, by its number on the tape
+    items    the nodes that pick something out of what a call gave
+    places   the name of each thing in `root`, by its identity
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.graph = model, fx.Graph()
+        self.root: dict[str, Any] = {}
+        self.nodes: dict[int, fx.Node] = {}
+        self.items: dict[tuple[int, Path], fx.Node] = {}
+        self.places: dict[int, str] = {}
+
+    def node(self, call: Call) -> fx.Node:
+        match call.how:
+            case "input":
+                return self.graph.placeholder(_identifier(call.id.removeprefix("/in:")))
+            case "parameter" | "constant":
+                name = call.id.replace("/", ".").replace("@", "_").strip(".")
+                return self.graph.get_attr(self.place(name, _find(self.model, call)))
+            case "attribute":
+                return self.graph.call_function(getattr, (self.filled(call.args[0]), call.target))
+        target: Any = self.place(call.target or call.op, call.module) if call.how == "module" else call.target
+        write = {"module": self.graph.call_module, "method": self.graph.call_method}.get(
+            call.how, self.graph.call_function)
+        return write(target, self.filled(call.args), self.filled(dict(call.kwargs)))
+
+    def place(self, name: str, value: Any) -> str:
         """A place for `value` in the module, under a name that is a valid path and free."""
-        name = ".".join("".join(c if c.isalnum() else "_" for c in part) for part in name.split(".")) or "root"
-        while name in names or any((other.startswith(f"{name}.") or name.startswith(f"{other}.")) for other in names):
-            name += "_"
-        names.add(name)
-        root[name] = value
-        return name
+        if id(value) not in self.places:
+            name = ".".join("".join(c if c.isalnum() else "_" for c in part) for part in name.split(".")) or "root"
+            while any(one == name or one.startswith(f"{name}.") or name.startswith(f"{one}.") for one in self.root):
+                name += "_"
+            self.root[name] = value
+            self.places[id(value)] = name
+        return self.places[id(value)]
 
-    places: dict[int, str] = {}
-
-    def place(name: str, value: Any) -> str:
-        if id(value) not in places:
-            places[id(value)] = held(name, value)
-        return places[id(value)]
-
-    def load(ref: Ref) -> fx.Node:
+    def load(self, ref: Ref) -> fx.Node:
         number, path = ref.origin
-        node = made[number]
+        node = self.nodes[number]
         for n, key in enumerate(path):
             step = (number, path[: n + 1])
-            if step not in items:
-                items[step] = graph.call_function(_item, (node, key))
-            node = items[step]
+            if step not in self.items:
+                self.items[step] = self.graph.call_function(_item, (node, key))
+            node = self.items[step]
         return node
 
-    def fill(value: Any) -> Any:
+    def filled(self, value: Any) -> Any:
+        """`value` with nodes in place of what the tape refers to."""
         if isinstance(value, Ref):
-            return load(value)
-        if isinstance(value, tuple):
-            return tuple(fill(item) for item in value)
-        if isinstance(value, list):
-            return [fill(item) for item in value]
+            return self.load(value)
+        if isinstance(value, (tuple, list)):
+            items = [self.filled(item) for item in value]
+            return tuple(items) if isinstance(value, tuple) else items
         if isinstance(value, dict):
-            return {key: fill(item) for key, item in value.items()}
+            return {key: self.filled(item) for key, item in value.items()}
         if isinstance(value, slice):
-            return slice(fill(value.start), fill(value.stop), fill(value.step))
+            return slice(self.filled(value.start), self.filled(value.stop), self.filled(value.step))
         return value
-
-    for number, call in enumerate(tape.calls):
-        if call.how == "output":
-            continue
-        if call.how == "input":
-            node = graph.placeholder(_identifier(call.id.removeprefix("/in:")))
-        elif call.how in ("parameter", "constant"):
-            node = graph.get_attr(place(call.id.replace("/", ".").replace("@", "_").strip("."), _find(model, call)))
-        elif call.how == "module":
-            module = place(call.target or call.op, call.module)
-            node = graph.call_module(module, fill(call.args), fill(dict(call.kwargs)))
-        elif call.how == "method":
-            node = graph.call_method(call.target, fill(call.args), fill(dict(call.kwargs)))
-        elif call.how == "attribute":
-            node = graph.call_function(getattr, (fill(call.args[0]), call.target))
-        else:
-            node = graph.call_function(call.target, fill(call.args), fill(dict(call.kwargs)))
-        node.meta["archviz"] = call.id
-        made[number] = node
-    graph.output(fill(tape.result))
-    return fx.GraphModule(root, graph)
 
 
 def _item(value: Any, key: Any) -> Any:
