@@ -92,8 +92,8 @@ def magic(shell: Any, line: str) -> Any:
     except Exception as error:
         if "--debug" in given:
             raise
-        said = _in_cells(shell, error) if isinstance(error, ArchvizError) else fault(error)
-        raise UsageError(said) from None
+        message = _in_cells(shell, error) if isinstance(error, ArchvizError) else fault(error)
+        raise UsageError(message) from None
     return None if silent else figure
 
 
@@ -126,29 +126,29 @@ def _job(o: argparse.Namespace, variables: Mapping[str, Any]) -> Job:
     """What is to be drawn, with the models that stand in variables."""
     from archviz.apps.request.job import asked
 
-    o.model, held = meant(o.model, variables, built=bool(o.arg))
+    o.model, model = meant(o.model, variables, built=bool(o.arg))
     others = [meant(word, variables, built=bool(o.arg)) for word in o.more]
     o.more = [word for word, _ in others]
-    job = asked(o, held, _own(variables))
+    job = asked(o, model, _own(variables))
     beside = (replace(one, held=other) for one, (_, other) in zip(job.beside, others, strict=True))
     return replace(job, beside=tuple(beside))
 
 
 def words(line: str) -> list[str]:
     """The words of a line as a shell sees them, but brackets keep what they hold: ``Net("a", [1, 2])`` is one word."""
-    found, depth = [""], 0
+    words, depth = [""], 0
     for piece in PIECES.findall(line):
         depth += (piece in "([{") - (piece in ")]}")
         if piece.isspace() and not depth:
-            found.append("")
+            words.append("")
         else:
-            found[-1] += piece
+            words[-1] += piece
     if depth:
-        found = [line]
+        words = [line]
     # Quotes are the shell's, unless they stand in brackets of Python's.
     python = re.compile(r"""[^\s'"]*[(\[{]""")
     try:
-        return [part for word in found for part in ([word] if python.match(word) and not depth else shlex.split(word))]
+        return [part for word in words for part in ([word] if python.match(word) and not depth else shlex.split(word))]
     except ValueError as error:
         raise ArchvizError(f"cannot read the line: {error}", "close what is open, or put it in quotes") from None
 
@@ -240,10 +240,10 @@ def _name(tree: ast.expr) -> str:
 
 def _in_cells(shell: Any, error: ArchvizError) -> str:
     """The message, with cells called as the notebook numbers them instead of by the files they are compiled as."""
-    said = str(error)
+    message = str(error)
     named = getattr(shell.compile, "format_code_name", lambda file: None)       # IPython 7 has none, and readable files
     for frame, _ in walk_tb(error.__cause__.__traceback__ if error.__cause__ else None):
         file = frame.f_code.co_filename
         if label := named(file):
-            said = said.replace(f"{Path(file).name}:", f"{' '.join(label)}, line ")
-    return said
+            message = message.replace(f"{Path(file).name}:", f"{' '.join(label)}, line ")
+    return message

@@ -70,18 +70,18 @@ def locate(group: str, name: str, near: Path = Path()) -> Path:
 
 def chain(group: str, path: Path) -> list[tuple[Path, Written]]:
     """The files to read and what is in them, the one that extends nothing first."""
-    found: list[tuple[Path, Written]] = []
+    files: list[tuple[Path, Written]] = []
     while True:
         content = content_of(path, KINDS[group])
-        found.append((path, content))
+        files.append((path, content))
         parent = next((value for _, name, value in located_yaml.items(content) if name == "extends"), None)
         if parent is None:
-            return found[::-1]
+            return files[::-1]
         try:
             path = locate(group, located_yaml.word(parent), path.parent)
         except ArchvizError as error:
             raise located_yaml.mistake(parent, error.message, error.hint) from None
-        if any(path == file for file, _ in found):
+        if any(path == file for file, _ in files):
             raise located_yaml.mistake(parent, f"extends {parent}, which in the end extends this file itself")
 
 

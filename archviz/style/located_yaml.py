@@ -68,15 +68,15 @@ def _written(node: yaml.Node, name: str, outside: tuple[int, ...], done: dict[in
     if len(outside) > 8:
         raise ArchvizError(f"{where}: nested too deeply")
     if isinstance(node, yaml.SequenceNode):
-        found = Written(tuple(_written(child, name, outside, done) for child in node.value), where)
+        written = Written(tuple(_written(child, name, outside, done) for child in node.value), where)
     elif isinstance(node, yaml.MappingNode):
         # Keys are read each for itself, so that a repeated alias stays two keys, and `items` can refuse the second.
-        found = Written({_written(key, name, outside, {}): _written(value, name, outside, done)
-                         for key, value in node.value}, where)
+        written = Written({_written(key, name, outside, {}): _written(value, name, outside, done)
+                           for key, value in node.value}, where)
     else:
-        found = Written(None if node.tag.endswith(":null") else str(node.value), where)
-    done[id(node)] = found
-    return found
+        written = Written(None if node.tag.endswith(":null") else str(node.value), where)
+    done[id(node)] = written
+    return written
 
 
 def mistake(at: Written, message: str, hint: str = "") -> ArchvizError:
@@ -141,13 +141,13 @@ def number(at: Written, low: float = 0.0, high: float = 1e5) -> float:
 
 def points(string: str) -> float | None:
     """Printed points of ``"174mm"``, ``"3.4in"``, ``"8cm"``, ``"240pt"`` or a bare number of them, else None."""
-    found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*(mm|cm|in|pt)?", string.strip())
-    return float(found[1]) * POINTS[found[2] or "pt"] if found else None
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*(mm|cm|in|pt)?", string.strip())
+    return float(match[1]) * POINTS[match[2] or "pt"] if match else None
 
 
 def quoted(string: str) -> str:
     """`string` as a YAML scalar on one line, which `read` reads as the same string."""
     if re.fullmatch(r"[\w./]([\w ./!-]*[\w./!-])?", string) and string.lower() != "null":
         return string
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda found: f"\\u{ord(found[0]):04x}",
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda match: f"\\u{ord(match[0]):04x}",
                   json.dumps(string, ensure_ascii=False))

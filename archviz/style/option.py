@@ -80,5 +80,5 @@ class Declaration:
     @property
     def sentence(self) -> str:
         """`help` for a docstring, where options are called by their names in Python."""
-        text = re.sub(r"--([a-z-]+)", lambda found: f"`{found[1].replace('-', '_')}`", self.help)
+        text = re.sub(r"--([a-z-]+)", lambda match: f"`{match[1].replace('-', '_')}`", self.help)
         return text[0].upper() + text[1:] + "."

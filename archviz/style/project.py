@@ -124,15 +124,16 @@ def configured(options: AnyOptions, project: Project | None, target: str = "", n
     short = {name: declared.setting for name, declared in _declarations(options).values()}
     changed: dict[str, Any] = {}
     for key, value in below.items():
-        given = getattr(options, key)
+        asked = getattr(options, key)
         if isinstance(value, Mapping):
-            changed[key] = {**value, **given}
-        elif (given is None or given is False or given == ()) and short[key] not in getattr(options, "settings", {}):
+            changed[key] = {**value, **asked}
+        elif (asked is None or asked is False or asked == ()) \
+                and short[key] not in getattr(options, "settings", {}):
             changed[key] = value
     rules = tuple(rule for section in sections for rule in section.overrides.rules)
     groups = tuple(group for section in sections for group in section.overrides.groups)
-    found: AnyOptions = replace(options, **changed, overrides=Overrides(rules, groups))  # type: ignore[type-var]
-    return found
+    filled: AnyOptions = replace(options, **changed, overrides=Overrides(rules, groups))  # type: ignore[type-var]
+    return filled
 
 
 def _called(target: str) -> set[str]:
@@ -167,8 +168,8 @@ def _shared(path: Path) -> Written | None:
         tables = tomllib.loads(content.decode()).get("tool", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ArchvizError(f"{_short(path)}: not valid TOML: {error}") from None
-    found = tables.get("archviz") if isinstance(tables, dict) else None
-    return None if found is None else _from_python(found, f"{_short(path)}: tool.archviz")
+    table = tables.get("archviz") if isinstance(tables, dict) else None
+    return None if table is None else _from_python(table, f"{_short(path)}: tool.archviz")
 
 
 def _from_python(value: Any, where: str) -> Written:

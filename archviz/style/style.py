@@ -266,13 +266,13 @@ class Settings:
     @cached_property
     def _others(self) -> dict[str, set[str]]:
         """The sizes and roles of all that archviz brings: read only when a theme names one that this style has not."""
-        found: dict[str, set[str]] = {"sizes": set(), "roles": set()}
+        names: dict[str, set[str]] = {"sizes": set(), "roles": set()}
         for style in ("base", *own_names("styles")):
             path = shipped("styles") / f"{style}.yaml"
             for _, section, table in located_yaml.items(self.files.get(path) or content_of(path, "style")):
-                if section in found:
-                    found[section].update(name for _, name, _ in located_yaml.items(table))
-        return found
+                if section in names:
+                    names[section].update(name for _, name, _ in located_yaml.items(table))
+        return names
 
     def complete(self, path: Path) -> None:
         """Refuse a style that stands on none of ours, and lacks what its form or the page around it needs."""
@@ -356,24 +356,24 @@ class Settings:
                 hint = f"only the form {others} has it, not {form}" if others else (
                     did_you_mean(name, known) if known else f"the form {form} has no options")
                 raise located_yaml.mistake(at, f"unknown option {name!r}", hint)
-        found = {}
+        choices = {}
         for name, option in known.items():
             at = self.tables["options"].get(name) or Written(option.default, f"the form {form}")
             try:
-                found[name] = option.read(located_yaml.word(at))
+                choices[name] = option.read(located_yaml.word(at))
             except ValueError as error:
                 raise located_yaml.mistake(at, f"the option {name} {error}, not {at}") from None
-        return found
+        return choices
 
     def _kinds(self, roles: Mapping[str, Paint]) -> dict[str, Kind]:
-        found = {}
+        kinds = {}
         for kind, settings in self.records["kinds"].items():
             role = located_yaml.one_of(settings["role"], "role", roles) if "role" in settings else kind
             if role not in roles:
                 raise ArchvizError(f"the kind {kind!r} has no paint", f"add a role {kind!r}, or name another: role: …")
             shape = located_yaml.one_of(settings["shape"], "shape", SHAPES) if "shape" in settings else "box"
-            found[kind] = Kind(role, shape, located_yaml.string(settings["name"]) if "name" in settings else kind)
-        return found
+            kinds[kind] = Kind(role, shape, located_yaml.string(settings["name"]) if "name" in settings else kind)
+        return kinds
 
 
 def _brought(form: Written) -> bool:
@@ -389,11 +389,11 @@ def _derived(role: str, known: Iterable[str], itself: bool = False) -> bool:
 
 def _options_of_forms() -> dict[str, str]:
     """Option → a form that has it, as far as the forms of other packages can be loaded."""
-    found: dict[str, str] = {}
+    forms: dict[str, str] = {}
     for form in names("forms"):
         with suppress(ArchvizError):
-            found.update(dict.fromkeys(traits("forms", form).options, form))
-    return found
+            forms.update(dict.fromkeys(traits("forms", form).options, form))
+    return forms
 
 
 def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> None:

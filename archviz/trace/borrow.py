@@ -38,10 +38,10 @@ def borrowed(model: nn.Module, *, ghosts: bool) -> Iterator[nn.Module]:
             config.use_cache = True
         for script, name, tensor in compiled:
             setattr(script, name, tensor)
-        for owner, cls, held, inner in kept:
+        for owner, cls, attributes, inner in kept:
             if type(owner) is not cls:
                 owner.__class__ = cls  # a lazy layer changes its class when it first runs
-            _restore(vars(owner), held, inner)
+            _restore(vars(owner), attributes, inner)
 
 
 @contextmanager
@@ -102,26 +102,26 @@ def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 def _cached_configs(modules: list[nn.Module]) -> list[Any]:
     """The configurations that ask for a generation cache: a figure shows one pass over one input, which has none."""
-    found: dict[int, Any] = {}
+    configs: dict[int, Any] = {}
     for module in modules:
         config = getattr(module, "config", None)
         if getattr(config, "use_cache", False) is True:
-            found[id(config)] = config
-    return list(found.values())
+            configs[id(config)] = config
+    return list(configs.values())
 
 
-def _copy(held: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Any, Any]]]:
+def _copy(attributes: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Any, Any]]]:
     """A module's attributes; and its own lists, dicts and sets, each with a copy of one level, None of an empty one."""
-    return dict(held), [(value, type(value)(value) if value else None) for value in held.values()
-                        if type(value) in _PLAIN]
+    return dict(attributes), [(value, type(value)(value) if value else None) for value in attributes.values()
+                              if type(value) in _PLAIN]
 
 
 _PLAIN = frozenset({list, dict, set, OrderedDict})
 
 
-def _restore(held: dict[str, Any], kept: dict[str, Any], inner: list[tuple[Any, Any]]) -> None:
-    held.clear()
-    held.update(kept)
+def _restore(attributes: dict[str, Any], kept: dict[str, Any], inner: list[tuple[Any, Any]]) -> None:
+    attributes.clear()
+    attributes.update(kept)
     for value, was in inner:
         if value:
             value.clear()

@@ -18,16 +18,16 @@ HERE = frozenset(("cpu", "meta"))
 
 def asked(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
     """The device that ``tensor.to(…)`` or ``tensor.cuda(…)`` asks for, unless it is the CPU."""
-    given = [*args, *kwargs.values()]
+    operands = [*args, *kwargs.values()]
     if name == "cuda":
-        index = next((value for value in given if isinstance(value, int) and not isinstance(value, bool)), None)
-        device = next((value for value in given if isinstance(value, (str, torch.device))), None)
+        index = next((value for value in operands if isinstance(value, int) and not isinstance(value, bool)), None)
+        device = next((value for value in operands if isinstance(value, (str, torch.device))), None)
         return str(device or f"cuda:{index or 0}")
-    for value in given:
+    for value in operands:
         if isinstance(value, (str, torch.device)):
             device = torch.device(value)
             return str(device) if device.type not in HERE else None
-        if isinstance(value, int) and not isinstance(value, bool) and value is given[0]:
+        if isinstance(value, int) and not isinstance(value, bool) and value is operands[0]:
             return f"cuda:{value}"      # a bare number is one of the accelerators
     return None
 

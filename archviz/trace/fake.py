@@ -213,8 +213,8 @@ def _move(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: di
         return ghost.to(rest[0].dtype)
     if name == "type":
         return func(*args, **kwargs) if rest or kwargs else torch.empty(0, dtype=ghost.dtype).type()
-    given = [*rest, *kwargs.values()]
-    dtype = next((value if isinstance(value, torch.dtype) else value.dtype for value in given
+    targets = [*rest, *kwargs.values()]
+    dtype = next((value if isinstance(value, torch.dtype) else value.dtype for value in targets
                   if isinstance(value, (torch.dtype, torch.Tensor))), ghost.dtype)
     layout = {"memory_format": kwargs["memory_format"]} if kwargs.get("memory_format") is not None else {}
     return func(ghost, dtype, **layout) if layout or dtype != ghost.dtype else ghost

@@ -161,16 +161,16 @@ def _convolution(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | N
 def _windows(x: Tensor, args: tuple[Any, ...], dilated: bool) -> tuple[int, ...] | None:
     """The shape that ``(input, kernel_size, stride, padding, [dilation], ceil_mode)`` pools `x` to."""
     names = ("kernel", "stride", "padding", "dilation", "up") if dilated else ("kernel", "stride", "padding", "up")
-    given = dict(zip(names, args[1:], strict=False))
+    arguments = dict(zip(names, args[1:], strict=False))
     if not _plain(x) or x.dim() != 4 or not x.is_contiguous():
         return None
-    kernel, padding = _pair(given["kernel"], 2), _pair(given.get("padding", 0), 2)
-    stride, dilation = _pair(given.get("stride") or kernel, 2), _pair(given.get("dilation", 1), 2)
+    kernel, padding = _pair(arguments["kernel"], 2), _pair(arguments.get("padding", 0), 2)
+    stride, dilation = _pair(arguments.get("stride") or kernel, 2), _pair(arguments.get("dilation", 1), 2)
     sizes = []
     for i in (0, 1):
         span = x.shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1
-        size = -(-span // stride[i]) + 1 if given.get("up") else span // stride[i] + 1
-        if given.get("up") and (size - 1) * stride[i] >= x.shape[i + 2] + padding[i]:
+        size = -(-span // stride[i]) + 1 if arguments.get("up") else span // stride[i] + 1
+        if arguments.get("up") and (size - 1) * stride[i] >= x.shape[i + 2] + padding[i]:
             size -= 1  # the last window would start in the padding
         sizes.append(size)
     return (*x.shape[:2], *sizes) if min(sizes) >= 1 and all(2 * padding[i] <= kernel[i] for i in (0, 1)) else None

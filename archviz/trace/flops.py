@@ -17,12 +17,12 @@ Shape = tuple[int, ...]
 def formulas() -> dict[Any, Callable[..., int]]:
     """Attention and recurrent layers on the CPU, counted as elsewhere, and grouped products (mixtures of experts)."""
     aten = torch.ops.aten
-    found: dict[Any, Callable[..., int]] = {}
+    counters: dict[Any, Callable[..., int]] = {}
     for name, formula in (("_scaled_dot_product_flash_attention_for_cpu", _attention), ("_grouped_mm", _grouped),
                           ("mkldnn_rnn_layer", _recurrent)):
         if hasattr(aten, name):
-            found[getattr(aten, name)] = formula
-    return found
+            counters[getattr(aten, name)] = formula
+    return counters
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *args: Any, **kwargs: Any) -> int:

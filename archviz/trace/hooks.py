@@ -71,8 +71,8 @@ def named_arguments_above(code: FrameType | None) -> Mapping[str, Any]:
     """The keyword arguments of the module call that runs the hook called from `code`, for a torch that does not say."""
     while code is not None and code.f_code.co_filename == MODULE_FILE:
         if "kwargs" in code.f_locals:
-            found: Mapping[str, Any] = code.f_locals["kwargs"]
-            return found
+            arguments: Mapping[str, Any] = code.f_locals["kwargs"]
+            return arguments
         code = code.f_back
     return {}
 

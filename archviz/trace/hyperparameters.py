@@ -49,18 +49,18 @@ def values(weight: torch.Tensor) -> list[Any] | None:
     def rounded(value: Any) -> Any:
         return [rounded(item) for item in value] if isinstance(value, list) else float(f"{value:.5g}")
 
-    found: list[Any] = rounded(weight.detach().double().tolist())
-    return found
+    numbers: list[Any] = rounded(weight.detach().double().tolist())
+    return numbers
 
 
 def _named(module: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
-    held = vars(module)
-    found = {}
+    attributes = vars(module)
+    parameters = {}
     for name in names:
-        value = json_value(held.get(name))
+        value = json_value(attributes.get(name))
         if value is not None:
-            found[name] = value
-    return found
+            parameters[name] = value
+    return parameters
 
 
 def full_name(cls: type) -> str:
@@ -70,33 +70,33 @@ def full_name(cls: type) -> str:
 
 def lines(module: nn.Module) -> dict[str, str]:
     """Where the classes of `module` and of what it holds compute, but for torch's own: class → ``"model.py:59"``."""
-    found = {}
+    places = {}
     for cls in dict.fromkeys(map(class_of, module.modules())):
         code = getattr(inspect.unwrap(inspect.getattr_static(cls, "forward", None)), "__code__", None)
         if code is not None and not cls.__module__.startswith("torch."):
-            found[full_name(cls)] = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-    return found
+            places[full_name(cls)] = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+    return places
 
 
 def of_layer(module: nn.Module) -> dict[str, Any]:
     """What a caption may say of a leaf module, and its class."""
-    found = {"class": full_name(class_of(module)), **_named(module, _LAYER)}
+    attrs = {"class": full_name(class_of(module)), **_named(module, _LAYER)}
     if "bias" in module._parameters:
-        found["bias"] = module.bias is not None
+        attrs["bias"] = module.bias is not None
     elif isinstance(vars(module).get("bias"), bool):
-        found["bias"] = bool(module.bias)
-    return found
+        attrs["bias"] = bool(module.bias)
+    return attrs
 
 
 def of_container(module: nn.Module) -> dict[str, Any]:
     """What a caption may say of a module that holds others, and its class."""
-    found = {"class": full_name(class_of(module)), **_named(module, _CONTAINER)}
+    attrs = {"class": full_name(class_of(module)), **_named(module, _CONTAINER)}
     if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
-        found["container"] = True
+        attrs["container"] = True
     home = type(module).__module__
     if home.startswith("torch.nn."):
-        found["layer"] = True
-    return found
+        attrs["layer"] = True
+    return attrs
 
 
 _CONV = ("stride", "padding", "dilation", "groups")
@@ -123,31 +123,31 @@ _OPERANDS = frozenset({"input", "weight", "bias", "tensors", "query", "key", "va
 
 def of_function(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What a caption may say of a function call: its named arguments that are not tensors."""
-    given = dict(zip(_POSITIONAL.get(op, ()), args, strict=False)) | dict(kwargs)
-    found = {}
-    for name, value in given.items():
+    arguments = dict(zip(_POSITIONAL.get(op, ()), args, strict=False)) | dict(kwargs)
+    attrs = {}
+    for name, value in arguments.items():
         value = json_value(value) if name not in _OPERANDS else None
         if value is not None:
-            found[name] = value
+            attrs[name] = value
     if op in ("add", "sub", "mul", "div", "pow") and len(args) > 1:
         value = next((json_value(a) for a in args if isinstance(a, (int, float))), None)
         if value is not None:
-            found["scalar"] = value
+            attrs["scalar"] = value
     if op == "getitem" and len(args) > 1:
         at = _at(args[1])
         if at is not None:
-            found["at"] = at
-    return found
+            attrs["at"] = at
+    return attrs
 
 
 def _at(index: Any) -> list[Any] | None:
     """What an index takes of each axis, a slice as [start, stop]; None for one that is more than numbers and slices."""
-    found: list[Any] = []
+    parts: list[Any] = []
     for one in index if isinstance(index, tuple) else (index,):
         if isinstance(one, slice) and all(end is None or type(end) is int for end in (one.start, one.stop, one.step)):
-            found.append([one.start, one.stop] if one.step in (None, 1) else [one.start, one.stop, one.step])
+            parts.append([one.start, one.stop] if one.step in (None, 1) else [one.start, one.stop, one.step])
         elif type(one) is int:
-            found.append(one)
+            parts.append(one)
         else:
             return None
-    return found
+    return parts

@@ -113,10 +113,10 @@ class _Climb:
         if not tries:
             return self._symbolic(module)
         failed: list[tuple[Tape, BaseException]] = []
-        for given in tries:
-            tape, error = self._record(module, given, ghosts=True)
+        for inputs in tries:
+            tape, error = self._record(module, inputs, ghosts=True)
             if error is None:
-                return self._trace(module, tape, "ghost", given)
+                return self._trace(module, tape, "ghost", inputs)
             failed.append((tape, error))
         rung, fits = "ghost", self._fits(module)
         # A wrong guess is as wrong with values; inputs that are no guess get every chance.
@@ -139,8 +139,8 @@ class _Climb:
             return self._trace(module, failed[0][0], rung, tries[0], failed[0][1])
         raise NothingRan(
             f"none of the inputs tried can be given to {self.name or type(module).__name__}\n" + "\n".join(
-                f"  {given.note or shapes(given)}: {_said(error)}"
-                for given, (_, error) in zip(tries, failed, strict=True))) from failed[0][1]
+                f"  {inputs.note or shapes(inputs)}: {_said(error)}"
+                for inputs, (_, error) in zip(tries, failed, strict=True))) from failed[0][1]
 
     def _fits(self, module: nn.Module) -> bool:
         """Whether there are weights to run with, and memory for them."""
@@ -148,9 +148,9 @@ class _Climb:
         return not bare and _bytes(module) < SHARE_OF_MEMORY * free_memory()
 
     def _tries(self, module: nn.Module) -> list[Inputs]:
-        given = self.inputs(module) if callable(self.inputs) else self.inputs
-        self.guessed = not isinstance(given, Inputs)
-        return [given] if isinstance(given, Inputs) else list(given)
+        inputs = self.inputs(module) if callable(self.inputs) else self.inputs
+        self.guessed = not isinstance(inputs, Inputs)
+        return [inputs] if isinstance(inputs, Inputs) else list(inputs)
 
     def _build(self, *, ghosts: bool) -> nn.Module:
         module = self.model if isinstance(self.model, nn.Module) else self._made(self.model, ghosts)
@@ -170,9 +170,9 @@ class _Climb:
                 self.notes.append(f"it could not be built without weights ({_said(error)})")
                 return build()
 
-    def _record(self, module: nn.Module, given: Inputs, *, ghosts: bool, invent: bool = False,
+    def _record(self, module: nn.Module, inputs: Inputs, *, ghosts: bool, invent: bool = False,
                 ) -> tuple[Tape, BaseException | None]:
-        args, kwargs = mapped(given.args, _own), mapped(dict(given.kwargs), _own)
+        args, kwargs = mapped(inputs.args, _own), mapped(dict(inputs.kwargs), _own)
         with borrowed(module, ghosts=ghosts), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if not ghosts:
@@ -184,9 +184,9 @@ class _Climb:
                 tape.notes.append(f"made-up values answered {', '.join(sorted(set(ghost.invented)))}")
             return tape, error
 
-    def _trace(self, module: nn.Module, tape: Tape, rung: str, given: Inputs,
+    def _trace(self, module: nn.Module, tape: Tape, rung: str, inputs: Inputs,
                error: BaseException | None = None) -> Trace:
-        notes = [*([given.note] if given.note else []), *self.notes, *tape.notes]
+        notes = [*([inputs.note] if inputs.note else []), *self.notes, *tape.notes]
         failed = (tape.calls[-1].id, tape.calls[-1].error) if error is not None else None
         report = Report(rung, tuple(notes), failed, tape.invented, time.perf_counter() - self.start)
         facts: dict[str, Any] = {"class": full_name(class_of(module)), "lines": lines(module),
@@ -196,16 +196,16 @@ class _Climb:
             if at := culprit(error):
                 facts["report"]["raised"] = f"{at[0].name}:{at[1]}"
         # what a constructor leaves in the weights of a model that was built here is chance
-        held = parameters(module) if self.weights and isinstance(self.model, nn.Module) else {}
-        found = to_graph.graph(tape, self.name or type(module).__name__, facts,
-                            {key: p for key, p in held.items() if not is_lazy(p) and p.numel() <= self.weights})
-        return Trace(found, report, tape, module)
+        weights = parameters(module) if self.weights and isinstance(self.model, nn.Module) else {}
+        graph = to_graph.graph(tape, self.name or type(module).__name__, facts,
+                            {key: p for key, p in weights.items() if not is_lazy(p) and p.numel() <= self.weights})
+        return Trace(graph, report, tape, module)
 
     def _symbolic(self, module: nn.Module) -> Trace:
         name = self.name or type(module).__name__
         try:
             with borrowed(module, ghosts=False):
-                found, module_, opaque = symbolic(module, name)
+                graph, module_, opaque = symbolic(module, name)
         except Exception as error:
             raise NothingRan(f"no input is known for {name}, and torch.fx cannot trace it without one: {_said(error)}",
                              "give an input, such as --input 1x3x224x224") from error
@@ -214,7 +214,7 @@ class _Climb:
         report = Report("symbolic", notes, seconds=time.perf_counter() - self.start)
         facts = {"class": full_name(class_of(module)), "lines": lines(module),
                  "report": {"rung": "symbolic", "notes": list(notes), "invented": False}}
-        return Trace(replace(found, attrs=facts), report, symbolic=module_)
+        return Trace(replace(graph, attrs=facts), report, symbolic=module_)
 
 
 def free_memory() -> int:
@@ -232,15 +232,15 @@ def free_memory() -> int:
         return 8 * 2**30
 
 
-def shapes(given: Inputs) -> str:
+def shapes(inputs: Inputs) -> str:
     """The inputs as a reader would write them: ``input_ids=1x128:int64``."""
     def one(value: Any) -> str:
         if isinstance(value, torch.Tensor):
             text = "x".join(map(str, value.shape)) or "()"
             return text if value.dtype == torch.float32 else f"{text}:{str(value.dtype).removeprefix('torch.')}"
         return repr(value)
-    named = [f"{key}={one(value)}" for key, value in given.kwargs.items()]
-    return ", ".join([*map(one, given.args), *named]) or "no input"
+    named = [f"{key}={one(value)}" for key, value in inputs.kwargs.items()]
+    return ", ".join([*map(one, inputs.args), *named]) or "no input"
 
 
 def _own(tensor: torch.Tensor) -> torch.Tensor:

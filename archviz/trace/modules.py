@@ -50,11 +50,11 @@ def named_arguments(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, 
         bound = signature.bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
         return [*((str(i), arg) for i, arg in enumerate(args)), *kwargs.items()]
-    found: list[tuple[str, Any]] = []
+    arguments: list[tuple[str, Any]] = []
     for name, value in bound.items():
         kind = signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_KEYWORD:
-            found.extend(value.items())
+            arguments.extend(value.items())
         else:
-            found.append((name, value))
-    return found
+            arguments.append((name, value))
+    return arguments

@@ -62,8 +62,8 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
         For whatever the user can mend: no such model, wrong arguments, inputs that it does not take.
     """
     if isinstance(held, Graph) or (held is None and Path(target).suffix == f".{GRAPH}"):
-        for option, given in (("--arg", args), ("--input", inputs)):
-            if given:
+        for option, words in (("--arg", args), ("--input", inputs)):
+            if words:
                 raise ArchvizError(f"{option} means nothing for {target}, which is already traced",
                                    "trace its model again, or leave the option out")
         return held or _saved(Path(target))

@@ -110,11 +110,11 @@ def crop(field: Sequence[Axis], place: Sequence[int], shape: Sequence[int]) -> t
     places = place or (0,) * len(field)
     if not len(field) == len(places) == len(shape):
         raise ArchvizError(f"a place of {len(places)} numbers, where the input has {len(shape)} axes")
-    found = []
+    bounds = []
     for axis, at, size in zip(field, places, shape, strict=True):
         first = math.ceil(axis.stride * at + axis.offset)
-        found.append(slice(min(max(first, 0), size), max(min(first + axis.size, size), 0)))
-    return tuple(found)
+        bounds.append(slice(min(max(first, 0), size), max(min(first + axis.size, size), 0)))
+    return tuple(bounds)
 
 
 def _plain(number: Number) -> Number:
@@ -242,13 +242,13 @@ class Slide:
     @property
     def kernels(self) -> tuple[Kernel, ...]:
         """What one place of the output reads along each axis (Dumoulin and Visin 2016)."""
-        found = []
+        kernels = []
         for k, s, p, d in zip(self.size, self.stride, self.padding, self.dilation, strict=True):
             if self.what == "upconv":       # j reaches i = s·j − p + d·t, for t = 0 … k − 1
-                found.append(Kernel(Fraction(1, s), Fraction(p - d * (k - 1), s), Fraction(d * (k - 1), s)))
+                kernels.append(Kernel(Fraction(1, s), Fraction(p - d * (k - 1), s), Fraction(d * (k - 1), s)))
             else:
-                found.append(Kernel(s, -p, d * (k - 1)))
-        return tuple(found)
+                kernels.append(Kernel(s, -p, d * (k - 1)))
+        return tuple(kernels)
 
 
 _SLIDING = {**{f"conv{n}d": "conv" for n in (1, 2, 3)}, **{f"conv_transpose{n}d": "upconv" for n in (1, 2, 3)},
@@ -262,7 +262,7 @@ def slide(call: Call, tape: Tape) -> Slide | None:
     if call.op == "pad" or isinstance(module, nn.modules.padding._ConstantPadNd):
         return _border(call, axes)
     size: Any
-    given: tuple[Any, ...]
+    geometry: tuple[Any, ...]
     if module is not None:
         kinds = ((nn.modules.conv._ConvTransposeNd, "upconv"), (nn.modules.conv._ConvNd, "conv"),
                  (nn.modules.pooling._MaxPoolNd, "max"), (nn.modules.pooling._AvgPoolNd, "avg"))
@@ -270,7 +270,7 @@ def slide(call: Call, tape: Tape) -> Slide | None:
         if what is None or not is_plain(module):
             return None
         size = module.kernel_size
-        given = module.stride, module.padding, getattr(module, "dilation", 1)
+        geometry = module.stride, module.padding, getattr(module, "dilation", 1)
         mode = getattr(module, "padding_mode", "zeros")
     else:
         what = _SLIDING.get(call.op)
@@ -284,17 +284,17 @@ def slide(call: Call, tape: Tape) -> Slide | None:
             size, places = argument(call, 1, "kernel_size"), (2, 3, 4)
         else:
             return None
-        given = tuple(argument(call, place, name, default) for place, name, default
-                      in zip(places, ("stride", "padding", "dilation"), (None, 0, 1), strict=True))
-        given = (*given[:2], 1) if what == "avg" else given
+        geometry = tuple(argument(call, place, name, default) for place, name, default
+                         in zip(places, ("stride", "padding", "dilation"), (None, 0, 1), strict=True))
+        geometry = (*geometry[:2], 1) if what == "avg" else geometry
         mode = "zeros"
     size = _each(size, axes)
-    stride = _each(given[0] or (size if what in ("max", "avg") else 1), axes)
-    dilation = _each(given[2], axes)
-    if given[1] == "same":      # what is left over goes to the end
+    stride = _each(geometry[0] or (size if what in ("max", "avg") else 1), axes)
+    dilation = _each(geometry[2], axes)
+    if geometry[1] == "same":      # what is left over goes to the end
         padding: tuple[int, ...] = tuple(d * (k - 1) // 2 for k, d in zip(size, dilation, strict=True))
     else:
-        padding = _each(0 if given[1] == "valid" else given[1], axes)
+        padding = _each(0 if geometry[1] == "valid" else geometry[1], axes)
     return Slide(what, size, stride, padding, dilation, mode)
 
 

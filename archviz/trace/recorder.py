@@ -249,10 +249,10 @@ class Recorder(Lookout):
         if top is not None and top.group is not None:
             return top, top.group
         for frame in reversed(between):
-            found = kinds.composite(frame.f_code.co_name)
-            if found is not None:
+            composite = kinds.composite(frame.f_code.co_name)
+            if composite is not None:
                 if self.composite is None or self.composite[0] is not frame:
-                    self.composite = frame, (self._count(top, found[0]), *found)
+                    self.composite = frame, (self._count(top, composite[0]), *composite)
                 return top, self.composite[1]
         self.composite = None
         return top, None
@@ -302,11 +302,11 @@ class Recorder(Lookout):
 
     def _leaf(self, frame: Frame, args: Any, kwargs: Mapping[str, Any], output: Any) -> Any:
         """Put the call of a leaf module on the tape, and return what it gives."""
-        given = [tensor for _, tensor in tensors((args, kwargs))]
+        operands = [tensor for _, tensor in tensors((args, kwargs))]
         if isinstance(output, torch.Tensor) and not getattr(frame.module, "inplace", False):
-            if any(output is tensor for tensor in given):
+            if any(output is tensor for tensor in operands):
                 output = output.view_as(output)  # its own tensor, so that each reader is linked to what it read
-        return self._add(self._module_call(frame, args, kwargs), output, given)
+        return self._add(self._module_call(frame, args, kwargs), output, operands)
 
     def _module_call(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         path = self.tape.paths[id(frame.module)]
@@ -355,8 +355,8 @@ class Recorder(Lookout):
 
     def _function(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
                   kwargs: Mapping[str, Any], code: FrameType) -> Any:
-        given = [tensor for _, tensor in tensors((args, kwargs))]
-        versions = [version(tensor) for tensor in given]
+        operands = [tensor for _, tensor in tensors((args, kwargs))]
+        versions = [version(tensor) for tensor in operands]
         writes = may_write(func, name, args, kwargs)
         for tensor in writes:
             self.watcher.write(tensor)
@@ -365,19 +365,19 @@ class Recorder(Lookout):
         except Exception:
             self.failing = self._function_call(func, name, how, args, kwargs, code)
             raise
-        wrote = [tensor for tensor, before in zip(given, versions, strict=True) if version(tensor) != before]
+        wrote = [tensor for tensor, before in zip(operands, versions, strict=True) if version(tensor) != before]
         wrote += [tensor for tensor in writes if tensor.is_inference()]  # these do not count what is written to them
         if not wrote:
             if isinstance(result, torch.Tensor):
-                if any(result is tensor for tensor in given):
+                if any(result is tensor for tensor in operands):
                     return result  # ``x.contiguous()``, dropout in evaluation: nothing happened
             elif not tensors(result):
                 self.failing = None
                 return result  # an answer about a tensor
         call = self._function_call(func, name, how, args, kwargs, code)
         call.silent = result is None
-        found = self._add(call, wrote[0] if call.silent else result, given, wrote)
-        return None if call.silent else found
+        recorded = self._add(call, wrote[0] if call.silent else result, operands, wrote)
+        return None if call.silent else recorded
 
     def _function_call(self, func: Callable[..., Any], name: str, how: str, args: tuple[Any, ...],
                        kwargs: Mapping[str, Any], code: FrameType) -> Call:
@@ -389,7 +389,8 @@ class Recorder(Lookout):
 
     # ------------------------------------------------------------------------------------------ the tape
 
-    def _add(self, call: Call, output: Any, given: Sequence[torch.Tensor], wrote: Sequence[torch.Tensor] = ()) -> Any:
+    def _add(self, call: Call, output: Any, operands: Sequence[torch.Tensor], wrote: Sequence[torch.Tensor] = (),
+             ) -> Any:
         """Put `call` on the tape: its output, the FLOPs since the last one, and what it wrote in place.
 
         Who reads a tensor that was written, or a tensor that the written one is a view of, reads what the call gave.
@@ -405,7 +406,7 @@ class Recorder(Lookout):
         for path, tensor in tensors(output):
             call.out[path] = spec(tensor)
             if tensor._base is not None and not wrote:
-                parent = next((t for t in given if t is tensor._base or t._base is tensor._base), None)
+                parent = next((t for t in operands if t is tensor._base or t._base is tensor._base), None)
                 if parent is not None and parent is not tensor:
                     self.views[id(tensor)] = parent if self.watcher.keeps else weak(parent)
             if not call.silent:

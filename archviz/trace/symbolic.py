@@ -22,7 +22,7 @@ def symbolic(model: nn.Module, name: str) -> tuple[Graph, fx.GraphModule, tuple[
     tracer = _Tracer(model)
     program = tracer.trace(model)
     weights = {path: {id(p): p.numel() for p in module.parameters()} for path, module in walk(model)}
-    own = dict(model.named_parameters())
+    parameters = dict(model.named_parameters())
     nodes: list[Node] = []
     edges: list[Edge] = []
     counted: dict[int, NodeId] = {}
@@ -32,8 +32,8 @@ def symbolic(model: nn.Module, name: str) -> tuple[Graph, fx.GraphModule, tuple[
         call, op, kind, facts = _describe(node, model, place, tracer)
         ids[node] = call
         mine = weights.get(str(node.target), {}) if node.op == "call_module" else {}
-        if node.op == "get_attr" and str(node.target) in own:
-            parameter = own[str(node.target)]
+        if node.op == "get_attr" and str(node.target) in parameters:
+            parameter = parameters[str(node.target)]
             mine = {id(parameter): parameter.numel()}
         fresh = {key: count for key, count in mine.items() if key not in counted}
         shared = next((counted[key] for key in mine if key in counted), None)

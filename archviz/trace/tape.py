@@ -157,12 +157,12 @@ def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
         items = zip(names, [getattr(value, name, None) for name in names], strict=True)
     else:
         return []
-    return [found for key, item in items for found in tensors(item, (*path, key))]
+    return [tensor for key, item in items for tensor in tensors(item, (*path, key))]
 
 
-def reads_whole_numbers(given: Any) -> bool:
+def reads_whole_numbers(operands: Any) -> bool:
     """Whether there is a tensor of whole numbers among the arguments of a call."""
-    for value in given.values() if isinstance(given, Mapping) else given:
+    for value in operands.values() if isinstance(operands, Mapping) else operands:
         if isinstance(value, torch.Tensor):
             if not (value.is_floating_point() or value.is_complex() or value.dtype is torch.bool):
                 return True

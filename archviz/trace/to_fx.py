@@ -95,13 +95,13 @@ def _item(value: Any, key: Any) -> Any:
 
 def _find(model: nn.Module, call: Call) -> torch.Tensor:
     """The tensor that `model` holds under the call's name; what was recorded may have been a stand-in for it."""
-    found: Any = model
+    value: Any = model
     for name in call.id.split("."):
         try:
-            found = found[int(name)] if isinstance(found, (list, tuple)) else getattr(found, name)
+            value = value[int(name)] if isinstance(value, (list, tuple)) else getattr(value, name)
         except (AttributeError, ValueError, IndexError):
             return cast(torch.Tensor, call.target)
-    return found if isinstance(found, torch.Tensor) else cast(torch.Tensor, call.target)
+    return value if isinstance(value, torch.Tensor) else cast(torch.Tensor, call.target)
 
 
 def _identifier(name: str) -> str:

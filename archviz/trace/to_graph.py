@@ -37,9 +37,9 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
         call = calls[-1]
         params, shared = _parameters(calls, tape, counted)
         node_id, op, sort = call.group or (call.id, call.op, kind[numbers[-1]])
-        held = _values(calls, tape, values) if values and sort == "linear" else {}
-        node = Node(node_id, call.scope, op, sort, _attrs(calls, tape) | held | _reused(calls, tape, counted, shared),
-                    _out(calls, numbers, tape, read), params,
+        weights = _values(calls, tape, values) if values and sort == "linear" else {}
+        attrs = _attrs(calls, tape) | weights | _reused(calls, tape, counted, shared)
+        node = Node(node_id, call.scope, op, sort, attrs, _out(calls, numbers, tape, read), params,
                     sum(c.flops for c in calls), index=len(nodes), shared=shared)
         nodes.append(node)
         home = devices.home(call.module) if call.module is not None else None
@@ -105,7 +105,7 @@ def _out(calls: list[Call], numbers: list[int], tape: Tape, read: Mapping[int, l
     if len(calls) > 1:
         used = dict.fromkeys(ref for number in numbers for reader, ref in read.get(number, ()) if reader > numbers[-1])
         if used:
-            return tuple(found for found in (_spec(tape, ref) for ref in used) if found is not None)
+            return tuple(spec for spec in (_spec(tape, ref) for ref in used) if spec is not None)
     return tuple(calls[-1].out.values())
 
 
@@ -122,18 +122,18 @@ class _Carries:
 
 
 def _carries(tape: Tape) -> _Carries:
-    found = _Carries([], [])
+    carries = _Carries([], [])
     for call in tape.calls:
         operands = call.operands()
-        found.input.append(call.how == "input" or any(found.input[ref.call] for ref in operands))
+        carries.input.append(call.how == "input" or any(carries.input[ref.call] for ref in operands))
         if call.how == "input":
-            found.content.append(_numbers(call.out))
+            carries.content.append(_numbers(call.out))
         elif call.how in ("parameter", "module"):
-            found.content.append(True)
+            carries.content.append(True)
         else:
             numbers = _numbers(call.out) or call.how == "output"
-            found.content.append(numbers and any(found.content[ref.call] for ref in operands))
-    return found
+            carries.content.append(numbers and any(carries.content[ref.call] for ref in operands))
+    return carries
 
 
 def _numbers(out: Mapping[Any, TensorSpec]) -> bool:
@@ -171,25 +171,25 @@ def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
         stand_in = Call(call.id, (), "function", call.group[1], args=tuple(_operands(calls, tape)))
         call = next((c for c in calls if c.op == stand_in.op), stand_in)
     if call.module is not None:
-        found = hyperparameters.of_layer(call.module)
+        attrs = hyperparameters.of_layer(call.module)
     elif call.how in ("function", "method"):
-        found = hyperparameters.of_function(call.op, call.args, call.kwargs)
+        attrs = hyperparameters.of_function(call.op, call.args, call.kwargs)
         query, weight = [*(_spec(tape, ref) for ref in call.operands()[:2]), None, None][:2]
         if weight is not None and call.op.startswith("conv") and len(weight.shape) > 2:
             first, second = ("in_channels", "out_channels")[:: 1 if "transpose" in call.op else -1]
-            groups = int(found.get("groups", 1))
-            found |= {first: weight.shape[0], second: weight.shape[1] * groups, "kernel_size": list(weight.shape[2:])}
+            groups = int(attrs.get("groups", 1))
+            attrs |= {first: weight.shape[0], second: weight.shape[1] * groups, "kernel_size": list(weight.shape[2:])}
         elif query is not None and call.op == "scaled_dot_product_attention" and len(query.shape) == 4:
-            found |= {"num_heads": query.shape[1], "head_dim": query.shape[3]}
+            attrs |= {"num_heads": query.shape[1], "head_dim": query.shape[3]}
         elif weight is not None and call.op == "linear" and len(weight.shape) == 2:
-            found |= {"out_features": weight.shape[0], "in_features": weight.shape[1]}
+            attrs |= {"out_features": weight.shape[0], "in_features": weight.shape[1]}
         elif weight is not None and call.op == "embedding":
-            found |= {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1]}
+            attrs |= {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1]}
     else:
-        found = {}
+        attrs = {}
     if call.error:
-        found["error"] = call.error
-    return found
+        attrs["error"] = call.error
+    return attrs
 
 
 def _values(calls: list[Call], tape: Tape, known: Mapping[str, nn.Parameter]) -> dict[str, Any]:
@@ -197,12 +197,12 @@ def _values(calls: list[Call], tape: Tape, known: Mapping[str, nn.Parameter]) ->
     call = calls[-1]
     names = [*call.weights, *(name for ref in call.operands() for name in tape.calls[ref.call].weights
                               if tape.calls[ref.call].how == "parameter")]
-    found = {}
+    weights = {}
     for name in names:
         weight = known.get(name)
         if weight is not None and 1 <= weight.dim() <= 2 and (values := hyperparameters.values(weight)) is not None:
-            found["weight" if weight.dim() == 2 else "bias"] = values
-    return {"weights": found} if "weight" in found else {}
+            weights["weight" if weight.dim() == 2 else "bias"] = values
+    return {"weights": weights} if "weight" in weights else {}
 
 
 def _parameters(calls: list[Call], tape: Tape, counted: dict[str, NodeId]) -> tuple[int, NodeId | None]:

@@ -80,7 +80,7 @@ def changed(files: Iterable[Path]) -> tuple[Path, ...]:
 
     Whoever edits while documentation is built would else keep a figure of the old code for one of the new.
     """
-    found = []
+    newer = []
     for file in files:
         since = min((_loaded[name][1] for name in _running(file) if name in _loaded), default=_noted[-1])
         try:
@@ -88,8 +88,8 @@ def changed(files: Iterable[Path]) -> tuple[Path, ...]:
         except OSError:
             written = time.time()
         if since < written <= time.time():      # a later time is that of another machine's clock
-            found.append(file)
-    return tuple(found)
+            newer.append(file)
+    return tuple(newer)
 
 
 _noted = [time.time()]                              # when the loaded modules were last looked at
@@ -97,8 +97,8 @@ _loaded: dict[str, tuple[ModuleType, float]] = {}   # each with a time at which 
 
 
 def _classes(graph: Graph) -> set[str]:
-    told = [graph.attrs, *(node.attrs for node in graph.nodes), *(module.attrs for module in graph.modules.values())]
-    return {str(attrs["class"]) for attrs in told if "class" in attrs}
+    places = [graph.attrs, *(node.attrs for node in graph.nodes), *(module.attrs for module in graph.modules.values())]
+    return {str(attrs["class"]) for attrs in places if "class" in attrs}
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class _Module:
 
     @cached_property
     def bound(self) -> Mapping[str, list[Statement]]:
-        found: dict[str, list[Statement]] = {}
+        statements: dict[str, list[Statement]] = {}
         for statement in self.statements:
             for name in statement.binds:
-                found.setdefault(name, []).append(statement)
-        return found
+                statements.setdefault(name, []).append(statement)
+        return statements
 
     @cached_property
     def used(self) -> frozenset[Chain]:
@@ -323,10 +323,10 @@ def _values(module: str) -> Mapping[str, Any] | None:
 
 def _inside(value: object) -> Mapping[str, Any]:
     try:
-        found: Mapping[str, Any] = object.__getattribute__(value, "__dict__")
+        attributes: Mapping[str, Any] = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return {}
-    return found
+    return attributes
 
 
 def _split(cls: str) -> tuple[str, Chain]:

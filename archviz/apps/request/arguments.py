@@ -323,18 +323,18 @@ def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """What the figure of an architecture shall be like: every option of a figure."""
     look = p.add_argument_group("the figure")
     for name, declared in DECLARED.items():
-        told: dict[str, Any] = {"help": declared.help.replace("%", "%%")}
+        spec: dict[str, Any] = {"help": declared.help.replace("%", "%%")}
         if declared.kind == "switch":
-            told["action"] = "store_true"
+            spec["action"] = "store_true"
         elif declared.kind in ("words", "settings"):
-            told |= {"action": "append", "default": [], "metavar": declared.metavar}
+            spec |= {"action": "append", "default": [], "metavar": declared.metavar}
         elif declared.choices:
-            told["choices"] = declared.choices
+            spec["choices"] = declared.choices
         else:
-            told["metavar"] = declared.metavar or None
+            spec["metavar"] = declared.metavar or None
         if declared.kind == "levels":
-            told["type"] = _levels
-        look.add_argument(f"--{flag(name)}", **told)
+            spec["type"] = _levels
+        look.add_argument(f"--{flag(name)}", **spec)
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     return look

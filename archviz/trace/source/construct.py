@@ -30,12 +30,12 @@ def configured(cls: type, source: str, args: Mapping[str, Any]) -> Callable[[], 
 
     Raises `ArchvizError` for a field that the configuration has not, and where it refuses them.
     """
-    found = _parameter(cls, args)
-    if found is None:
+    parameter = _parameter(cls, args)
+    if parameter is None:
         return None
-    name, kind = found
-    own = {key: value for key, value in args.items() if key in inspect.signature(cls).parameters}
-    fields = {key: value for key, value in args.items() if key not in own}
+    name, kind = parameter
+    direct = {key: value for key, value in args.items() if key in inspect.signature(cls).parameters}
+    fields = {key: value for key, value in args.items() if key not in direct}
     try:
         known = _fields(kind)
         unknown = [key for key in fields if key not in known and key not in inspect.signature(kind).parameters]
@@ -47,7 +47,7 @@ def configured(cls: type, source: str, args: Mapping[str, Any]) -> Callable[[], 
     except Exception as error:
         raise ArchvizError(f"{kind.__name__}: {' '.join(str(error).split())}",
                            f"write a function that builds {source} and name that") from error
-    return lambda: cls(**{name: config}, **own)
+    return lambda: cls(**{name: config}, **direct)
 
 
 def _parameter(cls: type, args: Mapping[str, Any]) -> tuple[str, type] | None:

@@ -33,7 +33,7 @@ LENGTHS = (128, 64, 32, 16, 8, 1)
 
 def from_model(module: nn.Module) -> list[Inputs]:
     """What to try when nothing is given: the model's own examples, its config, its first layers.  Best first."""
-    found: list[Inputs] = []
+    examples: list[Inputs] = []
     late: list[Inputs] = []
     for name in ("example_input_array", "example_inputs", "dummy_inputs"):
         try:
@@ -42,17 +42,17 @@ def from_model(module: nn.Module) -> list[Inputs]:
                 value = value()
             if value is None:
                 continue
-            given = from_value(value, f"{name} of {type(module).__name__}")
+            example = from_value(value, f"{name} of {type(module).__name__}")
         except Exception:       # a property that needs a trainer, a data set, weights
             continue
-        if given.args or set(given.kwargs) <= set(accepted_by(module)):
+        if example.args or set(example.kwargs) <= set(accepted_by(module)):
             # A library's base class gives every model the same five tokens: its config knows better.
-            (late if name == "dummy_inputs" and hasattr(module, "config") else found).append(given)
+            (late if name == "dummy_inputs" and hasattr(module, "config") else examples).append(example)
     for likely, why in shapes(module):
         kwargs = {name: fill(shape, float_of(module) if dtype is None else DTYPES[dtype], name)
                   for name, (shape, dtype) in likely.items()}
-        found.append(Inputs((), kwargs, f"guessed {_named(kwargs)} from {why}"))
-    return found + late + list(_from_layers(module))
+        examples.append(Inputs((), kwargs, f"guessed {_named(kwargs)} from {why}"))
+    return examples + late + list(_from_layers(module))
 
 
 def suggest(module: nn.Module) -> str:
@@ -61,10 +61,10 @@ def suggest(module: nn.Module) -> str:
     required = [p.name for p in _required(module)]
     if not guesses:
         return " ".join(f"--input {name}=1x3x224x224" for name in required) or "--input 1x3x224x224"
-    given = guesses[0]
-    values = dict(zip(required, given.args, strict=False)) | dict(given.kwargs)
-    if len(values) == 1 and given.args:
-        return f"--input {_spec(given.args[0])}"
+    inputs = guesses[0]
+    values = dict(zip(required, inputs.args, strict=False)) | dict(inputs.kwargs)
+    if len(values) == 1 and inputs.args:
+        return f"--input {_spec(inputs.args[0])}"
     return " ".join(f"--input {name}={_spec(value)}" for name, value in values.items())
 
 
@@ -288,18 +288,18 @@ def shapes(module: Any) -> Iterator[tuple[Named, str]]:
     for names in groups if groups[0] != groups[1] else groups[:1]:
         options = [list(_options(name, config)) for name in names]
         for step in range(max(map(len, options), default=0)):
-            found: Named = {}
+            named: Named = {}
             facts: list[str] = []
             for name, alternatives in zip(names, options, strict=True):
                 if alternatives:
                     shape, dtype, fact = alternatives[min(step, len(alternatives) - 1)]
-                    found[name] = (shape, dtype)
+                    named[name] = (shape, dtype)
                     facts += [fact] if fact else []
             if _fact(config, "is_encoder_decoder") and "decoder_input_ids" in takes:
-                found["decoder_input_ids"] = ((1, min(TOKENS, _longest(config, "decoder"))), "int64")
-            if found:
-                told = f" ({', '.join(facts)})" if facts else ""
-                yield found, f"the config's main input{told}"
+                named["decoder_input_ids"] = ((1, min(TOKENS, _longest(config, "decoder"))), "int64")
+            if named:
+                because = f" ({', '.join(facts)})" if facts else ""
+                yield named, f"the config's main input{because}"
 
 
 def _options(name: str, config: Any) -> Iterator[tuple[tuple[int, ...], str | None, str]]:
@@ -329,10 +329,10 @@ def _options(name: str, config: Any) -> Iterator[tuple[tuple[int, ...], str | No
 def _pictures(config: Any) -> Iterator[tuple[tuple[int, ...], str | None, str]]:
     channels = _fact(config, "num_channels", "in_channels", "in_chans") or 3
     frames = _fact(config, "num_frames")
-    told = _fact(config, "image_size", "input_size", "crop_size")
-    sizes = [_pair(told)] if told else [(224, 224), (512, 512), (640, 640), (800, 800)]
+    size = _fact(config, "image_size", "input_size", "crop_size")
+    sizes = [_pair(size)] if size else [(224, 224), (512, 512), (640, 640), (800, 800)]
     for height, width in sizes:
-        fact = f"image_size {height}" if told else f"{channels} channels"
+        fact = f"image_size {height}" if size else f"{channels} channels"
         if frames:
             yield (1, frames, channels, height, width), None, f"{fact}, num_frames {frames}"
         yield (1, channels, height, width), None, fact
@@ -348,8 +348,8 @@ def _pair(size: Any) -> tuple[int, int]:
 
 def _longest(config: Any, side: str) -> int:
     """How many tokens the model has positions for; two are kept for models that count from after the padding."""
-    own = "max_target_positions" if side == "decoder" else "max_source_positions"
-    most = _fact(config, own, "max_position_embeddings", "n_positions", "n_ctx")
+    limit = "max_target_positions" if side == "decoder" else "max_source_positions"
+    most = _fact(config, limit, "max_position_embeddings", "n_positions", "n_ctx")
     if not isinstance(most, int) or most <= 0:
         return TOKENS
     return most - 2 if most > TOKENS else most

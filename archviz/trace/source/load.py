@@ -65,15 +65,15 @@ class Loaded:
         if specs:
             return from_specs(module, specs, variables)
         if self.examples is not None:
-            given = self.examples
-            if callable(given) and not isinstance(given, nn.Module):
+            examples = self.examples
+            if callable(examples) and not isinstance(examples, nn.Module):
                 try:
                     with _user_code(self.source):
-                        given = given()
+                        examples = examples()
                 except Exception as error:
                     raise blamed(error, f"example_inputs of {self.source}") from error
             # The folder is not said: a note is part of the figure, whose bytes do not depend on where it was drawn.
-            return values.from_value(given, f"example_inputs of {Path(self.source).name}")
+            return values.from_value(examples, f"example_inputs of {Path(self.source).name}")
         return guess.from_model(module)
 
 
@@ -92,12 +92,13 @@ def load(target: str, args: Sequence[str] = ()) -> Loaded:
     name, value = (name, _lookup(module, name, where)) if name else _only_model(module, where)
     source = f"{where}:{name}"
     homes = [vars(home) for home in (module, _home(value)) if home is not None]
-    told = {key: home[key] for home in reversed(homes) for key in ("example_inputs", *TOLD) if key in home}
+    declarations = {key: home[key] for home in reversed(homes) for key in ("example_inputs", *TOLD) if key in home}
     examples = _examples(value)
     if examples is None:
-        examples = told.get("example_inputs")
+        examples = declarations.get("example_inputs")
     build, instance = builder(value, name, source, parse_arguments(args))
-    return Loaded(type(instance).__name__ if instance is not None else name, build, instance, source, examples, told)
+    name = type(instance).__name__ if instance is not None else name
+    return Loaded(name, build, instance, source, examples, declarations)
 
 
 def held(value: Any, name: str, args: Sequence[str] = ()) -> Loaded:
@@ -110,9 +111,9 @@ def held(value: Any, name: str, args: Sequence[str] = ()) -> Loaded:
 
 def _parse(target: str) -> tuple[Path | None, str]:
     """The file (None for a module's dotted name) and the name in it ("" where none is given)."""
-    found = re.fullmatch(r"(.*\.py)(?::(.*))?", target, re.DOTALL)
-    if found:
-        return Path(found[1]), found[2] or ""
+    match = re.fullmatch(r"(.*\.py)(?::(.*))?", target, re.DOTALL)
+    if match:
+        return Path(match[1]), match[2] or ""
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:.*)?", target) and not Path(target).suffix == ".py":
         path = Path(target.partition(":")[0])
         if path.suffix.lower() not in (".pt", ".pth", ".onnx", ".ckpt", ".bin", ".safetensors", ".ipynb"):
@@ -199,7 +200,7 @@ _roots: set[Path] = set()      # the folders that files were run from in this pr
 def _folders(module: ModuleType) -> set[Path]:
     """Where the name of a topmost module was found; a package without a file may be in several places."""
     inside, file = getattr(module, "__path__", None), getattr(module, "__file__", None)
-    return {Path(found).resolve().parent for found in (inside or ([file] if file else []))}
+    return {Path(place).resolve().parent for place in (inside or ([file] if file else []))}
 
 
 @contextlib.contextmanager
@@ -271,30 +272,30 @@ def _is_factory(value: Any) -> bool:
     if not inspect.isfunction(value):
         return False
     try:
-        given = get_type_hints(value).get("return")
+        returned = get_type_hints(value).get("return")
     except Exception:                           # an annotation that names something unknown here
         return False
-    return isinstance(given, type) and issubclass(given, nn.Module)
+    return isinstance(returned, type) and issubclass(returned, nn.Module)
 
 
 def _only_model(module: ModuleType, where: str) -> tuple[str, Any]:
     """The one model of a module: what is defined in it and is not a part of something else in it."""
-    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    instances = {name: value for name, value in own.items() if isinstance(value, nn.Module)}
-    defined = {name: value for name, value in own.items() if getattr(value, "__module__", None) == module.__name__
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    instances = {name: value for name, value in public.items() if isinstance(value, nn.Module)}
+    defined = {name: value for name, value in public.items() if getattr(value, "__module__", None) == module.__name__
                and (_is_model_class(value) or _is_factory(value))}
     built = {type(part) for value in instances.values() for part in value.modules()}
     inner = _used_inside(module, defined)
-    found = instances | {name: value for name, value in defined.items() if name not in inner and value not in built}
-    if len(found) == 1:
-        return next(iter(found.items()))
-    if not found:
-        functions = [name for name, value in own.items() if inspect.isfunction(value)
+    models = instances | {name: value for name, value in defined.items() if name not in inner and value not in built}
+    if len(models) == 1:
+        return next(iter(models.items()))
+    if not models:
+        functions = [name for name, value in public.items() if inspect.isfunction(value)
                      and value.__module__ == module.__name__]
         named = f"; if {functions[0]} gives one, name it: archviz {where}:{functions[0]}" if functions else ""
         raise ArchvizError(f"there is no model in {where}", "a model is an nn.Module class, an instance of one, or a "
                            f"function annotated -> nn.Module{named}")
-    names = sorted(found)
+    names = sorted(models)
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     raise ArchvizError(f"{where} has {len(names)} models: {listed}", f"name one: archviz {where}:{names[0]}")
 
@@ -329,9 +330,9 @@ def _home(value: Any) -> ModuleType | None:
 
 def _examples(value: Any) -> Any:
     """``example_inputs`` of a model class, instance or factory; not a method that still needs its model."""
-    given = getattr(value, "example_inputs", None)
-    bound_later = isinstance(value, type) and inspect.isfunction(given) and inspect.signature(given).parameters
-    return None if isinstance(given, property) or bound_later else given
+    inputs = getattr(value, "example_inputs", None)
+    bound_later = isinstance(value, type) and inspect.isfunction(inputs) and inspect.signature(inputs).parameters
+    return None if isinstance(inputs, property) or bound_later else inputs
 
 
 # ---------------------------------------------------------------------------------------------- building it

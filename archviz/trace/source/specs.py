@@ -30,8 +30,8 @@ def from_specs(module: nn.Module, specs: Sequence[str], variables: Mapping[str, 
     takes_any = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
-    said = [spec.partition("=")[0].rpartition(".")[2] for spec in specs if "=" in spec]
-    tokens = any(spec.rpartition(":")[2] in _WHOLE for spec in specs) or "tokens" in map(family_of_name, said)
+    named = [spec.partition("=")[0].rpartition(".")[2] for spec in specs if "=" in spec]
+    tokens = any(spec.rpartition(":")[2] in _WHOLE for spec in specs) or "tokens" in map(family_of_name, named)
     for spec in specs:
         name, equals, text = spec.partition("=")
         if not equals:
