@@ -16,7 +16,7 @@ from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, boun
 from archviz.core.graph import Edge, Graph, NodeId, skips
 from archviz.drawing.layouts._blocks import blocks_of
 from archviz.drawing.layouts._graphviz import Sheet, placed
-from archviz.drawing.layouts._routing import FLOWS, Wire, routed
+from archviz.drawing.layouts._routing import FLOWS, Connection, routed
 from archviz.drawing.layouts.chain import boxed
 
 ROOMS = (1.0, 1.6, 2.8)
@@ -274,7 +274,7 @@ class _Free:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
             own = {*self.scope[edge.src], *self.scope[edge.dst]}
             foreign = tuple(n for n, key in enumerate(boxes) if key not in own)
-            wires.append(Wire(edge.src, edge.dst, leaves, enters, at, foreign))
+            wires.append(Connection(edge.src, edge.dst, leaves, enters, at, foreign))
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
                       self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
 
