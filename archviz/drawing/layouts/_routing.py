@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archviz.core.geometry import Place, Point, cleaned
@@ -197,10 +197,10 @@ class Grid:
                     heapq.heappush(queue, (total + ahead(after[0], after[1]), total, after))
         return None
 
-    def _ahead(self, goals: Iterable[Spot]) -> Callable[[int, int], float]:
+    def _ahead(self, goals: Collection[Spot]) -> Callable[[int, int], float]:
         """How far it is at least from a grid point to the nearest of `goals`."""
         xs, ys = self.xs, self.ys
-        gx, gy = zip(*((xs[i], ys[j]) for i, j in goals), strict=True)
+        gx, gy = [xs[i] for i, _ in goals], [ys[j] for _, j in goals]
         left, right, top, low = min(gx), max(gx), min(gy), max(gy)
 
         def ahead(i: int, j: int) -> float:
