@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Mapping
 from archviz.drawing.layouts._level import Element, Layered, Wire
 
 
-class Axis:
+class _Axis:
     """Elements that share one line; `offset` of each from the column's position."""
 
     __slots__ = ("offsets", "position", "weight")
@@ -58,12 +58,12 @@ def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) 
     return _set(layered, member)
 
 
-Pulls = Mapping[int, list[tuple["Axis", float, float]]]
+Pulls = Mapping[int, list[tuple["_Axis", float, float]]]
 """What each column is drawn to: another one, at which shift from it, and how strongly."""
 
 
-def _pulls(layered: Layered, columns: Iterable[Axis], member: Mapping[int, Axis]) -> Pulls:
-    pulls: dict[int, list[tuple[Axis, float, float]]] = {id(c): [] for c in columns}
+def _pulls(layered: Layered, columns: Iterable[_Axis], member: Mapping[int, _Axis]) -> Pulls:
+    pulls: dict[int, list[tuple[_Axis, float, float]]] = {id(c): [] for c in columns}
     for wire in layered.wires:
         a, b = member[id(wire.upper)], member[id(wire.lower)]
         if a is not b:
@@ -74,7 +74,7 @@ def _pulls(layered: Layered, columns: Iterable[Axis], member: Mapping[int, Axis]
     return pulls
 
 
-def _set(layered: Layered, member: Mapping[int, Axis]) -> float:
+def _set(layered: Layered, member: Mapping[int, _Axis]) -> float:
     """Give every element the `u` of its column, so that the leftmost room starts at 0; the width used."""
     elements = [element for layer in layered.layers for element in layer]
     for element in elements:
@@ -164,14 +164,14 @@ def _ports(layered: Layered) -> None:
             item.ins[wire.net] = item.width / 2 + (i - middle) * step
 
 
-def _columns(layered: Layered, straight: bool = True) -> tuple[list[Axis], dict[int, Axis]]:
+def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Axis], dict[int, _Axis]]:
     """Join what must be straight: bends of one net, and a node with the one that continues it."""
     below = _straight(layered) if straight else {}
     above = {id(wire.lower) for wire in below.values()}
-    columns: list[Axis] = []
-    member: dict[int, Axis] = {}
+    columns: list[_Axis] = []
+    member: dict[int, _Axis] = {}
     for element in (element for layer in layered.layers for element in layer if id(element) not in above):
-        column = Axis()
+        column = _Axis()
         columns.append(column)
         at, offset, real = element, 0.0, 0
         while True:
@@ -234,10 +234,10 @@ def _crosses(layered: Layered, wire: Wire, below: dict[int, Wire]) -> bool:
 
 
 def _constraints(
-    layered: Layered, member: Mapping[int, Axis], spacing: Mapping[str, float]
-) -> list[tuple[Axis, Axis, float]]:
+    layered: Layered, member: Mapping[int, _Axis], spacing: Mapping[str, float]
+) -> list[tuple[_Axis, _Axis, float]]:
     """(left, right, distance) for neighbours in a layer."""
-    tightest: dict[tuple[int, int], tuple[Axis, Axis, float]] = {}
+    tightest: dict[tuple[int, int], tuple[_Axis, _Axis, float]] = {}
     for layer in layered.layers:
         for a, b in zip(layer, layer[1:], strict=False):
             gap = spacing["across"] if not (a.bend or b.bend) else spacing["beside"] if not (a.bend and b.bend) else 0.0
@@ -249,15 +249,15 @@ def _constraints(
     return list(tightest.values())
 
 
-def _left_to_right(columns: list[Axis], constraints: list[tuple[Axis, Axis, float]]) -> list[Axis] | None:
+def _left_to_right(columns: list[_Axis], constraints: list[tuple[_Axis, _Axis, float]]) -> list[_Axis] | None:
     """The columns so that each comes after those left of it; None when the constraints form a cycle."""
-    outof: dict[int, list[Axis]] = {id(c): [] for c in columns}
+    outof: dict[int, list[_Axis]] = {id(c): [] for c in columns}
     waiting = dict.fromkeys((id(c) for c in columns), 0)
     for a, b, _ in constraints:
         outof[id(a)].append(b)
         waiting[id(b)] += 1
     ready = [c for c in columns if not waiting[id(c)]]
-    order: list[Axis] = []
+    order: list[_Axis] = []
     while ready:
         column = ready.pop()
         order.append(column)
@@ -269,10 +269,10 @@ def _left_to_right(columns: list[Axis], constraints: list[tuple[Axis, Axis, floa
 
 
 def _project(
-    order: list[Axis], wanted: Mapping[int, float], constraints: list[tuple[Axis, Axis, float]]
+    order: list[_Axis], wanted: Mapping[int, float], constraints: list[tuple[_Axis, _Axis, float]]
 ) -> None:
     """Move columns as little as possible (weighted squares) so that every constraint holds."""
-    into: dict[int, list[tuple[Axis, float]]] = {id(c): [] for c in order}
+    into: dict[int, list[tuple[_Axis, float]]] = {id(c): [] for c in order}
     for a, b, distance in constraints:
         into[id(b)].append((a, distance))
     # clusters of columns held together by tight constraints
@@ -282,7 +282,7 @@ def _project(
     mass = {id(c): c.weight for c in order}
     moment = {id(c): c.weight * wanted[id(c)] for c in order}
 
-    def at(column: Axis) -> float:
+    def at(column: _Axis) -> float:
         r = root[id(column)]
         return moment[r] / mass[r] + offset[id(column)]
 

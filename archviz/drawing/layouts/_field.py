@@ -90,10 +90,7 @@ def _rows(layered: Layered, spacing: Mapping[str, float]) -> _Rows:
         v += heights[k]
         if k == count - 1 or (k == 0 and not layers[0]) or (k == count - 2 and not layers[-1]):
             continue
-        spans: dict[str, tuple[float, list[float]]] = {}
-        for wire in layered.wires:
-            if wire.upper.layer == k and wire.lower.layer == k + 1:
-                spans.setdefault(wire.net, (wire.upper.u + out_port(wire), []))[1].append(wire.lower.u + in_port(wire))
+        spans = _spans(layered, k)
         tracks, depth = pack([(top, tuple(bottoms)) for top, bottoms in spans.values()])
         label = max((e.item.label[1] for e in layers[k + 1] if e.item), default=0.0)
         border = k == 0 or k == count - 2
@@ -103,10 +100,18 @@ def _rows(layered: Layered, spacing: Mapping[str, float]) -> _Rows:
                 rows.tracks[k][source] = v + lead + track * spacing["track"]
         v += lead + (depth - 1) * spacing["track"] if depth else 0.0
         v += max(spacing["along"] * (0.45 if border and not depth else 1.0), label + 1.5 if label else 0.0)
-        if k == count - 2 and not depth:
-            v -= spacing["along"] * 0.45
+        v -= spacing["along"] * 0.45 if k == count - 2 and not depth else 0.0
     rows.end = v
     return rows
+
+
+def _spans(layered: Layered, k: int) -> dict[str, tuple[float, list[float]]]:
+    """Where each net comes from in layer `k`, and where it goes on to in the next."""
+    spans: dict[str, tuple[float, list[float]]] = {}
+    for wire in layered.wires:
+        if wire.upper.layer == k and wire.lower.layer == k + 1:
+            spans.setdefault(wire.net, (wire.upper.u + out_port(wire), []))[1].append(wire.lower.u + in_port(wire))
+    return spans
 
 
 def _lines(

@@ -58,7 +58,7 @@ class Grid:
     ys: list[float] = field(default_factory=list)
     shut: tuple[list[bytearray], list[bytearray]] = field(default_factory=lambda: ([], []))     # along x, along y
     dear: tuple[set[Spot], set[Spot]] = field(default_factory=lambda: (set(), set()))     # close along a rim
-    held: list[tuple[bytearray, bytearray]] = field(default_factory=list)       # frame → coordinates inside of it
+    inside: list[tuple[bytearray, bytearray]] = field(default_factory=list)       # frame → coordinates inside of it
     owners: tuple[dict[Spot, NodeId], dict[Spot, NodeId]] = field(default_factory=lambda: ({}, {}))
     through: tuple[dict[Spot, set[NodeId]], dict[Spot, set[NodeId]]] = field(default_factory=lambda: ({}, {}))
     corners: dict[Spot, set[NodeId]] = field(default_factory=dict)
@@ -78,8 +78,8 @@ class Grid:
             for i in inside_x:
                 self.shut[1][i][met_y] = b"\1" * (met_y.stop - met_y.start)
         for rim in self.rims:
-            self.held.append((bytearray(rim.x < x < rim.right for x in self.xs),
-                              bytearray(rim.y < y < rim.bottom for y in self.ys)))
+            self.inside.append((bytearray(rim.x < x < rim.right for x in self.xs),
+                                bytearray(rim.y < y < rim.bottom for y in self.ys)))
             for axis in (0, 1):
                 self._line(rim, axis)
 
@@ -175,7 +175,7 @@ class Grid:
 
     def _search(self, starts: Mapping[Spot, End], goals: Mapping[Spot, End], wire: Connection) -> list[Spot] | None:
         """The grid points of the cheapest way from one of `starts` to one of `goals`."""
-        foreign, ahead = [self.held[n] for n in wire.foreign], self._ahead(goals)
+        foreign, ahead = [self.inside[n] for n in wire.foreign], self._ahead(goals)
         best: dict[State, float] = {}
         came: dict[State, State | None] = {}
         queue: list[tuple[float, float, State]] = []
