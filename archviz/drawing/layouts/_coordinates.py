@@ -9,6 +9,7 @@ step).
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from itertools import pairwise
 
 from archviz.drawing.layouts._level import Element, Layered, Wire
 
@@ -239,7 +240,7 @@ def _constraints(
     """(left, right, distance) for neighbours in a layer."""
     tightest: dict[tuple[int, int], tuple[_Axis, _Axis, float]] = {}
     for layer in layered.layers:
-        for a, b in zip(layer, layer[1:], strict=False):
+        for a, b in pairwise(layer):
             gap = spacing["across"] if not (a.bend or b.bend) else spacing["beside"] if not (a.bend and b.bend) else 0.0
             ca, cb = member[id(a)], member[id(b)]
             distance = a.right + gap + b.left + ca.offsets[id(a)] - cb.offsets[id(b)]

@@ -68,7 +68,7 @@ class _Free:
     modules: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.flows = [e for e in self.graph.edges if e.role != "recurrent" and self.sizes[e.dst].abuts != e.src]
+        self.flows = [e for e in self.graph.flows if self.sizes[e.dst].abuts != e.src]
         self.passing = skips(self.graph)
         for node in self.graph.nodes:
             self.scope[node.id] = tuple(key for key in node.scope if key in self.frames)
@@ -333,8 +333,7 @@ def _discs(
 ) -> Layout:
     """Discs with rings around them, each with its name beside it, and no routes: every dot has lines of its own."""
     core = {node.id: sizes[node.id].abuts or node.id for node in graph.nodes}
-    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.edges
-                         if e.role != "recurrent" and core[e.src] != core[e.dst])
+    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.flows if core[e.src] != core[e.dst])
     flat = Graph(graph.name, tuple(node for node in graph.nodes if core[node.id] == node.id),
                  tuple(Edge(src, dst) for src, dst in ends), graph.modules)
     wide = {key: max(sizes[k].width for k, other in core.items() if other == key) for key in core.values()}

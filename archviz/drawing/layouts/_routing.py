@@ -11,6 +11,7 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from archviz.core.geometry import Place, Point, cleaned
 from archviz.core.graph import NodeId
@@ -260,7 +261,7 @@ class Grid:
     def _take(self, path: Sequence[Spot], first: int, last: int, net: NodeId) -> None:
         """Note the line: nothing runs along it any more, and crossing it costs."""
         near = 0.7 * self.lane
-        for (i, j), (k, m) in zip(path, path[1:], strict=False):
+        for (i, j), (k, m) in pairwise(path):
             axis = 0 if j == m else 1
             coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
             a, b, line = (min(i, k), max(i, k), j) if axis == 0 else (min(j, m), max(j, m), i)
@@ -274,7 +275,7 @@ class Grid:
             for n in range(a, b + 1):
                 spot = (n, line) if axis == 0 else (line, n)
                 self.through[axis].setdefault(spot, set()).add(net)
-        ways = [first, *(_way(a, b) for a, b in zip(path, path[1:], strict=False)), (last + 2) % 4]
+        ways = [first, *(_way(a, b) for a, b in pairwise(path)), (last + 2) % 4]
         for spot, before, after in zip(path, ways, ways[1:], strict=False):
             if before != after:
                 self.corners.setdefault(spot, set()).add(net)

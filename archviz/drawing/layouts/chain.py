@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, around, bounds
 from archviz.core.graph import Edge, Graph, NodeId
@@ -68,7 +69,7 @@ class _Rows:
 
     def __post_init__(self) -> None:
         self.of = {key: i for i, block in enumerate(self.blocks) for key in block.nodes}
-        self.edges = [e for e in self.graph.edges if e.role != "recurrent" and self.of[e.src] != self.of[e.dst]]
+        self.edges = [e for e in self.graph.flows if self.of[e.src] != self.of[e.dst]]
         self.after: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
         self.before: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
         for edge in self.edges:
@@ -215,7 +216,7 @@ class _Rows:
         rank = {block: i for i, block in enumerate(self.spine)}
         hops = ((rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges)
         passing = sorted({(a, b) for a, b in hops if b > a + 1})
-        nested = all(a < c and d < b for (a, b), (c, d) in zip(passing, passing[1:], strict=False))
+        nested = all(a < c and d < b for (a, b), (c, d) in pairwise(passing))
         ends = [self.blocks[self.spine[b]].nodes for _, b in passing]
         joined = all(self.sizes[first].joint for first, *_ in ends) or all(len(nodes) > 1 for nodes in ends)
         if len(passing) < 2 or not nested or not joined:

@@ -88,23 +88,9 @@ def bordered(
     """
     frame = laid.frames[key]
     box = Place(frame.x, frame.y, frame.width + skirt, frame.height + skirt)
-    lines: dict[NodeId, list[_Line]] = {}
-    for end in ends:
-        for route in laid.routes:
-            if end.stub in (route.src, route.dst):
-                points = route.points if route.src == end.stub else tuple(reversed(route.points))
-                lines.setdefault(end.stub, []).append(_line(route, points, box, _spot(place, end.at)))
+    lines = _lines(laid, ends, box, place)
     at, (before, after) = _ports({stub: own[0] for stub, own in lines.items()}, box, place, track)
-    lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
-    used = dict.fromkeys(OPPOSITE, 0)
-    for stub, own in lines.items():
-        for line in own:
-            if (stub, line.crossing) not in lanes:
-                passed = lanes[stub, line.crossing] = {}
-                for side in _passed(line, at[stub]):
-                    used[side] += 1
-                    passed[side] = used[side] * track
-    room = {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
+    lanes, room = _lanes(lines, at, track)
     left, top = max(before[0], room["left"], margin[0]), max(before[1], room["top"], margin[1])
     ring = _Ring(left, top, box.width, box.height, left + box.width + max(after[0], room["right"], margin[0]),
                  top + box.height + max(after[1], room["bottom"], margin[1]))
@@ -125,6 +111,32 @@ def bordered(
     inner = [route.moved(dx, dy) for route in laid.routes if id(route) not in crossing]
     return replace(laid.moved(dx, dy), routes=(*inner, *routes), width=ring.width, height=ring.height,
                    cuts=()), tuple(ports)
+
+
+def _lines(laid: Layout, ends: Iterable[End], box: Place, place: Place) -> dict[NodeId, list[_Line]]:
+    """The lines that cross, by the stub at which they end outside of the frame."""
+    lines: dict[NodeId, list[_Line]] = {}
+    for end in ends:
+        for route in laid.routes:
+            if end.stub in (route.src, route.dst):
+                points = route.points if route.src == end.stub else tuple(reversed(route.points))
+                lines.setdefault(end.stub, []).append(_line(route, points, box, _spot(place, end.at)))
+    return lines
+
+
+def _lanes(
+    lines: Mapping[NodeId, Sequence[_Line]], at: Mapping[NodeId, float], track: float,
+) -> tuple[dict[tuple[NodeId, tuple[str, float]], dict[str, float]], dict[str, float]]:
+    """How far outside of each side every line runs that passes it, and how much room the lines beside a side take."""
+    lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
+    used = dict.fromkeys(OPPOSITE, 0)
+    for stub, line in ((stub, line) for stub, own in lines.items() for line in own):
+        if (stub, line.crossing) not in lanes:
+            passed = lanes[stub, line.crossing] = {}
+            for side in _passed(line, at[stub]):
+                used[side] += 1
+                passed[side] = used[side] * track
+    return lanes, {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
 
 
 def _ports(
