@@ -16,7 +16,7 @@ from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, boun
 from archviz.core.graph import Edge, Graph, NodeId, skips
 from archviz.drawing.layouts._blocks import blocks_of
 from archviz.drawing.layouts._graphviz import Sheet, placed
-from archviz.drawing.layouts._routing import FLOWS, Wire, routed
+from archviz.drawing.layouts._routing import FLOWS, Connection, routed
 from archviz.drawing.layouts.chain import boxed
 
 ROOMS = (1.0, 1.6, 2.8)
@@ -103,19 +103,19 @@ class _Free:
         what hangs below."""
         (wide, high), gap = self.sizes[key].label, self.s.get("label_gap", 0.0)
         width, height = self._box(key)
-        found = _Around()
+        room = _Around()
         if wide and self.direction == "right":
-            found.left = wide + self.s["arrow"] + 2 * gap
-            found.top = found.bottom = max(high + 2 * gap - height / 2, 0.0)
+            room.left = wide + self.s["arrow"] + 2 * gap
+            room.top = room.bottom = max(high + 2 * gap - height / 2, 0.0)
         elif wide:
-            found.left = found.right = max(wide + 2 * gap - width / 2, 0.0)
-            found.bottom, found.top = (high + gap, 0.0) if self.direction == "up" else (0.0, high + gap)
+            room.left = room.right = max(wide + 2 * gap - width / 2, 0.0)
+            room.bottom, room.top = (high + gap, 0.0) if self.direction == "up" else (0.0, high + gap)
         if self.sizes[key].ports and self.direction != "right":
             fork = self.s.get("fork", self.s["along"])
-            found.bottom, found.top = (found.bottom + fork, found.top) if self.direction == "up" else (
-                found.bottom, found.top + fork)
-        found.bottom += sum(self.sizes[k].height for k, size in self.sizes.items() if size.abuts == key)
-        return found
+            room.bottom, room.top = (room.bottom + fork, room.top) if self.direction == "up" else (
+                room.bottom, room.top + fork)
+        room.bottom += sum(self.sizes[k].height for k, size in self.sizes.items() if size.abuts == key)
+        return room
 
     def _full(self, key: NodeId) -> tuple[float, float]:
         (width, height), more = self._box(key), self.around[key]
@@ -132,10 +132,10 @@ class _Free:
     # -------------------------------------------------------------------------------------- places
 
     def _placed(self, room: float) -> tuple[dict[NodeId, Place], dict[str, Place]]:
-        found = self._natively(room) if self.engine == "dot" else self._inside_out(room)
-        left, top = (min((getattr(p, side) for p in found.values()), default=0.0) for side in ("x", "y"))
+        places = self._natively(room) if self.engine == "dot" else self._inside_out(room)
+        left, top = (min((getattr(p, side) for p in places.values()), default=0.0) for side in ("x", "y"))
         nodes, boxes = dict[NodeId, Place](), dict[str, Place]()
-        for key, at in found.items():
+        for key, at in places.items():
             place = at.moved(-left, -top)
             if key.startswith("▣"):
                 boxes[key[1:]] = place
@@ -157,11 +157,11 @@ class _Free:
         edges = tuple((e.src, e.dst, 1 if (e.src, e.dst) in self.passing else 8) for e in self.flows)
         sheet = Sheet(boxes, edges, inside, {f"▣{key}": self._head(key) for key in self.modules}, self.direction,
                       self.s["across"] * room, self.s["along"] * room, self.s["pad"] + self.s["lane"] / 2 + skirt)
-        found = placed(self.engine, [sheet])[0]
+        places = placed(self.engine, [sheet])[0]
         for key in self.modules:    # the copies behind a frame stand in the air that was kept around it
-            p = found[f"▣{key}"]
-            found[f"▣{key}"] = Place(p.x + skirt, p.y + skirt, p.width - 2 * skirt, p.height - 2 * skirt)
-        return found
+            p = places[f"▣{key}"]
+            places[f"▣{key}"] = Place(p.x + skirt, p.y + skirt, p.width - 2 * skirt, p.height - 2 * skirt)
+        return places
 
     def _inside_out(self, room: float) -> dict[str, Place]:
         gap = (self.s["across"] + 2 * self.s["turn"]) * room
@@ -177,20 +177,20 @@ class _Free:
                                         for k, p in content.items()}
                 if key:
                     full[f"▣{key}"] = self._frame(key, content)
-        found: dict[str, Place] = {}
+        places: dict[str, Place] = {}
 
         def settle(key: str, dx: float, dy: float) -> None:
             for k, p in inner[key].items():
-                found[k] = p.moved(dx, dy)
+                places[k] = p.moved(dx, dy)
                 if k.startswith("▣"):
                     pad, bar, wide = self.s["pad"], self.frames[k[1:]].bar, full[k][0]
                     skirt = self.frames[k[1:]].skirt
                     left, top, right, _ = bounds(inner[k[1:]].values())
-                    settle(k[1:], found[k].x + (wide - skirt - right + left) / 2 - left, found[k].y + bar + pad - top)
-                    found[k] = replace(found[k], width=p.width - skirt, height=p.height - skirt)
+                    settle(k[1:], places[k].x + (wide - skirt - right + left) / 2 - left, places[k].y + bar + pad - top)
+                    places[k] = replace(places[k], width=p.width - skirt, height=p.height - skirt)
 
         settle("", 0.0, 0.0)
-        return found
+        return places
 
     def _depth(self, key: str) -> int:
         return next(scope.index(key) + 1 for scope in self.scope.values() if key in scope)
@@ -230,7 +230,7 @@ class _Free:
 
     def _walls(self, nodes: Mapping[NodeId, Place], titles: Mapping[str, tuple[float, float]]) -> list[Place]:
         """Labels at arrows and titles of frames, with a little air."""
-        gap, found = self.s.get("label_gap", 0.0), []
+        gap, walls = self.s.get("label_gap", 0.0), []
         for key, place in nodes.items():
             wide, high = self.sizes[key].label
             if not wide:
@@ -238,15 +238,15 @@ class _Free:
             middle = place.cx
             if self.direction == "right":
                 y = place.cy
-                found.append(Place(place.x - self.s["arrow"] - gap - wide - 1, y + gap - 1, wide + 2, high + 2))
+                walls.append(Place(place.x - self.s["arrow"] - gap - wide - 1, y + gap - 1, wide + 2, high + 2))
             else:
                 y = place.bottom + gap if self.direction == "up" else place.y - gap - high
-                found.append(Place(middle + gap - 1, y - 1, wide + 2, high + 2))
+                walls.append(Place(middle + gap - 1, y - 1, wide + 2, high + 2))
         for key, (x, base) in titles.items():
             frame = self.frames[key]
             if frame.title + frame.count:
-                found.append(Place(x - 2, base - 0.78 * frame.bar, frame.title + frame.count + 4, frame.bar))
-        return found
+                walls.append(Place(x - 2, base - 0.78 * frame.bar, frame.title + frame.count + 4, frame.bar))
+        return walls
 
     def _lines(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
@@ -257,31 +257,31 @@ class _Free:
         wires, entering = [], Counter(edge.dst for edge in self.flows)
         for edge in self.flows:
             alone = entering[edge.dst] == 1
-            joint, told = self.sizes[edge.dst].joint, alone and bool(self.sizes[edge.dst].label[0])
+            joint, labelled = self.sizes[edge.dst].joint, alone and bool(self.sizes[edge.dst].label[0])
             leaves = {out: 0.0, **dict.fromkeys(sides, lax)}
-            enters = {back: 0.0} | ({} if told else dict.fromkeys(sides, 2.0 if joint else lax))
+            enters = {back: 0.0} | ({} if labelled else dict.fromkeys(sides, 2.0 if joint else lax))
             if self.engine != "dot":
                 leaves[back] = 2 * lax
-                enters |= {} if told else {out: 2 * lax}
+                enters |= {} if labelled else {out: 2 * lax}
             if "tuck" in self.s:        # a volume has its two faces on the axis
                 leaves, enters = {out: 0.0}, {back: 0.0} | (dict.fromkeys(sides, 2.0) if joint else {})
             at = None
-            if told:    # its label stands beside the middle
+            if labelled:    # its label stands beside the middle
                 place = nodes[edge.dst]
                 at = place.cy if self.direction == "right" else place.cx
             ports = self._ports(edge, nodes)
             if ports:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
-            own = {*self.scope[edge.src], *self.scope[edge.dst]}
-            foreign = tuple(n for n, key in enumerate(boxes) if key not in own)
-            wires.append(Wire(edge.src, edge.dst, leaves, enters, at, foreign))
+            inside = {*self.scope[edge.src], *self.scope[edge.dst]}
+            foreign = tuple(n for n, key in enumerate(boxes) if key not in inside)
+            wires.append(Connection(edge.src, edge.dst, leaves, enters, at, foreign))
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
                       self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
 
     def _ports(self, edge: Edge, nodes: Mapping[NodeId, Place]) -> list[float]:
         """Where the lines of one edge end, if it stands for several operands or is told from others by its place."""
-        own = self.sizes[edge.dst].ports.get(edge.src, ()) if self.direction != "right" else ()
-        return [nodes[edge.dst].x + x for x in own]
+        ports = self.sizes[edge.dst].ports.get(edge.src, ()) if self.direction != "right" else ()
+        return [nodes[edge.dst].x + x for x in ports]
 
     def _forked(self, key: NodeId, place: Place) -> Place:
         """A node with the room in which lines branch to its ports."""
@@ -333,37 +333,45 @@ def _discs(
 ) -> Layout:
     """Discs with rings around them, each with its name beside it, and no routes: every dot has lines of its own."""
     core = {node.id: sizes[node.id].abuts or node.id for node in graph.nodes}
-    wide = {key: max(sizes[k].width for k, other in core.items() if other == key) for key in core.values()}
-    boxes = {}
-    for key, across in wide.items():
-        (label, high), gap = sizes[key].label, spacing["label_gap"] if sizes[key].label[0] else 0.0
-        boxes[key] = Size(max(across, label), across + 2 * (gap + high)) if direction == "right" else Size(
-            across + 2 * (gap + label), max(across, high))
     ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.flows if core[e.src] != core[e.dst])
     flat = Graph(graph.name, tuple(node for node in graph.nodes if core[node.id] == node.id),
                  tuple(Edge(src, dst) for src, dst in ends), graph.modules)
+    wide = {key: max(sizes[k].width for k, other in core.items() if other == key) for key in core.values()}
+    boxes = {key: _with_name(across, sizes[key].label, spacing["label_gap"], direction) for key, across in wide.items()}
     plan = _Free(engine, flat, boxes, {key: frame for key, frame in frames.items() if key}, spacing, direction)
     at, around = plan._placed(1.0)
     nodes = {}
     for node in graph.nodes:
-        place, size = at[core[node.id]], sizes[node.id].width
-        x, y = place.centre
+        (x, y), size = at[core[node.id]].centre, sizes[node.id].width
         nodes[node.id] = Place(x - size / 2, y - size / 2, size, size)
     titles = {key: (place.x + spacing["pad"], place.y + 2.0) for key, place in around.items()}
+    titles |= _names(at, sizes, direction)
+    _, _, right, bottom = bounds([*at.values(), *around.values()]) if at else (0.0, 0.0, 0.0, 0.0)
+    return Layout(nodes, around, (), right, bottom, titles, direction)
+
+
+def _with_name(across: float, label: tuple[float, float], gap: float, direction: str) -> Size:
+    """Room for a disc and its name on either side of it: above or below in a figure to the right, else beside it."""
+    wide, high = label
+    gap = gap if wide else 0.0
+    if direction == "right":
+        return Size(max(across, wide), across + 2 * (gap + high))
+    return Size(across + 2 * (gap + wide), max(across, high))
+
+
+def _names(at: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], direction: str) -> dict[NodeId, Point]:
+    """Where the name of each disc stands: on the outer side, where fewer lines are."""
+    names: dict[NodeId, Point] = {}
+    axis = 1 if direction == "right" else 0
+    mean = sum(place.centre[axis] for place in at.values()) / max(len(at), 1)
     for key, place in at.items():
-        label, high = sizes[key].label
-        middle = [p.cy for p in at.values()] if direction == "right" else [
-            p.cx for p in at.values()]
-        mean = sum(middle) / len(middle)
-        if label and direction == "right":      # on the outer side, where fewer lines are
-            above = place.cy < mean - 0.5
-            titles[key] = (place.x + (place.width - label) / 2, place.y + (0.0 if above else place.height - high))
-        elif label:
-            before = place.cx < mean - 0.5
-            titles[key] = (place.x + (0.0 if before else place.width - label), place.y + (place.height - high) / 2)
-    every = [*at.values(), *around.values()]
-    return Layout(nodes, around, (), max((p.right for p in every), default=0.0),
-                  max((p.bottom for p in every), default=0.0), titles, direction)
+        wide, high = sizes[key].label
+        first = place.centre[axis] < mean - 0.5
+        if wide and axis:
+            names[key] = (place.x + (place.width - wide) / 2, place.y + (0.0 if first else place.height - high))
+        elif wide:
+            names[key] = (place.x + (0.0 if first else place.width - wide), place.y + (place.height - high) / 2)
+    return names
 
 
 def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:

@@ -92,7 +92,7 @@ def placed(engine: str, sheets: Sequence[Sheet]) -> list[dict[str, Place]]:
 
 
 def _read(sheet: Sheet, answer: Mapping[str, Any]) -> dict[str, Place]:
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     named = {**{f"n{i}": key for i, key in enumerate(sheet.boxes)},
              **{f"cluster_{i}": key for i, key in enumerate(sheet.clusters)}}
     for thing in answer.get("objects", ()):
@@ -102,12 +102,12 @@ def _read(sheet: Sheet, answer: Mapping[str, Any]) -> dict[str, Place]:
         if key in sheet.boxes:
             x, y = (float(word) / POINT for word in thing["pos"].rstrip("!").split(",")[:2])
             width, height = sheet.boxes[key]
-            found[key] = Place(x - width / 2, -y - height / 2, width, height)
+            places[key] = Place(x - width / 2, -y - height / 2, width, height)
         elif "bb" in thing:
             left, low, right, high = (float(word) / POINT for word in thing["bb"].split(","))
-            found[key] = Place(left, -high, right - left, high - low)
-    left, top, *_ = bounds(found.values())
-    return {key: p.moved(-left, -top) for key, p in found.items()}
+            places[key] = Place(left, -high, right - left, high - low)
+    left, top, *_ = bounds(places.values())
+    return {key: p.moved(-left, -top) for key, p in places.items()}
 
 
 # ------------------------------------------------------------------------------------------------ the program
@@ -116,19 +116,19 @@ def _read(sheet: Sheet, answer: Mapping[str, Any]) -> dict[str, Place]:
 def _answers(engine: str, sources: tuple[str, ...]) -> tuple[Mapping[str, Any], ...]:
     """What Graphviz says to each of `sources`, as JSON."""
     if shutil.which("dot", path=os.environ.get("PATH", "")):
-        return _told(_by_program(engine, "\n".join(sources)))
+        return _decoded(_by_program(engine, "\n".join(sources)))
     try:
         import pygraphviz
     except ImportError:
         raise ArchvizError(f"the layout {engine} needs Graphviz, and no program dot was found on this machine",
                            "install it (apt install graphviz, brew install graphviz, graphviz.org), or pip install "
                            "pygraphviz, which brings its own") from None
-    found = list[Mapping[str, Any]]()
+    answers = list[Mapping[str, Any]]()
     for source in sources:
         graph = pygraphviz.AGraph(source)
-        found += _told(graph.draw(format="json0", prog=engine).decode())
+        answers += _decoded(graph.draw(format="json0", prog=engine).decode())
         graph.close()
-    return tuple(found)
+    return tuple(answers)
 
 
 def _by_program(engine: str, source: str) -> str:
@@ -147,15 +147,15 @@ def _by_program(engine: str, source: str) -> str:
     return str(done.stdout)
 
 
-def _told(answer: str) -> tuple[Mapping[str, Any], ...]:
+def _decoded(answer: str) -> tuple[Mapping[str, Any], ...]:
     """The values of JSON that stand one after the other."""
-    decoder, found, at = json.JSONDecoder(), list[Mapping[str, Any]](), 0
+    decoder, values, at = json.JSONDecoder(), list[Mapping[str, Any]](), 0
     try:
         while at < len(answer.rstrip()):
             value, at = decoder.raw_decode(answer, at)
-            found.append(value)
+            values.append(value)
             at += len(answer[at:]) - len(answer[at:].lstrip())
     except ValueError:
         raise ArchvizError("Graphviz answered something that is not JSON",
                            "a version from 2.40 on is needed: dot -V says which this is") from None
-    return tuple(found)
+    return tuple(values)

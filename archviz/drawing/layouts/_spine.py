@@ -8,8 +8,9 @@ one stands beside the node it feeds.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 
 from archviz.core.graph import Edge, Graph, NodeId, skips
 
@@ -28,6 +29,11 @@ class Tower:
     nodes: list[NodeId]
     feeders: dict[NodeId, list[list[NodeId]]] = field(default_factory=dict)
     leavers: dict[NodeId, list[list[NodeId]]] = field(default_factory=dict)
+
+    def beside(self) -> Iterator[NodeId]:
+        """What stands beside it."""
+        for ways in (*self.feeders.values(), *self.leavers.values()):
+            yield from chain.from_iterable(ways)
 
 
 @dataclass(frozen=True)
@@ -53,19 +59,10 @@ def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | N
     if not ends:
         return None
     walk = _Walk(graph, scope, depth)
-    spine = Tower(walk.back(max(ends, key=lambda key: depth[key])))
-    found = [spine]
-    for column in found:        # grows while it is walked
-        for key in reversed(column.nodes):
-            for edge in graph.inflow[key]:
-                if edge.src in walk.placed:
-                    continue
-                way = walk.back(edge.src)
-                if len(way) > SHORT or any(scope[k] != scope[key] for k in way):
-                    found.append(Tower(way))
-                else:
-                    column.feeders.setdefault(key, []).append(way)
-    home = {key: column for column in found for key in column.nodes}
+    columns = [Tower(walk.back(max(ends, key=lambda key: depth[key])))]
+    for column in columns:        # grows while it is walked
+        columns += walk.fed(column)
+    home = {key: column for column in columns for key in column.nodes}
     for node in graph.nodes:
         if node.id in walk.placed:
             continue
@@ -74,15 +71,13 @@ def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | N
             return None
         walk.placed.add(node.id)
         home[sources[0]].leavers.setdefault(sources[0], []).append([node.id])
-    columns = tuple(reversed(found))
-    return _sorted(graph, columns)
+    return _sorted(graph, tuple(reversed(columns)))
 
 
 def _sorted(graph: Graph, columns: tuple[Tower, ...]) -> Towers | None:
     """The edges by how they run."""
     rank = {key: (c, i) for c, column in enumerate(columns) for i, key in enumerate(column.nodes)}
-    beside = {key for column in columns for ways in (column.feeders, column.leavers)
-              for group in ways.values() for way in group for key in way}
+    beside = {key for column in columns for key in column.beside()}
     passing, across = [], []
     for edge in graph.flows:
         if edge.src in beside or edge.dst in beside:
@@ -96,10 +91,9 @@ def _sorted(graph: Graph, columns: tuple[Tower, ...]) -> Towers | None:
             across.append(edge)
         else:
             return None
-    for column in columns:
-        for below, above in zip(column.nodes, column.nodes[1:], strict=False):
-            if not any(edge.dst == above for edge in graph.outgoing[below]):
-                return None
+    steps = {(edge.src, edge.dst) for edge in graph.edges}
+    if not all(step in steps for column in columns for step in pairwise(column.nodes)):
+        return None
     return Towers(columns, tuple(passing), tuple(across))
 
 
@@ -121,6 +115,18 @@ class _Walk:
             way.append(key)
         self.placed.update(way)
         return way[::-1]
+
+    def fed(self, column: Tower) -> Iterator[Tower]:
+        """Walk back what feeds `column`: the towers among it; short ways become its feeders."""
+        for key in reversed(column.nodes):
+            for edge in self.graph.inflow[key]:
+                if edge.src in self.placed:
+                    continue
+                way = self.back(edge.src)
+                if len(way) > SHORT or any(self.scope[k] != self.scope[key] for k in way):
+                    yield Tower(way)
+                else:
+                    column.feeders.setdefault(key, []).append(way)
 
     def _main(self, key: NodeId, edges: Sequence[Edge]) -> NodeId:
         def rank(edge: Edge) -> tuple[bool, int, int]:

@@ -52,7 +52,7 @@ def lines(
 ) -> list[Route]:
     """Straight from volume to volume."""
     rank = {id(block): i for i, block in enumerate(spine)}
-    found = []
+    routes = []
     for edge in edges:
         a, b = of[edge.src], of[edge.dst]
         if abs(a.y - b.y) < 1e-6:
@@ -61,5 +61,5 @@ def lines(
             points = (bottom(edge.src), top(edge.dst))
         else:
             points = (top(edge.src), bottom(edge.dst))
-        found.append(Route(edge.src, edge.dst, points, rank[id(b)] > rank[id(a)] + 1))
-    return found
+        routes.append(Route(edge.src, edge.dst, points, rank[id(b)] > rank[id(a)] + 1))
+    return routes

@@ -270,8 +270,8 @@ class _Abreast:
     def _lines(self, column: _Stack) -> Iterable[tuple[Edge, Points, bool]]:
         order = {key: i for i, key in enumerate(column.tower.nodes)}
         feeding = {key for ways in column.tower.feeders.values() for way in ways for key in way}
-        for edge in self.graph.edges:
-            if edge.role == "recurrent" or not (edge.src in column.at and edge.dst in column.at):
+        for edge in self.graph.flows:
+            if edge.src not in column.at or edge.dst not in column.at:
                 continue
             src, dst = column.at[edge.src], column.at[edge.dst]
             x0, y0 = src.cx, src.bottom

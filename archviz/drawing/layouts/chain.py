@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, around, bounds
 from archviz.core.graph import Edge, Graph, NodeId
@@ -26,12 +27,8 @@ TRAITS = Traits(wraps=False)  # there is one row; what is too long is for the fo
 
 
 def chain(
-    graph: Graph,
-    sizes: Mapping[NodeId, Size],
-    frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
-    direction: str = "right",
-    limit: float = math.inf,
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    direction: str = "right", limit: float = math.inf,
 ) -> Layout:
     """Lay `graph` out as a chain of volumes; `frames` are those to be marked by a brace below.
 
@@ -39,7 +36,7 @@ def chain(
     (how far a volume may stand before the side of the one before it, 0 to 1).
     """
     blocks = blocks_of(graph, sizes, spacing)
-    plan = _Plan(graph, blocks, sizes, spacing)
+    plan = _Rows(graph, blocks, sizes, spacing)
     if not plan.regular():
         return boxed(graph, blocks, sizes, frames, spacing,
                      lambda flat, boxes: layered(flat, boxes, {}, spacing, "right"))
@@ -61,7 +58,7 @@ class _Branch:
 
 
 @dataclass
-class _Plan:
+class _Rows:
     graph: Graph
     blocks: list[Block]
     sizes: Mapping[NodeId, Size]
@@ -84,28 +81,16 @@ class _Plan:
     def regular(self) -> bool:
         """Is it a chain with branches that leave it and come back?  Finds both."""
         order = self._order()
-        if order is None or not order:
+        if not order:
             return False
-        longest: dict[int, tuple[int, int]] = {}  # to the end: how many nodes, and the next block
-        for i in reversed(order):
-            best = max(self.after[i], key=lambda j: (longest[j][0], -j), default=-1)
-            longest[i] = (len(self.blocks[i].nodes) + (longest[best][0] if best >= 0 else 0), best)
-        first = max((i for i in order if not self.before[i]), key=lambda i: (longest[i][0], -i))
-        self.spine = [first]
-        while (following := longest[self.spine[-1]][1]) >= 0:
-            self.spine.append(following)
+        self.spine = self._longest(order)
         rank = {block: i for i, block in enumerate(self.spine)}
         seen = set(self.spine)
         for i in order:
             if i in seen:
                 continue
-            row = [i]
-            while True:
-                seen.add(row[-1])
-                out = [j for j in self.after[row[-1]] if j not in rank]
-                if len(out) != 1 or len(self.after[row[-1]]) != 1 or len(self.before[out[0]]) != 1:
-                    break
-                row.append(out[0])
+            row = self._run(i, rank)
+            seen.update(row)
             into, out = self.before[row[0]], self.after[row[-1]]
             if len(into) > 1 or len(out) > 1 or any(j not in rank for j in (*into, *out)):
                 return False
@@ -114,6 +99,27 @@ class _Plan:
                 return False
             self.branches.append(_Branch(row, start, end))
         return True
+
+    def _longest(self, order: Sequence[int]) -> list[int]:
+        """The way through most nodes, of blocks each after those it depends on."""
+        longest: dict[int, tuple[int, int]] = {}  # to the end: how many nodes, and the next block
+        for i in reversed(order):
+            best = max(self.after[i], key=lambda j: (longest[j][0], -j), default=-1)
+            longest[i] = (len(self.blocks[i].nodes) + (longest[best][0] if best >= 0 else 0), best)
+        way = [max((i for i in order if not self.before[i]), key=lambda i: (longest[i][0], -i))]
+        while (following := longest[way[-1]][1]) >= 0:
+            way.append(following)
+        return way
+
+    def _run(self, first: int, rank: Mapping[int, int]) -> list[int]:
+        """The blocks from `first` on that follow each other alone, off the spine."""
+        row = [first]
+        while len(self.after[row[-1]]) == 1:
+            following = self.after[row[-1]][0]
+            if following in rank or len(self.before[following]) != 1:
+                break
+            row.append(following)
+        return row
 
     def _order(self) -> list[int] | None:
         """The blocks, each after those it depends on; None if they depend on each other."""
@@ -172,6 +178,21 @@ class _Plan:
 
     def _row(self, branch: _Branch, above: bool, placed: list[Block]) -> None:
         """Put a branch above or below all that stands between its ends."""
+        row = self._lined(branch)
+        left, right = min(block.x + block.left for block in row), max(block.right for block in row)
+        crowd = [p for block in placed for p in block.places() if p.x < right and p.right > left]
+        # the lines of branches to the same place run on in their rows
+        beside = [self.blocks[i] for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
+        crowd += [p for block in beside if block in placed for p in block.places()]
+        crowd.append(Place(left, 0.0, right - left, 0.0))  # the arrow of the spine
+        _, top, _, bottom = bounds(crowd)
+        _, high, _, low = bounds(p for block in row for p in block.places())
+        for block in row:
+            block.y = top - self.spacing["row"] - low if above else bottom + self.spacing["row"] - high
+        placed += row
+
+    def _lined(self, branch: _Branch) -> list[Block]:
+        """The blocks of a branch side by side, after the one from which it leaves or just before what it joins."""
         start = self.blocks[self.spine[branch.start]] if branch.start is not None else None
         row: list[Block] = []
         for i in branch.blocks:
@@ -179,26 +200,12 @@ class _Plan:
             if start and not row:
                 least = start.right + self.spacing["along"] + block.enter - block.left
             self._push(block, row, least)
-            row.append(self.blocks[i])
-        if start is None and branch.end:  # an input of its own stands just before what it joins
+            row.append(block)
+        if start is None and branch.end:
             shift = self.blocks[self.spine[branch.end - 1]].right - row[-1].right
             for block in row:
                 block.x += max(shift, 0.0)
-        left, right = min(block.x + block.left for block in row), max(block.right for block in row)
-        crowd = [p for block in placed for p in block.places() if p.x < right and p.right > left]
-        # the lines of branches to the same place run on in their rows
-        beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
-        crowd += [p for i in beside if self.blocks[i] in placed for p in self.blocks[i].places()]
-        crowd.append(Place(left, 0.0, right - left, 0.0))  # the arrow of the spine
-        own = [p for block in row for p in block.places()]
-        gap = self.spacing["row"]
-        if above:
-            shift = min((p.y for p in crowd), default=0.0) - gap - max(p.bottom for p in own)
-        else:
-            shift = max((p.bottom for p in crowd), default=0.0) + gap - min(p.y for p in own)
-        for block in row:
-            block.y = shift
-        placed += row
+        return row
 
     # -------------------------------------------------------------------------------------------- the U
 
@@ -209,7 +216,7 @@ class _Plan:
         rank = {block: i for i, block in enumerate(self.spine)}
         hops = ((rank[self.of[e.src]], rank[self.of[e.dst]]) for e in self.edges)
         passing = sorted({(a, b) for a, b in hops if b > a + 1})
-        nested = all(a < c and d < b for (a, b), (c, d) in zip(passing, passing[1:], strict=False))
+        nested = all(a < c and d < b for (a, b), (c, d) in pairwise(passing))
         ends = [self.blocks[self.spine[b]].nodes for _, b in passing]
         joined = all(self.sizes[first].joint for first, *_ in ends) or all(len(nodes) > 1 for nodes in ends)
         if len(passing) < 2 or not nested or not joined:
@@ -330,12 +337,8 @@ class _Plan:
 
 
 def finished(
-    graph: Graph,
-    blocks: Sequence[Block],
-    sizes: Mapping[NodeId, Size],
-    routes: Sequence[Route],
-    frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
+    graph: Graph, blocks: Sequence[Block], sizes: Mapping[NodeId, Size], routes: Sequence[Route],
+    frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
 ) -> Layout:
     """Everything moved so that it begins at the origin, with braces for the frames below."""
     nodes = {
@@ -357,11 +360,7 @@ def _full(place: Place, size: Size) -> Place:
 
 
 def _braces(
-    graph: Graph,
-    nodes: Mapping[NodeId, Place],
-    sizes: Mapping[NodeId, Size],
-    frames: Mapping[NodeId, Frame],
-    y: float,
+    graph: Graph, nodes: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], y: float,
 ) -> dict[NodeId, Place]:
     """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
     braces: dict[NodeId, Place] = {}
@@ -384,12 +383,8 @@ def _braces(
 
 
 def boxed(
-    graph: Graph,
-    blocks: Sequence[Block],
-    sizes: Mapping[NodeId, Size],
-    frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
-    base: Callable[[Graph, Mapping[NodeId, Size]], Layout],
+    graph: Graph, blocks: Sequence[Block], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+    spacing: Mapping[str, float], base: Callable[[Graph, Mapping[NodeId, Size]], Layout],
 ) -> Layout:
     """Each block a box around its outline and labels, symmetric about its axis, laid out by `base` to the right."""
     of = {key: block.nodes[0] for block in blocks for key in block.nodes}
@@ -403,11 +398,8 @@ def boxed(
         reach[block.nodes[0]] = (left, half)
     heads = [replace(n, scope=()) for n in graph.nodes if of[n.id] == n.id]
     edges = {(of[e.src], of[e.dst]): e for e in graph.edges if of[e.src] != of[e.dst]}
-    flat = Graph(
-        graph.name,
-        tuple(heads),
-        tuple(Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())),
-    )
+    flat = Graph(graph.name, tuple(heads), tuple(
+        Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())))
     result = base(flat, boxes)
     for block in blocks:
         place, (left, half) = result.nodes[block.nodes[0]], reach[block.nodes[0]]

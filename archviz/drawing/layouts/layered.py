@@ -10,8 +10,10 @@ to right is the same computation with the axes swapped.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, cleaned
 from archviz.core.graph import Graph, NodeId, skips
@@ -20,7 +22,7 @@ from archviz.drawing.layouts._level import IN, OUT, Item, Net
 
 
 @dataclass(slots=True)
-class Block:
+class Enclosed:
     """A frame laid out: its content at (du, dv) inside its border."""
 
     field: Field
@@ -29,17 +31,13 @@ class Block:
     du: float
     dv: float
     title: tuple[float, float]
-    children: dict[str, Block]
+    children: dict[str, Enclosed]
     skirt: float = 0.0
 
 
 def layered(
-    graph: Graph,
-    sizes: Mapping[NodeId, Size],
-    frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
-    direction: str = "down",
-    limit: float = math.inf,
+    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
+    direction: str = "down", limit: float = math.inf,
 ) -> Layout:
     """Lay `graph` out, `direction` "down", "right" or "up"; whatever is longer than `limit` along the flow wraps.
 
@@ -53,12 +51,8 @@ class _Nest:
     """The frames of one graph, and the nets of each."""
 
     def __init__(
-        self,
-        graph: Graph,
-        sizes: Mapping[NodeId, Size],
-        frames: Mapping[NodeId, Frame],
-        spacing: Mapping[str, float],
-        direction: str,
+        self, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
+        spacing: Mapping[str, float], direction: str,
     ) -> None:
         self.graph, self.sizes, self.frames, self.spacing, self.direction = graph, sizes, frames, spacing, direction
         self.turned, self.upward, self.length = direction == "right", direction == "up", 0.0
@@ -86,10 +80,8 @@ class _Nest:
         for edge in self.graph.flows:
             for frame, start, target in self.path(edge.src, edge.dst):
                 ends[frame].setdefault((edge.src, start), {})[target] = None
-        return {
-            frame: [Net(source, start, tuple(targets)) for (source, start), targets in nets.items()]
-            for frame, nets in ends.items()
-        }
+        return {frame: [Net(source, start, tuple(targets)) for (source, start), targets in nets.items()]
+                for frame, nets in ends.items()}
 
     def path(self, src: NodeId, dst: NodeId) -> list[tuple[str, str, str]]:
         """The hops (frame, start, target) of an edge, from the inside of one frame out and into another."""
@@ -111,7 +103,7 @@ class _Nest:
         titles: dict[NodeId, tuple[float, float]] = {}
         origin: dict[str, tuple[float, float]] = {}
 
-        def settle(key: str, block: Block, u: float, v: float) -> None:
+        def settle(key: str, block: Enclosed, u: float, v: float) -> None:
             u0, v0 = u + block.du, v + block.dv
             origin[key] = (u0, v0)
             if key:
@@ -139,11 +131,9 @@ class _Nest:
 
     def _label(self, width: float, height: float) -> tuple[float, float]:
         """Room across and along the flow for what is written beside an arrow."""
-        return (
-            (height, width + self.spacing["arrow"] + 2 * self.spacing["label_gap"])
-            if self.turned and width
-            else (width, height)
-        )
+        if self.turned and width:
+            return height, width + self.spacing["arrow"] + 2 * self.spacing["label_gap"]
+        return width, height
 
     def _across(self, size: Size) -> tuple[float, float]:
         """How far a box reaches across the flow and along it; a bar always lies across."""
@@ -160,7 +150,7 @@ class _Nest:
     def _point(self, u: float, v: float) -> tuple[float, float]:
         return (u, self.length - v) if self.upward else self._turned(u, v)
 
-    def _block(self, key: str, limit: float) -> Block:
+    def _block(self, key: str, limit: float) -> Enclosed:
         if not key:
             self.fields: dict[str, Field] = {}
             self.cuts: list[tuple[int, int]] = []
@@ -176,44 +166,38 @@ class _Nest:
                 before = max(before, frame.bar)
         room = math.inf if frame.whole else limit - before - after
         items: dict[str, Item] = {}
-        children: dict[str, Block] = {}
+        children: dict[str, Enclosed] = {}
         # what stands beside inner frames needs room in their column too, unless it is a long run of its own
-        beside = sum(
-            self._across(self.sizes[c])[1] + self.spacing["along"]
-            for c in self.children[key]
-            if c not in self.children
-        )
+        beside = sum(self._across(self.sizes[c])[1] + self.spacing["along"]
+                     for c in self.children[key] if c not in self.children)
         inner = room - beside if beside < 0.35 * room else room
         for child in self.children[key]:
             if child in self.children:
                 block = children[child] = self._block(child, inner)
-                ins, outs = (
-                    {s: u + block.du for s, u in ports.items()} for ports in (block.field.ins, block.field.outs)
-                )
+                ins, outs = ({s: u + block.du for s, u in ports.items()}
+                             for ports in (block.field.ins, block.field.outs))
                 items[child] = Item(
-                    child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True
-                )
+                    child, block.width, block.height + block.skirt, self.index[child], ins, outs, rigid=True)
             else:
                 size = self.sizes[child]
                 width, height = self._across(size)
                 items[child] = Item(
                     child, width, height, self.index[child], joint=size.joint, label=self._label(*size.label),
-                    spans=size.spans
-                )
+                    spans=size.spans)
         content = self._wrapped(items, self.nets[key], room, self.deep[key])
         self.fields[key] = content
         if not key:
-            return Block(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
+            return Enclosed(content, content.width, content.height, 0.0, 0.0, (0.0, 0.0), children)
         _extend(content, before, after + frame.skirt)
         text = frame.title + frame.count
         baseline = frame.bar * 0.78 + 1.0
         if self.turned:
             height = max(content.height + before + after, text + 2 * pad)
-            return Block(
-                content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt
-            )
+            return Enclosed(
+                content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt)
         width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
-        return Block(content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
+        return Enclosed(
+            content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
 
     # ------------------------------------------------------------------------------------------ wrapping
 
@@ -227,14 +211,12 @@ class _Nest:
         if not cuts:
             return whole
         self.cuts += [(deep, bundles[c]) for c in cuts]
-        segment = {key: sum(1 for c in cuts if whole.layer[key] > c) for key in items}
-        feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
-        for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):  # a source stands in the column it feeds
-            segment[key] = max(segment[key], min(feeds.get(key) or [0]))
-            feeds.update(
-                {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets if key in net.targets}
-            )
-        return self._columns(items, nets, segment, len(cuts) + 1)
+        segment, parts = _segments(whole, nets, cuts), []
+        for n in range(len(cuts) + 1):
+            inside = {key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
+                      for key, item in items.items() if segment[key] == n}
+            parts.append(solve(inside, _portion(nets, segment, n, len(cuts) + 1), self.spacing))
+        return _Columns(parts, self.spacing).joined()
 
     @staticmethod
     def _bundles(whole: Field, nets: list[Net], layers: int) -> list[int]:
@@ -247,75 +229,75 @@ class _Nest:
                 passing[k] += 1
         return passing
 
-    def _columns(self, items: dict[str, Item], nets: list[Net], segment: dict[str, int], count: int) -> Field:
-        """Lay the segments side by side; what goes from one to the next turns back along the gutter between them."""
-        s = self.spacing
-        parts = []
-        for n in range(count):
-            own = {
-                key: replace(item, ins=dict(item.ins), outs=dict(item.outs))
-                for key, item in items.items()
-                if segment[key] == n
-            }
-            parts.append(solve(own, _portion(nets, segment, n, count), s))
-        joins = [[source for source in parts[n].outs if source in parts[n + 1].ins] for n in range(count - 1)]
-        most = max((len(j) for j in joins), default=0)
-        top = s["along"] + (most - 1) * s["lane"]
-        x, offsets = 0.0, []
+
+class _Columns:
+    """Segments of a run side by side, and the lines that lead from the foot of one to the top of the next."""
+
+    def __init__(self, parts: Sequence[Field], spacing: Mapping[str, float]) -> None:
+        s = spacing
+        self.parts, self.s = parts, spacing
+        self.joins = [[source for source in a.outs if source in b.ins] for a, b in pairwise(parts)]
+        self.top = s["along"] + (max((len(j) for j in self.joins), default=0) - 1) * s["lane"]
+        self.x, self.offsets = 0.0, list[float]()
         for n, part in enumerate(parts):
-            offsets.append(x)
-            x += part.width + (s["gutter"] * 2 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
-        height = (
-            max(
-                part.height + (s["gutter"] * 0.7 + (len(joins[n]) - 1) * s["lane"] if n + 1 < count else 0.0)
-                for n, part in enumerate(parts)
-            )
-            + top
-        )
+            self.offsets.append(self.x)
+            self.x += part.width + self._turning(n, s["gutter"] * 2)
+        self.height = max(part.height + self._turning(n, s["gutter"] * 0.7) for n, part in enumerate(parts)) + self.top
+
+    def _turning(self, n: int, gutter: float) -> float:
+        """Room for what goes on from segment `n`."""
+        return gutter + (len(self.joins[n]) - 1) * self.s["lane"] if n < len(self.joins) else 0.0
+
+    def joined(self) -> Field:
         hops: dict[tuple[str, str], Points] = {}
         reach: dict[str, Points] = {}  # net → its line up to the column at hand
-        at: dict[str, tuple[float, float]] = {}
-        outs: dict[str, float] = {}
+        at: dict[str, Point] = {}
         wide: dict[str, float] = {}
-        for n, part in enumerate(parts):
-            dx = offsets[n]
+        last = len(self.parts) - 1
+        for n, (part, dx) in enumerate(zip(self.parts, self.offsets, strict=True)):
             wide |= part.wide
-            at.update({key: (u + dx, v + top) for key, (u, v) in part.at.items()})
-            moved = {key: tuple((u + dx, v + top) for u, v in points) for key, points in part.hops.items()}
-            for (source, target), points in moved.items():
-                before = reach.get(source, ()) if source in part.ins else ()
-                if target != OUT or n == count - 1:
-                    hops[source, target] = before + points
+            at.update({key: (u + dx, v + self.top) for key, (u, v) in part.at.items()})
+            lines = {(source, target): (reach.get(source, ()) if source in part.ins else ())
+                     + tuple((u + dx, v + self.top) for u, v in points)
+                     for (source, target), points in part.hops.items()}
             if n == 0:
-                for source, u in part.ins.items():
-                    hops_in = ((u + dx, 0.0),)
-                    for key in [k for k in hops if k[0] == source]:
-                        hops[key] = hops_in + hops[key]
-                    reach[source] = hops_in
-            if n == count - 1:
-                outs = {source: u + dx for source, u in part.outs.items()}
-                for source, u in outs.items():
-                    hops[source, OUT] += ((u, height),)
-                break
-            order = sorted(joins[n], key=lambda source: -part.outs[source])
-            for i, source in enumerate(order):
-                low = top + part.height + s["gutter"] * 0.5 + i * s["lane"]
-                lane = dx + part.width + s["gutter"] + i * s["lane"]
-                high = i * s["lane"] + 1.0
-                into = offsets[n + 1] + parts[n + 1].ins[source]
-                before = reach.get(source, ()) if source in part.ins else ()
-                reach[source] = (
-                    before
-                    + moved[source, OUT]
-                    + ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
-                )
-        ins = {source: u + offsets[0] for source, u in parts[0].ins.items()}
-        return Field(x, height, at, ins, outs, hops, wide=wide)
+                lines = {(source, target): (((part.ins[source] + dx, 0.0),) if source in part.ins else ()) + points
+                         for (source, target), points in lines.items()}
+            hops |= {ends: points for ends, points in lines.items() if ends[1] != OUT or n == last}
+            if n < last:
+                reach |= {source: lines[source, OUT] + turn for source, turn in self._turns(n).items()}
+        first, end = self.parts[0], self.parts[-1]
+        outs = {source: u + self.offsets[-1] for source, u in end.outs.items()}
+        for source, u in outs.items():
+            hops[source, OUT] += ((u, self.height),)
+        ins = {source: u + self.offsets[0] for source, u in first.ins.items()}
+        return Field(self.x, self.height, at, ins, outs, hops, wide=wide)
+
+    def _turns(self, n: int) -> dict[str, Points]:
+        """The corners of each line from segment `n` to the next, the outermost one first."""
+        part, s, dx, turns = self.parts[n], self.s, self.offsets[n], dict[str, Points]()
+        for i, source in enumerate(sorted(self.joins[n], key=lambda source: -part.outs[source])):
+            low = self.top + part.height + s["gutter"] * 0.5 + i * s["lane"]
+            lane = dx + part.width + s["gutter"] + i * s["lane"]
+            high = i * s["lane"] + 1.0
+            into = self.offsets[n + 1] + self.parts[n + 1].ins[source]
+            turns[source] = ((part.outs[source] + dx, low), (lane, low), (lane, high), (into, high))
+        return turns
+
+
+def _segments(whole: Field, nets: Sequence[Net], cuts: Sequence[int]) -> dict[str, int]:
+    """In which piece of a run that is cut after these layers each item stands; a source in that which it feeds."""
+    segment = {key: bisect_left(cuts, layer) for key, layer in whole.layer.items()}
+    feeds = {net.start: [segment[t] for t in net.targets if t != OUT] for net in nets}
+    for key in sorted(whole.loose, key=lambda key: -whole.layer[key]):
+        segment[key] = max(segment[key], min(feeds.get(key) or [0]))
+        feeds.update({net.start: [segment[t] for t in net.targets if t != OUT] for net in nets if key in net.targets})
+    return segment
 
 
 def _portion(nets: Sequence[Net], segment: Mapping[str, int], n: int, count: int) -> list[Net]:
     """The part of the nets that runs through segment `n` of `count`: what enters it, what it feeds, what goes on."""
-    own = []
+    portion = []
     for net in nets:
         first = segment[net.start] if net.start != IN else 0
         spots = [count - 1 if t == OUT else segment[t] for t in net.targets]
@@ -323,8 +305,8 @@ def _portion(nets: Sequence[Net], segment: Mapping[str, int], n: int, count: int
         if max(spots) > n and OUT not in targets:
             targets.append(OUT)
         if first <= n <= max(spots) and targets:
-            own.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
-    return own
+            portion.append(Net(net.source, net.start if first == n else IN, tuple(targets)))
+    return portion
 
 
 def _frame(scope: NodeId) -> str:

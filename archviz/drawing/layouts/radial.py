@@ -59,15 +59,15 @@ def radial(
     labels = _labels(graph, sizes, frames, centre, rim + spacing["label_gap"], spacing)
     left, top, right, bottom = bounds([Place(-rim, -rim, 2 * rim, 2 * rim), *labels.values()])
     places = {node.id: _around(centre[node.id], sizes[node.id], -left, -top) for node in graph.nodes}
-    found = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
+    boxes = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
     for key in frames:
         if key:
-            found[key] = united(places[node.id] for node in graph.nodes if key in node.scope)
+            boxes[key] = united(places[node.id] for node in graph.nodes if key in node.scope)
     passing = skips(graph)
     routes = tuple(Route(edge.src, edge.dst, (places[edge.src].centre, places[edge.dst].centre),
                          (edge.src, edge.dst) in passing) for edge in graph.edges)
     titles = {key: (place.x - left, place.y - top) for key, place in labels.items()}
-    return Layout(places, found, routes, right - left, bottom - top, titles, "around")
+    return Layout(places, boxes, routes, right - left, bottom - top, titles, "around")
 
 
 def _around(at: Point, size: Size, dx: float, dy: float) -> Place:
@@ -85,16 +85,16 @@ class _Disc:
 
 
 def _discs(graph: Graph, sizes: Mapping[NodeId, Size]) -> list[_Disc]:
-    found: dict[NodeId, _Disc] = {}
+    discs: dict[NodeId, _Disc] = {}
     for node in graph.nodes:
         size = sizes[node.id]
         if size.abuts:
-            disc = found[node.id] = found[size.abuts]
+            disc = discs[node.id] = discs[size.abuts]
             disc.nodes.append(node.id)
             disc.radius = max(disc.radius, size.width / 2)
         else:
-            found[node.id] = _Disc([node.id], size.width / 2)
-    return [found[node.id] for node in graph.nodes if not sizes[node.id].abuts]
+            discs[node.id] = _Disc([node.id], size.width / 2)
+    return [discs[node.id] for node in graph.nodes if not sizes[node.id].abuts]
 
 
 def _lifts(graph: Graph, discs: Sequence[_Disc], spacing: Spacing) -> list[float]:
@@ -123,7 +123,7 @@ def _lifts(graph: Graph, discs: Sequence[_Disc], spacing: Spacing) -> list[float
 
 def _ways(passed: Sequence[bool], flows: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Each run of discs that are passed by, as the longest way through it, the longest through the rest, and so on."""
-    found: list[list[int]] = []
+    ways: list[list[int]] = []
     left = {i for i, one in enumerate(passed) if one}
     into: dict[int, list[int]] = {}
     for a, b in flows:
@@ -141,10 +141,10 @@ def _ways(passed: Sequence[bool], flows: Sequence[tuple[int, int]]) -> list[list
                     before = max((best[a] for a in into.get(j, ()) if a in best), key=len, default=[])
                     best[j] = [*before, j]
             way = max(best.values(), key=len)
-            found.append(way)
+            ways.append(way)
             free -= set(way)
         run = []
-    return found
+    return ways
 
 
 def _fitted(discs: Sequence[_Disc], lifts: Sequence[float], spacing: Spacing) -> tuple[float, list[float]]:
@@ -202,7 +202,7 @@ def _labels(
         turns = [math.atan2(x, -y) % (2 * math.pi) for x, y in named]
         turn = (min(turns) + max(turns)) / 2
         sides[turn > math.pi].append((turn, key))
-    found: dict[NodeId, Place] = {}
+    labels: dict[NodeId, Place] = {}
     for right, side in ((True, sorted(sides[0])), (False, sorted(sides[1], reverse=True))):
         wanted = [-radius * math.cos(turn) - rooms[key][1] * (1 + math.cos(turn)) / 2 for turn, key in side]
         tops = _spread(wanted, [rooms[key][1] + spacing["between"] for _, key in side])
@@ -210,8 +210,8 @@ def _labels(
             w, h = rooms[key]
             near = 0.0 if y <= 0 <= y + h else min(abs(y), abs(y + h))
             x = max(math.sqrt(max(radius * radius - near * near, 0.0)), radius * abs(math.sin(turn)))
-            found[key] = Place(x if right else -x - w, y, w, h)
-    return found
+            labels[key] = Place(x if right else -x - w, y, w, h)
+    return labels
 
 
 def _spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from archviz.core.geometry import Frame, Layout, Route, Size
 from archviz.core.graph import Graph, NodeId
@@ -96,7 +97,7 @@ def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[Nod
     pitch = 0.0
     for column in columns:
         rows = sorted((int(graph.by_id[key].attrs["stream"]), key) for key in column if len(column) > 1)
-        for (i, upper), (k, lower) in zip(rows, rows[1:], strict=False):
+        for (i, upper), (k, lower) in pairwise(rows):
             low = max(p.bottom for p in blocks[upper].places())
             high = min(p.y for p in blocks[lower].places())
             pitch = max(pitch, (low - high + spacing["row"]) / (k - i))

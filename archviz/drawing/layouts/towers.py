@@ -21,7 +21,7 @@ JOIN, LEAVE = 0.25, 0.5
 
 
 @dataclass
-class _Column:
+class _Model:
     """One model: where each of its nodes is, from top to bottom, as parts of a row."""
 
     ids: tuple[NodeId, ...]
@@ -45,20 +45,20 @@ def towers(
     from lane to lane (``lane``), and beside the words in the margin (``margin_gap``), which `Size.label` keeps room
     for, with as much room at the other side as is before them (``margin_pad``).
     """
-    known = bands(graph)
+    banded = bands(graph)
     high = max((size.height for size in sizes.values() if not size.joint), default=0.0)
     pitch = high + spacing["along"]
-    columns = {key: _Column(ids) for key, ids in known.columns.items()}
-    used = [0] * len(known.extents)
+    columns = {key: _Model(ids) for key, ids in banded.columns.items()}
+    used = [0] * len(banded.extents)
     for column in columns.values():
-        for key, row in _rows(column.ids, known.of, sizes).items():
+        for key, row in _rows(column.ids, banded.of, sizes).items():
             column.rows[key] = row
-            used[known.of[key]] = max(used[known.of[key]], math.floor(row) + 1)
+            used[banded.of[key]] = max(used[banded.of[key]], math.floor(row) + 1)
     starts = [sum(used[:band]) for band in range(len(used))]
     passing = skips(graph)
     for column in columns.values():
         for node in column.ids:
-            column.rows[node] += starts[known.of[node]]
+            column.rows[node] += starts[banded.of[node]]
         column.width = max((sizes[node].width for node in column.ids), default=0.0)
         column.lanes = _lanes(graph, column.ids)
     top = max((frame.bar for frame in frames.values()), default=0.0)
@@ -79,7 +79,7 @@ def towers(
         routes += _routes(graph, column, places, sizes, middle, spacing, passing)
         x = middle + max(column.width / 2 + side, head / 2) + spacing["apart"]
     bottom = max((place.bottom for place in places.values()), default=0.0)
-    strays = _strays(graph, known.columns.values())
+    strays = _strays(graph, banded.columns.values())
     width = max(x - spacing["apart"] + (spacing["margin_pad"] if margin else 0.0), 0.0)
     return Layout(places, {}, tuple(routes), width, bottom, heads, "down",
                   ((0, strays),) if strays else ())
@@ -152,19 +152,19 @@ def _beside(graph: Graph, ids: Sequence[NodeId]) -> list[_Line]:
 def _lanes(graph: Graph, ids: Sequence[NodeId]) -> dict[tuple[NodeId, NodeId], int]:
     """A lane for each line beside a column, short ones near to it; two that overlap have different ones."""
     taken: list[list[_Line]] = []
-    found = {}
+    lanes = {}
     for line in sorted(_beside(graph, ids), key=lambda line: (line.last - line.first, line.first)):
-        lane = next((i for i, own in enumerate(taken) if all(
-            line.last <= other.first or other.last <= line.first for other in own)), len(taken))
+        lane = next((i for i, beside in enumerate(taken) if all(
+            line.last <= other.first or other.last <= line.first for other in beside)), len(taken))
         if lane == len(taken):
             taken.append([])
         taken[lane].append(line)
-        found[line.src, line.dst] = lane
-    return found
+        lanes[line.src, line.dst] = lane
+    return lanes
 
 
 def _routes(
-    graph: Graph, column: _Column, places: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], middle: float,
+    graph: Graph, column: _Model, places: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], middle: float,
     spacing: Mapping[str, float], passing: set[tuple[NodeId, NodeId]],
 ) -> list[Route]:
     """The lines of one column: from row to row, and beside it from the gap below one row to the gap above another."""

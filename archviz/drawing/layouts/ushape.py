@@ -158,12 +158,10 @@ def _returning(graph: Graph, rank: Mapping[NodeId, int]) -> tuple[list[Edge], li
     """Of the two edges into a join the one from further back, in the order in which they leave: those that go around
     several nodes, and those around a single one."""
     far, near = list[Edge](), list[Edge]()
-    entering: dict[NodeId, list[Edge]] = {}
-    for edge in graph.edges:
-        if edge.role != "recurrent":
-            entering.setdefault(edge.dst, []).append(edge)
-    joins = [edges for edges in entering.values() if len(edges) == 2]
+    joins = [graph.inflow[key] for key in dict.fromkeys(edge.dst for edge in graph.flows)]
     for edges in sorted(joins, key=lambda edges: min(rank[edge.src] for edge in edges)):
+        if len(edges) != 2:
+            continue
         edge = min(edges, key=lambda edge: rank[edge.src])
         src, dst = graph.by_id[edge.src], graph.by_id[edge.dst]
         around = max(rank[other.src] for other in edges) - rank[edge.src]
@@ -193,7 +191,7 @@ def _halves(
 
 def _tie(graph: Graph, left: set[NodeId], skips: list[Edge]) -> Edge | None:
     """What besides all of `skips` leads from the left nodes to the others, if it is one edge and no frame does."""
-    across = [e for e in graph.edges if e.role != "recurrent" and (e.src in left) != (e.dst in left)]
+    across = [e for e in graph.flows if (e.src in left) != (e.dst in left)]
     ties = [e for e in across if e not in skips]
     frames = ({key for n in graph.nodes if (n.id in left) == inside for key in n.scope} for inside in (True, False))
     if len(ties) != 1 or ties[0].src not in left or len(across) != len(skips) + 1 or set.intersection(*frames):
