@@ -307,46 +307,53 @@ def words(lines: Sequence[str], role: str, x: float, y: float, style: Style, upw
 
 def _name(graph: Graph, p: Stacks, style: Style) -> None:
     """Above each node what it is, and how large."""
-    s, said = style.sizes, style.captions
-    level, gap = int(s["words"]), s["label_gap"]
-    inputs = sum(node.kind == "input" for node in graph.nodes)
+    s, font, gap = style.sizes, style.roles["name"], style.sizes["label_gap"]
     seen = looks(graph, style)
-    left = {end for skip in skips(graph) for end in skip}  # a line stands on these
-    high, row, told = 0.0, 1, False
+    passed = {end for skip in skips(graph) for end in skip}  # a line stands on these
+    high, row = 0.0, 1
     before = (0.0, math.inf)  # how wide what is written above the one before is, and this itself
-    for node in (node for node in graph.nodes if node.id in p.shapes):
-        own, r = _called(node), p.readings[node.id]
-        last = node.id in p.ends.values()
-        kind = "layer" if r.kind == "vector" else "f. maps" if told and level < 2 else "feature maps"
-        what = "output" if last else kind if r.kind in ("vector", "map") and r.planes > 1 else ""
-        if node.kind in ("input", "parameter"):
-            own, what = (said["input"] if inputs == 1 and node.kind == "input" else seen[node.id].lines[0][0]), ""
-        elif last and own.lower() in ("", "out", "output", "logits"):
-            own, what = _large(said["output"]), ""
-        elif not level:
-            what = what if not own and last else ""
-        title = f"{own}: {said[what]}" if own and what else own or (said[what] if what else "")
-        told = told or kind == what == "feature maps"
-        title = text.fit(title, style.roles["name"].size, s["max_label"], style.roles["name"].weight)
-        shape = p.shapes[node.id]
+    for key, title in _titles(graph, p, style, seen).items():
+        shape, size = p.shapes[key], p.readings[key].size
         middle = shape.width / 2 if shape.kind == "stack" else shape.side[0] / 2
-        wide = max((text.width(one, style.roles["name"].size) for one in (r.size, title)), default=0.0)
-        if node.id in left:
+        wide = max((text.width(line, font.size) for line in (size, title)), default=0.0)
+        if key in passed:
             middle += wide / 2 + gap
         meets = (wide + before[0]) / 2 + s["beside"] > (shape.width + before[1]) / 2 + s["along"]
         row, before = 1 - row if meets else 0, (wide, shape.width)
         lift = high + s["beside"] if s["rows"] > 1 and row else 0.0
-        lines = [words([r.size], "number", middle, -gap - lift, style, upward=True)] if r.size else []
+        lines = [words([size], "number", middle, -gap - lift, style, upward=True)] if size else []
         if title:
             lines.append(words([title], "name", middle, lines[0].box.y if lines else -gap - lift, style, upward=True))
-        p.above[node.id] = lines
-        high = max(high, sum(one.box.height for one in lines))
+        p.above[key] = lines
+        high = max(high, sum(line.box.height for line in lines))
     for node in graph.nodes:
         if node.kind == "output" and node.id not in p.ends:
-            high = style.roles["name"].size * s["leading"]
             string = seen[node.id].lines[0][0]
-            wide = text.width(string, style.roles["name"].size)
-            p.ports[node.id] = words([string], "name", wide / 2 + 2.0, -high / 2, style)
+            wide = text.width(string, font.size)
+            p.ports[node.id] = words([string], "name", wide / 2 + 2.0, -font.size * s["leading"] / 2, style)
+
+
+def _titles(graph: Graph, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) -> dict[NodeId, str]:
+    """What is written above each stack and bar; feature maps are spelt out once."""
+    font, captions, level = style.roles["name"], style.captions, int(style.sizes["words"])
+    inputs = sum(node.kind == "input" for node in graph.nodes)
+    titles: dict[NodeId, str] = {}
+    spelt = False
+    for node in (node for node in graph.nodes if node.id in p.shapes):
+        name, last, r = _called(node), node.id in p.ends.values(), p.readings[node.id]
+        what = "output" if last else "" if r.planes <= 1 else {
+            "vector": "layer", "map": "f. maps" if spelt and level < 2 else "feature maps"}.get(r.kind, "")
+        if node.kind in ("input", "parameter"):
+            name = captions["input"] if inputs == 1 and node.kind == "input" else seen[node.id].lines[0][0]
+            what = ""
+        elif last and name.lower() in ("", "out", "output", "logits"):
+            name, what = _large(captions["output"]), ""
+        elif not level and (name or not last):
+            what = ""
+        spelt = spelt or what == "feature maps"
+        title = ": ".join(part for part in (name, captions[what] if what else "") if part)
+        titles[node.id] = text.fit(title, font.size, style.sizes["max_label"], font.weight)
+    return titles
 
 
 def _called(node: Node) -> str:
