@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from archviz.core.graph import Graph, Node
-from archviz.core.scene import Box, Link, Mark
+from archviz.core.scene import Box, Mark
 from archviz.drawing.forms._cells import gru, lstm, rnn
 from archviz.drawing.forms._inside import sign
 from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._shapes import line_swatch
 from archviz.drawing.forms._steps import Recurrence, Step, equation, steps
 from archviz.drawing.forms._unrolled import legend as unrolled_legend
 from archviz.drawing.forms._unrolled import opened, unrolled
@@ -128,8 +129,8 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
     together = [node for node in graph.nodes if "unrolled" in node.attrs]
     if together:
-        state = (style.captions["state"], _state(style))
-        return [*unrolled_legend(together[0], graph, style), state]
+        state = line_swatch("state", style, "cell_arrow")
+        return [*unrolled_legend(together[0], graph, style), (style.captions["state"], state)]
     found = [(one, is_open(node, style)) for node in graph.nodes
              if node.kind == "recurrent" and (one := layer(node, graph))]
     if not found:
@@ -154,11 +155,5 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
                 add(style.kinds[op].name, *sign(op, *middle, style))
     if any(one.both for one, _ in found):
         add(style.kinds["cat"].name, *sign("cat", *middle, style))
-    add(words["state"], *_state(style))
+    add(words["state"], *line_swatch("state", style, "cell_arrow"))
     return list(entries.items())
-
-
-def _state(style: Style) -> tuple[Mark, ...]:
-    """The swatch of a state."""
-    middle = style.sizes["swatch_height"] / 2
-    return (Link(((0.0, middle), (style.sizes["swatch"], middle)), "state", head=style.sizes["cell_arrow"]),)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Place, Route
-from archviz.core.graph import Node, NodeId
+from archviz.core.graph import Edge, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Path, Point, Text
 from archviz.style.style import Style
 
@@ -21,8 +21,8 @@ def node_group(node: Node, role: str, marks: Sequence[Mark]) -> Group:
     return Group(tuple(marks), role, node.id, title=text.clean(f"{node.id} ({node.op}){costs}"))
 
 
-def link_group(route: Route, marks: Sequence[Mark]) -> Group:
-    return Group(tuple(marks), "link", edge=(route.src, route.dst))
+def link_group(edge: Edge | Route, marks: Sequence[Mark]) -> Group:
+    return Group(tuple(marks), "link", edge=(edge.src, edge.dst))
 
 
 def box(place: Place, role: str, radius: float = 0.0) -> Box:
@@ -39,10 +39,10 @@ def rays(starts: Sequence[Point], end: Point) -> list[Mark]:
     return [polyline((start, end), "ray") for start in starts]
 
 
-def line_swatch(role: str, style: Style, head: str = "arrow") -> tuple[Mark, ...]:
+def line_swatch(role: str, style: Style, head: str = "arrow", radius: float = 2.0) -> tuple[Mark, ...]:
     """An arrow in the legend, its head as long as the size `head` says."""
     s, middle = style.sizes, style.sizes["swatch_height"] / 2
-    return (Link(((0.0, middle), (s["swatch"], middle)), role, head=s[head]),)
+    return (Link(((0.0, middle), (s["swatch"], middle)), role, radius, True, s[head]),)
 
 
 def glyph_swatch(style: Style) -> Place:

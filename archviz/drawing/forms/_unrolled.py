@@ -20,7 +20,7 @@ from archviz.core.graph import Graph, Node, split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._inside import broken, crossings, sign
 from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._shapes import grounded, line_swatch
 from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.drawing.labels import looks, role_of
@@ -408,7 +408,7 @@ def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark
     words, s = style.captions, style.sizes
     wide, middle = s["swatch"], s["swatch_height"] / 2
     parts = opened(node, graph)
-    entries = [(words["attends"], (Link(((0.0, middle), (wide, middle)), "attends", 0.0, True, s["cell_arrow"]),)),
+    entries = [(words["attends"], line_swatch("attends", style, "cell_arrow", 0.0)),
                (words["context"], sign("add", wide / 2, middle, style))]
     both = parts.of("encoder")[0].attrs.get("bidirectional")
     if both or "cat" in (parts.join("entry"), parts.join("head")):

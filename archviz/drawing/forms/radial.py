@@ -19,7 +19,7 @@ from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import Command, Group, Mark, Path, Point, Text
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._shapes import box, polyline
+from archviz.drawing.forms._shapes import box, link_group, polyline
 from archviz.drawing.forms._stages import Stage, stages
 from archviz.drawing.forms._vertices import GOLDEN, channels, dealt, outer, pairs, seeds
 from archviz.drawing.forms._volumes import law
@@ -220,7 +220,7 @@ def _edges(graph: Graph, layout: Layout, style: Style, drawn: Discs, dots: Mappi
             for i, j in hand:
                 commands += _chord(here[i], there[j], centre, style) if bent else (("M", here[i]), ("L", there[j]))
             lines.append(Path(tuple(commands), role))
-        marks.append(Group(tuple(lines), "link", edge=(edge.src, edge.dst)))
+        marks.append(link_group(edge, lines))
     return marks
 
 

@@ -19,7 +19,7 @@ from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import KAPPA, Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._shapes import box, grounded, line_swatch, link_group, node_group
 from archviz.drawing.labels import Look, kind_of, looks, own_role
 from archviz.style.style import Style
 
@@ -136,7 +136,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     known, seen = _known(graph, style)
     marks: list[Mark] = [*_ground(known, layout, style)]
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        marks.append(Group(_line(graph, route, style), "link", edge=(route.src, route.dst)))
+        marks.append(link_group(route, _line(graph, route, style)))
     marks += [_node(graph, node, seen[node.id], known, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
         middle = x + frames(graph, style)[key].title / 2
@@ -202,19 +202,17 @@ def _changes(src: Node, dst: Node) -> bool:
 
 def _node(graph: Graph, node: Node, look: Look, known: Bands, place: Place, style: Style) -> Group:
     s, role = style.sizes, _role(node, look, known, style)
-    tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
     x, y = place.centre
     if _joins(node, look):
-        return Group((Circle(x, y, place.width / 2, role),), role, node.id, title=tip)
+        return node_group(node, role, [Circle(x, y, place.width / 2, role)])
     if not place.width:
-        return Group((Link(((x, place.y), (x, place.bottom)), "edge", 0.0, True, s["arrow"]),), role, node.id,
-                     title=tip)
+        return node_group(node, role, [Link(((x, place.y), (x, place.bottom)), "edge", 0.0, True, s["arrow"])])
     marks: list[Mark] = []
     if look.kind.shape != "text":
-        marks.append(Box(place.x, place.y, place.width, place.height, role, s["corner"]))
+        marks.append(box(place, role, s["corner"]))
     size = style.roles["label"].size
     marks += grounded(Text(x, y + 0.35 * size, _words(node, look, style), "label", "middle"), role, style)
-    return Group(tuple(marks), role, node.id, title=tip)
+    return node_group(node, role, marks)
 
 
 def _role(node: Node, look: Look, known: Bands, style: Style) -> str:
@@ -234,10 +232,7 @@ def _role(node: Node, look: Look, known: Bands, style: Style) -> str:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """The two sorts of shortcuts, where there are any."""
-    s, kinds = style.sizes, set()
-    passing = skips(graph)
-    for src, dst in passing:
-        kinds.add("edge projected" if _changes(graph.by_id[src], graph.by_id[dst]) else "edge skip")
-    middle = s["swatch_height"] / 2
-    return [(style.captions[role], (Link(((0.0, middle), (s["swatch"], middle)), role, 0.0, True, s["arrow"]),))
-            for role in ("edge skip", "edge projected") if role in kinds]
+    roles = {"edge projected" if _changes(graph.by_id[src], graph.by_id[dst]) else "edge skip"
+             for src, dst in skips(graph)}
+    return [(style.captions[role], line_swatch(role, style, radius=0.0))
+            for role in ("edge skip", "edge projected") if role in roles]
