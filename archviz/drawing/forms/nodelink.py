@@ -163,7 +163,7 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
 def _corner(part: Part, layout: Layout, found: Row) -> Point:
     """Where the top left corner of a core is."""
     place = layout.nodes[part.node.id]
-    return place.x + part.left, place.y + found.axis - (part.picture.enters[1] if part.picture else part.height / 2)
+    return place.x + part.left, place.y + found.axis - part.axis
 
 
 def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
