@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from archviz.core import text
 from archviz.core.geometry import Frame, Place, Route
 from archviz.core.graph import Edge, Node, NodeId
-from archviz.core.scene import Box, Group, Link, Mark, Path, Point, Text
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text
 from archviz.style.style import Style
 
 AROUND = 1.2  # points beside words on a plain ground
@@ -32,6 +32,11 @@ def box(place: Place, role: str, radius: float = 0.0) -> Box:
 def polyline(points: Sequence[Point], role: str) -> Path:
     """An open line through `points`."""
     return Path((("M", points[0]), *(("L", point) for point in points[1:])), role)
+
+
+def three_dots(x: float, y: float, radius: float, step: Point, role: str) -> tuple[Circle, ...]:
+    """Three dots in a row about (x, y), in the place of what is left out."""
+    return tuple(Circle(x + k * step[0], y + k * step[1], radius, role) for k in (-1, 0, 1))
 
 
 def rays(starts: Sequence[Point], end: Point) -> list[Mark]:

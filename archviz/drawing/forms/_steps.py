@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from archviz.core import text
-from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
+from archviz.core.geometry import Place
+from archviz.core.scene import Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._cells import MINUS, Wiring
 from archviz.drawing.forms._inside import Inside, broken, crossings, inside, sign
 from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._shapes import box, grounded, three_dots
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.style.style import Style
 
@@ -83,11 +84,11 @@ def equation(
 def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, caption: Sequence[tuple[str, str]],
                style: Style) -> Picture:
     """What is drawn from `top` to `bottom`, with the lines of `caption` below, moved to the origin."""
-    said, y = list(marks), bottom
+    drawn, y = list(marks), bottom
     for line, role in caption:
         y += style.roles[role].size * style.sizes["leading"]
-        said.append(Text(right / 2, y + 3.0, line, role, "middle"))
-    return Picture(right, (y + 5.0 if caption else bottom + 1.0) - top, tuple(moved(mark, 0.0, -top) for mark in said),
+        drawn.append(Text(right / 2, y + 3.0, line, role, "middle"))
+    return Picture(right, (y + 5.0 if caption else bottom + 1.0) - top, tuple(moved(mark, 0.0, -top) for mark in drawn),
                    (0.0, -top / 2), (right, -top / 2), through=True)
 
 
@@ -273,8 +274,7 @@ class Unrolling:
         self.marks.extend(Link(piece, role, bend, head and piece is pieces[-1], arrow) for piece in pieces)
 
     def _dots(self, x: float, y: float, role: str, down: bool = False) -> None:
-        for step in (-BETWEEN, 0.0, BETWEEN):
-            self.marks.append(Circle(x if down else x + step, y + step if down else y, DOT, f"{role} head"))
+        self.marks += three_dots(x, y, DOT, (0.0, BETWEEN) if down else (BETWEEN, 0.0), f"{role} head")
 
     def _symbol(self, letter: str, index: str, row: Lane, x: float, y: float, way: float = 0.0) -> None:
         """The name of a state, which ends or begins at x, or has its middle there; an arrow above says which of two
@@ -369,15 +369,10 @@ class Unrolling:
             marks = tuple(moved(mark, cell.left, row.top) for mark in self.inside.marks)
             self.marks.append(Group(marks, "cell", title=self.layer.name))
             return
-        self.marks.append(
-            Box(cell.left, row.top, cell.right - cell.left, row.height, "recurrent", self.s["cell_corner"]))
-        lines = [(self.layer.name, "label")] + [(f"layer {row.number}", "sublabel")] * (self.layer.layers > 1)
-        sizes = [self.style.roles[role].size for _, role in lines]
-        y = row.top + row.height / 2 - sum(sizes) * 0.6
-        for (line, role), size in zip(lines, sizes, strict=True):
-            said = Text((cell.left + cell.right) / 2, y + size * 0.95, line, role, "middle")
-            self.marks += grounded(said, "recurrent", self.style)
-            y += size * 1.2
+        place = Place(cell.left, row.top, cell.right - cell.left, row.height)
+        middle = (cell.left + cell.right) / 2, row.top + row.height / 2
+        number = f"layer {row.number}" if self.layer.layers > 1 else ""
+        self.marks += closed_cell(place, middle, self.layer.name, number, self.style)
 
     def _ends(self, right: float) -> float:
         """The x below and the h above, and the lines that bring the one and take the other; returns the top."""
@@ -413,6 +408,17 @@ class Unrolling:
                 yield column, (first.left + first.right) / 2
             else:
                 yield column, first.enter if letter == "x" else self._last(cells)
+
+
+def closed_cell(place: Place, middle: Point, name: str, number: str, style: Style) -> list[Mark]:
+    """A cell with its name, and below it which layer it is of or how many there are."""
+    marks: list[Mark] = [box(place, "recurrent", style.sizes["cell_corner"])]
+    lines = [(words, role, style.roles[role].size) for words, role in ((name, "label"), (number, "sublabel")) if words]
+    y = middle[1] - sum(size for _, _, size in lines) * 0.6
+    for words, role, size in lines:
+        marks += grounded(Text(middle[0], y + size * 0.95, words, role, "middle"), "recurrent", style)
+        y += size * 1.2
+    return marks
 
 
 def _side(cell: Cell, way: float) -> float:

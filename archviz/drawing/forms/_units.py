@@ -7,10 +7,12 @@ of the channels likewise; of a large map the corner where it begins, its grid cu
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archviz.core.scene import Box, Circle, Mark, Path, Point, Text
+from archviz.drawing.forms._shapes import polyline, three_dots
 from archviz.drawing.forms._symbols import symbol
 from archviz.style.style import Style
 
@@ -38,10 +40,7 @@ class Units:
     @property
     def count(self) -> int:
         """How many numbers there are, drawn or not."""
-        total = 1
-        for size in self.shape:
-            total *= size
-        return total
+        return math.prod(self.shape)
 
     @property
     def side_by_side(self) -> bool:
@@ -60,17 +59,12 @@ def shown(count: int, most: int) -> tuple[int, ...]:
 
 def slots(indices: Sequence[int]) -> list[int | None]:
     """`indices` with None where some are left out."""
-    found: list[int | None] = []
+    order: list[int | None] = []
     for before, index in zip((None, *indices), indices, strict=False):
         if before is not None and index > before + 1:
-            found.append(None)
-        found.append(index)
-    return found
-
-
-def dots(x: float, y: float, step: Point) -> tuple[Mark, ...]:
-    """Three dots in a row about (x, y)."""
-    return tuple(Circle(x + k * step[0], y + k * step[1], 0.75, "dots") for k in (-1, 0, 1))
+            order.append(None)
+        order.append(index)
+    return order
 
 
 def column(count: int, role: str, style: Style, letter: str = "", bias: bool = False, cells: bool = False) -> Units:
@@ -83,7 +77,7 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
     for k, index in enumerate(order):
         y = radius + k * pitch
         if index is None:
-            marks.extend(dots(radius, y, (0.0, pitch * 0.24)))
+            marks.extend(three_dots(radius, y, 0.75, (0.0, pitch * 0.24), "dots"))
             continue
         at[index] = (radius, y)
         marks.append(_unit(radius, y, radius, role if index != BIAS else "bias", cells and index != BIAS))
@@ -115,7 +109,7 @@ def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:
     for place, channel in enumerate(slots(shown(channels, round(s["channels"])))):
         y += s["channel_gap"] if place else 0.0
         if channel is None:
-            marks.extend(dots(wide / 2, y + 3.5, (0.0, 2.6)))
+            marks.extend(three_dots(wide / 2, y + 3.5, 0.75, (0.0, 2.6), "dots"))
             y += 7.0
             continue
         marks.extend(_cut(y, side, rows, columns, rows < height, columns < width))
@@ -148,7 +142,7 @@ def strips(shape: tuple[int, int], role: str, style: Style) -> Units:
     for place, channel in enumerate(slots(shown(channels, round(s["channels"])))):
         x += 0.35 * side if place else 0.0
         if channel is None:
-            marks.extend(dots(x + 3.0, side * rows / 2, (2.2, 0.0)))
+            marks.extend(three_dots(x + 3.0, side * rows / 2, 0.75, (2.2, 0.0), "dots"))
             x += 6.0
             continue
         marks.extend(_moved_right(_cut(0.0, side, rows, 1, rows < length, False), x))
@@ -172,7 +166,7 @@ def _cut(y: float, side: float, rows: int, columns: int, below: bool, right: boo
         ends += [((x1, y + i * side), (x1 + 0.7 * side, y + i * side)) for i in range(rows + 1)]
     if below:
         ends += [((j * side, y1), (j * side, y1 + 0.7 * side)) for j in range(columns + 1)]
-    return [Path((("M", a), ("L", b)), "cut") for a, b in ends]
+    return [polyline(line, "cut") for line in ends]
 
 
 def _moved_right(paths: Iterable[Path], dx: float) -> list[Path]:

@@ -16,12 +16,13 @@ from itertools import groupby
 from typing import Any
 
 from archviz.core import text
+from archviz.core.geometry import Place
 from archviz.core.graph import Graph, Node, split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._inside import broken, crossings, sign
 from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._shapes import grounded, line_swatch
-from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling
+from archviz.drawing.forms._shapes import grounded, line_swatch, three_dots
+from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling, closed_cell
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.drawing.labels import looks, role_of
 from archviz.style.style import Style
@@ -220,16 +221,12 @@ class _Translation:
     def _cells(self, bottom: float, top: float) -> None:
         """The decoder's cells, the states between them, and the first one, from the encoder."""
         s, wide, line = self.s, self.low.wide, (bottom + top) / 2
-        lines = [(self.layer.name, "label")] + [(f"{self.layer.layers} layers", "sublabel")] * (self.layer.layers > 1)
+        count = f"{self.layer.layers} layers" if self.layer.layers > 1 else ""
         for i, _ in self.seen:
             x = self.xs[i]
             self.line([(x, self.leaves), (x, bottom)])
-            self.marks.append(Box(x - wide / 2, top, wide, bottom - top, "recurrent", s["cell_corner"]))
-            y = line - sum(self.size(role) for _, role in lines) * 0.6
-            for words, role in lines:
-                said = Text(x, y + 0.95 * self.size(role), words, role, "middle")
-                self.marks += grounded(said, "recurrent", self.style)
-                y += 1.2 * self.size(role)
+            place = Place(x - wide / 2, top, wide, bottom - top)
+            self.marks += closed_cell(place, (x, line), self.layer.name, count, self.style)
         self.note(line, self.said[self.parts.found["decoder"]].lines)
         places = [(self.xs[i] - wide / 2, self.xs[i] + wide / 2) if not column.dots else
                   (self.xs[i] - 6.0, self.xs[i] + 6.0) for i, column in enumerate(self.columns)]
@@ -383,7 +380,7 @@ class _Translation:
             self.line(piece, role, piece is pieces[-1])
 
     def _dots(self, x: float, y: float, role: str = "edge") -> None:
-        self.marks.extend(Circle(x + step, y, DOT, f"{role} head") for step in (-BETWEEN, 0.0, BETWEEN))
+        self.marks += three_dots(x, y, DOT, (BETWEEN, 0.0), f"{role} head")
 
     def _finished(self) -> Picture:
         """The notes on the right, and everything moved to the origin."""

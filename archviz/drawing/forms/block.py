@@ -16,7 +16,16 @@ from archviz.core.scene import Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._lines import branching, line_entries, line_role
 from archviz.drawing.forms._operands import operands
-from archviz.drawing.forms._shapes import box, glyph_swatch, grounded, line_swatch, link_group, node_group, polyline
+from archviz.drawing.forms._shapes import (
+    box,
+    glyph_swatch,
+    grounded,
+    line_swatch,
+    link_group,
+    node_group,
+    polyline,
+    three_dots,
+)
 from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.style.style import Style
 
@@ -253,7 +262,7 @@ def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
     """Three dots in the place of what is left out, side by side across the flow."""
     step = (0.0, p.height / 3) if direction == "right" else (p.width / 3, 0.0)
     x, y = p.centre
-    return tuple(Circle(x + i * step[0], y + i * step[1], p.width / 16, role) for i in (-1, 0, 1))
+    return three_dots(x, y, p.width / 16, step, role)
 
 
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:
