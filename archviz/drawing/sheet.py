@@ -56,10 +56,10 @@ class Body:
 
     def legend(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries of the legend, the drawing's own first; each name stands once."""
-        found: dict[str, tuple[Mark, ...]] = {}
+        swatches: dict[str, tuple[Mark, ...]] = {}
         for name, swatch in (*entries, *self.entries):
-            found.setdefault(name, swatch)
-        return list(found.items())
+            swatches.setdefault(name, swatch)
+        return list(swatches.items())
 
 
 ALONE = Body()
@@ -80,8 +80,8 @@ def totals(graph: Graph) -> str:
     """Parameters and multiply-accumulates of `graph` in words; nothing of what it has none of."""
     if "compared" in graph.attrs:       # of two models: old and new
         params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
-        told = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
-        return " · ".join(f"{numbers} {what}" for numbers, what in told if numbers != "0")
+        sums = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
+        return " · ".join(f"{numbers} {what}" for numbers, what in sums if numbers != "0")
     parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
              f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
     return " · ".join(part for part in parts if part)
@@ -155,9 +155,9 @@ def scene(
 
 def _seen(entries: Sequence[Entry], marks: Sequence[Mark]) -> list[Entry]:
     """The entries without those of a layer's own colour that nothing is painted in: not every form paints all."""
-    own = {name: key for name, box in entries if len(box) == 1 and (key := _own(box[0]))}
-    painted = {_own(mark) for mark in _flat(marks)} if own else set()
-    return [entry for entry in entries if entry[0] not in own or own[entry[0]] in painted]
+    colours = {name: key for name, box in entries if len(box) == 1 and (key := _own(box[0]))}
+    painted = {_own(mark) for mark in _flat(marks)} if colours else set()
+    return [entry for entry in entries if entry[0] not in colours or colours[entry[0]] in painted]
 
 
 def _own(mark: Mark) -> str:

@@ -14,11 +14,11 @@ LETTERS = "QKV"
 def operands(graph: Graph, node: Node) -> dict[NodeId, str]:
     """Source → the letters of what it brings to the attention that `node` is, or holds with its projections."""
     ends = {member for leaf in node.leaves() if leaf.kind == "attention" for member in leaf.members}
-    found: dict[NodeId, set[str]] = {}
+    letters_of: dict[NodeId, set[str]] = {}
     for edge in graph.inflow[node.id]:
         for part in edge.base:
-            found.setdefault(edge.src, set()).update(_slots(part, list(_wires(node)), ends))
-    return {source: "".join(sorted(letters, key=LETTERS.index)) for source, letters in found.items() if letters}
+            letters_of.setdefault(edge.src, set()).update(_slots(part, list(_wires(node)), ends))
+    return {source: "".join(sorted(letters, key=LETTERS.index)) for source, letters in letters_of.items() if letters}
 
 
 def _slots(part: Edge, wires: list[Edge], ends: set[NodeId]) -> set[str]:

@@ -53,13 +53,13 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
     """The picture of a recurrent node, as the options say; None for what is none of RNN, LSTM and GRU."""
     if "unrolled" in node.attrs:
         return _together(node, graph, style)
-    found = layer(node, graph)
-    if found is None:
+    recurrence = layer(node, graph)
+    if recurrence is None:
         return None
-    shown = columns(found, style.options["unroll"], is_open(node, style))
+    shown = columns(recurrence, style.options["unroll"], is_open(node, style))
     caption = looks(graph, style)[node.id].lines
-    return equation(found, shown, caption, style) if found.alone and len(shown) > 1 else steps(
-        found, shown, caption, style)
+    return equation(recurrence, shown, caption, style) if recurrence.alone and len(shown) > 1 else steps(
+        recurrence, shown, caption, style)
 
 
 def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
@@ -131,9 +131,9 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     if together:
         state = line_swatch("state", style, "cell_arrow")
         return [*unrolled_legend(together[0], graph, style), (style.captions["state"], state)]
-    found = [(one, is_open(node, style)) for node in graph.nodes
+    drawn = [(one, is_open(node, style)) for node in graph.nodes
              if node.kind == "recurrent" and (one := layer(node, graph))]
-    if not found:
+    if not drawn:
         return []
     s, words = style.sizes, style.captions
     width, height = s["swatch"], s["swatch_height"]
@@ -143,7 +143,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     def add(name: str, *swatch: Mark) -> None:
         entries.setdefault(name, swatch)
 
-    ops = {glyph.op for one, opened in found if opened for glyph in one.wiring.glyphs}
+    ops = {glyph.op for one, opened in drawn if opened for glyph in one.wiring.glyphs}
     if ops:
         add(words["gate"], Box(0.0, 0.0, width, height, "gate", s["corner"]))
         if "linear" in ops:
@@ -153,7 +153,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         for op in ("mul", "add"):
             if op in ops:
                 add(style.kinds[op].name, *sign(op, *middle, style))
-    if any(one.both for one, _ in found):
+    if any(one.both for one, _ in drawn):
         add(style.kinds["cat"].name, *sign("cat", *middle, style))
     add(words["state"], *line_swatch("state", style, "cell_arrow"))
     return list(entries.items())

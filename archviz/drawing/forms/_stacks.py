@@ -53,13 +53,13 @@ def reading(spec: TensorSpec | None) -> Reading:
         n = channels if "C" in size else math.prod(spec.shape[1:])
         return Reading("vector", n, size=str(n))
     extent = "×".join(map(str, spatial))
-    told = f"{channels}@{extent}" if channels > 1 else extent
+    written = f"{channels}@{extent}" if channels > 1 else extent
     if "H" in size and "W" in size:
-        return Reading("map", channels, size["H"], size["W"], told)
+        return Reading("map", channels, size["H"], size["W"], written)
     length = size.get("L", size.get("W", size.get("H", 1)))
     if "L" in size and axes.rfind("C") > axes.find("L"):
         return Reading("sheet", 1, length, channels, f"{length}×{channels}")
-    return Reading("signal", channels, length, 1, told)
+    return Reading("signal", channels, length, 1, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +208,17 @@ def _see(graph: Graph, node: Node, p: Stacks) -> None:
     entering = [e.src for e in graph.inflow[node.id]]
     if node.id not in p.readings or len(entering) != 1 or entering[0] not in p.readings:
         return
-    source, given = p.readings[entering[0]], p.readings[node.id]
-    if node.kind == "linear" and given.kind == "vector":
+    source, result = p.readings[entering[0]], p.readings[node.id]
+    if node.kind == "linear" and result.kind == "vector":
         p.whole.add(node.id)
         return
     window = _window(node)
     if window is None or source.kind not in ("map", "signal"):
         return
     high, wide = window if source.kind == "map" else (window[-1], 1)
-    if given.kind == "vector" and (high, wide) >= (source.height, source.width) and _first(node).kind == "conv":
+    if result.kind == "vector" and (high, wide) >= (source.height, source.width) and _first(node).kind == "conv":
         p.whole.add(node.id)
-    elif given.kind != "vector" or node.kind == "pool":
+    elif result.kind != "vector" or node.kind == "pool":
         p.kernels[node.id] = (min(high, source.height), min(wide, source.width))
 
 
@@ -259,26 +259,26 @@ def _operation(graph: Graph, node: Node, p: Stacks, style: Style, seen: Mapping[
 
 def _summed(node: Node, style: Style) -> str:
     """The few different operations inside a closed module, in their order; nothing where there are many."""
-    told: list[tuple[str, int]] = []
+    steps: list[tuple[str, int]] = []
     for part in map(_spelt, node.leaves()):
         if part.kind in ELEMENTWISE or part.kind in style.hide:
             continue
         if style.kinds[part.kind].shape == "glyph":
             return ""  # where ways meet, it is more than one operation after the other
         string = text.caption(style.captions, part.op, part.attrs)
-        times = told[-1][1] if told and told[-1][0] == string else 0
-        told[-1:] = [*([] if times else told[-1:]), (string, times + part.repeat // node.repeat)]
-    if len(told) > STEPS_TOLD or node.repeat > 1:
+        times = steps[-1][1] if steps and steps[-1][0] == string else 0
+        steps[-1:] = [*([] if times else steps[-1:]), (string, times + part.repeat // node.repeat)]
+    if len(steps) > STEPS_TOLD or node.repeat > 1:
         return ""
-    return ", ".join(f"{string} ×{times}" if times > 1 else string for string, times in told)
+    return ", ".join(f"{string} ×{times}" if times > 1 else string for string, times in steps)
 
 
 def _spelt(node: Node) -> Node:
     """With a kernel's size told for each axis, where it is one number for all of them."""
-    size, found = node.attrs.get("kernel_size"), re.search(r"([23])d$", node.op)
-    if not isinstance(size, int) or not found:
+    size, rank = node.attrs.get("kernel_size"), re.search(r"([23])d$", node.op)
+    if not isinstance(size, int) or not rank:
         return node
-    return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(found[1])})
+    return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(rank[1])})
 
 
 # ------------------------------------------------------------------------------------------------ words
@@ -360,10 +360,10 @@ def _called(node: Node) -> str:
     """The name of a layer, if it says something; one of a letter and a number as it stands in figures: ``C1``."""
     if "label" in node.attrs:
         return text.clean(str(node.attrs["label"]))
-    own = node.id.split("@")[0].rsplit(".", 1)[-1]
-    if "/" in own or own.isdigit() or ":" in own:
+    name = node.id.split("@")[0].rsplit(".", 1)[-1]
+    if "/" in name or name.isdigit() or ":" in name:
         return ""
-    return text.clean(_large(own) if own[1:].isdigit() or own.isupper() else own.replace("_", " "))
+    return text.clean(_large(name) if name[1:].isdigit() or name.isupper() else name.replace("_", " "))
 
 
 def _large(string: str) -> str:
@@ -373,13 +373,13 @@ def _large(string: str) -> str:
 def _compute(graph: Graph, p: Stacks, style: Style) -> None:
     """Below, what is computed: in a chain all on one line (or two), between the stacks; else below each stack."""
     s, size = style.sizes, style.roles["operation"].size
-    own = replace(style, sizes={**s, "break_label": math.inf, "max_label": math.inf})
-    seen = looks(replace(graph, nodes=tuple(map(_spelt, graph.nodes))), own)
+    unbroken = replace(style, sizes={**s, "break_label": math.inf, "max_label": math.inf})
+    seen = looks(replace(graph, nodes=tuple(map(_spelt, graph.nodes))), unbroken)
     chain = is_chain(graph)
     half = max((shape.height / 2 for shape in p.shapes.values()), default=0.0)
     deep, row, before = 0.0, 1, 0.0
     for node in graph.nodes:
-        if node.id not in p.shapes or not (string := _operation(graph, node, p, own, seen)):
+        if node.id not in p.shapes or not (string := _operation(graph, node, p, unbroken, seen)):
             continue
         shape = p.shapes[node.id]
         lines = [text.fit(line, size, s["max_label"]) for piece in string.split(", ")

@@ -172,22 +172,22 @@ class Unrolling:
 
     def _cells(self) -> list[dict[Lane, Cell]]:
         """Per column, the cells of all rows; columns stand as far apart as the names of the states need."""
-        found: list[dict[Lane, Cell]] = []
+        columns: list[dict[Lane, Cell]] = []
         x, gap = EDGE + self._beside(left=True), self.s["cell_reach"] + 2.0
         for column in self.columns:
-            x = max(x, found[-1][self.floors[0][0]].left + self.apart) if found and not column.dots else x
-            found.append(self._column(column, x))
-            x = max(cell.right for cell in found[-1].values()) + self._name((column.index or "T−1",)) + gap
-        return found
+            x = max(x, columns[-1][self.floors[0][0]].left + self.apart) if columns and not column.dots else x
+            columns.append(self._column(column, x))
+            x = max(cell.right for cell in columns[-1].values()) + self._name((column.index or "T−1",)) + gap
+        return columns
 
     def _column(self, column: Step, x: float) -> dict[Lane, Cell]:
         if column.dots:
             return {row: Cell(x, x + DOTS, dots=True) for rows in self.floors for row in rows}
-        found: dict[Lane, Cell] = {}
+        cells: dict[Lane, Cell] = {}
         enter = x + self.wide / 2
         for forward, *others in self.floors:
             if not forward.number:
-                found[forward] = Cell(enter - DOTS / 2, enter + DOTS / 2, enter, enter, dots=True)
+                cells[forward] = Cell(enter - DOTS / 2, enter + DOTS / 2, enter, enter, dots=True)
                 continue
             if column.opened and forward.number == 1:
                 assert self.inside
@@ -196,12 +196,12 @@ class Unrolling:
             else:
                 left = enter - self.wide / 2
                 cell = Cell(left, left + self.wide, enter, left + self.aside if others else enter)
-            found[forward], enter = cell, cell.leave
+            cells[forward], enter = cell, cell.leave
             for back in others:
                 left = cell.leave + self.aside
-                found[back] = Cell(left, left + self.wide, cell.right + self.aside, left + self.wide / 2)
-                enter = (cell.leave + found[back].leave) / 2
-        return found
+                cells[back] = Cell(left, left + self.wide, cell.right + self.aside, left + self.wide / 2)
+                enter = (cell.leave + cells[back].leave) / 2
+        return cells
 
     # -------------------------------------------------------------------------------------------- words
 

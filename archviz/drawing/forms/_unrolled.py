@@ -72,7 +72,7 @@ class _Translation:
                  ) -> None:
         self.parts, self.layer, self.style, self.s = parts, decoder, style, style.sizes
         self.columns, self.marks, self.notes = columns, [], []
-        self.said = looks(parts.graph, style)
+        self.looks = looks(parts.graph, style)
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
         # the step whose weights are drawn: the second, where nothing is left out before it
         self.at = int(len(columns) > 1 and not columns[1].dots)
@@ -101,7 +101,7 @@ class _Translation:
         self.marks += self.low.marks
         self.xs = [x for _, x in self.low.where("h")]
         self.left, self.right = 0.0, right
-        self.note(self.low.middle(), self.said[self.parts.found["encoder"]].lines)
+        self.note(self.low.middle(), self.looks[self.parts.found["encoder"]].lines)
         self._sources()
         bar = self._bar()
         self._decoder(bar)
@@ -115,7 +115,7 @@ class _Translation:
             y = self._row(node, xs, y - self.s["step_gap"])
         self.bottom = self.low.bottom
         for port in self._ports("source"):
-            self.note(self.bottom - self.low.r, self.said[port.id].lines[:1])
+            self.note(self.bottom - self.low.r, self.looks[port.id].lines[:1])
 
     def _ports(self, part: str) -> list[Node]:
         return [node for node in self.parts.of(part) if node.kind == "input"]
@@ -130,7 +130,7 @@ class _Translation:
             else:
                 self._box(node, xs[i], top)
                 self.line([(xs[i], below + gap), (xs[i], below)])
-        self.note(top + high / 2, self.said[node.id].lines)
+        self.note(top + high / 2, self.looks[node.id].lines)
         return top
 
     def _bar(self) -> float:
@@ -159,19 +159,19 @@ class _Translation:
         sums = bar - s["fan"]
         self._fan(bar, sums, r)
         above = sums - r            # the words that the decoder is given
-        given = bool(self.parts.of("target"))
+        fed = bool(self.parts.of("target"))
         ws = [x - (s["step_beside"] + self.wide / 2 if self.before else 0.0) for x in self.xs]
-        if given:
+        if fed:
             low = sums + r - ring
             self._rings("y", ws, low, before=True)
             above = low - ring
             for node in self.parts.boxes("target"):
                 above = self._row(node, ws, above - s["step_gap"])
             for port in self._ports("target"):
-                self.note(low, self.said[port.id].lines[:1])
+                self.note(low, self.looks[port.id].lines[:1])
             self.left = min(self.left, ws[0] - self.wide / 2)
-        enter = above if given else above - self.size("symbol")
-        if self.before and given:
+        enter = above if fed else above - self.size("symbol")
+        if self.before and fed:
             kind, joint = self.parts.join("entry") or "cat", above - s["step_gap"] - r / 2
             for i, _ in self.seen:
                 x = self.xs[i]
@@ -179,7 +179,7 @@ class _Translation:
                 self.line([(ws[i], above), (ws[i], joint), (x - r, joint)])
                 self.marks.append(Group(sign(kind, x, joint, self.style), kind))
             enter = joint - r
-        self.leaves = enter if given else above
+        self.leaves = enter if fed else above
         for node in self.parts.boxes("entry"):
             enter = self.leaves = self._row(node, self.xs, enter - s["step_gap"])
         bottom = enter - s["step_gap"] - 2.0
@@ -227,7 +227,7 @@ class _Translation:
             self.line([(x, self.leaves), (x, bottom)])
             place = Place(x - wide / 2, top, wide, bottom - top)
             self.marks += closed_cell(place, (x, line), self.layer.name, count, self.style)
-        self.note(line, self.said[self.parts.found["decoder"]].lines)
+        self.note(line, self.looks[self.parts.found["decoder"]].lines)
         places = [(self.xs[i] - wide / 2, self.xs[i] + wide / 2) if not column.dots else
                   (self.xs[i] - 6.0, self.xs[i] + 6.0) for i, column in enumerate(self.columns)]
         for i, column in enumerate(self.columns):
@@ -253,8 +253,8 @@ class _Translation:
 
     def _asking(self) -> float:
         """Where the state that is compared comes into the bar: left of the first step."""
-        given = self.wide + self.s["step_beside"] if self.before and self.parts.of("target") and not self.at else 0.0
-        return self.xs[0] - max(self.low.wide / 2, self.wide / 2, given) - 6.0
+        beside = self.wide + self.s["step_beside"] if self.before and self.parts.of("target") and not self.at else 0.0
+        return self.xs[0] - max(self.low.wide / 2, self.wide / 2, beside) - 6.0
 
     def _query(self, y: float, bar: float) -> None:
         """The state that is compared with every position, past the sum before and left of all weights into the bar;
@@ -273,8 +273,8 @@ class _Translation:
     def _first(self, end: float, line: float) -> None:
         """The state that the decoder begins with."""
         s = self.s
-        boxes, given = self.parts.boxes("handed"), self.parts.found["end"]
-        if given == "first" and self.low.layer.both:
+        boxes, source = self.parts.boxes("handed"), self.parts.found["end"]
+        if source == "first" and self.low.layer.both:
             x0, y0 = self.low.handed()
             x = min(x0 - 6.0, self.left - 6.0, self._asking() - 12.0) - (self.wide / 2 if boxes else 0.0)
             self.left = min(self.left, x - self.wide / 2)

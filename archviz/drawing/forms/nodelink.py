@@ -245,11 +245,11 @@ def _scale(drawn: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     steps = sorted({least, (least + _connections.LEVELS) // 2, _connections.LEVELS})
     entries: list[tuple[str, tuple[Mark, ...]]] = []
     for name, sign in (("positive", 1), ("negative", -1)):
-        own = [abs(value) for value in values if (value < 0) == (sign < 0)]
-        if own:
+        strengths = [abs(value) for value in values if (value < 0) == (sign < 0)]
+        if strengths:
             swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
                                 _connections.role(sign, level), 0.0, False) for k, level in enumerate(steps))
-            low, high = (_rounded(sign * value, drawn.largest) for value in (min(own), max(own)))
+            low, high = (_rounded(sign * value, drawn.largest) for value in (min(strengths), max(strengths)))
             entries.append((f"{name} weight, {low} … {high}", swatch))
     if share < 1:
         entries[-1] = (f"{entries[-1][0]} (the strongest {100 * share:g} % of each layer)", entries[-1][1])

@@ -43,10 +43,10 @@ DOTS = (0.22, 0.5, 0.78)  # where they stand between two planes
 def variants(style: Style) -> tuple[Style, ...]:
     """The style with its planes ever smaller, then with fewer words, closer together and in two rows."""
     s, tried = style.sizes, []
-    for first, last, said, rows, low, room, gaps in TRIED:
+    for first, last, words, rows, low, room, gaps in TRIED:
         for i in range(first, last + 1):
             tried.append(scaled(s, SCALED, STEP**i) | {
-                "words": min(float(said), s["words"]), "rows": max(float(rows), s["rows"]),
+                "words": min(float(words), s["words"]), "rows": max(float(rows), s["rows"]),
                 "op_rows": max(float(low), s["op_rows"]),
                 "op_label": s["op_label"] * room, "along": s["along"] * gaps, "beside": s["beside"] * gaps,
                 "least_step": s["least_step"] * max(STEP**i, 0.6), "lean": s["lean"] * gaps,
@@ -137,9 +137,9 @@ def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> di
 
     The layout was told that they stand close to what they give; they only ever move away from it.
     """
-    found: dict[NodeId, float] = {}
+    centres: dict[NodeId, float] = {}
     if not is_chain(graph):
-        return found
+        return centres
     ends: dict[float, float] = {}  # of each row
     for a, b in zip(graph.nodes, graph.nodes[1:], strict=False):
         if b.id not in drawn.below:
@@ -147,9 +147,9 @@ def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> di
         one, (left, right) = drawn.below[b.id], (layout.nodes[a.id], layout.nodes[b.id])
         row, half = round(right.y + one.box.y, 1), one.box.width / 2
         middle = (left.right + right.x) / 2
-        found[b.id] = max(middle, ends.get(row, 0.0) + half)
-        ends[row] = found[b.id] + half + style.sizes["beside"]
-    return found
+        centres[b.id] = max(middle, ends.get(row, 0.0) + half)
+        ends[row] = centres[b.id] + half + style.sizes["beside"]
+    return centres
 
 
 # ------------------------------------------------------------------------------------------------ between two stacks

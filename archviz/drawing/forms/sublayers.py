@@ -34,30 +34,30 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node; boxes have one width, as wide as the widest of them."""
     s = style.sizes
     seen = _looks(graph, style)
-    found: dict[NodeId, Size] = {}
+    sized: dict[NodeId, Size] = {}
     for node in graph.nodes:
         look = seen[node.id]
         wide, high = words_room(look.lines, style)
         if look.glyph:
-            found[node.id] = Size(s["glyph"], s["glyph"], joint=True)
+            sized[node.id] = Size(s["glyph"], s["glyph"], joint=True)
         elif _waves(node):
-            found[node.id] = Size(s["wave"] + s["label_gap"] + wide, max(s["wave"], high))
+            sized[node.id] = Size(s["wave"] + s["label_gap"] + wide, max(s["wave"], high))
         elif _cut(graph, node):
-            found[node.id] = Size(max(s["picture"], wide), s["picture"] + s["label_gap"] + high)
+            sized[node.id] = Size(max(s["picture"], wide), s["picture"] + s["label_gap"] + high)
         elif look.kind.shape == "text":
-            found[node.id] = Size(wide, high)
+            sized[node.id] = Size(wide, high)
         else:
             slant = 2 * s["slant"] if look.kind.shape not in ("box", "dashed") else 0.0
             high += 2 * s["box_y"] + s["band"] * len(look.bands) + 2 * s["stack"] * look.stack
-            found[node.id] = Size(max(wide + 2 * s["box_x"] + slant, s["min_box"]), high)
-    boxes = [key for key, size in found.items() if _boxed(graph.by_id[key], seen[key])]
-    widest = max((found[key].width for key in boxes), default=0.0)
+            sized[node.id] = Size(max(wide + 2 * s["box_x"] + slant, s["min_box"]), high)
+    boxes = [key for key, size in sized.items() if _boxed(graph.by_id[key], seen[key])]
+    widest = max((sized[key].width for key in boxes), default=0.0)
     for node in graph.nodes:
         if _tokens(node):
-            found[node.id] = Size(max(widest, s["token"] * TOKENS), s["token"])
+            sized[node.id] = Size(max(widest, s["token"] * TOKENS), s["token"])
     for key in boxes:
-        found[key] = replace(found[key], width=widest, ports=_ports(graph, graph.by_id[key], widest, s["port"]))
-    return found
+        sized[key] = replace(sized[key], width=widest, ports=_ports(graph, graph.by_id[key], widest, s["port"]))
+    return sized
 
 
 def _boxed(node: Node, look: Look) -> bool:
@@ -71,15 +71,15 @@ def _ports(graph: Graph, node: Node, width: float, apart: float) -> dict[NodeId,
     if sorted(letters) != sorted(ORDER):
         return {}
     at = {letter: width / 2 + (i - 1) * apart for i, letter in enumerate(ORDER)}
-    return {source: tuple(at[letter] for letter in ORDER if letter in own) for source, own in brought.items()}
+    return {source: tuple(at[letter] for letter in ORDER if letter in part) for source, part in brought.items()}
 
 
 def _looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     """As every form's, with the ways of this one: a sum is a glyph however many it joins, words are broken to lines."""
-    found = looks(graph, style)
+    seen = looks(graph, style)
     tied = {name for node in graph.nodes if node.shared is not None for name in (node.id, graph.owner.get(node.shared))}
     for node in graph.nodes:
-        look = found[node.id]
+        look = seen[node.id]
         if kind_of(node) == "add" and not look.glyph:
             look = Look(look.kind, (), glyph=True)
         if _waves(node):
@@ -90,8 +90,8 @@ def _looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
             look = replace(look, lines=tuple((line[:1].upper() + line[1:], role) if role == "label" and i == 0 else
                                              (line, role) for i, (line, role) in enumerate(look.lines)))
         lines = tuple((piece, role) for line, role in look.lines for piece in _wrapped(line, role, style))
-        found[node.id] = replace(look, lines=lines)
-    return found
+        seen[node.id] = replace(look, lines=lines)
+    return seen
 
 
 def _wrapped(line: str, role: str, style: Style) -> list[str]:
@@ -254,7 +254,7 @@ def _letters(graph: Graph, node: Node, layout: Layout, style: Style) -> list[Mar
     ports = _ports(graph, node, place.width, s["port"])
     size, sign = style.roles["operand"].size, 1.0 if layout.direction == "up" else -1.0
     foot = place.bottom if sign > 0 else place.y
-    at = sorted({x for own in ports.values() for x in own})
+    at = sorted({x for xs in ports.values() for x in xs})
     if layout.direction not in ("up", "down") or not at:
         return []
     y = foot + sign * (s["arrow"] * 0.5 + size * 0.5) + size * 0.35

@@ -227,8 +227,8 @@ def _kernel(graph: Graph, p: Volumes, layout: Layout, route: Route, source: Node
     t = 0.56 if len(_readers(graph, layout, _last(graph, p, route.dst))) > 1 else 0.74
     t = 0.3 if t > 0.6 and graph.by_id[route.dst].attrs.get("stream", 0) else t
     point = b.at(0, t, 0.3)
-    told = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
-    numbers = _measured(inner, a, kernel, p.style) if told else ()
+    measured = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
+    numbers = _measured(inner, a, kernel, p.style) if measured else ()
     return (inner, *numbers, *rays(faces, point))
 
 
