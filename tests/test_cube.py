@@ -46,7 +46,7 @@ def traced(name: str) -> Graph:
 
 @cache
 def figure(name: str, width: str = "page", **options: str) -> Figure:
-    return compile.compile(traced(name), Options("cube", {f"options.{k}": v for k, v in options.items()},
+    return compile.compile(traced(name), Options("cube", settings={f"options.{k}": v for k, v in options.items()},
                                                            width=WIDTHS[width]))
 
 

@@ -45,7 +45,7 @@ def traced(name: str) -> Graph:
 @cache
 def figure(name: str, width: str = "page", theme: str = "", **options: str) -> Figure:
     chosen = {f"options.{key}": value for key, value in options.items()}
-    return compile.compile(traced(name), Options("planes", chosen, width=WIDTHS[width], theme=theme or None))
+    return compile.compile(traced(name), Options("planes", settings=chosen, width=WIDTHS[width], theme=theme or None))
 
 
 def flat(marks: tuple[Mark, ...]) -> list[Mark]:

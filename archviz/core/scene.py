@@ -5,7 +5,7 @@ downwards.  Every backend draws four core marks (Group, Path, Text, Image); `low
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -268,27 +268,30 @@ class Scene:
 
     def strings(self) -> Iterator[str]:
         """What all its texts say."""
-        return _strings(self.marks)
+        return (mark.string for mark in walk(self.marks) if isinstance(mark, Text))
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
 
 
-def _strings(marks: Iterable[Mark]) -> Iterator[str]:
+def walk(marks: Iterable[Mark]) -> Iterator[Mark]:
+    """Each of `marks`, and after a group what is in it."""
     for mark in marks:
+        yield mark
         if isinstance(mark, Group):
-            yield from _strings(mark.marks)
-        elif isinstance(mark, Text):
-            yield mark.string
+            yield from walk(mark.marks)
 
 
 def roles(marks: Iterable[Mark]) -> Iterator[str]:
     """Of each of `marks`, and of what is in groups."""
-    for mark in marks:
-        if isinstance(mark, Group):
-            yield from roles(mark.marks)
-        else:
-            yield mark.role
+    return (mark.role for mark in walk(marks) if not isinstance(mark, Group))
+
+
+def changed(mark: Mark, change: Callable[[Mark], Mark]) -> Mark:
+    """`mark` after `change`; where it is a group, all that it holds after it, too."""
+    if isinstance(mark, Group):
+        mark = replace(mark, marks=tuple(changed(inner, change) for inner in mark.marks))
+    return change(mark)
 
 
 def lower(mark: Mark) -> tuple[Core, ...]:
@@ -318,9 +321,7 @@ def lowered(scene: Scene) -> Scene:
 
 def named(mark: Mark) -> Mark:
     """`mark` as it is written in a file: every group in it under its `name`."""
-    if not isinstance(mark, Group):
-        return mark
-    return replace(mark, marks=tuple(map(named, mark.marks)), node=mark.name, edge=None)
+    return changed(mark, lambda one: replace(one, node=one.name, edge=None) if isinstance(one, Group) else one)
 
 
 def moved(mark: Mark, dx: float, dy: float) -> Mark:

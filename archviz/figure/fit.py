@@ -22,7 +22,7 @@ from archviz.core.scene import POINTS_PER_MM, Scene
 from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import badges, legend
 from archviz.drawing.sheet import ALONE, Body, Entry
-from archviz.style.style import Style
+from archviz.style.style import Page, Style
 
 ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
 FOLDS = 7  # lines that may turn back to the next column or row, each frame deep counting as one more
@@ -99,13 +99,7 @@ def fit(
     """
     style = tightened(style)
     judge = Judge(graph, style, graph.name if title is None else title, body, least)
-    pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
-    pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
-    if detail.inset:
-        pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
-        alike = {graph.modules[key].cls for key in detail.inset} - {""}
-        closed |= {key for key, module in graph.modules.items() if module.cls in alike and key not in pinned}
-        closed |= set(detail.inset)
+    pinned, closed = _asked(graph, detail)
     if detail.depth is not None:
         opened = {key for key, module in graph.modules.items() if len(module.scope) < detail.depth} | pinned
         best = judge.best(opened - closed)
@@ -120,6 +114,16 @@ def fit(
                 best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
             )
     return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.cut.style, best.score)
+
+
+def _asked(graph: Graph, detail: Detail) -> tuple[set[NodeId], set[NodeId]]:
+    """The modules that have to be open, and those that must not be."""
+    selected, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
+    pinned = {key for chosen in selected for key in (*graph.modules[chosen].scope, chosen)}
+    pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
+    alike = {graph.modules[key].cls for key in detail.inset} - {""}
+    closed |= {key for key, module in graph.modules.items() if module.cls in alike and key not in pinned}
+    return pinned, closed | set(detail.inset)
 
 
 def tightened(style: Style) -> Style:
@@ -202,6 +206,21 @@ def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
         fullest = max(holds, key=lambda key: holds[key])
         hint = f"collapse more: --collapse '{graph.modules[fullest].path}', or leave out --depth; or {hint}"
     return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
+
+
+class _Bare(Body):
+    """A drawing without heading and legend, which it shares with others."""
+
+    def legend(self, entries: Iterable[Entry]) -> list[Entry]:
+        return []
+
+
+BARE = _Bare()
+
+
+def bare(style: Style, page: Page) -> Style:
+    """`style` for such a drawing, on this part of a page."""
+    return replace(style, page=page, narrow={}, sizes={**style.sizes, "margin": 0.0, "legend": 0.0})
 
 
 class Sizes(dict[str, float]):

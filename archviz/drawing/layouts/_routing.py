@@ -12,10 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archviz.core.geometry import Place
+from archviz.core.geometry import Place, Point, cleaned
 from archviz.core.graph import NodeId
 
-Point = tuple[float, float]
 Spot = tuple[int, int]
 
 SIDES = ((0, -1), (1, 0), (0, 1), (-1, 0))      # top, right, bottom, left: which way one leaves there
@@ -90,7 +89,7 @@ class Field:
                 low, size = _span(rim, axis)
                 loose[axis].update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
         self.xs, self.ys = (_thinned(exact[axis], loose[axis]) for axis in (0, 1))
-        blocks = [_grown(place, self.clear - 0.01) for place in self.boxes.values()] + list(self.walls)
+        blocks = [place.grown(self.clear - 0.01) for place in self.boxes.values()] + list(self.walls)
         across, along = len(self.xs), len(self.ys)
         self.shut = ([bytearray(across) for _ in self.ys], [bytearray(along) for _ in self.xs])
         for block in blocks:
@@ -143,7 +142,7 @@ class Field:
         self._take(path, starts[start][1], goals[goal][1], wire.src)
         for end, (_, side, at) in ((wire.src, starts[start]), (wire.dst, goals[goal])):
             self.ports.setdefault((end, side), []).append((at[0] if side in (0, 2) else at[1], wire.src))
-        return _straight(points)
+        return cleaned(points)
 
     def _ends(
         self, key: NodeId, sides: Mapping[int, float], net: NodeId, near: Mapping[NodeId, Sequence[NodeId]],
@@ -328,10 +327,6 @@ def _span(place: Place, axis: int) -> tuple[float, float]:
     return (place.x, place.width) if axis == 0 else (place.y, place.height)
 
 
-def _grown(place: Place, by: float) -> Place:
-    return Place(place.x - by, place.y - by, place.width + 2 * by, place.height + 2 * by)
-
-
 def _meet(a: Place, b: Place) -> bool:
     return (a.x < b.right and b.x < a.right or a.x == b.x and b.width > 0) and (
         a.y < b.bottom and b.y < a.bottom or a.y == b.y and b.height > 0)
@@ -352,17 +347,3 @@ def _index(values: Sequence[float], at: float) -> int:
     """Where `at` is among `values`; -1 where it is not."""
     i = bisect_left(values, at - 1e-6)
     return i if i < len(values) and abs(values[i] - at) < 2e-6 else -1
-
-
-def _straight(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Without points in the middle of a line."""
-    kept: list[Point] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
-            continue
-        if len(kept) > 1 and any(
-                abs(kept[-1][n] - kept[-2][n]) < 1e-6 and abs(p[n] - kept[-1][n]) < 1e-6 for n in (0, 1)):
-            kept[-1] = p
-            continue
-        kept.append(p)
-    return tuple(kept)

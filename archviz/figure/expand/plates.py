@@ -17,7 +17,7 @@ from archviz.core.geometry import Layout, Place, Route, Size
 from archviz.core.graph import Edge, Graph, Module, Node, NodeId, lift
 from archviz.core.naming import known_as, titles
 from archviz.core.plugins import find
-from archviz.core.scene import Box, Group, Mark, Path, Point, lower
+from archviz.core.scene import Box, Group, Mark, Path, Point, changed, lower, walk
 from archviz.drawing.badges import badges
 from archviz.drawing.labels import looks
 from archviz.figure.expand.ports import End, Port, bordered, side_of
@@ -157,7 +157,7 @@ def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[No
         As `plates`.
     """
     sizes = find("forms", style.form).sizes(graph, style)
-    items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in _flat(mark)))
+    items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in lower(mark)))
              for item in _items(graph, laid, sizes, style, 0)]
     items = _attached([_whole(item, items) for item in items])
     whole = Plate("", laid.width, laid.height, tuple(items), (), graph)
@@ -211,12 +211,9 @@ def touches(item: Item, point: Point) -> bool:
 
 
 def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
-    for mark in marks:
-        if isinstance(mark, Group):
-            yield from _corners(mark.marks)
-        elif isinstance(mark, Path):
-            for _, values in mark.commands:
-                yield from zip(values[::2], values[1::2], strict=True)
+    for mark in walk(marks):
+        for _, values in mark.commands if isinstance(mark, Path) else ():
+            yield from zip(values[::2], values[1::2], strict=True)
 
 
 def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId, Module]]:
@@ -246,13 +243,6 @@ def _all(
             found[held.node.id] = replace(plate, times=times)
             waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
     return found
-
-
-def _flat(mark: Mark) -> tuple[Mark, ...]:
-    """`mark` in marks that every program knows; a group stays one."""
-    if isinstance(mark, Group):
-        return (replace(mark, marks=tuple(core for inner in mark.marks for core in _flat(inner))),)
-    return lower(mark)
 
 
 def shown(node: Node, times: int) -> tuple[Node, int]:
@@ -368,8 +358,6 @@ def _items(
 
 def _deep(mark: Mark, depth: int) -> Mark:
     """A frame's mark in the paint of its depth: neighbours in depth are told apart."""
-    if isinstance(mark, Group):
-        return replace(mark, marks=tuple(_deep(inner, depth) for inner in mark.marks))
-    if isinstance(mark, Box) and mark.role in ("frame", "frame inner"):
-        return replace(mark, role="frame inner" if depth % 2 else "frame")
-    return mark
+    role = "frame inner" if depth % 2 else "frame"
+    return changed(mark, lambda one: replace(one, role=role) if isinstance(one, Box) and one.role in (
+        "frame", "frame inner") else one)

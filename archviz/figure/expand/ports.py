@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archviz.core.geometry import Layout, Place, Route, cleaned
+from archviz.core.geometry import Layout, Place, Route
 from archviz.core.graph import NodeId
 from archviz.core.scene import Point
 
@@ -88,23 +88,9 @@ def bordered(
     """
     frame = laid.frames[key]
     box = Place(frame.x, frame.y, frame.width + skirt, frame.height + skirt)
-    lines: dict[NodeId, list[_Line]] = {}
-    for end in ends:
-        for route in laid.routes:
-            if end.stub in (route.src, route.dst):
-                points = route.points if route.src == end.stub else tuple(reversed(route.points))
-                lines.setdefault(end.stub, []).append(_line(route, points, box, _spot(place, end.at)))
+    lines = _lines(laid, ends, box, place)
     at, (before, after) = _ports({stub: own[0] for stub, own in lines.items()}, box, place, track)
-    lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
-    used = dict.fromkeys(OPPOSITE, 0)
-    for stub, own in lines.items():
-        for line in own:
-            if (stub, line.crossing) not in lanes:
-                passed = lanes[stub, line.crossing] = {}
-                for side in _passed(line, at[stub]):
-                    used[side] += 1
-                    passed[side] = used[side] * track
-    room = {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
+    lanes, room = _lanes(lines, at, track)
     left, top = max(before[0], room["left"], margin[0]), max(before[1], room["top"], margin[1])
     ring = _Ring(left, top, box.width, box.height, left + box.width + max(after[0], room["right"], margin[0]),
                  top + box.height + max(after[1], room["bottom"], margin[1]))
@@ -118,13 +104,39 @@ def bordered(
         ports.append(Port(side, spot, held, end.src, end.dst))
         for line in lines[end.stub]:
             outside = ring.way(line.crossing, (side, spot), lanes[end.stub, line.crossing])
-            points = cleaned((*outside, *((x + dx, y + dy) for x, y in line.inside)), SAME)
+            points = _distinct((*outside, *((x + dx, y + dy) for x, y in line.inside)))
             points = points if line.route.src == end.stub else points[::-1]
             routes.append(replace(line.route, points=points, skip=end.skip or line.route.skip))
     crossing = {id(line.route) for own in lines.values() for line in own}
     inner = [route.moved(dx, dy) for route in laid.routes if id(route) not in crossing]
     return replace(laid.moved(dx, dy), routes=(*inner, *routes), width=ring.width, height=ring.height,
                    cuts=()), tuple(ports)
+
+
+def _lines(laid: Layout, ends: Iterable[End], box: Place, place: Place) -> dict[NodeId, list[_Line]]:
+    """The lines that cross, by the stub at which they end outside of the frame."""
+    lines: dict[NodeId, list[_Line]] = {}
+    for end in ends:
+        for route in laid.routes:
+            if end.stub in (route.src, route.dst):
+                points = route.points if route.src == end.stub else tuple(reversed(route.points))
+                lines.setdefault(end.stub, []).append(_line(route, points, box, _spot(place, end.at)))
+    return lines
+
+
+def _lanes(
+    lines: Mapping[NodeId, Sequence[_Line]], at: Mapping[NodeId, float], track: float,
+) -> tuple[dict[tuple[NodeId, tuple[str, float]], dict[str, float]], dict[str, float]]:
+    """How far outside of each side every line runs that passes it, and how much room the lines beside a side take."""
+    lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
+    used = dict.fromkeys(OPPOSITE, 0)
+    for stub, line in ((stub, line) for stub, own in lines.items() for line in own):
+        if (stub, line.crossing) not in lanes:
+            passed = lanes[stub, line.crossing] = {}
+            for side in _passed(line, at[stub]):
+                used[side] += 1
+                passed[side] = used[side] * track
+    return lanes, {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
 
 
 def _ports(
@@ -244,3 +256,13 @@ class _Ring:
 def _level(side: str) -> bool:
     """Whether a side lies: the upper or the lower one."""
     return side in ("top", "bottom")
+
+
+def _distinct(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Without points that are where the one before is; a corner that turns nowhere stays, as the plate may bend there.
+    """
+    kept: list[Point] = []
+    for x, y in points:
+        if not kept or abs(kept[-1][0] - x) > SAME or abs(kept[-1][1] - y) > SAME:
+            kept.append((x, y))
+    return tuple(kept)
