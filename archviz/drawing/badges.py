@@ -6,7 +6,7 @@ their entries in the legend.
 """
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from math import cos, pi, sin
 
 from archviz.core.geometry import Layout, Place
@@ -106,19 +106,24 @@ def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     form draws."""
     middle = style.sizes["swatch"] / 2, style.sizes["swatch_height"] / 2
     frames = [graph.modules[key] for key in dict.fromkeys(f for node in graph.nodes for f in node.scope) if key in seen]
-    entries: dict[str, tuple[Mark, ...]] = {}
-    for role, attrs in [*(("", node.attrs) for node in graph.nodes), *((" frame", m.attrs) for m in frames)]:
-        if "color" in attrs and f"color {attrs['color']}" in style.roles and attrs.get("legend"):
-            entries.setdefault(str(attrs["legend"]), (_swatch(f"color {attrs['color']}{role}", style),))
-    listed = list(entries.items())
+    swatches: dict[str, tuple[Mark, ...]] = {}
+    for part, item in (*(("", node) for node in graph.nodes), *((" frame", frame) for frame in frames)):
+        role, name = f"color {item.attrs.get('color')}", item.attrs.get("legend")
+        if role in style.roles and name:
+            swatches.setdefault(str(name), (_swatch(role + part, style),))
+    entries = list(swatches.items())
     if any(frozen(node) for node in graph.nodes):
-        listed.append(("frozen", _badge(*middle)))
+        entries.append(("frozen", _badge(*middle)))
+    drawn = _changes(graph, frames, style)
+    return entries + [(name, (_swatch(f"change {change}", style), *_sign(change, *middle)))
+                      for change, name in CHANGES.items() if change in drawn and f"change {change}" in style.roles]
+
+
+def _changes(graph: Graph, frames: Iterable[Module], style: Style) -> set[str]:
+    """How what is seen of two models differs; what is the same counts where it is a box."""
     boxes = [node for node in graph.nodes if node.attrs.get("change") != "same" or (
         node.kind in style.kinds and style.kinds[node.kind].shape not in ("glyph", "text"))]
-    drawn = {str(attrs.get("change")) for attrs in (*(node.attrs for node in boxes), *(f.attrs for f in frames))
-             if "within" not in attrs}
-    return listed + [(name, (_swatch(f"change {change}", style), *_sign(change, *middle)))
-                     for change, name in CHANGES.items() if change in drawn and f"change {change}" in style.roles]
+    return {str(item.attrs.get("change")) for item in (*boxes, *frames) if "within" not in item.attrs}
 
 
 def _swatch(role: str, style: Style) -> Box:

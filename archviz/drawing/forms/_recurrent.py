@@ -127,33 +127,20 @@ def columns(layer: Recurrence, unroll: int, opened: bool) -> tuple[Step, ...]:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
+    state = (style.captions["state"], line_swatch("state", style, "cell_arrow"))
     together = [node for node in graph.nodes if "unrolled" in node.attrs]
     if together:
-        state = line_swatch("state", style, "cell_arrow")
-        return [*unrolled_legend(together[0], graph, style), (style.captions["state"], state)]
+        return [*unrolled_legend(together[0], graph, style), state]
     drawn = [(one, is_open(node, style)) for node in graph.nodes
              if node.kind == "recurrent" and (one := layer(node, graph))]
     if not drawn:
         return []
-    s, words = style.sizes, style.captions
-    width, height = s["swatch"], s["swatch_height"]
-    middle = (width / 2, height / 2)
-    entries: dict[str, tuple[Mark, ...]] = {}
-
-    def add(name: str, *swatch: Mark) -> None:
-        entries.setdefault(name, swatch)
-
     ops = {glyph.op for one, opened in drawn if opened for glyph in one.wiring.glyphs}
-    if ops:
-        add(words["gate"], Box(0.0, 0.0, width, height, "gate", s["corner"]))
-        if "linear" in ops:
-            add(words["cell linear"], Box(0.0, 0.0, width, height, "linear", s["corner"]))
-        if "act" in ops:
-            add(words["cell act"], Box(0.0, 0.0, width, height, "act", height / 2))
-        for op in ("mul", "add"):
-            if op in ops:
-                add(style.kinds[op].name, *sign(op, *middle, style))
-    if any(one.both for one, _ in drawn):
-        add(style.kinds["cat"].name, *sign("cat", *middle, style))
-    add(words["state"], *line_swatch("state", style, "cell_arrow"))
-    return list(entries.items())
+    ops |= {"cat"} if any(one.both for one, _ in drawn) else set()
+    s, width, height = style.sizes, style.sizes["swatch"], style.sizes["swatch_height"]
+    boxes = (("gate", "gate", s["corner"]), ("linear", "cell linear", s["corner"]), ("act", "cell act", height / 2))
+    entries: dict[str, tuple[Mark, ...]] = {
+        style.captions[name]: (Box(0.0, 0.0, width, height, op, radius),) for op, name, radius in boxes if op in ops}
+    entries |= {style.kinds[op].name: sign(op, width / 2, height / 2, style)
+                for op in ("mul", "add", "cat") if op in ops}
+    return [*entries.items(), state]

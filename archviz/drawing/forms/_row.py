@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from archviz.core import text
 from archviz.core.geometry import Size
@@ -60,7 +61,7 @@ class Part:
 class Row:
     """Parts in order, all of one height, their cores on one axis; `gaps` is the room before each.
 
-    `labels` is where what is written below begins, `largest` the largest weight among the lines drawn, 0 without any.
+    `labels` is where what is written below begins, `weights` are those of the lines drawn, as far as they are known.
     """
 
     parts: tuple[Part, ...]
@@ -68,7 +69,12 @@ class Row:
     axis: float
     labels: float
     height: float
-    largest: float
+    weights: tuple[float, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest weight, whatever its sign; 0 without any."""
+        return max(map(abs, self.weights), default=0.0)
 
     def sizes(self) -> dict[NodeId, Size]:
         return {part.node.id: Size(part.left + part.width + part.right, self.height, label=(gap, 0.0))
@@ -83,7 +89,7 @@ def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row |
     parts = _parts(graph, shapes, _with_cells(shapes, style), pictures)
     if not any(part.units and part.node.kind in ("linear", "conv", "pool") for part in parts):
         return None
-    gaps = [0.0, *(_gap(a, b, style) for a, b in zip(parts, parts[1:], strict=False))]
+    gaps = [0.0, *(_gap(a, b, style) for a, b in pairwise(parts))]
     s = style.sizes
     above = max(part.axis for part in parts)
     if any(part.head or part.pill[0] for part in parts):
@@ -91,9 +97,9 @@ def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row |
     below = max(part.height - part.axis for part in parts)
     written = max(sum(style.roles[role].size * s["leading"] for _, role in part.lines) for part in parts)
     below += s["label_gap"] if written else 0.0
-    weights = [abs(line.weight) for a, b in zip(parts, parts[1:], strict=False) if b.link == "dense"
-               for line in lines(a, b, style) if line.weight is not None]
-    return Row(tuple(parts), tuple(gaps), above, above + below, above + below + written, max(weights, default=0.0))
+    weights = tuple(line.weight for a, b in pairwise(parts) if b.link == "dense"
+                    for line in lines(a, b, style) if line.weight is not None)
+    return Row(tuple(parts), tuple(gaps), above, above + below, above + below + written, weights)
 
 
 def lines(a: Part, b: Part, style: Style) -> list[_connections.Connection]:

@@ -340,9 +340,8 @@ def _titles(graph: Graph, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) 
     titles: dict[NodeId, str] = {}
     spelt = False
     for node in (node for node in graph.nodes if node.id in p.shapes):
-        name, last, r = _called(node), node.id in p.ends.values(), p.readings[node.id]
-        what = "output" if last else "" if r.planes <= 1 else {
-            "vector": "layer", "map": "f. maps" if spelt and level < 2 else "feature maps"}.get(r.kind, "")
+        name, last = _called(node), node.id in p.ends.values()
+        what = "output" if last else _sort(p.readings[node.id], spelt and level < 2)
         if node.kind in ("input", "parameter"):
             name = captions["input"] if inputs == 1 and node.kind == "input" else seen[node.id].lines[0][0]
             what = ""
@@ -354,6 +353,12 @@ def _titles(graph: Graph, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) 
         title = ": ".join(part for part in (name, captions[what] if what else "") if part)
         titles[node.id] = text.fit(title, font.size, style.sizes["max_label"], font.weight)
     return titles
+
+
+def _sort(r: Reading, short: bool) -> str:
+    """What sort of numbers it is."""
+    sorts = {"vector": "layer", "map": "f. maps" if short else "feature maps"}
+    return sorts.get(r.kind, "") if r.planes > 1 else ""
 
 
 def _called(node: Node) -> str:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
@@ -138,7 +139,7 @@ def _drawn(drawn: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
     above: list[Mark] = []
     nodes: list[Mark] = []
     fed: list[Mark] = []
-    for a, b in zip(drawn.parts, drawn.parts[1:], strict=False):
+    for a, b in pairwise(drawn.parts):
         marks, over = _link(a, b, cores, drawn, style)
         fed += over
         (above if b.link == "window" else below).append(Group(tuple(marks), "link", edge=(a.node.id, b.node.id)))
@@ -237,15 +238,13 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
 def _scale(drawn: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What width and colour of a line say: for each sign the weakest lines, middling and the strongest, and between
     which values these are."""
-    values = [line.weight for a, b in zip(drawn.parts, drawn.parts[1:], strict=False) if b.link == "dense"
-              for line in lines(a, b, style) if line.weight is not None]
     share = style.options["edges"]
-    levels = [_connections.level(value, drawn.largest) for value in values]
-    middle, wide, least = style.sizes["swatch_height"] / 2, style.sizes["swatch"], min(levels)
+    least = min(_connections.level(value, drawn.largest) for value in drawn.weights)
+    middle, wide = style.sizes["swatch_height"] / 2, style.sizes["swatch"]
     steps = sorted({least, (least + _connections.LEVELS) // 2, _connections.LEVELS})
     entries: list[tuple[str, tuple[Mark, ...]]] = []
     for name, sign in (("positive", 1), ("negative", -1)):
-        strengths = [abs(value) for value in values if (value < 0) == (sign < 0)]
+        strengths = [abs(value) for value in drawn.weights if (value < 0) == (sign < 0)]
         if strengths:
             swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
                                 _connections.role(sign, level), 0.0, False) for k, level in enumerate(steps))
