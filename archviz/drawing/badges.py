@@ -107,8 +107,8 @@ def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     middle = style.sizes["swatch"] / 2, style.sizes["swatch_height"] / 2
     frames = [graph.modules[key] for key in dict.fromkeys(f for node in graph.nodes for f in node.scope) if key in seen]
     swatches: dict[str, tuple[Mark, ...]] = {}
-    for part, item in (*(("", node) for node in graph.nodes), *((" frame", frame) for frame in frames)):
-        role, name = f"color {item.attrs.get('color')}", item.attrs.get("legend")
+    for part, attrs in (*(("", node.attrs) for node in graph.nodes), *((" frame", frame.attrs) for frame in frames)):
+        role, name = f"color {attrs.get('color')}", attrs.get("legend")
         if role in style.roles and name:
             swatches.setdefault(str(name), (_swatch(role + part, style),))
     entries = list(swatches.items())
@@ -123,7 +123,8 @@ def _changes(graph: Graph, frames: Iterable[Module], style: Style) -> set[str]:
     """How what is seen of two models differs; what is the same counts where it is a box."""
     boxes = [node for node in graph.nodes if node.attrs.get("change") != "same" or (
         node.kind in style.kinds and style.kinds[node.kind].shape not in ("glyph", "text"))]
-    return {str(item.attrs.get("change")) for item in (*boxes, *frames) if "within" not in item.attrs}
+    attrs = [*(node.attrs for node in boxes), *(frame.attrs for frame in frames)]
+    return {str(one.get("change")) for one in attrs if "within" not in one}
 
 
 def _swatch(role: str, style: Style) -> Box:

@@ -82,8 +82,11 @@ def totals(graph: Graph) -> str:
         params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
         sums = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
         return " · ".join(f"{numbers} {what}" for numbers, what in sums if numbers != "0")
-    parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
-             f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
+    return costs(graph.params, graph.flops)
+
+
+def costs(params: int, flops: int) -> str:
+    parts = [f"{text.units(params)} parameters" if params else "", f"{text.units(flops / 2)} MACs" if flops else ""]
     return " · ".join(part for part in parts if part)
 
 

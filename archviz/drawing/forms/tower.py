@@ -21,6 +21,7 @@ from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._shapes import box, grounded, line_swatch, link_group, node_group
 from archviz.drawing.labels import Look, kind_of, looks, own_role
+from archviz.drawing.sheet import costs
 from archviz.style.style import Style
 
 CLOSE = (1.6, 1.25, 1.0, 0.88)
@@ -125,8 +126,7 @@ def _name(graph: Graph, key: NodeId) -> str:
 def _costs(graph: Graph, key: NodeId) -> str:
     nodes = [node for node in graph.nodes if model_of(node) == key]
     params, flops = sum(node.params for node in nodes), sum(node.flops for node in nodes)
-    costs = [f"{text.units(params)} parameters" if params else "", f"{text.units(flops / 2)} MACs" if flops else ""]
-    return " · ".join(part for part in costs if part)
+    return costs(params, flops)
 
 
 # ------------------------------------------------------------------------------------------------ drawing
