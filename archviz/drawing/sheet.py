@@ -5,13 +5,13 @@ whole figure is, and its `Scene`.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz.core import text
 from archviz.core.geometry import Layout, Size
 from archviz.core.graph import Graph, NodeId
-from archviz.core.scene import Group, Mark, Scene, Text, moved
+from archviz.core.scene import Group, Mark, Scene, Text, moved, walk
 from archviz.style.style import Style
 
 Line = list[tuple[str, str]]
@@ -159,7 +159,7 @@ def scene(
 def _seen(entries: Sequence[Entry], marks: Sequence[Mark]) -> list[Entry]:
     """The entries without those of a layer's own colour that nothing is painted in: not every form paints all."""
     colours = {name: key for name, box in entries if len(box) == 1 and (key := _own(box[0]))}
-    painted = {_own(mark) for mark in _flat(marks)} if colours else set()
+    painted = {_own(mark) for mark in walk(marks)} if colours else set()
     return [entry for entry in entries if entry[0] not in colours or colours[entry[0]] in painted]
 
 
@@ -167,13 +167,6 @@ def _own(mark: Mark) -> str:
     """The colour of a layer's own that a mark is painted in: ``"color ffcc66"``."""
     word, _, rest = getattr(mark, "role", "").partition(" ")
     return f"{word} {rest.partition(' ')[0]}" if word == "color" else ""
-
-
-def _flat(marks: Iterable[Mark]) -> Iterator[Mark]:
-    for mark in marks:
-        yield mark
-        if isinstance(mark, Group):
-            yield from _flat(mark.marks)
 
 
 def legend_height(entries: Sequence[Entry], style: Style, inner: float) -> float:

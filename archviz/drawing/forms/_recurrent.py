@@ -1,6 +1,6 @@
 """Recurrent layers: folded into a cell with its loop, unrolled over time, or opened to show the inside of a cell.
 
-In: a node of kind ``recurrent``, its graph, a style.  Out: its `Picture`, and entries of the legend.
+In: a node of kind ``recurrent``, its graph, a style.  Out: its `Interior`, and entries of the legend.
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archviz.core.graph import Graph, Node
 from archviz.core.scene import Box, Mark
 from archviz.drawing.forms._cells import gru, lstm, rnn
 from archviz.drawing.forms._inside import sign
-from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import line_swatch
 from archviz.drawing.forms._steps import Recurrence, Step, equation, steps
 from archviz.drawing.forms._unrolled import legend as unrolled_legend
@@ -49,7 +49,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 
-def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
+def picture(node: Node, graph: Graph, style: Style) -> Interior | None:
     """The picture of a recurrent node, as the options say; None for what is none of RNN, LSTM and GRU."""
     if "unrolled" in node.attrs:
         return _together(node, graph, style)
@@ -62,7 +62,7 @@ def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
         recurrence, shown, caption, style)
 
 
-def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
+def _together(node: Node, graph: Graph, style: Style) -> Interior | None:
     """The picture of an encoder and a decoder that are one node."""
     parts = opened(node, graph)
     encoder, decoder = (layer(parts.of(key)[0], parts.graph) for key in ("encoder", "decoder"))

@@ -14,7 +14,7 @@ from archviz.core.geometry import Size
 from archviz.core.graph import Graph, Node, NodeId, is_chain
 from archviz.core.scene import Box, Mark, Text
 from archviz.drawing.forms import _connections, block
-from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.forms._symbols import symbol
 from archviz.drawing.forms._symbols import width as symbol_width
@@ -42,7 +42,7 @@ class Part:
     width: float
     height: float
     units: Units | None = None
-    picture: Picture | None = None
+    picture: Interior | None = None
     left: float = 0.0
     right: float = 0.0
     lines: tuple[tuple[str, str], ...] = ()
@@ -81,7 +81,7 @@ class Row:
                 for part, gap in zip(self.parts, self.gaps, strict=True)}
 
 
-def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row | None:
+def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Interior]) -> Row | None:
     """The row that `graph` is drawn as; None where it is no chain, or has no layer to show neuron by neuron."""
     if not is_chain(graph) or any(module.repeat > 1 for module in graph.modules.values()):
         return None
@@ -127,7 +127,7 @@ def _with_cells(shapes: Mapping[NodeId, tuple[int, ...]], style: Style) -> Style
     return replace(style, sizes={**s, "cell": side})
 
 
-def _parts(graph: Graph, shapes: Mapping[NodeId, tuple[int, ...]], style: Style, pictures: Mapping[NodeId, Picture],
+def _parts(graph: Graph, shapes: Mapping[NodeId, tuple[int, ...]], style: Style, pictures: Mapping[NodeId, Interior],
            ) -> list[Part]:
     boxes = block.sizes(graph, style)
     seen = looks(graph, replace(style, sizes={**style.sizes, "break_label": style.sizes["column_label"]}))

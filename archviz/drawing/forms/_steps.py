@@ -1,6 +1,6 @@
 """A recurrent layer at one or more steps of time: cells, the states that pass between them, x below and h above.
 
-In: what a picture needs to know of a layer, the steps to draw, a caption, a style.  Out: `Picture`.
+In: what a picture needs to know of a layer, the steps to draw, a caption, a style.  Out: `Interior`.
 
 Time runs to the right, layers are stacked upwards: x enters from below, h leaves above, states pass to the right (those
 of the backward direction to the left).  The line of the figure comes in on the left and feeds x; h leads to the right
@@ -17,7 +17,7 @@ from archviz.core.geometry import Place
 from archviz.core.scene import Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._cells import MINUS, Wiring
 from archviz.drawing.forms._inside import Inside, broken, crossings, inside, sign
-from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import box, grounded, three_dots
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.style.style import Style
@@ -62,14 +62,14 @@ class Step:
     dots: bool = False
 
 
-def steps(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Picture:
+def steps(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Interior:
     """The picture of `layer` at the steps `columns`, with the lines (string, role) of `caption` below."""
     return Unrolling(layer, columns, style).picture(caption)
 
 
 def equation(
     layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style,
-) -> Picture:
+) -> Interior:
     """The folded `layer`, =, and the same at the steps `columns`: side by side, the cells in one row."""
     many = Unrolling(layer, columns, style)
     once = Unrolling(layer, (Step("t"),), style, many.r)
@@ -82,14 +82,15 @@ def equation(
 
 
 def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, caption: Sequence[tuple[str, str]],
-               style: Style) -> Picture:
+               style: Style) -> Interior:
     """What is drawn from `top` to `bottom`, with the lines of `caption` below, moved to the origin."""
     drawn, y = list(marks), bottom
     for line, role in caption:
         y += style.roles[role].size * style.sizes["leading"]
         drawn.append(Text(right / 2, y + 3.0, line, role, "middle"))
-    return Picture(right, (y + 5.0 if caption else bottom + 1.0) - top, tuple(moved(mark, 0.0, -top) for mark in drawn),
-                   (0.0, -top / 2), (right, -top / 2), through=True)
+    height = (y + 5.0 if caption else bottom + 1.0) - top
+    return Interior(right, height, tuple(moved(mark, 0.0, -top) for mark in drawn), (0.0, -top / 2), (right, -top / 2),
+                    through=True)
 
 
 # ------------------------------------------------------------------------------------------------ places
@@ -227,7 +228,7 @@ class Unrolling:
 
     # -------------------------------------------------------------------------------------------- drawing
 
-    def picture(self, caption: Sequence[tuple[str, str]]) -> Picture:
+    def picture(self, caption: Sequence[tuple[str, str]]) -> Interior:
         """Everything, moved to the origin."""
         right, top = self.draw()
         return _captioned(self.marks, right, top, self.bottom, caption, self.style)

@@ -1,6 +1,6 @@
 """An encoder and a decoder with attention between them, step by step: the encoder's steps below, the decoder's above.
 
-In: the node that the pass `unroll` made, its graph, a style.  Out: its `Picture`, and entries of the legend.
+In: the node that the pass `unroll` made, its graph, a style.  Out: its `Interior`, and entries of the legend.
 
 Time runs to the right.  From below: the words, what each goes through, the encoder's cells; a bar for the scores, since
 the softmax in it is over all positions; from the bar a line for each weight to the sum that one step of the decoder
@@ -20,7 +20,7 @@ from archviz.core.geometry import Place
 from archviz.core.graph import Graph, Node, split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._inside import broken, crossings, sign
-from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import grounded, line_swatch, three_dots
 from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling, closed_cell
 from archviz.drawing.forms._symbols import symbol, width
@@ -60,7 +60,7 @@ def opened(node: Node, graph: Graph) -> Parts:
     return Parts(split(graph, [node.id]), node.attrs["unrolled"])
 
 
-def unrolled(parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style) -> Picture:
+def unrolled(parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style) -> Interior:
     """The picture of `parts` at the steps `columns`."""
     return _Translation(parts, encoder, decoder, columns, style).picture()
 
@@ -96,7 +96,7 @@ class _Translation:
 
     # -------------------------------------------------------------------------------------------- from below
 
-    def picture(self) -> Picture:
+    def picture(self) -> Interior:
         right, _ = self.low.draw()
         self.marks += self.low.marks
         self.xs = [x for _, x in self.low.where("h")]
@@ -382,7 +382,7 @@ class _Translation:
     def _dots(self, x: float, y: float, role: str = "edge") -> None:
         self.marks += three_dots(x, y, DOT, (BETWEEN, 0.0), f"{role} head")
 
-    def _finished(self) -> Picture:
+    def _finished(self) -> Interior:
         """The notes on the right, and everything moved to the origin."""
         x = self.right + self.s["step_note"]
         right = x
@@ -395,7 +395,7 @@ class _Translation:
                 at += 1.15 * self.size(role)
         wide, high = right - self.left + 2.0, self.bottom - self.top + 2.0
         marks = tuple(moved(mark, 1.0 - self.left, 1.0 - self.top) for mark in self.marks)
-        return Picture(wide, high, marks, (0.0, high / 2), (wide, high / 2))
+        return Interior(wide, high, marks, (0.0, high / 2), (wide, high / 2))
 
 
 # ------------------------------------------------------------------------------------------------ legend

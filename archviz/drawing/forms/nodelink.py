@@ -19,8 +19,8 @@ from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms import Traits, _connections, _recurrent, block
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._picture import Picture
 from archviz.drawing.forms._row import Part, Row, lines, row
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
@@ -28,7 +28,7 @@ from archviz.style.style import Style
 WEIGHTS = 20_000
 """The largest layer whose values the form wants to be told."""
 
-PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recurrent": _recurrent.picture}
+PICTURES: Mapping[str, Callable[[Node, Graph, Style], Interior | None]] = {"recurrent": _recurrent.picture}
 """Kind of node → its picture; None where this one has none, and is a box."""
 
 
@@ -67,9 +67,9 @@ TRAITS = Traits(weights=WEIGHTS, variants=variants, options={
 
 
 @latest
-def _content(graph: Graph, style: Style) -> tuple[dict[NodeId, Picture], Row | None]:
+def _content(graph: Graph, style: Style) -> tuple[dict[NodeId, Interior], Row | None]:
     """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
-    pictures: dict[NodeId, Picture] = {}
+    pictures: dict[NodeId, Interior] = {}
     if style.sizes["neurons"] >= 0 or any("unrolled" in node.attrs for node in graph.nodes):
         for node in graph.nodes:
             picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
@@ -93,7 +93,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     return boxes
 
 
-def _height(picture: Picture) -> float:
+def _height(picture: Interior) -> float:
     """The height of a place in whose middle the line into `picture` ends."""
     return 2 * max(picture.enters[1], picture.height - picture.enters[1])
 
@@ -121,7 +121,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Picture]) -> bool:
+def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Interior]) -> bool:
     """Does a line end where it goes on inside a picture?"""
     picture = pictures.get(edge[1])
     return picture is not None and picture.through
