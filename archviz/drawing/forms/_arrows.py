@@ -120,11 +120,6 @@ def _larger(a: Volume, b: Volume) -> bool:
     return a.kind == b.kind and (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
 
-def entries(p: Volumes) -> dict[str, str]:
-    """What the legend says: role → words."""
-    return dict(p.arrows.values())
-
-
 # ------------------------------------------------------------------------------------------------ labels
 
 

@@ -16,7 +16,6 @@ from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.scene import Cuboid, Group, Link, Mark, Point, polygon
 from archviz.drawing.forms import Traits, block
-from archviz.drawing.forms._arrows import entries as arrow_entries
 from archviz.drawing.forms._blocks import volumes
 from archviz.drawing.forms._lines import line_entries, line_role
 from archviz.drawing.forms._painter import Solid, painters_order
@@ -222,13 +221,12 @@ def _share(target: Cuboid, corners: Sequence[Point]) -> float:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""
-    p, entries = volumes(graph, style), dict[str, tuple[Mark, ...]]()
+    p = volumes(graph, style)
     if p.arrows:
-        for role, word in arrow_entries(p).items():
-            entries[word] = line_swatch(role, style, "operation_head")
-        if p.paints:
-            entries[style.captions["map copied"]] = _swatch("map copied", style)
-        return list(entries.items())
+        arrows = {words: line_swatch(role, style, "operation_head") for role, words in dict(p.arrows.values()).items()}
+        copied = [(style.captions["map copied"], _swatch("map copied", style))] if p.paints else []
+        return [*arrows.items(), *copied]
+    entries: dict[str, tuple[Mark, ...]] = {}
     bands: dict[str, str] = {}
     for kind in KINDS:
         nodes = [n for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style) and n.id not in p.ports]
