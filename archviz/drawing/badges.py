@@ -12,6 +12,7 @@ from math import cos, pi, sin
 from archviz.core.geometry import Layout, Place
 from archviz.core.graph import Graph, Module, Node, NodeId
 from archviz.core.scene import Box, Circle, Group, Mark, Path, polygon
+from archviz.drawing.sheet import Entry
 from archviz.style.style import Style
 
 BADGE = 3.6         # radius of the badge of a frozen layer
@@ -19,7 +20,6 @@ OUTSIDE = 0.25      # part of it by which a sign of change stands off the corner
 SPAN = 3.1          # of the snowflake on it
 CHANGES = {"added": "added", "removed": "removed", "changed": "changed", "renamed": "renamed", "same": "unchanged"}
 """How two models differ → what the legend calls it."""
-Entry = tuple[str, tuple[Mark, ...]]
 
 
 # ------------------------------------------------------------------------------------------------ frozen layers

@@ -14,9 +14,9 @@ from archviz.drawing.forms._cells import gru, lstm, rnn
 from archviz.drawing.forms._inside import sign
 from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import line_swatch
-from archviz.drawing.forms._steps import Recurrence, Step, equation, steps
+from archviz.drawing.forms._steps import Recurrence, Step, Unrolling, equation
+from archviz.drawing.forms._unrolled import Translation, opened
 from archviz.drawing.forms._unrolled import legend as unrolled_legend
-from archviz.drawing.forms._unrolled import opened, unrolled
 from archviz.drawing.labels import looks
 from archviz.style.option import Option
 from archviz.style.style import Style
@@ -58,8 +58,9 @@ def picture(node: Node, graph: Graph, style: Style) -> Interior | None:
         return None
     shown = columns(recurrence, style.options["unroll"], is_open(node, style))
     caption = looks(graph, style)[node.id].lines
-    return equation(recurrence, shown, caption, style) if recurrence.alone and len(shown) > 1 else steps(
-        recurrence, shown, caption, style)
+    if recurrence.alone and len(shown) > 1:
+        return equation(recurrence, shown, caption, style)
+    return Unrolling(recurrence, shown, style).picture(caption)
 
 
 def _together(node: Node, graph: Graph, style: Style) -> Interior | None:
@@ -73,7 +74,7 @@ def _together(node: Node, graph: Graph, style: Style) -> Interior | None:
     shown = max(style.options["unroll"], 1)
     if len(lengths) > 1:        # the steps of both stand below each other, and what is left out, is left out of both
         shown = max(min(shown, *(length - 2 for length in lengths if length)), 1)
-    return unrolled(parts, encoder, decoder, columns(encoder, shown, False), style)
+    return Translation(parts, encoder, decoder, columns(encoder, shown, False), style).picture()
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:

@@ -62,14 +62,7 @@ class Step:
     dots: bool = False
 
 
-def steps(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Interior:
-    """The picture of `layer` at the steps `columns`, with the lines (string, role) of `caption` below."""
-    return Unrolling(layer, columns, style).picture(caption)
-
-
-def equation(
-    layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style,
-) -> Interior:
+def equation(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Interior:
     """The folded `layer`, =, and the same at the steps `columns`: side by side, the cells in one row."""
     many = Unrolling(layer, columns, style)
     once = Unrolling(layer, (Step("t"),), style, many.r)

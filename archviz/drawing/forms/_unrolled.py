@@ -60,12 +60,7 @@ def opened(node: Node, graph: Graph) -> Parts:
     return Parts(split(graph, [node.id]), node.attrs["unrolled"])
 
 
-def unrolled(parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style) -> Interior:
-    """The picture of `parts` at the steps `columns`."""
-    return _Translation(parts, encoder, decoder, columns, style).picture()
-
-
-class _Translation:
+class Translation:
     """A picture while it is drawn: y = 0 is the line below the encoder's x, everything above it has a smaller y."""
 
     def __init__(self, parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style,
@@ -97,6 +92,7 @@ class _Translation:
     # -------------------------------------------------------------------------------------------- from below
 
     def picture(self) -> Interior:
+        """Everything, moved to the origin."""
         right, _ = self.low.draw()
         self.marks += self.low.marks
         self.xs = [x for _, x in self.low.where("h")]
