@@ -2,7 +2,6 @@
 
 In: a graph, a style.  Out: a `Look` per node, which a form then draws.
 """
-
 from __future__ import annotations
 
 import math

@@ -3,7 +3,6 @@
 In: a graph, its `Volumes`, a style.  Out: these completed: what is copied and concatenated is a volume of two parts,
 sizes stand beside volumes where they change, channels above them; and what each colour means.
 """
-
 from __future__ import annotations
 
 import math
@@ -64,7 +63,6 @@ def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
 
 # ------------------------------------------------------------------------------------------------ arrows
 
-
 def _words(node: Node, style: Style) -> str:
     """What an operation is called, without the sizes that stand beside its map: ``3×3 conv, ReLU``."""
     values = {key: value for key, value in node.attrs.items() if key not in SIZES}
@@ -121,7 +119,6 @@ def _larger(a: Volume, b: Volume) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ labels
-
 
 def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     before: Volume | None = None

@@ -5,7 +5,6 @@ In: a graph, a style.  Out: `Volumes`.
 A *block* is a run of volumes of one resolution that abut, with the pooling slab on its last face.  Numbers stand once
 per change: channels below a block, height and width where the resolution is new, kernel and stride at the arrow.
 """
-
 from __future__ import annotations
 
 import math
@@ -86,7 +85,6 @@ def _shown(graph: Graph, node: Node) -> TensorSpec | None:
 
 # ------------------------------------------------------------------------------------------------ blocks
 
-
 def _abut(graph: Graph, p: Volumes) -> None:
     """Which volumes stand against the one before them."""
     passing = skips(graph)
@@ -126,7 +124,6 @@ def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ words and numbers
-
 
 def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)

@@ -2,7 +2,6 @@
 
 In: a function of a graph and a style.  Out: the same function.
 """
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -6,7 +6,6 @@ The eye looks from the right, from above and from in front.  Between two boxes t
 the axes, and the one on the eye's side of it is in front (as in Newell, Newell and Sancha, 1972).  Where one is nearer
 along one axis and farther along another, no line of sight meets both.
 """
-
 from __future__ import annotations
 
 from collections.abc import Sequence

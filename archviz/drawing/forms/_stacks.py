@@ -5,7 +5,6 @@ In: a graph, a style.  Out: a `Plan`.
 A feature map is one plane, a layer a stack of them along the diagonal, the first one behind.  Where a stack has more
 planes than can be told apart, its first and its last ones are drawn, with dots between them.
 """
-
 from __future__ import annotations
 
 import math
@@ -161,7 +160,6 @@ def _card(lines: Sequence[str], style: Style) -> Words:
 
 # ------------------------------------------------------------------------------------------------ shapes
 
-
 def _shape(p: Stacks, style: Style) -> None:
     """One scale for all planes, one for all bars."""
     s, law = style.sizes, style.options["space"]
@@ -196,7 +194,6 @@ def _stack(side: tuple[float, float], n: int, most: int, s: Mapping[str, float])
 
 
 # ------------------------------------------------------------------------------------------------ what is computed
-
 
 def _first(node: Node) -> Node:
     """The operation that gives a node its name: of what is fused into one box, the first."""
@@ -282,7 +279,6 @@ def _spelt(node: Node) -> Node:
 
 
 # ------------------------------------------------------------------------------------------------ words
-
 
 def _wrapped(string: str, size: float, limit: float) -> list[str]:
     """`string` in lines no longer than `limit`, as far as its words allow; no line begins with a ×N alone."""

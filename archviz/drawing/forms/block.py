@@ -2,7 +2,6 @@
 
 In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
 """
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,6 @@ from archviz.style.style import Style
 TRAITS = Traits(opens=True, nests=True)
 
 # ------------------------------------------------------------------------------------------------ how big
-
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node; nodes of one frame that are nearly equally wide get one width."""
@@ -96,7 +94,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 
 # ------------------------------------------------------------------------------------------------ drawing
-
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Frames at the back, then lines, boxes, and labels of lines on top."""
@@ -278,7 +275,6 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
 
 
 # ------------------------------------------------------------------------------------------------ legend
-
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, stripe and special line in the figure; swatches stand at the origin."""

@@ -5,7 +5,6 @@ In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
 Convolutions of one resolution abut; an activation is a darker band, a normalisation a thin line, pooling a slab on the
 face; a vector is a rod.  Sizes stand where they change: channels below, height and width along the edges.
 """
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -83,7 +82,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 
 # ------------------------------------------------------------------------------------------------ drawing
-
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Volumes from the farthest to the nearest, then kernels, lines and braces."""
@@ -217,7 +215,6 @@ def _share(target: Cuboid, corners: Sequence[Point]) -> float:
 
 
 # ------------------------------------------------------------------------------------------------ legend
-
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""

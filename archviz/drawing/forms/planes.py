@@ -6,7 +6,6 @@ A feature map is a plane, a vector a slanted bar.  Above each stands what it is 
 A convolution and a pooling look through a window on the map before, from which lines converge to the unit that sees it;
 what sees all at once is drawn as the two lines around the bundle of its weights.  Colours tell data from operations.
 """
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -86,7 +85,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 # ------------------------------------------------------------------------------------------------ drawing
 
-
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Stacks, then lines and receptive fields on them, then braces."""
     drawn = stacks(graph, style)
@@ -154,7 +152,6 @@ def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> di
 
 # ------------------------------------------------------------------------------------------------ between two stacks
 
-
 def _route(route: Route, role: str, drawn: Stacks, layout: Layout, style: Style) -> list[Mark]:
     """What leads from one node to another: a receptive field, a bundle, or an arrow."""
     src, dst = route.src, route.dst
@@ -221,7 +218,6 @@ def _field(dst: NodeId, src: NodeId, drawn: Stacks, a: _Placed, b: _Placed, styl
 
 
 # ------------------------------------------------------------------------------------------------ legend
-
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """Nothing but lines of special kinds: all else is written where it stands."""

@@ -90,7 +90,6 @@ def _sources(graph: Graph, p: Volumes, key: NodeId) -> list[NodeId]:
 
 # ------------------------------------------------------------------------------------------------ words and numbers
 
-
 def _number(graph: Graph, node: Node, p: Volumes, names: Mapping[NodeId, str]) -> None:
     """Channels below each volume; height and width where they are new."""
     labels = Labels(p, p.style, [node.id], [node.id])
@@ -146,7 +145,6 @@ def _stack(p: Volumes, key: NodeId, words: Sequence[str], x: float, low: float, 
 
 # ------------------------------------------------------------------------------------------------ sizes
 
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
     p, sized = volumes(graph, style), {}
@@ -168,7 +166,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 
 # ------------------------------------------------------------------------------------------------ drawing
-
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
