@@ -50,7 +50,7 @@ class Body:
         """How badly what is added goes with the drawing laid out so, in points of height."""
         return 0.0
 
-    def told(self, graph: Graph) -> Graph:
+    def subject(self, graph: Graph) -> Graph:
         """All that the legend has to tell of, where `graph` is drawn."""
         return graph
 

@@ -39,11 +39,11 @@ class Parts:
     """What the pass found, as nodes: see `archviz.passes.unroll.parts`."""
 
     graph: Graph
-    found: Mapping[str, Any]
+    keys: Mapping[str, Any]
 
     def of(self, part: str) -> list[Node]:
         """The nodes of a part, in order."""
-        keys = self.found[part]
+        keys = self.keys[part]
         return [self.graph.by_id[key] for key in ([keys] if isinstance(keys, str) else keys)]
 
     def boxes(self, part: str) -> list[Node]:
@@ -73,7 +73,7 @@ class Translation:
         self.at = int(len(columns) > 1 and not columns[1].dots)
         self.wide = max((self._wide(node) for part in ("source", "target", "entry", "head", "handed")
                          for node in parts.boxes(part)), default=0.0)
-        self.before = parts.found["query"] == "before"
+        self.before = parts.keys["query"] == "before"
         half = max(self.wide, style.sizes["cell_width"]) / 2
         self.aside = 0.0 if self.before else half + style.sizes["step_beside"]   # of the sums, from the cells they pass
         self.low = self._encoder(replace(encoder, alone=True, last=False))
@@ -97,7 +97,7 @@ class Translation:
         self.marks += self.low.marks
         self.xs = [x for _, x in self.low.where("h")]
         self.left, self.right = 0.0, right
-        self.note(self.low.middle(), self.looks[self.parts.found["encoder"]].lines)
+        self.note(self.low.middle(), self.looks[self.parts.keys["encoder"]].lines)
         self._sources()
         bar = self._bar()
         self._decoder(bar)
@@ -223,7 +223,7 @@ class Translation:
             self.line([(x, self.leaves), (x, bottom)])
             place = Place(x - wide / 2, top, wide, bottom - top)
             self.marks += closed_cell(place, (x, line), self.layer.name, count, self.style)
-        self.note(line, self.looks[self.parts.found["decoder"]].lines)
+        self.note(line, self.looks[self.parts.keys["decoder"]].lines)
         places = [(self.xs[i] - wide / 2, self.xs[i] + wide / 2) if not column.dots else
                   (self.xs[i] - 6.0, self.xs[i] + 6.0) for i, column in enumerate(self.columns)]
         for i, column in enumerate(self.columns):
@@ -269,7 +269,7 @@ class Translation:
     def _first(self, end: float, line: float) -> None:
         """The state that the decoder begins with."""
         s = self.s
-        boxes, source = self.parts.boxes("handed"), self.parts.found["end"]
+        boxes, source = self.parts.boxes("handed"), self.parts.keys["end"]
         if source == "first" and self.low.layer.both:
             x0, y0 = self.low.handed()
             x = min(x0 - 6.0, self.left - 6.0, self._asking() - 12.0) - (self.wide / 2 if boxes else 0.0)
@@ -286,7 +286,7 @@ class Translation:
             return
         near = end - s["cell_reach"] - (0.0 if self.before else self.aside - self.low.wide / 2)
         near = min(near, self._asking() - s["cell_reach"]) if self.before and not self.at else near
-        if not self.parts.found["starts"]:
+        if not self.parts.keys["starts"]:
             self._named("s", "0", near, line, end)
             return
         if boxes:
