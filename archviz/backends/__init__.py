@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archviz.core.plugins import find
+from archviz.core import plugins
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class Traits:
 
 def traits(suffix: str) -> Traits:
     """What the backend for files with this suffix says of itself."""
-    said: Traits = getattr(find("backends", suffix), "TRAITS", Traits())
-    return said
+    declared: Traits = plugins.traits("backends", suffix)
+    return declared

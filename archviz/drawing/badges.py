@@ -6,12 +6,13 @@ their entries in the legend.
 """
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from math import cos, pi, sin
 
 from archviz.core.geometry import Layout, Place
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import Graph, Module, Node, NodeId
 from archviz.core.scene import Box, Circle, Group, Mark, Path, polygon
+from archviz.drawing.sheet import Entry
 from archviz.style.style import Style
 
 BADGE = 3.6         # radius of the badge of a frozen layer
@@ -19,7 +20,6 @@ OUTSIDE = 0.25      # part of it by which a sign of change stands off the corner
 SPAN = 3.1          # of the snowflake on it
 CHANGES = {"added": "added", "removed": "removed", "changed": "changed", "renamed": "renamed", "same": "unchanged"}
 """How two models differ → what the legend calls it."""
-Entry = tuple[str, tuple[Mark, ...]]
 
 
 # ------------------------------------------------------------------------------------------------ frozen layers
@@ -41,9 +41,8 @@ def badges(graph: Graph, layout: Layout) -> list[Mark]:
     whole = {frame for frame in layout.frames if _all_frozen(graph, frame, cold)}
     outer = [frame for frame in whole if not whole & set(graph.modules[frame].scope)]
     alone = [node.id for node in graph.nodes if node.id in cold and not whole & set(node.scope)]
-    places = [(key, layout.frames[key]) for key in sorted(outer)] + [(key, layout.nodes[key]) for key in alone]
-    found: list[Mark] = [Group(_badge(place.right, place.y), "frozen") for _, place in places]
-    return [*found, *changes(graph, layout)]
+    places = [layout.frames[key] for key in sorted(outer)] + [layout.nodes[key] for key in alone]
+    return [*(Group(_badge(place.right, place.y), "frozen") for place in places), *changes(graph, layout)]
 
 
 def _all_frozen(graph: Graph, frame: NodeId, cold: set[NodeId]) -> bool:
@@ -71,16 +70,13 @@ def changes(graph: Graph, layout: Layout) -> list[Mark]:
     everything is new, or gone."""
     frames = {key: place for key, place in sorted(layout.frames.items()) if key in graph.modules}
     whole = {key for key in frames if graph.modules[key].attrs.get("change") in ("added", "removed")}
-    told: list[tuple[str, Place]] = []
-    for key, place in frames.items():
-        attrs = graph.modules[key].attrs
-        if "change" in attrs and "within" not in attrs and not whole & set(graph.modules[key].scope):
-            told.append((str(attrs["change"]), place))
-    told += [(str(node.attrs["change"]), layout.nodes[node.id]) for node in graph.nodes
-             if "change" in node.attrs and node.id in layout.nodes and not whole & set(node.scope)]
+    items: list[tuple[Module | Node, Place]] = [
+        (graph.modules[key], place) for key, place in frames.items() if "within" not in graph.modules[key].attrs]
+    items += [(node, layout.nodes[node.id]) for node in graph.nodes if node.id in layout.nodes]
     out = BADGE * OUTSIDE
-    return [Group(_sign(change, place.x - out, place.y - out), f"sign {change}") for change, place in told
-            if change != "same"]
+    return [Group(_sign(change, place.x - out, place.y - out), f"sign {change}")
+            for item, place in items if not whole & set(item.scope)
+            and (change := str(item.attrs.get("change", "same"))) != "same"]
 
 
 def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
@@ -108,23 +104,29 @@ def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
 def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     """Entries for colours of layers' own, and for the badge where a layer is frozen; `seen` are the frames that the
     form draws."""
-    s = style.sizes
-    swatch = Place(0.0, 0.0, s["swatch"], s["swatch_height"])
-    entries: dict[str, tuple[Mark, ...]] = {}
+    middle = style.sizes["swatch"] / 2, style.sizes["swatch_height"] / 2
     frames = [graph.modules[key] for key in dict.fromkeys(f for node in graph.nodes for f in node.scope) if key in seen]
-    for role, attrs in [*(("", node.attrs) for node in graph.nodes), *((" frame", m.attrs) for m in frames)]:
-        if "color" in attrs and f"color {attrs['color']}" in style.roles and attrs.get("legend"):
-            box = Box(0.0, 0.0, swatch.width, swatch.height, f"color {attrs['color']}{role}", s.get("corner", 0.0))
-            entries.setdefault(str(attrs["legend"]), (box,))
-    found = list(entries.items())
+    swatches: dict[str, tuple[Mark, ...]] = {}
+    for part, attrs in (*(("", node.attrs) for node in graph.nodes), *((" frame", frame.attrs) for frame in frames)):
+        role, name = f"color {attrs.get('color')}", attrs.get("legend")
+        if role in style.roles and name:
+            swatches.setdefault(str(name), (_swatch(role + part, style),))
+    entries = list(swatches.items())
     if any(frozen(node) for node in graph.nodes):
-        found.append(("frozen", _badge(swatch.width / 2, swatch.height / 2)))
+        entries.append(("frozen", _badge(*middle)))
+    drawn = _changes(graph, frames, style)
+    return entries + [(name, (_swatch(f"change {change}", style), *_sign(change, *middle)))
+                      for change, name in CHANGES.items() if change in drawn and f"change {change}" in style.roles]
+
+
+def _changes(graph: Graph, frames: Iterable[Module], style: Style) -> set[str]:
+    """How what is seen of two models differs; what is the same counts where it is a box."""
     boxes = [node for node in graph.nodes if node.attrs.get("change") != "same" or (
         node.kind in style.kinds and style.kinds[node.kind].shape not in ("glyph", "text"))]
-    told = {str(attrs.get("change")) for attrs in (*(node.attrs for node in boxes), *(f.attrs for f in frames))
-            if "within" not in attrs}
-    for change, name in CHANGES.items():
-        if change in told and f"change {change}" in style.roles:
-            box = Box(0.0, 0.0, swatch.width, swatch.height, f"change {change}", s.get("corner", 0.0))
-            found.append((name, (box, *_sign(change, swatch.width / 2, swatch.height / 2))))
-    return found
+    attrs = [*(node.attrs for node in boxes), *(frame.attrs for frame in frames)]
+    return {str(one.get("change")) for one in attrs if "within" not in one}
+
+
+def _swatch(role: str, style: Style) -> Box:
+    s = style.sizes
+    return Box(0.0, 0.0, s["swatch"], s["swatch_height"], role, s.get("corner", 0.0))

@@ -2,7 +2,6 @@
 
 In: a graph, a style.  Out: a `Look` per node, which a form then draws.
 """
-
 from __future__ import annotations
 
 import math
@@ -42,9 +41,9 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     """What to draw for each node, in the words and shapes of `style`."""
     names = titles(graph, style.titles)
     arrows = arrow_labels(graph)
-    found = {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
-    return found | {key: replace(look, glyph=False, bar=True, lines=look.lines or _joined(key, graph, style))
-                    for key in _bars(graph, style) for look in [found[key]]}
+    drawn = {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
+    return drawn | {key: replace(look, glyph=False, bar=True, lines=look.lines or _joined(key, graph, style))
+                    for key in _bars(graph, style) for look in [drawn[key]]}
 
 
 def _bars(graph: Graph, style: Style) -> list[NodeId]:
@@ -75,42 +74,45 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
         kind = style.kinds["pool"]
     if own_role(node.attrs, style):
         kind = replace(kind, role=own_role(node.attrs, style))
-    values = {**node.attrs, "out": text.shape(node.out[0]) if node.out else "", "params": node.params or None}
-    if node.kind == "module":
-        main = names.get(node.id) or style.titles.get(node.op, node.op)
-        sub = text.caption(style.captions, "module", values) if "module" in style.captions else ""
-        shared = bool(graph.modules[node.id].shared) if node.id in graph.modules else False
-        lines = [
-            (main + count + (", shared weights" if shared and times > 1 else ""), "label module"),
-            (sub, "sublabel"),
-        ]
-    elif node.kind in ("input", "output"):
-        lines = [(_port_name(node), "label"), (text.both(_former(node) or values["out"], values["out"]), "sublabel")]
-    elif node.kind == "parameter":
-        path = node.id.split(".")
-        own = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
-        lines = [(text.pretty(own.rsplit("/", 1)[-1].removesuffix("_like")), "label"), (values["out"], "sublabel")]
-    else:
-        called = _called(node, incoming, style)
-        values = {"output_size": 1, **values} if _pools(node, incoming) else values
-        said = text.caption(style.captions, _known(node, incoming, style), values)
-        lines = [(called + said + count, "label")]
-        if "was" in node.attrs:
-            before = replace(node, op=str(node.attrs["was"].get("op", node.op)))
-            former = text.caption(style.captions, _known(before, incoming, style), {**values, **node.attrs["was"]})
-            lines = [(called + text.both(former, said) + count, "label")]
+    lines = _lines(node, graph, style, names, count, times)
     lines += [(line, "sublabel") for line in _untold(node, lines[0][0])]
     if "label" in node.attrs:
         lines = [(str(node.attrs["label"]) + count, lines[0][1]), *lines[1:]]
-    lines = [piece for line in lines for piece in _broken(*line, style)]
-    limit = style.sizes["max_label"]
-    kept = tuple(
-        (text.fit(line, style.roles[role].size, limit, style.roles[role].weight), role) for line, role in lines if line
-    )
+    fonts = [(line, role, style.roles[role]) for long in lines for line, role in _broken(*long, style)]
+    fitting = tuple((text.fit(line, font.size, style.sizes["max_label"], font.weight), role)
+                    for line, role, font in fonts if line)
     compared = "change" in node.attrs      # colours say how it differs, and nothing else
     bands = () if compared else tuple(
         f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
-    return Look(kind, kept, False, bands, times > 1, arrow)
+    return Look(kind, fitting, False, bands, times > 1, arrow)
+
+
+def _lines(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], count: str, times: int,
+           ) -> list[tuple[str, str]]:
+    """The words of a box: what it is, and a second line for what that gives, with `count` how often it is there."""
+    out = text.shape(node.out[0]) if node.out else ""
+    values = {**node.attrs, "out": out, "params": node.params or None}
+    match node.kind:
+        case "module":
+            name = names.get(node.id) or style.titles.get(node.op, node.op)
+            shared = times > 1 and node.id in graph.modules and bool(graph.modules[node.id].shared)
+            return [(name + count + (", shared weights" if shared else ""), "label module"),
+                    (text.caption(style.captions, "module", values) if "module" in style.captions else "", "sublabel")]
+        case "input" | "output":
+            return [(_port_name(node), "label"), (text.both(_former(node) or out, out), "sublabel")]
+        case "parameter":
+            path = node.id.split(".")
+            name = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
+            return [(text.pretty(name.rsplit("/", 1)[-1].removesuffix("_like")), "label"), (out, "sublabel")]
+    incoming = graph.inflow[node.id]
+    if _pools(node, incoming):
+        values = {"output_size": 1, **values}
+    words = text.caption(style.captions, _layer(node, incoming, style), values)
+    if "was" in node.attrs:
+        before = replace(node, op=str(node.attrs["was"].get("op", node.op)))
+        former = text.caption(style.captions, _layer(before, incoming, style), {**values, **node.attrs["was"]})
+        words = text.both(former, words)
+    return [(_called(node, incoming, style) + words + count, "label")]
 
 
 def frame_count(graph: Graph, module: Module) -> str:
@@ -130,9 +132,9 @@ def _former(node: Node) -> str:
 def _untold(node: Node, label: str) -> list[str]:
     """Of what has changed in a layer the first thing that its label does not say; its input's width counts last."""
     words = set(re.findall(r"\d+(?:\.\d+)?|[^\W\d]+", label))
-    told = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not {old, new} <= words]
-    told = [one for one in told if one[0] not in WIDTH_OF_INPUT or " → " not in label]
-    first = sorted(told, key=lambda one: one[0] in WIDTH_OF_INPUT)[:1]
+    unsaid = [(key, old, new) for key, old, new in node.attrs.get("told", ()) if not {old, new} <= words
+              and (key not in WIDTH_OF_INPUT or " → " not in label)]
+    first = sorted(unsaid, key=lambda change: change[0] in WIDTH_OF_INPUT)[:1]
     return [f"{SHORT.get(key, key.replace('_', ' '))} {old} → {new}".strip() for key, old, new in first]
 
 
@@ -182,7 +184,7 @@ def _broken(line: str, role: str, style: Style) -> list[tuple[str, str]]:
     return [(line[:at], role), (line[at + 1 :], role)]
 
 
-def _known(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+def _layer(node: Node, incoming: Sequence[Edge], style: Style) -> str:
     """The op itself, or the layer its class is named after: ``LlamaRMSNorm`` → ``RMSNorm``, ``GELUActivation`` →
     ``GELU``."""
     if _pools(node, incoming):
@@ -207,12 +209,12 @@ def _pools(node: Node, incoming: Sequence[Edge]) -> bool:
 def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
     """What an embedding or a projection is called beside its kind: ``position``, ``Q``; with a space after it, or
     nothing."""
-    own = node.id.split("@")[0].rsplit(".", 1)[-1]
-    if own in style.titles and node.kind == "linear":
-        return style.titles[own] + " "
+    name = node.id.split("@")[0].rsplit(".", 1)[-1]
+    if name in style.titles and node.kind == "linear":
+        return style.titles[name] + " "
     if node.kind != "embedding":
         return ""
-    spelt = own.lower().split("_")
+    spelt = name.lower().split("_")
     if len(spelt) > 1 and spelt[-1].startswith("embedding"):
         return " ".join(spelt[:-1]) + " "
     return "" if incoming else "position "
@@ -231,18 +233,13 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
         if node.kind in ("input", "parameter") or not node.out:
             continue
         entering = [e for e in graph.inflow[node.id] if e.tensor]
-        leaving = [
-            edge
-            for edge in graph.outflow[node.id]
-            if edge.tensor
-            and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")
-            and len(graph.inflow[edge.dst]) == 1
-        ]
+        leaving = [e for e in graph.outflow[node.id] if e.tensor and len(graph.inflow[e.dst]) == 1
+                   and graph.by_id[e.dst].kind not in ("add", "mul", "cat", "output")]
         if not entering or not leaving or leaving[0].dst in labels:
             continue
-        given = _carried(graph, leaving[0])
-        if _extent(given) != _extent(_carried(graph, entering[0])):
-            labels[leaving[0].dst] = text.shape(given)
+        after = _carried(graph, leaving[0])
+        if _extent(after) != _extent(_carried(graph, entering[0])):
+            labels[leaving[0].dst] = text.shape(after)
     return labels
 
 

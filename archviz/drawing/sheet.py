@@ -5,13 +5,13 @@ whole figure is, and its `Scene`.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz.core import text
 from archviz.core.geometry import Layout, Size
 from archviz.core.graph import Graph, NodeId
-from archviz.core.scene import Group, Mark, Scene, Text, moved
+from archviz.core.scene import Group, Mark, Scene, Text, moved, walk
 from archviz.style.style import Style
 
 Line = list[tuple[str, str]]
@@ -50,16 +50,16 @@ class Body:
         """How badly what is added goes with the drawing laid out so, in points of height."""
         return 0.0
 
-    def told(self, graph: Graph) -> Graph:
+    def subject(self, graph: Graph) -> Graph:
         """All that the legend has to tell of, where `graph` is drawn."""
         return graph
 
     def legend(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries of the legend, the drawing's own first; each name stands once."""
-        found: dict[str, tuple[Mark, ...]] = {}
+        swatches: dict[str, tuple[Mark, ...]] = {}
         for name, swatch in (*entries, *self.entries):
-            found.setdefault(name, swatch)
-        return list(found.items())
+            swatches.setdefault(name, swatch)
+        return list(swatches.items())
 
 
 ALONE = Body()
@@ -80,10 +80,13 @@ def totals(graph: Graph) -> str:
     """Parameters and multiply-accumulates of `graph` in words; nothing of what it has none of."""
     if "compared" in graph.attrs:       # of two models: old and new
         params, flops = (graph.attrs["compared"][key] for key in ("params", "flops"))
-        told = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
-        return " · ".join(f"{numbers} {what}" for numbers, what in told if numbers != "0")
-    parts = [f"{text.units(graph.params)} parameters" if graph.params else "",
-             f"{text.units(graph.flops / 2)} MACs" if graph.flops else ""]
+        sums = (_from_to(params), "parameters"), (_from_to([number / 2 for number in flops]), "MACs")
+        return " · ".join(f"{numbers} {what}" for numbers, what in sums if numbers != "0")
+    return costs(graph.params, graph.flops)
+
+
+def costs(params: int, flops: int) -> str:
+    parts = [f"{text.units(params)} parameters" if params else "", f"{text.units(flops / 2)} MACs" if flops else ""]
     return " · ".join(part for part in parts if part)
 
 
@@ -155,22 +158,15 @@ def scene(
 
 def _seen(entries: Sequence[Entry], marks: Sequence[Mark]) -> list[Entry]:
     """The entries without those of a layer's own colour that nothing is painted in: not every form paints all."""
-    own = {name: key for name, box in entries if len(box) == 1 and (key := _own(box[0]))}
-    painted = {_own(mark) for mark in _flat(marks)} if own else set()
-    return [entry for entry in entries if entry[0] not in own or own[entry[0]] in painted]
+    colours = {name: key for name, box in entries if len(box) == 1 and (key := _own(box[0]))}
+    painted = {_own(mark) for mark in walk(marks)} if colours else set()
+    return [entry for entry in entries if entry[0] not in colours or colours[entry[0]] in painted]
 
 
 def _own(mark: Mark) -> str:
     """The colour of a layer's own that a mark is painted in: ``"color ffcc66"``."""
     word, _, rest = getattr(mark, "role", "").partition(" ")
     return f"{word} {rest.partition(' ')[0]}" if word == "color" else ""
-
-
-def _flat(marks: Iterable[Mark]) -> Iterator[Mark]:
-    for mark in marks:
-        yield mark
-        if isinstance(mark, Group):
-            yield from _flat(mark.marks)
 
 
 def legend_height(entries: Sequence[Entry], style: Style, inner: float) -> float:

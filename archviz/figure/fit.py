@@ -274,7 +274,7 @@ class Judge:
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
-        told = _kinds(self.body.told(graph))
+        told = _kinds(self.body.subject(graph))
         return self.body.legend([*self.form.legend(told, style), *legend(told, style, self.form.frames(told, style))])
 
     def directions(self) -> tuple[str, ...]:

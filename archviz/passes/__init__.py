@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from archviz.core import plugins
 from archviz.core.graph import Graph
-from archviz.core.plugins import find
 
 
 @dataclass(frozen=True)
@@ -29,5 +29,5 @@ class Traits:
 
 def traits(name: str) -> Traits:
     """What the pass of this name says of itself."""
-    said: Traits = getattr(find("passes", name), "TRAITS", Traits())
-    return said
+    declared: Traits = plugins.traits("passes", name)
+    return declared

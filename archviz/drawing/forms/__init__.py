@@ -42,5 +42,5 @@ class Traits:
 
 def traits(name: str) -> Traits:
     """Those of the form `name`.  Raises `ArchvizError` where there is no such form."""
-    own: Traits = plugins.traits("forms", name)
-    return own
+    declared: Traits = plugins.traits("forms", name)
+    return declared

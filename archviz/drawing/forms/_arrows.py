@@ -3,7 +3,6 @@
 In: a graph, its `Volumes`, a style.  Out: these completed: what is copied and concatenated is a volume of two parts,
 sizes stand beside volumes where they change, channels above them; and what each colour means.
 """
-
 from __future__ import annotations
 
 import math
@@ -27,8 +26,8 @@ def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[
     for key, part in copied.items():
         out = graph.by_id[key].out[0]
         taken = p.volumes[part].channels or 0
-        given = p.volumes[key].channels or 0
-        thickness = scale.volume(replace(out, shape=_narrowed(out.shape, out.axes, given - taken))).thickness
+        whole = p.volumes[key].channels or 0
+        thickness = scale.volume(replace(out, shape=_narrowed(out.shape, out.axes, whole - taken))).thickness
         p.volumes[key] = replace(p.volumes[key], thickness=thickness)
         p.abutting[part] = key
         p.paints[key] = "map copied"
@@ -51,21 +50,20 @@ def _narrowed(shape: tuple[int, ...], axes: str, channels: int) -> tuple[int, ..
 
 def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     """Concatenations of what comes from far with what comes from right before them → the latter."""
-    passing, found = skips(graph), {}
+    passing, copied = skips(graph), {}
     for node in graph.nodes:
         into = graph.inflow[node.id]
         near = [e.src for e in into if (e.src, e.dst) not in passing]
         if node.kind == "cat" and node.id in p.volumes and len(into) == 2 and len(near) == 1:
             leaving = graph.outgoing[near[0]]
             if near[0] in p.volumes and graph.by_id[near[0]].kind != "input" and len(leaving) == 1:
-                found[node.id] = near[0]
-    return found
+                copied[node.id] = near[0]
+    return copied
 
 
 # ------------------------------------------------------------------------------------------------ arrows
 
-
-def _said(node: Node, style: Style) -> str:
+def _words(node: Node, style: Style) -> str:
     """What an operation is called, without the sizes that stand beside its map: ``3×3 conv, ReLU``."""
     values = {key: value for key, value in node.attrs.items() if key not in SIZES}
     after = [text.caption(style.captions, op, {}) for op in node.attrs.get("fused", ())]
@@ -75,39 +73,39 @@ def _said(node: Node, style: Style) -> str:
 def operations(graph: Graph, style: Style) -> dict[NodeId, tuple[str, str]]:
     """For each node the role of the arrow into it, and what its colour means; more operations of one kind than the
     style has colours for have one colour."""
-    said: dict[str, dict[str, None]] = {}
+    words_of: dict[str, dict[str, None]] = {}
     for node in graph.nodes:
         if node.kind not in ("input", "output", "parameter"):
-            said.setdefault(kind_of(node), {})[_said(node, style)] = None
-    found = {}
+            words_of.setdefault(kind_of(node), {})[_words(node, style)] = None
+    painted = {}
     for node in graph.nodes:
         kind = kind_of(node)
         if node.kind in ("input", "output", "parameter"):
             continue
         roles = [role for number in SEVERAL if (role := f"arrow {kind}{number}") in style.roles]
-        words = list(said[kind])
+        words = list(words_of[kind])
         if not roles:
-            found[node.id] = ("arrow other", "any other operation")
+            painted[node.id] = ("arrow other", "any other operation")
         elif len(words) > len(roles):
-            found[node.id] = (roles[0], style.kinds[kind].name)
+            painted[node.id] = (roles[0], style.kinds[kind].name)
         else:
-            word = _said(node, style)
-            found[node.id] = (roles[words.index(word)], word)
-    return found
+            word = _words(node, style)
+            painted[node.id] = (roles[words.index(word)], word)
+    return painted
 
 
 def _arrows(graph: Graph, p: Volumes, style: Style) -> dict[tuple[NodeId, NodeId], tuple[str, str]]:
     """For each edge that is an arrow into a volume its role, and what its colour means."""
-    known, found = operations(graph, style), {}
+    painted, arrows = operations(graph, style), {}
     cropped = any(_crops(edge, p) for edge in graph.edges)
     for edge in graph.flows:
         if edge.dst not in p.volumes or p.abutting.get(edge.src) == edge.dst:
             continue
         if graph.by_id[edge.dst].kind == "cat" and edge.src in p.volumes:
-            found[edge.src, edge.dst] = ("arrow copy", "copy and crop" if cropped else "copy")
+            arrows[edge.src, edge.dst] = ("arrow copy", "copy and crop" if cropped else "copy")
         else:
-            found[edge.src, edge.dst] = known[edge.dst]
-    return found
+            arrows[edge.src, edge.dst] = painted[edge.dst]
+    return arrows
 
 
 def _crops(edge: Edge, p: Volumes) -> bool:
@@ -120,13 +118,7 @@ def _larger(a: Volume, b: Volume) -> bool:
     return a.kind == b.kind and (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
 
-def entries(p: Volumes) -> dict[str, str]:
-    """What the legend says: role → words."""
-    return dict(p.arrows.values())
-
-
 # ------------------------------------------------------------------------------------------------ labels
-
 
 def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     before: Volume | None = None

@@ -5,7 +5,6 @@ In: a graph, a style.  Out: `Volumes`.
 A *block* is a run of volumes of one resolution that abut, with the pooling slab on its last face.  Numbers stand once
 per change: channels below a block, height and width where the resolution is new, kernel and stride at the arrow.
 """
-
 from __future__ import annotations
 
 import math
@@ -31,13 +30,13 @@ ELEMENTWISE = frozenset({"act", "softmax", "norm"})
 @latest
 def volumes(graph: Graph, style: Style) -> Volumes:
     """Volumes, blocks and labels of `graph`."""
-    p, told = Volumes(style), style.options["arrows"] == "operations"
+    p, coloured = Volumes(style), style.options["arrows"] == "operations"
     # models that stand beside this one in one figure are drawn on its scale
     scale = Scale((*(n.out[0] for n in graph.nodes if n.out), *graph.attrs.get("beside", ())), style)
     seen = looks(graph, style)
     for node in graph.nodes:
         p.fused[node.id] = tuple(node.attrs.get("fused_kinds", ()))
-        if style.kinds[node.kind].shape == "glyph" and not (told and node.kind == "cat"):
+        if style.kinds[node.kind].shape == "glyph" and not (coloured and node.kind == "cat"):
             p.glyphs.add(node.id)
         elif node.kind == "output":  # an arrow that leads out; its name where there are several
             line, role = seen[node.id].lines[0]
@@ -50,12 +49,12 @@ def volumes(graph: Graph, style: Style) -> Volumes:
             p.ports[node.id], p.labels[node.id] = _card(seen[node.id], style)
         else:
             volume = scale.volume(_shown(graph, node))
-            if node.kind in ("pool", *ELEMENTWISE) and not told and volume.kind != "rod":
+            if node.kind in ("pool", *ELEMENTWISE) and not coloured and volume.kind != "rod":
                 volume = replace(volume, thickness=style.sizes["slab"])
             p.volumes[node.id] = volume
             times = own_repeat(graph, node)
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
-    if told:
+    if coloured:
         arrange(graph, p, style, scale, seen)
         return p
     _abut(graph, p)
@@ -85,7 +84,6 @@ def _shown(graph: Graph, node: Node) -> TensorSpec | None:
 
 
 # ------------------------------------------------------------------------------------------------ blocks
-
 
 def _abut(graph: Graph, p: Volumes) -> None:
     """Which volumes stand against the one before them."""
@@ -127,12 +125,11 @@ def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
 
 # ------------------------------------------------------------------------------------------------ words and numbers
 
-
 def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)
     named = _frames(graph, p)
     before: Extent | None = None
-    told: set[Extent] = set()
+    written: set[Extent] = set()
     kernels: dict[str, str] = {}
     row = 0
     for block in p.blocks:
@@ -146,9 +143,9 @@ def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -
             title = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
         volume = p.volumes[main[0]]
         names_in = style.sizes["rows"]
-        known = volume.extent in told if not names_in else volume.extent == before
-        told.add(volume.extent)
-        if volume.kind != "rod" and not known:
+        same = volume.extent in written if not names_in else volume.extent == before
+        written.add(volume.extent)
+        if volume.kind != "rod" and not same:
             labels.around(before)
         before = volume.extent if volume.kind != "rod" else before
         labels.below(title if names_in or not labels.wide(title) else "", row)
@@ -192,14 +189,14 @@ def _frames(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
         for key in block:
             for frame in graph.by_id[key].scope:
                 holds.setdefault(frame, []).append(i)
-    found = {}
+    named = {}
     for i, block in enumerate(p.blocks):
         heavy = [graph.by_id[key] for key in _heavy(graph, block)]
-        own = [frame for frame in heavy[0].scope if set(holds[frame]) == {i}]
-        whole = [frame for frame in own if all(frame in node.scope for node in heavy)]
+        frames = [frame for frame in heavy[0].scope if set(holds[frame]) == {i}]
+        whole = [frame for frame in frames if all(frame in node.scope for node in heavy)]
         if whole:
-            found[block[0]] = whole[0]
-    return found
+            named[block[0]] = whole[0]
+    return named
 
 
 def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, look: Look) -> str:
@@ -210,9 +207,9 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
         return _titled(str(node.attrs["label"]), times, node.attrs)
     if node.kind == "module":
         return _titled(names.get(key) or style.titles.get(node.op, node.op), times, node.attrs)
-    own = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
-    if "/" not in own and not own.isdigit() and ":" not in own:
-        return _titled(text.clean(own), times if times > SEVERAL else 1, node.attrs)
+    name = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
+    if "/" not in name and not name.isdigit() and ":" not in name:
+        return _titled(text.clean(name), times if times > SEVERAL else 1, node.attrs)
     if node.kind in ("conv", "upconv", "linear") or not look.lines:
         return ""  # the kind is in the legend, the numbers are below
     return text.clean(look.lines[0][0].split(", ")[0])
@@ -222,10 +219,10 @@ def _range(graph: Graph, keys: Sequence[NodeId]) -> str:
     """``conv3–5`` for layers of the model itself; those inside a module are named by their frame."""
     if any(graph.by_id[key].scope for key in keys):
         return ""
-    found = [match for key in keys if (match := re.fullmatch(r"([^/]*?)(\d+)", text.clean(key.split("@")[0])))]
-    if len(found) < len(keys) or len({match[1] for match in found}) > 1:
+    numbered = [match for key in keys if (match := re.fullmatch(r"([^/]*?)(\d+)", text.clean(key.split("@")[0])))]
+    if len(numbered) < len(keys) or len({match[1] for match in numbered}) > 1:
         return ""
-    return f"{found[0][0]}–{found[-1][2]}"
+    return f"{numbered[0][0]}–{numbered[-1][2]}"
 
 
 def kernel_of(node: Node) -> tuple[str, tuple[float, ...]]:

@@ -35,21 +35,14 @@ class Connection:
 def dense(node: Node, src: Units, dst: Units) -> list[Connection]:
     """Every number drawn to every number drawn."""
     rows, offsets = weights(node, src.count, dst.count)
-    found = []
-    for j in dst.at:
-        for i in src.at:
-            if i == BIAS:
-                found.append(Connection(i, j, offsets[j] if offsets else None))
-            elif j != BIAS:
-                found.append(Connection(i, j, rows[j][i] if rows else None))
-    return [line for line in found if line.dst != BIAS]
+    return [Connection(i, j, (offsets[j] if offsets else None) if i == BIAS else rows[j][i] if rows else None)
+            for j in dst.at if j != BIAS for i in src.at]
 
 
 def weights(node: Node, inputs: int, outputs: int) -> tuple[list[list[float]] | None, list[float] | None]:
     """The values of a linear layer, outputs × inputs and outputs, where the graph holds them in this shape."""
-    held = node.attrs.get("weights")
-    held = held if isinstance(held, Mapping) else {}
-    rows, offsets = held.get("weight"), held.get("bias")
+    values = node.attrs.get("weights")
+    rows, offsets = (values.get("weight"), values.get("bias")) if isinstance(values, Mapping) else (None, None)
     if not _numbers(rows, outputs, inputs):
         return None, None
     return rows, offsets if _numbers(offsets, outputs) else None
@@ -65,12 +58,12 @@ def _numbers(value: Any, size: int, *rest: int) -> bool:
 
 def strongest(lines: Sequence[Connection], share: float) -> list[Connection]:
     """The given share of `lines` with the largest weights, at least one; all where the weights are not known."""
-    known = [line for line in lines if line.weight is not None]
-    if not known or share >= 1:
+    weighted = [line for line in lines if line.weight is not None]
+    if not weighted or share >= 1:
         return list(lines)
-    ranked = sorted(known, key=lambda line: (-abs(line.weight or 0.0), line.src, line.dst))
-    kept = set(ranked[: max(1, math.ceil(share * len(ranked) - 1e-9))])
-    return [line for line in lines if line in kept]
+    ranked = sorted(weighted, key=lambda line: (-abs(line.weight or 0.0), line.src, line.dst))
+    strong = set(ranked[: max(1, math.ceil(share * len(ranked) - 1e-9))])
+    return [line for line in lines if line in strong]
 
 
 def bundle(lines: Iterable[Connection], src: Units, start: Point, dst: Units, end: Point, largest: float) -> list[Mark]:
@@ -139,27 +132,29 @@ def windows(node: Node, src: Units, dst: Units) -> list[Window]:
     every = len(src.shape) == 2 and len({i // src.shape[1] for i in src.at}) == 1
     channel = min(dst.at) // math.prod(dst.shape[1:])
     inputs = _channels(node, channel, src, dst)
-    complete: list[Window] = []
+    drawn: list[Window] = []
     for place in product(*map(range, dst.shape[1:])):
         out = _flat((channel, *place), dst.shape)
-        if out not in dst.at:
-            continue
-        taps, whole = [], True
-        for number, (c, *offset) in enumerate(product(inputs, *(range(size) for size, *_ in sizes))):
-            spot = [o * step - pad + k * spread
-                    for o, k, (_, step, pad, spread) in zip(place, offset, sizes, strict=True)]
-            inside = all(0 <= p < size for p, size in zip(spot, src.shape[1:], strict=True))
-            index = _flat((c, *spot), src.shape) if inside else -1
-            if index in src.at:
-                taps.append((index, number))
-            else:
-                whole = False
-        if taps and (whole or every):
-            complete.append(Window(out, tuple(taps)))
-    if every or len(complete) < 2:
-        return complete
-    first, last = complete[0], complete[-1]
+        if out in dst.at:
+            indices = _under(place, inputs, sizes, src)
+            taps = tuple((index, number) for number, index in enumerate(indices) if index in src.at)
+            if taps and (every or len(taps) == len(indices)):
+                drawn.append(Window(out, taps))
+    if every or len(drawn) < 2:
+        return drawn
+    first, last = drawn[0], drawn[-1]
     return [first] if {i for i, _ in first.taps} & {i for i, _ in last.taps} else [first, last]
+
+
+def _under(place: Sequence[int], channels: Sequence[int], sizes: Sequence[tuple[int, int, int, int]], src: Units,
+           ) -> list[int]:
+    """The positions in `src` under the window that gives `place`; -1 outside of it."""
+    indices = []
+    for channel, *offset in product(channels, *(range(size) for size, *_ in sizes)):
+        spot = [o * step - pad + k * spread for o, k, (_, step, pad, spread) in zip(place, offset, sizes, strict=True)]
+        inside = all(0 <= p < size for p, size in zip(spot, src.shape[1:], strict=True))
+        indices.append(_flat((channel, *spot), src.shape) if inside else -1)
+    return indices
 
 
 def _channels(node: Node, channel: int, src: Units, dst: Units) -> list[int]:
@@ -182,11 +177,11 @@ def _flat(place: Sequence[int], shape: Sequence[int]) -> int:
     return index
 
 
-def _kernel(node: Node, given: tuple[int, ...], out: tuple[int, ...]) -> list[tuple[int, int, int, int]] | None:
-    """Size, stride, padding and dilation per axis; None where they do not make `out` of `given`."""
-    a, rank = node.attrs, len(given)
-    if "kernel_size" not in a and node.kind != "conv" and all(g % o == 0 for g, o in zip(given, out, strict=True)):
-        return [(g // o, g // o, 0, 1) for g, o in zip(given, out, strict=True)]    # adaptive
+def _kernel(node: Node, taken: tuple[int, ...], out: tuple[int, ...]) -> list[tuple[int, int, int, int]] | None:
+    """Size, stride, padding and dilation per axis; None where they do not make `out` of `taken`."""
+    a, rank = node.attrs, len(taken)
+    if "kernel_size" not in a and node.kind != "conv" and all(g % o == 0 for g, o in zip(taken, out, strict=True)):
+        return [(g // o, g // o, 0, 1) for g, o in zip(taken, out, strict=True)]    # adaptive
     kernel, stride = _each(a.get("kernel_size"), rank), _each(a.get("stride") or a.get("kernel_size"), rank)
     if node.kind == "conv" and "stride" not in a:
         stride = (1,) * rank
@@ -195,7 +190,7 @@ def _kernel(node: Node, given: tuple[int, ...], out: tuple[int, ...]) -> list[tu
         padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
     if not (kernel and stride and padding is not None and dilation) or min(*kernel, *stride, *dilation) < 1:
         return None
-    for g, o, k, s, p, d in zip(given, out, kernel, stride, padding, dilation, strict=True):
+    for g, o, k, s, p, d in zip(taken, out, kernel, stride, padding, dilation, strict=True):
         covered = g + 2 * p - d * (k - 1) - 1
         if o not in (covered // s + 1, -(-covered // s) + 1):
             return None
@@ -215,15 +210,11 @@ def _corners(window: Window, src: Units) -> set[int]:
     channels: dict[int, list[int]] = {}
     for index, _ in window.taps:
         channels.setdefault(index // size, []).append(index)
-    found = set()
-    for cells in channels.values():
-        for sign in (1, -1):
-            found.add(min(cells, key=lambda i: src.at[i][0] + sign * src.at[i][1]))
-            found.add(max(cells, key=lambda i: src.at[i][0] + sign * src.at[i][1]))
-    return found
+    return {end(cells, key=lambda i: src.at[i][0] + sign * src.at[i][1])
+            for cells in channels.values() for sign in (1, -1) for end in (min, max)}
 
 
-def taps(found: Sequence[Window], node: Node, src: Units, start: Point, dst: Units, end: Point
+def taps(seen: Sequence[Window], node: Node, src: Units, start: Point, dst: Units, end: Point,
          ) -> tuple[list[Mark], list[Mark]]:
     """The cells under each window in the colours of their weights with the lines to what they feed; and that, outlined.
 
@@ -231,12 +222,12 @@ def taps(found: Sequence[Window], node: Node, src: Units, start: Point, dst: Uni
     the window sees.
     """
     most = MOST_TAPS["conv" if node.kind == "conv" else "pool"]
-    under = [index for window in found for index, _ in window.taps]
+    under = [index for window in seen for index, _ in window.taps]
     apart = len(set(under)) == len(under)
     cells: list[Mark] = []
     lines: list[Mark] = []
     fed: list[Mark] = []
-    for window in found:
+    for window in seen:
         x, y = _shifted(dst.at[window.out], end)
         if apart:
             fed.append(_cell(x, y, dst.reach, "fed"))

@@ -2,7 +2,6 @@
 
 In: a function of a graph and a style.  Out: the same function.
 """
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,10 +20,10 @@ def latest(make: Callable[[Graph, Style], Result]) -> Callable[[Graph, Style], R
 
     @wraps(make)
     def made(graph: Graph, style: Style) -> Result:
-        found = kept[0] if kept else None
-        if found is None or found[0] is not graph or found[1] is not style:
-            found = (graph, style, make(graph, style))
-            kept[:] = [found]
-        return found[2]
+        last = kept[0] if kept else None
+        if last is None or last[0] is not graph or last[1] is not style:
+            last = (graph, style, make(graph, style))
+            kept[:] = [last]
+        return last[2]
 
     return made

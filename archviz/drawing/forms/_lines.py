@@ -15,17 +15,17 @@ from archviz.style.style import Style
 Point = tuple[float, float]
 
 
-def line_role(route: Route, told: Collection[tuple[NodeId, NodeId]]) -> str:
-    """How a line is painted; `told` are the edges that bring what the network is conditioned on."""
-    if (route.src, route.dst) in told:
+def line_role(route: Route, conditions: Collection[tuple[NodeId, NodeId]]) -> str:
+    """How a line is painted; `conditions` are the edges that bring what the network is conditioned on."""
+    if (route.src, route.dst) in conditions:
         return "edge conditioning"
     return "edge skip" if route.skip else "edge"
 
 
 def line_entries(graph: Graph, style: Style) -> list[tuple[str, str]]:
     """(name, role) for each special kind of line that the legend explains."""
-    told = conditioning(graph)
-    kinds = (("edge skip", skips(graph) - told), ("edge conditioning", told))
+    conditions = conditioning(graph)
+    kinds = (("edge skip", skips(graph) - conditions), ("edge conditioning", conditions))
     return [(style.captions[role], role) for role, lines in kinds if lines and style.captions.get(role)]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archviz.core.graph import Edge, Graph, Node, NodeId
+from archviz.core.graph import Edge, Graph, Node, NodeId, reached
 
 LETTERS = "QKV"
 
@@ -14,26 +14,17 @@ LETTERS = "QKV"
 def operands(graph: Graph, node: Node) -> dict[NodeId, str]:
     """Source → the letters of what it brings to the attention that `node` is, or holds with its projections."""
     ends = {member for leaf in node.leaves() if leaf.kind == "attention" for member in leaf.members}
-    found: dict[NodeId, set[str]] = {}
-    for edge in graph.inflow[node.id]:
-        for part in edge.base:
-            found.setdefault(edge.src, set()).update(_slots(part, list(_wires(node)), ends))
-    return {source: "".join(sorted(letters, key=LETTERS.index)) for source, letters in found.items() if letters}
+    wires = list(_wires(node))
 
+    def after(edge: Edge) -> list[Edge]:
+        return [wire for wire in wires if wire.src == edge.dst] if edge.dst not in ends else []
 
-def _slots(part: Edge, wires: list[Edge], ends: set[NodeId]) -> set[str]:
-    """Where what enters by `part` arrives at an attention."""
-    waiting, seen, letters = [part], set[Edge](), set[str]()
-    while waiting:
-        edge = waiting.pop()
-        if edge in seen:
-            continue
-        seen.add(edge)
-        if edge.dst in ends:
-            letters.update(LETTERS[edge.slot:edge.slot + 1])
-        else:
-            waiting += [wire for wire in wires if wire.src == edge.dst]
-    return letters
+    letters: dict[NodeId, set[str]] = {}
+    for entering in graph.inflow[node.id]:
+        ways = {*entering.base, *reached(entering.base, after)}
+        slots = {letter for edge in ways if edge.dst in ends for letter in LETTERS[edge.slot:edge.slot + 1]}
+        letters.setdefault(entering.src, set()).update(slots)
+    return {source: "".join(sorted(slots, key=LETTERS.index)) for source, slots in letters.items() if slots}
 
 
 def _wires(node: Node) -> Iterator[Edge]:

@@ -6,12 +6,10 @@ The eye looks from the right, from above and from in front.  Between two boxes t
 the axes, and the one on the eye's side of it is in front (as in Newell, Newell and Sancha, 1972).  Where one is nearer
 along one axis and farther along another, no line of sight meets both.
 """
-
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
 EPSILON = 1e-6
 
@@ -35,29 +33,19 @@ def painters_order(solids: Sequence[Solid], back: tuple[float, float] = (0.7, 0.
     waiting = [0] * len(solids)
     for i, a in enumerate(solids):
         for j in range(i + 1, len(solids)):
-            if not _overlap(a, solids[j], back):
-                continue
-            front = _in_front(a, solids[j])
+            front = _in_front(a, solids[j]) if _overlap(a, solids[j], back) else 0
             if front:
                 far, near = (j, i) if front > 0 else (i, j)
                 hides[far].append(near)
                 waiting[near] += 1
-    ready = [i for i, n in enumerate(waiting) if n == 0]
-    heapify(ready)
     order: list[int] = []
-    done = [False] * len(solids)
-    while len(order) < len(solids):
-        if not ready:  # a circle
-            heappush(ready, min(i for i, finished in enumerate(done) if not finished))
-        i = heappop(ready)
-        if done[i]:
-            continue
-        done[i] = True
+    left = list(range(len(solids)))
+    while left:
+        i = next((i for i in left if not waiting[i]), left[0])    # or the first of a circle
+        left.remove(i)
         order.append(i)
         for j in hides[i]:
             waiting[j] -= 1
-            if waiting[j] == 0 and not done[j]:
-                heappush(ready, j)
     return order
 
 
@@ -73,10 +61,8 @@ def _in_front(a: Solid, b: Solid) -> int:
 def _overlap(a: Solid, b: Solid, back: tuple[float, float]) -> bool:
     """Do the two pictures overlap?  Both are hexagons with edges in the same three directions."""
     (kx, ky) = back
-    tests = (((1.0, 0.0, kx)), ((0.0, 1.0, ky)), ((-ky, kx, 0.0)))
-    for cx, cy, cz in tests:
-        low_a, high_a = _span(a, cx, cy, cz)
-        low_b, high_b = _span(b, cx, cy, cz)
+    for way in ((1.0, 0.0, kx), (0.0, 1.0, ky), (-ky, kx, 0.0)):
+        (low_a, high_a), (low_b, high_b) = _span(a, *way), _span(b, *way)
         if high_a <= low_b + EPSILON or high_b <= low_a + EPSILON:
             return False
     return True

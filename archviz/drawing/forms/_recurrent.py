@@ -1,6 +1,6 @@
 """Recurrent layers: folded into a cell with its loop, unrolled over time, or opened to show the inside of a cell.
 
-In: a node of kind ``recurrent``, its graph, a style.  Out: its `Picture`, and entries of the legend.
+In: a node of kind ``recurrent``, its graph, a style.  Out: its `Interior`, and entries of the legend.
 """
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from archviz.core.graph import Graph, Node
-from archviz.core.scene import Box, Link, Mark
+from archviz.core.scene import Box, Mark
 from archviz.drawing.forms._cells import gru, lstm, rnn
 from archviz.drawing.forms._inside import sign
-from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._steps import Recurrence, Step, equation, steps
+from archviz.drawing.forms._interior import Interior
+from archviz.drawing.forms._shapes import line_swatch
+from archviz.drawing.forms._steps import Recurrence, Step, Unrolling, equation
+from archviz.drawing.forms._unrolled import Translation, opened
 from archviz.drawing.forms._unrolled import legend as unrolled_legend
-from archviz.drawing.forms._unrolled import opened, unrolled
 from archviz.drawing.labels import looks
 from archviz.style.option import Option
 from archviz.style.style import Style
@@ -48,20 +49,21 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 
-def picture(node: Node, graph: Graph, style: Style) -> Picture | None:
+def picture(node: Node, graph: Graph, style: Style) -> Interior | None:
     """The picture of a recurrent node, as the options say; None for what is none of RNN, LSTM and GRU."""
     if "unrolled" in node.attrs:
         return _together(node, graph, style)
-    found = layer(node, graph)
-    if found is None:
+    recurrence = layer(node, graph)
+    if recurrence is None:
         return None
-    shown = columns(found, style.options["unroll"], is_open(node, style))
+    shown = columns(recurrence, style.options["unroll"], is_open(node, style))
     caption = looks(graph, style)[node.id].lines
-    return equation(found, shown, caption, style) if found.alone and len(shown) > 1 else steps(
-        found, shown, caption, style)
+    if recurrence.alone and len(shown) > 1:
+        return equation(recurrence, shown, caption, style)
+    return Unrolling(recurrence, shown, style).picture(caption)
 
 
-def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
+def _together(node: Node, graph: Graph, style: Style) -> Interior | None:
     """The picture of an encoder and a decoder that are one node."""
     parts = opened(node, graph)
     encoder, decoder = (layer(parts.of(key)[0], parts.graph) for key in ("encoder", "decoder"))
@@ -72,7 +74,7 @@ def _together(node: Node, graph: Graph, style: Style) -> Picture | None:
     shown = max(style.options["unroll"], 1)
     if len(lengths) > 1:        # the steps of both stand below each other, and what is left out, is left out of both
         shown = max(min(shown, *(length - 2 for length in lengths if length)), 1)
-    return unrolled(parts, encoder, decoder, columns(encoder, shown, False), style)
+    return Translation(parts, encoder, decoder, columns(encoder, shown, False), style).picture()
 
 
 def shorter(style: Style) -> Iterator[Mapping[str, Any]]:
@@ -126,39 +128,20 @@ def columns(layer: Recurrence, unroll: int, opened: bool) -> tuple[Step, ...]:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
+    state = (style.captions["state"], line_swatch("state", style, "cell_arrow"))
     together = [node for node in graph.nodes if "unrolled" in node.attrs]
     if together:
-        state = (style.captions["state"], _state(style))
         return [*unrolled_legend(together[0], graph, style), state]
-    found = [(one, is_open(node, style)) for node in graph.nodes
+    drawn = [(one, is_open(node, style)) for node in graph.nodes
              if node.kind == "recurrent" and (one := layer(node, graph))]
-    if not found:
+    if not drawn:
         return []
-    s, words = style.sizes, style.captions
-    width, height = s["swatch"], s["swatch_height"]
-    middle = (width / 2, height / 2)
-    entries: dict[str, tuple[Mark, ...]] = {}
-
-    def add(name: str, *swatch: Mark) -> None:
-        entries.setdefault(name, swatch)
-
-    ops = {glyph.op for one, opened in found if opened for glyph in one.wiring.glyphs}
-    if ops:
-        add(words["gate"], Box(0.0, 0.0, width, height, "gate", s["corner"]))
-        if "linear" in ops:
-            add(words["cell linear"], Box(0.0, 0.0, width, height, "linear", s["corner"]))
-        if "act" in ops:
-            add(words["cell act"], Box(0.0, 0.0, width, height, "act", height / 2))
-        for op in ("mul", "add"):
-            if op in ops:
-                add(style.kinds[op].name, *sign(op, *middle, style))
-    if any(one.both for one, _ in found):
-        add(style.kinds["cat"].name, *sign("cat", *middle, style))
-    add(words["state"], *_state(style))
-    return list(entries.items())
-
-
-def _state(style: Style) -> tuple[Mark, ...]:
-    """The swatch of a state."""
-    middle = style.sizes["swatch_height"] / 2
-    return (Link(((0.0, middle), (style.sizes["swatch"], middle)), "state", head=style.sizes["cell_arrow"]),)
+    ops = {glyph.op for one, opened in drawn if opened for glyph in one.wiring.glyphs}
+    ops |= {"cat"} if any(one.both for one, _ in drawn) else set()
+    s, width, height = style.sizes, style.sizes["swatch"], style.sizes["swatch_height"]
+    boxes = (("gate", "gate", s["corner"]), ("linear", "cell linear", s["corner"]), ("act", "cell act", height / 2))
+    entries: dict[str, tuple[Mark, ...]] = {
+        style.captions[name]: (Box(0.0, 0.0, width, height, op, radius),) for op, name, radius in boxes if op in ops}
+    entries |= {style.kinds[op].name: sign(op, width / 2, height / 2, style)
+                for op in ("mul", "add", "cat") if op in ops}
+    return [*entries.items(), state]

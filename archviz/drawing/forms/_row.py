@@ -7,13 +7,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from archviz.core import text
 from archviz.core.geometry import Size
 from archviz.core.graph import Graph, Node, NodeId, is_chain
 from archviz.core.scene import Box, Mark, Text
 from archviz.drawing.forms import _connections, block
-from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.forms._symbols import symbol
 from archviz.drawing.forms._symbols import width as symbol_width
@@ -41,7 +42,7 @@ class Part:
     width: float
     height: float
     units: Units | None = None
-    picture: Picture | None = None
+    picture: Interior | None = None
     left: float = 0.0
     right: float = 0.0
     lines: tuple[tuple[str, str], ...] = ()
@@ -50,12 +51,17 @@ class Part:
     head: tuple[Mark, ...] = ()
     pill: tuple[str, str] = ("", "")
 
+    @property
+    def axis(self) -> float:
+        """How far below the top of the core the flow goes through it."""
+        return self.picture.enters[1] if self.picture else self.height / 2
+
 
 @dataclass(frozen=True)
 class Row:
     """Parts in order, all of one height, their cores on one axis; `gaps` is the room before each.
 
-    `labels` is where what is written below begins, `largest` the largest weight among the lines drawn, 0 without any.
+    `labels` is where what is written below begins, `weights` are those of the lines drawn, as far as they are known.
     """
 
     parts: tuple[Part, ...]
@@ -63,14 +69,19 @@ class Row:
     axis: float
     labels: float
     height: float
-    largest: float
+    weights: tuple[float, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest weight, whatever its sign; 0 without any."""
+        return max(map(abs, self.weights), default=0.0)
 
     def sizes(self) -> dict[NodeId, Size]:
         return {part.node.id: Size(part.left + part.width + part.right, self.height, label=(gap, 0.0))
                 for part, gap in zip(self.parts, self.gaps, strict=True)}
 
 
-def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row | None:
+def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Interior]) -> Row | None:
     """The row that `graph` is drawn as; None where it is no chain, or has no layer to show neuron by neuron."""
     if not is_chain(graph) or any(module.repeat > 1 for module in graph.modules.values()):
         return None
@@ -78,18 +89,17 @@ def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row |
     parts = _parts(graph, shapes, _with_cells(shapes, style), pictures)
     if not any(part.units and part.node.kind in ("linear", "conv", "pool") for part in parts):
         return None
-    gaps = [0.0, *(_gap(a, b, style) for a, b in zip(parts, parts[1:], strict=False))]
+    gaps = [0.0, *(_gap(a, b, style) for a, b in pairwise(parts))]
     s = style.sizes
-    above = max(part.height / 2 if part.picture is None else part.picture.enters[1] for part in parts)
+    above = max(part.axis for part in parts)
     if any(part.head or part.pill[0] for part in parts):
         above += s["head"]
-    below = max((part.height / 2 if part.picture is None else part.height - part.picture.enters[1])
-                for part in parts)
+    below = max(part.height - part.axis for part in parts)
     written = max(sum(style.roles[role].size * s["leading"] for _, role in part.lines) for part in parts)
     below += s["label_gap"] if written else 0.0
-    weights = [abs(line.weight) for a, b in zip(parts, parts[1:], strict=False) if b.link == "dense"
-               for line in lines(a, b, style) if line.weight is not None]
-    return Row(tuple(parts), tuple(gaps), above, above + below, above + below + written, max(weights, default=0.0))
+    weights = tuple(line.weight for a, b in pairwise(parts) if b.link == "dense"
+                    for line in lines(a, b, style) if line.weight is not None)
+    return Row(tuple(parts), tuple(gaps), above, above + below, above + below + written, weights)
 
 
 def lines(a: Part, b: Part, style: Style) -> list[_connections.Connection]:
@@ -117,42 +127,41 @@ def _with_cells(shapes: Mapping[NodeId, tuple[int, ...]], style: Style) -> Style
     return replace(style, sizes={**s, "cell": side})
 
 
-def _parts(graph: Graph, shapes: Mapping[NodeId, tuple[int, ...]], style: Style, pictures: Mapping[NodeId, Picture]
+def _parts(graph: Graph, shapes: Mapping[NodeId, tuple[int, ...]], style: Style, pictures: Mapping[NodeId, Interior],
            ) -> list[Part]:
     boxes = block.sizes(graph, style)
-    narrow = replace(style, sizes={**style.sizes, "break_label": style.sizes["column_label"]})
-    seen = looks(graph, narrow)
-    found: list[Part] = []
+    seen = looks(graph, replace(style, sizes={**style.sizes, "break_label": style.sizes["column_label"]}))
+    parts: list[Part] = []
     hidden = [node.id for node in graph.nodes if node.kind == "linear"][:-1]
     flat = not any(len(shape) > 1 and not _as_neurons(shape, style) for shape in shapes.values())
-    for k, node in enumerate(graph.nodes):
-        before = found[-1] if found else None
-        follows = graph.nodes[k + 1] if k + 1 < len(graph.nodes) else None
-        units = _units(node, shapes.get(node.id), before, follows, style) if node.id not in pictures else None
+    for node, follows in zip(graph.nodes, (*graph.nodes[1:], None), strict=True):
+        before = parts[-1] if parts else None
         if node.id in pictures:
-            picture = pictures[node.id]
-            part = Part(node, picture.width, picture.height, None, picture)
-        elif units is None:
-            box = boxes[node.id]
-            part = Part(node, box.width, box.height)
-        else:
-            lines = seen[node.id].lines if node.kind not in MIXED else ()   # their name is in them
-            if len(units.shape) > 1 and not units.round and node.kind not in ("input", "output") and node.out:
-                lines = (*lines, (text.shape(node.out[0]), "sublabel"))
-            wide = max((text.width(line, style.roles[r].size, style.roles[r].weight) for line, r in lines), default=0.0)
-            beside = max((wide - units.width) / 2, 0.0)
-            left = max(beside, _names(units, style) if node.kind == "input" and flat and units.round else 0.0)
-            part = Part(node, units.width, units.height, units, None, left, beside, lines)
+            part = Part(node, pictures[node.id].width, pictures[node.id].height, None, pictures[node.id])
+        elif units := _units(node, shapes.get(node.id), before, follows, style):
+            part = _with_words(node, units, seen[node.id].lines, flat, style)
             if flat and node.id in hidden:
-                number = str(hidden.index(node.id) + 1)
-                head = symbol(0.0, 0.0, "h", style, sup=f"({number})" if len(hidden) > 1 else "", anchor="middle")
-                part = replace(part, head=head)
+                number = f"({hidden.index(node.id) + 1})" if len(hidden) > 1 else ""
+                part = replace(part, head=symbol(0.0, 0.0, "h", style, sup=number, anchor="middle"))
+            part = replace(part, pill=_pill(node, style) if before else ("", ""))
+        else:
+            part = Part(node, boxes[node.id].width, boxes[node.id].height)
         link, windows = _link(before, part)
-        part = replace(part, link=link, windows=windows)
-        if part.units is not None and before is not None:
-            part = replace(part, pill=_pill(node, style))
-        found.append(part)
-    return found
+        parts.append(replace(part, link=link, windows=windows))
+    return parts
+
+
+def _with_words(node: Node, units: Units, lines: tuple[tuple[str, str], ...], flat: bool, style: Style) -> Part:
+    """Numbers with the words below them, and room for these."""
+    if node.kind in MIXED:      # their name is in them
+        lines = ()
+    if len(units.shape) > 1 and not units.round and node.kind not in ("input", "output") and node.out:
+        lines = (*lines, (text.shape(node.out[0]), "sublabel"))
+    fonts = [(line, style.roles[role]) for line, role in lines]
+    wide = max((text.width(line, font.size, font.weight) for line, font in fonts), default=0.0)
+    beside = max((wide - units.width) / 2, 0.0)
+    left = max(beside, _names(units, style) if node.kind == "input" and flat and units.round else 0.0)
+    return Part(node, units.width, units.height, units, None, left, beside, lines)
 
 
 def _names(units: Units, style: Style) -> float:
@@ -229,20 +238,20 @@ def _bar(node: Node, taken: Units, role: str, style: Style) -> Units | None:
 def _shapes(graph: Graph) -> dict[NodeId, tuple[int, ...]]:
     """The shape of what each node gives, where it can be drawn number by number: (n,), (channels, length), (channels,
     height, width)."""
-    found: dict[NodeId, tuple[int, ...]] = {}
+    shapes: dict[NodeId, tuple[int, ...]] = {}
     before: tuple[int, ...] | None = None
     for k, node in enumerate(graph.nodes):
-        shape = _shape(node, before, graph.nodes[k + 1:])
+        out = node.out[0].shape if len(node.out) == 1 else ()
+        shape = _shape(node, out, before, graph.nodes[k + 1:]) if out else None
         if shape is not None and min(shape) > 0:
-            found[node.id] = shape
-        before = found.get(node.id)
-    return found
+            shapes[node.id] = shape
+        before = shapes.get(node.id)
+    return shapes
 
 
-def _shape(node: Node, before: tuple[int, ...] | None, after: Sequence[Node]) -> tuple[int, ...] | None:
-    out = node.out[0].shape if len(node.out) == 1 else ()
-    if not out:
-        return None
+def _shape(node: Node, out: tuple[int, ...], before: tuple[int, ...] | None, after: Sequence[Node],
+           ) -> tuple[int, ...] | None:
+    """`out` as it is drawn after something drawn as `before`."""
     match node.kind:
         case "input":
             reader = next((n for n in after if n.kind not in (*EACH, *MIXED)), None)
@@ -250,22 +259,32 @@ def _shape(node: Node, before: tuple[int, ...] | None, after: Sequence[Node]) ->
         case "linear":
             return out[-1:]
         case "conv":
-            return out[-3:] if len(out) == 4 else out[-2:] if len(out) == 3 else None
-        case "pool" if before:
-            return out[-len(before):] if len(out) >= len(before) and len(before) > 1 else None
-        case "reduce" if before and len(before) > 1:
+            return _maps(out)
+    return _kept(node, out, before) if before else None
+
+
+def _kept(node: Node, out: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The same, of what has the axes of what it takes."""
+    match node.kind:
+        case "pool":
+            return out[-len(before):] if len(out) >= len(before) > 1 else None
+        case "reduce" if len(before) > 1:
             return (before[0], *(1 for _ in before[1:])) if math.prod(out) == before[0] else None
         case "output":
-            return before if before and math.prod(out) % math.prod(before) == 0 else None
-        case kind if kind in EACH or kind in MIXED:
-            return before if before and out[-len(before):] == before else None
-    return None
+            return before if math.prod(out) % math.prod(before) == 0 else None
+    same = node.kind in (*EACH, *MIXED) and out[-len(before):] == before
+    return before if same else None
+
+
+def _maps(out: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Feature maps or signals, without the batch."""
+    return out[1:] if len(out) in (3, 4) else None
 
 
 def _read(out: tuple[int, ...], reader: Node) -> tuple[int, ...] | None:
     """An input as its first reader takes it."""
     if reader.kind in ("conv", "pool"):
-        return out[-3:] if len(out) == 4 else out[-2:] if len(out) == 3 else None
+        return _maps(out)
     if reader.kind == "linear":
         wanted = reader.attrs.get("in_features")
         if wanted in (None, out[-1]):
@@ -284,8 +303,8 @@ def _link(before: Part | None, part: Part) -> tuple[str, tuple[_connections.Wind
         wanted = node.attrs.get("in_features", src.count)
         return ("dense" if wanted == src.count else "arrow"), ()
     if node.kind in ("conv", "pool", "reduce"):
-        found = tuple(_connections.windows(node, src, dst))
-        return ("window" if found else "arrow"), found
+        windows = tuple(_connections.windows(node, src, dst))
+        return ("window" if windows else "arrow"), windows
     if src.shape == dst.shape and src.side_by_side:
         return "one", ()
     return "arrow", ()

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Place, Route
-from archviz.core.graph import Node, NodeId
-from archviz.core.scene import Box, Group, Link, Mark, Path, Point, Text
+from archviz.core.graph import Edge, Node, NodeId
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text
 from archviz.style.style import Style
 
 AROUND = 1.2  # points beside words on a plain ground
@@ -21,8 +21,8 @@ def node_group(node: Node, role: str, marks: Sequence[Mark]) -> Group:
     return Group(tuple(marks), role, node.id, title=text.clean(f"{node.id} ({node.op}){costs}"))
 
 
-def link_group(route: Route, marks: Sequence[Mark]) -> Group:
-    return Group(tuple(marks), "link", edge=(route.src, route.dst))
+def link_group(edge: Edge | Route, marks: Sequence[Mark]) -> Group:
+    return Group(tuple(marks), "link", edge=(edge.src, edge.dst))
 
 
 def box(place: Place, role: str, radius: float = 0.0) -> Box:
@@ -34,15 +34,20 @@ def polyline(points: Sequence[Point], role: str) -> Path:
     return Path((("M", points[0]), *(("L", point) for point in points[1:])), role)
 
 
+def three_dots(x: float, y: float, radius: float, step: Point, role: str) -> tuple[Circle, ...]:
+    """Three dots in a row about (x, y), in the place of what is left out."""
+    return tuple(Circle(x + k * step[0], y + k * step[1], radius, role) for k in (-1, 0, 1))
+
+
 def rays(starts: Sequence[Point], end: Point) -> list[Mark]:
     """Lines along which something is projected to a point."""
     return [polyline((start, end), "ray") for start in starts]
 
 
-def line_swatch(role: str, style: Style, head: str = "arrow") -> tuple[Mark, ...]:
+def line_swatch(role: str, style: Style, head: str = "arrow", radius: float = 2.0) -> tuple[Mark, ...]:
     """An arrow in the legend, its head as long as the size `head` says."""
     s, middle = style.sizes, style.sizes["swatch_height"] / 2
-    return (Link(((0.0, middle), (s["swatch"], middle)), role, head=s[head]),)
+    return (Link(((0.0, middle), (s["swatch"], middle)), role, radius, True, s[head]),)
 
 
 def glyph_swatch(style: Style) -> Place:

@@ -5,7 +5,6 @@ In: a graph, a style.  Out: a `Plan`.
 A feature map is one plane, a layer a stack of them along the diagonal, the first one behind.  Where a stack has more
 planes than can be told apart, its first and its last ones are drawn, with dots between them.
 """
-
 from __future__ import annotations
 
 import math
@@ -53,13 +52,13 @@ def reading(spec: TensorSpec | None) -> Reading:
         n = channels if "C" in size else math.prod(spec.shape[1:])
         return Reading("vector", n, size=str(n))
     extent = "×".join(map(str, spatial))
-    told = f"{channels}@{extent}" if channels > 1 else extent
+    written = f"{channels}@{extent}" if channels > 1 else extent
     if "H" in size and "W" in size:
-        return Reading("map", channels, size["H"], size["W"], told)
+        return Reading("map", channels, size["H"], size["W"], written)
     length = size.get("L", size.get("W", size.get("H", 1)))
     if "L" in size and axes.rfind("C") > axes.find("L"):
         return Reading("sheet", 1, length, channels, f"{length}×{channels}")
-    return Reading("signal", channels, length, 1, told)
+    return Reading("signal", channels, length, 1, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,6 @@ def _card(lines: Sequence[str], style: Style) -> Words:
 
 # ------------------------------------------------------------------------------------------------ shapes
 
-
 def _shape(p: Stacks, style: Style) -> None:
     """One scale for all planes, one for all bars."""
     s, law = style.sizes, style.options["space"]
@@ -197,7 +195,6 @@ def _stack(side: tuple[float, float], n: int, most: int, s: Mapping[str, float])
 
 # ------------------------------------------------------------------------------------------------ what is computed
 
-
 def _first(node: Node) -> Node:
     """The operation that gives a node its name: of what is fused into one box, the first."""
     return node.inside[0] if node.inside and node.kind != "module" else node
@@ -208,17 +205,17 @@ def _see(graph: Graph, node: Node, p: Stacks) -> None:
     entering = [e.src for e in graph.inflow[node.id]]
     if node.id not in p.readings or len(entering) != 1 or entering[0] not in p.readings:
         return
-    source, given = p.readings[entering[0]], p.readings[node.id]
-    if node.kind == "linear" and given.kind == "vector":
+    source, result = p.readings[entering[0]], p.readings[node.id]
+    if node.kind == "linear" and result.kind == "vector":
         p.whole.add(node.id)
         return
     window = _window(node)
     if window is None or source.kind not in ("map", "signal"):
         return
     high, wide = window if source.kind == "map" else (window[-1], 1)
-    if given.kind == "vector" and (high, wide) >= (source.height, source.width) and _first(node).kind == "conv":
+    if result.kind == "vector" and (high, wide) >= (source.height, source.width) and _first(node).kind == "conv":
         p.whole.add(node.id)
-    elif given.kind != "vector" or node.kind == "pool":
+    elif result.kind != "vector" or node.kind == "pool":
         p.kernels[node.id] = (min(high, source.height), min(wide, source.width))
 
 
@@ -259,30 +256,29 @@ def _operation(graph: Graph, node: Node, p: Stacks, style: Style, seen: Mapping[
 
 def _summed(node: Node, style: Style) -> str:
     """The few different operations inside a closed module, in their order; nothing where there are many."""
-    told: list[tuple[str, int]] = []
+    steps: list[tuple[str, int]] = []
     for part in map(_spelt, node.leaves()):
         if part.kind in ELEMENTWISE or part.kind in style.hide:
             continue
         if style.kinds[part.kind].shape == "glyph":
             return ""  # where ways meet, it is more than one operation after the other
         string = text.caption(style.captions, part.op, part.attrs)
-        times = told[-1][1] if told and told[-1][0] == string else 0
-        told[-1:] = [*([] if times else told[-1:]), (string, times + part.repeat // node.repeat)]
-    if len(told) > STEPS_TOLD or node.repeat > 1:
+        times = steps[-1][1] if steps and steps[-1][0] == string else 0
+        steps[-1:] = [*([] if times else steps[-1:]), (string, times + part.repeat // node.repeat)]
+    if len(steps) > STEPS_TOLD or node.repeat > 1:
         return ""
-    return ", ".join(f"{string} ×{times}" if times > 1 else string for string, times in told)
+    return ", ".join(f"{string} ×{times}" if times > 1 else string for string, times in steps)
 
 
 def _spelt(node: Node) -> Node:
     """With a kernel's size told for each axis, where it is one number for all of them."""
-    size, found = node.attrs.get("kernel_size"), re.search(r"([23])d$", node.op)
-    if not isinstance(size, int) or not found:
+    size, rank = node.attrs.get("kernel_size"), re.search(r"([23])d$", node.op)
+    if not isinstance(size, int) or not rank:
         return node
-    return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(found[1])})
+    return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(rank[1])})
 
 
 # ------------------------------------------------------------------------------------------------ words
-
 
 def _wrapped(string: str, size: float, limit: float) -> list[str]:
     """`string` in lines no longer than `limit`, as far as its words allow; no line begins with a ×N alone."""
@@ -307,56 +303,68 @@ def words(lines: Sequence[str], role: str, x: float, y: float, style: Style, upw
 
 def _name(graph: Graph, p: Stacks, style: Style) -> None:
     """Above each node what it is, and how large."""
-    s, said = style.sizes, style.captions
-    level, gap = int(s["words"]), s["label_gap"]
-    inputs = sum(node.kind == "input" for node in graph.nodes)
+    s, font, gap = style.sizes, style.roles["name"], style.sizes["label_gap"]
     seen = looks(graph, style)
-    left = {end for skip in skips(graph) for end in skip}  # a line stands on these
-    high, row, told = 0.0, 1, False
+    passed = {end for skip in skips(graph) for end in skip}  # a line stands on these
+    high, row = 0.0, 1
     before = (0.0, math.inf)  # how wide what is written above the one before is, and this itself
-    for node in (node for node in graph.nodes if node.id in p.shapes):
-        own, r = _called(node), p.readings[node.id]
-        last = node.id in p.ends.values()
-        kind = "layer" if r.kind == "vector" else "f. maps" if told and level < 2 else "feature maps"
-        what = "output" if last else kind if r.kind in ("vector", "map") and r.planes > 1 else ""
-        if node.kind in ("input", "parameter"):
-            own, what = (said["input"] if inputs == 1 and node.kind == "input" else seen[node.id].lines[0][0]), ""
-        elif last and own.lower() in ("", "out", "output", "logits"):
-            own, what = _large(said["output"]), ""
-        elif not level:
-            what = what if not own and last else ""
-        title = f"{own}: {said[what]}" if own and what else own or (said[what] if what else "")
-        told = told or kind == what == "feature maps"
-        title = text.fit(title, style.roles["name"].size, s["max_label"], style.roles["name"].weight)
-        shape = p.shapes[node.id]
+    for key, title in _titles(graph, p, style, seen).items():
+        shape, size = p.shapes[key], p.readings[key].size
         middle = shape.width / 2 if shape.kind == "stack" else shape.side[0] / 2
-        wide = max((text.width(one, style.roles["name"].size) for one in (r.size, title)), default=0.0)
-        if node.id in left:
+        wide = max((text.width(line, font.size) for line in (size, title)), default=0.0)
+        if key in passed:
             middle += wide / 2 + gap
         meets = (wide + before[0]) / 2 + s["beside"] > (shape.width + before[1]) / 2 + s["along"]
         row, before = 1 - row if meets else 0, (wide, shape.width)
         lift = high + s["beside"] if s["rows"] > 1 and row else 0.0
-        lines = [words([r.size], "number", middle, -gap - lift, style, upward=True)] if r.size else []
+        lines = [words([size], "number", middle, -gap - lift, style, upward=True)] if size else []
         if title:
             lines.append(words([title], "name", middle, lines[0].box.y if lines else -gap - lift, style, upward=True))
-        p.above[node.id] = lines
-        high = max(high, sum(one.box.height for one in lines))
+        p.above[key] = lines
+        high = max(high, sum(line.box.height for line in lines))
     for node in graph.nodes:
         if node.kind == "output" and node.id not in p.ends:
-            high = style.roles["name"].size * s["leading"]
             string = seen[node.id].lines[0][0]
-            wide = text.width(string, style.roles["name"].size)
-            p.ports[node.id] = words([string], "name", wide / 2 + 2.0, -high / 2, style)
+            wide = text.width(string, font.size)
+            p.ports[node.id] = words([string], "name", wide / 2 + 2.0, -font.size * s["leading"] / 2, style)
+
+
+def _titles(graph: Graph, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) -> dict[NodeId, str]:
+    """What is written above each stack and bar; feature maps are spelt out once."""
+    font, captions, level = style.roles["name"], style.captions, int(style.sizes["words"])
+    inputs = sum(node.kind == "input" for node in graph.nodes)
+    titles: dict[NodeId, str] = {}
+    spelt = False
+    for node in (node for node in graph.nodes if node.id in p.shapes):
+        name, last = _called(node), node.id in p.ends.values()
+        what = "output" if last else _sort(p.readings[node.id], spelt and level < 2)
+        if node.kind in ("input", "parameter"):
+            name = captions["input"] if inputs == 1 and node.kind == "input" else seen[node.id].lines[0][0]
+            what = ""
+        elif last and name.lower() in ("", "out", "output", "logits"):
+            name, what = _large(captions["output"]), ""
+        elif not level and (name or not last):
+            what = ""
+        spelt = spelt or what == "feature maps"
+        title = ": ".join(part for part in (name, captions[what] if what else "") if part)
+        titles[node.id] = text.fit(title, font.size, style.sizes["max_label"], font.weight)
+    return titles
+
+
+def _sort(r: Reading, short: bool) -> str:
+    """What sort of numbers it is."""
+    sorts = {"vector": "layer", "map": "f. maps" if short else "feature maps"}
+    return sorts.get(r.kind, "") if r.planes > 1 else ""
 
 
 def _called(node: Node) -> str:
     """The name of a layer, if it says something; one of a letter and a number as it stands in figures: ``C1``."""
     if "label" in node.attrs:
         return text.clean(str(node.attrs["label"]))
-    own = node.id.split("@")[0].rsplit(".", 1)[-1]
-    if "/" in own or own.isdigit() or ":" in own:
+    name = node.id.split("@")[0].rsplit(".", 1)[-1]
+    if "/" in name or name.isdigit() or ":" in name:
         return ""
-    return text.clean(_large(own) if own[1:].isdigit() or own.isupper() else own.replace("_", " "))
+    return text.clean(_large(name) if name[1:].isdigit() or name.isupper() else name.replace("_", " "))
 
 
 def _large(string: str) -> str:
@@ -366,13 +374,13 @@ def _large(string: str) -> str:
 def _compute(graph: Graph, p: Stacks, style: Style) -> None:
     """Below, what is computed: in a chain all on one line (or two), between the stacks; else below each stack."""
     s, size = style.sizes, style.roles["operation"].size
-    own = replace(style, sizes={**s, "break_label": math.inf, "max_label": math.inf})
-    seen = looks(replace(graph, nodes=tuple(map(_spelt, graph.nodes))), own)
+    unbroken = replace(style, sizes={**s, "break_label": math.inf, "max_label": math.inf})
+    seen = looks(replace(graph, nodes=tuple(map(_spelt, graph.nodes))), unbroken)
     chain = is_chain(graph)
     half = max((shape.height / 2 for shape in p.shapes.values()), default=0.0)
     deep, row, before = 0.0, 1, 0.0
     for node in graph.nodes:
-        if node.id not in p.shapes or not (string := _operation(graph, node, p, own, seen)):
+        if node.id not in p.shapes or not (string := _operation(graph, node, p, unbroken, seen)):
             continue
         shape = p.shapes[node.id]
         lines = [text.fit(line, size, s["max_label"]) for piece in string.split(", ")

@@ -48,34 +48,35 @@ class Stage:
 def stages(graph: Graph, style: Style, most: int) -> list[Stage]:
     """The parts of `graph`.  Where they are more than `most`, single operations have no name; where that is not enough,
     numbered neighbours have one."""
-    opened = _opened(graph)
     names, seen = titles(graph, style.titles), looks(graph, style)
-    found: list[Stage] = []
-    at: dict[NodeId, int] = {}
-    owner: dict[NodeId, int] = {}
+    parts: list[Stage] = []
+    for key, nodes in _parts(graph).items():
+        if key in graph.modules:
+            parts.append(Stage(key, nodes, names[key], "", graph.modules[key].cls))
+        else:
+            node = graph.by_id[key]
+            lines = [line for line, _ in seen[key].lines] or [style.kinds[node.kind].name or node.op]
+            parts.append(Stage(key, nodes, lines[0]))
+    if len(parts) > most:
+        parts = [part if part.cls else replace(part, name="") for part in parts]
+    parts = _detailed(graph, parts)
+    return _numbered(parts) if sum(bool(part.name) for part in parts) > most else parts
+
+
+def _parts(graph: Graph) -> dict[NodeId, tuple[NodeId, ...]]:
+    """The nodes of each part, by its module or else its first node."""
+    opened, classes = _opened(graph), {key: module.cls for key, module in graph.modules.items()}
+    parts: dict[NodeId, tuple[NodeId, ...]] = {}
+    part_of: dict[NodeId, NodeId] = {}
     for node in graph.nodes:
         key = next((scope for scope in node.scope if scope not in opened), node.id)
-        if key in at and key in graph.modules:
-            stage = found[at[key]]
-            found[at[key]] = replace(stage, nodes=(*stage.nodes, node.id))
-            owner[node.id] = at[key]
-            continue
         before = [edge.src for edge in graph.inflow[node.id]]
-        own = owner.get(before[0]) if len(before) == 1 and node.kind in FOLLOWING else None
-        if own is not None and key not in graph.modules and (not found[own].cls or node.kind == "output"):
-            found[own] = replace(found[own], nodes=(*found[own].nodes, node.id))
-            owner[node.id] = own
-            continue
-        at[key] = owner[node.id] = len(found)
-        if key in graph.modules:
-            found.append(Stage(key, (node.id,), names[key], "", graph.modules[key].cls))
-        else:
-            lines = [line for line, _ in seen[node.id].lines] or [style.kinds[node.kind].name or node.op]
-            found.append(Stage(key, (node.id,), ", ".join(lines[:1])))
-    if len(found) > most:
-        found = [stage if stage.cls else replace(stage, name="") for stage in found]
-    found = _detailed(graph, found)
-    return _numbered(found) if sum(bool(stage.name) for stage in found) > most else found
+        if key not in graph.modules and len(before) == 1 and node.kind in FOLLOWING:
+            part = part_of.get(before[0], key)
+            key = part if not classes.get(part) or node.kind == "output" else key
+        parts[key] = (*parts.get(key, ()), node.id)
+        part_of[node.id] = key
+    return parts
 
 
 def _opened(graph: Graph) -> set[NodeId]:
@@ -93,32 +94,32 @@ def _opened(graph: Graph) -> set[NodeId]:
     return opened
 
 
-def _numbered(found: Sequence[Stage]) -> list[Stage]:
+def _numbered(parts: Sequence[Stage]) -> list[Stage]:
     """Neighbours that are numbered have one name, which stands at the middle one: ``Block 1–12``."""
     runs: list[list[int]] = []
-    for i, stage in enumerate(found):
+    for i, stage in enumerate(parts):
         base, _, number = stage.name.rpartition(" ")
-        last = found[runs[-1][-1]].name if runs else ""
+        last = parts[runs[-1][-1]].name if runs else ""
         if number.isdigit() and last == f"{base} {int(number) - 1}":
             runs[-1].append(i)
         elif stage.name:
             runs.append([i])
-    told = list(found)
+    named = list(parts)
     for run in runs:
         if len(run) > 1:
-            name = f"{found[run[0]].name}–{found[run[-1]].name.rpartition(' ')[2]}"
+            name = f"{parts[run[0]].name}–{parts[run[-1]].name.rpartition(' ')[2]}"
             for i in run:
-                told[i] = replace(found[i], name=name if i == run[len(run) // 2] else "", detail="")
-    return told
+                named[i] = replace(parts[i], name=name if i == run[len(run) // 2] else "", detail="")
+    return named
 
 
-def _detailed(graph: Graph, found: Sequence[Stage]) -> list[Stage]:
+def _detailed(graph: Graph, parts: Sequence[Stage]) -> list[Stage]:
     """Each with the shape of what it gives, where that is another than that of the one before."""
-    told, before = list[Stage](), ""
-    for stage in found:
+    detailed, before = list[Stage](), ""
+    for stage in parts:
         out = graph.by_id[stage.nodes[-1]].out
         shape = text.shape(out[0]) if out else ""
-        tell = stage.name and shape != before and not stage.name.endswith(f" {shape}")
-        told.append(replace(stage, detail=shape if tell else ""))
+        new = stage.name and shape != before and not stage.name.endswith(f" {shape}")
+        detailed.append(replace(stage, detail=shape if new else ""))
         before = shape or before
-    return told
+    return detailed

@@ -1,6 +1,6 @@
 """A recurrent layer at one or more steps of time: cells, the states that pass between them, x below and h above.
 
-In: what a picture needs to know of a layer, the steps to draw, a caption, a style.  Out: `Picture`.
+In: what a picture needs to know of a layer, the steps to draw, a caption, a style.  Out: `Interior`.
 
 Time runs to the right, layers are stacked upwards: x enters from below, h leaves above, states pass to the right (those
 of the backward direction to the left).  The line of the figure comes in on the left and feeds x; h leads to the right
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from archviz.core import text
-from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
+from archviz.core.geometry import Place
+from archviz.core.scene import Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._cells import MINUS, Wiring
 from archviz.drawing.forms._inside import Inside, broken, crossings, inside, sign
-from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._interior import Interior
+from archviz.drawing.forms._shapes import box, grounded, three_dots
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.style.style import Style
 
@@ -61,14 +62,7 @@ class Step:
     dots: bool = False
 
 
-def steps(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Picture:
-    """The picture of `layer` at the steps `columns`, with the lines (string, role) of `caption` below."""
-    return Unrolling(layer, columns, style).picture(caption)
-
-
-def equation(
-    layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style,
-) -> Picture:
+def equation(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Interior:
     """The folded `layer`, =, and the same at the steps `columns`: side by side, the cells in one row."""
     many = Unrolling(layer, columns, style)
     once = Unrolling(layer, (Step("t"),), style, many.r)
@@ -81,14 +75,15 @@ def equation(
 
 
 def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, caption: Sequence[tuple[str, str]],
-               style: Style) -> Picture:
+               style: Style) -> Interior:
     """What is drawn from `top` to `bottom`, with the lines of `caption` below, moved to the origin."""
-    said, y = list(marks), bottom
+    drawn, y = list(marks), bottom
     for line, role in caption:
         y += style.roles[role].size * style.sizes["leading"]
-        said.append(Text(right / 2, y + 3.0, line, role, "middle"))
-    return Picture(right, (y + 5.0 if caption else bottom + 1.0) - top, tuple(moved(mark, 0.0, -top) for mark in said),
-                   (0.0, -top / 2), (right, -top / 2), through=True)
+        drawn.append(Text(right / 2, y + 3.0, line, role, "middle"))
+    height = (y + 5.0 if caption else bottom + 1.0) - top
+    return Interior(right, height, tuple(moved(mark, 0.0, -top) for mark in drawn), (0.0, -top / 2), (right, -top / 2),
+                    through=True)
 
 
 # ------------------------------------------------------------------------------------------------ places
@@ -171,22 +166,22 @@ class Unrolling:
 
     def _cells(self) -> list[dict[Lane, Cell]]:
         """Per column, the cells of all rows; columns stand as far apart as the names of the states need."""
-        found: list[dict[Lane, Cell]] = []
+        columns: list[dict[Lane, Cell]] = []
         x, gap = EDGE + self._beside(left=True), self.s["cell_reach"] + 2.0
         for column in self.columns:
-            x = max(x, found[-1][self.floors[0][0]].left + self.apart) if found and not column.dots else x
-            found.append(self._column(column, x))
-            x = max(cell.right for cell in found[-1].values()) + self._name((column.index or "T−1",)) + gap
-        return found
+            x = max(x, columns[-1][self.floors[0][0]].left + self.apart) if columns and not column.dots else x
+            columns.append(self._column(column, x))
+            x = max(cell.right for cell in columns[-1].values()) + self._name((column.index or "T−1",)) + gap
+        return columns
 
     def _column(self, column: Step, x: float) -> dict[Lane, Cell]:
         if column.dots:
             return {row: Cell(x, x + DOTS, dots=True) for rows in self.floors for row in rows}
-        found: dict[Lane, Cell] = {}
+        cells: dict[Lane, Cell] = {}
         enter = x + self.wide / 2
         for forward, *others in self.floors:
             if not forward.number:
-                found[forward] = Cell(enter - DOTS / 2, enter + DOTS / 2, enter, enter, dots=True)
+                cells[forward] = Cell(enter - DOTS / 2, enter + DOTS / 2, enter, enter, dots=True)
                 continue
             if column.opened and forward.number == 1:
                 assert self.inside
@@ -195,12 +190,12 @@ class Unrolling:
             else:
                 left = enter - self.wide / 2
                 cell = Cell(left, left + self.wide, enter, left + self.aside if others else enter)
-            found[forward], enter = cell, cell.leave
+            cells[forward], enter = cell, cell.leave
             for back in others:
                 left = cell.leave + self.aside
-                found[back] = Cell(left, left + self.wide, cell.right + self.aside, left + self.wide / 2)
-                enter = (cell.leave + found[back].leave) / 2
-        return found
+                cells[back] = Cell(left, left + self.wide, cell.right + self.aside, left + self.wide / 2)
+                enter = (cell.leave + cells[back].leave) / 2
+        return cells
 
     # -------------------------------------------------------------------------------------------- words
 
@@ -226,7 +221,7 @@ class Unrolling:
 
     # -------------------------------------------------------------------------------------------- drawing
 
-    def picture(self, caption: Sequence[tuple[str, str]]) -> Picture:
+    def picture(self, caption: Sequence[tuple[str, str]]) -> Interior:
         """Everything, moved to the origin."""
         right, top = self.draw()
         return _captioned(self.marks, right, top, self.bottom, caption, self.style)
@@ -273,8 +268,7 @@ class Unrolling:
         self.marks.extend(Link(piece, role, bend, head and piece is pieces[-1], arrow) for piece in pieces)
 
     def _dots(self, x: float, y: float, role: str, down: bool = False) -> None:
-        for step in (-BETWEEN, 0.0, BETWEEN):
-            self.marks.append(Circle(x if down else x + step, y + step if down else y, DOT, f"{role} head"))
+        self.marks += three_dots(x, y, DOT, (0.0, BETWEEN) if down else (BETWEEN, 0.0), f"{role} head")
 
     def _symbol(self, letter: str, index: str, row: Lane, x: float, y: float, way: float = 0.0) -> None:
         """The name of a state, which ends or begins at x, or has its middle there; an arrow above says which of two
@@ -369,15 +363,10 @@ class Unrolling:
             marks = tuple(moved(mark, cell.left, row.top) for mark in self.inside.marks)
             self.marks.append(Group(marks, "cell", title=self.layer.name))
             return
-        self.marks.append(
-            Box(cell.left, row.top, cell.right - cell.left, row.height, "recurrent", self.s["cell_corner"]))
-        lines = [(self.layer.name, "label")] + [(f"layer {row.number}", "sublabel")] * (self.layer.layers > 1)
-        sizes = [self.style.roles[role].size for _, role in lines]
-        y = row.top + row.height / 2 - sum(sizes) * 0.6
-        for (line, role), size in zip(lines, sizes, strict=True):
-            said = Text((cell.left + cell.right) / 2, y + size * 0.95, line, role, "middle")
-            self.marks += grounded(said, "recurrent", self.style)
-            y += size * 1.2
+        place = Place(cell.left, row.top, cell.right - cell.left, row.height)
+        middle = (cell.left + cell.right) / 2, row.top + row.height / 2
+        number = f"layer {row.number}" if self.layer.layers > 1 else ""
+        self.marks += closed_cell(place, middle, self.layer.name, number, self.style)
 
     def _ends(self, right: float) -> float:
         """The x below and the h above, and the lines that bring the one and take the other; returns the top."""
@@ -413,6 +402,17 @@ class Unrolling:
                 yield column, (first.left + first.right) / 2
             else:
                 yield column, first.enter if letter == "x" else self._last(cells)
+
+
+def closed_cell(place: Place, middle: Point, name: str, number: str, style: Style) -> list[Mark]:
+    """A cell with its name, and below it which layer it is of or how many there are."""
+    marks: list[Mark] = [box(place, "recurrent", style.sizes["cell_corner"])]
+    lines = [(words, role, style.roles[role].size) for words, role in ((name, "label"), (number, "sublabel")) if words]
+    y = middle[1] - sum(size for _, _, size in lines) * 0.6
+    for words, role, size in lines:
+        marks += grounded(Text(middle[0], y + size * 0.95, words, role, "middle"), "recurrent", style)
+        y += size * 1.2
+    return marks
 
 
 def _side(cell: Cell, way: float) -> float:

@@ -7,10 +7,13 @@ of the channels likewise; of a large map the corner where it begins, its grid cu
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from archviz.core.scene import Box, Circle, Mark, Path, Point, Text
+from archviz.drawing.forms._shapes import polyline, three_dots
 from archviz.drawing.forms._symbols import symbol
 from archviz.style.style import Style
 
@@ -38,10 +41,7 @@ class Units:
     @property
     def count(self) -> int:
         """How many numbers there are, drawn or not."""
-        total = 1
-        for size in self.shape:
-            total *= size
-        return total
+        return math.prod(self.shape)
 
     @property
     def side_by_side(self) -> bool:
@@ -60,17 +60,12 @@ def shown(count: int, most: int) -> tuple[int, ...]:
 
 def slots(indices: Sequence[int]) -> list[int | None]:
     """`indices` with None where some are left out."""
-    found: list[int | None] = []
+    order: list[int | None] = []
     for before, index in zip((None, *indices), indices, strict=False):
         if before is not None and index > before + 1:
-            found.append(None)
-        found.append(index)
-    return found
-
-
-def dots(x: float, y: float, step: Point) -> tuple[Mark, ...]:
-    """Three dots in a row about (x, y)."""
-    return tuple(Circle(x + k * step[0], y + k * step[1], 0.75, "dots") for k in (-1, 0, 1))
+            order.append(None)
+        order.append(index)
+    return order
 
 
 def column(count: int, role: str, style: Style, letter: str = "", bias: bool = False, cells: bool = False) -> Units:
@@ -83,7 +78,7 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
     for k, index in enumerate(order):
         y = radius + k * pitch
         if index is None:
-            marks.extend(dots(radius, y, (0.0, pitch * 0.24)))
+            marks.extend(three_dots(radius, y, 0.75, (0.0, pitch * 0.24), "dots"))
             continue
         at[index] = (radius, y)
         marks.append(_unit(radius, y, radius, role if index != BIAS else "bias", cells and index != BIAS))
@@ -102,29 +97,11 @@ def _unit(x: float, y: float, r: float, role: str, cell: bool) -> Mark:
 
 def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:
     """Feature maps of (channels, height, width), the channels one above the other."""
-    channels, height, width = shape
-    s = style.sizes
+    s, (channels, height, width) = style.sizes, shape
     if height * width == 1:
         return replace(column(channels, role, style, cells=True), shape=shape)
-    side, rows, columns = s["cell"], _part(height, s["cells"]), _part(width, s["cells"])
-    marks: list[Mark] = []
-    at: dict[int, Point] = {}
-    y = 0.0
-    wide = side * (columns + (0.7 if columns < width else 0.0))
-    high = side * (rows + (0.7 if rows < height else 0.0))
-    for place, channel in enumerate(slots(shown(channels, round(s["channels"])))):
-        y += s["channel_gap"] if place else 0.0
-        if channel is None:
-            marks.extend(dots(wide / 2, y + 3.5, (0.0, 2.6)))
-            y += 7.0
-            continue
-        marks.extend(_cut(y, side, rows, columns, rows < height, columns < width))
-        for i in range(rows):
-            for j in range(columns):
-                marks.append(Box(j * side, y + i * side, side, side, f"{role} cell"))
-                at[(channel * height + i) * width + j] = ((j + 0.5) * side, y + (i + 0.5) * side)
-        y += high
-    return Units(wide, y, shape, tuple(marks), at, side / 2, False)
+    part = _part(height, s["cells"]), _part(width, s["cells"])
+    return _maps(shape, part, s["cell"], s["channel_gap"], role, style)
 
 
 def rows_of(shape: tuple[int, ...], style: Style) -> int:
@@ -136,27 +113,37 @@ def rows_of(shape: tuple[int, ...], style: Style) -> int:
 
 def strips(shape: tuple[int, int], role: str, style: Style) -> Units:
     """Signals of (channels, length): each channel a column of cells, the channels side by side."""
-    channels, length = shape
+    s, (channels, length) = style.sizes, shape
     if length == 1:
         return replace(column(channels, role, style, cells=True), shape=shape)
-    s = style.sizes
-    side, rows = s["strip_cell"], _part(length, s["strip_cells"])
+    side = s["strip_cell"]
+    maps = _maps((*shape, 1), (_part(length, s["strip_cells"]), 1), side, 0.35 * side, role, style, across=True)
+    return replace(maps, shape=shape)
+
+
+def _maps(shape: tuple[int, int, int], part: tuple[int, int], side: float, gap: float, role: str, style: Style,
+          across: bool = False) -> Units:
+    """The first rows and columns, `part`, of each channel; channels below each other or `across`."""
+    (channels, height, width), (rows, columns) = shape, part
+    wide = side * (columns + (0.7 if columns < width else 0.0))
+    high = side * (rows + (0.7 if rows < height else 0.0))
     marks: list[Mark] = []
     at: dict[int, Point] = {}
-    x = 0.0
-    high = side * (rows + (0.7 if rows < length else 0.0))
-    for place, channel in enumerate(slots(shown(channels, round(s["channels"])))):
-        x += 0.35 * side if place else 0.0
+    end = 0.0
+    for place, channel in enumerate(slots(shown(channels, round(style.sizes["channels"])))):
+        end += gap if place else 0.0
+        x, y = (end, 0.0) if across else (0.0, end)
         if channel is None:
-            marks.extend(dots(x + 3.0, side * rows / 2, (2.2, 0.0)))
-            x += 6.0
+            marks += three_dots(x + 3.0, side * rows / 2, 0.75, (2.2, 0.0), "dots") if across else \
+                three_dots(wide / 2, y + 3.5, 0.75, (0.0, 2.6), "dots")
+            end += 6.0 if across else 7.0
             continue
-        marks.extend(_moved_right(_cut(0.0, side, rows, 1, rows < length, False), x))
-        for i in range(rows):
-            marks.append(Box(x, i * side, side, side, f"{role} cell"))
-            at[channel * length + i] = (x + side / 2, (i + 0.5) * side)
-        x += side
-    return Units(x, high, shape, tuple(marks), at, side / 2, False)
+        marks += _cut(x, y, side, rows, columns, rows < height, columns < width)
+        for i, j in product(range(rows), range(columns)):
+            marks.append(Box(x + j * side, y + i * side, side, side, f"{role} cell"))
+            at[(channel * height + i) * width + j] = (x + (j + 0.5) * side, y + (i + 0.5) * side)
+        end += wide if across else high
+    return Units(end if across else wide, high if across else end, shape, tuple(marks), at, side / 2, False)
 
 
 def _part(size: int, most: float) -> int:
@@ -164,16 +151,12 @@ def _part(size: int, most: float) -> int:
     return size if size <= most else max(round(most) - 2, 1)
 
 
-def _cut(y: float, side: float, rows: int, columns: int, below: bool, right: bool) -> Iterable[Path]:
+def _cut(x: float, y: float, side: float, rows: int, columns: int, below: bool, right: bool) -> list[Path]:
     """The lines of the grid, going on a little where the map does."""
-    x1, y1 = columns * side, y + rows * side
-    ends: list[tuple[Point, Point]] = []
+    x1, y1 = x + columns * side, y + rows * side
+    lines: list[tuple[Point, Point]] = []
     if right:
-        ends += [((x1, y + i * side), (x1 + 0.7 * side, y + i * side)) for i in range(rows + 1)]
+        lines += [((x1, y + i * side), (x1 + 0.7 * side, y + i * side)) for i in range(rows + 1)]
     if below:
-        ends += [((j * side, y1), (j * side, y1 + 0.7 * side)) for j in range(columns + 1)]
-    return [Path((("M", a), ("L", b)), "cut") for a, b in ends]
-
-
-def _moved_right(paths: Iterable[Path], dx: float) -> list[Path]:
-    return [Path(tuple((c, (v[0] + dx, v[1])) for c, v in path.commands), path.role) for path in paths]
+        lines += [((x + j * side, y1), (x + j * side, y1 + 0.7 * side)) for j in range(columns + 1)]
+    return [polyline(line, "cut") for line in lines]

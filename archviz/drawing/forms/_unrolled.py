@@ -1,6 +1,6 @@
 """An encoder and a decoder with attention between them, step by step: the encoder's steps below, the decoder's above.
 
-In: the node that the pass `unroll` made, its graph, a style.  Out: its `Picture`, and entries of the legend.
+In: the node that the pass `unroll` made, its graph, a style.  Out: its `Interior`, and entries of the legend.
 
 Time runs to the right.  From below: the words, what each goes through, the encoder's cells; a bar for the scores, since
 the softmax in it is over all positions; from the bar a line for each weight to the sum that one step of the decoder
@@ -16,12 +16,13 @@ from itertools import groupby
 from typing import Any
 
 from archviz.core import text
+from archviz.core.geometry import Place
 from archviz.core.graph import Graph, Node, split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._inside import broken, crossings, sign
-from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._shapes import grounded
-from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling
+from archviz.drawing.forms._interior import Interior
+from archviz.drawing.forms._shapes import grounded, line_swatch, three_dots
+from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling, closed_cell
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.drawing.labels import looks, role_of
 from archviz.style.style import Style
@@ -38,11 +39,11 @@ class Parts:
     """What the pass found, as nodes: see `archviz.passes.unroll.parts`."""
 
     graph: Graph
-    found: Mapping[str, Any]
+    keys: Mapping[str, Any]
 
     def of(self, part: str) -> list[Node]:
         """The nodes of a part, in order."""
-        keys = self.found[part]
+        keys = self.keys[part]
         return [self.graph.by_id[key] for key in ([keys] if isinstance(keys, str) else keys)]
 
     def boxes(self, part: str) -> list[Node]:
@@ -59,25 +60,20 @@ def opened(node: Node, graph: Graph) -> Parts:
     return Parts(split(graph, [node.id]), node.attrs["unrolled"])
 
 
-def unrolled(parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style) -> Picture:
-    """The picture of `parts` at the steps `columns`."""
-    return _Translation(parts, encoder, decoder, columns, style).picture()
-
-
-class _Translation:
+class Translation:
     """A picture while it is drawn: y = 0 is the line below the encoder's x, everything above it has a smaller y."""
 
     def __init__(self, parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style,
                  ) -> None:
         self.parts, self.layer, self.style, self.s = parts, decoder, style, style.sizes
         self.columns, self.marks, self.notes = columns, [], []
-        self.said = looks(parts.graph, style)
+        self.looks = looks(parts.graph, style)
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
         # the step whose weights are drawn: the second, where nothing is left out before it
         self.at = int(len(columns) > 1 and not columns[1].dots)
         self.wide = max((self._wide(node) for part in ("source", "target", "entry", "head", "handed")
                          for node in parts.boxes(part)), default=0.0)
-        self.before = parts.found["query"] == "before"
+        self.before = parts.keys["query"] == "before"
         half = max(self.wide, style.sizes["cell_width"]) / 2
         self.aside = 0.0 if self.before else half + style.sizes["step_beside"]   # of the sums, from the cells they pass
         self.low = self._encoder(replace(encoder, alone=True, last=False))
@@ -95,12 +91,13 @@ class _Translation:
 
     # -------------------------------------------------------------------------------------------- from below
 
-    def picture(self) -> Picture:
+    def picture(self) -> Interior:
+        """Everything, moved to the origin."""
         right, _ = self.low.draw()
         self.marks += self.low.marks
         self.xs = [x for _, x in self.low.where("h")]
         self.left, self.right = 0.0, right
-        self.note(self.low.middle(), self.said[self.parts.found["encoder"]].lines)
+        self.note(self.low.middle(), self.looks[self.parts.keys["encoder"]].lines)
         self._sources()
         bar = self._bar()
         self._decoder(bar)
@@ -114,7 +111,7 @@ class _Translation:
             y = self._row(node, xs, y - self.s["step_gap"])
         self.bottom = self.low.bottom
         for port in self._ports("source"):
-            self.note(self.bottom - self.low.r, self.said[port.id].lines[:1])
+            self.note(self.bottom - self.low.r, self.looks[port.id].lines[:1])
 
     def _ports(self, part: str) -> list[Node]:
         return [node for node in self.parts.of(part) if node.kind == "input"]
@@ -129,7 +126,7 @@ class _Translation:
             else:
                 self._box(node, xs[i], top)
                 self.line([(xs[i], below + gap), (xs[i], below)])
-        self.note(top + high / 2, self.said[node.id].lines)
+        self.note(top + high / 2, self.looks[node.id].lines)
         return top
 
     def _bar(self) -> float:
@@ -158,19 +155,19 @@ class _Translation:
         sums = bar - s["fan"]
         self._fan(bar, sums, r)
         above = sums - r            # the words that the decoder is given
-        given = bool(self.parts.of("target"))
+        fed = bool(self.parts.of("target"))
         ws = [x - (s["step_beside"] + self.wide / 2 if self.before else 0.0) for x in self.xs]
-        if given:
+        if fed:
             low = sums + r - ring
             self._rings("y", ws, low, before=True)
             above = low - ring
             for node in self.parts.boxes("target"):
                 above = self._row(node, ws, above - s["step_gap"])
             for port in self._ports("target"):
-                self.note(low, self.said[port.id].lines[:1])
+                self.note(low, self.looks[port.id].lines[:1])
             self.left = min(self.left, ws[0] - self.wide / 2)
-        enter = above if given else above - self.size("symbol")
-        if self.before and given:
+        enter = above if fed else above - self.size("symbol")
+        if self.before and fed:
             kind, joint = self.parts.join("entry") or "cat", above - s["step_gap"] - r / 2
             for i, _ in self.seen:
                 x = self.xs[i]
@@ -178,7 +175,7 @@ class _Translation:
                 self.line([(ws[i], above), (ws[i], joint), (x - r, joint)])
                 self.marks.append(Group(sign(kind, x, joint, self.style), kind))
             enter = joint - r
-        self.leaves = enter if given else above
+        self.leaves = enter if fed else above
         for node in self.parts.boxes("entry"):
             enter = self.leaves = self._row(node, self.xs, enter - s["step_gap"])
         bottom = enter - s["step_gap"] - 2.0
@@ -220,17 +217,13 @@ class _Translation:
     def _cells(self, bottom: float, top: float) -> None:
         """The decoder's cells, the states between them, and the first one, from the encoder."""
         s, wide, line = self.s, self.low.wide, (bottom + top) / 2
-        lines = [(self.layer.name, "label")] + [(f"{self.layer.layers} layers", "sublabel")] * (self.layer.layers > 1)
+        count = f"{self.layer.layers} layers" if self.layer.layers > 1 else ""
         for i, _ in self.seen:
             x = self.xs[i]
             self.line([(x, self.leaves), (x, bottom)])
-            self.marks.append(Box(x - wide / 2, top, wide, bottom - top, "recurrent", s["cell_corner"]))
-            y = line - sum(self.size(role) for _, role in lines) * 0.6
-            for words, role in lines:
-                said = Text(x, y + 0.95 * self.size(role), words, role, "middle")
-                self.marks += grounded(said, "recurrent", self.style)
-                y += 1.2 * self.size(role)
-        self.note(line, self.said[self.parts.found["decoder"]].lines)
+            place = Place(x - wide / 2, top, wide, bottom - top)
+            self.marks += closed_cell(place, (x, line), self.layer.name, count, self.style)
+        self.note(line, self.looks[self.parts.keys["decoder"]].lines)
         places = [(self.xs[i] - wide / 2, self.xs[i] + wide / 2) if not column.dots else
                   (self.xs[i] - 6.0, self.xs[i] + 6.0) for i, column in enumerate(self.columns)]
         for i, column in enumerate(self.columns):
@@ -256,8 +249,8 @@ class _Translation:
 
     def _asking(self) -> float:
         """Where the state that is compared comes into the bar: left of the first step."""
-        given = self.wide + self.s["step_beside"] if self.before and self.parts.of("target") and not self.at else 0.0
-        return self.xs[0] - max(self.low.wide / 2, self.wide / 2, given) - 6.0
+        beside = self.wide + self.s["step_beside"] if self.before and self.parts.of("target") and not self.at else 0.0
+        return self.xs[0] - max(self.low.wide / 2, self.wide / 2, beside) - 6.0
 
     def _query(self, y: float, bar: float) -> None:
         """The state that is compared with every position, past the sum before and left of all weights into the bar;
@@ -276,8 +269,8 @@ class _Translation:
     def _first(self, end: float, line: float) -> None:
         """The state that the decoder begins with."""
         s = self.s
-        boxes, given = self.parts.boxes("handed"), self.parts.found["end"]
-        if given == "first" and self.low.layer.both:
+        boxes, source = self.parts.boxes("handed"), self.parts.keys["end"]
+        if source == "first" and self.low.layer.both:
             x0, y0 = self.low.handed()
             x = min(x0 - 6.0, self.left - 6.0, self._asking() - 12.0) - (self.wide / 2 if boxes else 0.0)
             self.left = min(self.left, x - self.wide / 2)
@@ -293,7 +286,7 @@ class _Translation:
             return
         near = end - s["cell_reach"] - (0.0 if self.before else self.aside - self.low.wide / 2)
         near = min(near, self._asking() - s["cell_reach"]) if self.before and not self.at else near
-        if not self.parts.found["starts"]:
+        if not self.parts.keys["starts"]:
             self._named("s", "0", near, line, end)
             return
         if boxes:
@@ -383,9 +376,9 @@ class _Translation:
             self.line(piece, role, piece is pieces[-1])
 
     def _dots(self, x: float, y: float, role: str = "edge") -> None:
-        self.marks.extend(Circle(x + step, y, DOT, f"{role} head") for step in (-BETWEEN, 0.0, BETWEEN))
+        self.marks += three_dots(x, y, DOT, (BETWEEN, 0.0), f"{role} head")
 
-    def _finished(self) -> Picture:
+    def _finished(self) -> Interior:
         """The notes on the right, and everything moved to the origin."""
         x = self.right + self.s["step_note"]
         right = x
@@ -398,7 +391,7 @@ class _Translation:
                 at += 1.15 * self.size(role)
         wide, high = right - self.left + 2.0, self.bottom - self.top + 2.0
         marks = tuple(moved(mark, 1.0 - self.left, 1.0 - self.top) for mark in self.marks)
-        return Picture(wide, high, marks, (0.0, high / 2), (wide, high / 2))
+        return Interior(wide, high, marks, (0.0, high / 2), (wide, high / 2))
 
 
 # ------------------------------------------------------------------------------------------------ legend
@@ -408,7 +401,7 @@ def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark
     words, s = style.captions, style.sizes
     wide, middle = s["swatch"], s["swatch_height"] / 2
     parts = opened(node, graph)
-    entries = [(words["attends"], (Link(((0.0, middle), (wide, middle)), "attends", 0.0, True, s["cell_arrow"]),)),
+    entries = [(words["attends"], line_swatch("attends", style, "cell_arrow", 0.0)),
                (words["context"], sign("add", wide / 2, middle, style))]
     both = parts.of("encoder")[0].attrs.get("bidirectional")
     if both or "cat" in (parts.join("entry"), parts.join("head")):

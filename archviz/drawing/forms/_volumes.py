@@ -6,7 +6,6 @@ A feature map is a cuboid: its face from height × width, its thickness from the
 flat sheet, N high and d deep; a signal of L samples a strip, L high and as thick as it has channels; a vector a rod
 along the depth.
 """
-
 from __future__ import annotations
 
 import math

@@ -5,7 +5,6 @@ In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
 Convolutions of one resolution abut; an activation is a darker band, a normalisation a thin line, pooling a slab on the
 face; a vector is a rod.  Sizes stand where they change: channels below, height and width along the edges.
 """
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -16,7 +15,6 @@ from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.scene import Cuboid, Group, Link, Mark, Point, polygon
 from archviz.drawing.forms import Traits, block
-from archviz.drawing.forms._arrows import entries as arrow_entries
 from archviz.drawing.forms._blocks import volumes
 from archviz.drawing.forms._lines import line_entries, line_role
 from archviz.drawing.forms._painter import Solid, painters_order
@@ -84,7 +82,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 
 # ------------------------------------------------------------------------------------------------ drawing
-
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Volumes from the farthest to the nearest, then kernels, lines and braces."""
@@ -219,16 +216,14 @@ def _share(target: Cuboid, corners: Sequence[Point]) -> float:
 
 # ------------------------------------------------------------------------------------------------ legend
 
-
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""
-    p, entries = volumes(graph, style), dict[str, tuple[Mark, ...]]()
+    p = volumes(graph, style)
     if p.arrows:
-        for role, word in arrow_entries(p).items():
-            entries[word] = line_swatch(role, style, "operation_head")
-        if p.paints:
-            entries[style.captions["map copied"]] = _swatch("map copied", style)
-        return list(entries.items())
+        arrows = {words: line_swatch(role, style, "operation_head") for role, words in dict(p.arrows.values()).items()}
+        copied = [(style.captions["map copied"], _swatch("map copied", style))] if p.paints else []
+        return [*arrows.items(), *copied]
+    entries: dict[str, tuple[Mark, ...]] = {}
     bands: dict[str, str] = {}
     for kind in KINDS:
         nodes = [n for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style) and n.id not in p.ports]

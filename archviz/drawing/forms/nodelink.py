@@ -12,14 +12,15 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms import Traits, _connections, _recurrent, block
+from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._picture import Picture
 from archviz.drawing.forms._row import Part, Row, lines, row
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
@@ -27,17 +28,17 @@ from archviz.style.style import Style
 WEIGHTS = 20_000
 """The largest layer whose values the form wants to be told."""
 
-PICTURES: Mapping[str, Callable[[Node, Graph, Style], Picture | None]] = {"recurrent": _recurrent.picture}
+PICTURES: Mapping[str, Callable[[Node, Graph, Style], Interior | None]] = {"recurrent": _recurrent.picture}
 """Kind of node → its picture; None where this one has none, and is a box."""
 
 
 def _share(word: str) -> float:
     if word in ("all", "none"):
         return float(word == "all")
-    found = re.fullmatch(r"top(\d+(?:\.\d+)?)%?", word)
-    if found is None or not 0 < float(found[1]) <= 100:
+    match = re.fullmatch(r"top(\d+(?:\.\d+)?)%?", word)
+    if match is None or not 0 < float(match[1]) <= 100:
         raise ValueError("is all, none, or the strongest as in top50%")
-    return float(found[1]) / 100
+    return float(match[1]) / 100
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -65,13 +66,10 @@ TRAITS = Traits(weights=WEIGHTS, variants=variants, options={
 })
 
 
-Plan = tuple[dict[NodeId, Picture], Row | None]
-
-
 @latest
-def _plan(graph: Graph, style: Style) -> Plan:
+def _content(graph: Graph, style: Style) -> tuple[dict[NodeId, Interior], Row | None]:
     """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
-    pictures: dict[NodeId, Picture] = {}
+    pictures: dict[NodeId, Interior] = {}
     if style.sizes["neurons"] >= 0 or any("unrolled" in node.attrs for node in graph.nodes):
         for node in graph.nodes:
             picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
@@ -81,21 +79,21 @@ def _plan(graph: Graph, style: Style) -> Plan:
 
 
 def _row(graph: Graph, style: Style) -> Row | None:
-    return _plan(graph, style)[1]
+    return _content(graph, style)[1]
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node: that of its neurons, its picture, or its box."""
-    found = _row(graph, style)
-    if found is not None:
-        return found.sizes()
+    drawn = _row(graph, style)
+    if drawn is not None:
+        return drawn.sizes()
     boxes = block.sizes(graph, style)
-    for key, picture in _plan(graph, style)[0].items():
+    for key, picture in _content(graph, style)[0].items():
         boxes[key] = Size(picture.width, _height(picture), label=boxes[key].label)
     return boxes
 
 
-def _height(picture: Picture) -> float:
+def _height(picture: Interior) -> float:
     """The height of a place in whose middle the line into `picture` ends."""
     return 2 * max(picture.enters[1], picture.height - picture.enters[1])
 
@@ -107,10 +105,10 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """The row; or the block figure, with pictures in the place of boxes."""
-    found = _row(graph, style)
-    if found is not None:
-        return _drawn(found, graph, layout, style)
-    pictures = _plan(graph, style)[0]
+    drawn = _row(graph, style)
+    if drawn is not None:
+        return _drawn(drawn, graph, layout, style)
+    pictures = _content(graph, style)[0]
     marks: list[Mark] = []
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
@@ -123,7 +121,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Picture]) -> bool:
+def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Interior]) -> bool:
     """Does a line end where it goes on inside a picture?"""
     picture = pictures.get(edge[1])
     return picture is not None and picture.through
@@ -131,21 +129,21 @@ def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Picture]) ->
 
 # ------------------------------------------------------------------------------------------------ the row
 
-def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
+def _drawn(drawn: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, so that neurons lie on them; the windows of convolutions on top of the cells."""
-    corners = {part.node.id: _corner(part, layout, found) for part in found.parts}
-    cores = {part.node.id: Place(*corners[part.node.id], part.width, part.height) for part in found.parts}
+    corners = {part.node.id: _corner(part, layout, drawn) for part in drawn.parts}
+    cores = {part.node.id: Place(*corners[part.node.id], part.width, part.height) for part in drawn.parts}
     boxes = {mark.node: mark for mark in block.draw(graph, replace(layout, routes=(), nodes=cores), style)
              if isinstance(mark, Group)}
     below: list[Mark] = []
     above: list[Mark] = []
     nodes: list[Mark] = []
     fed: list[Mark] = []
-    for a, b in zip(found.parts, found.parts[1:], strict=False):
-        marks, over = _link(a, b, cores, found, style)
+    for a, b in pairwise(drawn.parts):
+        marks, over = _link(a, b, cores, drawn, style)
         fed += over
         (above if b.link == "window" else below).append(Group(tuple(marks), "link", edge=(a.node.id, b.node.id)))
-    for before, part in zip((None, *found.parts), found.parts, strict=False):
+    for before, part in zip((None, *drawn.parts), drawn.parts, strict=False):
         key, core = part.node.id, cores[part.node.id]
         inner = part.units.marks if part.units else part.picture.marks if part.picture else None
         if inner is None:
@@ -155,24 +153,24 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
         marks += [moved(mark, core.cx, core.y - style.sizes["label_gap"]) for mark in part.head]
         if part.pill[0] and before is not None:
             marks += _pill(before, part, cores, style)
-        marks += _labels(part, core.cx, layout.nodes[key].y + found.labels, style)
+        marks += _labels(part, core.cx, layout.nodes[key].y + drawn.labels, style)
         nodes.append(replace(boxes[key], marks=tuple(marks)))
     return (*below, *nodes, *above, *fed)
 
 
-def _corner(part: Part, layout: Layout, found: Row) -> Point:
+def _corner(part: Part, layout: Layout, drawn: Row) -> Point:
     """Where the top left corner of a core is."""
     place = layout.nodes[part.node.id]
-    return place.x + part.left, place.y + found.axis - (part.picture.enters[1] if part.picture else part.height / 2)
+    return place.x + part.left, place.y + drawn.axis - part.axis
 
 
-def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
+def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], drawn: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
     """What is drawn from `a` to `b`, and what of it lies on top of everything."""
     start, end = cores[a.node.id], cores[b.node.id]
     if a.units is not None and b.units is not None:
         corners = (start.x, start.y), (end.x, end.y)
         if b.link == "dense" and style.options["edges"] > 0:
-            return _connections.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], found.largest), []
+            return _connections.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], drawn.largest), []
         if b.link == "window":
             return _connections.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
         if b.link == "one":
@@ -218,41 +216,39 @@ def _labels(part: Part, x: float, y: float, style: Style) -> list[Mark]:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What lines mean, and the kinds of what is drawn as a box."""
-    found, s = _row(graph, style), style.sizes
-    if found is None:
-        pictured = _plan(graph, style)[0]
+    drawn, s = _row(graph, style), style.sizes
+    if drawn is None:
+        pictured = _content(graph, style)[0]
         boxes = [node for node in graph.nodes if node.id not in pictured]
         return _of_boxes(graph, boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
-    boxes = [part.node for part in found.parts if part.units is None and part.picture is None]
+    boxes = [part.node for part in drawn.parts if part.units is None and part.picture is None]
     entries = _of_boxes(graph, boxes, style)
     middle = s["swatch_height"] / 2
-    if found.largest:
-        entries += _scale(found, style)
-    if any(part.link == "window" and part.node.kind == "conv" for part in found.parts):
+    if drawn.largest:
+        entries += _scale(drawn, style)
+    if any(part.link == "window" and part.node.kind == "conv" for part in drawn.parts):
         lines_ = tuple(Link(((0.0, middle + d), (s["swatch"], middle + d)), f"shared {k}", 0.0, False)
                        for k, d in ((1, -2.2), (2, 0.0), (3, 2.2)))
         entries.append(("convolution: lines drawn alike share one weight", lines_))
-    if any(part.link == "window" and part.node.kind != "conv" for part in found.parts):
+    if any(part.link == "window" and part.node.kind != "conv" for part in drawn.parts):
         entries.append(("pooling window", (Link(((0.0, middle), (s["swatch"], middle)), "window", 0.0, False),)))
     return entries + _recurrent.legend(graph, style)
 
 
-def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
+def _scale(drawn: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What width and colour of a line say: for each sign the weakest lines, middling and the strongest, and between
     which values these are."""
-    values = [line.weight for a, b in zip(found.parts, found.parts[1:], strict=False) if b.link == "dense"
-              for line in lines(a, b, style) if line.weight is not None]
     share = style.options["edges"]
-    levels = [_connections.level(value, found.largest) for value in values]
-    middle, wide, least = style.sizes["swatch_height"] / 2, style.sizes["swatch"], min(levels)
+    least = min(_connections.level(value, drawn.largest) for value in drawn.weights)
+    middle, wide = style.sizes["swatch_height"] / 2, style.sizes["swatch"]
     steps = sorted({least, (least + _connections.LEVELS) // 2, _connections.LEVELS})
     entries: list[tuple[str, tuple[Mark, ...]]] = []
     for name, sign in (("positive", 1), ("negative", -1)):
-        own = [abs(value) for value in values if (value < 0) == (sign < 0)]
-        if own:
+        strengths = [abs(value) for value in drawn.weights if (value < 0) == (sign < 0)]
+        if strengths:
             swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
                                 _connections.role(sign, level), 0.0, False) for k, level in enumerate(steps))
-            low, high = (_rounded(sign * value, found.largest) for value in (min(own), max(own)))
+            low, high = (_rounded(sign * value, drawn.largest) for value in (min(strengths), max(strengths)))
             entries.append((f"{name} weight, {low} … {high}", swatch))
     if share < 1:
         entries[-1] = (f"{entries[-1][0]} (the strongest {100 * share:g} % of each layer)", entries[-1][1])

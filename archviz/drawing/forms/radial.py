@@ -11,13 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId, skips
-from archviz.core.scene import Box, Command, Group, Mark, Path, Point, Text
+from archviz.core.scene import Command, Group, Mark, Path, Point, Text
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
+from archviz.drawing.forms._shapes import box, link_group, polyline
 from archviz.drawing.forms._stages import Stage, stages
 from archviz.drawing.forms._vertices import GOLDEN, channels, dealt, outer, pairs, seeds
 from archviz.drawing.forms._volumes import law
@@ -72,38 +74,38 @@ class Discs:
 def discs(graph: Graph, style: Style) -> Discs:
     """The dots of `graph`."""
     s = style.sizes
-    found = Discs(stages(graph, style, int(s["labels"])))
-    found.colour = _colours(found.stages)
-    for i, stage in enumerate(found.stages):
-        found.stage.update(dict.fromkeys(stage.nodes, i))
-        found.lines[stage.key] = _lines(stage, style)
+    drawn = Discs(stages(graph, style, int(s["labels"])))
+    drawn.colour = _colours(drawn.stages)
+    for i, stage in enumerate(drawn.stages):
+        drawn.stage.update(dict.fromkeys(stage.nodes, i))
+        drawn.lines[stage.key] = _lines(stage, style)
     last: dict[NodeId, NodeId] = {}     # core → the outermost around it
     area = s["pitch"] ** 2 * math.sqrt(3) / 2
     for node in graph.nodes:
         key = node.id
-        found.counts[key] = count = _count(channels(node), style)
+        drawn.counts[key] = count = _count(channels(node), style)
         before = [edge.src for edge in graph.inflow[key]]
-        around = before[0] if len(before) == 1 and before[0] in found.core else ""
-        core = found.core.get(around, "")
-        if (node.kind in RINGS and around and last[core] == around and found.counts[around] == count
-                and found.stage[around] == found.stage[key]):
-            found.core[key], found.inner[key] = core, found.outer[around] + s["collar"]
+        around = before[0] if len(before) == 1 and before[0] in drawn.core else ""
+        core = drawn.core.get(around, "")
+        if (node.kind in RINGS and around and last[core] == around and drawn.counts[around] == count
+                and drawn.stage[around] == drawn.stage[key]):
+            drawn.core[key], drawn.inner[key] = core, drawn.outer[around] + s["collar"]
         else:
-            found.core[key], found.inner[key] = key, 0.0
-        last[found.core[key]] = key
-        found.outer[key] = outer(count, found.inner[key], area)
-    return found
+            drawn.core[key], drawn.inner[key] = key, 0.0
+        last[drawn.core[key]] = key
+        drawn.outer[key] = outer(count, drawn.inner[key], area)
+    return drawn
 
 
 def _colours(parts: Sequence[Stage]) -> list[int]:
     """Which colour each part has: modules in turn; operations none (0), where there are modules to tell apart."""
     plain = sum(bool(part.cls) for part in parts) > 1
-    found, turn = list[int](), 0
+    colours, turn = list[int](), 0
     for part in parts:
         coloured = bool(part.cls) or not plain
-        found.append(turn % COLOURS + 1 if coloured else 0)
+        colours.append(turn % COLOURS + 1 if coloured else 0)
         turn += coloured
-    return found
+    return colours
 
 
 def _count(number: int, style: Style) -> int:
@@ -114,12 +116,9 @@ def _count(number: int, style: Style) -> int:
 
 
 def _lines(stage: Stage, style: Style) -> list[tuple[str, str]]:
-    found = []
-    for words, role in ((stage.name, "name"), (stage.detail, "number")):
-        paint = style.roles[role]
-        if words:
-            found.append((text.fit(words, paint.size, style.sizes["max_label"], paint.weight), role))
-    return found
+    lines = [(words, role, style.roles[role]) for words, role in ((stage.name, "name"), (stage.detail, "number"))]
+    return [(text.fit(words, paint.size, style.sizes["max_label"], paint.weight), role)
+            for words, role, paint in lines if words]
 
 
 def _room(lines: Sequence[tuple[str, str]], style: Style) -> tuple[float, float]:
@@ -130,20 +129,20 @@ def _room(lines: Sequence[tuple[str, str]], style: Style) -> tuple[float, float]
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The disc of each node, or its ring around the one it abuts; and the label of one that is a part of its own."""
-    found, own = discs(graph, style), dict[NodeId, Size]()
+    drawn, sized = discs(graph, style), dict[NodeId, Size]()
     edge = max(style.roles["stage 1"].stroke_width, style.roles["stage 1 ring"].stroke_width)
     for node in graph.nodes:
-        wide = 2 * found.outer[node.id] + edge
-        label = _room(found.lines[node.id], style) if node.id in found.lines and found.lines[node.id] else (0.0, 0.0)
-        core = found.core[node.id]
-        own[node.id] = Size(wide, wide, label=label, abuts=core if core != node.id else "")
-    return own
+        wide = 2 * drawn.outer[node.id] + edge
+        label = _room(lines, style) if (lines := drawn.lines.get(node.id)) else (0.0, 0.0)
+        core = drawn.core[node.id]
+        sized[node.id] = Size(wide, wide, label=label, abuts=core if core != node.id else "")
+    return sized
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """The labels of the modules that are named at the rim; ``""`` is the rim itself."""
-    found = discs(graph, style)
-    rooms = {key: _room(lines, style) for key, lines in found.lines.items()
+    drawn = discs(graph, style)
+    rooms = {key: _room(lines, style) for key, lines in drawn.lines.items()
              if lines and key in graph.modules and key not in graph.by_id}
     return {"": Frame(), **{key: Frame(title=wide, bar=high) for key, (wide, high) in rooms.items()}}
 
@@ -152,55 +151,60 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, dots on them, then the rim with its names."""
-    found = discs(graph, style)
+    drawn = discs(graph, style)
     area = style.sizes["pitch"] ** 2 * math.sqrt(3) / 2
-    order = {key: i for i, key in enumerate(dict.fromkeys(found.core.values()))}
+    order = {key: i for i, key in enumerate(dict.fromkeys(drawn.core.values()))}
     dots: dict[NodeId, list[Point]] = {}
     for node in graph.nodes:
         x, y = layout.nodes[node.id].centre
-        turn = order[found.core[node.id]] * GOLDEN
-        dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(found.counts[node.id], found.inner[node.id], area, turn)]
+        turn = order[drawn.core[node.id]] * GOLDEN
+        dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(drawn.counts[node.id], drawn.inner[node.id], area, turn)]
     if "" not in layout.frames:     # no ring: discs as another layout places them
-        return (*_frames(layout, style, found), *_edges(graph, layout, style, found, dots), *_dots(graph, found, dots),
-                *_names(layout, style, found))
-    return (*_edges(graph, layout, style, found, dots), *_dots(graph, found, dots),
-            *_rim(graph, layout, style, found))
+        return (*_frames(layout, style, drawn), *_edges(graph, layout, style, drawn, dots), *_dots(graph, drawn, dots),
+                *_names(layout, style, drawn))
+    return (*_edges(graph, layout, style, drawn, dots), *_dots(graph, drawn, dots),
+            *_rim(graph, layout, style, drawn))
 
 
-def _frames(layout: Layout, style: Style, found: Discs) -> list[Mark]:
+def _frames(layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
     """Around the parts of a network that stand in no ring."""
-    role = {stage.key: found.role(stage.nodes[0], "rim grid") for stage in found.stages}
-    return [Group((Box(p.x, p.y, p.width, p.height, role[key], style.sizes.get("corner", 2.0)),), "frame", key)
-            for key, p in layout.frames.items() if key in role]
+    role = {stage.key: drawn.role(stage.nodes[0], "rim grid") for stage in drawn.stages}
+    return [Group((box(place, role[key], style.sizes.get("corner", 2.0)),), "frame", key)
+            for key, place in layout.frames.items() if key in role]
 
 
-def _names(layout: Layout, style: Style, found: Discs) -> list[Mark]:
+def _names(layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
     marks: list[Mark] = []
-    for stage in found.stages:
-        if stage.key not in layout.titles or not found.lines[stage.key]:
+    for stage in drawn.stages:
+        if stage.key not in layout.titles or not drawn.lines[stage.key]:
             continue
         x, y = layout.titles[stage.key]
-        middle = x + _room(found.lines[stage.key], style)[0] / 2
-        for words, role in found.lines[stage.key]:
-            size = style.roles[role].size
-            y += size * style.sizes["leading"]
-            marks.append(Text(middle, y - size * (style.sizes["leading"] - 0.7) / 2, words, role, "middle"))
+        middle = x + _room(drawn.lines[stage.key], style)[0] / 2
+        marks += _written(drawn.lines[stage.key], middle, y, "middle", style)
     return marks
 
 
-def _dots(graph: Graph, found: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
+def _written(lines: Sequence[tuple[str, str]], x: float, y: float, anchor: Literal["start", "middle", "end"],
+             style: Style) -> list[Text]:
+    """Lines below each other from y down."""
+    texts, leading = list[Text](), style.sizes["leading"]
+    for words, role in lines:
+        size = style.roles[role].size
+        y += size * leading
+        texts.append(Text(x, y - size * (leading - 0.7) / 2, words, role, anchor))
+    return texts
+
+
+def _dots(graph: Graph, drawn: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
     """One path for the dots of each operation."""
     marks: list[Mark] = []
     for node in graph.nodes:
-        commands: list[Command] = []
-        for x, y in dots[node.id]:
-            commands += [("M", (x, y)), ("L", (x + DOT, y))]
-        role = found.role(node.id, "" if found.core[node.id] == node.id else "ring")
-        marks.append(Group((Path(tuple(commands), role),), "dots", node.id))
+        role = drawn.role(node.id, "" if drawn.core[node.id] == node.id else "ring")
+        marks.append(Group(_spots(dots[node.id], 0.0, 0.0, role), "dots", node.id))
     return marks
 
 
-def _edges(graph: Graph, layout: Layout, style: Style, found: Discs, dots: Mapping[NodeId, Sequence[Point]],
+def _edges(graph: Graph, layout: Layout, style: Style, drawn: Discs, dots: Mapping[NodeId, Sequence[Point]],
            ) -> list[Mark]:
     """The lines of each edge in some paths, so that they darken each other, in the colour of where they lead."""
     marks: list[Mark] = []
@@ -208,17 +212,15 @@ def _edges(graph: Graph, layout: Layout, style: Style, found: Discs, dots: Mappi
     centre, passing = (ring or Place(0.0, 0.0, layout.width, layout.height)).centre, skips(graph)
     for edge in graph.edges:
         here, there = dots[edge.src], dots[edge.dst]
-        across = (edge.src, edge.dst) in passing or found.stage[edge.dst] - found.stage[edge.src] > 1
+        across = (edge.src, edge.dst) in passing or drawn.stage[edge.dst] - drawn.stage[edge.src] > 1
         bent = across and ring is not None
-        chosen = list(pairs(graph, edge, found.counts, style.sizes["share"]))
-        drawn: list[Mark] = []
-        for hand in dealt(chosen, int(style.sizes["veils"])):
+        role, lines = drawn.role(edge.src if across else edge.dst, "line"), list[Mark]()
+        for hand in dealt(list(pairs(graph, edge, drawn.counts, style.sizes["share"])), int(style.sizes["veils"])):
             commands: list[Command] = []
             for i, j in hand:
                 commands += _chord(here[i], there[j], centre, style) if bent else (("M", here[i]), ("L", there[j]))
-            role = found.role(edge.src if across else edge.dst, "line")
-            drawn.append(Path(tuple(commands), role))
-        marks.append(Group(tuple(drawn), "link", edge=(edge.src, edge.dst)))
+            lines.append(Path(tuple(commands), role))
+        marks.append(link_group(edge, lines))
     return marks
 
 
@@ -233,15 +235,15 @@ def _chord(a: Point, b: Point, centre: Point, style: Style) -> tuple[Command, ..
     return ("M", a), ("C", (*one, *two, bx, by))
 
 
-def _rim(graph: Graph, layout: Layout, style: Style, found: Discs) -> list[Mark]:
+def _rim(graph: Graph, layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
     """An arc for each part of the network, and its name outside of it."""
     (cx, cy), radius = layout.frames[""].centre, layout.frames[""].width / 2
-    spans = _spans(layout, found, (cx, cy))
+    spans = _spans(layout, drawn, (cx, cy))
     marks: list[Mark] = []
-    for stage, (start, end) in zip(found.stages, spans, strict=True):
-        marks.append(Path(_arc(cx, cy, radius, start, end), found.role(stage.nodes[0], "rim")))
-    for stage, (start, end) in zip(found.stages, spans, strict=True):
-        lines, at = found.lines[stage.key], layout.titles.get(stage.key)
+    for stage, (start, end) in zip(drawn.stages, spans, strict=True):
+        marks.append(Path(_arc(cx, cy, radius, start, end), drawn.role(stage.nodes[0], "rim")))
+    for stage, (start, end) in zip(drawn.stages, spans, strict=True):
+        lines, at = drawn.lines[stage.key], layout.titles.get(stage.key)
         if not lines or at is None:
             continue
         wide, high = _room(lines, style)
@@ -249,12 +251,7 @@ def _rim(graph: Graph, layout: Layout, style: Style, found: Discs) -> list[Mark]
         x = at[0] if right else at[0] + wide
         marks += _leader((cx, cy), radius + style.roles["stage 1 rim"].stroke_width / 2, (start + end) / 2,
                          Place(at[0], at[1], wide, high), style)
-        y = at[1]
-        for words, role in lines:
-            size = style.roles[role].size
-            y += size * style.sizes["leading"]
-            base = y - size * (style.sizes["leading"] - 0.7) / 2
-            marks.append(Text(x, base, words, role, "start" if right else "end"))
+        marks += _written(lines, x, at[1], "start" if right else "end", style)
     return marks
 
 
@@ -269,13 +266,13 @@ def _leader(centre: Point, radius: float, turn: float, label: Place, style: Styl
         goal = (label.x - clear if label.x > x else label.right + clear), min(max(y, low), high)
     if math.dist((x, y), goal) < style.sizes["leader"]:
         return []
-    return [Path((("M", (x, y)), ("L", goal)), "leader")]
+    return [polyline(((x, y), goal), "leader")]
 
 
-def _spans(layout: Layout, found: Discs, centre: Point) -> list[tuple[float, float]]:
+def _spans(layout: Layout, drawn: Discs, centre: Point) -> list[tuple[float, float]]:
     """From which angle to which each part of the network reaches; neighbours that interlock meet in the middle."""
     spans: list[tuple[float, float]] = []
-    for stage in found.stages:
+    for stage in drawn.stages:
         ends: list[float] = []
         for key in stage.nodes:
             x, y = layout.nodes[key].centre
@@ -310,30 +307,31 @@ def _arc(cx: float, cy: float, radius: float, start: float, end: float) -> tuple
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What a dot, a ring of dots and a line are."""
-    found, s = discs(graph, style), style.sizes
+    drawn, s = discs(graph, style), style.sizes
     if not graph.nodes:
         return []
     wide, middle = s["swatch"], s["swatch_height"] / 2
-    entries: list[tuple[str, tuple[Mark, ...]]] = [(_said(graph.nodes, found), _spots(
+    entries: list[tuple[str, tuple[Mark, ...]]] = [(_meaning(graph.nodes, drawn), _spots(
         seeds(7, 0.0, s["pitch"] ** 2, 0.0), wide / 2, middle, "plain dot"))]
-    if any(core != key for key, core in found.core.items()):
+    if any(core != key for key, core in drawn.core.items()):
         spots = (*_spots(seeds(3, 0.0, s["pitch"] ** 2, 0.0), wide / 2, middle, "stage 1"),
                  *_spots(seeds(9, s["pitch"] * 1.4, s["pitch"] ** 2, 0.0), wide / 2, middle, "stage 1 ring"))
         entries.append(("rings: what follows it channel by channel (normalisation, activation)", spots))
     if graph.edges:
-        marks = tuple(Path((("M", (0.0, middle + d)), ("L", (wide, middle - d))), "plain line")
+        marks = tuple(polyline(((0.0, middle + d), (wide, middle - d)), "plain line")
                       for d in (-2.0, -1.0, 0.0, 1.0, 2.0))
         entries.append(("lines: a sample of which channels a channel is computed from", marks))
     return entries
 
 
-def _said(nodes: Sequence[Node], found: Discs) -> str:
+def _meaning(nodes: Sequence[Node], drawn: Discs) -> str:
     """What a dot is, with how many there are of the most channels."""
-    many, drawn = max((channels(node), found.counts[node.id]) for node in nodes)
-    return f"dots: channels of an operation's output{f' ({many} drawn as {drawn})' if many > drawn else ''}"
+    many, dots = max((channels(node), drawn.counts[node.id]) for node in nodes)
+    return f"dots: channels of an operation's output{f' ({many} drawn as {dots})' if many > dots else ''}"
 
 
 def _spots(points: Sequence[Point], x: float, y: float, role: str) -> tuple[Mark, ...]:
+    """A dot at each of `points`, all moved by (x, y), in one path."""
     commands: list[Command] = []
     for dx, dy in points:
         commands += [("M", (x + dx, y + dy)), ("L", (x + dx + DOT, y + dy))]

@@ -13,10 +13,12 @@ from math import pi, sin
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Module, Node, NodeId
-from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Text
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Text
 from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import branching
 from archviz.drawing.forms._operands import operands
+from archviz.drawing.forms._shapes import box, node_group, polyline
+from archviz.drawing.forms.block import words_room
 from archviz.drawing.labels import Look, count_of, kind_of, looks, own_frame
 from archviz.style.style import Style
 
@@ -32,30 +34,30 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node; boxes have one width, as wide as the widest of them."""
     s = style.sizes
     seen = _looks(graph, style)
-    found: dict[NodeId, Size] = {}
+    sized: dict[NodeId, Size] = {}
     for node in graph.nodes:
         look = seen[node.id]
-        wide, high = _written(look, style)
+        wide, high = words_room(look.lines, style)
         if look.glyph:
-            found[node.id] = Size(s["glyph"], s["glyph"], joint=True)
+            sized[node.id] = Size(s["glyph"], s["glyph"], joint=True)
         elif _waves(node):
-            found[node.id] = Size(s["wave"] + s["label_gap"] + wide, max(s["wave"], high))
+            sized[node.id] = Size(s["wave"] + s["label_gap"] + wide, max(s["wave"], high))
         elif _cut(graph, node):
-            found[node.id] = Size(max(s["picture"], wide), s["picture"] + s["label_gap"] + high)
+            sized[node.id] = Size(max(s["picture"], wide), s["picture"] + s["label_gap"] + high)
         elif look.kind.shape == "text":
-            found[node.id] = Size(wide, high)
+            sized[node.id] = Size(wide, high)
         else:
             slant = 2 * s["slant"] if look.kind.shape not in ("box", "dashed") else 0.0
             high += 2 * s["box_y"] + s["band"] * len(look.bands) + 2 * s["stack"] * look.stack
-            found[node.id] = Size(max(wide + 2 * s["box_x"] + slant, s["min_box"]), high)
-    boxes = [key for key, size in found.items() if _boxed(graph.by_id[key], seen[key])]
-    widest = max((found[key].width for key in boxes), default=0.0)
+            sized[node.id] = Size(max(wide + 2 * s["box_x"] + slant, s["min_box"]), high)
+    boxes = [key for key, size in sized.items() if _boxed(graph.by_id[key], seen[key])]
+    widest = max((sized[key].width for key in boxes), default=0.0)
     for node in graph.nodes:
         if _tokens(node):
-            found[node.id] = Size(max(widest, s["token"] * TOKENS), s["token"])
+            sized[node.id] = Size(max(widest, s["token"] * TOKENS), s["token"])
     for key in boxes:
-        found[key] = replace(found[key], width=widest, ports=_ports(graph, graph.by_id[key], widest, s["port"]))
-    return found
+        sized[key] = replace(sized[key], width=widest, ports=_ports(graph, graph.by_id[key], widest, s["port"]))
+    return sized
 
 
 def _boxed(node: Node, look: Look) -> bool:
@@ -69,22 +71,15 @@ def _ports(graph: Graph, node: Node, width: float, apart: float) -> dict[NodeId,
     if sorted(letters) != sorted(ORDER):
         return {}
     at = {letter: width / 2 + (i - 1) * apart for i, letter in enumerate(ORDER)}
-    return {source: tuple(at[letter] for letter in ORDER if letter in own) for source, own in brought.items()}
-
-
-def _written(look: Look, style: Style) -> tuple[float, float]:
-    """Width and height of its words."""
-    roles, leading = style.roles, style.sizes["leading"]
-    widths = [text.width(line, roles[role].size, roles[role].weight, roles[role].italic) for line, role in look.lines]
-    return max(widths, default=0.0), sum(roles[role].size * leading for _, role in look.lines)
+    return {source: tuple(at[letter] for letter in ORDER if letter in part) for source, part in brought.items()}
 
 
 def _looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     """As every form's, with the ways of this one: a sum is a glyph however many it joins, words are broken to lines."""
-    found = looks(graph, style)
+    seen = looks(graph, style)
     tied = {name for node in graph.nodes if node.shared is not None for name in (node.id, graph.owner.get(node.shared))}
     for node in graph.nodes:
-        look = found[node.id]
+        look = seen[node.id]
         if kind_of(node) == "add" and not look.glyph:
             look = Look(look.kind, (), glyph=True)
         if _waves(node):
@@ -95,8 +90,8 @@ def _looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
             look = replace(look, lines=tuple((line[:1].upper() + line[1:], role) if role == "label" and i == 0 else
                                              (line, role) for i, (line, role) in enumerate(look.lines)))
         lines = tuple((piece, role) for line, role in look.lines for piece in _wrapped(line, role, style))
-        found[node.id] = replace(look, lines=lines)
-    return found
+        seen[node.id] = replace(look, lines=lines)
+    return seen
 
 
 def _wrapped(line: str, role: str, style: Style) -> list[str]:
@@ -170,8 +165,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         role = "edge skip" if route.skip else "edge"
         links.setdefault((route.src, route.dst), []).append(Link(points, role, s["bend"], True, s["arrow"]))
     marks += [Group(tuple(lines), "link", edge=ends) for ends, lines in links.items()]
-    for node in graph.nodes:
-        marks.append(_node(graph, node, seen[node.id], layout, style))
+    marks += [_node(graph, node, seen[node.id], layout, style) for node in graph.nodes]
     for node in graph.nodes:
         marks += _letters(graph, node, layout, style)
     return tuple(marks)
@@ -181,53 +175,44 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
     module, s = graph.modules[key], style.sizes
     role = "frame inner" if len([k for k in module.scope if k in layout.frames]) % 2 else "frame"
     role = own_frame(module.attrs, style) or role
-    marks: list[Mark] = [Box(place.x, place.y, place.width, place.height, role, s["frame_corner"])]
+    marks: list[Mark] = [box(place, role, s["frame_corner"])]
     if key in layout.titles:
-        x, y = layout.titles[key]
-        count = _count(module)
-        marks.append(Text(x, y, count, "frame count"))
+        marks.append(Text(*layout.titles[key], _count(module), "frame count"))
     return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
 
 def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) -> Group:
     place, s, role = layout.nodes[node.id], style.sizes, look.kind.role
-    tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
-    middle, left = place.cy, place.x
-    marks: list[Mark] = []
-    cut = _cut(graph, node)
     if _boxed(node, look):
         return block.node_mark(node, look, place, layout.direction, style)
     if _tokens(node):
-        return Group(tuple(_row(graph, node, place, style)), role, node.id, title=tip)
+        return node_group(node, role, _row(graph, node, place, style))
     if look.glyph:
-        return Group(block.glyph(kind_of(node), place, role, style), role, node.id, title=tip)
+        return node_group(node, role, block.glyph(kind_of(node), place, role, style))
+    (wide, high), centre, middle = words_room(look.lines, style), place.cx, place.cy
+    marks: list[Mark] = []
     if _waves(node):
         fed = [layout.nodes[edge.dst] for edge in graph.outgoing[node.id] if edge.dst in layout.nodes]
-        ahead = bool(fed) and fed[0].x > place.x
-        r = s["wave"] / 2
+        ahead, r = bool(fed) and fed[0].x > place.x, s["wave"] / 2
         marks += _wave(place.right - r if ahead else place.x + r, middle, r, role)
-        wide, left = _written(look, style)[0], place.x if ahead else place.x + s["wave"] + s["label_gap"]
-        centre = left + wide / 2
-    elif cut:
+        centre = (place.x if ahead else place.x + s["wave"] + s["label_gap"]) + wide / 2
+    elif cut := _cut(graph, node):
         side = s["picture"]
         marks += _patches(place.x + (place.width - side) / 2, place.y, side, *(min(n, MOST_PATCHES) for n in cut))
-        middle, centre = place.y + side + s["label_gap"] + _written(look, style)[1] / 2, place.cx
-    else:
-        centre = place.cx
-    y = middle - _written(look, style)[1] / 2
-    for line, own in look.lines:
-        size = style.roles[own].size
-        marks.append(Text(centre, y + size * (s["leading"] / 2 + 0.35), line, own, "middle"))
+        middle = place.y + side + s["label_gap"] + high / 2
+    y = middle - high / 2
+    for line, of_line in look.lines:
+        size = style.roles[of_line].size
+        marks.append(Text(centre, y + size * (s["leading"] / 2 + 0.35), line, of_line, "middle"))
         y += size * s["leading"]
-    return Group(tuple(marks), role, node.id, title=tip)
+    return node_group(node, role, marks)
 
 
 def _wave(x: float, y: float, r: float, role: str) -> list[Mark]:
     """A circle with one period of a sine."""
     wide, high, steps = 0.72 * r, 0.5 * r, 16
     points = [(x - wide + 2 * wide * i / steps, y - high * sin(2 * pi * i / steps)) for i in range(steps + 1)]
-    line = Path((("M", points[0]), *(("L", point) for point in points[1:])), "glyph sign")
-    return [Circle(x, y, r, role), line]
+    return [Circle(x, y, r, role), polyline(points, "glyph sign")]
 
 
 def _row(graph: Graph, node: Node, place: Place, style: Style) -> list[Mark]:
@@ -269,7 +254,7 @@ def _letters(graph: Graph, node: Node, layout: Layout, style: Style) -> list[Mar
     ports = _ports(graph, node, place.width, s["port"])
     size, sign = style.roles["operand"].size, 1.0 if layout.direction == "up" else -1.0
     foot = place.bottom if sign > 0 else place.y
-    at = sorted({x for own in ports.values() for x in own})
+    at = sorted({x for xs in ports.values() for x in xs})
     if layout.direction not in ("up", "down") or not at:
         return []
     y = foot + sign * (s["arrow"] * 0.5 + size * 0.5) + size * 0.35

@@ -19,8 +19,9 @@ from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import KAPPA, Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._shapes import box, grounded, line_swatch, link_group, node_group
 from archviz.drawing.labels import Look, kind_of, looks, own_role
+from archviz.drawing.sheet import costs
 from archviz.style.style import Style
 
 CLOSE = (1.6, 1.25, 1.0, 0.88)
@@ -39,7 +40,7 @@ TRAITS = Traits(variants=variants)
 
 
 @latest
-def _known(graph: Graph, style: Style) -> tuple[Bands, Mapping[NodeId, Look]]:
+def _shown(graph: Graph, style: Style) -> tuple[Bands, Mapping[NodeId, Look]]:
     return bands_of(graph), looks(graph, style)
 
 
@@ -47,23 +48,23 @@ def _known(graph: Graph, style: Style) -> tuple[Bands, Mapping[NodeId, Look]]:
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node: boxes are all as wide as the longest label, sums are points, a lone output is an arrow."""
-    s, (known, seen) = style.sizes, _known(graph, style)
+    s, (bands, seen) = style.sizes, _shown(graph, style)
     paint = style.roles["label"]
     words = {node.id: _words(node, seen[node.id], style) for node in graph.nodes}
     widest = max((text.width(word, paint.size, paint.weight) for word in words.values()), default=0.0)
     wide = max(widest + 2 * s["box_x"], s["min_box"])
-    found = {}
+    sized = {}
     for node in graph.nodes:
         if _joins(node, seen[node.id]):
-            found[node.id] = Size(s["glyph"], s["glyph"], joint=True)
-        elif end := _ends(graph, node, known):
-            found[node.id] = Size(0.0, s["along"], abuts=end)
+            sized[node.id] = Size(s["glyph"], s["glyph"], joint=True)
+        elif end := _ends(graph, node, bands):
+            sized[node.id] = Size(0.0, s["along"], abuts=end)
         else:
-            found[node.id] = Size(wide, paint.size * s["leading"] + 2 * s["box_y"])
-    for key, string in _margin(known, style).items():
+            sized[node.id] = Size(wide, paint.size * s["leading"] + 2 * s["box_y"])
+    for key, string in _margin(bands, style).items():
         size = style.roles["shape"].size
-        found[key] = replace(found[key], label=(s["margin_pad"] + text.width(string, size), size))
-    return found
+        sized[key] = replace(sized[key], label=(s["margin_pad"] + text.width(string, size), size))
+    return sized
 
 
 def _joins(node: Node, look: Look) -> bool:
@@ -78,9 +79,9 @@ def _words(node: Node, look: Look, style: Style) -> str:
     return ", ".join(line for line, _ in (look.lines if look.kind.shape != "text" else look.lines[:1]))
 
 
-def _ends(graph: Graph, node: Node, known: Bands) -> NodeId:
+def _ends(graph: Graph, node: Node, bands: Bands) -> NodeId:
     """The layer that a model's only output comes from, where it is the last one; else nothing."""
-    column = next(ids for ids in known.columns.values() if node.id in ids)
+    column = next(ids for ids in bands.columns.values() if node.id in ids)
     alone = sum(graph.by_id[key].kind == "output" for key in column) == 1
     feeding = [edge.src for edge in graph.incoming[node.id]]
     if node.kind != "output" or not alone or column[-2:-1] != tuple(feeding) or graph.by_id[feeding[0]].kind == "add":
@@ -88,15 +89,15 @@ def _ends(graph: Graph, node: Node, known: Bands) -> NodeId:
     return feeding[0]
 
 
-def _margin(known: Bands, style: Style) -> dict[NodeId, str]:
+def _margin(bands: Bands, style: Style) -> dict[NodeId, str]:
     """What stands in the margin, at the first node of each band; nothing where all sizes are the same."""
-    if len(set(known.extents)) < 2:
+    if len(set(bands.extents)) < 2:
         return {}
     first: dict[int, NodeId] = {}
-    for column in known.columns.values():
+    for column in bands.columns.values():
         for key in column:
-            first.setdefault(known.of[key], key)
-    words = {band: _sized(extent) for band, extent in enumerate(known.extents) if band in first}
+            first.setdefault(bands.of[key], key)
+    words = {band: _sized(extent) for band, extent in enumerate(bands.extents) if band in first}
     return {first[band]: text.caption(style.captions, "extent", {"size": word}) if band == min(words) else word
             for band, word in words.items()}
 
@@ -110,12 +111,12 @@ def _sized(extent: Extent) -> str:
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """Room for the title of each of several models: its name, and what it costs below it."""
     name, costs = style.roles["column title"], style.roles["column totals"]
-    found = {}
+    room = {}
     for key in models(graph):
         wide = max(text.width(_name(graph, key), name.size, name.weight), text.width(_costs(graph, key), costs.size))
         high = style.sizes["leading"] * (name.size + costs.size) + style.sizes["title_gap"]
-        found[key] = Frame(wide, bar=high, skirt=name.size)
-    return found
+        room[key] = Frame(wide, bar=high, skirt=name.size)
+    return room
 
 
 def _name(graph: Graph, key: NodeId) -> str:
@@ -123,21 +124,20 @@ def _name(graph: Graph, key: NodeId) -> str:
 
 
 def _costs(graph: Graph, key: NodeId) -> str:
-    own = [node for node in graph.nodes if model_of(node) == key]
-    params, flops = sum(node.params for node in own), sum(node.flops for node in own)
-    known = [f"{text.units(params)} parameters" if params else "", f"{text.units(flops / 2)} MACs" if flops else ""]
-    return " · ".join(part for part in known if part)
+    nodes = [node for node in graph.nodes if model_of(node) == key]
+    params, flops = sum(node.params for node in nodes), sum(node.flops for node in nodes)
+    return costs(params, flops)
 
 
 # ------------------------------------------------------------------------------------------------ drawing
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Bands at the back, then lines, then boxes, and what is written around them."""
-    known, seen = _known(graph, style)
-    marks: list[Mark] = [*_ground(known, layout, style)]
+    bands, seen = _shown(graph, style)
+    marks: list[Mark] = [*_ground(bands, layout, style)]
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        marks.append(Group(_line(graph, route, style), "link", edge=(route.src, route.dst)))
-    marks += [_node(graph, node, seen[node.id], known, layout.nodes[node.id], style) for node in graph.nodes]
+        marks.append(link_group(route, _line(graph, route, style)))
+    marks += [_node(graph, node, seen[node.id], bands, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
         middle = x + frames(graph, style)[key].title / 2
         below = y + style.roles["column totals"].size * style.sizes["leading"]
@@ -147,9 +147,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _ground(known: Bands, layout: Layout, style: Style) -> list[Mark]:
+def _ground(bands: Bands, layout: Layout, style: Style) -> list[Mark]:
     """Every second band shaded over the whole width, with its size in the margin."""
-    s, words = style.sizes, _margin(known, style)
+    s, words = style.sizes, _margin(bands, style)
     if not words:
         return []
     size = style.roles["shape"].size
@@ -157,8 +157,8 @@ def _ground(known: Bands, layout: Layout, style: Style) -> list[Mark]:
     if min(layout.nodes[key].x for key in words) < left:    # there is no margin in the layouts of others
         return [Text(place.cx + s["margin_pad"] / 2, place.y - 0.35 * size, string, "shape")
                 for key, string in words.items() for place in [layout.nodes[key]]]
-    rows = {band: [layout.nodes[key] for key in known.of if known.of[key] == band and layout.nodes[key].width]
-            for band in range(len(known.extents))}
+    rows = {band: [layout.nodes[key] for key in bands.of if bands.of[key] == band and layout.nodes[key].width]
+            for band in range(len(bands.extents))}
     tops = [min(place.y for place in rows[band]) - s["along"] / 2 for band in sorted(rows)]
     marks: list[Mark] = []
     for band, (top, bottom) in enumerate(zip(tops, [*tops[1:], layout.height], strict=True)):
@@ -200,26 +200,24 @@ def _changes(src: Node, dst: Node) -> bool:
     return bool(dst.attrs.get("through")) or (len(shapes) == 2 and shapes[0] != shapes[1] and dst.kind == "add")
 
 
-def _node(graph: Graph, node: Node, look: Look, known: Bands, place: Place, style: Style) -> Group:
-    s, role = style.sizes, _role(node, look, known, style)
-    tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
+def _node(graph: Graph, node: Node, look: Look, bands: Bands, place: Place, style: Style) -> Group:
+    s, role = style.sizes, _role(node, look, bands, style)
     x, y = place.centre
     if _joins(node, look):
-        return Group((Circle(x, y, place.width / 2, role),), role, node.id, title=tip)
+        return node_group(node, role, [Circle(x, y, place.width / 2, role)])
     if not place.width:
-        return Group((Link(((x, place.y), (x, place.bottom)), "edge", 0.0, True, s["arrow"]),), role, node.id,
-                     title=tip)
+        return node_group(node, role, [Link(((x, place.y), (x, place.bottom)), "edge", 0.0, True, s["arrow"])])
     marks: list[Mark] = []
     if look.kind.shape != "text":
-        marks.append(Box(place.x, place.y, place.width, place.height, role, s["corner"]))
+        marks.append(box(place, role, s["corner"]))
     size = style.roles["label"].size
     marks += grounded(Text(x, y + 0.35 * size, _words(node, look, style), "label", "middle"), role, style)
-    return Group(tuple(marks), role, node.id, title=tip)
+    return node_group(node, role, marks)
 
 
-def _role(node: Node, look: Look, known: Bands, style: Style) -> str:
+def _role(node: Node, look: Look, bands: Bands, style: Style) -> str:
     """The colour of its band for what computes there; that of its kind where nothing has an extent."""
-    extent, order = known.extents[known.of[node.id]], [one for one in dict.fromkeys(known.extents) if one]
+    extent, order = bands.extents[bands.of[node.id]], [one for one in dict.fromkeys(bands.extents) if one]
     if own_role(node.attrs, style) or kind_of(node) in ("opaque", "failed"):
         return look.kind.role
     if _joins(node, look):
@@ -234,10 +232,7 @@ def _role(node: Node, look: Look, known: Bands, style: Style) -> str:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """The two sorts of shortcuts, where there are any."""
-    s, kinds = style.sizes, set()
-    passing = skips(graph)
-    for src, dst in passing:
-        kinds.add("edge projected" if _changes(graph.by_id[src], graph.by_id[dst]) else "edge skip")
-    middle = s["swatch_height"] / 2
-    return [(style.captions[role], (Link(((0.0, middle), (s["swatch"], middle)), role, 0.0, True, s["arrow"]),))
-            for role in ("edge skip", "edge projected") if role in kinds]
+    roles = {"edge projected" if _changes(graph.by_id[src], graph.by_id[dst]) else "edge skip"
+             for src, dst in skips(graph)}
+    return [(style.captions[role], line_swatch(role, style, radius=0.0))
+            for role in ("edge skip", "edge projected") if role in roles]

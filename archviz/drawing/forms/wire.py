@@ -90,7 +90,6 @@ def _sources(graph: Graph, p: Volumes, key: NodeId) -> list[NodeId]:
 
 # ------------------------------------------------------------------------------------------------ words and numbers
 
-
 def _number(graph: Graph, node: Node, p: Volumes, names: Mapping[NodeId, str]) -> None:
     """Channels below each volume; height and width where they are new."""
     labels = Labels(p, p.style, [node.id], [node.id])
@@ -146,7 +145,6 @@ def _stack(p: Volumes, key: NodeId, words: Sequence[str], x: float, low: float, 
 
 # ------------------------------------------------------------------------------------------------ sizes
 
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
     p, sized = volumes(graph, style), {}
@@ -168,7 +166,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 
 # ------------------------------------------------------------------------------------------------ drawing
-
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
@@ -227,8 +224,8 @@ def _kernel(graph: Graph, p: Volumes, layout: Layout, route: Route, source: Node
     t = 0.56 if len(_readers(graph, layout, _last(graph, p, route.dst))) > 1 else 0.74
     t = 0.3 if t > 0.6 and graph.by_id[route.dst].attrs.get("stream", 0) else t
     point = b.at(0, t, 0.3)
-    told = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
-    numbers = _measured(inner, a, kernel, p.style) if told else ()
+    measured = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
+    numbers = _measured(inner, a, kernel, p.style) if measured else ()
     return (inner, *numbers, *rays(faces, point))
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from archviz.core import plugins
 from archviz.core.graph import Graph
-from archviz.core.plugins import find
 
 SHARED = {"graphviz": ("circo", "dot", "fdp", "neato", "osage", "patchwork", "sfdp", "twopi")}
 """Files that hold several layouts, and the names of these."""
@@ -38,5 +38,5 @@ class Traits:
 
 def traits(name: str) -> Traits:
     """What is to be known of the layout `name`."""
-    declared: Traits = getattr(find("layouts", name), "TRAITS", Traits())
+    declared: Traits = plugins.traits("layouts", name)
     return declared

@@ -69,7 +69,7 @@ class Zoomed(Body):
         wide, high = self._stack()
         return (wide + GAP, 0.0) if self.side == "right" else (0.0, high + GAP)
 
-    def told(self, graph: Graph) -> Graph:
+    def subject(self, graph: Graph) -> Graph:
         every = (graph, *(one.graph for one in self.frames))
         return replace(graph, nodes=tuple(node for one in every for node in one.nodes),
                        edges=tuple(edge for one in every for edge in one.edges),

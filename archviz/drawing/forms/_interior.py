@@ -1,6 +1,6 @@
 """A drawing of what is inside one node, for the node-link form.
 
-In: nothing.  Out: `Picture`.
+In: nothing.  Out: `Interior`.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archviz.core.scene import Mark, Point
 
 
 @dataclass(frozen=True)
-class Picture:
+class Interior:
     """Marks in a rectangle of `width` × `height` printed points, its top left corner at the origin.
 
     enters   where the line from the node before ends: on the left border
