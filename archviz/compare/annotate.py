@@ -49,8 +49,8 @@ def quiet(graph: Graph) -> list[NodeId]:
 
 def _outermost(graph: Graph, changes: Mapping[NodeId, str]) -> list[NodeId]:
     """The frames that are the same, and in no other that is."""
-    found = {key for key in graph.modules if changes[key] == "same"}
-    return [key for key in graph.modules if key in found and not found & set(graph.modules[key].scope)]
+    same = {key for key in graph.modules if changes[key] == "same"}
+    return [key for key in graph.modules if key in same and not same & set(graph.modules[key].scope)]
 
 
 # ------------------------------------------------------------------------------------------------ what is the same
@@ -72,8 +72,8 @@ def _gathered(graph: Graph) -> Graph:
             frames[f"/same:{run[0]}"] = run
     put = {one: key for key, run in frames.items() for one in run}
 
-    def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
-        return tuple(frame for one in (*scope, own) for frame in ((put[one], one) if one in put else (one,)))[:-1]
+    def moved(scope: tuple[NodeId, ...], inner: NodeId) -> tuple[NodeId, ...]:
+        return tuple(frame for one in (*scope, inner) for frame in ((put[one], one) if one in put else (one,)))[:-1]
 
     modules = {key: replace(module, scope=moved(module.scope, key)) for key, module in graph.modules.items()}
     for key, run in frames.items():
@@ -86,14 +86,14 @@ def _gathered(graph: Graph) -> Graph:
 
 def _runs(graph: Graph, units: Sequence[NodeId], changes: Mapping[NodeId, str]) -> Iterator[tuple[NodeId, ...]]:
     """Neighbours that are the same, without one at either end that is next to something else; only chains."""
-    held: list[NodeId] = []
+    same: list[NodeId] = []
     for one in (*units, ""):
         ends = one in graph.by_id and graph.by_id[one].kind in ("input", "output", "parameter")
         if one and changes[one] == "same" and not ends:
-            held.append(one)
+            same.append(one)
             continue
-        run = tuple(held[1:-1])
-        held = []
+        run = tuple(same[1:-1])
+        same = []
         if len(run) >= GATHERED and _chained(graph, run):
             yield run
 
@@ -122,20 +122,20 @@ def _leaves(node: Node) -> Iterator[Node]:
 
 def _all(changes: Iterable[str]) -> str:
     """How a whole differs whose parts do so."""
-    found = set(changes)
-    if len(found) == 1:
-        return found.pop()
-    return "renamed" if found == {"renamed", "same"} else "changed"
+    kinds = set(changes)
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "renamed" if kinds == {"renamed", "same"} else "changed"
 
 
 def _of_node(node: Node, times: tuple[int, int] | None, fresh: bool) -> dict[str, Any]:
     if fresh:
         return _without(node.attrs, "was") | {"change": "added"}
     leaves = list(_leaves(node))
-    own = node.attrs.get("change")
+    mark = node.attrs.get("change")
     change = _all(str(leaf.attrs.get("change", "same")) for leaf in leaves)
-    if change == "same" and own is not None:
-        change = str(own)           # of a frame around it that is not drawn
+    if change == "same" and mark is not None:
+        change = str(mark)           # of a frame around it that is not drawn
     attrs = _without(node.attrs, "was")
     was = [leaf for leaf in leaves if leaf.attrs.get("change") == "changed"]
     named = [leaf.attrs["was"]["name"] for leaf in leaves if "name" in leaf.attrs.get("was", {})]
@@ -190,38 +190,38 @@ def _of_module(module: Module, inside: set[str], counted: bool, times: tuple[int
 
 def _times(graph: Graph) -> tuple[dict[NodeId, tuple[int, int]], set[NodeId]]:
     """The old and the new number of what stands for blocks of a stack, and what stands only for blocks that are new."""
-    found: dict[NodeId, tuple[int, int]] = {}
+    counts: dict[NodeId, tuple[int, int]] = {}
     fresh: set[NodeId] = set()
     for stack in graph.attrs.get("stacks", ()):
-        kept = {key: len(held & set(stack["kept"])) for key, held in _parts(graph, stack)}
+        kept = {key: len(blocks & set(stack["kept"])) for key, blocks in _parts(graph, stack)}
         most = max(kept, key=lambda key: kept[key], default="")
         for key, held in _parts(graph, stack):
             old = kept[key] + (stack["gone"] if key == most else 0)
             if not old:
                 fresh.add(key)
             elif old != len(held):
-                found[key] = old, len(held)
-    return found, fresh
+                counts[key] = old, len(held)
+    return counts, fresh
 
 
 def _blocks(graph: Graph, times: Mapping[NodeId, tuple[int, int]]) -> dict[NodeId, list[int]]:
     """For each frame around blocks of one list the old and the new number of these, unless one of them says it all."""
-    found: dict[NodeId, list[int]] = {}
+    numbers: dict[NodeId, list[int]] = {}
     for path, op, old, new in graph.attrs.get("counts", ()):
-        held = [module for module in graph.modules.values()
-                if module.cls == op and module.path.rpartition(".")[0] == path and module.scope]
-        frames = {module.scope[-1] for module in held}
-        if len(held) > 1 and len(frames) == 1 and any(module.id in times for module in held):
-            found[frames.pop()] = [old, new]
-    return found
+        blocks = [module for module in graph.modules.values()
+                  if module.cls == op and module.path.rpartition(".")[0] == path and module.scope]
+        frames = {module.scope[-1] for module in blocks}
+        if len(blocks) > 1 and len(frames) == 1 and any(module.id in times for module in blocks):
+            numbers[frames.pop()] = [old, new]
+    return numbers
 
 
 def _parts(graph: Graph, stack: Mapping[str, Any]) -> Iterator[tuple[NodeId, set[NodeId]]]:
     """What is drawn of a stack, and the blocks that each stands for."""
     blocks = set(stack["new"])
     for key, module in graph.modules.items():
-        if held := blocks & {key, *module.copies}:
-            yield key, held
+        if stood_for := blocks & {key, *module.copies}:
+            yield key, stood_for
     for node in graph.nodes:
-        if held := blocks & set(node.members):
-            yield node.id, held
+        if stood_for := blocks & set(node.members):
+            yield node.id, stood_for

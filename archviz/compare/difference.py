@@ -97,8 +97,8 @@ class Difference:
         if not self.changes:
             return f"no difference: {_named(self.old)} and {_named(self.new)} are the same"
         counts = Counter(change.kind for change in self.changes)
-        told = [f"{counts[kind]} {kind}" for kind in SIGNS if counts[kind]]
-        return f"{_named(self.name)}: {', '.join(told)}; {_both(self.params)} parameters, {_both(self.macs)} MACs"
+        numbers = [f"{counts[kind]} {kind}" for kind in SIGNS if counts[kind]]
+        return f"{_named(self.name)}: {', '.join(numbers)}; {_both(self.params)} parameters, {_both(self.macs)} MACs"
 
     def table(self) -> str:
         """What differs as aligned lines: changes, block counts, parameters and multiply-accumulates (MACs)."""
@@ -128,9 +128,9 @@ def difference(old: Graph, new: Graph) -> Difference:
 def of_twins(both: Twins) -> Difference:
     """The same of two models that are side by side already."""
     changes = tuple(_changes(both.root, both))
-    told = {pair for change in changes for pair in change.ids}
+    changed = {pair for change in changes for pair in change.ids}
     same = tuple((one.old.id, one.new.id) for one in leaves(both.root)
-                 if one.old and one.new and (one.old.id, one.new.id) not in told)
+                 if one.old and one.new and (one.old.id, one.new.id) not in changed)
     old, new = both.one, both.other
     return Difference(text.clean(old.name), text.clean(new.name), changes, tuple(counts(both)), same,
                       (old.params, new.params), (old.flops // 2, new.flops // 2))
@@ -144,9 +144,9 @@ def _changes(twin: Twin, both: Twins) -> Iterator[Change]:
     elif kind in ("added", "removed"):
         yield _change(kind, twin, list(leaves(twin)), both)
     elif kind != "same":
-        told = {pair for change in inner for pair in change.ids}
-        own = [one for one in leaves(twin) if _ids(one) not in told]
-        yield _change(kind, twin, own if kind == "renamed" or twin.either.leaf is not None else [], both)
+        changed = {pair for change in inner for pair in change.ids}
+        rest = [one for one in leaves(twin) if _ids(one) not in changed]
+        yield _change(kind, twin, rest if kind == "renamed" or twin.either.leaf is not None else [], both)
         yield from inner
     else:
         yield from inner
@@ -156,9 +156,9 @@ def _ids(twin: Twin) -> tuple[NodeId, NodeId]:
     return twin.old.id if twin.old else "", twin.new.id if twin.new else ""
 
 
-def _change(kind: str, twin: Twin, own: Sequence[Twin], both: Twins) -> Change:
-    before = [node for one in own if one.old for node in one.old.nodes]
-    after = [node for one in own if one.new for node in one.new.nodes]
+def _change(kind: str, twin: Twin, operations: Sequence[Twin], both: Twins) -> Change:
+    before = [node for one in operations if one.old for node in one.old.nodes]
+    after = [node for one in operations if one.new for node in one.new.nodes]
     old, new, details = twin.old, twin.new, twin.details
     if old and new and kind == "renamed" and old.op != new.op and old.leaf is None:
         details = (Detail("class", old.op, new.op),)
@@ -167,7 +167,7 @@ def _change(kind: str, twin: Twin, own: Sequence[Twin], both: Twins) -> Change:
     return Change(kind, path, was, twin.either.op, details,
                   (sum(node.params for node in before), sum(node.params for node in after)),
                   (sum(node.flops for node in before) // 2, sum(node.flops for node in after) // 2),
-                  tuple(_ids(one) for one in own))
+                  tuple(_ids(one) for one in operations))
 
 
 def _path(key: NodeId, path: str) -> str:
@@ -197,9 +197,9 @@ class _Row:
     def what(self) -> str:
         """What has changed: ``kernel_size 3 → 5``; a renaming has its old path."""
         change = self.change
-        told = [f"was {self.was}"] if self.was else []
-        told += [said(detail) for detail in change.details]
-        return ", ".join(told) or (change.op if change.kind in ("added", "removed") else "")
+        words = [f"was {self.was}"] if self.was else []
+        words += [said(detail) for detail in change.details]
+        return ", ".join(words) or (change.op if change.kind in ("added", "removed") else "")
 
 
 def rows(changes: Iterable[Change]) -> list[_Row]:
@@ -216,27 +216,27 @@ def rows(changes: Iterable[Change]) -> list[_Row]:
 def _spread(paths: Sequence[str]) -> str:
     """Paths as one: ``layers.{0..11}.norm``; a number that is any of several is given as a range, or as a list."""
     parts = [_pieces(path) for path in paths]
-    found = []
+    spread = []
     for column in zip(*parts, strict=True):
         seen = list(dict.fromkeys(column))
         numbers = sorted(int(one) for one in seen) if len(seen) > 1 else []
         if not numbers:
-            found.append(seen[0])
+            spread.append(seen[0])
         elif numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 2:
-            found.append(f"{{{numbers[0]}..{numbers[-1]}}}")
+            spread.append(f"{{{numbers[0]}..{numbers[-1]}}}")
         else:
-            found.append(f"{{{','.join(map(str, numbers))}}}")
-    return "".join(found)
+            spread.append(f"{{{','.join(map(str, numbers))}}}")
+    return "".join(spread)
 
 
 def _pieces(path: str) -> list[str]:
     """`path` as words and numbers in turns."""
-    found = [""]
+    pieces = [""]
     for character in path:
-        if character.isdecimal() != found[-1][-1:].isdecimal() and found[-1]:
-            found.append("")
-        found[-1] += character
-    return found
+        if character.isdecimal() != pieces[-1][-1:].isdecimal() and pieces[-1]:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces
 
 
 def said(detail: Detail) -> str:
@@ -276,28 +276,28 @@ def _share(numbers: tuple[int, int]) -> str:
         numbers[0] != numbers[1]) else ""
 
 
-def _elsewhere(found: Difference) -> int:
+def _elsewhere(result: Difference) -> int:
     """MACs that layers cost more, or less, which are the same but work on tensors of another size."""
-    return found.macs[1] - found.macs[0] - sum(change.macs[1] - change.macs[0] for change in found.changes)
+    return result.macs[1] - result.macs[0] - sum(change.macs[1] - change.macs[0] for change in result.changes)
 
 
-def _table(found: Difference) -> str:
-    if not found:
-        return found.summary()
+def _table(result: Difference) -> str:
+    if not result:
+        return result.summary()
     head = ("", "layer", "what", "parameters", "", "MACs", "")
     lines = [head]
-    for row in rows(found.changes):
+    for row in rows(result.changes):
         times = f" ×{row.times}" if row.times > 1 else ""
         lines.append((SIGNS[row.change.kind], _short(row.path) + times, row.what, *_numbers(row.params),
                       *_numbers(row.macs)))
-    if rest := _elsewhere(found):
+    if rest := _elsewhere(result):
         lines.append(("", "other layers", "other sizes of tensors", "", "", "", _delta((0, rest))))
-    lines.append(("", "total", "", *_numbers(found.params, True), *_numbers(found.macs, True)))
+    lines.append(("", "total", "", *_numbers(result.params, True), *_numbers(result.macs, True)))
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     shown = ["  ".join(word.rjust(wide) if i > 2 and i != 3 and i != 5 else word.ljust(wide)
                        for i, (word, wide) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
-    counts = [f"{one.path or 'blocks'}: {one.op} ×{one.old} → {one.new}" for one in found.counts]
-    return "\n".join([found.summary(), "", *([*counts, ""] if counts else []), *shown])
+    counts = [f"{one.path or 'blocks'}: {one.op} ×{one.old} → {one.new}" for one in result.counts]
+    return "\n".join([result.summary(), "", *([*counts, ""] if counts else []), *shown])
 
 
 def _numbers(numbers: tuple[int, int], always: bool = False) -> tuple[str, str]:
@@ -311,33 +311,33 @@ def _short(path: str) -> str:
     return path if len(path) <= LONGEST else f"…{path[1 - LONGEST:]}"
 
 
-def _markdown(found: Difference) -> str:
-    title = f"### {md(_named(found.name))}"
-    if not found:
+def _markdown(result: Difference) -> str:
+    title = f"### {md(_named(result.name))}"
+    if not result:
         return f"{title}\n\nNo difference.\n"
     lines = [title, "", "| | old | new | |", "|---|---:|---:|---:|"]
-    for name, numbers in (("parameters", found.params), ("MACs", found.macs)):
+    for name, numbers in (("parameters", result.params), ("MACs", result.macs)):
         lines.append(f"| {name} | {numbers[0]:,} | {numbers[1]:,} | {_delta(numbers)}{_share(numbers)} |")
-    if found.counts:
+    if result.counts:
         lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
-        lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in found.counts]
+        lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in result.counts]
     by_kind: dict[str, list[_Row]] = {}
-    for row in rows(found.changes):
+    for row in rows(result.changes):
         by_kind.setdefault(row.change.kind, []).append(row)
     for kind in SIGNS:
         if kind in by_kind:
             lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
-    if rest := _elsewhere(found):
+    if rest := _elsewhere(result):
         lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
     return "\n".join(lines) + "\n"
 
 
-def _section(kind: str, told: Sequence[_Row]) -> Iterator[str]:
-    counted = any(any(row.params) for row in told)
+def _section(kind: str, rows: Sequence[_Row]) -> Iterator[str]:
+    counted = any(any(row.params) for row in rows)
     heads = ["old name", "new name"] if kind == "renamed" else ["layer", "what"]
     yield "| " + " | ".join([*heads, *(["parameters", ""] if counted and kind != "renamed" else [])]) + " |"
     yield "|---|---|" + ("---:|---:|" if counted and kind != "renamed" else "")
-    for row in told:
+    for row in rows:
         times = f" ×{row.times}" if row.times > 1 else ""
         if kind == "renamed":
             classes = [md(said(detail)) for detail in row.change.details]

@@ -59,9 +59,9 @@ def culprit(error: BaseException) -> tuple[Path, int] | None:
     return (Path(frames[-1].filename), frames[-1].lineno or 1) if frames else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, words: Iterable[str]) -> str:
     """A hint that names the nearest known words, or all of them when they are few."""
-    known = sorted(known)
+    known = sorted(words)
     near = get_close_matches(word, known, n=2, cutoff=0.6)
     if not near:        # a longer or a shorter form of it
         near = [one for one in known if min(len(one), len(word)) > 2 and (word.startswith(one) or one.startswith(word))]

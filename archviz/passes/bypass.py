@@ -42,10 +42,10 @@ def _side(graph: Graph, node: Node) -> list[NodeId]:
 
 def _way(graph: Graph, key: NodeId, repeat: int) -> list[NodeId]:
     """From `key` up: nodes with one operand that feed nothing else, and the node at which these end."""
-    found = [key]
+    way = [key]
     while True:
-        node = graph.by_id[found[-1]]
+        node = graph.by_id[way[-1]]
         entering = [edge.src for edge in graph.inflow[node.id]]
         if len(entering) != 1 or len(graph.outgoing[node.id]) != 1 or node.repeat != repeat:
-            return found
-        found.append(entering[0])
+            return way
+        way.append(entering[0])

@@ -39,9 +39,9 @@ def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), 
         if rule.changes.get("collapse"):    # the frame must be there to be collapsed
             for hit in hits & graph.modules.keys():
                 attrs[hit]["pinned"] = True
-        own = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
-        for hit in _outermost(graph, hits) if own else ():
-            attrs[hit].update(own)
+        marks = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
+        for hit in _outermost(graph, hits) if marks else ():
+            attrs[hit].update(marks)
     graph = replace(graph, nodes=tuple(_with(node, attrs) for node in graph.nodes),
                     modules={key: _with(module, attrs) for key, module in graph.modules.items()})
     return reduce(_framed, overrides.groups, graph)
@@ -49,19 +49,19 @@ def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), 
 
 def chosen(graph: Graph, overrides: Overrides, what: str) -> list[NodeId]:
     """The modules that the rules say to ``collapse`` or to ``expand``, as far as they are frames of `graph` still."""
-    found: dict[NodeId, bool] = {}
+    choice: dict[NodeId, bool] = {}
     names = {key: _called(module) for key, module in graph.modules.items()}
     for rule in overrides.rules:
         if what in rule.changes:
-            found.update({key: rule.changes[what] for key, own in names.items() if _matches(rule.pattern, own)})
-    return [key for key in graph.modules if found.get(key)]
+            choice.update({key: rule.changes[what] for key, called in names.items() if _matches(rule.pattern, called)})
+    return [key for key in graph.modules if choice.get(key)]
 
 
 def _with(item: Item, changes: Mapping[NodeId, Mapping[str, Any]]) -> Item:
     """`item` and what was said of it on top; what was said to be false is as if it had not been said."""
-    said = changes.get(item.id, {})
-    attrs = {key: value for key, value in {**item.attrs, **said}.items() if key not in said or value is not False}
-    return replace(item, attrs=attrs) if said else item
+    marks = changes.get(item.id, {})
+    attrs = {key: value for key, value in {**item.attrs, **marks}.items() if key not in marks or value is not False}
+    return replace(item, attrs=attrs) if marks else item
 
 
 # ------------------------------------------------------------------------------------------------ what a glob names
@@ -72,21 +72,21 @@ def _called(module: Module) -> set[str]:
 
 def _names(graph: Graph) -> dict[NodeId, set[str]]:
     """What every call may be named by: its path, its id, its class or function."""
-    found = {key: _called(module) for key, module in graph.modules.items()}
+    names = {key: _called(module) for key, module in graph.modules.items()}
     for node in graph.nodes:
-        found[node.id] = {node.id, node.id.partition("@")[0], node.op} - {""}
-    return found
+        names[node.id] = {node.id, node.id.partition("@")[0], node.op} - {""}
+    return names
 
 
-def _matches(pattern: str, own: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for name in own)
+def _matches(pattern: str, names: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def _hits(pattern: str, where: str, names: Mapping[NodeId, set[str]]) -> set[NodeId]:
-    hits = {key for key, own in names.items() if _matches(pattern, own)}
+    hits = {key for key, called in names.items() if _matches(pattern, called)}
     if not hits:
-        known = {name for own in names.values() for name in own}
-        near = did_you_mean(pattern, known)
+        every = {name for called in names.values() for name in called}
+        near = did_you_mean(pattern, every)
         raise ArchvizError(f"{where}: no layer is called {pattern!r}, neither by path nor by class",
                            near or "the paths are those of the model's named_modules()")
     return hits
@@ -107,7 +107,7 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     outer = min(parents.values(), key=len)
     for hit, scope in parents.items():
         if scope != outer:
-            other = next(key for key, found in parents.items() if found == outer)
+            other = next(key for key, around in parents.items() if around == outer)
             raise ArchvizError(
                 f"{bundle.where}: the group {bundle.name!r} holds {_path(graph, other)} and {_path(graph, hit)}, of "
                 f"which only the second lies in {_path(graph, scope[len(outer)])}" if scope[:len(outer)] == outer else
@@ -120,8 +120,8 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     while key in graph.scopes:
         key += "'"
 
-    def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
-        inside = scope[:level] == outer and (*scope, own)[level:level + 1] and (*scope, own)[level] in members
+    def moved(scope: tuple[NodeId, ...], inner: NodeId) -> tuple[NodeId, ...]:
+        inside = scope[:level] == outer and (*scope, inner)[level:level + 1] and (*scope, inner)[level] in members
         return (*outer, key, *scope[level:]) if inside else scope
 
     nodes = tuple(replace(node, scope=moved(node.scope, node.id)) for node in graph.nodes)
