@@ -27,7 +27,7 @@ def compared(graph: Graph, style: Style, **options: Any) -> Graph:
         for frame in node.scope:
             inside[frame].add(str(node.attrs["change"]))
     blocks = _blocks(graph, times)
-    counted = {frame for key, scope in _scopes(graph) if key in times for frame in scope}
+    counted = {frame for key in times for frame in graph.scopes[key]}
     modules = {}
     for key, module in graph.modules.items():
         attrs = _of_module(module, inside[key], key in counted, times.get(key))
@@ -41,7 +41,7 @@ def quiet(graph: Graph) -> list[NodeId]:
     """The outermost frames of a graph that is marked in which nothing differs: those to draw closed."""
     inside: dict[NodeId, set[str]] = {key: set() for key in graph.modules}
     attrs = {key: one.attrs for items in (graph.by_id, graph.modules) for key, one in items.items()}
-    for key, scope in _scopes(graph):
+    for key, scope in graph.scopes.items():
         for frame in scope:
             inside[frame].add("changed" if "times" in attrs[key] else str(attrs[key]["change"]))
     return _outermost(graph, {key: "same" if changes <= {"same"} else "" for key, changes in inside.items()})
@@ -61,15 +61,8 @@ def _gathered(graph: Graph) -> Graph:
     changes = {key: str(one.attrs["change"]) for items in (graph.by_id, graph.modules) for key, one in items.items()}
     changes.update(dict.fromkeys((key for key, module in graph.modules.items() if "times" in module.attrs), "changed"))
     closed = set(_outermost(graph, changes))
-    levels: dict[NodeId, list[NodeId]] = {}
-    for node in graph.nodes:
-        for around, one in zip(("", *node.scope), (*node.scope, node.id), strict=True):
-            if around not in closed and one not in levels.setdefault(around, []):
-                levels[around].append(one)
-    frames: dict[NodeId, tuple[NodeId, ...]] = {}
-    for units in levels.values():
-        for run in _runs(graph, units, changes):
-            frames[f"/same:{run[0]}"] = run
+    frames = {f"/same:{run[0]}": run for frame, units in graph.children.items() if frame not in closed
+              for run in _runs(graph, tuple(units), changes)}
     put = {one: key for key, run in frames.items() for one in run}
 
     def moved(scope: tuple[NodeId, ...], inner: NodeId) -> tuple[NodeId, ...]:
@@ -79,8 +72,8 @@ def _gathered(graph: Graph) -> Graph:
     for key, run in frames.items():
         layers = all(one in graph.by_id for one in run)
         label = f"{len(run)} unchanged {'layers' if layers else 'parts'}"
-        scope = moved(graph.by_id[run[0]].scope if run[0] in graph.by_id else graph.modules[run[0]].scope, run[0])[:-1]
-        modules[key] = Module(key, "", "", scope, attrs={"change": "same", "label": label})
+        scope = moved(graph.scopes[run[0]], run[0])[:-1]
+        modules[key] = Module(key, scope=scope, attrs={"change": "same", "label": label})
     return replace(graph, modules=modules, nodes=tuple(replace(n, scope=moved(n.scope, n.id)) for n in graph.nodes))
 
 
@@ -107,19 +100,6 @@ def _chained(graph: Graph, run: Sequence[NodeId]) -> bool:
                if (src, dst) != (None, None))
 
 
-def _scopes(graph: Graph) -> list[tuple[NodeId, tuple[NodeId, ...]]]:
-    """Every node and frame with the frames around it."""
-    return [*((node.id, node.scope) for node in graph.nodes),
-            *((key, module.scope) for key, module in graph.modules.items())]
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    if not node.inside:
-        yield node
-    for part in node.inside:
-        yield from _leaves(part)
-
-
 def _all(changes: Iterable[str]) -> str:
     """How a whole differs whose parts do so."""
     kinds = set(changes)
@@ -131,7 +111,7 @@ def _all(changes: Iterable[str]) -> str:
 def _of_node(node: Node, times: tuple[int, int] | None, fresh: bool) -> dict[str, Any]:
     if fresh:
         return _without(node.attrs, "was") | {"change": "added"}
-    leaves = list(_leaves(node))
+    leaves = list(node.leaves())
     mark = node.attrs.get("change")
     change = _all(str(leaf.attrs.get("change", "same")) for leaf in leaves)
     if change == "same" and mark is not None:

@@ -198,8 +198,12 @@ class _Joiner:
             yield Detail("weights of", old.shared, new.shared)
         sources = Counter(self.to.get(edge.src) for edge in self.one.graph.incoming[old.id])
         targets = Counter(edge.src if edge.src in self.back else None for edge in self.other.graph.incoming[new.id])
-        gone, fresh = sources.pop(None, 0), targets.pop(None, 0)      # of those that only one of the models has
-        lost, more = sources - targets, targets - sources
+        yield from self.of_inputs(sources, targets)
+
+    def of_inputs(self, old: Counter[NodeId | None], new: Counter[NodeId | None]) -> Iterator[Detail]:
+        """What differs in the inputs of an operation: ids of the new model, None for what only one model has."""
+        gone, fresh = old.pop(None, 0), new.pop(None, 0)
+        lost, more = old - new, new - old
         # what was put between, or taken away from there, says itself what became of an input
         if sum(lost.values()) > fresh or sum(more.values()) > gone:
             yield Detail("inputs", sorted(self.back[key] for key in lost if key), sorted(key for key in more if key))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Graph, Node, NodeId, merge
-from archviz.passes._own import said_of
+from archviz.passes._marks import said_of
 from archviz.style.style import Style
 
 LIGHT = 2

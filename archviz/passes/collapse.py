@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.core.graph import Graph, Node, NodeId, merge, split
+from archviz.core.graph import Graph, Module, Node, NodeId, merge, split
 from archviz.style.style import Style
 
 WHOLE = "/model"
@@ -56,14 +56,12 @@ def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
 
     Raises `ArchvizError` for a pattern that names none.
     """
-    names: dict[NodeId, set[str]] = {}
-    for key, module in graph.modules.items():
-        names[key] = {key, module.cls, module.path, *module.copies} - {""}
+    names = {key: names_of(module) for key, module in graph.modules.items()}
     chosen: set[NodeId] = set()
     for pattern in patterns:
-        hits = [key for key, called in names.items() if any(fnmatchcase(name, pattern) for name in called)]
+        hits = [key for key, each in names.items() if matches(pattern, each)]
         if not hits:
-            every = {name for called in names.values() for name in called}
+            every = {name for each in names.values() for name in each}
             single = next((node for node in graph.nodes if pattern in (node.id, node.op, *node.members)), None)
             if single is not None:
                 recurrent = " (--style node-link opens recurrent cells)" * (single.kind == "recurrent")
@@ -73,6 +71,16 @@ def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
                                did_you_mean(pattern, every))
         chosen.update(hits)
     return [key for key in graph.modules if key in chosen]
+
+
+def names_of(module: Module) -> set[str]:
+    """What a module may be named by: its id or that of a copy, its path, its class."""
+    return {module.id, module.cls, module.path, *module.copies} - {""}
+
+
+def matches(pattern: str, names: Iterable[str]) -> bool:
+    """Whether the glob `pattern` names something of which these are the names."""
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 # ------------------------------------------------------------------------------------------------- regrouping

@@ -18,7 +18,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain, merge
-from archviz.passes._own import said_of
+from archviz.passes._marks import said_of
 from archviz.passes._runs import Copy, alike, skipped
 from archviz.style.style import Style
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import KINDS, Graph, Node, NodeId, merge
-from archviz.passes._own import presence, said_of
+from archviz.passes._marks import presence, said_of
 from archviz.style.style import Style
 
 Rule = tuple[frozenset[str], ...]

@@ -13,7 +13,7 @@ from typing import Any
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, merge, reached
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
-from archviz.passes._own import differs, gone, said_of
+from archviz.passes._marks import differs, gone, said_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
 

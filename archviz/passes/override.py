@@ -1,7 +1,7 @@
 """Do to single layers what their project file says: rename, recolour, hide, freeze, and draw siblings in one frame.
 
 In: a trace graph and `Overrides`.  Out: the same nodes and edges.  Names, kinds, colours and ``frozen`` are attributes
-that labels, titles and fold honour (`_own.OWN`); ``hidden`` is one that the pass hide honours; a group is a module of
+that labels, titles and fold honour (`_marks.OWN`); ``hidden`` is one that the pass hide honours; a group is a module of
 its own around the calls it names.  Nothing is merged and nothing is lost.
 
 Runs before the passes of the style, so that a layer about which something is said is not folded into its neighbours.
@@ -9,15 +9,15 @@ Runs before the passes of the style, so that a layer about which something is sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import reduce
 from typing import Any, TypeVar
 
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import Graph, Module, Node, NodeId, reached
-from archviz.passes._own import OWN
+from archviz.passes._marks import OWN
+from archviz.passes.collapse import matches, names_of
 from archviz.style.overrides import Bundle, Overrides
 from archviz.style.style import Style
 
@@ -50,10 +50,10 @@ def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), 
 def chosen(graph: Graph, overrides: Overrides, what: str) -> list[NodeId]:
     """The modules that the rules say to ``collapse`` or to ``expand``, as far as they are frames of `graph` still."""
     choice: dict[NodeId, bool] = {}
-    names = {key: _called(module) for key, module in graph.modules.items()}
+    names = {key: names_of(module) for key, module in graph.modules.items()}
     for rule in overrides.rules:
         if what in rule.changes:
-            choice.update({key: rule.changes[what] for key, called in names.items() if _matches(rule.pattern, called)})
+            choice.update({key: rule.changes[what] for key, each in names.items() if matches(rule.pattern, each)})
     return [key for key in graph.modules if choice.get(key)]
 
 
@@ -66,26 +66,18 @@ def _with(item: Item, changes: Mapping[NodeId, Mapping[str, Any]]) -> Item:
 
 # ------------------------------------------------------------------------------------------------ what a glob names
 
-def _called(module: Module) -> set[str]:
-    return {module.id, module.cls, module.path, *module.copies} - {""}
-
-
 def _names(graph: Graph) -> dict[NodeId, set[str]]:
     """What every call may be named by: its path, its id, its class or function."""
-    names = {key: _called(module) for key, module in graph.modules.items()}
+    names = {key: names_of(module) for key, module in graph.modules.items()}
     for node in graph.nodes:
         names[node.id] = {node.id, node.id.partition("@")[0], node.op} - {""}
     return names
 
 
-def _matches(pattern: str, names: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names)
-
-
 def _hits(pattern: str, where: str, names: Mapping[NodeId, set[str]]) -> set[NodeId]:
-    hits = {key for key, called in names.items() if _matches(pattern, called)}
+    hits = {key for key, each in names.items() if matches(pattern, each)}
     if not hits:
-        every = {name for called in names.values() for name in called}
+        every = {name for each in names.values() for name in each}
         near = did_you_mean(pattern, every)
         raise ArchvizError(f"{where}: no layer is called {pattern!r}, neither by path nor by class",
                            near or "the paths are those of the model's named_modules()")

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, merge, skips
-from archviz.passes._own import said_of
+from archviz.passes._marks import said_of
 from archviz.style.style import Style
 
 SAID = ("masked", "num_heads", "num_key_value_heads")

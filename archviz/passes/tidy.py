@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Graph, Module, Node, NodeId, merge
-from archviz.passes._own import OWN, stays
+from archviz.passes._marks import OWN, stays
 from archviz.style.style import Style
 
 CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
