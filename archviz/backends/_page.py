@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from archviz.backends import svg
@@ -79,8 +80,8 @@ def _plate(plate: Any) -> dict[str, Any]:
 
 def _mark(mark: Mark) -> list[Any]:
     match mark:
-        case Group(marks, role, node, title):
-            return ["G", role, clean(node), clean(title), [_mark(inner) for inner in marks]]
+        case Group(marks, role, title=title):
+            return ["G", role, clean(mark.name), clean(title), [_mark(inner) for inner in marks]]
         case Path(commands, role):
             return ["P", role, [[letter, *values] for letter, values in commands]]
         case Text(x, y, string, role, anchor, rotate):
@@ -182,14 +183,7 @@ def _memory(node: Node) -> int:
     """Bytes of what all operations in it give."""
     if node.inside:
         return sum(map(_memory, node.inside))
-    return sum(_size(tensor) * BYTES.get(tensor.dtype, 1) for tensor in node.out)
-
-
-def _size(tensor: TensorSpec) -> int:
-    size = 1
-    for side in tensor.shape:
-        size *= side
-    return size
+    return sum(prod(tensor.shape) * BYTES.get(tensor.dtype, 1) for tensor in node.out)
 
 
 def _shape(tensor: TensorSpec) -> str:

@@ -42,7 +42,7 @@ def badges(graph: Graph, layout: Layout) -> list[Mark]:
     outer = [frame for frame in whole if not whole & set(graph.modules[frame].scope)]
     alone = [node.id for node in graph.nodes if node.id in cold and not whole & set(node.scope)]
     places = [(key, layout.frames[key]) for key in sorted(outer)] + [(key, layout.nodes[key]) for key in alone]
-    found: list[Mark] = [Group(_badge(place.x + place.width, place.y), "frozen") for _, place in places]
+    found: list[Mark] = [Group(_badge(place.right, place.y), "frozen") for _, place in places]
     return [*found, *changes(graph, layout)]
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId, merge
+from archviz.core.graph import Graph, Node, NodeId, merge, split
+from archviz.passes import Traits
 from archviz.style.style import Style
 
 JOINS = frozenset(("cat", "add"))
@@ -27,6 +28,15 @@ def unroll(graph: Graph, style: Style, **options: Any) -> Graph:
     encoder, decoder = (graph.by_id[str(roles[key])] for key in ("encoder", "decoder"))
     node = Node(f"{encoder.id}+{decoder.id}", (), f"{encoder.op} + {decoder.op}", "recurrent", {"unrolled": roles})
     return merge(graph, [(node, [each.id for each in graph.nodes])])
+
+
+def undone(graph: Graph) -> Graph:
+    """`graph` with an encoder and a decoder that are drawn together as they are without."""
+    together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
+    return split(graph, together) if together else graph
+
+
+TRAITS = Traits(undone=undone)
 
 
 def parts(graph: Graph) -> Mapping[str, Any] | None:

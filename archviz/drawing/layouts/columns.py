@@ -38,5 +38,5 @@ def _row(graph: Graph, sizes: Mapping[NodeId, Size]) -> Layout:
     routes = []
     for edge in graph.flows:
         src, dst = places[edge.src], places[edge.dst]
-        routes.append(Route(edge.src, edge.dst, ((src.x + src.width, height / 2), (dst.x, height / 2))))
+        routes.append(Route(edge.src, edge.dst, ((src.right, height / 2), (dst.x, height / 2))))
     return Layout(places, {}, tuple(routes), x, height, direction="right")

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 
 from archviz.core.geometry import Frame, Layout, Route, Size
 from archviz.core.graph import Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
 from archviz.drawing.layouts.chain import chain, finished
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 
 
 def streams(
@@ -96,7 +97,7 @@ def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[Nod
     for column in columns:
         rows = sorted((int(graph.by_id[key].attrs["stream"]), key) for key in column if len(column) > 1)
         for (i, upper), (k, lower) in zip(rows, rows[1:], strict=False):
-            low = max(p.y + p.height for p in blocks[upper].places())
+            low = max(p.bottom for p in blocks[upper].places())
             high = min(p.y for p in blocks[lower].places())
             pitch = max(pitch, (low - high + spacing["row"]) / (k - i))
     for key, block in blocks.items():
