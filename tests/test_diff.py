@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import archviz
 from archviz.apps.cli.main import main
-from archviz.compare.difference import difference
+from archviz.compare.changes import difference
 from archviz.compare.pairs import twins
 from archviz.compare.union import union
 from archviz.core import graph_json, text

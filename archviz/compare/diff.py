@@ -14,7 +14,7 @@ from typing import Any
 from archviz.backends import traits
 from archviz.compare import git
 from archviz.compare.annotate import compared, quiet
-from archviz.compare.difference import Difference, of_twins
+from archviz.compare.changes import Difference, of_twins
 from archviz.compare.pairs import twins
 from archviz.compare.union import union
 from archviz.core.errors import ArchvizError
