@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from archviz.compare.pairs import Count, Detail, Twin, Twins, counts, leaves, twins
+from archviz.compare.pairs import Count, Property, Twin, Twins, counts, leaves, twins
 from archviz.compare.tree import unnumbered
 from archviz.core import text
 from archviz.core.graph import Graph, NodeId
@@ -37,7 +37,7 @@ class Change:
         The path in the old model, where it is another one, else empty.
     op : str
         The class, or the function.
-    details : tuple of Detail
+    details : tuple of Property
         What has changed: name, old and new value.
     params, macs : tuple of int
         In the old model and in the new one.
@@ -49,7 +49,7 @@ class Change:
     path: str
     was: str = ""
     op: str = ""
-    details: tuple[Detail, ...] = ()
+    details: tuple[Property, ...] = ()
     params: tuple[int, int] = (0, 0)
     macs: tuple[int, int] = (0, 0)
     ids: tuple[tuple[NodeId, NodeId], ...] = ()
@@ -161,7 +161,7 @@ def _change(kind: str, twin: Twin, operations: Sequence[Twin], both: Twins) -> C
     after = [node for one in operations if one.new for node in one.new.nodes]
     old, new, details = twin.old, twin.new, twin.details
     if old and new and kind == "renamed" and old.op != new.op and old.leaf is None:
-        details = (Detail("class", old.op, new.op),)
+        details = (Property("class", old.op, new.op),)
     path = _path(twin.either.id, twin.either.path)
     was = _path(old.id, old.path) if old and twin.renamed and old.path != twin.either.path else ""
     return Change(kind, path, was, twin.either.op, details,
@@ -239,7 +239,7 @@ def _pieces(path: str) -> list[str]:
     return pieces
 
 
-def said(detail: Detail) -> str:
+def said(detail: Property) -> str:
     """``num_heads 12 → 8``."""
     return f"{detail.name} {value(detail.old)} → {value(detail.new)}"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from archviz.backends import traits
 from archviz.compare import git
-from archviz.compare.annotate import compared, quiet
+from archviz.compare.annotate import marked, quiet
 from archviz.compare.changes import Difference, of_twins
 from archviz.compare.pairs import twins
 from archviz.compare.union import union
@@ -67,7 +67,7 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     style = options.resolved()
     step("arrange")
     graph = union(both)
-    drawn = compared(stages.plain(stages.passed(graph, style, options.overrides), style), style)
+    drawn = marked(stages.plain(stages.passed(graph, style, options.overrides), style), style)
     title = found.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(found)

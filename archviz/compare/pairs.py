@@ -18,7 +18,7 @@ from archviz.core.graph import Graph, Node, NodeId
 
 
 @dataclass(frozen=True)
-class Detail:
+class Property:
     """One thing that differs: its name, and its JSON value in the old and in the new model, None where it has none."""
 
     name: str
@@ -39,7 +39,7 @@ class Twin:
     old: Unit | None
     new: Unit | None
     inner: tuple[Twin, ...] = ()
-    details: tuple[Detail, ...] = ()
+    details: tuple[Property, ...] = ()
     renamed: bool = False
     copy: bool = False
 
@@ -170,43 +170,43 @@ class _Joiner:
             return unnumbered(old.name) != unnumbered(new.name)
         return old.path != new.path
 
-    def details(self, old: Unit, new: Unit) -> tuple[Detail, ...]:
+    def details(self, old: Unit, new: Unit) -> tuple[Property, ...]:
         if old.what is None or new.what is None:
             return ()
         details = []
         if function(old.op) != function(new.op) if old.leaf is not None else old.op != new.op and (
                 old.shape != new.shape):        # of modules of equal structure: only the name
-            details.append(Detail("class" if old.op[:1].isupper() else "function", old.op, new.op))
+            details.append(Property("class" if old.op[:1].isupper() else "function", old.op, new.op))
         before, after = settings(old.what), settings(new.what)
         if details and old.leaf is not None:      # of another operation only what both have
             both = before.keys() & after.keys()
             before, after = ({key: side[key] for key in side if key in both} for side in (before, after))
-        details += [Detail(key, before.get(key), after.get(key)) for key in dict.fromkeys((*before, *after))
+        details += [Property(key, before.get(key), after.get(key)) for key in dict.fromkeys((*before, *after))
                     if repr(before.get(key)) != repr(after.get(key))]
         if old.leaf is not None and new.leaf is not None:
             details += self.of_operation(old.leaf, new.leaf, bool(details))
         return tuple(details)
 
-    def of_operation(self, old: Node, new: Node, differs: bool) -> Iterator[Detail]:
+    def of_operation(self, old: Node, new: Node, differs: bool) -> Iterator[Property]:
         """What differs in two operations besides their hyper-parameters; `differs` if anything differs in these."""
         shapes = [[list(tensor.shape) for tensor in node.out] for node in (old, new)]
         if old.kind in ("input", "parameter") and shapes[0] != shapes[1]:
-            yield Detail("shape", *(shape[0] if len(shape) == 1 else shape for shape in shapes))
+            yield Property("shape", *(shape[0] if len(shape) == 1 else shape for shape in shapes))
         elif old.params != new.params and not differs and old.shared == new.shared:
-            yield Detail("parameters", old.params, new.params)
+            yield Property("parameters", old.params, new.params)
         if self.to.get(old.shared or "", old.shared) != (new.shared or ""):
-            yield Detail("weights of", old.shared, new.shared)
+            yield Property("weights of", old.shared, new.shared)
         sources = Counter(self.to.get(edge.src) for edge in self.one.graph.incoming[old.id])
         targets = Counter(edge.src if edge.src in self.back else None for edge in self.other.graph.incoming[new.id])
         yield from self.of_inputs(sources, targets)
 
-    def of_inputs(self, old: Counter[NodeId | None], new: Counter[NodeId | None]) -> Iterator[Detail]:
+    def of_inputs(self, old: Counter[NodeId | None], new: Counter[NodeId | None]) -> Iterator[Property]:
         """What differs in the inputs of an operation: ids of the new model, None for what only one model has."""
         gone, fresh = old.pop(None, 0), new.pop(None, 0)
         lost, more = old - new, new - old
         # what was put between, or taken away from there, says itself what became of an input
         if sum(lost.values()) > fresh or sum(more.values()) > gone:
-            yield Detail("inputs", sorted(self.back[key] for key in lost if key), sorted(key for key in more if key))
+            yield Property("inputs", sorted(self.back[key] for key in lost if key), sorted(key for key in more if key))
 
     # ---------------------------------------------------------------------------------------- stacks of equal blocks
 
