@@ -175,12 +175,12 @@ def _times(graph: Graph) -> tuple[dict[NodeId, tuple[int, int]], set[NodeId]]:
     for stack in graph.attrs.get("stacks", ()):
         kept = {key: len(blocks & set(stack["kept"])) for key, blocks in _parts(graph, stack)}
         most = max(kept, key=lambda key: kept[key], default="")
-        for key, held in _parts(graph, stack):
+        for key, blocks in _parts(graph, stack):
             old = kept[key] + (stack["gone"] if key == most else 0)
             if not old:
                 fresh.add(key)
-            elif old != len(held):
-                counts[key] = old, len(held)
+            elif old != len(blocks):
+                counts[key] = old, len(blocks)
     return counts, fresh
 
 

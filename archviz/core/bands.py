@@ -39,12 +39,12 @@ def bands(graph: Graph) -> Bands:
     runs = {key: [(extent, [node.id for node in run]) for extent, run in groupby(column, _Running())]
             for key, column in nodes.items()}
     common: list[Extent] = []
-    for own in runs.values():
-        common = _merged(common, [extent for extent, _ in own])
+    for run in runs.values():
+        common = _merged(common, [extent for extent, _ in run])
     of: dict[NodeId, int] = {}
-    for own in runs.values():
+    for run in runs.values():
         at = -1
-        for extent, ids in own:
+        for extent, ids in run:
             at = common.index(extent, at + 1)
             of.update(dict.fromkeys(ids, at))
     return Bands(tuple(common), {key: tuple(node.id for node in column) for key, column in nodes.items()}, of)

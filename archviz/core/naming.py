@@ -36,16 +36,16 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
     attributes: dict[tuple[tuple[NodeId, ...], str], set[str]] = {}
     for module in graph.modules.values():
         attributes.setdefault((module.scope, module.cls), set()).add(module.path)
-    found = {}
+    titled = {}
     for key, module in graph.modules.items():
         paths = attributes[module.scope, module.cls]
         if module.attrs.get("label"):
-            found[key] = str(module.attrs["label"])
+            titled[key] = str(module.attrs["label"])
         elif len(paths) > 1 and _tell_apart(paths):
-            found[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
+            titled[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
         else:
-            found[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
-    names = _numbered(graph, found)
+            titled[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
+    names = _numbered(graph, titled)
     for key, module in graph.modules.items():
         was = module.attrs.get("was", {}) if not module.attrs.get("label") else {}      # of two models, in the old one
         if "class" in was:

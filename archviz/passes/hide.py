@@ -85,9 +85,9 @@ class _Cut:
             # of what an attention multiplies also learned queries count; between its products only data, not a bias
             wanted = DATA | (WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else
                              INDEX if idiom.kind == "embedding" else 0)
-            found = [(src, edge) for src, edge in self.flow.operands[i]
+            beside = [(src, edge) for src, edge in self.flow.operands[i]
                      if src not in idiom.parts and self.flow.bits[src] & wanted and self._carries(edge)]
-            self._draw(idiom.last, found)
+            self._draw(idiom.last, beside)
             self.sources.append((idiom.last,))
             return
         if i in self.flow.starts:
