@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from archviz.compare.pairs import Count, Property, Twin, Twins, counts, leaves, twins
+from archviz.compare.pairs import Count, Property, Twin, Twins, counts, join, leaves
 from archviz.compare.tree import unnumbered
 from archviz.core import text
 from archviz.core.graph import Graph, NodeId
@@ -122,7 +122,7 @@ class Difference:
 
 def difference(old: Graph, new: Graph) -> Difference:
     """What differs between two traces."""
-    return of_twins(twins(old, new))
+    return of_twins(join(old, new))
 
 
 def of_twins(both: Twins) -> Difference:

@@ -13,9 +13,9 @@ from typing import Any
 
 from archviz.backends import traits
 from archviz.compare import git
-from archviz.compare.annotate import marked, quiet
+from archviz.compare.annotate import mark, quiet
 from archviz.compare.changes import Difference, of_twins
-from archviz.compare.pairs import twins
+from archviz.compare.pairs import join
 from archviz.compare.union import union
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
@@ -60,14 +60,14 @@ class Compared(Figure):
 def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw: bool = True) -> Difference:
     """What differs between two traces, with a figure where anything does and `draw` says so."""
     step("compare")
-    both = twins(old, new)
+    both = join(old, new)
     difference = of_twins(both)
     if not difference or not draw:
         return difference
     style = options.resolved()
     step("arrange")
     graph = union(both)
-    drawn = marked(stages.plain(stages.passed(graph, style, options.overrides), style), style)
+    drawn = mark(stages.plain(stages.passed(graph, style, options.overrides), style), style)
     title = difference.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(difference)

@@ -104,7 +104,7 @@ class Twins:
         return {twin.new.id: twin for twin in self.root.all() if twin.new is not None}
 
 
-def twins(old: Graph, new: Graph) -> Twins:
+def join(old: Graph, new: Graph) -> Twins:
     """Put two traces side by side."""
     numbers = Numbers()
     return _Joiner(tree(old, numbers), tree(new, numbers), matched(old, new)).result()

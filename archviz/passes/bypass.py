@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Graph, Node, NodeId, merge
-from archviz.passes._marks import said_of
+from archviz.passes._marks import marks_of
 from archviz.style.style import Style
 
 LIGHT = 2
@@ -37,7 +37,7 @@ def _side(graph: Graph, node: Node) -> list[NodeId]:
     begins = {edge.src for key in long for edge in graph.incoming[key]} | set(long)
     if not 0 < len(side) <= LIGHT or len(long) - 1 <= len(side) or origin not in begins or set(side) & set(long):
         return []
-    return [] if any(said_of(graph.by_id[key].attrs) for key in side) else side
+    return [] if any(marks_of(graph.by_id[key].attrs) for key in side) else side
 
 
 def _way(graph: Graph, key: NodeId, repeat: int) -> list[NodeId]:

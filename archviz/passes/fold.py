@@ -18,7 +18,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain, merge
-from archviz.passes._marks import said_of
+from archviz.passes._marks import marks_of
 from archviz.passes._runs import Copy, alike, skipped
 from archviz.style.style import Style
 
@@ -92,7 +92,7 @@ class _Folder:
         inner = self.units(frame)
         module = self.graph.modules.get(frame)
         grows = any(unit.grows for unit in inner)
-        marks = (*said_of(module.attrs), module.attrs.get("change")) if module else ()
+        marks = (*marks_of(module.attrs), module.attrs.get("change")) if module else ()
         key = ("module", module.cls if module else "", marks, frozenset(self._copy(inner).inside))
         loose = self._intern((*key, tuple(unit.loose for unit in inner)))
         shape = loose if grows else self._intern((*key, tuple(unit.shape for unit in inner)))

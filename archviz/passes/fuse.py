@@ -16,7 +16,7 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import KINDS, Graph, Node, NodeId, merge
-from archviz.passes._marks import presence, said_of
+from archviz.passes._marks import marks_of, presence
 from archviz.style.style import Style
 
 Rule = tuple[frozenset[str], ...]
@@ -69,7 +69,7 @@ def _only_next(graph: Graph, node: Node) -> Node | None:
 def _one_layer(node: Node, after: Node) -> bool:
     """Whether nothing was said about `after` that its box must show, both are frozen, or neither, and of two models
     that are compared they are in the same ones."""
-    marks = dict(said_of(after.attrs))
+    marks = dict(marks_of(after.attrs))
     frozen = marks.pop("frozen", False)
     return not marks and presence(node.attrs) == presence(after.attrs) and (
         not after.params or frozen == node.attrs.get("frozen", False))

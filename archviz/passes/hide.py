@@ -13,7 +13,7 @@ from typing import Any
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, merge, reached
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
-from archviz.passes._marks import differs, gone, said_of
+from archviz.passes._marks import differs, gone, marks_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
 
@@ -310,7 +310,7 @@ class _Cut:
         if idiom is not None:
             wave = {"wave": True} if idiom.op == "sinusoidal" else {}
             return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, out=idiom.out or node.out,
-                           attrs={**idiom.attrs, **wave, **masked, **dict(said_of(node.attrs))})
+                           attrs={**idiom.attrs, **wave, **masked, **dict(marks_of(node.attrs))})
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":

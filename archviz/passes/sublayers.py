@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, merge, skips
-from archviz.passes._marks import said_of
+from archviz.passes._marks import marks_of
 from archviz.style.style import Style
 
 SAID = ("masked", "num_heads", "num_key_value_heads")
@@ -101,4 +101,4 @@ def _only_user(graph: Graph, node: Node) -> Node | None:
 
 def _said(*nodes: Node) -> bool:
     """Whether the project file says something of one of them, which its own box must show."""
-    return any(said_of(node.attrs) for node in nodes)
+    return any(marks_of(node.attrs) for node in nodes)
