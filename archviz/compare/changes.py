@@ -102,11 +102,48 @@ class Difference:
 
     def table(self) -> str:
         """What differs as aligned lines: changes, block counts, parameters and multiply-accumulates (MACs)."""
-        return _table(self)
+        if not self:
+            return self.summary()
+        head = ("", "layer", "what", "parameters", "", "MACs", "")
+        lines = [head]
+        for row in rows(self.changes):
+            times = f" ×{row.times}" if row.times > 1 else ""
+            lines.append((SIGNS[row.change.kind], _short(row.path) + times, row.what, *_numbers(row.params),
+                          *_numbers(row.macs)))
+        if rest := self._elsewhere:
+            lines.append(("", "other layers", "other sizes of tensors", "", "", "", _delta((0, rest))))
+        lines.append(("", "total", "", *_numbers(self.params, True), *_numbers(self.macs, True)))
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        shown = ["  ".join(word.rjust(wide) if i > 2 and i != 3 and i != 5 else word.ljust(wide)
+                           for i, (word, wide) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
+        counts = [f"{one.path or 'blocks'}: {one.op} ×{one.old} → {one.new}" for one in self.counts]
+        return "\n".join([self.summary(), "", *([*counts, ""] if counts else []), *shown])
 
     def markdown(self) -> str:
         """What differs as Markdown, as code hosts show it."""
-        return _markdown(self)
+        title = f"### {md(_named(self.name))}"
+        if not self:
+            return f"{title}\n\nNo difference.\n"
+        lines = [title, "", "| | old | new | |", "|---|---:|---:|---:|"]
+        for name, numbers in (("parameters", self.params), ("MACs", self.macs)):
+            lines.append(f"| {name} | {numbers[0]:,} | {numbers[1]:,} | {_delta(numbers)}{_share(numbers)} |")
+        if self.counts:
+            lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
+            lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in self.counts]
+        by_kind: dict[str, list[_Row]] = {}
+        for row in rows(self.changes):
+            by_kind.setdefault(row.change.kind, []).append(row)
+        for kind in SIGNS:
+            if kind in by_kind:
+                lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
+        if rest := self._elsewhere:
+            lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def _elsewhere(self) -> int:
+        """MACs that layers cost more, or less, which are the same but work on tensors of another size."""
+        return self.macs[1] - self.macs[0] - sum(change.macs[1] - change.macs[0] for change in self.changes)
 
     def to_json(self) -> str:
         """All of it but the figure, as JSON text."""
@@ -198,7 +235,7 @@ class _Row:
         """What has changed: ``kernel_size 3 → 5``; a renaming has its old path."""
         change = self.change
         words = [f"was {self.was}"] if self.was else []
-        words += [said(detail) for detail in change.details]
+        words += [in_words(detail) for detail in change.details]
         return ", ".join(words) or (change.op if change.kind in ("added", "removed") else "")
 
 
@@ -239,7 +276,7 @@ def _pieces(path: str) -> list[str]:
     return pieces
 
 
-def said(detail: Property) -> str:
+def in_words(detail: Property) -> str:
     """``num_heads 12 → 8``."""
     return f"{detail.name} {value(detail.old)} → {value(detail.new)}"
 
@@ -276,30 +313,6 @@ def _share(numbers: tuple[int, int]) -> str:
         numbers[0] != numbers[1]) else ""
 
 
-def _elsewhere(result: Difference) -> int:
-    """MACs that layers cost more, or less, which are the same but work on tensors of another size."""
-    return result.macs[1] - result.macs[0] - sum(change.macs[1] - change.macs[0] for change in result.changes)
-
-
-def _table(result: Difference) -> str:
-    if not result:
-        return result.summary()
-    head = ("", "layer", "what", "parameters", "", "MACs", "")
-    lines = [head]
-    for row in rows(result.changes):
-        times = f" ×{row.times}" if row.times > 1 else ""
-        lines.append((SIGNS[row.change.kind], _short(row.path) + times, row.what, *_numbers(row.params),
-                      *_numbers(row.macs)))
-    if rest := _elsewhere(result):
-        lines.append(("", "other layers", "other sizes of tensors", "", "", "", _delta((0, rest))))
-    lines.append(("", "total", "", *_numbers(result.params, True), *_numbers(result.macs, True)))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    shown = ["  ".join(word.rjust(wide) if i > 2 and i != 3 and i != 5 else word.ljust(wide)
-                       for i, (word, wide) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
-    counts = [f"{one.path or 'blocks'}: {one.op} ×{one.old} → {one.new}" for one in result.counts]
-    return "\n".join([result.summary(), "", *([*counts, ""] if counts else []), *shown])
-
-
 def _numbers(numbers: tuple[int, int], always: bool = False) -> tuple[str, str]:
     """The two columns about parameters, or MACs; what is new or gone as a whole needs only the second."""
     if not always and not all(numbers):
@@ -311,36 +324,15 @@ def _short(path: str) -> str:
     return path if len(path) <= LONGEST else f"…{path[1 - LONGEST:]}"
 
 
-def _markdown(result: Difference) -> str:
-    title = f"### {md(_named(result.name))}"
-    if not result:
-        return f"{title}\n\nNo difference.\n"
-    lines = [title, "", "| | old | new | |", "|---|---:|---:|---:|"]
-    for name, numbers in (("parameters", result.params), ("MACs", result.macs)):
-        lines.append(f"| {name} | {numbers[0]:,} | {numbers[1]:,} | {_delta(numbers)}{_share(numbers)} |")
-    if result.counts:
-        lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
-        lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in result.counts]
-    by_kind: dict[str, list[_Row]] = {}
-    for row in rows(result.changes):
-        by_kind.setdefault(row.change.kind, []).append(row)
-    for kind in SIGNS:
-        if kind in by_kind:
-            lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
-    if rest := _elsewhere(result):
-        lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
-    return "\n".join(lines) + "\n"
-
-
-def _section(kind: str, rows: Sequence[_Row]) -> Iterator[str]:
-    counted = any(any(row.params) for row in rows)
+def _section(kind: str, group: Sequence[_Row]) -> Iterator[str]:
+    counted = any(any(row.params) for row in group)
     heads = ["old name", "new name"] if kind == "renamed" else ["layer", "what"]
     yield "| " + " | ".join([*heads, *(["parameters", ""] if counted and kind != "renamed" else [])]) + " |"
     yield "|---|---|" + ("---:|---:|" if counted and kind != "renamed" else "")
-    for row in rows:
+    for row in group:
         times = f" ×{row.times}" if row.times > 1 else ""
         if kind == "renamed":
-            classes = [md(said(detail)) for detail in row.change.details]
+            classes = [md(in_words(detail)) for detail in row.change.details]
             cells = [_code(row.was or row.path), ", ".join([f"{_code(row.path)}{times}", *classes])]
         else:
             cells = [f"{_code(row.path)}{times}", md(row.what)]

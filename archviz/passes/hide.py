@@ -64,12 +64,12 @@ class _Cut:
 
     def __init__(self, values: Flow, graph: Graph, hidden: frozenset[str]) -> None:
         self.flow, self.graph, self.hidden = values, graph, hidden
-        self.idioms = [idiom for idiom in idioms(values, graph.modules)
-                       if not any(values.nodes[i].attrs.get("hidden") for i in idiom.parts)]
-        self.group: dict[int, Idiom] = {i: idiom for idiom in self.idioms for i in idiom.parts}
+        self.group: dict[int, Idiom] = {
+            i: idiom for idiom in idioms(values, graph.modules)
+            if not any(values.nodes[part].attrs.get("hidden") for part in idiom.parts) for i in idiom.parts}
         self.sources: list[tuple[int, ...]] = []            # per position: the drawn positions its value comes from
         self.drawn: set[int] = set()                        # idioms at their last position
-        self.edges: dict[int, list[Operand]] = {}  # per drawn position: (source, operand)
+        self.edges: dict[int, list[Operand]] = {}           # per drawn position: (source, operand)
         self.begun: dict[int, Node] = {}                    # constants that are drawn, and as what
         for i in range(len(values.nodes)):
             self._visit(i)
