@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 
 from archviz.core.graph import Module, NodeId, TensorSpec
@@ -231,25 +232,16 @@ def _rotations(flow: Flow) -> Iterable[Idiom]:
 
 def common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
     """The longest scope that holds all of them."""
-    shared: tuple[NodeId, ...] | None = None
-    for scope in scopes:
-        if shared is None:
-            shared = scope
-        while scope[:len(shared)] != shared:
-            shared = shared[:-1]
-    return shared or ()
+    return tuple(commonprefix([*scopes]))
 
 
 def _convex(flow: Flow, parts: frozenset[int]) -> bool:
     """Whether no path leaves `parts` and comes back: only then can one node stand for them."""
-    first, last = min(parts), max(parts)
     outside: set[int] = set()
-    for i in range(first, last + 1):
-        from_parts = any(src in parts for src, _ in flow.operands[i])
-        from_outside = any(src in outside for src, _ in flow.operands[i])
-        if i in parts:
-            if from_outside:
-                return False
-        elif from_parts or from_outside:
+    for i in range(min(parts), max(parts) + 1):
+        sources = {src for src, _ in flow.operands[i]}
+        if i not in parts and not (sources.isdisjoint(parts) and sources.isdisjoint(outside)):
             outside.add(i)
+        elif i in parts and sources & outside:
+            return False
     return True
