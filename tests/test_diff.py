@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import archviz
 from archviz.apps.cli.main import main
-from archviz.compare.difference import difference
-from archviz.compare.pairs import twins
+from archviz.compare.changes import difference
+from archviz.compare.pairs import join
 from archviz.compare.union import union
 from archviz.core import graph_json, text
 from archviz.core.graph import Edge, Graph, Node
@@ -66,7 +66,7 @@ def test_everything_is_accounted_for_and_both_directions_say_the_same(one, other
 @EXAMPLES
 @given(graphs(12), graphs(12))
 def test_both_models_are_in_their_union(one, other):
-    whole = union(twins(one, other))
+    whole = union(join(one, other))
     graph_json.check(replace(whole, attrs={}))
     assert {node.id for node in other.nodes} <= set(whole.by_id)
     ends = {(edge.src, edge.dst) for edge in whole.edges}

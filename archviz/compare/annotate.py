@@ -17,7 +17,7 @@ from archviz.style.style import Style
 GATHERED = 3        # so many neighbours that are the same are drawn as one box
 
 
-def compared(graph: Graph, style: Style, **options: Any) -> Graph:
+def mark(graph: Graph, style: Style, **options: Any) -> Graph:
     """Mark nodes and frames."""
     times, fresh = _times(graph)
     nodes = tuple(replace(node, attrs=_of_node(node, times.get(node.id), bool(fresh & {*node.scope, node.id})))
@@ -27,7 +27,7 @@ def compared(graph: Graph, style: Style, **options: Any) -> Graph:
         for frame in node.scope:
             inside[frame].add(str(node.attrs["change"]))
     blocks = _blocks(graph, times)
-    counted = {frame for key, scope in _scopes(graph) if key in times for frame in scope}
+    counted = {frame for key in times for frame in graph.scopes[key]}
     modules = {}
     for key, module in graph.modules.items():
         attrs = _of_module(module, inside[key], key in counted, times.get(key))
@@ -41,7 +41,7 @@ def quiet(graph: Graph) -> list[NodeId]:
     """The outermost frames of a graph that is marked in which nothing differs: those to draw closed."""
     inside: dict[NodeId, set[str]] = {key: set() for key in graph.modules}
     attrs = {key: one.attrs for items in (graph.by_id, graph.modules) for key, one in items.items()}
-    for key, scope in _scopes(graph):
+    for key, scope in graph.scopes.items():
         for frame in scope:
             inside[frame].add("changed" if "times" in attrs[key] else str(attrs[key]["change"]))
     return _outermost(graph, {key: "same" if changes <= {"same"} else "" for key, changes in inside.items()})
@@ -49,8 +49,8 @@ def quiet(graph: Graph) -> list[NodeId]:
 
 def _outermost(graph: Graph, changes: Mapping[NodeId, str]) -> list[NodeId]:
     """The frames that are the same, and in no other that is."""
-    found = {key for key in graph.modules if changes[key] == "same"}
-    return [key for key in graph.modules if key in found and not found & set(graph.modules[key].scope)]
+    same = {key for key in graph.modules if changes[key] == "same"}
+    return [key for key in graph.modules if key in same and not same & set(graph.modules[key].scope)]
 
 
 # ------------------------------------------------------------------------------------------------ what is the same
@@ -61,39 +61,32 @@ def _gathered(graph: Graph) -> Graph:
     changes = {key: str(one.attrs["change"]) for items in (graph.by_id, graph.modules) for key, one in items.items()}
     changes.update(dict.fromkeys((key for key, module in graph.modules.items() if "times" in module.attrs), "changed"))
     closed = set(_outermost(graph, changes))
-    levels: dict[NodeId, list[NodeId]] = {}
-    for node in graph.nodes:
-        for around, one in zip(("", *node.scope), (*node.scope, node.id), strict=True):
-            if around not in closed and one not in levels.setdefault(around, []):
-                levels[around].append(one)
-    frames: dict[NodeId, tuple[NodeId, ...]] = {}
-    for units in levels.values():
-        for run in _runs(graph, units, changes):
-            frames[f"/same:{run[0]}"] = run
+    frames = {f"/same:{run[0]}": run for frame, units in graph.children.items() if frame not in closed
+              for run in _runs(graph, tuple(units), changes)}
     put = {one: key for key, run in frames.items() for one in run}
 
-    def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
-        return tuple(frame for one in (*scope, own) for frame in ((put[one], one) if one in put else (one,)))[:-1]
+    def moved(scope: tuple[NodeId, ...], inner: NodeId) -> tuple[NodeId, ...]:
+        return tuple(frame for one in (*scope, inner) for frame in ((put[one], one) if one in put else (one,)))[:-1]
 
     modules = {key: replace(module, scope=moved(module.scope, key)) for key, module in graph.modules.items()}
     for key, run in frames.items():
         layers = all(one in graph.by_id for one in run)
         label = f"{len(run)} unchanged {'layers' if layers else 'parts'}"
-        scope = moved(graph.by_id[run[0]].scope if run[0] in graph.by_id else graph.modules[run[0]].scope, run[0])[:-1]
-        modules[key] = Module(key, "", "", scope, attrs={"change": "same", "label": label})
+        scope = moved(graph.scopes[run[0]], run[0])[:-1]
+        modules[key] = Module(key, scope=scope, attrs={"change": "same", "label": label})
     return replace(graph, modules=modules, nodes=tuple(replace(n, scope=moved(n.scope, n.id)) for n in graph.nodes))
 
 
 def _runs(graph: Graph, units: Sequence[NodeId], changes: Mapping[NodeId, str]) -> Iterator[tuple[NodeId, ...]]:
     """Neighbours that are the same, without one at either end that is next to something else; only chains."""
-    held: list[NodeId] = []
+    same: list[NodeId] = []
     for one in (*units, ""):
         ends = one in graph.by_id and graph.by_id[one].kind in ("input", "output", "parameter")
         if one and changes[one] == "same" and not ends:
-            held.append(one)
+            same.append(one)
             continue
-        run = tuple(held[1:-1])
-        held = []
+        run = tuple(same[1:-1])
+        same = []
         if len(run) >= GATHERED and _chained(graph, run):
             yield run
 
@@ -107,35 +100,22 @@ def _chained(graph: Graph, run: Sequence[NodeId]) -> bool:
                if (src, dst) != (None, None))
 
 
-def _scopes(graph: Graph) -> list[tuple[NodeId, tuple[NodeId, ...]]]:
-    """Every node and frame with the frames around it."""
-    return [*((node.id, node.scope) for node in graph.nodes),
-            *((key, module.scope) for key, module in graph.modules.items())]
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    if not node.inside:
-        yield node
-    for part in node.inside:
-        yield from _leaves(part)
-
-
 def _all(changes: Iterable[str]) -> str:
     """How a whole differs whose parts do so."""
-    found = set(changes)
-    if len(found) == 1:
-        return found.pop()
-    return "renamed" if found == {"renamed", "same"} else "changed"
+    kinds = set(changes)
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "renamed" if kinds == {"renamed", "same"} else "changed"
 
 
 def _of_node(node: Node, times: tuple[int, int] | None, fresh: bool) -> dict[str, Any]:
     if fresh:
         return _without(node.attrs, "was") | {"change": "added"}
-    leaves = list(_leaves(node))
-    own = node.attrs.get("change")
+    leaves = list(node.leaves())
+    mark = node.attrs.get("change")
     change = _all(str(leaf.attrs.get("change", "same")) for leaf in leaves)
-    if change == "same" and own is not None:
-        change = str(own)           # of a frame around it that is not drawn
+    if change == "same" and mark is not None:
+        change = str(mark)           # of a frame around it that is not drawn
     attrs = _without(node.attrs, "was")
     was = [leaf for leaf in leaves if leaf.attrs.get("change") == "changed"]
     named = [leaf.attrs["was"]["name"] for leaf in leaves if "name" in leaf.attrs.get("was", {})]
@@ -190,38 +170,38 @@ def _of_module(module: Module, inside: set[str], counted: bool, times: tuple[int
 
 def _times(graph: Graph) -> tuple[dict[NodeId, tuple[int, int]], set[NodeId]]:
     """The old and the new number of what stands for blocks of a stack, and what stands only for blocks that are new."""
-    found: dict[NodeId, tuple[int, int]] = {}
+    counts: dict[NodeId, tuple[int, int]] = {}
     fresh: set[NodeId] = set()
     for stack in graph.attrs.get("stacks", ()):
-        kept = {key: len(held & set(stack["kept"])) for key, held in _parts(graph, stack)}
+        kept = {key: len(blocks & set(stack["kept"])) for key, blocks in _parts(graph, stack)}
         most = max(kept, key=lambda key: kept[key], default="")
-        for key, held in _parts(graph, stack):
+        for key, blocks in _parts(graph, stack):
             old = kept[key] + (stack["gone"] if key == most else 0)
             if not old:
                 fresh.add(key)
-            elif old != len(held):
-                found[key] = old, len(held)
-    return found, fresh
+            elif old != len(blocks):
+                counts[key] = old, len(blocks)
+    return counts, fresh
 
 
 def _blocks(graph: Graph, times: Mapping[NodeId, tuple[int, int]]) -> dict[NodeId, list[int]]:
     """For each frame around blocks of one list the old and the new number of these, unless one of them says it all."""
-    found: dict[NodeId, list[int]] = {}
+    numbers: dict[NodeId, list[int]] = {}
     for path, op, old, new in graph.attrs.get("counts", ()):
-        held = [module for module in graph.modules.values()
-                if module.cls == op and module.path.rpartition(".")[0] == path and module.scope]
-        frames = {module.scope[-1] for module in held}
-        if len(held) > 1 and len(frames) == 1 and any(module.id in times for module in held):
-            found[frames.pop()] = [old, new]
-    return found
+        blocks = [module for module in graph.modules.values()
+                  if module.cls == op and module.path.rpartition(".")[0] == path and module.scope]
+        frames = {module.scope[-1] for module in blocks}
+        if len(blocks) > 1 and len(frames) == 1 and any(module.id in times for module in blocks):
+            numbers[frames.pop()] = [old, new]
+    return numbers
 
 
 def _parts(graph: Graph, stack: Mapping[str, Any]) -> Iterator[tuple[NodeId, set[NodeId]]]:
     """What is drawn of a stack, and the blocks that each stands for."""
     blocks = set(stack["new"])
     for key, module in graph.modules.items():
-        if held := blocks & {key, *module.copies}:
-            yield key, held
+        if stood_for := blocks & {key, *module.copies}:
+            yield key, stood_for
     for node in graph.nodes:
-        if held := blocks & set(node.members):
-            yield node.id, held
+        if stood_for := blocks & set(node.members):
+            yield node.id, stood_for

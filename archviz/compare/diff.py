@@ -13,9 +13,9 @@ from typing import Any
 
 from archviz.backends import traits
 from archviz.compare import git
-from archviz.compare.annotate import compared, quiet
-from archviz.compare.difference import Difference, of_twins
-from archviz.compare.pairs import twins
+from archviz.compare.annotate import mark, quiet
+from archviz.compare.changes import Difference, of_twins
+from archviz.compare.pairs import join
 from archviz.compare.union import union
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
@@ -60,31 +60,31 @@ class Compared(Figure):
 def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw: bool = True) -> Difference:
     """What differs between two traces, with a figure where anything does and `draw` says so."""
     step("compare")
-    both = twins(old, new)
-    found = of_twins(both)
-    if not found or not draw:
-        return found
+    both = join(old, new)
+    difference = of_twins(both)
+    if not difference or not draw:
+        return difference
     style = options.resolved()
     step("arrange")
     graph = union(both)
-    drawn = compared(stages.plain(stages.passed(graph, style, options.overrides), style), style)
-    title = found.name if options.title is None else options.title
+    drawn = mark(stages.plain(stages.passed(graph, style, options.overrides), style), style)
+    title = difference.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
-    caption = _caption(found)
+    caption = _caption(difference)
     scene = replace(_lined(drawing.scene, drawing.graph), description=caption)
     scene = replace(stamped(scene, caption), facts=stages.facts(new))
     figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", title,
-                      difference=found)
-    return replace(found, figure=figure)
+                      difference=difference)
+    return replace(difference, figure=figure)
 
 
 def _detail(drawn: Graph, options: Options) -> Detail:
     """What to open and close: what is the same stays closed, unless it is to be opened."""
-    said = stages.detail(drawn, options)
-    opened = set(find("passes", "collapse").select(drawn, said.expand)) if said.expand else set()
+    detail = stages.detail(drawn, options)
+    opened = set(find("passes", "collapse").select(drawn, detail.expand)) if detail.expand else set()
     opened |= {frame for key in opened for frame in drawn.modules[key].scope}
     closed = [escape(key) for key in quiet(drawn) if key not in opened]
-    return replace(said, collapse=(*said.collapse, *closed))
+    return replace(detail, collapse=(*detail.collapse, *closed))
 
 
 def _lined(scene: Scene, drawn: Graph) -> Scene:
@@ -101,11 +101,11 @@ def _lined(scene: Scene, drawn: Graph) -> Scene:
     return replace(scene, marks=tuple(painted(mark) for mark in scene.marks))
 
 
-def _caption(found: Difference) -> str:
+def _caption(difference: Difference) -> str:
     counts = [f"{one.old} → {one.new} {one.op} in {one.path}" if one.path else f"{one.old} → {one.new} {one.op}"
-              for one in found.counts]
+              for one in difference.counts]
     blocks = f" Blocks: {', '.join(counts)}." if counts else ""
-    return f"{found.summary()}.{blocks} What is grey is the same in both models."
+    return f"{difference.summary()}.{blocks} What is grey is the same in both models."
 
 
 @with_options([name for name, declared in DECLARED.items() if declared.of_pairs])
@@ -140,10 +140,10 @@ def diff(old: Any, new: Any, inputs: Any = None, *, new_inputs: Any = None,
     asked.resolved()
     with progress(in_notebook()) as step:
         graphs = []
-        for model, given in ((old, inputs), (new, inputs if new_inputs is None else new_inputs)):
+        for model, fed in ((old, inputs), (new, inputs if new_inputs is None else new_inputs)):
             revision, target = git.parse(str(model)) if isinstance(model, (str, Path)) else ("", model)
             with at(revision, target) as place:
-                graph = graph_of(place, given, asked, step)
+                graph = graph_of(place, fed, asked, step)
             graphs.append(of_revision(graph, revision))
         return compare(graphs[0], graphs[1], asked, step)
 

@@ -59,18 +59,18 @@ def at_revision(revision: str, target: str) -> Iterator[str]:
             yield f"{tree / inside}{(file and file[2]) or ''}" if inside else target
 
 
-def _inside(path: Path, given: Path, root: Path, files: Sequence[tuple[str, str, str]], revision: str) -> str:
+def _inside(path: Path, written: Path, root: Path, files: Sequence[tuple[str, str, str]], revision: str) -> str:
     """Where the file lies in the tree: as seen from the current folder, or as git writes it, from the topmost one."""
-    known = {name for _, _, name in files}
+    paths = {name for _, _, name in files}
     resolved = Path(os.path.normpath(path.parent.resolve() / path.name))
     names = [resolved.relative_to(root).as_posix()] if resolved.is_relative_to(root) else []
-    names += [given.as_posix()] if not given.is_absolute() else []
-    found = next((name for name in names if name in known), None)
-    if found is None:
-        near = did_you_mean(names[0] if names else given.name, [name for name in known if name.endswith(path.suffix)])
-        raise ArchvizError(f"there is no file {names[0] if names else given} in {revision}",
-                           near or f"git log --follow -- {given} says since when there is one, and under which name")
-    return found
+    names += [written.as_posix()] if not written.is_absolute() else []
+    inside = next((name for name in names if name in paths), None)
+    if inside is None:
+        near = did_you_mean(names[0] if names else written.name, [name for name in paths if name.endswith(path.suffix)])
+        raise ArchvizError(f"there is no file {names[0] if names else written} in {revision}",
+                           near or f"git log --follow -- {written} says since when there is one, and under which name")
+    return inside
 
 
 # ------------------------------------------------------------------------------------------------ asking git
@@ -85,33 +85,33 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _root(folder: Path, revision: str) -> Path:
-    found = _git(folder, "rev-parse", "--show-toplevel")
-    if found.returncode:
-        said = os.fsdecode(found.stderr).strip().partition("\n")[0].removeprefix("fatal: ")
+    answer = _git(folder, "rev-parse", "--show-toplevel")
+    if answer.returncode:
+        reason = os.fsdecode(answer.stderr).strip().partition("\n")[0].removeprefix("fatal: ")
         raise ArchvizError(f"{folder} is not in a git repository, and {revision!r} was taken for a revision",
-                           "" if said.startswith("not a git repository") else said)
-    return Path(os.fsdecode(found.stdout).removesuffix("\n")).resolve()
+                           "" if reason.startswith("not a git repository") else reason)
+    return Path(os.fsdecode(answer.stdout).removesuffix("\n")).resolve()
 
 
 def _commit(root: Path, revision: str) -> str:
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found.returncode:
+    answer = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if answer.returncode:
         names = os.fsdecode(_git(root, "for-each-ref", "--format=%(refname:short)").stdout).split()
         raise ArchvizError(f"there is no revision {revision!r} in {root}", did_you_mean(revision, names)
                            or "a revision is a commit, a branch or a tag, as in HEAD~1: or v1.0:")
-    return os.fsdecode(found.stdout).strip()
+    return os.fsdecode(answer.stdout).strip()
 
 
 def _files(root: Path, commit: str) -> list[tuple[str, str, str]]:
     """Mode, id and path of every file of a commit that is not too large to be code."""
-    found = []
+    files = []
     for line in os.fsdecode(_git(root, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).stdout).split("\0"):
         facts, tab, path = line.partition("\t")
         if tab:
             mode, kind, key, size = facts.split()
             if kind == "blob" and int(size) <= LARGEST:
-                found.append((mode, key, path))
-    return found
+                files.append((mode, key, path))
+    return files
 
 
 def _tracked(root: Path) -> frozenset[str]:

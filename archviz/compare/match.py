@@ -46,10 +46,10 @@ def matched(old: Graph, new: Graph) -> Matching:
     numbers = Numbers()
     turned = _order(old) > _order(new)      # in one order, so that ties are broken alike in both directions
     one, other = (new, old) if turned else (old, new)
-    found = _Matcher(tree(one, numbers), tree(other, numbers)).result()
+    matching = _Matcher(tree(one, numbers), tree(other, numbers)).result()
     if not turned:
-        return found
-    return Matching({b: a for a, b in found.nodes.items()}, {b: a for a, b in found.modules.items()})
+        return matching
+    return Matching({b: a for a, b in matching.nodes.items()}, {b: a for a, b in matching.modules.items()})
 
 
 def _order(graph: Graph) -> tuple[int, str]:
@@ -106,14 +106,14 @@ class _Matcher:
         pairs = _in_order([(unit.name, unit.op) for unit in one], [(unit.name, unit.op) for unit in other])
         if not pairs:
             pairs = _in_order([unit.shape for unit in one], [unit.shape for unit in other])
-        found: list[tuple[Unit, Unit]] = []
+        aligned: list[tuple[Unit, Unit]] = []
         x = y = 0
         for i, j in (*pairs, (len(one), len(other))):
             if (i - x) * (j - y) <= MOST:
-                found += self.sequence(one[x:i], other[y:j])
-            found += [(one[i], other[j])] if i < len(one) else []
+                aligned += self.sequence(one[x:i], other[y:j])
+            aligned += [(one[i], other[j])] if i < len(one) else []
             x, y = i + 1, j + 1
-        return found
+        return aligned
 
     def sequence(self, one: Sequence[Unit], other: Sequence[Unit]) -> list[tuple[Unit, Unit]]:
         """The alignment of two sequences in which what is matched is most alike in sum."""
@@ -126,17 +126,17 @@ class _Matcher:
             for j in reversed(range(columns)):
                 score = self.similarity(one[i], other[j])
                 here[j] = max(below[j], here[j + 1], score + below[j + 1] if score else 0.0)
-        found, i, j = [], 0, 0
+        pairs, i, j = [], 0, 0
         while i < rows and j < columns:
             score = self.similarity(one[i], other[j])
             if score and best[i][j] <= score + best[i + 1][j + 1]:
-                found.append((one[i], other[j]))
+                pairs.append((one[i], other[j]))
                 i, j = i + 1, j + 1
             elif best[i][j] <= best[i + 1][j]:
                 i += 1
             else:
                 j += 1
-        return found
+        return pairs
 
     def similarity(self, a: Unit, b: Unit) -> float:
         """How alike two units are, 0 where they are not to be matched; a module counts for more than an operation."""
@@ -155,8 +155,8 @@ class _Matcher:
         if a.shape == b.shape:
             return EXACT + _by_name(a, b)
         exact, loose = (_shared(x, y) for x, y in zip(self.one.bags[a.id], self.other.bags[b.id], strict=True))
-        known = a.op == b.op or (a.named and a.name == b.name)
-        if loose < (0.3 if known else 0.6):
+        alike = a.op == b.op or (a.named and a.name == b.name)
+        if loose < (0.3 if alike else 0.6):
             return 0.0
         return 0.15 + 0.35 * exact + 0.35 * loose + 0.1 * (a.op == b.op) + _by_name(a, b)
 
@@ -187,26 +187,26 @@ class _Matcher:
         pairs = _in_order([key(unit) for unit in one], [key(unit) for unit in other])
         wanted = {one[i].id: other[j].id for i, j in pairs}
         while True:
-            given = frozenset(wanted.values())
-            kept = {a: b for a, b in wanted.items() if self.supported(a, b, wanted, given)}
+            targets = frozenset(wanted.values())
+            kept = {a: b for a, b in wanted.items() if self.supported(a, b, wanted, targets)}
             if len(kept) == len(wanted):
                 break
             wanted = kept
         for a, b in wanted.items():
             self.pair(a, b)
 
-    def supported(self, a: NodeId, b: NodeId, wanted: Mapping[NodeId, NodeId], given: Collection[NodeId]) -> bool:
+    def supported(self, a: NodeId, b: NodeId, wanted: Mapping[NodeId, NodeId], targets: Collection[NodeId]) -> bool:
         """Whether a weighted neighbour of `a`, past functions that are not matched, is matched to one of `b`."""
         for onward in (False, True):
             mine = self.near(self.one, a, onward, lambda key: key in self.pairs or key in wanted)
-            theirs = self.near(self.other, b, onward, lambda key: key in self.taken or key in given)
+            theirs = self.near(self.other, b, onward, lambda key: key in self.taken or key in targets)
             if any(self.pairs.get(key, wanted.get(key)) in theirs for key in mine):
                 return True
         return False
 
-    def near(self, side: Tree, start: NodeId, onward: bool, known: Callable[[NodeId], bool]) -> set[NodeId]:
-        """The nearest operations after (or before) `start` that are `known`, past others without weights."""
-        found: set[NodeId] = set()
+    def near(self, side: Tree, start: NodeId, onward: bool, ends_at: Callable[[NodeId], bool]) -> set[NodeId]:
+        """The nearest operations after (or before) `start` that are `ends_at`, past others without weights."""
+        nearest: set[NodeId] = set()
         seen, waiting = {start}, [start]
         while waiting:
             key = waiting.pop()
@@ -215,11 +215,11 @@ class _Matcher:
                 if end in seen:
                     continue
                 seen.add(end)
-                if known(end):
-                    found.add(end)
+                if ends_at(end):
+                    nearest.add(end)
                 elif not _weighs(side.by_id[end]):
                     waiting.append(end)
-        return found
+        return nearest
 
     def between(self) -> None:
         """Match equal functions that take from, or give to, what is matched."""
@@ -286,12 +286,12 @@ def _in_order(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[tuple[
         place = bisect_left(ends, j)
         ends[place:place + 1] = [j]
         before.append(place)
-    found, length = list[tuple[int, int]](), len(ends) - 1
+    rising, length = list[tuple[int, int]](), len(ends) - 1
     for pair, place in reversed(list(zip(pairs, before, strict=True))):
-        if place == length and (not found or pair[1] < found[-1][1]):
-            found.append(pair)
+        if place == length and (not rising or pair[1] < rising[-1][1]):
+            rising.append(pair)
             length -= 1
-    return found[::-1]
+    return rising[::-1]
 
 
 def _same(a: Unit, b: Unit) -> bool:

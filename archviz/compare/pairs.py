@@ -18,7 +18,7 @@ from archviz.core.graph import Graph, Node, NodeId
 
 
 @dataclass(frozen=True)
-class Detail:
+class Property:
     """One thing that differs: its name, and its JSON value in the old and in the new model, None where it has none."""
 
     name: str
@@ -39,16 +39,16 @@ class Twin:
     old: Unit | None
     new: Unit | None
     inner: tuple[Twin, ...] = ()
-    details: tuple[Detail, ...] = ()
+    details: tuple[Property, ...] = ()
     renamed: bool = False
     copy: bool = False
 
     @property
     def either(self) -> Unit:
         """Its new unit, or else its old one."""
-        found = self.new or self.old
-        assert found is not None
-        return found
+        unit = self.new or self.old
+        assert unit is not None
+        return unit
 
     @property
     def kind(self) -> str:
@@ -104,16 +104,16 @@ class Twins:
         return {twin.new.id: twin for twin in self.root.all() if twin.new is not None}
 
 
-def twins(old: Graph, new: Graph) -> Twins:
+def join(old: Graph, new: Graph) -> Twins:
     """Put two traces side by side."""
     numbers = Numbers()
     return _Joiner(tree(old, numbers), tree(new, numbers), matched(old, new)).result()
 
 
 class _Joiner:
-    def __init__(self, one: Tree, other: Tree, found: Matching) -> None:
+    def __init__(self, one: Tree, other: Tree, matching: Matching) -> None:
         self.one, self.other = one, other
-        self.to = {"": "", **found.nodes, **found.modules}
+        self.to = {"": "", **matching.nodes, **matching.modules}
         self.back = {b: a for a, b in self.to.items()}
         self.stacks: list[Stack] = []
         self.copies: set[tuple[str, NodeId]] = set()
@@ -140,11 +140,11 @@ class _Joiner:
                 after.setdefault(place, []).append(one)
             elif self.to[one.id] in here:
                 place = self.to[one.id]
-        found = [twin for one in after.get("", ()) for twin in self.gone(one)]
+        inside = [twin for one in after.get("", ()) for twin in self.gone(one)]
         for one in new.inner:
-            found.append(self.both(one))
-            found += [twin for lost in after.get(one.id, ()) for twin in self.gone(lost)]
-        return tuple(found)
+            inside.append(self.both(one))
+            inside += [twin for lost in after.get(one.id, ()) for twin in self.gone(lost)]
+        return tuple(inside)
 
     def gone(self, old: Unit) -> Iterator[Twin]:
         """What is left of a unit of the old model that has no twin, if anything is."""
@@ -170,39 +170,43 @@ class _Joiner:
             return unnumbered(old.name) != unnumbered(new.name)
         return old.path != new.path
 
-    def details(self, old: Unit, new: Unit) -> tuple[Detail, ...]:
+    def details(self, old: Unit, new: Unit) -> tuple[Property, ...]:
         if old.what is None or new.what is None:
             return ()
-        found = []
+        details = []
         if function(old.op) != function(new.op) if old.leaf is not None else old.op != new.op and (
                 old.shape != new.shape):        # of modules of equal structure: only the name
-            found.append(Detail("class" if old.op[:1].isupper() else "function", old.op, new.op))
+            details.append(Property("class" if old.op[:1].isupper() else "function", old.op, new.op))
         before, after = settings(old.what), settings(new.what)
-        if found and old.leaf is not None:      # of another operation only what both have
+        if details and old.leaf is not None:      # of another operation only what both have
             both = before.keys() & after.keys()
             before, after = ({key: side[key] for key in side if key in both} for side in (before, after))
-        found += [Detail(key, before.get(key), after.get(key)) for key in dict.fromkeys((*before, *after))
-                  if repr(before.get(key)) != repr(after.get(key))]
+        details += [Property(key, before.get(key), after.get(key)) for key in dict.fromkeys((*before, *after))
+                    if repr(before.get(key)) != repr(after.get(key))]
         if old.leaf is not None and new.leaf is not None:
-            found += self.of_operation(old.leaf, new.leaf, bool(found))
-        return tuple(found)
+            details += self.of_operation(old.leaf, new.leaf, bool(details))
+        return tuple(details)
 
-    def of_operation(self, old: Node, new: Node, known: bool) -> Iterator[Detail]:
-        """What differs in two operations besides their hyper-parameters; `known` if anything differs in these."""
+    def of_operation(self, old: Node, new: Node, differs: bool) -> Iterator[Property]:
+        """What differs in two operations besides their hyper-parameters; `differs` if anything differs in these."""
         shapes = [[list(tensor.shape) for tensor in node.out] for node in (old, new)]
         if old.kind in ("input", "parameter") and shapes[0] != shapes[1]:
-            yield Detail("shape", *(shape[0] if len(shape) == 1 else shape for shape in shapes))
-        elif old.params != new.params and not known and old.shared == new.shared:
-            yield Detail("parameters", old.params, new.params)
+            yield Property("shape", *(shape[0] if len(shape) == 1 else shape for shape in shapes))
+        elif old.params != new.params and not differs and old.shared == new.shared:
+            yield Property("parameters", old.params, new.params)
         if self.to.get(old.shared or "", old.shared) != (new.shared or ""):
-            yield Detail("weights of", old.shared, new.shared)
+            yield Property("weights of", old.shared, new.shared)
         sources = Counter(self.to.get(edge.src) for edge in self.one.graph.incoming[old.id])
-        given = Counter(edge.src if edge.src in self.back else None for edge in self.other.graph.incoming[new.id])
-        gone, fresh = sources.pop(None, 0), given.pop(None, 0)      # of those that only one of the models has
-        lost, more = sources - given, given - sources
+        targets = Counter(edge.src if edge.src in self.back else None for edge in self.other.graph.incoming[new.id])
+        yield from self.of_inputs(sources, targets)
+
+    def of_inputs(self, old: Counter[NodeId | None], new: Counter[NodeId | None]) -> Iterator[Property]:
+        """What differs in the inputs of an operation: ids of the new model, None for what only one model has."""
+        gone, fresh = old.pop(None, 0), new.pop(None, 0)
+        lost, more = old - new, new - old
         # what was put between, or taken away from there, says itself what became of an input
         if sum(lost.values()) > fresh or sum(more.values()) > gone:
-            yield Detail("inputs", sorted(self.back[key] for key in lost if key), sorted(key for key in more if key))
+            yield Property("inputs", sorted(self.back[key] for key in lost if key), sorted(key for key in more if key))
 
     # ---------------------------------------------------------------------------------------- stacks of equal blocks
 
@@ -222,8 +226,8 @@ class _Joiner:
 
 def _runs(units: Sequence[Unit]) -> list[tuple[Unit, ...]]:
     """Neighbours of equal structure; of operations only those with weights."""
-    found = [tuple(run) for _, run in groupby(units, key=lambda unit: (unit.shape, unit.op))]
-    return [run for run in found if run[0].leaf is None or run[0].leaf.params]
+    runs = [tuple(run) for _, run in groupby(units, key=lambda unit: (unit.shape, unit.op))]
+    return [run for run in runs if run[0].leaf is None or run[0].leaf.params]
 
 
 def leaves(twin: Twin) -> Iterator[Twin]:
@@ -233,15 +237,15 @@ def leaves(twin: Twin) -> Iterator[Twin]:
 
 def counts(both: Twins) -> Iterator[Count]:
     """Blocks of one class that lie in one list, all together, wherever their number is another."""
-    found: dict[tuple[str, str], list[int]] = {}
+    numbers: dict[tuple[str, str], list[int]] = {}
     for stack in both.stacks:
-        found.setdefault(_listed(both.of_new[stack.new[0]]), [0, 0])
+        numbers.setdefault(_listed(both.of_new[stack.new[0]]), [0, 0])
     for twin in both.root.all():
         key = _listed(twin)
-        if key in found:
-            found[key][0] += twin.old is not None
-            found[key][1] += twin.new is not None
-    yield from (Count(text.clean(path), op, *many) for (path, op), many in found.items() if many[0] != many[1])
+        if key in numbers:
+            numbers[key][0] += twin.old is not None
+            numbers[key][1] += twin.new is not None
+    yield from (Count(text.clean(path), op, *many) for (path, op), many in numbers.items() if many[0] != many[1])
 
 
 def _listed(twin: Twin) -> tuple[str, str]:

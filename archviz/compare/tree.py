@@ -101,24 +101,18 @@ def tree(graph: Graph, numbers: Numbers) -> Tree:
     """The units of a trace."""
     shapes = {node.id: numbers.of(("node", signature(node))) for node in graph.nodes}
     loose = {node.id: numbers.of(("op", function(node.op), node.kind)) for node in graph.nodes}
-    children: dict[NodeId, dict[NodeId, bool]] = {"": {}}
-    for node in graph.nodes:
-        for above, frame in zip(("", *node.scope), node.scope, strict=False):
-            children.setdefault(above, {}).setdefault(frame, True)
-        children.setdefault(node.scope[-1] if node.scope else "", {})[node.id] = False
-
     def unit(key: NodeId, is_frame: bool, around: str) -> Unit:
         if not is_frame:
             node = graph.by_id[key]
             path = key.partition("@")[0]
             return Unit(key, node, path, _within(path, around), shapes[key], node.op, (), (node,))
         module = graph.modules[key]
-        inner = tuple(unit(child, inside, module.path) for child, inside in children[key].items())
+        inner = tuple(unit(child, inside, module.path) for child, inside in graph.children[key].items())
         shape = numbers.of(("module", *(one.shape for one in inner)))
         nodes = tuple(node for one in inner for node in one.nodes)
         return Unit(key, module, module.path, _within(module.path, around), shape, module.cls, inner, nodes)
 
-    inner = tuple(unit(child, inside, "") for child, inside in children[""].items())
+    inner = tuple(unit(child, inside, "") for child, inside in graph.children[""].items())
     root = Unit("", None, "", "", -1, graph.name, inner, graph.nodes)
     every = {one.id: one for one in root.units()}
     outer = {child.id: one for one in every.values() for child in one.inner}

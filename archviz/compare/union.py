@@ -63,33 +63,33 @@ class _Union:
             return
         unit = twin.either
         key = twin.new.id if twin.new else self.ids[unit.id]
-        own = {} if twin.copy else _own(twin)
+        marks = {} if twin.copy else _own(twin)
         if isinstance(unit.what, Node):
             shared = unit.what.shared if twin.new else self.ids.get(unit.what.shared or "", None)
             self.nodes.append(replace(unit.what, id=key, scope=scope, members=(key,), index=len(self.nodes),
-                                      attrs=_marked(unit.what.attrs, own), shared=shared))
+                                      attrs=_marked(unit.what.attrs, marks), shared=shared))
             return
         if twin.kind in ("added", "removed") and not twin.whole:
-            own = {}        # put around, or taken from around, layers that are in both
+            marks = {}        # put around, or taken from around, layers that are in both
         if isinstance(unit.what, Module):
             copies = () if twin.new is None else unit.what.copies
             self.modules[key] = replace(unit.what, id=key, scope=scope, copies=copies,
-                                        attrs=_marked(unit.what.attrs, own))
+                                        attrs=_marked(unit.what.attrs, marks))
         for one in twin.inner:
             self.add(one if not twin.copy else replace(one, copy=True), (*scope, key))
 
     def marks_of_copies(self) -> dict[NodeId, Mapping[str, Any]]:
         """What a block says that is new in a stack: as those that were there, so that it counts as one more."""
-        known = {node.id: node.attrs for node in self.nodes} | {key: one.attrs for key, one in self.modules.items()}
-        found: dict[NodeId, Mapping[str, Any]] = {}
+        attrs = {node.id: node.attrs for node in self.nodes} | {key: one.attrs for key, one in self.modules.items()}
+        marks: dict[NodeId, Mapping[str, Any]] = {}
         for stack in self.both.stacks:
             blocks = [self.both.of_new[key] for key in stack.new]
             first = [block for block in blocks if block.old is not None][-1]      # the very first may have other inputs
             for block in blocks:
                 if block.old is None:
                     for mine, other in zip(block.either.units(), first.either.units(), strict=True):
-                        found[mine.id] = {key: value for key, value in known[other.id].items() if key in MARKS}
-        return found
+                        marks[mine.id] = {key: value for key, value in attrs[other.id].items() if key in MARKS}
+        return marks
 
     def told(self, stack: Stack) -> dict[str, Any]:
         """What is said of a stack: its blocks in the new model, which of them were there, and how many are gone."""
@@ -129,8 +129,8 @@ def _bare(name: str) -> str:
     return re.sub(r"(\.?\d+)+$", "", name) or name
 
 
-def _marked(attrs: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**attrs, **own} if own else attrs
+def _marked(attrs: Mapping[str, Any], marks: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**attrs, **marks} if marks else attrs
 
 
 def _free(key: NodeId, taken: set[NodeId]) -> NodeId:

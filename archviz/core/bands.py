@@ -36,18 +36,18 @@ def bands(graph: Graph) -> Bands:
     nodes: dict[NodeId, list[Node]] = {key: [] for key in models(graph)} or {"": []}
     for node in _ordered(graph):
         nodes[model_of(node) if several else ""].append(node)
-    runs = {key: [(extent, [node.id for node in run]) for extent, run in groupby(own, _Running())]
-            for key, own in nodes.items()}
+    runs = {key: [(extent, [node.id for node in run]) for extent, run in groupby(column, _Running())]
+            for key, column in nodes.items()}
     common: list[Extent] = []
-    for own in runs.values():
-        common = _merged(common, [extent for extent, _ in own])
+    for run in runs.values():
+        common = _merged(common, [extent for extent, _ in run])
     of: dict[NodeId, int] = {}
-    for own in runs.values():
+    for run in runs.values():
         at = -1
-        for extent, ids in own:
+        for extent, ids in run:
             at = common.index(extent, at + 1)
             of.update(dict.fromkeys(ids, at))
-    return Bands(tuple(common), {key: tuple(node.id for node in own) for key, own in nodes.items()}, of)
+    return Bands(tuple(common), {key: tuple(node.id for node in column) for key, column in nodes.items()}, of)
 
 
 class _Running:
@@ -92,18 +92,18 @@ def _merged(ours: Sequence[Extent], theirs: Sequence[Extent]) -> list[Extent]:
     for i in range(len(ours) - 1, -1, -1):
         for j in range(len(theirs) - 1, -1, -1):
             best[i][j] = best[i + 1][j + 1] + 1 if ours[i] == theirs[j] else max(best[i + 1][j], best[i][j + 1])
-    found: list[Extent] = []
+    merged: list[Extent] = []
     i = j = 0
     while i < len(ours) and j < len(theirs):
         if ours[i] == theirs[j]:
-            found.append(ours[i])
+            merged.append(ours[i])
             i, j = i + 1, j + 1
             continue
         a, b = best[i + 1][j], best[i][j + 1]
         if a > b or a == b and prod(ours[i]) >= prod(theirs[j]):
-            found.append(ours[i])
+            merged.append(ours[i])
             i += 1
         else:
-            found.append(theirs[j])
+            merged.append(theirs[j])
             j += 1
-    return [*found, *ours[i:], *theirs[j:]]
+    return [*merged, *ours[i:], *theirs[j:]]

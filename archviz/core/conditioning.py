@@ -56,7 +56,7 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
     data = {*inputs} | graph.descendants(inputs)        # not what is the same whatever goes in
     flows = [(edge.src, edge.dst) for edge in graph.flows if edge.src in data]
     after, before = _links(graph, flows), _links(graph, [(dst, src) for src, dst in flows])
-    found: list[Signal] = []
+    chosen: list[Signal] = []
     beside: set[NodeId] = set()     # all signals, and what is made from nothing else
     for source in _read_often(graph, inputs, after, before):
         origin = {source} | reached([source], before.__getitem__)
@@ -66,9 +66,9 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
         if _conditions(graph, source, closed, beside, after):
             nodes = tuple(node.id for node in graph.nodes if node.id in origin)
             edges = tuple((key, dst) for key in nodes for dst in after[key] if dst not in origin)
-            found.append(Signal(source, nodes, edges))
+            chosen.append(Signal(source, nodes, edges))
             beside |= closed
-    return tuple(found)
+    return tuple(chosen)
 
 
 def _read_often(graph: Graph, inputs: Sequence[NodeId], after: Links, before: Links) -> list[NodeId]:

@@ -27,28 +27,28 @@ def model_of(node: Node) -> NodeId:
 
 def keys(names: Sequence[str]) -> tuple[NodeId, ...]:
     """A key for each name: no two alike, and none with a sign that means something in an id."""
-    found: list[NodeId] = []
+    taken: list[NodeId] = []
     for name in names:
         plain = re.sub(r"[^\w-]+", "-", name).strip("-") or "model"
-        number = 1 + sum(re.fullmatch(rf"{re.escape(plain)}(?:-no\d+)?", key) is not None for key in found)
-        found.append(plain if number == 1 else f"{plain}-no{number}")
-    return tuple(found)
+        number = 1 + sum(re.fullmatch(rf"{re.escape(plain)}(?:-no\d+)?", key) is not None for key in taken)
+        taken.append(plain if number == 1 else f"{plain}-no{number}")
+    return tuple(taken)
 
 
 def united(graphs: Sequence[Graph], titles: Sequence[str]) -> Graph:
     """One graph of all nodes of `graphs`, each in a module of its model, which is titled as `titles` say."""
-    own = keys([graph.name for graph in graphs])
+    prefixes = keys([graph.name for graph in graphs])
     nodes: list[Node] = []
     edges: list[Edge] = []
     modules: dict[NodeId, Module] = {}
-    for key, name, graph in zip(own, titles, graphs, strict=True):
+    for key, name, graph in zip(prefixes, titles, graphs, strict=True):
         first = max((node.index for node in nodes), default=-1) + 1
         modules[key] = Module(key, graph.name, graph.name, attrs={**_of_class(graph), "label": name})
         modules.update({prefixed(key, one): _module(key, module) for one, module in graph.modules.items()})
         nodes += [_node(key, node, first) for node in graph.nodes]
         edges += [_edge(key, edge) for edge in graph.edges]
-    attrs: dict[str, Any] = {"models": list(own)}
-    if report := _report(own, graphs):
+    attrs: dict[str, Any] = {"models": list(prefixes)}
+    if report := _report(prefixes, graphs):
         attrs["report"] = report
     return Graph(" | ".join(titles), tuple(nodes), tuple(edges), modules, attrs)
 
@@ -57,9 +57,9 @@ def _of_class(graph: Graph) -> Mapping[str, Any]:
     return {name: graph.attrs[name] for name in ("class",) if name in graph.attrs}
 
 
-def prefixed(key: NodeId, own: NodeId) -> NodeId:
+def prefixed(key: NodeId, inner: NodeId) -> NodeId:
     """An id of the model `key`, unique among several models."""
-    return f"{key}{own}" if own.startswith("/") else f"{key}.{own}"
+    return f"{key}{inner}" if inner.startswith("/") else f"{key}.{inner}"
 
 
 def _module(key: NodeId, module: Module) -> Module:
@@ -84,19 +84,19 @@ def _edge(key: NodeId, edge: Edge) -> Edge:
                    parts=tuple(_edge(key, part) for part in edge.parts))
 
 
-def _report(own: Sequence[NodeId], graphs: Sequence[Graph]) -> dict[str, Any]:
+def _report(prefixes: Sequence[NodeId], graphs: Sequence[Graph]) -> dict[str, Any]:
     """What was said of how each model was traced."""
     reports = [graph.attrs.get("report") or {} for graph in graphs]
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if rungs := list(dict.fromkeys(report["rung"] for report in reports if report.get("rung"))):
-        found["rung"] = ", ".join(rungs)
+        facts["rung"] = ", ".join(rungs)
     if notes := list(dict.fromkeys(note for report in reports for note in report.get("notes", ()))):
-        found["notes"] = notes
+        facts["notes"] = notes
     if any(report.get("invented") for report in reports):
-        found["invented"] = True
-    for key, report in zip(own, reports, strict=True):
-        if report.get("failed") and "failed" not in found:
+        facts["invented"] = True
+    for key, report in zip(prefixes, reports, strict=True):
+        if report.get("failed") and "failed" not in facts:
             where, error = report["failed"]
-            found["failed"] = [prefixed(key, where), error]
-            found.update({name: report[name] for name in ("raised",) if name in report})
-    return found
+            facts["failed"] = [prefixed(key, where), error]
+            facts.update({name: report[name] for name in ("raised",) if name in report})
+    return facts

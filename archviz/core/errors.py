@@ -59,13 +59,13 @@ def culprit(error: BaseException) -> tuple[Path, int] | None:
     return (Path(frames[-1].filename), frames[-1].lineno or 1) if frames else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, words: Iterable[str]) -> str:
     """A hint that names the nearest known words, or all of them when they are few."""
-    known = sorted(known)
-    near = get_close_matches(word, known, n=2, cutoff=0.6)
+    words = sorted(words)
+    near = get_close_matches(word, words, n=2, cutoff=0.6)
     if not near:        # a longer or a shorter form of it
-        near = [one for one in known if min(len(one), len(word)) > 2 and (word.startswith(one) or one.startswith(word))]
+        near = [one for one in words if min(len(one), len(word)) > 2 and (word.startswith(one) or one.startswith(word))]
         near = sorted(near, key=len)[-2:]
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"known: {', '.join(known)}" if 0 < len(known) <= 30 else ""
+    return f"known: {', '.join(words)}" if 0 < len(words) <= 30 else ""

@@ -149,12 +149,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Node | Edge | Module | TensorSpec):
         out: dict[str, Any] = {}
         for part in fields(value):
-            own = getattr(value, part.name)
+            setting = getattr(value, part.name)
             default = part.default_factory() if part.default_factory is not MISSING else part.default
-            if part.name == "members" and own == (getattr(value, "id", None),):
+            if part.name == "members" and setting == (getattr(value, "id", None),):
                 continue
-            if own != default:
-                out[part.name] = _plain(own)
+            if setting != default:
+                out[part.name] = _plain(setting)
         return out
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
@@ -177,13 +177,13 @@ _NAMES = {str: "text", int: "a number", list: "a list", dict: "a table", bool: "
 def _read(cls: Any, value: Any, what: str) -> Any:
     """An instance of the frozen class `cls` from its JSON."""
     _checked(value, dict, f"each {what}")
-    known = _SHAPES[cls]
+    shapes = _SHAPES[cls]
     name = f"{what} {value.get('id', value.get('src', ''))!r}"
     settings = {}
-    for key, own in value.items():
-        if key not in known:
+    for key, setting in value.items():
+        if key not in shapes:
             raise ValueError(f"unknown entry {key!r} in {name}")
-        settings[key] = _value(known[key], own, f"{key} of {name}")
+        settings[key] = _value(shapes[key], setting, f"{key} of {name}")
     missing = [part.name for part in fields(cls)
                if part.default is MISSING and part.default_factory is MISSING and part.name not in settings]
     if missing:

@@ -68,19 +68,19 @@ _PIECES = re.compile(
 
 def tex(string: str) -> str:
     """`string` as TeX source for running text, in one line.  Never an error, whatever the characters."""
-    found = []
+    parts = []
     for piece in _PIECES.finditer(unicodedata.normalize("NFC", clean(string))):
         if product := piece["product"]:
-            found.append("$" + re.sub(r"×(?=[A-Za-z])", r"\\times ", product).replace("×", r"\times") + "$")
+            parts.append("$" + re.sub(r"×(?=[A-Za-z])", r"\\times ", product).replace("×", r"\times") + "$")
         elif minus := piece["minus"]:
-            found.append(f"$-{minus}$")
+            parts.append(f"$-{minus}$")
         elif root := piece["root"]:
-            found.append(rf"$\sqrt{{{root}}}$")
+            parts.append(rf"$\sqrt{{{root}}}$")
         elif scripts := piece["scripts"]:
-            found.append(f"${piece['base'] or '{}'}{_scripts(scripts)}$")
+            parts.append(f"${piece['base'] or '{}'}{_scripts(scripts)}$")
         else:
-            found.append(_character(piece["other"]))
-    return _JOINS.sub(r"\1", "".join(found))
+            parts.append(_character(piece["other"]))
+    return _JOINS.sub(r"\1", "".join(parts))
 
 
 def _scripts(characters: str) -> str:

@@ -17,14 +17,14 @@ _WORD = re.compile(r"(?:Re|Si|Ge|Se)LU|[A-Z]+?(?=(?:Re|Si|Ge|Se)LU)|[A-Z]+(?=[A-
 def words(cls: str) -> list[str]:
     """The words of a CamelCase or snake_case name; a number, ``Net`` and a single capital (``ViT``) stay with the
     word before."""
-    found: list[str] = []
+    parts: list[str] = []
     for piece in cls.split("_"):
         for word in _WORD.findall(piece):
-            if found and (word.isdigit() or word == "Net" or len(word) == 1 and word.isupper()):
-                found[-1] += word
+            if parts and (word.isdigit() or word == "Net" or len(word) == 1 and word.isupper()):
+                parts[-1] += word
             else:
-                found.append(word)
-    return found
+                parts.append(word)
+    return parts
 
 
 def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId, str]:
@@ -36,16 +36,16 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
     attributes: dict[tuple[tuple[NodeId, ...], str], set[str]] = {}
     for module in graph.modules.values():
         attributes.setdefault((module.scope, module.cls), set()).add(module.path)
-    found = {}
+    titled = {}
     for key, module in graph.modules.items():
         paths = attributes[module.scope, module.cls]
         if module.attrs.get("label"):
-            found[key] = str(module.attrs["label"])
+            titled[key] = str(module.attrs["label"])
         elif len(paths) > 1 and _tell_apart(paths):
-            found[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
+            titled[key] = _spelt(module.path)  # those of one class side by side: what tells them apart is the attribute
         else:
-            found[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
-    names = _numbered(graph, found)
+            titled[key] = " ".join([table.get(module.cls) or _title(module, prefix), *_designation(module, paths)])
+    names = _numbered(graph, titled)
     for key, module in graph.modules.items():
         was = module.attrs.get("was", {}) if not module.attrs.get("label") else {}      # of two models, in the old one
         if "class" in was:
@@ -58,29 +58,29 @@ def titles(graph: Graph, table: Mapping[str, str] | None = None) -> dict[NodeId,
 def _tell_apart(paths: set[str]) -> bool:
     """Do the attributes that hold modules of one class say more than a number would: words, or lists of several
     names?"""
-    own = {path.rsplit(".", 1)[-1] for path in paths}
-    if not any(any(c.isdigit() for c in name) for name in own):
+    last = {path.rsplit(".", 1)[-1] for path in paths}
+    if not any(any(c.isdigit() for c in name) for name in last):
         return True
-    held = [path.split(".") for path in paths]
-    names = {parts[-2] if parts[-1].isdigit() and len(parts) > 1 else parts[-1] for parts in held}
+    steps = [path.split(".") for path in paths]
+    names = {parts[-2] if parts[-1].isdigit() and len(parts) > 1 else parts[-1] for parts in steps}
     return len(names) > 1 and not any(any(c.isdigit() for c in name) for name in names)
 
 
 def _designation(module: Module, paths: set[str]) -> list[str]:
     """``3a`` of ``inception3a``, where all of its class side by side are told apart so, and a plain number would not
     do."""
-    found = {path: re.fullmatch(r"([A-Za-z_]*?)_?(\d+[a-z])", path.rsplit(".", 1)[-1]) for path in paths}
-    own = [match for match in found.values() if match and match[1].replace("_", "").lower() == module.cls.lower()]
-    match = found.get(module.path)
-    return [match[2]] if match and len(own) == len(paths) > 1 else []
+    matches = {path: re.fullmatch(r"([A-Za-z_]*?)_?(\d+[a-z])", path.rsplit(".", 1)[-1]) for path in paths}
+    fitting = [match for match in matches.values() if match and match[1].replace("_", "").lower() == module.cls.lower()]
+    match = matches.get(module.path)
+    return [match[2]] if match and len(fitting) == len(paths) > 1 else []
 
 
 def known_as(name: str, module: Module) -> str:
     """`name`, and what its structure is known as: ``Feed forward (SwiGLU)``."""
-    known = str(module.attrs.get("gated", ""))
-    if not known or module.attrs.get("label"):
+    gated = str(module.attrs.get("gated", ""))
+    if not gated or module.attrs.get("label"):
         return name
-    return known if name.replace(" ", "").lower() in (known.lower(), "") else f"{name} ({known})"
+    return gated if name.replace(" ", "").lower() in (gated.lower(), "") else f"{name} ({gated})"
 
 
 def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:

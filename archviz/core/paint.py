@@ -58,9 +58,9 @@ class Paint:
 
 def look(sheet: Mapping[str, Paint], role: str) -> Paint:
     """How `role` looks on `sheet`, as `Scene.paint` says.  Raises `LookupError` for a role that has no look."""
-    found = sheet.get(role)
-    if found is not None:
-        return found
+    plain = sheet.get(role)
+    if plain is not None:
+        return plain
     base, _, part = role.rpartition(" ")
     match part:
         case "head" if base:

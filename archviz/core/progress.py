@@ -37,10 +37,10 @@ def progress(show: bool) -> Iterator[Callable[[str], None]]:
         step, since = name, time.monotonic()
 
     def lines() -> None:
-        told = ""
+        shown = ""
         while not stop.wait(TICK):
-            if step != told and time.monotonic() - since > PATIENCE:
-                told = step
+            if step != shown and time.monotonic() - since > PATIENCE:
+                shown = step
                 say(f"{step} …")
 
     def clock() -> None:
@@ -73,8 +73,8 @@ def progress(show: bool) -> Iterator[Callable[[str], None]]:
 
     begun = since
     # In the context of the cell, which is where a kernel looks up below which cell to show something.
-    told = contextvars.copy_context().run
-    thread = threading.Thread(target=told, args=(cell if in_notebook() else clock if sys.stderr.isatty() else lines,),
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(cell if in_notebook() else clock if sys.stderr.isatty() else lines,),
                               daemon=True)
     if show:
         thread.start()

@@ -190,9 +190,9 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     try:
         return clean(_fill(_parsed(template), values))
     except _Missing as missing:
-        known = ", ".join(sorted(values)) or "nothing"
+        names = ", ".join(sorted(values)) or "nothing"
         raise ArchvizError(f"the caption {template!r} asks for {str(missing)!r}, which is not known here",
-                           f"write it in [ ] to make it optional; known: {known}") from None
+                           f"write it in [ ] to make it optional; known: {names}") from None
 
 
 def caption(captions: Mapping[str, str], op: str, values: Mapping[str, Any]) -> str:
@@ -206,16 +206,16 @@ def caption(captions: Mapping[str, str], op: str, values: Mapping[str, Any]) -> 
 def both(old: str, new: str) -> str:
     """Two captions as one: ``linear, 768`` and ``linear, 512`` as ``linear, 768 → 512``; what only one has, the
     other has as ``none``."""
-    found: list[str] = []
+    parts: list[str] = []
     one, other = old.split(", "), new.split(", ")
     for what, a, b, x, y in SequenceMatcher(None, one, other, False).get_opcodes():
         if what == "equal":
-            found += one[a:b]
+            parts += one[a:b]
         elif b - a == y - x:
-            found += [_words(*pair) for pair in zip(one[a:b], other[x:y], strict=True)]
+            parts += [_words(*pair) for pair in zip(one[a:b], other[x:y], strict=True)]
         else:
-            found.append(f"{', '.join(one[a:b]) or 'none'} → {', '.join(other[x:y]) or 'none'}")
-    return ", ".join(found)
+            parts.append(f"{', '.join(one[a:b]) or 'none'} → {', '.join(other[x:y]) or 'none'}")
+    return ", ".join(parts)
 
 
 def _words(old: str, new: str) -> str:
@@ -256,11 +256,11 @@ def _parsed(template: str) -> Sequence[Part]:
             stack[-1].append(section)
         elif character == "{":
             end = template.find("}", at)
-            found = _FIELD.fullmatch(template[at + 1:end]) if end > 0 else None
-            if not found or found["format"] not in (None, "x", "si"):
+            field = _FIELD.fullmatch(template[at + 1:end]) if end > 0 else None
+            if not field or field["format"] not in (None, "x", "si"):
                 raise fail(f"has a field that cannot be read, at character {at + 1}: {template[at:end + 1 or None]!r}")
-            stack[-1].append((found["name"], found["format"] or "",
-                              tuple((m[1], m[2]) for m in _TEST.finditer(found["tests"])), bool(found["silent"])))
+            stack[-1].append((field["name"], field["format"] or "",
+                              tuple((m[1], m[2]) for m in _TEST.finditer(field["tests"])), bool(field["silent"])))
             at = end
         elif character == "}":
             raise fail(f"has a }} without its {{, at character {at + 1}")

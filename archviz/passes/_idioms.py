@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 
 from archviz.core.graph import Module, NodeId, TensorSpec
@@ -47,14 +48,14 @@ class Idiom:
 
 def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
     """All idioms, without overlaps."""
-    found: list[Idiom] = []
+    disjoint: list[Idiom] = []
     taken: set[int] = set()
     for idiom in (*_attentions(flow), *_rotations(flow), *_waves(flow), *_elementary(flow, modules),
                   *_activations(flow)):
         if not taken & idiom.parts and _convex(flow, idiom.parts):
-            found.append(idiom)
+            disjoint.append(idiom)
             taken |= idiom.parts
-    return found
+    return disjoint
 
 
 def heads(flow: Flow, product: int, width: int | None = None) -> dict[str, Any]:
@@ -66,8 +67,8 @@ def heads(flow: Flow, product: int, width: int | None = None) -> dict[str, Any]:
     shapes = [shape for shape in shapes if width is None or shape[-1:] == (width,)]
     if len(shapes) < 2 or len(shapes[0]) != 4 or len(shapes[1]) != 4:
         return {}
-    found = {"num_heads": shapes[0][1], "head_dim": shapes[0][3]}
-    return found if shapes[1][1] == shapes[0][1] else {**found, "num_key_value_heads": shapes[1][1]}
+    counts = {"num_heads": shapes[0][1], "head_dim": shapes[0][3]}
+    return counts if shapes[1][1] == shapes[0][1] else {**counts, "num_key_value_heads": shapes[1][1]}
 
 
 # ------------------------------------------------------------------------------------------------- attention
@@ -176,12 +177,12 @@ def _activations(flow: Flow) -> Iterable[Idiom]:
             if len(flow.nodes[plain].out) > 1:      # one half gates the other: not one value
                 break
             anchors = {plain, *_trail(flow, plain, node.scope)}
-            own = _trail(flow, curved, node.scope, anchors)
-            curve = [j for j in own if flow.nodes[j].kind == "act"]
-            if len(curve) != 1 or not anchors & set(_computed(flow, own[-1])):
+            line = _trail(flow, curved, node.scope, anchors)
+            curve = [j for j in line if flow.nodes[j].kind == "act"]
+            if len(curve) != 1 or not anchors & set(_computed(flow, line[-1])):
                 continue
-            parts = frozenset((i, *own))
-            if all(set(flow.users[j]) <= parts for j in own):
+            parts = frozenset((i, *line))
+            if all(set(flow.users[j]) <= parts for j in line):
                 yield Idiom(SELF_GATED.get(flow.nodes[curve[0]].op, "gelu"), "act", parts, i, node.scope)
             break
 
@@ -231,25 +232,16 @@ def _rotations(flow: Flow) -> Iterable[Idiom]:
 
 def common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
     """The longest scope that holds all of them."""
-    shared: tuple[NodeId, ...] | None = None
-    for scope in scopes:
-        if shared is None:
-            shared = scope
-        while scope[:len(shared)] != shared:
-            shared = shared[:-1]
-    return shared or ()
+    return tuple(commonprefix([*scopes]))
 
 
 def _convex(flow: Flow, parts: frozenset[int]) -> bool:
     """Whether no path leaves `parts` and comes back: only then can one node stand for them."""
-    first, last = min(parts), max(parts)
     outside: set[int] = set()
-    for i in range(first, last + 1):
-        from_parts = any(src in parts for src, _ in flow.operands[i])
-        from_outside = any(src in outside for src, _ in flow.operands[i])
-        if i in parts:
-            if from_outside:
-                return False
-        elif from_parts or from_outside:
+    for i in range(min(parts), max(parts) + 1):
+        sources = {src for src, _ in flow.operands[i]}
+        if i not in parts and not (sources.isdisjoint(parts) and sources.isdisjoint(outside)):
             outside.add(i)
+        elif i in parts and sources & outside:
+            return False
     return True

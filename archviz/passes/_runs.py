@@ -92,4 +92,4 @@ def _fits(head: Copy, passed: frozenset[tuple[int, int, int]], common: frozenset
     fed: dict[int, list[set[NodeId]]] = defaultdict(list)
     for out, place, slot in passed:
         fed[out].append(sources[place, slot])
-    return all(set.intersection(*found) for found in fed.values())
+    return all(set.intersection(*origins) for origins in fed.values())

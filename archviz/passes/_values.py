@@ -66,8 +66,8 @@ def flow(graph: Graph) -> Flow:
         if src < dst:
             operands[dst].append((src, edge))
             users[src].add(dst)
-    for own in operands:
-        own.sort(key=lambda operand: (operand[1].slot, operand[0]))
+    for each in operands:
+        each.sort(key=lambda operand: (operand[1].slot, operand[0]))
     bits = _derived(nodes, operands, set())
     starts = {start for i, node in enumerate(nodes) if (start := _start(nodes, operands, bits, i)) is not None}
     if starts:

@@ -51,12 +51,12 @@ def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
 def _widths(node: Node, before: tuple[Edge, ...]) -> dict[str, int]:
     """What goes in and out of a product with a weight that does not say so itself, and how many experts share it."""
     shapes = {edge.slot: edge.tensor.shape for edge in before if edge.tensor is not None}
-    found = {"out_features": node.out[0].shape[-1]}
+    widths = {"out_features": node.out[0].shape[-1]}
     if len(shapes.get(0, ())) > 1:
-        found["in_features"] = shapes[0][-1]
+        widths["in_features"] = shapes[0][-1]
     if node.op == "grouped_mm" and len(shapes.get(1, ())) == 3:
-        found["num_experts"] = shapes[1][0]
-    return {key: value for key, value in found.items() if key not in node.attrs}
+        widths["num_experts"] = shapes[1][0]
+    return {key: value for key, value in widths.items() if key not in node.attrs}
 
 
 def _taken(node: Node, graph: Graph) -> str:
@@ -77,7 +77,7 @@ def _named(tensor: TensorSpec, axes: str) -> TensorSpec:
     return replace(tensor, axes=axes) if not tensor.axes and len(axes) == len(tensor.shape) else tensor
 
 
-def _axes(node: Node, before: list[Edge], known: dict[NodeId, str]) -> str:
+def _axes(node: Node, before: list[Edge], axes: dict[NodeId, str]) -> str:
     if not node.out:
         return ""
     rank = len(node.out[0].shape)
@@ -88,7 +88,7 @@ def _axes(node: Node, before: list[Edge], known: dict[NodeId, str]) -> str:
     if node.kind in ("linear", "embedding"):
         return CHANNELS_LAST.get(rank, "")
     if node.kind in LOCAL or node.kind in ("pool", "upsample", "output") or node.op in ("pad", "contiguous", "clone"):
-        return next((known[e.src] for e in before if len(known.get(e.src, "")) == rank), "")
+        return next((axes[e.src] for e in before if len(axes.get(e.src, "")) == rank), "")
     if node.kind in ("attention", "recurrent") and rank == 3:
         return "NLC"
     return ""
@@ -115,11 +115,11 @@ def _field(node: Node, before: list[Field | None]) -> Field | None:
     if node.kind == "input":
         rank = len(node.out[0].shape) - 2 if node.out else 0
         return ((1.0,) * rank, (1.0,) * rank) if rank in (1, 2, 3) and "int" not in node.out[0].dtype else None
-    known = [field for field in before if field is not None]
-    if not known or len(known) < len(before):
+    fields = [field for field in before if field is not None]
+    if not fields or len(fields) < len(before):
         return None
-    size = tuple(max(sizes) for sizes in zip(*(field[0] for field in known), strict=False))
-    step = tuple(max(steps) for steps in zip(*(field[1] for field in known), strict=False))
+    size = tuple(max(sizes) for sizes in zip(*(field[0] for field in fields), strict=False))
+    step = tuple(max(steps) for steps in zip(*(field[1] for field in fields), strict=False))
     if node.kind in LOCAL:
         return size, step
     return _widened(node, size, step) if node.kind in ("conv", "pool", "upconv", "upsample") else None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Graph, Node, NodeId, merge
-from archviz.passes._own import said_of
+from archviz.passes._marks import marks_of
 from archviz.style.style import Style
 
 LIGHT = 2
@@ -37,15 +37,15 @@ def _side(graph: Graph, node: Node) -> list[NodeId]:
     begins = {edge.src for key in long for edge in graph.incoming[key]} | set(long)
     if not 0 < len(side) <= LIGHT or len(long) - 1 <= len(side) or origin not in begins or set(side) & set(long):
         return []
-    return [] if any(said_of(graph.by_id[key].attrs) for key in side) else side
+    return [] if any(marks_of(graph.by_id[key].attrs) for key in side) else side
 
 
 def _way(graph: Graph, key: NodeId, repeat: int) -> list[NodeId]:
     """From `key` up: nodes with one operand that feed nothing else, and the node at which these end."""
-    found = [key]
+    way = [key]
     while True:
-        node = graph.by_id[found[-1]]
+        node = graph.by_id[way[-1]]
         entering = [edge.src for edge in graph.inflow[node.id]]
         if len(entering) != 1 or len(graph.outgoing[node.id]) != 1 or node.repeat != repeat:
-            return found
-        found.append(entering[0])
+            return way
+        way.append(entering[0])

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.core.graph import Graph, Node, NodeId, merge, split
+from archviz.core.graph import Graph, Module, Node, NodeId, merge, split
 from archviz.style.style import Style
 
 WHOLE = "/model"
@@ -25,30 +25,30 @@ HINTS = ("num_heads", "head_dim", "out_channels", "out_features", "embed_dim", "
 
 def collapse(graph: Graph, style: Style | None = None, *, ids: Iterable[NodeId] = (), **options: Any) -> Graph:
     """Draw each module of `ids` as one node.  Ids that are collapsed already, or hold nothing drawn, change nothing."""
-    held = collapsed(graph)
-    wanted = {key for key in ids if key in graph.modules or key == WHOLE} - held
+    closed = collapsed(graph)
+    wanted = {key for key in ids if key in graph.modules or key == WHOLE} - closed
     if not wanted:
         return graph
-    return _redrawn(_opened(graph), held | wanted)
+    return _redrawn(_opened(graph), closed | wanted)
 
 
 def expand(graph: Graph, style: Style | None = None, *, ids: Iterable[NodeId] = (), **options: Any) -> Graph:
     """Undo `collapse` for the modules `ids`; the others stay as they are."""
-    held = collapsed(graph)
-    left = held - set(ids)
-    return graph if left == held else _redrawn(_opened(graph), left)
+    closed = collapsed(graph)
+    left = closed - set(ids)
+    return graph if left == closed else _redrawn(_opened(graph), left)
 
 
 def collapsed(graph: Graph) -> set[NodeId]:
     """The modules that are drawn as one node, and those collapsed inside them."""
-    found: set[NodeId] = set()
+    closed: set[NodeId] = set()
     waiting = list(graph.nodes)
     while waiting:
         node = waiting.pop()
         if _is_collapsed(node):
-            found.add(node.id)
+            closed.add(node.id)
             waiting.extend(node.inside)
-    return found
+    return closed
 
 
 def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
@@ -56,23 +56,31 @@ def select(graph: Graph, patterns: Sequence[str]) -> list[NodeId]:
 
     Raises `ArchvizError` for a pattern that names none.
     """
-    names: dict[NodeId, set[str]] = {}
-    for key, module in graph.modules.items():
-        names[key] = {key, module.cls, module.path, *module.copies} - {""}
-    found: set[NodeId] = set()
+    names = {key: names_of(module) for key, module in graph.modules.items()}
+    chosen: set[NodeId] = set()
     for pattern in patterns:
-        hits = [key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)]
+        hits = [key for key, each in names.items() if matches(pattern, each)]
         if not hits:
-            known = {name for own in names.values() for name in own}
+            every = {name for each in names.values() for name in each}
             single = next((node for node in graph.nodes if pattern in (node.id, node.op, *node.members)), None)
             if single is not None:
                 recurrent = " (--style node-link opens recurrent cells)" * (single.kind == "recurrent")
                 raise ArchvizError(f"{pattern!r} is a single layer, not a module of several{recurrent}",
-                                   did_you_mean(pattern, known))
+                                   did_you_mean(pattern, every))
             raise ArchvizError(f"no module is called {pattern!r}, neither by path nor by class",
-                               did_you_mean(pattern, known))
-        found.update(hits)
-    return [key for key in graph.modules if key in found]
+                               did_you_mean(pattern, every))
+        chosen.update(hits)
+    return [key for key in graph.modules if key in chosen]
+
+
+def names_of(module: Module) -> set[str]:
+    """What a module may be named by: its id or that of a copy, its path, its class."""
+    return {module.id, module.cls, module.path, *module.copies} - {""}
+
+
+def matches(pattern: str, names: Iterable[str]) -> bool:
+    """Whether the glob `pattern` names something of which these are the names."""
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 # ------------------------------------------------------------------------------------------------- regrouping
@@ -108,8 +116,8 @@ def _redrawn(graph: Graph, ids: set[NodeId]) -> Graph:
 def _box(graph: Graph, key: NodeId, nodes: list[Node]) -> Node:
     """How the module `key` that holds `nodes` is drawn as one node."""
     module = graph.modules.get(key)
-    own = {node.id for node in nodes}
-    leaving = [node for node in nodes if any(edge.dst not in own for edge in graph.outgoing[node.id])] or nodes[-1:]
+    inside = {node.id for node in nodes}
+    leaving = [node for node in nodes if any(edge.dst not in inside for edge in graph.outgoing[node.id])] or nodes[-1:]
     copies = prod(graph.modules[frame].repeat for frame in (*module.scope, key)) if module else 1
     contains: Counter[str] = Counter()
     hints: dict[str, Any] = {}
@@ -117,7 +125,7 @@ def _box(graph: Graph, key: NodeId, nodes: list[Node]) -> Node:
         for kind, count in node.attrs.get("contains", {node.kind: 1}).items():
             contains[kind] += count * max(node.repeat // copies, 1)
         hints.update({name: node.attrs[name] for name in HINTS if name in node.attrs})
-    said = module.attrs if module else {key: graph.attrs[key] for key in ("class",) if key in graph.attrs}
-    attrs = {**hints, **said, "contains": dict(sorted(contains.items()))}
+    facts = module.attrs if module else {key: graph.attrs[key] for key in ("class",) if key in graph.attrs}
+    attrs = {**hints, **facts, "contains": dict(sorted(contains.items()))}
     return Node(key, module.scope if module else (), (module.cls if module else graph.name) or "Block", "module", attrs,
                 tuple(tensor for node in leaving for tensor in node.out), repeat=copies)

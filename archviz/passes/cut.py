@@ -40,33 +40,33 @@ def cut(graph: Graph, style: Style | None = None, *, ends: str = "", append: Seq
 
 def _ending(graph: Graph, name: str) -> list[NodeId]:
     """The nodes of the layer that is called `name`: an id, else a glob on paths, classes and functions."""
-    found = [node.id for node in graph.nodes if name in (node.id, *node.scope)]
-    if not found:
+    layer = [node.id for node in graph.nodes if name in (node.id, *node.scope)]
+    if not layer:
         called = {node.id: _called(graph, node) for node in graph.nodes}
-        found = [key for key, own in called.items() if any(_matches(each, name) for each in own)]
-        if not found:
-            known = {each for own in called.values() for each in own if not each.startswith("/out")}
+        layer = [key for key, names in called.items() if any(_matches(each, name) for each in names)]
+        if not layer:
+            every = {each for names in called.values() for each in names if not each.startswith("/out")}
             raise ArchvizError(f"--cut: no layer is called {name!r}, neither by path nor by class",
-                               did_you_mean(name, known) or "the paths are those of the model's named_modules()")
-    return found
+                               did_you_mean(name, every) or "the paths are those of the model's named_modules()")
+    return layer
 
 
-def _matches(own: str, name: str) -> bool:
-    """Is `own` what the glob `name` says, or something in the list of layers of that name, which is never called?"""
-    return fnmatchcase(own, name) or fnmatchcase(own, f"{name}.*")
+def _matches(path: str, name: str) -> bool:
+    """Is `path` what the glob `name` says, or something in the list of layers of that name, which is never called?"""
+    return fnmatchcase(path, name) or fnmatchcase(path, f"{name}.*")
 
 
 def _called(graph: Graph, node: Node) -> set[str]:
     around = [graph.modules[key] for key in node.scope if key in graph.modules]
-    own = {node.id, node.id.partition("@")[0], node.op} if node.kind != "output" else {node.id}
-    return (own | {name for module in around for name in (module.id, module.path, module.cls)}) - {""}
+    names = {node.id, node.id.partition("@")[0], node.op} if node.kind != "output" else {node.id}
+    return (names | {name for module in around for name in (module.id, module.path, module.cls)}) - {""}
 
 
 def _last(graph: Graph) -> list[NodeId]:
     """What the model gives: the nodes that its outputs come from, or those that nothing follows."""
     outputs = {node.id for node in graph.nodes if node.kind == "output"}
-    given = dict.fromkeys(edge.src for edge in graph.edges if edge.dst in outputs)
-    return list(given) or [node.id for node in graph.nodes if not graph.outgoing[node.id]][-1:]
+    sources = dict.fromkeys(edge.src for edge in graph.edges if edge.dst in outputs)
+    return list(sources) or [node.id for node in graph.nodes if not graph.outgoing[node.id]][-1:]
 
 
 def _shortened(graph: Graph, last: Sequence[NodeId]) -> Graph:
@@ -90,18 +90,18 @@ def _counted(nodes: Sequence[Node], graph: Graph) -> tuple[Node, ...]:
     """`nodes`, each with the parameters that it is now the first to use."""
     kept = {node.id for node in nodes}
     heirs: dict[NodeId, NodeId] = {}
-    found = []
+    counted = []
     for node in nodes:
         owner = node.shared
         if owner is None or owner in kept:
-            found.append(node)
+            counted.append(node)
         elif owner in heirs:
-            found.append(replace(node, shared=heirs[owner]))
+            counted.append(replace(node, shared=heirs[owner]))
         else:
             heirs[owner] = node.id
-            own = int(node.attrs.get("reused", graph.by_id[owner].params if owner in graph.by_id else 0))
-            found.append(replace(node, params=node.params + own, shared=None))
-    return tuple(found)
+            params = int(node.attrs.get("reused", graph.by_id[owner].params if owner in graph.by_id else 0))
+            counted.append(replace(node, params=node.params + params, shared=None))
+    return tuple(counted)
 
 
 def _continued(graph: Graph, last: Sequence[NodeId], names: Sequence[str]) -> Graph:
@@ -120,10 +120,10 @@ def _continued(graph: Graph, last: Sequence[NodeId], names: Sequence[str]) -> Gr
     edges = [edge for edge in graph.edges if edge.dst not in outputs]
     before: list[tuple[NodeId, TensorSpec | None]] = [(n.id, t) for n, t in zip(ends, tensors, strict=True)]
     for i, name in enumerate(names):
-        said = " ".join(name.split())
-        if not said:
+        label = " ".join(name.split())
+        if not label:
             raise ArchvizError("--append: a block needs a name", 'write --append "SVM"')
-        block = Node(f"{OURS}{i}", (), said, "module", {"label": said, "appended": True}, index=index + i)
+        block = Node(f"{OURS}{i}", (), label, "module", {"label": label, "appended": True}, index=index + i)
         edges += [Edge(src, block.id, tensor, slot=slot) for slot, (src, tensor) in enumerate(before)]
         nodes.append(block)
         before = [(block.id, None)]

@@ -18,7 +18,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain, merge
-from archviz.passes._own import said_of
+from archviz.passes._marks import marks_of
 from archviz.passes._runs import Copy, alike, skipped
 from archviz.style.style import Style
 
@@ -92,8 +92,8 @@ class _Folder:
         inner = self.units(frame)
         module = self.graph.modules.get(frame)
         grows = any(unit.grows for unit in inner)
-        said = (*said_of(module.attrs), module.attrs.get("change")) if module else ()
-        key = ("module", module.cls if module else "", said, frozenset(self._copy(inner).inside))
+        marks = (*marks_of(module.attrs), module.attrs.get("change")) if module else ()
+        key = ("module", module.cls if module else "", marks, frozenset(self._copy(inner).inside))
         loose = self._intern((*key, tuple(unit.loose for unit in inner)))
         shape = loose if grows else self._intern((*key, tuple(unit.shape for unit in inner)))
         frames = (frame, *(each for unit in inner for each in unit.frames))
@@ -260,8 +260,8 @@ class _Folder:
                     shared=module.shared or (len(copies) > 1 and paths == {module.path}))
         for child, key in self.made.items():
             if key not in self.first and key not in modules:
-                held = graph.modules[child] if child in graph.modules else graph.by_id[child]
-                scope = self._scope(child, held.scope)
+                unit = graph.modules[child] if child in graph.modules else graph.by_id[child]
+                scope = self._scope(child, unit.scope)
                 weights = [node for node in folded if key in node.scope and (node.params or "shared" in node.attrs)]
                 modules[key] = Module(key, scope=scope[:scope.index(key)], repeat=self.repeat.get(key, 1),
                                       copies=tuple(self.copies.get(key, [key])),

@@ -16,7 +16,7 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import KINDS, Graph, Node, NodeId, merge
-from archviz.passes._own import presence, said_of
+from archviz.passes._marks import marks_of, presence
 from archviz.style.style import Style
 
 Rule = tuple[frozenset[str], ...]
@@ -33,7 +33,7 @@ def fuse(graph: Graph, style: Style, **options: Any) -> Graph:
     groups: list[tuple[Node, list[NodeId]]] = []
     taken: set[NodeId] = set()
     for node in graph.nodes:
-        chain = next((found for rule in rules if (found := _match(rule, node, after, taken))), None)
+        chain = next((matching for rule in rules if (matching := _match(rule, node, after, taken))), None)
         if chain:
             taken.update(part.id for part in chain)
             attrs = {**node.attrs, "fused": _listed(chain[1:], "op", "fused"),
@@ -69,9 +69,9 @@ def _only_next(graph: Graph, node: Node) -> Node | None:
 def _one_layer(node: Node, after: Node) -> bool:
     """Whether nothing was said about `after` that its box must show, both are frozen, or neither, and of two models
     that are compared they are in the same ones."""
-    said = dict(said_of(after.attrs))
-    frozen = said.pop("frozen", False)
-    return not said and presence(node.attrs) == presence(after.attrs) and (
+    marks = dict(marks_of(after.attrs))
+    frozen = marks.pop("frozen", False)
+    return not marks and presence(node.attrs) == presence(after.attrs) and (
         not after.params or frozen == node.attrs.get("frozen", False))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, merge, reached
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
-from archviz.passes._own import differs, gone, said_of
+from archviz.passes._marks import differs, gone, marks_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
 
@@ -64,12 +64,12 @@ class _Cut:
 
     def __init__(self, values: Flow, graph: Graph, hidden: frozenset[str]) -> None:
         self.flow, self.graph, self.hidden = values, graph, hidden
-        self.idioms = [idiom for idiom in idioms(values, graph.modules)
-                       if not any(values.nodes[i].attrs.get("hidden") for i in idiom.parts)]
-        self.group: dict[int, Idiom] = {i: idiom for idiom in self.idioms for i in idiom.parts}
+        self.group: dict[int, Idiom] = {
+            i: idiom for idiom in idioms(values, graph.modules)
+            if not any(values.nodes[part].attrs.get("hidden") for part in idiom.parts) for i in idiom.parts}
         self.sources: list[tuple[int, ...]] = []            # per position: the drawn positions its value comes from
         self.drawn: set[int] = set()                        # idioms at their last position
-        self.edges: dict[int, list[Operand]] = {}  # per drawn position: (source, operand)
+        self.edges: dict[int, list[Operand]] = {}           # per drawn position: (source, operand)
         self.begun: dict[int, Node] = {}                    # constants that are drawn, and as what
         for i in range(len(values.nodes)):
             self._visit(i)
@@ -85,9 +85,9 @@ class _Cut:
             # of what an attention multiplies also learned queries count; between its products only data, not a bias
             wanted = DATA | (WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else
                              INDEX if idiom.kind == "embedding" else 0)
-            found = [(src, edge) for src, edge in self.flow.operands[i]
+            beside = [(src, edge) for src, edge in self.flow.operands[i]
                      if src not in idiom.parts and self.flow.bits[src] & wanted and self._carries(edge)]
-            self._draw(idiom.last, found)
+            self._draw(idiom.last, beside)
             self.sources.append((idiom.last,))
             return
         if i in self.flow.starts:
@@ -104,8 +104,8 @@ class _Cut:
 
     def _draw(self, i: int, operands: list[Operand]) -> None:
         self.drawn.add(i)
-        found = self.edges.setdefault(i, [])
-        found.extend((source, edge) for src, edge in operands for source in self.sources[src] if source != i)
+        edges = self.edges.setdefault(i, [])
+        edges.extend((source, edge) for src, edge in operands for source in self.sources[src] if source != i)
 
     def _operands(self, i: int) -> list[Operand]:
         """The operands through which something a reader follows flows into position `i`."""
@@ -310,7 +310,7 @@ class _Cut:
         if idiom is not None:
             wave = {"wave": True} if idiom.op == "sinusoidal" else {}
             return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, out=idiom.out or node.out,
-                           attrs={**idiom.attrs, **wave, **masked, **dict(said_of(node.attrs))})
+                           attrs={**idiom.attrs, **wave, **masked, **dict(marks_of(node.attrs))})
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
@@ -381,11 +381,11 @@ class _Cut:
 
     def _holding(self, i: int, parts: list[int]) -> Node:
         """The node drawn at position `i`, which stands for the positions `parts`."""
-        node, held = self._drawn_as(i), [self.flow.nodes[part] for part in parts]
-        chosen = [part.attrs["k"] for part in held if part.op == "topk" and "k" in part.attrs]
+        node, stood_for = self._drawn_as(i), [self.flow.nodes[part] for part in parts]
+        chosen = [part.attrs["k"] for part in stood_for if part.op == "topk" and "k" in part.attrs]
         return replace(
-            node, members=tuple(member for part in held for member in part.members),
-            params=sum(part.params for part in held), flops=sum(part.flops for part in held),
+            node, members=tuple(member for part in stood_for for member in part.members),
+            params=sum(part.params for part in stood_for), flops=sum(part.flops for part in stood_for),
             attrs={**node.attrs, "top_k": chosen[0]} if chosen else node.attrs)
 
     def _joined(self, inputs: dict[int, list[Operand]]) -> tuple[Edge, ...]:
@@ -408,8 +408,8 @@ def _first(owners: Sequence[int | None], positions: Iterable[int]) -> int | None
 def _joined_sums(nodes: list[Node], inputs: dict[int, list[Operand]], sums: set[int]) -> dict[int, int]:
     """Let a + b + c be one sum: one that feeds nothing but a sum beside it joins that one; what joined what."""
     users: dict[int, set[int]] = {}
-    for i, own in inputs.items():
-        for source, _ in own:
+    for i, operands in inputs.items():
+        for source, _ in operands:
             users.setdefault(source, set()).add(i)
     into: dict[int, int] = {}
     for i in sorted(inputs):
@@ -427,14 +427,14 @@ def _joined_sums(nodes: list[Node], inputs: dict[int, list[Operand]], sums: set[
 
 def _running_cats(nodes: list[Node], inputs: dict[int, list[Operand]]) -> None:
     """Let cat(a, b, c) continue an earlier cat(a, b) that leads to c: dense connections read as one growing value."""
-    known: dict[tuple[int, ...], int] = {}
+    cats: dict[tuple[int, ...], int] = {}
     for i in sorted(inputs):
         if nodes[i].kind != "cat":
             continue
         sources = tuple(source for source, _ in inputs[i])
-        known.setdefault(sources, i)
+        cats.setdefault(sources, i)
         for length in range(len(sources) - 1, 1, -1):
-            before = known.get(sources[:length])
+            before = cats.get(sources[:length])
             if before is not None and nodes[before].attrs.get("dim") == nodes[i].attrs.get("dim"):
                 if _leads(inputs, before, [source for source, _ in inputs[i][length:]]):
                     tensor = nodes[before].out[0] if nodes[before].out else None

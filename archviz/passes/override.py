@@ -1,7 +1,7 @@
 """Do to single layers what their project file says: rename, recolour, hide, freeze, and draw siblings in one frame.
 
 In: a trace graph and `Overrides`.  Out: the same nodes and edges.  Names, kinds, colours and ``frozen`` are attributes
-that labels, titles and fold honour (`_own.OWN`); ``hidden`` is one that the pass hide honours; a group is a module of
+that labels, titles and fold honour (`_marks.OWN`); ``hidden`` is one that the pass hide honours; a group is a module of
 its own around the calls it names.  Nothing is merged and nothing is lost.
 
 Runs before the passes of the style, so that a layer about which something is said is not folded into its neighbours.
@@ -9,15 +9,15 @@ Runs before the passes of the style, so that a layer about which something is sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import reduce
 from typing import Any, TypeVar
 
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import Graph, Module, Node, NodeId, reached
-from archviz.passes._own import OWN
+from archviz.passes._marks import OWN
+from archviz.passes.collapse import matches, names_of
 from archviz.style.overrides import Bundle, Overrides
 from archviz.style.style import Style
 
@@ -39,9 +39,9 @@ def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), 
         if rule.changes.get("collapse"):    # the frame must be there to be collapsed
             for hit in hits & graph.modules.keys():
                 attrs[hit]["pinned"] = True
-        own = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
-        for hit in _outermost(graph, hits) if own else ():
-            attrs[hit].update(own)
+        marks = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
+        for hit in _outermost(graph, hits) if marks else ():
+            attrs[hit].update(marks)
     graph = replace(graph, nodes=tuple(_with(node, attrs) for node in graph.nodes),
                     modules={key: _with(module, attrs) for key, module in graph.modules.items()})
     return reduce(_framed, overrides.groups, graph)
@@ -49,44 +49,36 @@ def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), 
 
 def chosen(graph: Graph, overrides: Overrides, what: str) -> list[NodeId]:
     """The modules that the rules say to ``collapse`` or to ``expand``, as far as they are frames of `graph` still."""
-    found: dict[NodeId, bool] = {}
-    names = {key: _called(module) for key, module in graph.modules.items()}
+    choice: dict[NodeId, bool] = {}
+    names = {key: names_of(module) for key, module in graph.modules.items()}
     for rule in overrides.rules:
         if what in rule.changes:
-            found.update({key: rule.changes[what] for key, own in names.items() if _matches(rule.pattern, own)})
-    return [key for key in graph.modules if found.get(key)]
+            choice.update({key: rule.changes[what] for key, each in names.items() if matches(rule.pattern, each)})
+    return [key for key in graph.modules if choice.get(key)]
 
 
 def _with(item: Item, changes: Mapping[NodeId, Mapping[str, Any]]) -> Item:
     """`item` and what was said of it on top; what was said to be false is as if it had not been said."""
-    said = changes.get(item.id, {})
-    attrs = {key: value for key, value in {**item.attrs, **said}.items() if key not in said or value is not False}
-    return replace(item, attrs=attrs) if said else item
+    marks = changes.get(item.id, {})
+    attrs = {key: value for key, value in {**item.attrs, **marks}.items() if key not in marks or value is not False}
+    return replace(item, attrs=attrs) if marks else item
 
 
 # ------------------------------------------------------------------------------------------------ what a glob names
 
-def _called(module: Module) -> set[str]:
-    return {module.id, module.cls, module.path, *module.copies} - {""}
-
-
 def _names(graph: Graph) -> dict[NodeId, set[str]]:
     """What every call may be named by: its path, its id, its class or function."""
-    found = {key: _called(module) for key, module in graph.modules.items()}
+    names = {key: names_of(module) for key, module in graph.modules.items()}
     for node in graph.nodes:
-        found[node.id] = {node.id, node.id.partition("@")[0], node.op} - {""}
-    return found
-
-
-def _matches(pattern: str, own: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for name in own)
+        names[node.id] = {node.id, node.id.partition("@")[0], node.op} - {""}
+    return names
 
 
 def _hits(pattern: str, where: str, names: Mapping[NodeId, set[str]]) -> set[NodeId]:
-    hits = {key for key, own in names.items() if _matches(pattern, own)}
+    hits = {key for key, each in names.items() if matches(pattern, each)}
     if not hits:
-        known = {name for own in names.values() for name in own}
-        near = did_you_mean(pattern, known)
+        every = {name for each in names.values() for name in each}
+        near = did_you_mean(pattern, every)
         raise ArchvizError(f"{where}: no layer is called {pattern!r}, neither by path nor by class",
                            near or "the paths are those of the model's named_modules()")
     return hits
@@ -107,7 +99,7 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     outer = min(parents.values(), key=len)
     for hit, scope in parents.items():
         if scope != outer:
-            other = next(key for key, found in parents.items() if found == outer)
+            other = next(key for key, around in parents.items() if around == outer)
             raise ArchvizError(
                 f"{bundle.where}: the group {bundle.name!r} holds {_path(graph, other)} and {_path(graph, hit)}, of "
                 f"which only the second lies in {_path(graph, scope[len(outer)])}" if scope[:len(outer)] == outer else
@@ -120,8 +112,8 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     while key in graph.scopes:
         key += "'"
 
-    def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
-        inside = scope[:level] == outer and (*scope, own)[level:level + 1] and (*scope, own)[level] in members
+    def moved(scope: tuple[NodeId, ...], inner: NodeId) -> tuple[NodeId, ...]:
+        inside = scope[:level] == outer and (*scope, inner)[level:level + 1] and (*scope, inner)[level] in members
         return (*outer, key, *scope[level:]) if inside else scope
 
     nodes = tuple(replace(node, scope=moved(node.scope, node.id)) for node in graph.nodes)

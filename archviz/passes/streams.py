@@ -41,14 +41,14 @@ def streams(graph: Graph, style: Style, **options: Any) -> Graph:
     asked = style.streams
     if any("streams" in node.attrs for node in graph.nodes):
         return graph
-    found = by_device(graph) if asked in ("auto", "devices") else None
-    if asked == "devices" and found is None:
+    divided = by_device(graph) if asked in ("auto", "devices") else None
+    if asked == "devices" and divided is None:
         raise ArchvizError(f"no layers of {graph.name} run side by side on different devices",
                            "say --streams groups for grouped convolutions, or --streams auto for whatever there is")
-    if found is None and asked in ("auto", "groups"):
+    if divided is None and asked in ("auto", "groups"):
         count = _count(graph, asked)
-        found = _Division(graph, count).result() if count > 1 else None
-    return found or graph
+        divided = _Division(graph, count).result() if count > 1 else None
+    return divided or graph
 
 
 def _count(graph: Graph, asked: str) -> int:
@@ -94,20 +94,20 @@ class _Division:
 
     def _below(self, grouped: set[NodeId]) -> set[NodeId]:
         """What depends on a grouped layer, but for the last layers and what follows them."""
-        graph, found = self.graph, set(grouped)
+        graph, below = self.graph, set(grouped)
         for node in graph.nodes:
-            if any(edge.src in found for edge in graph.inflow[node.id]):
-                found.add(node.id)
+            if any(edge.src in below for edge in graph.inflow[node.id]):
+                below.add(node.id)
         layers = set()      # that have a layer after them
         for node in reversed(graph.nodes):
             users = [edge.dst for edge in graph.outgoing[node.id]]
             if any(user in layers or graph.by_id[user].kind in LAYERS for user in users):
                 layers.add(node.id)
-        last = {n.id for n in graph.nodes if n.id in found - grouped and n.kind in LAYERS and n.id not in layers}
+        last = {n.id for n in graph.nodes if n.id in below - grouped and n.kind in LAYERS and n.id not in layers}
         for node in graph.nodes:
             if any(edge.src in last for edge in graph.incoming[node.id]):
                 last.add(node.id)
-        return found - last
+        return below - last
 
     def _above(self, grouped: set[NodeId]) -> set[NodeId]:
         """The layers that feed a grouped one, and what stands between."""

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, merge, skips
-from archviz.passes._own import said_of
+from archviz.passes._marks import marks_of
 from archviz.style.style import Style
 
 SAID = ("masked", "num_heads", "num_key_value_heads")
@@ -30,7 +30,7 @@ def sublayers(graph: Graph, style: Style, **options: Any) -> Graph:
     graph = merge(graph, _feeds(graph))
     graph = replace(graph, nodes=tuple(_projection(graph, node) for node in graph.nodes))
     passing = skips(graph)
-    return merge(graph, [found for node in graph.nodes if (found := _add_norm(graph, node, passing))])
+    return merge(graph, [merged for node in graph.nodes if (merged := _add_norm(graph, node, passing))])
 
 
 def _add_norm(graph: Graph, node: Node, passing: set[tuple[NodeId, NodeId]]) -> tuple[Node, list[NodeId]] | None:
@@ -42,7 +42,7 @@ def _add_norm(graph: Graph, node: Node, passing: set[tuple[NodeId, NodeId]]) -> 
 
 
 def _feeds(graph: Graph) -> list[tuple[Node, list[NodeId]]]:
-    found = []
+    groups = []
     for node in graph.nodes:
         act = _only_user(graph, node) if node.kind == "linear" else None
         last = _only_user(graph, act) if act and act.kind == "act" and len(graph.incoming[act.id]) == 1 else None
@@ -56,8 +56,8 @@ def _feeds(graph: Graph) -> list[tuple[Node, list[NodeId]]]:
         if node.scope == act.scope == last.scope:
             called = "MLP" if any("mlp" in f.rsplit(".", 1)[-1].lower() for f in node.scope[-1:]) else "Feed Forward"
             attrs = {"in_features": first, "out_features": first, "inner": inner, "act": act.op, "called": called}
-            found.append((replace(node, op="feed_forward", scope=scope, out=last.out, attrs=attrs), ids))
-    return found
+            groups.append((replace(node, op="feed_forward", scope=scope, out=last.out, attrs=attrs), ids))
+    return groups
 
 
 def _projection(graph: Graph, node: Node) -> Node:
@@ -69,7 +69,7 @@ def _projection(graph: Graph, node: Node) -> Node:
 
 def _attentions(graph: Graph) -> list[tuple[Node, list[NodeId]]]:
     """Modules of linear layers around one attention, innermost first taken."""
-    found: list[tuple[Node, list[NodeId]]] = []
+    groups: list[tuple[Node, list[NodeId]]] = []
     taken: set[NodeId] = set()
     for frame, nodes in sorted(graph.content.items(), key=lambda entry: len(entry[1])):
         inside = [node for node in nodes if node.kind == "attention"]
@@ -83,8 +83,8 @@ def _attentions(graph: Graph) -> list[tuple[Node, list[NodeId]]]:
         attrs = {key: inside[0].attrs[key] for key in SAID if key in inside[0].attrs}
         last = graph.by_id[leaving.pop()]
         scope = nodes[0].scope[:nodes[0].scope.index(frame)]
-        found.append((replace(inside[0], op="attention", scope=scope, out=last.out, attrs=attrs), ids))
-    return found
+        groups.append((replace(inside[0], op="attention", scope=scope, out=last.out, attrs=attrs), ids))
+    return groups
 
 
 def _around(graph: Graph, ids: list[NodeId], scope: tuple[NodeId, ...]) -> tuple[NodeId, ...]:
@@ -101,4 +101,4 @@ def _only_user(graph: Graph, node: Node) -> Node | None:
 
 def _said(*nodes: Node) -> bool:
     """Whether the project file says something of one of them, which its own box must show."""
-    return any(said_of(node.attrs) for node in nodes)
+    return any(marks_of(node.attrs) for node in nodes)

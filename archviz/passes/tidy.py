@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import Graph, Module, Node, NodeId, merge
-from archviz.passes._own import OWN, stays
+from archviz.passes._marks import OWN, stays
 from archviz.style.style import Style
 
 CONTAINERS = frozenset(("", "Sequential", "ModuleList", "ModuleDict", "Module"))
@@ -47,7 +47,7 @@ def _step(graph: Graph) -> Graph:
     modules = dict(graph.modules)
     gone = {key for key in modules if key not in graph.children}
     touched: set[NodeId] = set()
-    said: dict[NodeId, dict[str, Any]] = {}
+    moved: dict[NodeId, dict[str, Any]] = {}
     for frame in sorted(filter(None, graph.children), key=lambda key: -len(modules[key].scope)):
         inner = graph.children[frame]
         drop = "" if touched & {frame, *inner, *modules[frame].scope[-1:]} else _dissolved(frame, graph)
@@ -59,13 +59,13 @@ def _step(graph: Graph) -> Graph:
         if len(inner) == 1 and heir in modules:
             modules[heir] = _joined(modules[heir], modules[drop])
         elif len(inner) == 1:
-            said[heir] = {key: value for key, value in modules[drop].attrs.items() if key in MOVED}
+            moved[heir] = {key: value for key, value in modules[drop].attrs.items() if key in MOVED}
     gone |= _shells(graph) if not touched else set()
     if not gone:
         return graph
     kept = {key: replace(module, scope=_without(module.scope, gone))
             for key, module in modules.items() if key not in gone}
-    nodes = (replace(n, attrs={**said[n.id], **n.attrs}) if said.get(n.id) else n for n in graph.nodes)
+    nodes = (replace(n, attrs={**moved[n.id], **n.attrs}) if moved.get(n.id) else n for n in graph.nodes)
     return replace(graph, nodes=tuple(_moved(node, gone) for node in nodes), modules=kept)
 
 

@@ -22,11 +22,11 @@ PRODUCTS = frozenset(("matmul", "mul"))
 
 def unroll(graph: Graph, style: Style, **options: Any) -> Graph:
     """Merge an encoder, a decoder and all around them into one node, if the style unrolls time."""
-    found = parts(graph) if style.options.get("unroll") else None
-    if found is None:
+    roles = parts(graph) if style.options.get("unroll") else None
+    if roles is None:
         return graph
-    encoder, decoder = (graph.by_id[str(found[key])] for key in ("encoder", "decoder"))
-    node = Node(f"{encoder.id}+{decoder.id}", (), f"{encoder.op} + {decoder.op}", "recurrent", {"unrolled": found})
+    encoder, decoder = (graph.by_id[str(roles[key])] for key in ("encoder", "decoder"))
+    node = Node(f"{encoder.id}+{decoder.id}", (), f"{encoder.op} + {decoder.op}", "recurrent", {"unrolled": roles})
     return merge(graph, [(node, [each.id for each in graph.nodes])])
 
 
@@ -105,7 +105,7 @@ def _many(decoder: Node, graph: Graph) -> bool:
 def _mix(graph: Graph, encoder: NodeId) -> list[NodeId]:
     """The nodes that weigh what the encoder gave and add it up: one of attention, or a product and a sum."""
     made = graph.descendants([encoder])
-    found = [[node.id] for node in graph.nodes if node.kind == "attention" and node.id in made]
+    ways = [[node.id] for node in graph.nodes if node.kind == "attention" and node.id in made]
     for node in graph.nodes:
         for edge in graph.outgoing[node.id] if node.kind == "softmax" and node.id in made else ():
             product = graph.by_id[edge.dst]
@@ -113,8 +113,8 @@ def _mix(graph: Graph, encoder: NodeId) -> list[NodeId]:
             if product.kind not in PRODUCTS or not all(key == encoder or key in made for key in others) or not others:
                 continue
             after = [out.dst for out in graph.outgoing[product.id] if graph.by_id[out.dst].kind == "reduce"]
-            found.append([product.id, *after[:1]] if product.kind == "mul" else [product.id])
-    return found[0] if len(found) == 1 else []
+            ways.append([product.id, *after[:1]] if product.kind == "mul" else [product.id])
+    return ways[0] if len(ways) == 1 else []
 
 
 def _query(graph: Graph, decoder: NodeId, asking: Collection[NodeId]) -> str:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from archviz.apps.cli.run import Files, Outcome, Step, rendered
 from archviz.apps.request.job import Job, asked
 from archviz.compare import git
+from archviz.compare.changes import Difference
 from archviz.compare.diff import WORDS, at, check, compare, of_revision
-from archviz.compare.difference import Difference
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 

@@ -20,7 +20,7 @@ def staircase(graph, sizes, frames, spacing, direction="down", limit=float("inf"
     passing = skips(graph)
     routes = tuple(
         route(edge, places[edge.src], places[edge.dst], (edge.src, edge.dst) in passing)
-        for edge in graph.edges if edge.role != "recurrent")
+        for edge in graph.flows)
     last = places[graph.nodes[-1].id]
     return Layout(places, {}, routes, last.right, last.bottom)
 

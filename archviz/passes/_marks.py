@@ -13,14 +13,14 @@ OWN = ("label", "kind", "color", "legend", "frozen")
 """Attributes that `override` writes: a layer that has one is drawn differently from a layer that has not."""
 
 
-def said_of(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def marks_of(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """What was said about a layer; two layers of which different things were said are never drawn as one."""
     return tuple((key, attrs[key]) for key in OWN if key in attrs)
 
 
 def stays(attrs: Mapping[str, Any]) -> bool:
     """Whether the frame of a module is drawn however little it says otherwise."""
-    return bool(said_of(attrs)) or "pinned" in attrs
+    return bool(marks_of(attrs)) or "pinned" in attrs
 
 
 def differs(node: Node) -> bool:

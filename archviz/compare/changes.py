@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from archviz.compare.pairs import Count, Detail, Twin, Twins, counts, leaves, twins
+from archviz.compare.pairs import Count, Property, Twin, Twins, counts, join, leaves
 from archviz.compare.tree import unnumbered
 from archviz.core import text
 from archviz.core.graph import Graph, NodeId
@@ -37,7 +37,7 @@ class Change:
         The path in the old model, where it is another one, else empty.
     op : str
         The class, or the function.
-    details : tuple of Detail
+    details : tuple of Property
         What has changed: name, old and new value.
     params, macs : tuple of int
         In the old model and in the new one.
@@ -49,7 +49,7 @@ class Change:
     path: str
     was: str = ""
     op: str = ""
-    details: tuple[Detail, ...] = ()
+    details: tuple[Property, ...] = ()
     params: tuple[int, int] = (0, 0)
     macs: tuple[int, int] = (0, 0)
     ids: tuple[tuple[NodeId, NodeId], ...] = ()
@@ -97,16 +97,53 @@ class Difference:
         if not self.changes:
             return f"no difference: {_named(self.old)} and {_named(self.new)} are the same"
         counts = Counter(change.kind for change in self.changes)
-        told = [f"{counts[kind]} {kind}" for kind in SIGNS if counts[kind]]
-        return f"{_named(self.name)}: {', '.join(told)}; {_both(self.params)} parameters, {_both(self.macs)} MACs"
+        numbers = [f"{counts[kind]} {kind}" for kind in SIGNS if counts[kind]]
+        return f"{_named(self.name)}: {', '.join(numbers)}; {_both(self.params)} parameters, {_both(self.macs)} MACs"
 
     def table(self) -> str:
         """What differs as aligned lines: changes, block counts, parameters and multiply-accumulates (MACs)."""
-        return _table(self)
+        if not self:
+            return self.summary()
+        head = ("", "layer", "what", "parameters", "", "MACs", "")
+        lines = [head]
+        for row in rows(self.changes):
+            times = f" ×{row.times}" if row.times > 1 else ""
+            lines.append((SIGNS[row.change.kind], _short(row.path) + times, row.what, *_numbers(row.params),
+                          *_numbers(row.macs)))
+        if rest := self._elsewhere:
+            lines.append(("", "other layers", "other sizes of tensors", "", "", "", _delta((0, rest))))
+        lines.append(("", "total", "", *_numbers(self.params, True), *_numbers(self.macs, True)))
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        shown = ["  ".join(word.rjust(wide) if i > 2 and i != 3 and i != 5 else word.ljust(wide)
+                           for i, (word, wide) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
+        counts = [f"{one.path or 'blocks'}: {one.op} ×{one.old} → {one.new}" for one in self.counts]
+        return "\n".join([self.summary(), "", *([*counts, ""] if counts else []), *shown])
 
     def markdown(self) -> str:
         """What differs as Markdown, as code hosts show it."""
-        return _markdown(self)
+        title = f"### {md(_named(self.name))}"
+        if not self:
+            return f"{title}\n\nNo difference.\n"
+        lines = [title, "", "| | old | new | |", "|---|---:|---:|---:|"]
+        for name, numbers in (("parameters", self.params), ("MACs", self.macs)):
+            lines.append(f"| {name} | {numbers[0]:,} | {numbers[1]:,} | {_delta(numbers)}{_share(numbers)} |")
+        if self.counts:
+            lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
+            lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in self.counts]
+        by_kind: dict[str, list[_Row]] = {}
+        for row in rows(self.changes):
+            by_kind.setdefault(row.change.kind, []).append(row)
+        for kind in SIGNS:
+            if kind in by_kind:
+                lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
+        if rest := self._elsewhere:
+            lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def _elsewhere(self) -> int:
+        """MACs that layers cost more, or less, which are the same but work on tensors of another size."""
+        return self.macs[1] - self.macs[0] - sum(change.macs[1] - change.macs[0] for change in self.changes)
 
     def to_json(self) -> str:
         """All of it but the figure, as JSON text."""
@@ -122,15 +159,15 @@ class Difference:
 
 def difference(old: Graph, new: Graph) -> Difference:
     """What differs between two traces."""
-    return of_twins(twins(old, new))
+    return of_twins(join(old, new))
 
 
 def of_twins(both: Twins) -> Difference:
     """The same of two models that are side by side already."""
     changes = tuple(_changes(both.root, both))
-    told = {pair for change in changes for pair in change.ids}
+    changed = {pair for change in changes for pair in change.ids}
     same = tuple((one.old.id, one.new.id) for one in leaves(both.root)
-                 if one.old and one.new and (one.old.id, one.new.id) not in told)
+                 if one.old and one.new and (one.old.id, one.new.id) not in changed)
     old, new = both.one, both.other
     return Difference(text.clean(old.name), text.clean(new.name), changes, tuple(counts(both)), same,
                       (old.params, new.params), (old.flops // 2, new.flops // 2))
@@ -144,9 +181,9 @@ def _changes(twin: Twin, both: Twins) -> Iterator[Change]:
     elif kind in ("added", "removed"):
         yield _change(kind, twin, list(leaves(twin)), both)
     elif kind != "same":
-        told = {pair for change in inner for pair in change.ids}
-        own = [one for one in leaves(twin) if _ids(one) not in told]
-        yield _change(kind, twin, own if kind == "renamed" or twin.either.leaf is not None else [], both)
+        changed = {pair for change in inner for pair in change.ids}
+        rest = [one for one in leaves(twin) if _ids(one) not in changed]
+        yield _change(kind, twin, rest if kind == "renamed" or twin.either.leaf is not None else [], both)
         yield from inner
     else:
         yield from inner
@@ -156,18 +193,18 @@ def _ids(twin: Twin) -> tuple[NodeId, NodeId]:
     return twin.old.id if twin.old else "", twin.new.id if twin.new else ""
 
 
-def _change(kind: str, twin: Twin, own: Sequence[Twin], both: Twins) -> Change:
-    before = [node for one in own if one.old for node in one.old.nodes]
-    after = [node for one in own if one.new for node in one.new.nodes]
+def _change(kind: str, twin: Twin, operations: Sequence[Twin], both: Twins) -> Change:
+    before = [node for one in operations if one.old for node in one.old.nodes]
+    after = [node for one in operations if one.new for node in one.new.nodes]
     old, new, details = twin.old, twin.new, twin.details
     if old and new and kind == "renamed" and old.op != new.op and old.leaf is None:
-        details = (Detail("class", old.op, new.op),)
+        details = (Property("class", old.op, new.op),)
     path = _path(twin.either.id, twin.either.path)
     was = _path(old.id, old.path) if old and twin.renamed and old.path != twin.either.path else ""
     return Change(kind, path, was, twin.either.op, details,
                   (sum(node.params for node in before), sum(node.params for node in after)),
                   (sum(node.flops for node in before) // 2, sum(node.flops for node in after) // 2),
-                  tuple(_ids(one) for one in own))
+                  tuple(_ids(one) for one in operations))
 
 
 def _path(key: NodeId, path: str) -> str:
@@ -197,9 +234,9 @@ class _Row:
     def what(self) -> str:
         """What has changed: ``kernel_size 3 → 5``; a renaming has its old path."""
         change = self.change
-        told = [f"was {self.was}"] if self.was else []
-        told += [said(detail) for detail in change.details]
-        return ", ".join(told) or (change.op if change.kind in ("added", "removed") else "")
+        words = [f"was {self.was}"] if self.was else []
+        words += [in_words(detail) for detail in change.details]
+        return ", ".join(words) or (change.op if change.kind in ("added", "removed") else "")
 
 
 def rows(changes: Iterable[Change]) -> list[_Row]:
@@ -216,30 +253,30 @@ def rows(changes: Iterable[Change]) -> list[_Row]:
 def _spread(paths: Sequence[str]) -> str:
     """Paths as one: ``layers.{0..11}.norm``; a number that is any of several is given as a range, or as a list."""
     parts = [_pieces(path) for path in paths]
-    found = []
+    spread = []
     for column in zip(*parts, strict=True):
         seen = list(dict.fromkeys(column))
         numbers = sorted(int(one) for one in seen) if len(seen) > 1 else []
         if not numbers:
-            found.append(seen[0])
+            spread.append(seen[0])
         elif numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 2:
-            found.append(f"{{{numbers[0]}..{numbers[-1]}}}")
+            spread.append(f"{{{numbers[0]}..{numbers[-1]}}}")
         else:
-            found.append(f"{{{','.join(map(str, numbers))}}}")
-    return "".join(found)
+            spread.append(f"{{{','.join(map(str, numbers))}}}")
+    return "".join(spread)
 
 
 def _pieces(path: str) -> list[str]:
     """`path` as words and numbers in turns."""
-    found = [""]
+    pieces = [""]
     for character in path:
-        if character.isdecimal() != found[-1][-1:].isdecimal() and found[-1]:
-            found.append("")
-        found[-1] += character
-    return found
+        if character.isdecimal() != pieces[-1][-1:].isdecimal() and pieces[-1]:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces
 
 
-def said(detail: Detail) -> str:
+def in_words(detail: Property) -> str:
     """``num_heads 12 → 8``."""
     return f"{detail.name} {value(detail.old)} → {value(detail.new)}"
 
@@ -276,30 +313,6 @@ def _share(numbers: tuple[int, int]) -> str:
         numbers[0] != numbers[1]) else ""
 
 
-def _elsewhere(found: Difference) -> int:
-    """MACs that layers cost more, or less, which are the same but work on tensors of another size."""
-    return found.macs[1] - found.macs[0] - sum(change.macs[1] - change.macs[0] for change in found.changes)
-
-
-def _table(found: Difference) -> str:
-    if not found:
-        return found.summary()
-    head = ("", "layer", "what", "parameters", "", "MACs", "")
-    lines = [head]
-    for row in rows(found.changes):
-        times = f" ×{row.times}" if row.times > 1 else ""
-        lines.append((SIGNS[row.change.kind], _short(row.path) + times, row.what, *_numbers(row.params),
-                      *_numbers(row.macs)))
-    if rest := _elsewhere(found):
-        lines.append(("", "other layers", "other sizes of tensors", "", "", "", _delta((0, rest))))
-    lines.append(("", "total", "", *_numbers(found.params, True), *_numbers(found.macs, True)))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    shown = ["  ".join(word.rjust(wide) if i > 2 and i != 3 and i != 5 else word.ljust(wide)
-                       for i, (word, wide) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
-    counts = [f"{one.path or 'blocks'}: {one.op} ×{one.old} → {one.new}" for one in found.counts]
-    return "\n".join([found.summary(), "", *([*counts, ""] if counts else []), *shown])
-
-
 def _numbers(numbers: tuple[int, int], always: bool = False) -> tuple[str, str]:
     """The two columns about parameters, or MACs; what is new or gone as a whole needs only the second."""
     if not always and not all(numbers):
@@ -311,36 +324,15 @@ def _short(path: str) -> str:
     return path if len(path) <= LONGEST else f"…{path[1 - LONGEST:]}"
 
 
-def _markdown(found: Difference) -> str:
-    title = f"### {md(_named(found.name))}"
-    if not found:
-        return f"{title}\n\nNo difference.\n"
-    lines = [title, "", "| | old | new | |", "|---|---:|---:|---:|"]
-    for name, numbers in (("parameters", found.params), ("MACs", found.macs)):
-        lines.append(f"| {name} | {numbers[0]:,} | {numbers[1]:,} | {_delta(numbers)}{_share(numbers)} |")
-    if found.counts:
-        lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
-        lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in found.counts]
-    by_kind: dict[str, list[_Row]] = {}
-    for row in rows(found.changes):
-        by_kind.setdefault(row.change.kind, []).append(row)
-    for kind in SIGNS:
-        if kind in by_kind:
-            lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
-    if rest := _elsewhere(found):
-        lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
-    return "\n".join(lines) + "\n"
-
-
-def _section(kind: str, told: Sequence[_Row]) -> Iterator[str]:
-    counted = any(any(row.params) for row in told)
+def _section(kind: str, group: Sequence[_Row]) -> Iterator[str]:
+    counted = any(any(row.params) for row in group)
     heads = ["old name", "new name"] if kind == "renamed" else ["layer", "what"]
     yield "| " + " | ".join([*heads, *(["parameters", ""] if counted and kind != "renamed" else [])]) + " |"
     yield "|---|---|" + ("---:|---:|" if counted and kind != "renamed" else "")
-    for row in told:
+    for row in group:
         times = f" ×{row.times}" if row.times > 1 else ""
         if kind == "renamed":
-            classes = [md(said(detail)) for detail in row.change.details]
+            classes = [md(in_words(detail)) for detail in row.change.details]
             cells = [_code(row.was or row.path), ", ".join([f"{_code(row.path)}{times}", *classes])]
         else:
             cells = [f"{_code(row.path)}{times}", md(row.what)]
