@@ -35,5 +35,5 @@ class Traits:
 
 def traits(suffix: str) -> Traits:
     """What the backend for files with this suffix says of itself."""
-    said: Traits = getattr(find("backends", suffix), "TRAITS", Traits())
-    return said
+    own_traits: Traits = getattr(find("backends", suffix), "TRAITS", Traits())
+    return own_traits

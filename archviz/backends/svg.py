@@ -84,9 +84,9 @@ def renamed(svg: str, uid: str) -> str:
     """
     root = _uid(svg)
     # Signs that mean something in XML are escaped in words and values: what looks like a tag with an id is one.
-    own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root)}(?=[-"])')
+    ids = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root)}(?=[-"])')
     hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root.translate(LETTERS))}(?=-)')
-    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
+    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), ids.sub(lambda at: at[1] + uid, svg))
 
 
 def looks(scene: Scene, role: str) -> dict[str, Any]:
@@ -97,11 +97,11 @@ def looks(scene: Scene, role: str) -> dict[str, Any]:
     """
     writer = _Writer(scene)
     paint = writer.looks(role)
-    found: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
+    look: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
     if paint.hatch:
         name = writer.pattern(paint)
-        found |= {"fill": paint.fill, "hatch": [name, writer.patterns[name].tostring()]}
-    return found
+        look |= {"fill": paint.fill, "hatch": [name, writer.patterns[name].tostring()]}
+    return look
 
 
 def apart(svg: str, shown: dict[str, int]) -> str:

@@ -65,12 +65,12 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         if opened is not drawn and plain(drawing.graph, style) is drawing.graph:   # no room for what a pass merged
             drawn = opened
             drawing = fit(drawn, style, detail(drawn, main), options.title)
-    known = find("passes", "annotate").annotate(graph, style)
-    caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
+    annotated = find("passes", "annotate").annotate(graph, style)
+    caption = describe(annotated, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
                        reading(drawing.style, drawing.scene, drawing.graph), options.title)
     scene = replace(drawing.scene, description=caption)
     scene = replace(stamped(scene, caption), facts=facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title),
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(annotated, drawing.graph, options.title),
                   graph.name if options.title is None else options.title, _inner(style, options))
 
 

@@ -196,9 +196,9 @@ def search(judge: Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> Try:
     return judge.best(opened)
 
 
-def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
-    mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
-    graph = found.cut.graph
+def _too_large(tried: Try, style: Style, when: str) -> DoesNotFit:
+    mm = [round(v / POINTS_PER_MM) for v in (tried.width, tried.height, style.page.width, style.page.max_height)]
+    graph = tried.cut.graph
     holds = Counter(node.scope[-1] for node in graph.nodes if node.scope and graph.modules[node.scope[-1]].path)
     hint = f"allow more with --width {mm[0] + 1}mm --max-height {mm[1] + 1}mm"
     if min(mm[2:]) < 10:
@@ -273,8 +273,9 @@ class Judge:
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
-        told = _kinds(self.body.told(graph))
-        return self.body.legend([*self.form.legend(told, style), *legend(told, style, self.form.frames(told, style))])
+        shown = _kinds(self.body.told(graph))
+        frames = self.form.frames(shown, style)
+        return self.body.legend([*self.form.legend(shown, style), *legend(shown, style, frames)])
 
     def directions(self) -> tuple[str, ...]:
         return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)
@@ -300,7 +301,7 @@ class Judge:
         ):
             return False  # no need to try: the boxes alone are larger than the page
         tries = (self.attempt(key, len(self.sized) - 1, direction, 1.0) for direction in self.directions())
-        return any(found.fits(self.style) and found.reads() for found in tries)
+        return any(tried.fits(self.style) and tried.reads() for tried in tries)
 
     def tries(self, opened: frozenset[NodeId], size: int) -> list[Try]:
         """Every layout of one cut in one size."""
@@ -334,8 +335,8 @@ class Judge:
         turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * crossing) for deep, crossing in layout.cuts)
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends
 
-    def scene(self, found: Try, description: str) -> Scene:
-        cut, layout, name = found.cut, found.layout, self.title or self.graph.name
+    def scene(self, tried: Try, description: str) -> Scene:
+        cut, layout, name = tried.cut, tried.layout, self.title or self.graph.name
         marks = (*self.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
         whole, (width, height) = self.body.marks(layout, cut.sizes, marks), self.body.size(layout, cut.sizes)
         return sheet.scene(whole, width, height, self.heading, cut.legend, self.style, name, description)

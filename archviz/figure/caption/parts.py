@@ -67,11 +67,11 @@ def parts(graph: Graph) -> tuple[Part, ...]:
     """The model as a tree of parts, in trace order, without what a caption never names."""
     children: dict[NodeId, list[NodeId]] = {"": []}
     sizes: dict[NodeId, int] = {}
-    held: dict[NodeId, list[Node]] = {}
-    given: dict[NodeId, TensorSpec] = {}
+    leaves: dict[NodeId, list[Node]] = {}
+    outputs: dict[NodeId, TensorSpec] = {}
     for node in graph.nodes:
         for scope in node.scope if node.out else ():
-            given[scope] = node.out[0]
+            outputs[scope] = node.out[0]
         if "appended" in node.attrs or node.kind in SILENT and node.op not in ("mean",):
             continue
         chain = ["", *node.scope]
@@ -80,7 +80,7 @@ def parts(graph: Graph) -> tuple[Part, ...]:
                 children[outer].append(inner)
         for scope in node.scope:
             sizes[scope] = sizes.get(scope, 0) + 1
-            held.setdefault(scope, []).append(node)
+            leaves.setdefault(scope, []).append(node)
 
     def build(key: NodeId) -> Part:
         if key in graph.by_id and key not in children:
@@ -93,7 +93,7 @@ def parts(graph: Graph) -> tuple[Part, ...]:
             return inside[0]
         if len(inside) == 1:        # a wrapper by the name that the model gives it
             inside = inside[0].inside
-        return Part(key, one, plural(one), cls, path, sizes[key], inside, tuple(held[key]), given.get(key))
+        return Part(key, one, plural(one), cls, path, sizes[key], inside, tuple(leaves[key]), outputs.get(key))
 
     return tuple(build(key) for key in children[""])
 
