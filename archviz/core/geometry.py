@@ -104,12 +104,12 @@ def cleaned(points: Iterable[Point], near: float = 1e-6, slanted: bool = False) 
     """
     kept: list[Point] = []
     for x, y in points:
-        if kept and abs(kept[-1][0] - x) < near and abs(kept[-1][1] - y) < near:
+        if kept and abs(kept[-1][0] - x) <= near and abs(kept[-1][1] - y) <= near:
             continue
         if len(kept) > 1:
             (ax, ay), (bx, by) = kept[-2:]
-            if (abs((bx - ax) * (y - ay) - (by - ay) * (x - ax)) < near if slanted else
-                    abs(bx - ax) < near and abs(x - bx) < near or abs(by - ay) < near and abs(y - by) < near):
+            if (abs((bx - ax) * (y - ay) - (by - ay) * (x - ax)) <= near if slanted else
+                    abs(bx - ax) <= near and abs(x - bx) <= near or abs(by - ay) <= near and abs(y - by) <= near):
                 kept.pop()
         kept.append((x, y))
     return tuple(kept)

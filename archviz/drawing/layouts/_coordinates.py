@@ -8,12 +8,12 @@ step).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from archviz.drawing.layouts._level import Element, Layered, Wire
 
 
-class _Column:
+class Axis:
     """Elements that share one line; `offset` of each from the column's position."""
 
     __slots__ = ("offsets", "position", "weight")
@@ -38,15 +38,7 @@ def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) 
         constraints = _constraints(layered, member, spacing)
         order = _left_to_right(columns, constraints)
         assert order is not None
-    pulls: dict[int, list[tuple[_Column, float, float]]] = {id(c): [] for c in columns}
-    for wire in layered.wires:
-        a, b = member[id(wire.upper)], member[id(wire.lower)]
-        if a is b:
-            continue
-        # a.position + shift == b.position makes the wire straight
-        shift = (a.offsets[id(wire.upper)] + out_port(wire)) - (b.offsets[id(wire.lower)] + in_port(wire))
-        pulls[id(a)].append((b, -shift, wire.weight))
-        pulls[id(b)].append((a, shift, wire.weight))
+    pulls = _pulls(layered, columns, member)
     for round_ in range(10 if len(columns) > 1 else 1):
         ordered = columns if round_ % 2 == 0 else columns[::-1]
         wanted = {id(c): c.position for c in columns}
@@ -63,17 +55,35 @@ def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) 
                 shifts = [other.position + shift for other, shift, _ in pulls[id(column)]]
                 wanted[id(column)] = sum(shifts) / len(shifts)
         _project(order, wanted, constraints)
-    for layer in layered.layers:
-        for element in layer:
-            column = member[id(element)]
-            element.u = column.position + column.offsets[id(element)]
-    room = [
-        (e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for layer in layered.layers for e in layer
-    ]
+    return _set(layered, member)
+
+
+Pulls = Mapping[int, list[tuple["Axis", float, float]]]
+"""What each column is drawn to: another one, at which shift from it, and how strongly."""
+
+
+def _pulls(layered: Layered, columns: Iterable[Axis], member: Mapping[int, Axis]) -> Pulls:
+    pulls: dict[int, list[tuple[Axis, float, float]]] = {id(c): [] for c in columns}
+    for wire in layered.wires:
+        a, b = member[id(wire.upper)], member[id(wire.lower)]
+        if a is not b:
+            # a.position + shift == b.position makes the wire straight
+            shift = (a.offsets[id(wire.upper)] + out_port(wire)) - (b.offsets[id(wire.lower)] + in_port(wire))
+            pulls[id(a)].append((b, -shift, wire.weight))
+            pulls[id(b)].append((a, shift, wire.weight))
+    return pulls
+
+
+def _set(layered: Layered, member: Mapping[int, Axis]) -> float:
+    """Give every element the `u` of its column, so that the leftmost room starts at 0; the width used."""
+    elements = [element for layer in layered.layers for element in layer]
+    for element in elements:
+        column = member[id(element)]
+        element.u = column.position + column.offsets[id(element)]
+    room = [(e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for e in elements]
     low, high = min((a for a, _ in room), default=0.0), max((b for _, b in room), default=0.0)
-    for layer in layered.layers:
-        for element in layer:
-            element.u -= low
+    for element in elements:
+        element.u -= low
     return high - low
 
 
@@ -82,19 +92,19 @@ def span(layered: Layered) -> dict[str, float]:
 
     Returns the lengths.  `place` must run again, as others give way.
     """
-    found: dict[str, float] = {}
+    lengths: dict[str, float] = {}
     for element, wires in _spanning(layered):
         item = element.item
         assert item is not None
         begun = {w.net: _begun(w, layered) for w in wires}
         ends = [(w.upper.u, w.upper.u + (w.upper.item.width if w.upper.item else 0.0)) for w in begun.values()]
         low, high = min(a for a, _ in ends), max(b for _, b in ends)
-        found[item.key] = max(item.width, high - low)
-        low -= (found[item.key] - (high - low)) / 2
-        element.right = max(element.right, found[item.key])
-        item.width, item.rigid = found[item.key], True
+        lengths[item.key] = max(item.width, high - low)
+        low -= (lengths[item.key] - (high - low)) / 2
+        element.right = max(element.right, lengths[item.key])
+        item.width, item.rigid = lengths[item.key], True
         item.ins.update({net: w.upper.u + out_port(w) - low for net, w in begun.items()})
-    return found
+    return lengths
 
 
 def straighten(layered: Layered) -> None:
@@ -119,7 +129,7 @@ def _begun(wire: Wire, layered: Layered) -> Wire:
 def _spanning(layered: Layered) -> list[tuple[Element, list[Wire]]]:
     """The bars, each with what enters it."""
     bars = [e for e in layered.elements.values() if e.item and e.item.spans]
-    return [(e, found) for e in bars if len(found := [w for w in layered.wires if w.lower is e]) > 1]
+    return [(e, wires) for e in bars if len(wires := [w for w in layered.wires if w.lower is e]) > 1]
 
 
 def _port(layered: Layered, element: Element) -> bool:
@@ -154,51 +164,57 @@ def _ports(layered: Layered) -> None:
             item.ins[wire.net] = item.width / 2 + (i - middle) * step
 
 
-def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Column], dict[int, _Column]]:
+def _columns(layered: Layered, straight: bool = True) -> tuple[list[Axis], dict[int, Axis]]:
     """Join what must be straight: bends of one net, and a node with the one that continues it."""
+    below = _straight(layered) if straight else {}
+    above = {id(wire.lower) for wire in below.values()}
+    columns: list[Axis] = []
+    member: dict[int, Axis] = {}
+    for element in (element for layer in layered.layers for element in layer if id(element) not in above):
+        column = Axis()
+        columns.append(column)
+        at, offset, real = element, 0.0, 0
+        while True:
+            column.offsets[id(at)] = offset
+            member[id(at)] = column
+            real += not at.bend
+            wire = below.get(id(at))
+            if wire is None:
+                break
+            offset = offset + out_port(wire) - in_port(wire)
+            at = wire.lower
+        column.weight = 0.05 + real * real
+    return columns, member
+
+
+def _straight(layered: Layered) -> dict[int, Wire]:
+    """The wires that must be straight, at most one below and one above each element, by the upper one."""
     below: dict[int, Wire] = {}
-    above: dict[int, Wire] = {}
+    above: set[int] = set()
     # bends first: long lines are straight before anything else is
     ranked = sorted(
         (w for w in layered.wires if w.upper.layer != w.lower.layer),
         key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight),
     )
     direct = {id(wire.upper) for wire in ranked if not wire.lower.bend}
-    for wire in ranked if straight else ():
-        chain = wire.upper.bend and wire.lower.bend and wire.upper.layer > 0
-        if not chain:
-            if layered.branches.get(wire.net, 0) > 2 and not _middle(layered, wire):
-                continue
-            if wire.lower.item is None:
-                if id(wire.upper) in direct:
-                    continue
-            elif layered.mains.get(wire.lower.item.key) != wire.net:
-                continue
-        if id(wire.upper) in below or id(wire.lower) in above or _crosses(layered, wire, below):
+    for wire in ranked:
+        if not _continues(layered, wire, direct):
             continue
-        below[id(wire.upper)] = wire
-        above[id(wire.lower)] = wire
-    columns: list[_Column] = []
-    member: dict[int, _Column] = {}
-    for layer in layered.layers:
-        for element in layer:
-            if id(element) in above:
-                continue
-            column = _Column()
-            columns.append(column)
-            at, offset = element, 0.0
-            real = 0
-            while True:
-                column.offsets[id(at)] = offset
-                member[id(at)] = column
-                real += not at.bend
-                wire_below = below.get(id(at))
-                if wire_below is None:
-                    break
-                offset = offset + out_port(wire_below) - in_port(wire_below)
-                at = wire_below.lower
-            column.weight = 0.05 + real * real
-    return columns, member
+        if id(wire.upper) not in below and id(wire.lower) not in above and not _crosses(layered, wire, below):
+            below[id(wire.upper)] = wire
+            above.add(id(wire.lower))
+    return below
+
+
+def _continues(layered: Layered, wire: Wire, direct: Container[int]) -> bool:
+    """Whether a wire goes on with what is above it; `direct` is what leads to an item at once."""
+    if wire.upper.bend and wire.lower.bend and wire.upper.layer > 0:
+        return True
+    if layered.branches.get(wire.net, 0) > 2 and not _middle(layered, wire):
+        return False
+    if wire.lower.item is None:
+        return id(wire.upper) not in direct
+    return layered.mains.get(wire.lower.item.key) == wire.net
 
 
 def _middle(layered: Layered, wire: Wire) -> bool:
@@ -218,10 +234,10 @@ def _crosses(layered: Layered, wire: Wire, below: dict[int, Wire]) -> bool:
 
 
 def _constraints(
-    layered: Layered, member: Mapping[int, _Column], spacing: Mapping[str, float]
-) -> list[tuple[_Column, _Column, float]]:
+    layered: Layered, member: Mapping[int, Axis], spacing: Mapping[str, float]
+) -> list[tuple[Axis, Axis, float]]:
     """(left, right, distance) for neighbours in a layer."""
-    tightest: dict[tuple[int, int], tuple[_Column, _Column, float]] = {}
+    tightest: dict[tuple[int, int], tuple[Axis, Axis, float]] = {}
     for layer in layered.layers:
         for a, b in zip(layer, layer[1:], strict=False):
             gap = spacing["across"] if not (a.bend or b.bend) else spacing["beside"] if not (a.bend and b.bend) else 0.0
@@ -233,15 +249,15 @@ def _constraints(
     return list(tightest.values())
 
 
-def _left_to_right(columns: list[_Column], constraints: list[tuple[_Column, _Column, float]]) -> list[_Column] | None:
+def _left_to_right(columns: list[Axis], constraints: list[tuple[Axis, Axis, float]]) -> list[Axis] | None:
     """The columns so that each comes after those left of it; None when the constraints form a cycle."""
-    outof: dict[int, list[_Column]] = {id(c): [] for c in columns}
+    outof: dict[int, list[Axis]] = {id(c): [] for c in columns}
     waiting = dict.fromkeys((id(c) for c in columns), 0)
     for a, b, _ in constraints:
         outof[id(a)].append(b)
         waiting[id(b)] += 1
     ready = [c for c in columns if not waiting[id(c)]]
-    order: list[_Column] = []
+    order: list[Axis] = []
     while ready:
         column = ready.pop()
         order.append(column)
@@ -253,10 +269,10 @@ def _left_to_right(columns: list[_Column], constraints: list[tuple[_Column, _Col
 
 
 def _project(
-    order: list[_Column], wanted: Mapping[int, float], constraints: list[tuple[_Column, _Column, float]]
+    order: list[Axis], wanted: Mapping[int, float], constraints: list[tuple[Axis, Axis, float]]
 ) -> None:
     """Move columns as little as possible (weighted squares) so that every constraint holds."""
-    into: dict[int, list[tuple[_Column, float]]] = {id(c): [] for c in order}
+    into: dict[int, list[tuple[Axis, float]]] = {id(c): [] for c in order}
     for a, b, distance in constraints:
         into[id(b)].append((a, distance))
     # clusters of columns held together by tight constraints
@@ -266,7 +282,7 @@ def _project(
     mass = {id(c): c.weight for c in order}
     moment = {id(c): c.weight * wanted[id(c)] for c in order}
 
-    def at(column: _Column) -> float:
+    def at(column: Axis) -> float:
         r = root[id(column)]
         return moment[r] / mass[r] + offset[id(column)]
 

@@ -9,11 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from archviz.core.geometry import Point
 from archviz.drawing.layouts._coordinates import in_port, out_port, place, span, straighten
-from archviz.drawing.layouts._level import IN, OUT, Item, Net, build
+from archviz.drawing.layouts._level import IN, OUT, Item, Layered, Net, build
 from archviz.drawing.layouts._tracks import pack
 
-Points = tuple[tuple[float, float], ...]
+Points = tuple[Point, ...]
 
 FORBIDDEN = 1000  # lines: what no cut may have to pay
 
@@ -43,98 +44,106 @@ class Field:
 def solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
     """One level as a single run: coordinates across, then heights along, then the lines."""
     items = {key: replace(item) if item.spans else item for key, item in items.items()}     # bars grow, for this run
-    layered_ = build(items, nets, spacing)
-    width = place(layered_, spacing)
-    wide = span(layered_)
+    layered = build(items, nets, spacing)
+    width = place(layered, spacing)
+    wide = span(layered)
     if wide:
-        width = place(layered_, spacing, evenly=True)
-        straighten(layered_)
-    layers, count = layered_.layers, len(layered_.layers)
-    tops, heights, tracks = [0.0] * count, [0.0] * count, [dict[str, float]() for _ in range(count)]
+        width = place(layered, spacing, evenly=True)
+        straighten(layered)
+    rows = _rows(layered, spacing)
+    at: dict[str, Point] = {}
+    for key, element in layered.elements.items():
+        slack = rows.heights[element.layer] - items[key].height
+        share = 1.0 if key in layered.loose else 0.5 if slack < 24 else 0.0
+        at[key] = (element.u, rows.tops[element.layer] + slack * share)
+    hops: dict[tuple[str, str], Points] = {}
+    for net in nets:
+        lines = _lines(net, items, layered, at, rows)
+        for target in net.targets:
+            hops[net.source, target] = _last_hop(net, target, lines, items, layered, at, rows)
+    breaks = [(k - 1, rows.tops[k] + rows.heights[k]) for k in range(1, len(layered.layers) - 1)]
+    if breaks:
+        breaks[-1] = (breaks[-1][0], rows.end)
+    return Field(
+        width, rows.end, at, {e.net: e.u for e in layered.layers[0]}, {e.net: e.u for e in layered.layers[-1]}, hops,
+        breaks, {key: e.layer - 1 for key, e in layered.elements.items()}, layered.loose, wide)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Of each layer, where it begins along v, how high it is, and at which heights nets turn below it; and the end."""
+
+    tops: list[float]
+    heights: list[float]
+    tracks: list[dict[str, float]]
+    end: float = 0.0
+
+
+def _rows(layered: Layered, spacing: Mapping[str, float]) -> _Rows:
+    """Layers one after the other, as far apart as the nets and labels between them need."""
+    layers, count = layered.layers, len(layered.layers)
+    heights = [max((e.item.height for e in layer if e.item), default=0.0) for layer in layers]
+    rows = _Rows([], heights, [{} for _ in layers])
     v = 0.0
     for k in range(count):
-        tops[k] = v
-        heights[k] = max((e.item.height for e in layers[k] if e.item), default=0.0)
+        rows.tops.append(v)
         v += heights[k]
-        if k == count - 1:
-            break
+        if k == count - 1 or (k == 0 and not layers[0]) or (k == count - 2 and not layers[-1]):
+            continue
         spans: dict[str, tuple[float, list[float]]] = {}
-        for wire in layered_.wires:
+        for wire in layered.wires:
             if wire.upper.layer == k and wire.lower.layer == k + 1:
                 spans.setdefault(wire.net, (wire.upper.u + out_port(wire), []))[1].append(wire.lower.u + in_port(wire))
-        rows, depth = pack([(top, tuple(bottoms)) for top, bottoms in spans.values()])
+        tracks, depth = pack([(top, tuple(bottoms)) for top, bottoms in spans.values()])
         label = max((e.item.label[1] for e in layers[k + 1] if e.item), default=0.0)
-        if (k == 0 and not layers[0]) or (k == count - 2 and not layers[-1]):
-            continue
         border = k == 0 or k == count - 2
         lead = spacing["turn"] if depth else 0.0
-        for source, row in zip(spans, rows, strict=True):
-            if row is not None:
-                tracks[k][source] = v + lead + row * spacing["track"]
+        for source, track in zip(spans, tracks, strict=True):
+            if track is not None:
+                rows.tracks[k][source] = v + lead + track * spacing["track"]
         v += lead + (depth - 1) * spacing["track"] if depth else 0.0
         v += max(spacing["along"] * (0.45 if border and not depth else 1.0), label + 1.5 if label else 0.0)
         if k == count - 2 and not depth:
             v -= spacing["along"] * 0.45
-    at: dict[str, tuple[float, float]] = {}
-    for key, element in layered_.elements.items():
-        slack = heights[element.layer] - items[key].height
-        share = 1.0 if key in layered_.loose else 0.5 if slack < 24 else 0.0
-        at[key] = (element.u, tops[element.layer] + slack * share)
-    hops: dict[tuple[str, str], Points] = {}
-    for net in nets:
-        first = 0 if net.start == IN else layered_.elements[net.start].layer
-        if net.start == IN:
-            u = layered_.chains[net.source, 0].u
-            line: list[tuple[float, float]] = [(u, 0.0)]
-        else:
-            item = items[net.start]
-            u = at[net.start][0] + item.outs.get(net.source, item.width / 2)
-            line = [(u, at[net.start][1] + item.height)]
-        lines = {first: line}
-        reach = first
-        while (net.source, reach + 1) in layered_.chains:
-            lines[reach + 1] = _hop(
-                lines[reach], layered_.chains[net.source, reach + 1].u, tracks[reach].get(net.source)
-            )
-            reach += 1
-        for target in net.targets:
-            if target == OUT:
-                u = layered_.chains[net.source, count - 1].u
-                hops[net.source, OUT] = (*lines[count - 1], (u, v))
-                continue
-            element = layered_.elements[target]
-            u, top = at[target]
-            bend = layered_.sides.get((net.source, target))
-            if bend is not None:
-                middle = top + items[target].height / 2
-                edge = u if bend.u < u else u + items[target].width
-                hops[net.source, target] = (*lines[element.layer], (bend.u, middle), (edge, middle))
-            else:
-                u += items[target].ins.get(net.source, items[target].width / 2)
-                hops[net.source, target] = (
-                    *_hop(lines[element.layer - 1], u, tracks[element.layer - 1].get(net.source)),
-                    (u, top),
-                )
-    ins = {e.net: e.u for e in layers[0]}
-    outs = {e.net: e.u for e in layers[-1]}
-    breaks = [(k - 1, tops[k] + heights[k]) for k in range(1, count - 1)]
-    if breaks:
-        breaks[-1] = (breaks[-1][0], v)
-    return Field(
-        width,
-        v,
-        at,
-        ins,
-        outs,
-        hops,
-        breaks,
-        {key: e.layer - 1 for key, e in layered_.elements.items()},
-        layered_.loose,
-        wide,
-    )
+    rows.end = v
+    return rows
 
 
-def _hop(line: list[tuple[float, float]], u: float, track: float | None) -> list[tuple[float, float]]:
+def _lines(
+    net: Net, items: Mapping[str, Item], layered: Layered, at: Mapping[str, Point], rows: _Rows,
+) -> dict[int, list[Point]]:
+    """The net's line down to each layer that it passes, from where it starts."""
+    if net.start == IN:
+        reach, line = 0, [(layered.chains[net.source, 0].u, 0.0)]
+    else:
+        item, (u, v) = items[net.start], at[net.start]
+        reach, line = layered.elements[net.start].layer, [
+            (u + item.outs.get(net.source, item.width / 2), v + item.height)]
+    lines = {reach: line}
+    while (bend := layered.chains.get((net.source, reach + 1))) is not None:
+        lines[reach + 1] = _hop(lines[reach], bend.u, rows.tracks[reach].get(net.source))
+        reach += 1
+    return lines
+
+
+def _last_hop(
+    net: Net, target: str, lines: Mapping[int, list[Point]], items: Mapping[str, Item], layered: Layered,
+    at: Mapping[str, Point], rows: _Rows,
+) -> Points:
+    """The net's whole line to one of its targets."""
+    if target == OUT:
+        last = len(layered.layers) - 1
+        return (*lines[last], (layered.chains[net.source, last].u, rows.end))
+    item, (u, top), layer = items[target], at[target], layered.elements[target].layer
+    bend = layered.sides.get((net.source, target))
+    if bend is not None:
+        middle = top + item.height / 2
+        return (*lines[layer], (bend.u, middle), (u if bend.u < u else u + item.width, middle))
+    u += item.ins.get(net.source, item.width / 2)
+    return (*_hop(lines[layer - 1], u, rows.tracks[layer - 1].get(net.source)), (u, top))
+
+
+def _hop(line: list[Point], u: float, track: float | None) -> list[Point]:
     """The line so far, turned at `track` to go on at `u`."""
     if track is None or abs(line[-1][0] - u) <= 0.05:
         return line

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, bounds, united
 from archviz.core.graph import Edge, Graph, NodeId, skips
 from archviz.drawing.layouts._blocks import blocks_of
 from archviz.drawing.layouts._graphviz import Sheet, placed
-from archviz.drawing.layouts._routing import FLOWS, Wire, routed
+from archviz.drawing.layouts._routing import FLOWS, Connection, routed
 from archviz.drawing.layouts.chain import boxed
 
 ROOMS = (1.0, 1.6, 2.8)
@@ -134,9 +134,9 @@ class _Free:
     def _placed(self, room: float) -> tuple[dict[NodeId, Place], dict[str, Place]]:
         found = self._natively(room) if self.engine == "dot" else self._inside_out(room)
         left, top = (min((getattr(p, side) for p in found.values()), default=0.0) for side in ("x", "y"))
-        found = {key: replace(p, x=p.x - left, y=p.y - top) for key, p in found.items()}
         nodes, boxes = dict[NodeId, Place](), dict[str, Place]()
-        for key, place in found.items():
+        for key, at in found.items():
+            place = at.moved(-left, -top)
             if key.startswith("▣"):
                 boxes[key[1:]] = place
                 continue
@@ -172,23 +172,20 @@ class _Free:
             ids = [key for key in self.modules if self._depth(key) == level] if level else [""]
             sheets = [self._sheet(key, full, gap) for key in ids]
             for key, sheet, at in zip(ids, sheets, placed(self.engine, sheets), strict=True):
-                content = _apart(_turned(at, sheet), sheet.boxes)
-                content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
-                           for k, p in content.items()}
-                inner[key] = content
+                content = _enlarged(_turned(at, sheet), sheet.boxes)
+                inner[key] = content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
+                                        for k, p in content.items()}
                 if key:
                     full[f"▣{key}"] = self._frame(key, content)
         found: dict[str, Place] = {}
 
         def settle(key: str, dx: float, dy: float) -> None:
             for k, p in inner[key].items():
-                found[k] = replace(p, x=p.x + dx, y=p.y + dy)
+                found[k] = p.moved(dx, dy)
                 if k.startswith("▣"):
                     pad, bar, wide = self.s["pad"], self.frames[k[1:]].bar, full[k][0]
                     skirt = self.frames[k[1:]].skirt
-                    content = inner[k[1:]].values()
-                    left, right = min(c.x for c in content), max(c.right for c in content)
-                    top = min(c.y for c in content)
+                    left, top, right, _ = bounds(inner[k[1:]].values())
                     settle(k[1:], found[k].x + (wide - skirt - right + left) / 2 - left, found[k].y + bar + pad - top)
                     found[k] = replace(found[k], width=p.width - skirt, height=p.height - skirt)
 
@@ -211,11 +208,9 @@ class _Free:
         return Sheet(boxes, tuple(edges), direction=self.direction)
 
     def _frame(self, key: str, content: Mapping[str, Place]) -> tuple[float, float]:
-        places, pad, frame = content.values(), self.s["pad"], self.frames[key]
-        wide = max(p.right for p in places) - min(p.x for p in places)
-        high = max(p.bottom for p in places) - min(p.y for p in places)
-        return (max(wide + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
-                high + 2 * pad + frame.bar + frame.skirt)
+        inside, pad, frame = united(content.values()), self.s["pad"], self.frames[key]
+        return (max(inside.width + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
+                inside.height + 2 * pad + frame.bar + frame.skirt)
 
     # -------------------------------------------------------------------------------------- lines
 
@@ -256,7 +251,7 @@ class _Free:
     def _lines(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
         crowded: bool,
-    ) -> dict[tuple[NodeId, NodeId], tuple[tuple[float, float], ...] | None]:
+    ) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
         out = FLOWS[self.direction]
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
         wires, entering = [], Counter(edge.dst for edge in self.flows)
@@ -279,7 +274,7 @@ class _Free:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
             own = {*self.scope[edge.src], *self.scope[edge.dst]}
             foreign = tuple(n for n, key in enumerate(boxes) if key not in own)
-            wires.append(Wire(edge.src, edge.dst, leaves, enters, at, foreign))
+            wires.append(Connection(edge.src, edge.dst, leaves, enters, at, foreign))
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
                       self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
 
@@ -296,8 +291,8 @@ class _Free:
         return Place(place.x, place.y - (0.0 if self.direction == "up" else fork), place.width, place.height + fork)
 
     def _branches(
-        self, edge: Edge, points: tuple[tuple[float, float], ...], nodes: Mapping[NodeId, Place],
-    ) -> list[tuple[tuple[float, float], ...]]:
+        self, edge: Edge, points: tuple[Point, ...], nodes: Mapping[NodeId, Place],
+    ) -> list[tuple[Point, ...]]:
         """The lines of an edge: one, or one to each port."""
         ports = self._ports(edge, nodes)
         if not ports:
@@ -310,7 +305,7 @@ class _Free:
 
     def _finished(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
-        lines: Mapping[tuple[NodeId, NodeId], tuple[tuple[float, float], ...]],
+        lines: Mapping[tuple[NodeId, NodeId], tuple[Point, ...]],
     ) -> Layout:
         """All of it, moved to the origin; a line that found no way goes straight."""
         routes = []
@@ -329,11 +324,7 @@ class _Free:
         left, top = min(xs, default=0.0), min(ys, default=0.0)
         right = max([p.right for p in every] + xs, default=0.0)
         low = max([p.bottom for p in every] + ys, default=0.0)
-        return Layout(
-            {key: replace(p, x=p.x - left, y=p.y - top) for key, p in nodes.items()},
-            {key: replace(p, x=p.x - left, y=p.y - top) for key, p in boxes.items()},
-            tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes),
-            right - left, low - top, {key: (x - left, y - top) for key, (x, y) in titles.items()}, self.direction)
+        return Layout(nodes, boxes, tuple(routes), right - left, low - top, titles, self.direction).moved(-left, -top)
 
 
 def _discs(
@@ -385,7 +376,7 @@ def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
             for key, p in at.items()}
 
 
-def _apart(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]]) -> dict[str, Place]:
+def _enlarged(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]]) -> dict[str, Place]:
     """The same arrangement, as large as it takes for nothing to lie on anything else."""
     keys = list(at)
     middles = {key: at[key].centre for key in keys}

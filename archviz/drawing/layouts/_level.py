@@ -80,54 +80,81 @@ class Layered:
     loose: set[str]  # sources (and what only they feed) that moved towards their consumer
     branches: dict[str, int]  # net → how many of its targets begin a branch
 
+    def beside(self, net: Net, target: str) -> bool:
+        """Whether the net does not enter `target` straight on."""
+        return target == OUT or self.mains.get(target) != net.source
+
+    def joins(self, net: Net, target: str) -> bool:
+        """Whether it enters a joint from the side."""
+        item = self.elements[target].item
+        return item is not None and item.joint and self.beside(net, target)
+
+    def reach(self, net: Net, target: str) -> int:
+        """The last layer that it passes on its way to `target`."""
+        if target == OUT:
+            return len(self.layers) - 1
+        return self.elements[target].layer - (0 if self.joins(net, target) else 1)
+
 
 def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[str, int], set[str]]:
     """Longest path from the sources; a source that only one consumer waits for then moves towards it (`loose`,
     returned too)."""
-    order = sorted(items, key=lambda key: (items[key].index, key))
-    succ: dict[str, list[str]] = {key: [] for key in order}
-    waiting = dict.fromkeys(order, 0)
+    succ: dict[str, list[str]] = {key: [] for key in _in_order(items)}
     for net in nets:
-        for target in net.targets:
-            if net.start in items and target in items and target != net.start:
-                succ[net.start].append(target)
-                waiting[target] += 1
-    layer = dict.fromkeys(order, 0)
-    ready = [key for key in order if not waiting[key]]
-    done: list[str] = []
-    placed: set[str] = set()
-    while len(done) < len(order):
-        if not ready:  # a cycle among frames: break it where the model comes first
-            ready = [next(key for key in order if key not in placed)]
-        key = ready.pop(0)
-        if key in placed:
-            continue
-        placed.add(key)
-        done.append(key)
-        for target in succ[key]:
-            if target in placed:
-                continue
-            layer[target] = max(layer[target], layer[key] + 1)
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                ready.append(target)
+        if net.start in items:
+            succ[net.start] += [target for target in net.targets if target in items and target != net.start]
+    done = _sorted(succ)
     position = {key: i for i, key in enumerate(done)}
-    feeds = {target for net in nets for target in net.targets}
-    loose = {key: key not in feeds for key in done}  # hangs on nothing but what may move with it
-    exclusive = {target for key in done if loose[key] and len(succ[key]) == 1 for target in succ[key]}
-    for net in nets:
-        exclusive -= {
-            t for t in net.targets if net.start == IN or len(set(net.targets)) > 1 or not loose.get(net.start, False)
-        }
+    layer = dict.fromkeys(succ, 0)
     for key in done:
-        loose[key] = loose[key] or key in exclusive
+        for target in succ[key]:
+            if position[target] > position[key]:
+                layer[target] = max(layer[target], layer[key] + 1)
+    loose = _loose(nets, done, succ)
     moved: set[str] = set()
     for key in reversed(done):
         later = [layer[t] for t in succ[key] if position[t] > position[key]]
-        if later and loose[key] and min(later) - 1 > layer[key]:
+        if later and key in loose and min(later) - 1 > layer[key]:
             layer[key] = min(later) - 1
             moved.add(key)
     return layer, moved
+
+
+def _in_order(items: Mapping[str, Item]) -> list[str]:
+    """As the model has them."""
+    return sorted(items, key=lambda key: (items[key].index, key))
+
+
+def _sorted(succ: Mapping[str, Sequence[str]]) -> list[str]:
+    """The keys, each after those that lead to it; a cycle among frames is broken where the model comes first."""
+    waiting = dict.fromkeys(succ, 0)
+    for targets in succ.values():
+        for target in targets:
+            waiting[target] += 1
+    ready = [key for key in succ if not waiting[key]]
+    done: dict[str, None] = {}
+    while len(done) < len(succ):
+        key = ready.pop(0) if ready else next(key for key in succ if key not in done)
+        if key in done:
+            continue
+        done[key] = None
+        for target in succ[key]:
+            if target not in done:
+                waiting[target] -= 1
+                if waiting[target] == 0:
+                    ready.append(target)
+    return list(done)
+
+
+def _loose(nets: Sequence[Net], done: Sequence[str], succ: Mapping[str, Sequence[str]]) -> set[str]:
+    """What hangs on nothing but what may move with it: sources, and what a source alone feeds that feeds no other."""
+    feeds = {target for net in nets for target in net.targets}
+    loose = {key for key in done if key not in feeds}
+    exclusive = {target for key in loose if len(succ[key]) == 1 for target in succ[key]}
+    for net in nets:
+        if net.start == IN or len(set(net.targets)) > 1 or net.start not in loose:
+            exclusive -= set(net.targets)
+    return loose | exclusive
 
 
 def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, float]) -> Layered:
@@ -136,50 +163,16 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
     last = max(layer.values(), default=-1) + 1
     layers: list[list[Element]] = [[] for _ in range(last + 2)]  # layers[0] = IN, layers[k + 1] = layer k
     elements: dict[str, Element] = {}
-    for key in sorted(items, key=lambda key: (items[key].index, key)):
+    for key in _in_order(items):
         item = items[key]
         right = max(item.width, item.width / 2 + item.label[0] + 2 if item.label[0] else 0.0)
         elements[key] = Element(layer[key] + 1, item, "", 0.0, right)
         layers[layer[key] + 1].append(elements[key])
-    depth = _depths(items, nets, layer)
-    mains = _mains(items, nets, layer, depth)
-    chains: dict[tuple[str, int], Element] = {}
-    sides: dict[tuple[str, str], Element] = {}
-    wires: list[Wire] = []
-    lane = spacing["lane"] / 2
+    mains = _mains(items, nets, _depths(items, nets, layer))
+    layered = Layered(layers, [], elements, {}, mains, {}, loose, _branches(nets, items, mains))
     for net in nets:
-        first = 0 if net.start == IN else layer[net.start] + 1
-        reach = first
-        for target in net.targets:
-            if target == OUT:
-                reach = max(reach, last + 1)
-            elif items[target].joint and mains.get(target) != net.source:
-                reach = max(reach, layer[target] + 1)
-            else:
-                reach = max(reach, layer[target])
-        above = elements[net.start] if net.start != IN else None
-        passes_by = all(t == OUT or mains.get(t) != net.source for t in net.targets)
-        for level in range(first if above is None else first + 1, reach + 1):
-            bend = Element(level, None, net.source, lane, lane)
-            chains[net.source, level] = bend
-            layers[level].append(bend)
-            if above is not None:
-                wires.append(Wire(net.source, above, bend, 40.0 if above.bend else (0.02 if passes_by else 0.3)))
-            above = bend
-        beside: set[int] = set()
-        for target in net.targets:
-            if target == OUT:
-                continue
-            at = layer[target] + 1
-            # one bend stands beside one joint: a second joint of the same layer is entered from above
-            if items[target].joint and mains.get(target) != net.source and at not in beside:
-                beside.add(at)
-                sides[net.source, target] = chains[net.source, at]
-                wires.append(Wire(net.source, chains[net.source, at], elements[target], 0.02))
-                continue
-            upper = chains.get((net.source, at - 1)) or elements[net.start]
-            straight = mains.get(target) == net.source
-            wires.append(Wire(net.source, upper, elements[target], 2.0 if straight else 1.0))
+        _chain(layered, net, spacing["lane"] / 2)
+        _connect(layered, net)
     # what only passes through on its way to something deeper keeps to the left, so that skips have the right to
     # themselves
     through = {
@@ -189,9 +182,43 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
     }
     for row in layers:
         row.sort(key=lambda element: element.net not in through)
-    layered = Layered(layers, wires, elements, chains, mains, sides, loose, _branches(nets, items, mains))
     _order(layered)
     return layered
+
+
+def _chain(layered: Layered, net: Net, lane: float) -> None:
+    """A bend of the net in every layer that it passes, each joined to the one above it."""
+    above = layered.elements.get(net.start)
+    first = above.layer if above else 0
+    reach = max([first, *(layered.reach(net, target) for target in net.targets)])
+    passes_by = all(layered.beside(net, target) for target in net.targets)
+    for level in range(first if above is None else first + 1, reach + 1):
+        bend = Element(level, None, net.source, lane, lane)
+        layered.chains[net.source, level] = bend
+        layered.layers[level].append(bend)
+        if above is not None:
+            weight = 40.0 if above.bend else 0.02 if passes_by else 0.3
+            layered.wires.append(Wire(net.source, above, bend, weight))
+        above = bend
+
+
+def _connect(layered: Layered, net: Net) -> None:
+    """The last hop to each of the net's items."""
+    sides: set[int] = set()
+    for target in net.targets:
+        if target == OUT:
+            continue
+        element = layered.elements[target]
+        at = element.layer
+        # one bend stands beside one joint: a second joint of the same layer is entered from above
+        if layered.joins(net, target) and at not in sides:
+            sides.add(at)
+            layered.sides[net.source, target] = layered.chains[net.source, at]
+            layered.wires.append(Wire(net.source, layered.chains[net.source, at], element, 0.02))
+            continue
+        upper = layered.chains.get((net.source, at - 1)) or layered.elements[net.start]
+        straight = layered.mains.get(target) == net.source
+        layered.wires.append(Wire(net.source, upper, element, 2.0 if straight else 1.0))
 
 
 def _branches(nets: Sequence[Net], items: Mapping[str, Item], mains: Mapping[str, str]) -> dict[str, int]:
@@ -220,38 +247,30 @@ def _depths(items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, 
     return depth
 
 
-def _mains(
-    items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, int], depth: Mapping[str, int]
-) -> dict[str, str]:
+def _mains(items: Mapping[str, Item], nets: Sequence[Net], depth: Mapping[str, int]) -> dict[str, str]:
     """Which net enters each item straight on: the one with most of the model behind it, none where three or more
     tie."""
     inputs: dict[str, list[tuple[int, int, str]]] = {key: [] for key in items}
     for net in nets:
+        start = (-depth[net.start], items[net.start].index) if net.start in items else (0, -1)
         for target in net.targets:
             if target in items:
-                start = depth[net.start] if net.start in items else 0
-                inputs[target].append((-start, items[net.start].index if net.start in items else -1, net.source))
-    mains = {}
-    for key, entries in inputs.items():
-        if not entries:
-            continue
-        entries.sort()
-        tie = [e for e in entries if e[0] == entries[0][0]]
-        if len(entries) == 3 and len(tie) == 2 and not items[key].rigid and not items[key].joint:
-            # two of three are as deep, queries and keys that are turned before they meet the values: all are equal
-            mains[key] = tie[1][2]
-            continue
-        if len(entries) > 3 and len(tie) == 1 and len({depth for depth, _, _ in entries[1:]}) == 1:
-            continue  # equal branches and what weighs them
-        if (
-            len(entries) >= 2
-            and len(tie) == len(entries)
-            and not items[key].rigid
-            and (len(tie) > 2 or not items[key].joint)
-        ) or items[key].spans:
-            continue
-        mains[key] = entries[0][2]
-    return mains
+                inputs[target].append((*start, net.source))
+    mains = {key: _main(items[key], sorted(entries)) for key, entries in inputs.items() if entries}
+    return {key: main for key, main in mains.items() if main is not None}
+
+
+def _main(item: Item, entries: Sequence[tuple[int, int, str]]) -> str | None:
+    """Of what enters an item, deepest first, the net that does so straight on."""
+    plain = not item.rigid and not item.joint
+    tie = [entry for entry in entries if entry[0] == entries[0][0]]
+    if len(entries) == 3 and len(tie) == 2 and plain:
+        # two of three are as deep, queries and keys that are turned before they meet the values: all are equal
+        return tie[1][2]
+    if len(entries) > 3 and len(tie) == 1 and len({depth for depth, _, _ in entries[1:]}) == 1:
+        return None     # equal branches and what weighs them
+    equal = len(entries) == len(tie) and not item.rigid and (len(tie) > 2 or len(tie) == 2 and plain)
+    return None if equal or item.spans else entries[0][2]
 
 
 def _order(layered: Layered) -> None:
@@ -263,10 +282,8 @@ def _order(layered: Layered) -> None:
             down.setdefault(wire.lower.layer, []).append(wire)
             up.setdefault(wire.upper.layer, []).append(wire)
     for layer in layered.layers:
-        for i, element in enumerate(layer):
-            element.order = i
-    wide = max((len(layer) for layer in layered.layers), default=0)
-    if wide < 2:
+        _number(layer)
+    if max((len(layer) for layer in layered.layers), default=0) < 2:
         return
     best = [list(layer) for layer in layered.layers]
     fewest = _crossings(layered.layers, down)
@@ -274,20 +291,9 @@ def _order(layered: Layered) -> None:
         if fewest == 0 and sweep:
             break
         downward = sweep % 2 == 0
-        sequence = layered.layers if downward else layered.layers[::-1]
-        for layer in sequence:
-            if len(layer) < 2:
-                continue
-            table = (down if downward else up).get(layer[0].layer, [])
-            pull: dict[int, list[float]] = {}
-            for wire in table:
-                this, other = (wire.lower, wire.upper) if downward else (wire.upper, wire.lower)
-                pull.setdefault(id(this), []).append(other.order + (_out(wire) if downward else _in(wire)))
-            keyed = [(sum(p) / len(p) if (p := pull.get(id(e))) else e.order, e.bend, e.order, e) for e in layer]
-            keyed.sort(key=lambda entry: entry[:3])
-            layer[:] = [entry[3] for entry in keyed]
-            for i, element in enumerate(layer):
-                element.order = i
+        for layer in layered.layers if downward else layered.layers[::-1]:
+            if len(layer) > 1:
+                _sweep(layer, (down if downward else up).get(layer[0].layer, []), downward)
         count = _crossings(layered.layers, down)
         if count < fewest:
             fewest, best = count, [list(layer) for layer in layered.layers]
@@ -296,8 +302,24 @@ def _order(layered: Layered) -> None:
         for (_, key), bend in layered.sides.items():
             if bend in layer:
                 _draw_near(layer, layered.elements[key], bend)
-        for i, element in enumerate(layer):
-            element.order = i
+        _number(layer)
+
+
+def _number(layer: Sequence[Element]) -> None:
+    for i, element in enumerate(layer):
+        element.order = i
+
+
+def _sweep(layer: list[Element], wires: Sequence[Wire], downward: bool) -> None:
+    """Each element of a layer as near as it can be to the middle of what it is joined to in the layer before."""
+    pull: dict[int, list[float]] = {}
+    for wire in wires:
+        this, other = (wire.lower, wire.upper) if downward else (wire.upper, wire.lower)
+        pull.setdefault(id(this), []).append(other.order + (_out(wire) if downward else _in(wire)))
+    keyed = [(sum(p) / len(p) if (p := pull.get(id(e))) else e.order, e.bend, e.order, e) for e in layer]
+    keyed.sort(key=lambda entry: entry[:3])
+    layer[:] = [entry[3] for entry in keyed]
+    _number(layer)
 
 
 def _in(wire: Wire) -> float:

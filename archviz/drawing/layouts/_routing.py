@@ -8,25 +8,30 @@ shortest with few bends and crossings.  Lines of one source may share their begi
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archviz.core.geometry import Place
+from archviz.core.geometry import Place, Point, cleaned
 from archviz.core.graph import NodeId
 
-Point = tuple[float, float]
 Spot = tuple[int, int]
+"""Where on the grid: the numbers of its x and its y."""
+State = tuple[int, int, int]
+"""A spot, and which way one came there."""
+End = tuple[float, int, Point]
+"""Where a line may begin or end: what that costs, at which side of the box, and the point there."""
 
 SIDES = ((0, -1), (1, 0), (0, 1), (-1, 0))      # top, right, bottom, left: which way one leaves there
 FLOWS = {"down": 2, "right": 1, "up": 0}         # direction → the side at which lines leave
 BEND, CROSSING, TOUCHING = 9.0, 7.0, 30.0       # what they cost, in points of length
 RIM, NEAR = 6.0, 2.0        # how much longer a line counts that is so near to the border of a frame
+ARRIVED = 4         # for a way: on the box itself
 FOREIGN, SHARED = 3.0, 0.5  # … or in a frame that it has no end in; or on one of the same source
 
 
 @dataclass(frozen=True)
-class Wire:
+class Connection:
     """An edge to route: its ends, and at which sides of them it may begin and end, each with what that costs."""
 
     src: NodeId
@@ -38,8 +43,8 @@ class Wire:
 
 
 @dataclass
-class Field:
-    """What is in the way, and the lines so far."""
+class Grid:
+    """Where lines may run, what is in the way, and the lines so far."""
 
     boxes: Mapping[NodeId, Place]
     walls: Sequence[Place]
@@ -61,96 +66,89 @@ class Field:
 
     # -------------------------------------------------------------------------------------- the grid
 
-    def prepare(self, wires: Sequence[Wire]) -> None:
+    def prepare(self, wires: Sequence[Connection], near: Mapping[NodeId, Sequence[NodeId]]) -> None:
         """Lay the grid for `wires`, and find which of its edges are free."""
-        near: dict[NodeId, list[NodeId]] = {key: [] for key in self.boxes}
-        for wire in wires:
-            near[wire.src].append(wire.dst)
-            near[wire.dst].append(wire.src)
-        exact: tuple[set[float], set[float]] = (set(), set())
-        loose: tuple[set[float], set[float]] = (set(), set())
-        for key, place in self.boxes.items():
-            for axis in (0, 1):
-                exact[axis].update(self.spots(key, axis, near[key]))
-                low, size = _span(place, axis)
-                for step in (self.out, self.into):
-                    exact[axis].update((low - step, low + size + step))
-                for step in (self.into + self.lane, self.into + 2 * self.lane):
-                    loose[axis].update((low - step, low + size + step))
-        for wire in wires:
-            for axis in (0, 1):
-                if wire.at is not None and any(side % 2 == axis for side in wire.enters):
-                    exact[axis].add(wire.at)
-        for wall in self.walls:
-            for axis in (0, 1):
-                low, size = _span(wall, axis)
-                loose[axis].update((low - self.clear, low + size + self.clear))
-        for rim in self.rims:
-            for axis in (0, 1):
-                low, size = _span(rim, axis)
-                loose[axis].update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
-        self.xs, self.ys = (_thinned(exact[axis], loose[axis]) for axis in (0, 1))
-        blocks = [_grown(place, self.clear - 0.01) for place in self.boxes.values()] + list(self.walls)
-        across, along = len(self.xs), len(self.ys)
-        self.shut = ([bytearray(across) for _ in self.ys], [bytearray(along) for _ in self.xs])
-        for block in blocks:
-            inner_x = [i for i, x in enumerate(self.xs) if block.x < x < block.right]
-            inner_y = [j for j, y in enumerate(self.ys) if block.y < y < block.bottom]
-            met_x = [i for i, (a, b) in enumerate(zip(self.xs, self.xs[1:], strict=False))
-                     if a < block.right and b > block.x]
-            met_y = [j for j, (a, b) in enumerate(zip(self.ys, self.ys[1:], strict=False))
-                     if a < block.bottom and b > block.y]
-            for j in inner_y:
-                for i in met_x:
-                    self.shut[0][j][i] = 1
-            for i in inner_x:
-                for j in met_y:
-                    self.shut[1][i][j] = 1
-
+        self.xs, self.ys = (_thinned(self._stops(axis, wires, near), self._lanes(axis)) for axis in (0, 1))
+        self.shut = ([bytearray(len(self.xs)) for _ in self.ys], [bytearray(len(self.ys)) for _ in self.xs])
+        for block in [*(place.grown(self.clear - 0.01) for place in self.boxes.values()), *self.walls]:
+            inside_x, met_x = _reached(self.xs, block.x, block.right)
+            inside_y, met_y = _reached(self.ys, block.y, block.bottom)
+            for j in inside_y:
+                self.shut[0][j][met_x] = b"\1" * (met_x.stop - met_x.start)
+            for i in inside_x:
+                self.shut[1][i][met_y] = b"\1" * (met_y.stop - met_y.start)
         for rim in self.rims:
             self.held.append((bytearray(rim.x < x < rim.right for x in self.xs),
                               bytearray(rim.y < y < rim.bottom for y in self.ys)))
             for axis in (0, 1):
-                coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
-                (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
-                close = [n for n, at in enumerate(others) if min(abs(at - start), abs(at - start - wide)) < NEAR]
-                met = [n for n in range(len(coords) - 1) if coords[n] < low + size and coords[n + 1] > low]
-                self.dear[axis].update((n, m) if axis == 0 else (m, n) for n in met for m in close)
+                self._line(rim, axis)
 
-    def spots(self, key: NodeId, axis: int, near: Iterable[NodeId] = ()) -> list[float]:
+    def _stops(self, axis: int, wires: Sequence[Connection], near: Mapping[NodeId, Sequence[NodeId]]) -> set[float]:
+        """Coordinates at which lines begin and end, and first turn."""
+        exact = {wire.at for wire in wires if wire.at is not None and any(side % 2 == axis for side in wire.enters)}
+        for key, place in self.boxes.items():
+            low, size = _span(place, axis)
+            exact.update(self.spots(key, axis, near[key]))
+            for step in (self.out, self.into):
+                exact.update((low - step, low + size + step))
+        return exact
+
+    def _lanes(self, axis: int) -> set[float]:
+        """Coordinates beside boxes, walls and rims."""
+        loose: set[float] = set()
+        for place in self.boxes.values():
+            low, size = _span(place, axis)
+            for step in (self.into + self.lane, self.into + 2 * self.lane):
+                loose.update((low - step, low + size + step))
+        for wall in self.walls:
+            low, size = _span(wall, axis)
+            loose.update((low - self.clear, low + size + self.clear))
+        for rim in self.rims:
+            low, size = _span(rim, axis)
+            loose.update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
+        return loose
+
+    def _line(self, rim: Place, axis: int) -> None:
+        """Make it dear to run close along the sides of a frame that lie along `axis`."""
+        coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
+        (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
+        close = [n for n, at in enumerate(others) if min(abs(at - start), abs(at - start - wide)) < NEAR]
+        _, met = _reached(coords, low, low + size)
+        self.dear[axis].update((n, m) if axis == 0 else (m, n) for n in range(met.start, met.stop) for m in close)
+
+    def spots(self, key: NodeId, axis: int, near: Sequence[NodeId] = ()) -> list[float]:
         """Where lines may end along the sides of a box that lie along `axis`, its middle first."""
         low, size = _span(self.boxes[key], axis)
         middle, room = low + size / 2, size / 2 - self.lane / 2
-        found = [middle]
+        spots = [middle]
         for other in near:      # level with a neighbour, a line is straight
             at, wide = _span(self.boxes[other], axis)
-            found.append(at + wide / 2)
-        count = min(len(list(near)), 6)
-        found += [middle + sign * k * self.lane for k in range(1, count + 1) for sign in (-1, 1)]
-        return [at for at in dict.fromkeys(found) if abs(at - middle) <= max(room, 0.0) + 1e-9]
+            spots.append(at + wide / 2)
+        spots += [middle + sign * k * self.lane for k in range(1, min(len(near), 6) + 1) for sign in (-1, 1)]
+        return [at for at in dict.fromkeys(spots) if abs(at - middle) <= max(room, 0.0) + 1e-9]
 
     # -------------------------------------------------------------------------------------- one line
 
-    def route(self, wire: Wire, near: Mapping[NodeId, Sequence[NodeId]]) -> tuple[Point, ...] | None:
+    def route(self, wire: Connection, near: Mapping[NodeId, Sequence[NodeId]]) -> tuple[Point, ...] | None:
         """The best line for `wire`, which is then in the way of others."""
         starts = self._ends(wire.src, wire.leaves, wire.src, near, self.out)
         goals = self._ends(wire.dst, wire.enters, wire.src, near, self.into, wire.at)
-        found = self._search(starts, goals, wire)
-        if found is None:
+        path = self._search(starts, goals, wire) if starts and goals else None
+        if path is None:
             return None
-        path, start, goal = found
-        points = [starts[start][2], *((self.xs[i], self.ys[j]) for i, j in path), goals[goal][2]]
-        self._take(path, starts[start][1], goals[goal][1], wire.src)
-        for end, (_, side, at) in ((wire.src, starts[start]), (wire.dst, goals[goal])):
+        start, goal = starts[path[0]], goals[path[-1]]
+        points = [start[2], *((self.xs[i], self.ys[j]) for i, j in path), goal[2]]
+        self._take(path, start[1], goal[1], wire.src)
+        for end, (_, side, at) in ((wire.src, start), (wire.dst, goal)):
             self.ports.setdefault((end, side), []).append((at[0] if side in (0, 2) else at[1], wire.src))
-        return _straight(points)
+        return cleaned(points)
 
     def _ends(
         self, key: NodeId, sides: Mapping[int, float], net: NodeId, near: Mapping[NodeId, Sequence[NodeId]],
         stub: float, only: float | None = None,
-    ) -> dict[Spot, tuple[float, int, Point]]:
+    ) -> dict[Spot, End]:
         """Grid point just outside of the box → cost, side, and the point on the border."""
-        place, found = self.boxes[key], dict[Spot, tuple[float, int, Point]]()
+        place, ends = self.boxes[key], dict[Spot, End]()
         for side, cost in sides.items():
             axis = 0 if side in (0, 2) else 1
             low, size = _span(place, axis)
@@ -162,25 +160,46 @@ class Field:
                 x = at if axis == 0 else place.x + (place.width if side == 1 else 0.0)
                 y = at if axis == 1 else place.y + (place.height if side == 2 else 0.0)
                 spot = _index(self.xs, x + dx * stub), _index(self.ys, y + dy * stub)
-                if spot[0] < 0 or spot[1] < 0:
-                    continue
                 straight = Place(min(x, x + dx * stub), min(y, y + dy * stub), abs(dx) * stub, abs(dy) * stub)
-                if any(_meet(straight, wall) for wall in self.walls) or any(
-                        _meet(straight, other) for k, other in self.boxes.items() if k != key):
+                if min(spot) < 0 or not self._open(key, straight):
                     continue
                 total = cost + 0.6 * abs(at - low - size / 2)
-                if spot not in found or total < found[spot][0]:
-                    found[spot] = (total, side, (x, y))
-        return found
+                if spot not in ends or total < ends[spot][0]:
+                    ends[spot] = (total, side, (x, y))
+        return ends
 
-    def _search(
-        self, starts: Mapping[Spot, tuple[float, int, Point]], goals: Mapping[Spot, tuple[float, int, Point]],
-        wire: Wire,
-    ) -> tuple[list[Spot], Spot, Spot] | None:
-        if not starts or not goals:
-            return None
-        xs, ys, net = self.xs, self.ys, wire.src
-        foreign = [self.held[n] for n in wire.foreign]
+    def _open(self, key: NodeId, stub: Place) -> bool:
+        """Whether a line that begins at `key` may run there."""
+        return not any(_meet(stub, wall) for wall in self.walls) and not any(
+            _meet(stub, other) for k, other in self.boxes.items() if k != key)
+
+    def _search(self, starts: Mapping[Spot, End], goals: Mapping[Spot, End], wire: Connection) -> list[Spot] | None:
+        """The grid points of the cheapest way from one of `starts` to one of `goals`."""
+        foreign, ahead = [self.held[n] for n in wire.foreign], self._ahead(goals)
+        best: dict[State, float] = {}
+        came: dict[State, State | None] = {}
+        queue: list[tuple[float, float, State]] = []
+        for (i, j), (cost, side, _) in starts.items():
+            state = (i, j, side)
+            best[state], came[state] = cost, None
+            heapq.heappush(queue, (cost + ahead(i, j), cost, state))
+        done: set[State] = set()
+        while queue:
+            _, cost, state = heapq.heappop(queue)
+            if state in done:
+                continue
+            done.add(state)
+            if state[2] == ARRIVED:
+                return _back(came, came[state])
+            for total, after in self._onward(state, cost, goals, wire.src, foreign):
+                if total < best.get(after, 1e18):
+                    best[after], came[after] = total, state
+                    heapq.heappush(queue, (total + ahead(after[0], after[1]), total, after))
+        return None
+
+    def _ahead(self, goals: Collection[Spot]) -> Callable[[int, int], float]:
+        """How far it is at least from a grid point to the nearest of `goals`."""
+        xs, ys = self.xs, self.ys
         gx, gy = [xs[i] for i, _ in goals], [ys[j] for _, j in goals]
         left, right, top, low = min(gx), max(gx), min(gy), max(gy)
 
@@ -188,60 +207,30 @@ class Field:
             x, y = xs[i], ys[j]
             return max(left - x, 0.0, x - right) + max(top - y, 0.0, y - low)
 
-        best: dict[tuple[int, int, int], float] = {}
-        came: dict[tuple[int, int, int], tuple[int, int, int] | None] = {}
-        queue: list[tuple[float, float, tuple[int, int, int]]] = []
-        for (i, j), (cost, side, _) in starts.items():
-            state = (i, j, side)
-            best[state], came[state] = cost, None
-            heapq.heappush(queue, (cost + ahead(i, j), cost, state))
-        done: set[tuple[int, int, int]] = set()
-        end: tuple[int, int, int] | None = None
-        while queue:
-            _, cost, state = heapq.heappop(queue)
-            if state in done:
+        return ahead
+
+    def _onward(
+        self, state: State, cost: float, goals: Mapping[Spot, End], net: NodeId,
+        foreign: Sequence[tuple[bytearray, bytearray]],
+    ) -> Iterator[tuple[float, State]]:
+        """What comes after `state`, and what it costs to be there."""
+        i, j, way = state
+        goal = goals.get((i, j))
+        if goal is not None and way != goal[1]:
+            yield cost + goal[0] + (0.0 if way == (goal[1] + 2) % 4 else BEND), (i, j, ARRIVED)
+        on_corner = TOUCHING if self.corners.get((i, j), set()) - {net} else 0.0
+        on_line = TOUCHING if any(self.through[k].get((i, j), set()) - {net} for k in (0, 1)) else 0.0
+        for turn in range(4):
+            if (turn + 2) % 4 == way:
                 continue
-            done.add(state)
-            i, j, way = state
-            if way == 4:
-                end = came[state]
-                break
-            goal = goals.get((i, j))
-            if goal is not None:
-                back = (goal[1] + 2) % 4
-                if way != goal[1]:
-                    total = cost + goal[0] + (0.0 if way == back else BEND)
-                    last = (i, j, 4)
-                    if total < best.get(last, 1e18):
-                        best[last], came[last] = total, state
-                        heapq.heappush(queue, (total, total, last))
-            for turn in range(4):
-                if (turn + 2) % 4 == way:
-                    continue
-                dx, dy = SIDES[turn]
-                step = self._step(i, j, dx, dy, net)
-                if step is None:
-                    continue
-                if any(inside[0][i + dx] and inside[1][j + dy] for inside in foreign):
-                    step *= FOREIGN
-                total = cost + step + (BEND if turn != way else 0.0)
-                if turn != way and self.corners.get((i, j), set()) - {net}:
-                    total += TOUCHING
-                if turn != way and any(self.through[k].get((i, j), set()) - {net} for k in (0, 1)):
-                    total += TOUCHING
-                after = (i + dx, j + dy, turn)
-                if total < best.get(after, 1e18):
-                    best[after], came[after] = total, state
-                    heapq.heappush(queue, (total + ahead(i + dx, j + dy), total, after))
-        if end is None:
-            return None
-        path: list[Spot] = []
-        state_: tuple[int, int, int] | None = end
-        while state_ is not None:
-            path.append(state_[:2])
-            state_ = came[state_]
-        path.reverse()
-        return path, path[0], path[-1]
+            dx, dy = SIDES[turn]
+            step = self._step(i, j, dx, dy, net)
+            if step is None:
+                continue
+            if any(inside[0][i + dx] and inside[1][j + dy] for inside in foreign):
+                step *= FOREIGN
+            total = cost + step
+            yield (total + BEND + on_corner + on_line if turn != way else total), (i + dx, j + dy, turn)
 
     def _step(self, i: int, j: int, dx: int, dy: int, net: NodeId) -> float | None:
         """What it costs to go on from a grid point to the next; None where something is in the way."""
@@ -292,31 +281,31 @@ class Field:
 
 
 def routed(
-    wires: Sequence[Wire], boxes: Mapping[NodeId, Place], walls: Sequence[Place], rims: Sequence[Place],
+    wires: Sequence[Connection], boxes: Mapping[NodeId, Place], walls: Sequence[Place], rims: Sequence[Place],
     spacing: Mapping[str, float], lax: bool = False,
 ) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
     """The corners of each of `wires` among `boxes`; `walls` are labels and titles, with the air that they need, `rims`
     frames, along whose border no line should run.  Where `lax`, a line that
     finds no other way runs along another one."""
     clear = min(spacing["beside"] / 2, 3.0)
-    ground = Field(boxes, walls, rims, clear, min(spacing["lane"], 5.0), clear, spacing["arrow"] + 1.6)
+    grid = Grid(boxes, walls, rims, clear, min(spacing["lane"], 5.0), clear, spacing["arrow"] + 1.6)
     near: dict[NodeId, list[NodeId]] = {key: [] for key in boxes}
     for wire in wires:
         near[wire.src].append(wire.dst)
         near[wire.dst].append(wire.src)
-    ground.prepare(wires)
+    grid.prepare(wires, near)
 
-    def far(wire: Wire) -> float:
+    def far(wire: Connection) -> float:
         a, b = boxes[wire.src], boxes[wire.dst]
         return abs(a.cx - b.x - b.width / 2) + abs(a.cy - b.y - b.height / 2)
 
-    found: dict[tuple[NodeId, NodeId], tuple[Point, ...] | None] = {}
+    lines: dict[tuple[NodeId, NodeId], tuple[Point, ...] | None] = {}
     for wire in sorted(wires, key=far):
-        found[wire.src, wire.dst] = ground.route(wire, near)
-        if found[wire.src, wire.dst] is None and not lax:       # it is tried again with more room
-            return found
-    ground.lax = lax
-    return {(wire.src, wire.dst): found[wire.src, wire.dst] or (ground.route(wire, near) if lax else None)
+        lines[wire.src, wire.dst] = grid.route(wire, near)
+        if lines[wire.src, wire.dst] is None and not lax:       # it is tried again with more room
+            return lines
+    grid.lax = lax
+    return {(wire.src, wire.dst): lines[wire.src, wire.dst] or (grid.route(wire, near) if lax else None)
             for wire in wires}
 
 
@@ -324,12 +313,24 @@ def _way(a: Spot, b: Spot) -> int:
     return SIDES.index(((b[0] > a[0]) - (b[0] < a[0]), (b[1] > a[1]) - (b[1] < a[1])))
 
 
+def _back(came: Mapping[State, State | None], state: State | None) -> list[Spot]:
+    """The way that led to `state`, from its beginning."""
+    path: list[Spot] = []
+    while state is not None:
+        path.append(state[:2])
+        state = came[state]
+    return path[::-1]
+
+
+def _reached(coords: Sequence[float], low: float, high: float) -> tuple[range, slice]:
+    """Which of `coords` lie between `low` and `high`, and which of the steps from one to the next reach in there."""
+    first, last = bisect_right(coords, low), bisect_left(coords, high)
+    begin = max(first - 1, 0)
+    return range(first, last), slice(begin, max(begin, min(last, len(coords) - 1)))
+
+
 def _span(place: Place, axis: int) -> tuple[float, float]:
     return (place.x, place.width) if axis == 0 else (place.y, place.height)
-
-
-def _grown(place: Place, by: float) -> Place:
-    return Place(place.x - by, place.y - by, place.width + 2 * by, place.height + 2 * by)
 
 
 def _meet(a: Place, b: Place) -> bool:
@@ -339,8 +340,8 @@ def _meet(a: Place, b: Place) -> bool:
 
 def _thinned(exact: Iterable[float], loose: Iterable[float]) -> list[float]:
     """All of `exact`, those of `loose` that are not close to one already there, and one around all."""
-    found = sorted(exact)
-    kept = [at for i, at in enumerate(found) if not i or at - found[i - 1] > 1e-6]
+    ordered = sorted(exact)
+    kept = [at for i, at in enumerate(ordered) if not i or at - ordered[i - 1] > 1e-6]
     for at in sorted(loose):
         i = bisect_left(kept, at)
         if all(abs(at - kept[n]) > 1.2 for n in (i - 1, i) if 0 <= n < len(kept)):
@@ -352,17 +353,3 @@ def _index(values: Sequence[float], at: float) -> int:
     """Where `at` is among `values`; -1 where it is not."""
     i = bisect_left(values, at - 1e-6)
     return i if i < len(values) and abs(values[i] - at) < 2e-6 else -1
-
-
-def _straight(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Without points in the middle of a line."""
-    kept: list[Point] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
-            continue
-        if len(kept) > 1 and any(
-                abs(kept[-1][n] - kept[-2][n]) < 1e-6 and abs(p[n] - kept[-1][n]) < 1e-6 for n in (0, 1)):
-            kept[-1] = p
-            continue
-        kept.append(p)
-    return tuple(kept)

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, around, bounds
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
@@ -283,7 +283,7 @@ class _Plan:
             else:
                 routes.append(Route(edge.src, edge.dst, self._straight(edge)))
         taken: list[Place] = [p for block in self.blocks for p in block.places()]
-        taken += [_span(route.points) for route in routes]
+        taken += [around(route.points) for route in routes]
         for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
             # a line that comes down from another level enters the same face nearer to the front
             here = self.of[edge.src]
@@ -298,7 +298,7 @@ class _Plan:
             routes.append(Route(edge.src, edge.dst, points, skip=True))
         return routes
 
-    def _straight(self, edge: Edge) -> tuple[tuple[float, float], ...]:
+    def _straight(self, edge: Edge) -> tuple[Point, ...]:
         a, b = self.blocks[self.of[edge.src]], self.blocks[self.of[edge.dst]]
         start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
         if abs(a.y - b.y) < 1e-6:
@@ -326,11 +326,6 @@ class _Plan:
         return (block.x + x + size.width / 2, block.y + y + size.height + size.rise / 2)
 
 
-def _span(points: Sequence[tuple[float, float]]) -> Place:
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    return Place(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
-
-
 # ------------------------------------------------------------------------------------------------ the finished layout
 
 
@@ -349,16 +344,10 @@ def finished(
         for key, (x, y) in block.at.items()
     }
     everything = [p for block in blocks for p in block.places()] + [_full(nodes[key], sizes[key]) for key in nodes]
-    everything += [_span(route.points) for route in routes]
-    left, top = min(p.x for p in everything), min(p.y for p in everything)
-    right, bottom = max(p.right for p in everything), max(p.bottom for p in everything)
-    braces = _braces(graph, nodes, sizes, frames, bottom + spacing["beside"])
-    for place in braces.values():
-        left, right, bottom = min(left, place.x), max(right, place.right), max(bottom, place.bottom)
-    shifted = {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in nodes.items()}
-    below = {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in braces.items()}
-    lines = tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes)
-    return Layout(shifted, below, lines, right - left, bottom - top, direction="right")
+    everything += [around(route.points) for route in routes]
+    braces = _braces(graph, nodes, sizes, frames, bounds(everything)[3] + spacing["beside"])
+    left, top, right, bottom = bounds([*everything, *braces.values()])
+    return Layout(nodes, braces, tuple(routes), right - left, bottom - top, direction="right").moved(-left, -top)
 
 
 def _full(place: Place, size: Size) -> Place:
@@ -375,7 +364,7 @@ def _braces(
     y: float,
 ) -> dict[NodeId, Place]:
     """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
-    found: dict[NodeId, Place] = {}
+    braces: dict[NodeId, Place] = {}
     for key in sorted(frames, key=lambda k: (-len(graph.modules[k].scope), k)):
         inside = [n.id for n in graph.nodes if key in n.scope]
         if not inside:
@@ -387,11 +376,11 @@ def _braces(
         row = y
         while any(
             p.y < row + bar and row < p.bottom and p.x < middle + room / 2 and middle - room / 2 < p.right
-            for p in found.values()
+            for p in braces.values()
         ):
             row += 1.0
-        found[key] = Place(middle - room / 2, row, room, bar)
-    return found
+        braces[key] = Place(middle - room / 2, row, room, bar)
+    return braces
 
 
 def boxed(
@@ -407,9 +396,8 @@ def boxed(
     boxes: dict[NodeId, Size] = {}
     reach: dict[NodeId, tuple[float, float]] = {}
     for block in blocks:
-        all_ = [*block.solid, *block.soft]
-        left, right = min(p.x for p in all_), max(p.right for p in all_)
-        half = max(max(-p.y, p.bottom) for p in all_)
+        left, top, right, bottom = bounds([*block.solid, *block.soft])
+        half = max(-top, bottom)
         first = sizes[block.nodes[0]]
         boxes[block.nodes[0]] = Size(right - left, 2 * half, first.joint)
         reach[block.nodes[0]] = (left, half)
@@ -437,7 +425,7 @@ def boxed(
     return finished(graph, blocks, sizes, routes, frames, spacing)
 
 
-def _ended(point: tuple[float, float], block: Block, reach: float) -> list[tuple[float, float]]:
+def _ended(point: Point, block: Block, reach: float) -> list[Point]:
     """The end of a line at the box around `block`, lengthened to its face, on its axis."""
     face = (block.x + reach, block.y)
     return [face] if abs(point[1] - block.y) < 0.5 else [face, (point[0], block.y), point]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archviz.core.geometry import Layout, Place, Route, cleaned
+from archviz.core.geometry import Layout, Place, Route
 from archviz.core.graph import NodeId
 from archviz.core.scene import Point
 
@@ -104,7 +104,7 @@ def bordered(
         ports.append(Port(side, spot, at_rest, end.src, end.dst))
         for line in lines[end.stub]:
             outside = ring.way(line.crossing, (side, spot), lanes[end.stub, line.crossing])
-            points = cleaned((*outside, *((x + dx, y + dy) for x, y in line.inside)), SAME)
+            points = _distinct((*outside, *((x + dx, y + dy) for x, y in line.inside)))
             points = points if line.route.src == end.stub else points[::-1]
             routes.append(replace(line.route, points=points, skip=end.skip or line.route.skip))
     crossing = {id(line.route) for crossing_lines in lines.values() for line in crossing_lines}
@@ -256,3 +256,13 @@ class _Ring:
 def _level(side: str) -> bool:
     """Whether a side lies: the upper or the lower one."""
     return side in ("top", "bottom")
+
+
+def _distinct(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Without points that are where the one before is; a corner that turns nowhere stays, as the plate may bend there.
+    """
+    kept: list[Point] = []
+    for x, y in points:
+        if not kept or abs(kept[-1][0] - x) > SAME or abs(kept[-1][1] - y) > SAME:
+            kept.append((x, y))
+    return tuple(kept)
