@@ -50,7 +50,7 @@ def traced(target: str, style: str) -> Graph:
 @cache
 def figure(name: str, width: str = "174mm", theme: str = "") -> Figure:
     case = FIGURES[name]
-    options = Options(case.style, case.settings, width=width, theme=theme or None)
+    options = Options(case.style, settings=case.settings, width=width, theme=theme or None)
     return compile.compile(traced(case.target, case.style), options)
 
 

@@ -173,7 +173,7 @@ def test_a_signal_may_be_drawn_as_neurons() -> None:
                       for how in ("cells", "neurons"))
     assert cells.count("<circle") == 0 and neurons != cells
     with pytest.raises(ArchvizError, match="must be cells or neurons"):
-        Options("node-link", {"options.signals": "dots"}).resolved()
+        Options("node-link", settings={"options.signals": "dots"}).resolved()
 
 
 # ------------------------------------------------------------------------------------------------ mistakes

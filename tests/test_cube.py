@@ -19,8 +19,8 @@ from archviz.core.graph import Graph, Node, TensorSpec
 from archviz.core.scene import Cuboid, Group, Link, Mark, Scene, Text, lowered
 from archviz.core.scene import Path as Outline
 from archviz.drawing.forms import cube
+from archviz.drawing.forms._blocks import volumes
 from archviz.drawing.forms._painter import Solid, painters_order
-from archviz.drawing.forms._plan import plan
 from archviz.drawing.forms._volumes import Scale, law, projection
 from archviz.drawing.layouts.chain import chain
 from archviz.figure import compile, fit
@@ -46,7 +46,7 @@ def traced(name: str) -> Graph:
 
 @cache
 def figure(name: str, width: str = "page", **options: str) -> Figure:
-    return compile.compile(traced(name), Options("cube", {f"options.{k}": v for k, v in options.items()},
+    return compile.compile(traced(name), Options("cube", settings={f"options.{k}": v for k, v in options.items()},
                                                            width=WIDTHS[width]))
 
 
@@ -295,7 +295,7 @@ def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph
     style, sizes = next(
         (style, sizes) for style in cube.variants(page) for sizes in [cube.sizes(cut, style)]
         if layout in [chain(cut, sizes, cube.frames(cut, style), style.sizes, way) for way in ("down", "right")])
-    abutting = plan(cut, style).abutting
+    abutting = volumes(cut, style).abutting
     boxes = {key: place for key, place in layout.nodes.items() if place.width > 0}
     for (a, p), (b, q) in combinations(boxes.items(), 2):
         if a not in abutting and b not in abutting:     # a slab lies on the face of what it abuts

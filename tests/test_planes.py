@@ -20,7 +20,7 @@ from archviz.core.graph import Graph, TensorSpec
 from archviz.core.scene import Box, Group, Link, Mark, Text, lowered
 from archviz.core.scene import Path as Outline
 from archviz.drawing.forms import planes
-from archviz.drawing.forms._stacks import plan, reading
+from archviz.drawing.forms._stacks import reading, stacks
 from archviz.drawing.layouts.chain import chain
 from archviz.figure import compile, draw, fit
 from archviz.figure.figure import Figure
@@ -45,7 +45,7 @@ def traced(name: str) -> Graph:
 @cache
 def figure(name: str, width: str = "page", theme: str = "", **options: str) -> Figure:
     chosen = {f"options.{key}": value for key, value in options.items()}
-    return compile.compile(traced(name), Options("planes", chosen, width=WIDTHS[width], theme=theme or None))
+    return compile.compile(traced(name), Options("planes", settings=chosen, width=WIDTHS[width], theme=theme or None))
 
 
 def flat(marks: tuple[Mark, ...]) -> list[Mark]:
@@ -130,7 +130,7 @@ def test_what_one_unit_of_a_closed_module_sees() -> None:
     """Two convolutions of 3×3 and a pooling of 2×2 see 6×6, three see 8×8."""
     drawn = figure("vgg16")
     assert " ".join(words(drawn, "conv3")[2:]) == "3×3 convolution ×3 2×2 max pooling"
-    seen = plan(drawn.drawn, STYLE).kernels
+    seen = stacks(drawn.drawn, STYLE).kernels
     assert (seen["conv1"], seen["conv2"], seen["conv3"], seen["conv5"]) == ((6, 6), (6, 6), (8, 8), (8, 8))
 
 
@@ -144,7 +144,7 @@ def test_as_many_planes_as_channels_or_dots(layers: list[tuple[int, int]]) -> No
     for channels, side in layers:
         x = b.op("Conv2d", x, shape=(1, channels, side, side), kernel_size=[3, 3])
     b.output(x)
-    drawn = plan(b.graph(), STYLE)
+    drawn = stacks(b.graph(), STYLE)
     most = max([3, *(channels for channels, _ in layers)])
     for key, shape in drawn.shapes.items():
         channels = drawn.readings[key].planes
@@ -177,7 +177,7 @@ def test_every_number_stands_where_the_graph_has_it(name: str) -> None:
         spatial = "×".join(map(str, shape[1:]))
         told = str(shape[0]) if set(shape[1:]) <= {1} else f"{shape[0]}@{spatial}" if shape[0] > 1 else spatial
         assert told in words(drawn, node.id)
-        if (size := node.attrs.get("kernel_size")) and node.id not in plan(drawn.drawn, STYLE).whole:
+        if (size := node.attrs.get("kernel_size")) and node.id not in stacks(drawn.drawn, STYLE).whole:
             side = size[0] if isinstance(size, list) else size
             assert any(line.startswith(f"{side}×{side}") for line in words(drawn, node.id))
 

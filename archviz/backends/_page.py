@@ -124,7 +124,7 @@ class _Told:
         copies = node.repeat * plate.times
         drawn = next((item for item in plate.items if item.node == node.id and item.what == "node"), None)
         words = list(Scene(drawn.marks, {}, 0.0, 0.0).strings()) if drawn else []
-        entering = [edge.tensor for edge in plate.graph.incoming[node.id] if edge.tensor and edge.role != "recurrent"]
+        entering = [edge.tensor for edge in plate.graph.inflow[node.id] if edge.tensor]
         return {
             "plate": key, "label": clean(" · ".join(words) or node.op), "path": clean(node.id),
             "op": clean(module.cls if module else node.op), "kind": node.kind,
@@ -172,9 +172,9 @@ class _Told:
                 if node.id not in self.plates:
                     owner |= dict.fromkeys(node.members, node)
         edges: dict[tuple[NodeId, NodeId], None] = {}
-        for edge in self.traced.edges:
+        for edge in self.traced.flows:
             src, dst = owner.get(edge.src), owner.get(edge.dst)
-            if src and dst and src.index < dst.index and edge.role != "recurrent":
+            if src and dst and src.index < dst.index:
                 edges[src.id, dst.id] = None
         return [list(ends) for ends in edges]
 

@@ -6,7 +6,7 @@ their entries in the legend.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from math import cos, pi, sin
 
 from archviz.core.geometry import Layout, Place
@@ -26,20 +26,13 @@ Entry = tuple[str, tuple[Mark, ...]]
 
 def frozen(node: Node) -> bool:
     """Whether all weights of what `node` stands for are frozen, and there are some."""
-    heavy = [part for part in _leaves(node) if part.params or part.shared is not None]
+    heavy = [part for part in node.leaves() if part.params or part.shared is not None]
     return bool(heavy) and all(part.attrs.get("frozen") for part in heavy)
 
 
 def frozen_params(graph: Graph) -> int:
     """How many parameters of `graph` are frozen."""
-    return sum(part.params for node in graph.nodes for part in _leaves(node) if part.attrs.get("frozen"))
-
-
-def _leaves(node: Node) -> Iterable[Node]:
-    if not node.inside:
-        yield node
-    for part in node.inside:
-        yield from _leaves(part)
+    return sum(part.params for node in graph.nodes for part in node.leaves() if part.attrs.get("frozen"))
 
 
 def badges(graph: Graph, layout: Layout) -> list[Mark]:

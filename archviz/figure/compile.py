@@ -10,6 +10,7 @@ from dataclasses import replace
 from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
 from archviz.core.plugins import find
+from archviz.drawing.forms import traits
 from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
 from archviz.figure.fit import fit
@@ -76,10 +77,10 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
 
 def _inner(style: Style, options: Options) -> Style | None:
     """The style in which things open: its own where that draws frames, else block; None where they do not open."""
-    form = find("forms", style.form)
-    if not getattr(form, "OPENS", False):
+    form = traits(style.form)
+    if not form.opens:
         return None
-    return style if getattr(form, "NESTS", False) else in_style(options, "block").resolved()
+    return style if form.nests else in_style(options, "block").resolved()
 
 
 def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:

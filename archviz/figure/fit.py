@@ -19,9 +19,8 @@ from archviz.core.geometry import Frame, Layout, Size
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
 from archviz.core.scene import POINTS_PER_MM, Scene
-from archviz.drawing import sheet
+from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import badges, legend
-from archviz.drawing.layouts import traits
 from archviz.drawing.sheet import ALONE, Body, Entry
 from archviz.style.style import Page, Style
 
@@ -243,11 +242,13 @@ class Judge:
         self.graph, self.style, self.title = graph, style, text.clean(title)
         self.heading, self.body = sheet.heading(graph, style, self.title), body
         self.form: ModuleType = find("forms", style.form)
-        self.layout, self.wraps = getattr(find("layouts", style.layout), style.layout), traits(style.layout).wraps
+        form = forms.traits(style.form)
+        self.layout = getattr(find("layouts", style.layout), style.layout)
+        self.wraps = layouts.traits(style.layout).wraps
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
-        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)[least:]
-        self.alike = bool(getattr(self.form, "ALIKE", False))
+        self.sized: tuple[Style, ...] = form.variants(style)[least:]
+        self.alike = form.alike
         self.graphs: dict[frozenset[NodeId], Graph] = {}
         self.cuts: dict[tuple[frozenset[NodeId], int], Cut] = {}
         self.tried: dict[tuple[frozenset[NodeId], int, str, float], Try] = {}

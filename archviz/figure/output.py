@@ -5,7 +5,7 @@ In: paths, and a figure that renders itself.  Out: files.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,8 +63,12 @@ def save(figure: Rendered, paths: Sequence[str | Path], **options: Any) -> None:
     targets = [Path(path) for path in paths]
     for path in targets:
         check_output(path)
-    written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
-    for path, content in written.items():
+    write_all({path: figure.render(path.suffix.removeprefix("."), **options) for path in targets})
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files of which everything is drawn.  Raises `ArchvizError` for one that cannot be written."""
+    for path, content in files.items():
         try:
             write(path, content)
         except OSError as error:

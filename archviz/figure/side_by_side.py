@@ -19,9 +19,8 @@ from archviz.core.geometry import Layout
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
 from archviz.core.scene import Group, Mark, Text, changed, moved
-from archviz.drawing import sheet
+from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import legend
-from archviz.drawing.layouts import traits
 from archviz.drawing.sheet import Body, Entry
 from archviz.figure import stages
 from archviz.figure.caption.describe import alternative, describe, reading
@@ -64,7 +63,7 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
     titles, above = _titles(graphs, main)
     style = replace(main, style=main.style or ROWS).resolved()
     drawn = _passed(graphs, style, options)
-    aligns = traits(style.layout).aligns
+    aligns = layouts.traits(style.layout).aligns
     if main.style is None and aligns is not None and not aligns(united(drawn, titles)):
         style, aligns = replace(main, style=PANELS).resolved(), None
         drawn = _passed(graphs, style, options)
@@ -171,7 +170,7 @@ def _drawn(
     heads = [_head(graph, title, style, room.width) for graph, title in zip(graphs, titles, strict=True)]
     top = max(high for _, _, high in heads)
     inner = bare(style, replace(room, max_height=max(room.max_height - top, 1.0)))
-    variants: Sequence[Style] = getattr(find("forms", style.form), "variants", lambda style: (style,))(inner)
+    variants = forms.traits(style.form).variants(inner)
     least, drawn = 0, list[Drawing]()
     for _ in range(2):      # the second time in the size of the smallest
         drawn = [fit(graph, *_asked(graph, inner, one), "", body=BARE, least=least)

@@ -13,13 +13,14 @@ from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.naming import known_as, titles
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
-from archviz.drawing.forms._ground import grounded
+from archviz.drawing.forms import Traits
 from archviz.drawing.forms._lines import branching, line_entries, line_role
 from archviz.drawing.forms._operands import operands
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.style.style import Style
 
-OPENS = NESTS = True
+TRAITS = Traits(opens=True, nests=True)
 
 # ------------------------------------------------------------------------------------------------ how big
 

@@ -17,7 +17,7 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
-from archviz.drawing.forms import _links, _recurrent, block
+from archviz.drawing.forms import Traits, _connections, _recurrent, block
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._picture import Picture
 from archviz.drawing.forms._row import Part, Row, lines, row
@@ -40,14 +40,6 @@ def _share(word: str) -> float:
     return float(found[1]) / 100
 
 
-OPTIONS: Mapping[str, Option] = {
-    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
-    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
-    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
-    **_recurrent.OPTIONS,
-}
-
-
 def variants(style: Style) -> tuple[Style, ...]:
     """Neurons far apart to close together, then fewer of them, then boxes for the layers; with fewer and fewer steps of
     time; at last boxes for everything."""
@@ -63,6 +55,14 @@ def variants(style: Style) -> tuple[Style, ...]:
     return (*(replace(row, options=all_steps) for row in (*rows, boxes)),
             *(replace(row, options=options) for options in fewer for row in (rows[2], rows[5], rows[-1], boxes)),
             replace(style, sizes={**s, "neurons": -1.0}))
+
+
+TRAITS = Traits(weights=WEIGHTS, variants=variants, options={
+    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
+    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
+    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
+    **_recurrent.OPTIONS,
+})
 
 
 Plan = tuple[dict[NodeId, Picture], Row | None]
@@ -172,11 +172,11 @@ def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: St
     if a.units is not None and b.units is not None:
         corners = (start.x, start.y), (end.x, end.y)
         if b.link == "dense" and style.options["edges"] > 0:
-            return _links.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], found.largest), []
+            return _connections.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], found.largest), []
         if b.link == "window":
-            return _links.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
+            return _connections.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
         if b.link == "one":
-            return _links.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
+            return _connections.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
     gap = style.sizes["beside_arrow"]
     leave = a.picture.leaves if a.picture else (start.width, start.height / 2)
     enter = b.picture.enters if b.picture else (0.0, end.height / 2)
@@ -243,15 +243,15 @@ def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     values = [line.weight for a, b in zip(found.parts, found.parts[1:], strict=False) if b.link == "dense"
               for line in lines(a, b, style) if line.weight is not None]
     share = style.options["edges"]
-    levels = [_links.level(value, found.largest) for value in values]
+    levels = [_connections.level(value, found.largest) for value in values]
     middle, wide, least = style.sizes["swatch_height"] / 2, style.sizes["swatch"], min(levels)
-    steps = sorted({least, (least + _links.LEVELS) // 2, _links.LEVELS})
+    steps = sorted({least, (least + _connections.LEVELS) // 2, _connections.LEVELS})
     entries: list[tuple[str, tuple[Mark, ...]]] = []
     for name, sign in (("positive", 1), ("negative", -1)):
         own = [abs(value) for value in values if (value < 0) == (sign < 0)]
         if own:
             swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
-                                _links.role(sign, level), 0.0, False) for k, level in enumerate(steps))
+                                _connections.role(sign, level), 0.0, False) for k, level in enumerate(steps))
             low, high = (_rounded(sign * value, found.largest) for value in (min(own), max(own)))
             entries.append((f"{name} weight, {low} … {high}", swatch))
     if share < 1:

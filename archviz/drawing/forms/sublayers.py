@@ -14,16 +14,16 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Module, Node, NodeId
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Text
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import branching
 from archviz.drawing.forms._operands import operands
 from archviz.drawing.labels import Look, count_of, kind_of, looks, own_frame
 from archviz.style.style import Style
 
 ORDER = "VKQ"       # from left to right: values and keys come from the encoder on the left
-OPENS = True
 TOKENS = 7          # cells of a row of tokens
 MOST_PATCHES = 16   # a side cut into more is shown as so many
+TRAITS = Traits(opens=True)
 
 
 # ------------------------------------------------------------------------------------------------ how big

@@ -17,8 +17,9 @@ from archviz.core.disjoint_union import model_of, models
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import KAPPA, Box, Circle, Group, Link, Mark, Path, Text, polygon
-from archviz.drawing.forms._ground import grounded
+from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.labels import Look, kind_of, looks, own_role
 from archviz.style.style import Style
 
@@ -32,6 +33,9 @@ WORKS = frozenset(("conv", "upconv", "linear", "attention", "recurrent", "embedd
 def variants(style: Style) -> tuple[Style, ...]:
     """Rows far apart to close together."""
     return tuple(replace(style, sizes={**style.sizes, "along": style.sizes["along"] * part}) for part in CLOSE)
+
+
+TRAITS = Traits(variants=variants)
 
 
 @latest

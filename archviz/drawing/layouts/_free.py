@@ -68,7 +68,7 @@ class _Free:
     modules: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.flows = [e for e in self.graph.edges if e.role != "recurrent" and self.sizes[e.dst].abuts != e.src]
+        self.flows = [e for e in self.graph.flows if self.sizes[e.dst].abuts != e.src]
         self.passing = skips(self.graph)
         for node in self.graph.nodes:
             self.scope[node.id] = tuple(key for key in node.scope if key in self.frames)
@@ -339,8 +339,7 @@ def _discs(
         (label, high), gap = sizes[key].label, spacing["label_gap"] if sizes[key].label[0] else 0.0
         boxes[key] = Size(max(across, label), across + 2 * (gap + high)) if direction == "right" else Size(
             across + 2 * (gap + label), max(across, high))
-    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.edges
-                         if e.role != "recurrent" and core[e.src] != core[e.dst])
+    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.flows if core[e.src] != core[e.dst])
     flat = Graph(graph.name, tuple(node for node in graph.nodes if core[node.id] == node.id),
                  tuple(Edge(src, dst) for src, dst in ends), graph.modules)
     plan = _Free(engine, flat, boxes, {key: frame for key, frame in frames.items() if key}, spacing, direction)

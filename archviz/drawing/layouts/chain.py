@@ -72,7 +72,7 @@ class _Plan:
 
     def __post_init__(self) -> None:
         self.of = {key: i for i, block in enumerate(self.blocks) for key in block.nodes}
-        self.edges = [e for e in self.graph.edges if e.role != "recurrent" and self.of[e.src] != self.of[e.dst]]
+        self.edges = [e for e in self.graph.flows if self.of[e.src] != self.of[e.dst]]
         self.after: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
         self.before: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
         for edge in self.edges:

@@ -83,8 +83,7 @@ class _Nest:
     def _nets(self) -> dict[str, list[Net]]:
         """Per frame, everything that flows between its children and across its border, one net per source."""
         ends: dict[str, dict[tuple[str, str], dict[str, None]]] = {key: {} for key in self.children}
-        self.flows = [edge for edge in self.graph.edges if edge.role != "recurrent"]
-        for edge in self.flows:
+        for edge in self.graph.flows:
             for frame, start, target in self.path(edge.src, edge.dst):
                 ends[frame].setdefault((edge.src, start), {})[target] = None
         return {
@@ -129,7 +128,7 @@ class _Nest:
         settle("", root, 0.0, 0.0)
         fields = self.fields
         routes, passing = [], skips(self.graph)
-        for edge in self.flows:
+        for edge in self.graph.flows:
             points: list[Point] = []
             for frame, _, target in self.path(edge.src, edge.dst):
                 u0, v0 = origin[frame]

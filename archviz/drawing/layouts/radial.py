@@ -104,7 +104,7 @@ def _lifts(graph: Graph, discs: Sequence[_Disc], spacing: Spacing) -> list[float
     more than ``spacing["span"]`` of the network makes no arch, else there would be nothing but one.
     """
     at = {key: i for i, disc in enumerate(discs) for key in disc.nodes}
-    flows = sorted({(at[e.src], at[e.dst]) for e in graph.edges if e.role != "recurrent" and at[e.src] < at[e.dst]})
+    flows = sorted({(at[e.src], at[e.dst]) for e in graph.flows if at[e.src] < at[e.dst]})
     longest = max(spacing["span"] * len(discs), 3.0)
     passed = [False] * len(discs)
     for a, b in flows:

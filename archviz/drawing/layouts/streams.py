@@ -48,13 +48,12 @@ def streams(
             block.x = x
         placed += here
     routes = []
-    for edge in graph.edges:
-        if edge.role != "recurrent":
-            a, b = blocks[edge.src], blocks[edge.dst]
-            start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
-            turn = b.x + b.left - spacing["along"] / 3
-            bent = () if abs(a.y - b.y) < 1e-6 else ((turn, start[1]), (turn, end[1]))
-            routes.append(Route(edge.src, edge.dst, (start, *bent, end)))
+    for edge in graph.flows:
+        a, b = blocks[edge.src], blocks[edge.dst]
+        start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
+        turn = b.x + b.left - spacing["along"] / 3
+        bent = () if abs(a.y - b.y) < 1e-6 else ((turn, start[1]), (turn, end[1]))
+        routes.append(Route(edge.src, edge.dst, (start, *bent, end)))
     return finished(graph, list(blocks.values()), sizes, routes, frames, spacing)
 
 
@@ -63,7 +62,7 @@ def _columns(graph: Graph) -> list[list[NodeId]] | None:
     far: dict[NodeId, int] = {}
     columns: list[list[NodeId]] = []
     for node in graph.nodes:
-        before = [edge.src for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        before = [edge.src for edge in graph.inflow[node.id]]
         if any(src not in far for src in before):
             return None
         steps = {far[src] for src in before}

@@ -145,8 +145,8 @@ def _strays(graph: Graph, columns: Iterable[Sequence[NodeId]]) -> int:
 
 def _beside(graph: Graph, ids: Sequence[NodeId]) -> list[_Line]:
     at = {key: i for i, key in enumerate(ids)}
-    return [_Line(edge.src, edge.dst, at[edge.src], at[edge.dst]) for key in ids for edge in graph.outgoing[key]
-            if edge.role != "recurrent" and at[edge.dst] != at[key] + 1]
+    return [_Line(edge.src, edge.dst, at[edge.src], at[edge.dst]) for key in ids for edge in graph.outflow[key]
+            if at[edge.dst] != at[key] + 1]
 
 
 def _lanes(graph: Graph, ids: Sequence[NodeId]) -> dict[tuple[NodeId, NodeId], int]:
@@ -171,8 +171,8 @@ def _routes(
     routes = []
     edge_of = middle + column.width / 2
     for key in column.ids:
-        for edge in graph.outgoing[key]:
-            if edge.role == "recurrent" or sizes[edge.dst].abuts == edge.src:
+        for edge in graph.outflow[key]:
+            if sizes[edge.dst].abuts == edge.src:
                 continue
             src, dst = places[edge.src], places[edge.dst]
             start, end = src.bottom, dst.y

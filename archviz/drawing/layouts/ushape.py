@@ -123,7 +123,7 @@ def _foot(graph: Graph, left: set[NodeId], skips: list[Edge], bottom: Edge) -> t
     after = order[order.index(skips[-1].src) + 1 :]
     shrunk = max((i for i, key in enumerate(after) if _scaled(graph, key) < 0), default=-1)
     foot = frozenset(after[shrunk + 1 :])
-    entering = [e for e in graph.edges if e.dst in foot and e.src not in foot and e.role != "recurrent"]
+    entering = [e for e in graph.flows if e.dst in foot and e.src not in foot]
     inside = {key for node in graph.nodes if node.id in foot for key in node.scope}
     outside = {key for node in graph.nodes if node.id not in foot for key in node.scope}
     if len(entering) != 1 or inside & outside or bottom.src not in foot:

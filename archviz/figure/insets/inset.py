@@ -117,7 +117,7 @@ def _inside(graph: Graph, key: NodeId) -> Graph:
     level = nodes[0].scope.index(key) + 1
     times = prod(graph.modules[frame].repeat for frame in nodes[0].scope[:level])
     within = {node.id for node in nodes}
-    edges = [edge for edge in graph.edges if edge.role != "recurrent"]
+    edges = graph.flows
     wires = [edge for edge in edges if edge.src in within and edge.dst in within]
     entering = _by_source(edge for edge in edges if edge.dst in within and edge.src not in within)
     leaving = _by_source(edge for edge in edges if edge.src in within and edge.dst not in within)
