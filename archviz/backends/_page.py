@@ -74,7 +74,7 @@ def _plate(plate: Any) -> dict[str, Any]:
         if item.src or item.dst:
             one |= {"src": item.src, "dst": item.dst}
         items.append(one)
-    ports = [[port.side, port.at, port.held, port.src, port.dst] for port in plate.ports]
+    ports = [[port.side, port.at, port.closed, port.src, port.dst] for port in plate.ports]
     return {"width": plate.width, "height": plate.height, "items": items, "ports": ports}
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from archviz.backends import _tex_image as images
-from archviz.backends._tex_number import number
+from archviz.backends._number import number
 from archviz.core.errors import ArchvizError
 from archviz.core.latex import Names, comment
 from archviz.core.scene import Paint, Scene

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from PIL import Image as Picture
 
-from archviz.backends._tex_number import number
+from archviz.backends._number import number
 from archviz.core.scene import Image
 
 DPI = 300.0

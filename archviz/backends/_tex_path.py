@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from archviz.backends._tex_number import number, point
+from archviz.backends._number import number, point
 from archviz.core.scene import KAPPA, Command, Point
 
 CLOSE = 0.004       # points that print as one

@@ -14,6 +14,7 @@ from typing import Any
 
 from archviz.backends import Traits
 from archviz.backends._network import Box, Entry, Frame, Line, Network, network
+from archviz.backends._number import number
 from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
@@ -257,12 +258,8 @@ def _color(color: str | None) -> str:
     return f'"{color or "transparent"}"'
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
 def _points(points: float) -> str:
-    return _number(points * SCALE)
+    return number(points * SCALE)
 
 
 def _whole(points: float) -> str:

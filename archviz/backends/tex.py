@@ -16,8 +16,8 @@ from typing import NamedTuple
 from archviz.backends import _tex_head as head
 from archviz.backends import _tex_image as images
 from archviz.backends import _tex_path as paths
+from archviz.backends._number import number
 from archviz.backends._tex_head import LEADING, Sheet
-from archviz.backends._tex_number import number
 from archviz.backends._tex_room import measured, rooms
 from archviz.core import text
 from archviz.core.latex import Names, comment, tex

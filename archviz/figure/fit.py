@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import ModuleType
 
 from archviz.core import text
@@ -110,9 +111,7 @@ def fit(
         if not best.fits(style) and not pinned and not detail.inset:
             best = judge.best(ONE_BOX)
         if not best.fits(style):
-            raise _too_large(
-                best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
-            )
+            raise _too_large(best, style, "with what is to be expanded" if pinned else "even with everything collapsed")
     return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.cut.style, best.score)
 
 
@@ -264,13 +263,8 @@ class Judge:
             self.graphs[key] = self.collapse.collapse(self.graph, self.style, ids=closed)
         if (key, size) not in self.cuts:
             graph, style = self.graphs[key], self.sized[size]
-            self.cuts[key, size] = Cut(
-                graph,
-                style,
-                self.form.sizes(graph, style),
-                self.form.frames(graph, style),
-                self.legend(graph, style),
-            )
+            self.cuts[key, size] = Cut(graph, style, self.form.sizes(graph, style), self.form.frames(graph, style),
+                                       self.legend(graph, style))
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
@@ -296,21 +290,17 @@ class Judge:
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
         key, limits, along = frozenset(opened), self.style.page, self.style.sizes["along"]
-        if (
-            sum(box.width * (box.height + along) for box in self.cut(key, len(self.sized) - 1).sizes.values())
-            > limits.width * limits.max_height
-        ):
-            return False  # no need to try: the boxes alone are larger than the page
-        tries = (self.attempt(key, len(self.sized) - 1, direction, 1.0) for direction in self.directions())
+        smallest = len(self.sized) - 1
+        area = sum(box.width * (box.height + along) for box in self.cut(key, smallest).sizes.values())
+        if area > limits.width * limits.max_height:     # no need to try: the boxes alone are larger than the page
+            return False
+        tries = (self.attempt(key, smallest, direction, 1.0) for direction in self.directions())
         return any(tried.fits(self.style) and tried.reads() for tried in tries)
 
     def tries(self, opened: frozenset[NodeId], size: int) -> list[Try]:
         """Every layout of one cut in one size."""
-        return [
-            self.attempt(opened, size, direction, fraction)
-            for direction in self.directions()
-            for fraction in (FRACTIONS if direction != "right" else FRACTIONS[:2])[: None if self.wraps else 1]
-        ]
+        return [self.attempt(opened, size, direction, fraction) for direction in self.directions()
+                for fraction in (FRACTIONS if direction != "right" else FRACTIONS[:2])[:None if self.wraps else 1]]
 
     def best(self, opened: Iterable[NodeId]) -> Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
@@ -324,11 +314,8 @@ class Judge:
 
     def score(self, layout: Layout, height: float) -> float:
         """Lower is better: little of the page's height, short lines, few turns back."""
-        lines = sum(
-            abs(a[0] - b[0]) + abs(a[1] - b[1])
-            for route in layout.routes
-            for a, b in zip(route.points, route.points[1:], strict=False)
-        )
+        lines = sum(abs(ax - bx) + abs(ay - by) for route in layout.routes
+                    for (ax, ay), (bx, by) in pairwise(route.points))
         bends = sum(len(route.points) - 2 for route in layout.routes)
         if layout.direction == "around":  # a U says more about its network than anything it could be wrapped into
             return height * 0.5

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from archviz.core.scene import Cuboid, Mark, Paint, Scene, changed, walk
+from archviz.core.paint import Paint, look
+from archviz.core.scene import Cuboid, Mark, changed, walk
 from archviz.style.style import Style
 
 
 def foreign(marks: Iterable[Mark], origin: Style, style: Style) -> dict[str, str]:
     """New names for the roles in `marks` that `origin` paints differently from `style`, the figure's."""
-    theirs, ours = Scene((), origin.roles, 0.0, 0.0), Scene((), style.roles, 0.0, 0.0)
     every = list(walk(marks))
     used = {mark.role for mark in every} - {""}
     used |= {role for mark in every if isinstance(mark, Cuboid) for _, _, role in mark.bands} - {""}
@@ -21,7 +21,7 @@ def foreign(marks: Iterable[Mark], origin: Style, style: Style) -> dict[str, str
 
     def differs(role: str) -> bool:
         try:
-            return theirs.paint(role) != ours.paint(role)
+            return look(origin.roles, role) != look(style.roles, role)
         except LookupError:
             return role in origin.roles
 
@@ -40,5 +40,4 @@ def renamed(mark: Mark, names: Mapping[str, str]) -> Mark:
 
 def paints(names: Mapping[str, str], style: Style) -> dict[str, Paint]:
     """The paints of roles of `style` under their new `names`."""
-    sheet = Scene((), style.roles, 0.0, 0.0)
-    return {new: sheet.paint(old) for old, new in names.items()}
+    return {new: look(style.roles, old) for old, new in names.items()}

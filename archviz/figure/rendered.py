@@ -105,6 +105,11 @@ def called(backend: Callable[..., bytes], drawn: Any, options: Mapping[str, Any]
     return backend(drawn, **{key: value for key, value in options.items() if key in parameters})
 
 
+def described(scene: Scene, caption: str, facts: Mapping[str, str]) -> Scene:
+    """The scene with its caption, with what it is to say of how it was made, and under an id of its own."""
+    return stamped(replace(scene, description=caption, facts=facts), caption)
+
+
 def stamped(scene: Scene, caption: str) -> Scene:
     """The scene under an id that follows from what is drawn and from its caption."""
     drawn = repr((tuple(map(named, scene.marks)), scene.painted(), caption)).encode()

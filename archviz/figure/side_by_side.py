@@ -27,7 +27,7 @@ from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
 from archviz.figure.fit import BARE, Detail, Drawing, bare, fit, tightened
 from archviz.figure.options import Options
-from archviz.figure.rendered import stamped
+from archviz.figure.rendered import described
 from archviz.style.style import Page, Style
 from archviz.trace.read import Step, no_step
 
@@ -81,7 +81,7 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         sentences.append("Layers at equal height give outputs of one height and width, which the margin says.")
     caption = " ".join(sentences)
     graph = united(graphs, titles)
-    scene = replace(stamped(replace(drawing.scene, description=caption), caption), facts=stages.facts(graph))
+    scene = described(drawing.scene, caption, stages.facts(graph))
     alt = " ".join(alternative(*one) for one in zip(annotated, drawn, titles, strict=True))
     return Figure(graph, replace(drawing, scene=scene), caption, alt)
 

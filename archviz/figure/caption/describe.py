@@ -177,14 +177,14 @@ def gathered(parts: Sequence[Part], graph: Graph) -> tuple[Part, ...]:
             inside = [part for branch in branches for part in branch]
             words = "; ".join(", then ".join(phrases(branch)) for branch in branches)
             one = f"{number(len(branches))} parallel branches ({words}), whose outputs are concatenated"
-            whole = replace(join, one=one, said=True, size=sum(part.size for part in inside))
+            whole = replace(join, one=one, whole=True, size=sum(part.size for part in inside))
             return gathered([whole if part is join else part for part in parts if part not in inside], graph)
     return tuple(parts)
 
 
 def _branches(join: Part, parts: Sequence[Part], graph: Graph) -> list[list[Part]]:
     """What each branch that ends in `join` holds; nothing where these are no branches of one fork."""
-    if join.said or join.inside or join.kinds != ("cat",):
+    if join.whole or join.inside or join.kinds != ("cat",):
         return []
     ways = [_way(edge.src, graph) for edge in graph.incoming[join.nodes[0].id]]
     if len(ways) < LEAST or len({fork for fork, _ in ways}) > 1:
@@ -235,8 +235,8 @@ def conditioned(drawn: Graph) -> list[str]:
         else:
             them = f"{number(len(readers))} layers"
         sources.setdefault(them, []).extend(names)
-    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(given)}"
-                    for i, (them, given) in enumerate(sources.items())])
+    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(words_of)}"
+                    for i, (them, words_of) in enumerate(sources.items())])
     return [f"{words[0].upper()}{words[1:]}."] if sources else []
 
 

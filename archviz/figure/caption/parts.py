@@ -29,8 +29,8 @@ class Part:
     one, many   what it is called: "3×3 convolution", "3×3 convolutions"
     size        operations inside
     nodes       these operations
-    given       what comes out of it
-    said        whether `one` is a whole phrase, to be left as it is
+    out         what comes out of it
+    whole       whether `one` is a whole phrase, to be left as it is
     """
 
     id: NodeId
@@ -41,8 +41,8 @@ class Part:
     size: int = 1
     inside: tuple[Part, ...] = ()
     nodes: tuple[Node, ...] = field(default=(), repr=False)
-    given: TensorSpec | None = None
-    said: bool = False
+    out: TensorSpec | None = None
+    whole: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Part:
     @property
     def channels(self) -> int | None:
         """How many channels come out of it, where that is known."""
-        spec = self.given
+        spec = self.out
         if spec is None or "C" not in spec.axes or len(spec.axes) != len(spec.shape):
             return None
         return spec.shape[spec.axes.index("C")]
@@ -108,7 +108,7 @@ def module_noun(cls: str, path: str, graph: Graph) -> str:
 def leaf(node: Node) -> Part:
     """The part that one operation is."""
     one, many = _leaf_noun(node)
-    return Part(node.id, one, many, node.op, node.id, nodes=(node,), given=node.out[0] if node.out else None)
+    return Part(node.id, one, many, node.op, node.id, nodes=(node,), out=node.out[0] if node.out else None)
 
 
 NOUNS = {

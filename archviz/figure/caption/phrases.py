@@ -34,7 +34,7 @@ def told_apart(parts: Sequence[Part]) -> Run:
 def phrases(parts: Sequence[Part]) -> list[str]:
     """What `parts` are, in their order, each phrase with its article."""
     runs = _rounds(_runs(_trains(parts)))
-    runs = [run for run in runs if run[0].said or run[0].one != "concatenation"] or runs    # of tokens, mostly
+    runs = [run for run in runs if run[0].whole or run[0].one != "concatenation"] or runs    # of tokens, mostly
     if len(runs) > MOST:
         runs = _joined(runs, lambda part: part.one)
     if len(runs) > MOST:
@@ -50,7 +50,7 @@ def _runs(parts: Sequence[Part]) -> list[Run]:
     runs: list[Run] = []
     for part in parts:
         last = runs[-1][-1] if runs else None
-        plain = last and not part.inside and not last.inside and last.one == part.one and not part.said
+        plain = last and not part.inside and not last.inside and last.one == part.one and not part.whole
         if last and (alike(last, part) or plain):
             runs[-1] = (*runs[-1], part)
         else:
@@ -84,7 +84,7 @@ def _trains(parts: Sequence[Part]) -> list[Part]:
         convs = [part for part in row if part.kinds == ("conv",)]
         pools = {part.one for part in row if part not in convs}
         is_train = plain and row[0] in convs and len(convs) >= 3 and len(row) - len(convs) >= 2 and len(pools) == 1
-        kept += [replace(row[0], one=_train(row, convs), said=True, size=len(row))] if is_train else row
+        kept += [replace(row[0], one=_train(row, convs), whole=True, size=len(row))] if is_train else row
     return kept
 
 
@@ -119,14 +119,14 @@ def _rounds(runs: list[Run]) -> list[Run]:
             if times > 1 and times * period > best[0] * best[1]:
                 best = times, period
         times, period = best
-        if times > 1 and merged and merged[-1][0].said and _times(runs, at + 1, period) == times:
+        if times > 1 and merged and merged[-1][0].whole and _times(runs, at + 1, period) == times:
             merged.append(runs[at])      # it stands between the rounds before and those after it
             at += 1
         if times > 1 and any(run[0].one.split(" ")[-1] not in UNCOUNTED for run in runs[at:at + period]):
             rounds = [[runs[at + t * period + i] for t in range(times)] for i in range(period)]
             one = f"{number(times)} rounds of {listed([_turn(turns) for turns in rounds])}"
             size = sum(part.size for turns in rounds for run in turns for part in run)
-            merged.append((replace(rounds[0][0][0], one=one, said=True, size=size, inside=()),))
+            merged.append((replace(rounds[0][0][0], one=one, whole=True, size=size, inside=()),))
             at += times * period
         else:
             merged.append(runs[at])
@@ -155,7 +155,7 @@ def _turn(turns: Sequence[Run]) -> str:
     blocks = [_main(part) for part in every]
     if all(len(block) > 1 for block in blocks):
         counts = listed([str(len(block)) for block in blocks])
-        every_block = [block for found in blocks for block in found]
+        every_block = [part for block in blocks for part in block]
         return f"{with_article(every[0].one)} of {counts} {_block(every_block[0], 2)}{_contents(every_block)}"
     bare = with_article(_block(every[0], 1)) + _contents(every) if every[0].inside else with_article(every[0].one)
     if every[0].inside:
@@ -169,7 +169,7 @@ def _turn(turns: Sequence[Run]) -> str:
 def _run(run: Run) -> str:
     """One phrase: "a 7×7 convolution", "four stages of 3, 4, 6 and 3 bottleneck blocks (…)"."""
     first = run[0]
-    if first.said:
+    if first.whole:
         return first.one
     if not first.inside:
         return _leaves(run)
@@ -199,7 +199,7 @@ def _one(part: Part, blocks: Run) -> str:
         names = [_shorter(block.one, part.one) for block in blocks]
         inside = tuple(replace(block, one=name, many=plural(name)) for block, name in zip(blocks, names, strict=True))
         return f"{with_article(part.one)} of {_run(inside)}"
-    wide = _width((part,)) if part.given is not None and set(part.given.axes) & set("HWD") else ""
+    wide = _width((part,)) if part.out is not None and set(part.out.axes) & set("HWD") else ""
     return f"{with_article(part.one)}{wide}{_contents((part,))}"
 
 
@@ -241,7 +241,7 @@ def _sizes(values: Sequence[int | None], noun: str) -> str:
 
 def _width(run: Run) -> str:
     """The width of blocks that all have one: of tokens ``of width 768``, of maps ``with 64 channels``."""
-    spec = run[-1].given
+    spec = run[-1].out
     channels = [part.channels for part in run]
     if spec is None or None in channels:
         return ""
@@ -309,7 +309,7 @@ def _mixers(parts: Sequence[Part]) -> list[Part]:
     network: list[Part] = []
     for i, part in enumerate(parts):
         if re.search("expert|router", " ".join([part.cls, *(node.id for node in part.nodes)]).lower()):
-            mixers.append(replace(part, one="a mixture of experts", many="mixtures of experts", said=True, inside=()))
+            mixers.append(replace(part, one="a mixture of experts", many="mixtures of experts", whole=True, inside=()))
         elif set(part.kinds) == {"linear"}:
             network.append(part)
             if i + 1 == len(parts) or set(parts[i + 1].kinds) != {"linear"}:
@@ -331,7 +331,7 @@ def _feed_forward(network: Sequence[Part], after: Sequence[Part]) -> list[Part]:
         return []
     widths = [wide for part, node in nodes if (wide := _wide(replace(part, nodes=(node,))))]
     width = f" of width {max(widths)}" if len(widths) == len(nodes) else ""
-    return [replace(network[-1], one=f"a feed-forward network{width}", said=True, inside=())]
+    return [replace(network[-1], one=f"a feed-forward network{width}", whole=True, inside=())]
 
 
 def _attention(part: Part) -> str:

@@ -91,7 +91,7 @@ class Plate:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Closed:
     """A closed thing on a plate.
 
     node    what it is, with all that it stands for
@@ -136,7 +136,7 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
     sizes = form.sizes(closed, style)
     laid = layout(closed, sizes, {}, style.sizes, direction, ENDLESS)
     whole = Plate("", laid.width, laid.height, _items(closed, laid, sizes, style, 0), (), closed)
-    return _all(whole, _held(closed.nodes, closed, laid, 1, 0), levels, style)
+    return _all(whole, _closed(closed.nodes, closed, laid, 1, 0), levels, style)
 
 
 def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[NodeId, Plate]:
@@ -166,7 +166,7 @@ def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[No
     places = {item.node: item.place for item in items if item.what == "node"}
     closed = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope),
                       place=places[one.node.id], margin=(depth, rise))
-              for one in _held((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
+              for one in _closed((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
     return _all(whole, closed, _levels(graph, inner), inner)
 
 
@@ -227,7 +227,7 @@ def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId,
 
 
 def _all(
-    whole: Plate, closed: Iterable[_Held], levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
+    whole: Plate, closed: Iterable[_Closed], levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
 ) -> dict[NodeId, Plate]:
     """`whole`, and the plates of what is `closed` on it, and of what is closed on these."""
     opened, waiting = {"": whole}, deque(closed)
@@ -241,7 +241,7 @@ def _all(
             graph = _inside(closed_thing, replace(node, inside=parts), times, module, around)
             plate, laid = _opened(closed_thing, graph, style)
             opened[closed_thing.node.id] = replace(plate, times=times)
-            waiting += _held(parts, graph, laid, times * module.repeat, closed_thing.depth + 1)
+            waiting += _closed(parts, graph, laid, times * module.repeat, closed_thing.depth + 1)
     return opened
 
 
@@ -265,7 +265,7 @@ def _named(node: Node, named: set[NodeId]) -> Node:
 
 # ------------------------------------------------------------------------------------------------ what is on a plate
 
-def _opened(thing: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
+def _opened(thing: _Closed, graph: Graph, style: Style) -> tuple[Plate, Layout]:
     """The plate of `thing`, which `graph` is drawn on, and how it is laid out."""
     key, form = thing.node.id, find("forms", style.form)
     sizes = {k: Size(0.0, 0.0) if k.startswith(STUB) else size for k, size in form.sizes(graph, style).items()}
@@ -296,7 +296,7 @@ def _module(
     return frame, {**levels.get((*node.scope, node.id), {}), node.id: frame}
 
 
-def _inside(thing: _Held, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
+def _inside(thing: _Closed, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
     """What is drawn of the inside of `node`, with a stub for each line that reaches the closed thing."""
     inner_of = {member: node.members[i % len(node.members)] for i, member in enumerate(thing.node.members)}
     inner = [replace(part, scope=(frame.id,), repeat=part.repeat // times) for part in node.inside]
@@ -324,14 +324,14 @@ def _called(node: Node, style: Style) -> str:
     return lines[0][0] if lines else text.pretty(node.op)
 
 
-def _held(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Held]:
+def _closed(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Closed]:
     """What is closed on a plate that `graph` draws, with all that it stands for, and the lines that reach it."""
     lines = {(route.src, route.dst): route for route in laid.routes}
     for node in nodes:
         ends = [(into, edge, lines[edge.src, edge.dst]) for into, edges in (
             (True, graph.incoming[node.id]), (False, graph.outgoing[node.id]))
             for edge in edges if (edge.src, edge.dst) in lines]
-        yield _Held(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
+        yield _Closed(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
 
 
 def _items(

@@ -25,13 +25,13 @@ class Port:
 
     side    ``top``, ``bottom``, ``left`` or ``right``
     at      how far along that side, from its left or upper end, at rest
-    held    the same on the border of the closed thing in whose place the plate is put
+    closed  the same on the border of the closed thing in whose place the plate is put
     src, dst    which line it is on the plate around it
     """
 
     side: str
     at: float
-    held: float
+    closed: float
     src: NodeId
     dst: NodeId
 
@@ -59,7 +59,7 @@ class _Line:
 
     route: Route
     crossing: tuple[str, float]
-    held: tuple[str, float]
+    closed: tuple[str, float]
     inside: tuple[Point, ...]
 
 
@@ -99,7 +99,7 @@ def bordered(
     for end in ends:
         if end.stub not in lines:       # nothing on the plate has to do with it
             continue
-        side, at_rest = lines[end.stub][0].held
+        side, at_rest = lines[end.stub][0].closed
         spot = at[end.stub] + (left if _level(side) else top)
         ports.append(Port(side, spot, at_rest, end.src, end.dst))
         for line in lines[end.stub]:
@@ -147,7 +147,7 @@ def _ports(
     at: dict[NodeId, float] = {}
     before, after = [0.0, 0.0], [0.0, 0.0]
     for axis, level in enumerate((True, False)):
-        at_rest = {stub: line.held[1] for stub, line in lines.items() if _level(line.held[0]) == level}
+        at_rest = {stub: line.closed[1] for stub, line in lines.items() if _level(line.closed[0]) == level}
         if at_rest:
             length, whole = ((box.width, place.width), (box.height, place.height))[axis]
             at |= _spread(at_rest, {stub: _wished(lines[stub], box, track) for stub in at_rest})
@@ -195,7 +195,7 @@ def _passes(a: Point, b: Point, box: Place) -> bool:
 
 def _wished(line: _Line, box: Place, track: float) -> tuple[bool, float]:
     """Whether a line may be straight, and where on its side of the frame it would best have its port."""
-    (side, spot), closed_side = line.crossing, line.held[0]
+    (side, spot), closed_side = line.crossing, line.closed[0]
     if side in (closed_side, OPPOSITE[closed_side]):
         return side == closed_side, spot
     across = box.width if closed_side in ("top", "bottom") else box.height
@@ -217,7 +217,7 @@ def _spread(at_rest: Mapping[NodeId, float], wished: Mapping[NodeId, tuple[bool,
 
 def _passed(line: _Line, at: float) -> tuple[str, ...]:
     """Along which sides of the frame a line runs from its port to where it crosses."""
-    (side, spot), closed_side = line.crossing, line.held[0]
+    (side, spot), closed_side = line.crossing, line.closed[0]
     if side == closed_side:
         return () if abs(at - spot) < SAME else (side,)
     if OPPOSITE[side] == closed_side:

@@ -98,7 +98,7 @@ def _ends(item: Item, inner: Stretched, axis: int) -> list[tuple[float, float, f
     """Where lines reach a thing along an axis, in order: (on the closed one from its start, on the open one, on the
     open one at rest)."""
     sides = ("top", "bottom") if axis == 0 else ("left", "right")
-    ends = {port.held: (port.held, inner.port(port)[axis], port.at) for port in inner.plate.ports
+    ends = {port.closed: (port.closed, inner.port(port)[axis], port.at) for port in inner.plate.ports
             if port.side in sides}
     return [ends[at_rest] for at_rest in sorted(ends)]
 
@@ -200,9 +200,9 @@ def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:
     corner = []
     for axis, sides in enumerate((("top", "bottom"), ("left", "right"))):
         (start, length), steps = _along(place, axis), one.steps[axis]
-        first = min((port for port in inner.plate.ports if port.side in sides), key=lambda p: p.held, default=None)
+        first = min((port for port in inner.plate.ports if port.side in sides), key=lambda p: p.closed, default=None)
         if first is not None:
-            at = start + first.held
+            at = start + first.closed
             corner.append(at + shift(steps, at) - inner.port(first)[axis])
         else:
             end = start + length

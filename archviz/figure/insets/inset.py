@@ -19,7 +19,7 @@ from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.core.naming import known_as, titles
 from archviz.core.plugins import find
-from archviz.core.scene import Box, Group, Mark, Scene, Text, changed, moved
+from archviz.core.scene import Box, Group, Mark, Text, changed, moved
 from archviz.drawing.badges import badges
 from archviz.figure.fit import BARE, Detail, Drawing, Judge, Try, bare, fit, scale, search, tightened
 from archviz.figure.foreign_roles import foreign, paints, renamed
@@ -62,8 +62,9 @@ def fit_with(graph: Graph, style: Style, detail: Detail, title: str | None, want
                                "that is closed", "leave out --collapse or --depth, or expand what holds it")
         cost = drawing.cost + sum(CLOSED * _closed(tried) + tried.score - tried.height for tried in tries)
         if best is None or cost < best[0]:
+            sheet = {**drawing.scene.sheet, **{role: paint for one in body.frames for role, paint in one.sheet.items()}}
             insets = tuple((key, tried.cut.graph) for key, tried in zip(keys, tries, strict=True))
-            best = cost, replace(drawing, scene=_sheet(drawing.scene, body.frames), insets=insets)
+            best = cost, replace(drawing, scene=replace(drawing.scene, sheet=sheet), insets=insets)
     if best is None:
         names = ", ".join(graph.modules[key].path for key in keys)
         what = refused.message if refused else "the page has no room for it from inside"
@@ -238,10 +239,3 @@ def _unnamed(mark: Mark) -> Mark:
     if not isinstance(mark, Group) or not any(STUB in name for name in mark.edge or (mark.node,)):
         return mark
     return replace(mark, node="", title="", edge=None)
-
-
-# ------------------------------------------------------------------------------------------------ another style's paint
-
-def _sheet(scene: Scene, framed: Iterable[Framed]) -> Scene:
-    """`scene` with the paints that insets of other styles bring."""
-    return replace(scene, sheet={**scene.sheet, **{role: paint for one in framed for role, paint in one.sheet.items()}})
