@@ -152,7 +152,7 @@ def _convolution(node: Node) -> str:
 def _recurrent(node: Node) -> str:
     layers = node.attrs.get("num_layers", 1)
     both = "bidirectional " if node.attrs.get("bidirectional") else ""
-    name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op))
+    name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op)) or "recurrent layer"
     return f"{f'{layers}-layer ' if layers > 1 else ''}{both}{name}"
 
 
