@@ -111,14 +111,14 @@ def network(figure: Any) -> Network:
 
 def _frames(graph: Graph, style: Style, seen: Mapping[NodeId, Look]) -> Frame:
     names, whole = titles(graph, style.titles), Frame()
-    found = {"": whole}
+    frames = {"": whole}
     for node in graph.nodes:
         parent = whole
         for key in node.scope:
-            if key not in found:
-                found[key] = _frame(graph, graph.modules[key], names[key], style)
-                parent.frames.append(found[key])
-            parent = found[key]
+            if key not in frames:
+                frames[key] = _frame(graph, graph.modules[key], names[key], style)
+                parent.frames.append(frames[key])
+            parent = frames[key]
         parent.boxes.append(_box(node, seen[node.id], style))
     return whole
 
@@ -145,15 +145,15 @@ def _box(node: Node, look: Look, style: Style) -> Box:
 
 
 def _lines(graph: Graph, seen: Mapping[NodeId, Look]) -> tuple[Line, ...]:
-    passing, told = skips(graph), conditioning(graph)
-    found = []
+    passing, conditioned = skips(graph), conditioning(graph)
+    lines = []
     for edge in graph.edges:
         ends = (edge.src, edge.dst)
-        role = "edge recurrent" if edge.role == "recurrent" else "edge conditioning" if ends in told else (
+        role = "edge recurrent" if edge.role == "recurrent" else "edge conditioning" if ends in conditioned else (
             "edge skip" if ends in passing else "edge")
         label = seen[edge.dst].arrow if role != "edge recurrent" else ""
-        found.append(Line(edge.src, edge.dst, role, label, _said(edge)))
-    return tuple(found)
+        lines.append(Line(edge.src, edge.dst, role, label, _said(edge)))
+    return tuple(lines)
 
 
 def _said(edge: Edge) -> str:
@@ -163,20 +163,20 @@ def _said(edge: Edge) -> str:
 
 def _legend(graph: Graph, style: Style, seen: Mapping[NodeId, Look]) -> tuple[Entry, ...]:
     """What the block figure's legend says: kinds, stripes, layers with a colour of their own, special lines."""
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for kind in KINDS:
         look = next((seen[n.id] for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style)), None)
         if look and look.kind.name and look.kind.shape not in ("text", "glyph"):
-            found.setdefault(look.kind.name, Entry(look.kind.name, look.kind.role, look.kind.shape))
+            entries.setdefault(look.kind.name, Entry(look.kind.name, look.kind.role, look.kind.shape))
     for band in dict.fromkeys(band for look in seen.values() for band in look.bands):
         name = style.kinds[band.removesuffix(" band")].name
-        found.setdefault(name, Entry(name, band, "band"))
+        entries.setdefault(name, Entry(name, band, "band"))
     for attrs in [one.attrs for one in graph.nodes] + [one.attrs for one in graph.modules.values()]:
         role, name = own_role(attrs, style), text.clean(str(attrs.get("legend", "")))
         if role and name:
-            found.setdefault(name, Entry(name, role, "box"))
+            entries.setdefault(name, Entry(name, role, "box"))
     roles = {line.role for line in _lines(graph, seen)}
     for role in ("edge skip", "edge conditioning", "edge recurrent"):
         if role in roles and style.captions.get(role):
-            found.setdefault(style.captions[role], Entry(style.captions[role], role, "line"))
-    return tuple(found.values())
+            entries.setdefault(style.captions[role], Entry(style.captions[role], role, "line"))
+    return tuple(entries.values())

@@ -29,7 +29,7 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
     base, style = figure.scene, unfolded.style
     sheet = Scene((), unfolded.sheet, 1.0, 1.0, base.title, base.description, base.uid, base.facts)
     plates = {key: _plate(plate) for key, plate in unfolded.plates.items()}
-    told = _Told(figure.graph, unfolded)
+    network = _Told(figure.graph, unfolded)
     drawn: list[Mark] = [mark for plate in unfolded.plates.values() for item in plate.items for mark in item.marks]
     used = _roles([*drawn, *(mark for _, swatch in unfolded.entries for mark in swatch)])
     used |= {role for line in unfolded.heading for _, role in line} | {"legend", "background"} & style.roles.keys()
@@ -40,7 +40,7 @@ def data(figure: Any, command: Sequence[str]) -> dict[str, Any]:
         "uid": base.uid, "title": clean(base.title), "caption": clean(base.description),
         "totals": unfolded.totals, "background": background, "ink": style.roles["legend"].color,
         "dark": bool(background) and _dark(background),
-        "plates": plates, "things": told.things(), "edges": told.edges(),
+        "plates": plates, "things": network.things(), "edges": network.edges(),
         "open": sorted(unfolded.first if figure.state is None else figure.state), "nested": unfolded.nested,
         "command": [*command, "--direction", unfolded.direction],
         "head": empty.decode().removesuffix("</svg>"), "roles": {r: svg.looks(sheet, r) for r in sorted(used)},
@@ -74,7 +74,7 @@ def _plate(plate: Any) -> dict[str, Any]:
         if item.src or item.dst:
             one |= {"src": item.src, "dst": item.dst}
         items.append(one)
-    ports = [[port.side, port.at, port.held, port.src, port.dst] for port in plate.ports]
+    ports = [[port.side, port.at, port.closed, port.src, port.dst] for port in plate.ports]
     return {"width": plate.width, "height": plate.height, "items": items, "ports": ports}
 
 
@@ -171,12 +171,12 @@ class _Told:
             for node in plate.nodes:
                 if node.id not in self.plates:
                     owner |= dict.fromkeys(node.members, node)
-        found: dict[tuple[NodeId, NodeId], None] = {}
+        edges: dict[tuple[NodeId, NodeId], None] = {}
         for edge in self.traced.flows:
             src, dst = owner.get(edge.src), owner.get(edge.dst)
             if src and dst and src.index < dst.index:
-                found[src.id, dst.id] = None
-        return [list(ends) for ends in found]
+                edges[src.id, dst.id] = None
+        return [list(ends) for ends in edges]
 
 
 def _memory(node: Node) -> int:

@@ -27,11 +27,11 @@ SAME = r"""\ifdefined\pdftrailerid \pdftrailerid{}\fi
 def which(engine: str) -> str:
     """The program for ``"latex"`` (the first of `ENGINES` there is) or for one of them.  Raises `ArchvizError`."""
     wanted = ENGINES if engine == "latex" else (engine,)
-    found = next((program for program in map(shutil.which, wanted) if program), None)
-    if found is None:
+    program = next(filter(None, map(shutil.which, wanted)), None)
+    if program is None:
         names = " or ".join(filter(None, [", ".join(wanted[:-1]), wanted[-1]]))
         raise ArchvizError(f"there is no {names} on this machine's PATH", INSTALL)
-    return found
+    return program
 
 
 def run(document: bytes, engine: str) -> bytes:

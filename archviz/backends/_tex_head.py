@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from archviz.backends import _tex_image as images
-from archviz.backends._tex_number import number
+from archviz.backends._number import number
 from archviz.core.errors import ArchvizError
 from archviz.core.latex import Names, comment
 from archviz.core.scene import Paint, Scene
@@ -91,10 +91,10 @@ class Sheet:
         base, _, part = role.rpartition(" ")
         if base and role not in self.scene.sheet and use != "words":
             below = self.paint(base)
-            given = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
+            colours = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
             if part == "head" and use == "fill" and below.stroke == colour:
                 return self._shade(base, "stroke", colour)
-            if given[use] == colour:
+            if colours[use] == colour:
                 return self._shade(base, use, colour)
         if (role, f"colour {use}") not in self._given:
             name = self._shades.new(f"av-{role}" + {"stroke": "-line", "hatch": "-hatch"}.get(use, ""))
@@ -271,17 +271,17 @@ def _setup(sheet: Sheet, drawn: str) -> list[str]:
 
 def aligned(lines: Iterable[str]) -> list[str]:
     """The lines, a long one broken between its points."""
-    found = []
+    rows = []
     for line in lines:
         code, mark, remark = _split(line)
         while len(code) > WIDE and (at := code.rfind(" -- ", 20, WIDE)) > 0:
-            found.append(code[:at])
+            rows.append(code[:at])
             code = "   " + code[at:]
-        found.append(f"{code}{mark}{remark}")
-    return found
+        rows.append(f"{code}{mark}{remark}")
+    return rows
 
 
 def _split(line: str) -> tuple[str, str, str]:
     """(code, " % ", comment): the first % that is not escaped ends the code."""
-    found = re.search(r"(?<!\\) % ", line)
-    return (line[:found.start()], " % ", line[found.end():]) if found else (line, "", "")
+    comment = re.search(r"(?<!\\) % ", line)
+    return (line[:comment.start()], " % ", line[comment.end():]) if comment else (line, "", "")

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from PIL import Image as Picture
 
-from archviz.backends._tex_number import number
+from archviz.backends._number import number
 from archviz.core.scene import Image
 
 DPI = 300.0
@@ -46,9 +46,9 @@ def lines(mark: Image, page: str) -> list[str]:
     apart = max(sum(abs(round(v[i], 2) - v[i]) for v in edges) for i in (0, 1))
     places = "".join(f"({','.join(number(value, 2 if apart < 0.006 else 3) for value in v)})" for v in edges)
     across, high = (max(round(math.hypot(*edge) / 72.27 * DPI), 1) for edge in (mark.along, mark.down))
-    said, pixels = _inline(mark.png, page, across, high, mark.cells)
+    dictionary, pixels = _inline(mark.png, page, across, high, mark.cells)
     digits = [pixels[i:i + LINE] for i in range(0, len(pixels), LINE)]
-    return [rf"\avimage{places}{{%", *_broken(said), "}%",
+    return [rf"\avimage{places}{{%", *_broken(dictionary), "}%",
             *(line for i in range(0, len(digits), PART) for line in (
                 r"\avhex{%", *(f"{line}%" for line in digits[i:i + PART]), "}%")), r"\avshown"]
 
@@ -84,13 +84,13 @@ def _packed(picture: Picture.Image) -> tuple[int, bytes]:
     """Bits of one number, and the pixels as a PNG file has them."""
     out = io.BytesIO()
     picture.save(out, "png", optimize=True)
-    data, at, found = out.getvalue(), 8, []
+    data, at, pieces = out.getvalue(), 8, []
     while at < len(data):
         length, kind = struct.unpack(">I4s", data[at:at + 8])
         if kind == b"IDAT":
-            found.append(data[at + 8:at + 8 + length])
+            pieces.append(data[at + 8:at + 8 + length])
         at += 12 + length
-    return data[24], b"".join(found)
+    return data[24], b"".join(pieces)
 
 
 def _photograph(picture: Picture.Image) -> bytes:
@@ -102,14 +102,14 @@ def _photograph(picture: Picture.Image) -> bytes:
 def _broken(long: str) -> list[str]:
     """In lines of hexadecimal digits, or of keys, each ended so that TeX adds no space to the digits."""
     words = long.split(" ")
-    found, line = [], ""
+    lines, line = [], ""
     for word in words:
         while len(word) > LINE:
-            found += [line.rstrip()] if line else []
-            found.append(word[:LINE] + "%")
+            lines += [line.rstrip()] if line else []
+            lines.append(word[:LINE] + "%")
             line, word = "", word[LINE:]
         if len(line) + len(word) > LINE:
-            found.append(line.rstrip())
+            lines.append(line.rstrip())
             line = ""
         line += word + " "
-    return [*found, line.rstrip() + "%"]
+    return [*lines, line.rstrip() + "%"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from archviz.backends._tex_number import number, point
+from archviz.backends._number import number, point
 from archviz.core.scene import KAPPA, Command, Point
 
 CLOSE = 0.004       # points that print as one
@@ -72,32 +72,32 @@ def _subpaths(commands: Iterable[Command]) -> Iterator[tuple[Point, list[tuple[P
 
 def _vertices(start: Point, segments: list[tuple[Point, ...]], closed: bool, arcs: bool = True) -> list[_Vertex]:
     """Corners where straight lines meet, with their radius (where `arcs`); else the ends of lines and curves."""
-    found, here = [_Vertex(start)], start
+    vertices, here = [_Vertex(start)], start
     for i, segment in enumerate(segments):
         *controls, end = segment
         if not controls:
             if not _near(here, end):
-                found.append(_Vertex(end))
+                vertices.append(_Vertex(end))
         elif all(_near(here, at) for at in segment):
             continue
         elif (arcs and (corner := _corner(here, segment))
               and _leaves(corner, end, segments[i + 1:], start if closed else None)):
-            before = found[-1]
-            if len(found) > 1 and before == _Vertex(here) and _straight(found[-2].at, here, corner):
-                found.pop()
-            found.append(_Vertex(corner, _radius(corner, here)))
+            before = vertices[-1]
+            if len(vertices) > 1 and before == _Vertex(here) and _straight(vertices[-2].at, here, corner):
+                vertices.pop()
+            vertices.append(_Vertex(corner, _radius(corner, here)))
         else:
-            found.append(_Vertex(end, 0.0, (controls[0], controls[1])))
+            vertices.append(_Vertex(end, 0.0, (controls[0], controls[1])))
         here = end
-    if not closed or len(found) < 3 or not _near(here, start):
-        return found
-    last = found[-1]
+    if not closed or len(vertices) < 3 or not _near(here, start):
+        return vertices
+    last = vertices[-1]
     if not last.radius:
-        return found[:-1] if last == _Vertex(here) else found
+        return vertices[:-1] if last == _Vertex(here) else vertices
     # TikZ closes a path in a straight line: a circle is no rounded square.
-    if _distance(last.at, found[1].at) < last.radius + found[1].radius + CLOSE:
+    if _distance(last.at, vertices[1].at) < last.radius + vertices[1].radius + CLOSE:
         return _vertices(start, segments, closed, arcs=False)
-    return [last, *found[1:-1]]
+    return [last, *vertices[1:-1]]
 
 
 def _radius(corner: Point, here: Point) -> float:

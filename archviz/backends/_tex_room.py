@@ -37,7 +37,7 @@ def rooms(scene: Scene, paint: Callable[[str], Paint]) -> dict[Text, float]:
     spans = [_span(mark, paint(mark.role)) for mark in words]
     lines += [(0.0, 0.0, 0.0, scene.height), (scene.width, scene.width, 0.0, scene.height)]
     lines.sort(key=lambda span: span[2])
-    found = {}
+    room = {}
     for mark, (left, right, top, bottom) in zip(words, spans, strict=True):
         beside = [(x0, x1, GAP) for x0, x1, y0, y1 in lines[:bisect_left(lines, bottom, key=lambda span: span[2])]
                   if y1 > top]
@@ -48,8 +48,8 @@ def rooms(scene: Scene, paint: Callable[[str], Paint]) -> dict[Text, float]:
         before = min((left - x1 - gap for x0, x1, gap in beside if x1 <= left), default=0.0)
         grows = {"start": after, "middle": 2 * min(before, after), "end": before}[mark.anchor]
         wide = right - left
-        found[mark] = wide if mark.rotate else min(max(wide, wide + grows), MOST * wide)
-    return found
+        room[mark] = wide if mark.rotate else min(max(wide, wide + grows), MOST * wide)
+    return room
 
 
 def _segments(path: Path) -> Iterator[Span]:

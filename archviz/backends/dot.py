@@ -14,6 +14,7 @@ from typing import Any
 
 from archviz.backends import Traits
 from archviz.backends._network import Box, Entry, Frame, Line, Network, network
+from archviz.backends._number import number
 from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
@@ -141,11 +142,11 @@ def _line(line: Line, drawn: Network) -> dict[str, Any]:
 def _widths(boxes: Sequence[Box], drawn: Network) -> dict[NodeId, float]:
     """How wide boxes are, at least: as wide as the widest beside them that is nearly as wide, as in the block form."""
     s, roles = drawn.style.sizes, drawn.style.roles
-    own = {box.key: max([s.get("min_box", 30.0), *(
+    widths = {box.key: max([s.get("min_box", 30.0), *(
         text.width(line, roles[role].size, roles[role].weight) + 2 * s.get("box_x", 5.0) for line, role in box.lines)])
         for box in boxes if box.shape not in ("glyph", "text", "dots")}
     even = s.get("even", 1.5)
-    return {key: max(other for other in own.values() if other <= width * even) for key, width in own.items()}
+    return {key: max(other for other in widths.values() if other <= width * even) for key, width in widths.items()}
 
 
 # ------------------------------------------------------------------------------------------------ words
@@ -192,11 +193,11 @@ def _swatches(entries: Sequence[Entry], drawn: Network) -> str:
 
 def _title(frame: Frame, drawn: Network) -> str:
     words = [(frame.title, "frame title"), (frame.count, "frame count")]
-    found = "&#160; ".join(_written(word, role, drawn) for word, role in words if word) or "&#160;"
+    title = "&#160; ".join(_written(word, role, drawn) for word, role in words if word) or "&#160;"
     if drawn.direction != "LR":     # the line that enters would run through it: it stands in the left half
         wide = sum(text.width(word, drawn.style.roles[role].size, "bold") for word, role in words)
-        found += "&#160;" * round((wide + 2 * drawn.style.sizes.get("pad", 6.0)) / text.width(" ", 7.0))
-    return found
+        title += "&#160;" * round((wide + 2 * drawn.style.sizes.get("pad", 6.0)) / text.width(" ", 7.0))
+    return title
 
 
 def _lines(lines: Iterable[tuple[str, str]], drawn: Network) -> str:
@@ -206,19 +207,19 @@ def _lines(lines: Iterable[tuple[str, str]], drawn: Network) -> str:
 def _written(word: str, role: str, drawn: Network) -> str:
     """`word` in the type of `role`."""
     paint = drawn.style.roles[role]
-    found = _escaped(word)
+    label = _escaped(word)
     if paint.weight == "bold":
-        found = f"<B>{found}</B>"
+        label = f"<B>{label}</B>"
     if paint.italic:
-        found = f"<I>{found}</I>"
-    return f'<FONT POINT-SIZE="{_points(paint.size)}" COLOR={_color(paint.color)}>{found}</FONT>'
+        label = f"<I>{label}</I>"
+    return f'<FONT POINT-SIZE="{_points(paint.size)}" COLOR={_color(paint.color)}>{label}</FONT>'
 
 
 # ------------------------------------------------------------------------------------------------ DOT itself
 
 def _names(keys: Iterable[NodeId], prefix: str = "") -> dict[NodeId, str]:
     """A name in quotes for each id: the id itself, its backslashes doubled, without what no file may hold."""
-    found: dict[NodeId, str] = {}
+    names: dict[NodeId, str] = {}
     taken: set[str] = set()
     for key in keys:
         name = plain = prefix + (_short(text.clean(key), LONGEST_NAME) or "node")
@@ -227,8 +228,8 @@ def _names(keys: Iterable[NodeId], prefix: str = "") -> dict[NodeId, str]:
             count += 1
             name = f"{plain} ({count})"
         taken.add(name)
-        found[key] = _quoted(name)
-    return found
+        names[key] = _quoted(name)
+    return names
 
 
 def _quoted(string: str) -> str:
@@ -257,12 +258,8 @@ def _color(color: str | None) -> str:
     return f'"{color or "transparent"}"'
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
 def _points(points: float) -> str:
-    return _number(points * SCALE)
+    return number(points * SCALE)
 
 
 def _whole(points: float) -> str:

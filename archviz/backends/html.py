@@ -70,9 +70,9 @@ def _opening(data: Mapping[str, Any], picture: str) -> bytes:
     policy = ("default-src 'none'", f"script-src {_hash(script)}", f"style-src {_hash(style)}", "img-src data: blob:",
               "base-uri 'none'", "form-action 'none'")
     # An element ends at its end tag, whatever a JSON string says: so none holds a `<`.
-    told = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    values = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {"policy": "; ".join(policy), "title": _words(str(data["title"])) or "A figure", "style": style,
-             "family": svg.FAMILY, "picture": svg.prefixed(picture), "data": told, "script": script}
+             "family": svg.FAMILY, "picture": svg.prefixed(picture), "data": values, "script": script}
     page = re.sub(r"\{\{(\w+)\}\}", lambda at: parts[at[1]], (PARTS / "page.html").read_text("utf-8"))
     return page.encode("utf-8", "backslashreplace")     # half of a letter, as JSON writes it
 
@@ -93,5 +93,5 @@ def render(scene: Scene) -> bytes:
         facts=f"<dl>{facts}</dl>\n" if facts else "").encode()
 
 
-def _words(said: str) -> str:
-    return escape(clean(said))
+def _words(string: str) -> str:
+    return escape(clean(string))

@@ -13,6 +13,7 @@ from typing import Any
 
 from archviz.backends import Traits
 from archviz.backends._network import Box, Frame, Network, network
+from archviz.backends._number import number
 from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
@@ -119,7 +120,7 @@ def _css(paint: Paint, words: Paint, dashed: bool = False) -> str:
 
 
 def _pixels(paint: Paint) -> str:
-    return f"{paint.stroke_width * PIXELS:.2f}".rstrip("0").rstrip(".") + "px"
+    return f"{number(paint.stroke_width * PIXELS)}px"
 
 
 # ------------------------------------------------------------------------------------------------ words

@@ -28,6 +28,7 @@ from svgwrite.path import Path as SvgPath
 from svgwrite.pattern import Pattern
 from svgwrite.text import Text as SvgText
 
+from archviz.backends._number import number
 from archviz.core.errors import ArchvizError
 from archviz.core.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower
 from archviz.core.text import clean
@@ -50,8 +51,8 @@ LETTERS = str.maketrans("0123456789", "ghijklmnop")
 def render(scene: Scene) -> bytes:
     """The SVG file.  Raises `ArchvizError` for a role the scene's sheet does not paint."""
     drawing = svgwrite.Drawing(
-        debug=False, size=(f"{_number(scene.width / POINTS_PER_MM)}mm", f"{_number(scene.height / POINTS_PER_MM)}mm"),
-        viewBox=f"0 0 {_number(scene.width)} {_number(scene.height)}")
+        debug=False, size=(f"{number(scene.width / POINTS_PER_MM)}mm", f"{number(scene.height / POINTS_PER_MM)}mm"),
+        viewBox=f"0 0 {number(scene.width)} {number(scene.height)}")
     # Without hinting and rounding to pixels, text prints as wide as it was measured.
     _set(drawing, role="img", id=scene.uid, **{
         "font-family": FAMILY, "text-rendering": "geometricPrecision", "stroke-linejoin": "round"})
@@ -84,9 +85,9 @@ def renamed(svg: str, uid: str) -> str:
     """
     root = _uid(svg)
     # Signs that mean something in XML are escaped in words and values: what looks like a tag with an id is one.
-    own = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root)}(?=[-"])')
+    ids = re.compile(rf'(<(?!pattern\b)[^<>]*?\sid="){re.escape(root)}(?=[-"])')
     hatch = re.compile(rf'(<pattern\b[^<>]*?\sid="|<[^<>]*?\sfill="url\(#){re.escape(root.translate(LETTERS))}(?=-)')
-    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), own.sub(lambda at: at[1] + uid, svg))
+    return hatch.sub(lambda at: at[1] + uid.translate(LETTERS), ids.sub(lambda at: at[1] + uid, svg))
 
 
 def looks(scene: Scene, role: str) -> dict[str, Any]:
@@ -97,11 +98,11 @@ def looks(scene: Scene, role: str) -> dict[str, Any]:
     """
     writer = _Writer(scene)
     paint = writer.looks(role)
-    found: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
+    look: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
     if paint.hatch:
         name = writer.pattern(paint)
-        found |= {"fill": paint.fill, "hatch": [name, writer.patterns[name].tostring()]}
-    return found
+        look |= {"fill": paint.fill, "hatch": [name, writer.patterns[name].tostring()]}
+    return look
 
 
 def apart(svg: str, shown: dict[str, int]) -> str:
@@ -205,9 +206,9 @@ class _Writer:
         if name not in self.patterns:
             tile = SvgPath(d=TILES[paint.hatch], debug=False)
             _set(tile, **({"fill": lines} if paint.hatch == "dots" else
-                          {"fill": "none", "stroke": lines, "stroke-width": _number(HATCH_WIDTH)}))
+                          {"fill": "none", "stroke": lines, "stroke-width": number(HATCH_WIDTH)}))
             pattern = self.patterns[name] = Pattern(debug=False)
-            _set(pattern, id=name, patternUnits="userSpaceOnUse", width=_number(TILE), height=_number(TILE))
+            _set(pattern, id=name, patternUnits="userSpaceOnUse", width=number(TILE), height=number(TILE))
             pattern.add(tile)
         return name
 
@@ -225,7 +226,7 @@ class _Writer:
                 if anchor != "start":
                     look["text-anchor"] = anchor
             case Image():
-                look = {"opacity": _number(paint.opacity)} if paint.opacity < 1 else {}
+                look = {"opacity": number(paint.opacity)} if paint.opacity < 1 else {}
             case _:
                 look = _outline(paint)
         _set(element, **{"class": _class(mark.role)}, **look)
@@ -245,9 +246,9 @@ def _bare(mark: Core) -> BaseElement:
             return SvgPath(d=_data(commands), debug=False)
         case Text(x, y, string, rotate=rotate):
             text = SvgText(clean(string), debug=False)
-            _set(text, x=_number(x), y=_number(y))
+            _set(text, x=number(x), y=number(y))
             if rotate:
-                _set(text, transform=f"rotate({_number(rotate)} {_number(x)} {_number(y)})")
+                _set(text, transform=f"rotate({number(rotate)} {number(x)} {number(y)})")
             return text
         case Image():
             return _image(mark)
@@ -259,10 +260,10 @@ def _image(mark: Image) -> BaseElement:
     image = SvgImage(f"data:image/png;base64,{b64encode(mark.png).decode()}", debug=False)
     (ax, ay), (bx, by) = mark.along, mark.down
     if ay or bx or ax < 0 or by < 0:
-        matrix = " ".join(map(_number, (ax, ay, bx, by, mark.x, mark.y)))
+        matrix = " ".join(map(number, (ax, ay, bx, by, mark.x, mark.y)))
         _set(image, width="1", height="1", transform=f"matrix({matrix})")
     else:
-        _set(image, x=_number(mark.x), y=_number(mark.y), width=_number(ax), height=_number(by))
+        _set(image, x=number(mark.x), y=number(mark.y), width=number(ax), height=number(by))
     _set(image, preserveAspectRatio="none")
     if mark.cells:
         _set(image, style="image-rendering:pixelated")      # as an attribute, some renderers do not know the word
@@ -272,36 +273,30 @@ def _image(mark: Image) -> BaseElement:
 def _outline(paint: Paint) -> dict[str, str]:
     look = {"fill": paint.fill or "none"}
     if paint.stroke:
-        look |= {"stroke": paint.stroke, "stroke-width": _number(paint.stroke_width)}
+        look |= {"stroke": paint.stroke, "stroke-width": number(paint.stroke_width)}
         if paint.dash:
-            look["stroke-dasharray"] = " ".join(map(_number, paint.dash))
+            look["stroke-dasharray"] = " ".join(map(number, paint.dash))
         if paint.cap != "butt":
             look["stroke-linecap"] = paint.cap
     if paint.opacity < 1:
         # Not `opacity`, which on a shared group would let marks shine through each other differently than alone.
-        look |= {"fill-opacity": _number(paint.opacity), "stroke-opacity": _number(paint.opacity)}
+        look |= {"fill-opacity": number(paint.opacity), "stroke-opacity": number(paint.opacity)}
     return look
 
 
 def _text(paint: Paint) -> dict[str, str]:
-    look = {"fill": paint.color, "font-size": _number(paint.size)}
+    look = {"fill": paint.color, "font-size": number(paint.size)}
     if paint.weight != "normal":
         look["font-weight"] = paint.weight
     if paint.italic:
         look["font-style"] = "italic"
     if paint.opacity < 1:
-        look["fill-opacity"] = _number(paint.opacity)
+        look["fill-opacity"] = number(paint.opacity)
     return look
 
 
 def _data(commands: Iterable[Command]) -> str:
-    return "".join(letter + " ".join(map(_number, numbers)) for letter, numbers in commands)
-
-
-def _number(value: float) -> str:
-    """Two decimals (a hundredth of a point is four micrometres), no trailing zeros, no minus zero."""
-    written = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if written == "-0" else written
+    return "".join(letter + " ".join(map(number, numbers)) for letter, numbers in commands)
 
 
 def _class(role: str) -> str:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from archviz.backends import _tex_head as head
 from archviz.backends import _tex_image as images
 from archviz.backends import _tex_path as paths
+from archviz.backends._number import number
 from archviz.backends._tex_head import LEADING, Sheet
-from archviz.backends._tex_number import number
 from archviz.backends._tex_room import measured, rooms
 from archviz.core import text
 from archviz.core.latex import Names, comment, tex
@@ -182,8 +182,8 @@ class _Writer:
             if body is None:
                 lines.insert(0, self.outlined(name, area, words, None))
         if lines:
-            found = next((i for i, line in enumerate(lines) if f"({name})" in line), 0)
-            lines[found] += f" % {comment(group.node)}"
+            at_name = next((i for i, line in enumerate(lines) if f"({name})" in line), 0)
+            lines[at_name] += f" % {comment(group.node)}"
         yield from lines
 
     def named(self, body: Mark, name: str, area: Area, words: Sequence[Text]) -> Iterator[str]:
@@ -218,24 +218,24 @@ class _Writer:
 
     def label(self, marks: Sequence[Mark], at: int, area: Area | None) -> list[Text]:
         """The lines of text in the middle of the node that may be set with it: nothing between covers them."""
-        found: list[Text] = []
+        label: list[Text] = []
         if area is None or (at >= 0 and isinstance(marks[at], Cuboid)):
-            return found
+            return label
         between: list[Area] = []
         for mark in marks[at + 1:]:
             if isinstance(mark, Text):
                 here = self.area(mark)
                 if (mark.anchor == "middle" and not mark.rotate and abs(mark.x - area.cx) <= NEAR
                         and area.y0 <= mark.y <= area.y1 and tex(mark.string)
-                        and (not found or mark.y > found[-1].y) and not any(here.meets(other) for other in between)):
-                    found.append(mark)
+                        and (not label or mark.y > label[-1].y) and not any(here.meets(other) for other in between)):
+                    label.append(mark)
                 else:
                     between.append(here)
             elif isinstance(mark, Group | Link | Image):
-                return found
+                return label
             elif not (isinstance(mark, Box) and not self.sheet.paint(mark.role).fill):
                 between.append(_area(mark))
-        return found
+        return label
 
     def outlined(self, name: str, area: Area, words: Sequence[Text], body: Box | Circle | None) -> str:
         """The ``\\node``: outline, size, where the last baseline lies, name, place, label."""

@@ -28,7 +28,7 @@ from archviz.figure.draw import graph_of
 from archviz.figure.figure import Figure
 from archviz.figure.fit import Detail, fit
 from archviz.figure.options import DECLARED, Options, flag, with_options
-from archviz.figure.rendered import Finished, stamped
+from archviz.figure.rendered import Finished, described
 from archviz.trace.read import Step, no_step
 
 WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
@@ -71,8 +71,7 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     title = difference.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(difference)
-    scene = replace(_lined(drawing.scene, drawing.graph), description=caption)
-    scene = replace(stamped(scene, caption), facts=stages.facts(new))
+    scene = described(_lined(drawing.scene, drawing.graph), caption, stages.facts(new))
     figure = Compared(graph, replace(drawing, scene=scene), caption, f"Diagram of two models. {caption}", title,
                       difference=difference)
     return replace(difference, figure=figure)

@@ -16,7 +16,7 @@ from archviz.figure.figure import Figure
 from archviz.figure.fit import fit
 from archviz.figure.insets.inset import Wanted, fit_with
 from archviz.figure.options import Options
-from archviz.figure.rendered import stamped
+from archviz.figure.rendered import described
 from archviz.figure.stages import cells, detail, facts, in_style, passed, plain
 from archviz.style.style import Style
 from archviz.trace.read import Step, no_step
@@ -66,12 +66,11 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         if opened is not drawn and plain(drawing.graph, style) is drawing.graph:   # no room for what a pass merged
             drawn = opened
             drawing = fit(drawn, style, detail(drawn, main), options.title)
-    known = find("passes", "annotate").annotate(graph, style)
-    caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
+    annotated = find("passes", "annotate").annotate(graph, style)
+    caption = describe(annotated, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
                        reading(drawing.style, drawing.scene, drawing.graph), options.title)
-    scene = replace(drawing.scene, description=caption)
-    scene = replace(stamped(scene, caption), facts=facts(graph))
-    return Figure(trace, replace(drawing, scene=scene), caption, alternative(known, drawing.graph, options.title),
+    scene = described(drawing.scene, caption, facts(graph))
+    return Figure(trace, replace(drawing, scene=scene), caption, alternative(annotated, drawing.graph, options.title),
                   graph.name if options.title is None else options.title, _inner(style, options))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import ModuleType
 
 from archviz.core import text
@@ -110,9 +111,7 @@ def fit(
         if not best.fits(style) and not pinned and not detail.inset:
             best = judge.best(ONE_BOX)
         if not best.fits(style):
-            raise _too_large(
-                best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
-            )
+            raise _too_large(best, style, "with what is to be expanded" if pinned else "even with everything collapsed")
     return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.cut.style, best.score)
 
 
@@ -195,9 +194,9 @@ def search(judge: Judge, steps: list[set[NodeId]], pinned: set[NodeId]) -> Try:
     return judge.best(opened)
 
 
-def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
-    mm = [round(v / POINTS_PER_MM) for v in (found.width, found.height, style.page.width, style.page.max_height)]
-    graph = found.cut.graph
+def _too_large(tried: Try, style: Style, when: str) -> DoesNotFit:
+    mm = [round(v / POINTS_PER_MM) for v in (tried.width, tried.height, style.page.width, style.page.max_height)]
+    graph = tried.cut.graph
     holds = Counter(node.scope[-1] for node in graph.nodes if node.scope and graph.modules[node.scope[-1]].path)
     hint = f"allow more with --width {mm[0] + 1}mm --max-height {mm[1] + 1}mm"
     if min(mm[2:]) < 10:
@@ -264,18 +263,14 @@ class Judge:
             self.graphs[key] = self.collapse.collapse(self.graph, self.style, ids=closed)
         if (key, size) not in self.cuts:
             graph, style = self.graphs[key], self.sized[size]
-            self.cuts[key, size] = Cut(
-                graph,
-                style,
-                self.form.sizes(graph, style),
-                self.form.frames(graph, style),
-                self.legend(graph, style),
-            )
+            self.cuts[key, size] = Cut(graph, style, self.form.sizes(graph, style), self.form.frames(graph, style),
+                                       self.legend(graph, style))
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
-        told = _kinds(self.body.subject(graph))
-        return self.body.legend([*self.form.legend(told, style), *legend(told, style, self.form.frames(told, style))])
+        shown = _kinds(self.body.subject(graph))
+        frames = self.form.frames(shown, style)
+        return self.body.legend([*self.form.legend(shown, style), *legend(shown, style, frames)])
 
     def directions(self) -> tuple[str, ...]:
         return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)
@@ -295,21 +290,17 @@ class Judge:
 
     def fits(self, opened: Iterable[NodeId]) -> bool:
         key, limits, along = frozenset(opened), self.style.page, self.style.sizes["along"]
-        if (
-            sum(box.width * (box.height + along) for box in self.cut(key, len(self.sized) - 1).sizes.values())
-            > limits.width * limits.max_height
-        ):
-            return False  # no need to try: the boxes alone are larger than the page
-        tries = (self.attempt(key, len(self.sized) - 1, direction, 1.0) for direction in self.directions())
-        return any(found.fits(self.style) and found.reads() for found in tries)
+        smallest = len(self.sized) - 1
+        area = sum(box.width * (box.height + along) for box in self.cut(key, smallest).sizes.values())
+        if area > limits.width * limits.max_height:     # no need to try: the boxes alone are larger than the page
+            return False
+        tries = (self.attempt(key, smallest, direction, 1.0) for direction in self.directions())
+        return any(tried.fits(self.style) and tried.reads() for tried in tries)
 
     def tries(self, opened: frozenset[NodeId], size: int) -> list[Try]:
         """Every layout of one cut in one size."""
-        return [
-            self.attempt(opened, size, direction, fraction)
-            for direction in self.directions()
-            for fraction in (FRACTIONS if direction != "right" else FRACTIONS[:2])[: None if self.wraps else 1]
-        ]
+        return [self.attempt(opened, size, direction, fraction) for direction in self.directions()
+                for fraction in (FRACTIONS if direction != "right" else FRACTIONS[:2])[:None if self.wraps else 1]]
 
     def best(self, opened: Iterable[NodeId]) -> Try:
         """The layout that reads best among those that fit; the smallest one when none does."""
@@ -323,11 +314,8 @@ class Judge:
 
     def score(self, layout: Layout, height: float) -> float:
         """Lower is better: little of the page's height, short lines, few turns back."""
-        lines = sum(
-            abs(a[0] - b[0]) + abs(a[1] - b[1])
-            for route in layout.routes
-            for a, b in zip(route.points, route.points[1:], strict=False)
-        )
+        lines = sum(abs(ax - bx) + abs(ay - by) for route in layout.routes
+                    for (ax, ay), (bx, by) in pairwise(route.points))
         bends = sum(len(route.points) - 2 for route in layout.routes)
         if layout.direction == "around":  # a U says more about its network than anything it could be wrapped into
             return height * 0.5
@@ -335,8 +323,8 @@ class Judge:
         turns = sum((65.0 + 65.0 * deep) * (0.5 + 0.5 * crossing) for deep, crossing in layout.cuts)
         return height + turns + 0.25 * lines / max(len(layout.routes), 1) + 0.5 * bends
 
-    def scene(self, found: Try, description: str) -> Scene:
-        cut, layout, name = found.cut, found.layout, self.title or self.graph.name
+    def scene(self, tried: Try, description: str) -> Scene:
+        cut, layout, name = tried.cut, tried.layout, self.title or self.graph.name
         marks = (*self.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
         whole, (width, height) = self.body.marks(layout, cut.sizes, marks), self.body.size(layout, cut.sizes)
         return sheet.scene(whole, width, height, self.heading, cut.legend, self.style, name, description)

@@ -7,25 +7,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from archviz.core.scene import Cuboid, Mark, Paint, Scene, changed, walk
+from archviz.core.paint import Paint, look
+from archviz.core.scene import Cuboid, Mark, changed, walk
 from archviz.style.style import Style
 
 
-def foreign(marks: Iterable[Mark], own: Style, style: Style) -> dict[str, str]:
-    """New names for the roles in `marks` that `own` paints differently from `style`, the figure's."""
-    theirs, ours = Scene((), own.roles, 0.0, 0.0), Scene((), style.roles, 0.0, 0.0)
+def foreign(marks: Iterable[Mark], origin: Style, style: Style) -> dict[str, str]:
+    """New names for the roles in `marks` that `origin` paints differently from `style`, the figure's."""
     every = list(walk(marks))
     used = {mark.role for mark in every} - {""}
     used |= {role for mark in every if isinstance(mark, Cuboid) for _, _, role in mark.bands} - {""}
-    used |= {role for role in own.roles if any(role.startswith(f"{base} ") for base in used)}    # a cuboid's sides
+    used |= {role for role in origin.roles if any(role.startswith(f"{base} ") for base in used)}    # a cuboid's sides
 
     def differs(role: str) -> bool:
         try:
-            return theirs.paint(role) != ours.paint(role)
+            return look(origin.roles, role) != look(style.roles, role)
         except LookupError:
-            return role in own.roles
+            return role in origin.roles
 
-    return {role: f"{own.name} {role}" for role in sorted(used) if differs(role)}
+    return {role: f"{origin.name} {role}" for role in sorted(used) if differs(role)}
 
 
 def renamed(mark: Mark, names: Mapping[str, str]) -> Mark:
@@ -38,7 +38,6 @@ def renamed(mark: Mark, names: Mapping[str, str]) -> Mark:
     return changed(mark, new) if names else mark
 
 
-def paints(names: Mapping[str, str], own: Style) -> dict[str, Paint]:
-    """The paints of roles of `own` under their new `names`."""
-    sheet = Scene((), own.roles, 0.0, 0.0)
-    return {new: sheet.paint(old) for old, new in names.items()}
+def paints(names: Mapping[str, str], style: Style) -> dict[str, Paint]:
+    """The paints of roles of `style` under their new `names`."""
+    return {new: look(style.roles, old) for old, new in names.items()}

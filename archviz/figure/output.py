@@ -27,11 +27,11 @@ def check_output(path: Path, engine: str = "", also: tuple[str, ...] = ()) -> No
 
     `engine` is what shall set a .pdf; its program must be there.  `also` are suffixes of what is not drawn.
     """
-    suffix, known = path.suffix.removeprefix("."), sorted({*suffixes(), *also})
+    suffix, writable = path.suffix.removeprefix("."), sorted({*suffixes(), *also})
     if not suffix:
-        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(known)}")
-    if suffix not in known:
-        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, known))
+        raise ArchvizError(f"{path} has no suffix to say what to write", f"use one of {', '.join(writable)}")
+    if suffix not in writable:
+        raise ArchvizError(f"cannot write {path}: no output has the suffix {suffix}", did_you_mean(suffix, writable))
     if path.is_dir():
         raise ArchvizError(f"cannot write {path}: it is a folder")
     folder = path.parent

@@ -92,17 +92,22 @@ class Finished:
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None
                           ) -> dict[str, str | bytes]:
         """What a front end may choose from: SVG for pages, PDF for LaTeX, the caption where there are only words."""
-        known: dict[str, Callable[[], str | bytes]] = {
+        makers: dict[str, Callable[[], str | bytes]] = {
             "image/svg+xml": self._repr_svg_, "application/pdf": lambda: self.render("pdf"),
             "text/plain": lambda: self.caption}
-        return {kind: make() for kind, make in known.items()
+        return {kind: make() for kind, make in makers.items()
                 if (include is None or kind in include) and (exclude is None or kind not in exclude)}
 
 
 def called(backend: Callable[..., bytes], drawn: Any, options: Mapping[str, Any]) -> bytes:
     """What `backend` makes of `drawn`, given those of the options that it knows."""
-    known = inspect.signature(backend).parameters
-    return backend(drawn, **{key: value for key, value in options.items() if key in known})
+    parameters = inspect.signature(backend).parameters
+    return backend(drawn, **{key: value for key, value in options.items() if key in parameters})
+
+
+def described(scene: Scene, caption: str, facts: Mapping[str, str]) -> Scene:
+    """The scene with its caption, with what it is to say of how it was made, and under an id of its own."""
+    return stamped(replace(scene, description=caption, facts=facts), caption)
 
 
 def stamped(scene: Scene, caption: str) -> Scene:

@@ -27,7 +27,7 @@ from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
 from archviz.figure.fit import BARE, Detail, Drawing, bare, fit, tightened
 from archviz.figure.options import Options
-from archviz.figure.rendered import stamped
+from archviz.figure.rendered import described
 from archviz.style.style import Page, Style
 from archviz.trace.read import Step, no_step
 
@@ -74,15 +74,15 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         sizes = [tensor for one in drawn for node in one.nodes for tensor in node.out[:1]]
         scaled = [replace(one, attrs={**one.attrs, "beside": sizes}) for one in drawn]
         drawing = _panels(scaled, titles, above, style, options)
-    known = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
-    said = [describe(graph, one, title=title) for graph, one, title in zip(known, drawn, titles, strict=True)]
-    said += reading(drawing.style, drawing.scene, drawing.graph)
+    annotated = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
+    sentences = [describe(graph, one, title=title) for graph, one, title in zip(annotated, drawn, titles, strict=True)]
+    sentences += reading(drawing.style, drawing.scene, drawing.graph)
     if aligns is not None and len(set(bands(drawing.graph).extents)) > 1:
-        said.append("Layers at equal height give outputs of one height and width, which the margin says.")
-    caption = " ".join(said)
+        sentences.append("Layers at equal height give outputs of one height and width, which the margin says.")
+    caption = " ".join(sentences)
     graph = united(graphs, titles)
-    scene = replace(stamped(replace(drawing.scene, description=caption), caption), facts=stages.facts(graph))
-    alt = " ".join(alternative(*one) for one in zip(known, drawn, titles, strict=True))
+    scene = described(drawing.scene, caption, stages.facts(graph))
+    alt = " ".join(alternative(*one) for one in zip(annotated, drawn, titles, strict=True))
     return Figure(graph, replace(drawing, scene=scene), caption, alt)
 
 
@@ -111,8 +111,8 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
 
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:
-    found = [stages.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
-    return [stages.plain(graph, style) for graph in found]
+    passed = [stages.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
+    return [stages.plain(graph, style) for graph in passed]
 
 
 # ------------------------------------------------------------------------------------------------ panels
@@ -171,16 +171,16 @@ def _drawn(
     top = max(high for _, _, high in heads)
     inner = bare(style, replace(room, max_height=max(room.max_height - top, 1.0)))
     variants = forms.traits(style.form).variants(inner)
-    least, found = 0, list[Drawing]()
+    least, drawn = 0, list[Drawing]()
     for _ in range(2):      # the second time in the size of the smallest
-        found = [fit(graph, *_asked(graph, inner, one), "", body=BARE, least=least)
+        drawn = [fit(graph, *_asked(graph, inner, one), "", body=BARE, least=least)
                  for graph, one in zip(graphs, options, strict=True)]
-        used = [next((k for k, variant in enumerate(variants) if variant.sizes == one.style.sizes), 0) for one in found]
+        used = [next((k for k, variant in enumerate(variants) if variant.sizes == one.style.sizes), 0) for one in drawn]
         if len(set(used)) == 1:
             break
         least = max(used)
     return [_Panel(one, marks, max(one.layout.width, wide), top)
-            for one, (marks, wide, _) in zip(found, heads, strict=True)]
+            for one, (marks, wide, _) in zip(drawn, heads, strict=True)]
 
 
 def _asked(graph: Graph, style: Style, options: Options) -> tuple[Style, Detail]:
@@ -205,13 +205,13 @@ def _composed(
     panels: Sequence[_Panel], graphs: Sequence[Graph], titles: Sequence[str], above: str, style: Style, beside: bool,
 ) -> Drawing:
     """The panels on one page."""
-    gap, own = _gap(style), keys([graph.name for graph in graphs])
+    gap, names = _gap(style), keys([graph.name for graph in graphs])
     widest, highest = max(one.width for one in panels), max(one.height for one in panels)
     level = beside and all(one.drawing.layout.direction == "right" for one in panels)
     marks: list[Mark] = []
     layouts: list[tuple[NodeId, Layout, float, float]] = []
     x = y = 0.0
-    for key, one in zip(own, panels, strict=True):
+    for key, one in zip(names, panels, strict=True):
         wide = one.width if beside else widest
         left = x + (wide - one.drawing.layout.width) / 2
         top = y + one.top + ((highest - one.height) / 2 if level else 0.0)

@@ -75,9 +75,9 @@ def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]
 def detail(graph: Graph, options: Options) -> Detail:
     """What to open and close: as the options say, and as the project says of layers they do not name."""
     select = find("passes", "collapse").select
-    own = {what: set(chosen(graph, options.overrides, what)) for what in ("collapse", "expand")}
-    given = {what: set(select(graph, getattr(options, what))) for what in own}
-    closed, opened = own["collapse"] - given["expand"], own["expand"] - given["collapse"]
+    of_project = {what: set(chosen(graph, options.overrides, what)) for what in ("collapse", "expand")}
+    of_user = {what: set(select(graph, getattr(options, what))) for what in of_project}
+    closed, opened = of_project["collapse"] - of_user["expand"], of_project["expand"] - of_user["collapse"]
     return Detail(options.depth, (*options.collapse, *map(escape, sorted(closed))),
                   (*options.expand, *map(escape, sorted(opened))))
 

@@ -58,9 +58,9 @@ def reading(style: Style, scene: Scene, drawn: Graph) -> list[str]:
     role that is drawn has that word (templates may use the style's options); and what its ×N means."""
     roles = {word for role in scene.painted() for word in role.split()}
     values = {key: _law(value) for key, value in style.options.items()}
-    found = [text.fill(template, values) for key, template in style.captions.items()
-             if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in roles]
-    return [*found, *_repeats(drawn, scene)]
+    sentences = [text.fill(template, values) for key, template in style.captions.items()
+                 if key == "reading" or key.startswith("reading ") and key.removeprefix("reading ") in roles]
+    return [*sentences, *_repeats(drawn, scene)]
 
 
 def _law(value: object) -> str:
@@ -112,13 +112,13 @@ def _appended(graph: Graph) -> list[str]:
 
 def _divided(graph: Graph) -> list[str]:
     """What is said of streams that run side by side, and of a router that divides tokens among experts."""
-    found = []
+    sentences = []
     if (streams := max((node.attrs.get("streams", 1) for node in graph.nodes), default=1)) > 1:
-        found.append(f"Its layers are divided into {number(streams)} streams.")
+        sentences.append(f"Its layers are divided into {number(streams)} streams.")
     routers = {(node.attrs["active"], node.attrs["experts"]) for node in graph.nodes
                if {"active", "experts"} <= set(node.attrs)}
-    return [*found, *(f"A router sends each token to {number(active)} of {number(experts)} experts."
-                      for active, experts in sorted(routers))]
+    return [*sentences, *(f"A router sends each token to {number(active)} of {number(experts)} experts."
+                          for active, experts in sorted(routers))]
 
 
 def _repeats(graph: Graph, scene: Scene) -> list[str]:
@@ -141,9 +141,9 @@ def _opened_up(module: Module, graph: Graph) -> str:
 
 def _costs(graph: Graph, inputs: Sequence[str]) -> str:
     tied = " (weights used more than once are counted once)" if any(node.shared for node in graph.nodes) else ""
-    given = f" for {listed(inputs)}" if 1 < len(inputs) <= 3 else ""
+    counted = f" for {listed(inputs)}" if 1 < len(inputs) <= 3 else ""
     has = f"has {text.units(graph.params)} parameters{tied}" if graph.params else ""
-    takes = f"takes {text.units(graph.flops / 2)} multiply-accumulates{given}" if graph.flops else ""
+    takes = f"takes {text.units(graph.flops / 2)} multiply-accumulates{counted}" if graph.flops else ""
     return f"It {' and '.join(filter(None, [has, takes]))}." if has or takes else ""
 
 
@@ -151,8 +151,8 @@ def _inputs(graph: Graph, drawn: Graph) -> list[str]:
     """What goes in, each kind of input once."""
     every = [drawn.by_id.get(node.id, node) for node in graph.nodes if node.kind == "input" and node.out]
     seen = [node for node in every if node.id in drawn.by_id] or every
-    found = list(dict.fromkeys(map(_input, seen)))
-    return found if len(seen) == len(found) or len(found) > 1 else [found[0], found[0]][:min(len(seen), 1)]
+    kinds = list(dict.fromkeys(map(_input, seen)))
+    return kinds if len(seen) == len(kinds) or len(kinds) > 1 else [kinds[0], kinds[0]][:min(len(seen), 1)]
 
 
 def _input(node: Node) -> str:
@@ -175,16 +175,16 @@ def gathered(parts: Sequence[Part], graph: Graph) -> tuple[Part, ...]:
         branches = _branches(join, parts, graph)
         if branches:
             inside = [part for branch in branches for part in branch]
-            told = "; ".join(", then ".join(phrases(branch)) for branch in branches)
-            one = f"{number(len(branches))} parallel branches ({told}), whose outputs are concatenated"
-            whole = replace(join, one=one, said=True, size=sum(part.size for part in inside))
+            words = "; ".join(", then ".join(phrases(branch)) for branch in branches)
+            one = f"{number(len(branches))} parallel branches ({words}), whose outputs are concatenated"
+            whole = replace(join, one=one, whole=True, size=sum(part.size for part in inside))
             return gathered([whole if part is join else part for part in parts if part not in inside], graph)
     return tuple(parts)
 
 
 def _branches(join: Part, parts: Sequence[Part], graph: Graph) -> list[list[Part]]:
     """What each branch that ends in `join` holds; nothing where these are no branches of one fork."""
-    if join.said or join.inside or join.kinds != ("cat",):
+    if join.whole or join.inside or join.kinds != ("cat",):
         return []
     ways = [_way(edge.src, graph) for edge in graph.incoming[join.nodes[0].id]]
     if len(ways) < LEAST or len({fork for fork, _ in ways}) > 1:
@@ -224,9 +224,9 @@ def main_path(graph: Graph, drawn: Graph) -> Graph:
 
 def conditioned(drawn: Graph) -> list[str]:
     """What reads what from beside the main path: ``The seven residual blocks are conditioned on time.``"""
-    found: dict[str, list[str]] = {}
+    sources: dict[str, list[str]] = {}
     for signal in sorted(_signals(drawn), key=lambda signal: drawn.by_id[signal.nodes[0]].index):
-        given = [_word(drawn.by_id[key]) for key in signal.nodes if drawn.by_id[key].kind == "input"]
+        names = [_word(drawn.by_id[key]) for key in signal.nodes if drawn.by_id[key].kind == "input"]
         readers = [drawn.by_id[key] for key in dict.fromkeys(dst for _, dst in signal.edges)]
         nouns = {module_noun(node.op, node.id, drawn) for node in readers if node.kind == "module"}
         every = [node for node in drawn.nodes if node.op == readers[0].op]
@@ -234,10 +234,10 @@ def conditioned(drawn: Graph) -> list[str]:
             them = f"{'the ' if len(every) == len(readers) else ''}{number(len(readers))} {plural(nouns.pop())}"
         else:
             them = f"{number(len(readers))} layers"
-        found.setdefault(them, []).extend(given)
-    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(given)}"
-                    for i, (them, given) in enumerate(found.items())])
-    return [f"{words[0].upper()}{words[1:]}."] if found else []
+        sources.setdefault(them, []).extend(names)
+    words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(words_of)}"
+                    for i, (them, words_of) in enumerate(sources.items())])
+    return [f"{words[0].upper()}{words[1:]}."] if sources else []
 
 
 def _word(node: Node) -> str:

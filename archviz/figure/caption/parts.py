@@ -29,8 +29,8 @@ class Part:
     one, many   what it is called: "3×3 convolution", "3×3 convolutions"
     size        operations inside
     nodes       these operations
-    given       what comes out of it
-    said        whether `one` is a whole phrase, to be left as it is
+    out         what comes out of it
+    whole       whether `one` is a whole phrase, to be left as it is
     """
 
     id: NodeId
@@ -41,8 +41,8 @@ class Part:
     size: int = 1
     inside: tuple[Part, ...] = ()
     nodes: tuple[Node, ...] = field(default=(), repr=False)
-    given: TensorSpec | None = None
-    said: bool = False
+    out: TensorSpec | None = None
+    whole: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Part:
     @property
     def channels(self) -> int | None:
         """How many channels come out of it, where that is known."""
-        spec = self.given
+        spec = self.out
         if spec is None or "C" not in spec.axes or len(spec.axes) != len(spec.shape):
             return None
         return spec.shape[spec.axes.index("C")]
@@ -67,11 +67,11 @@ def parts(graph: Graph) -> tuple[Part, ...]:
     """The model as a tree of parts, in trace order, without what a caption never names."""
     children: dict[NodeId, list[NodeId]] = {"": []}
     sizes: dict[NodeId, int] = {}
-    held: dict[NodeId, list[Node]] = {}
-    given: dict[NodeId, TensorSpec] = {}
+    leaves: dict[NodeId, list[Node]] = {}
+    outputs: dict[NodeId, TensorSpec] = {}
     for node in graph.nodes:
         for scope in node.scope if node.out else ():
-            given[scope] = node.out[0]
+            outputs[scope] = node.out[0]
         if "appended" in node.attrs or node.kind in SILENT and node.op not in ("mean",):
             continue
         chain = ["", *node.scope]
@@ -80,7 +80,7 @@ def parts(graph: Graph) -> tuple[Part, ...]:
                 children[outer].append(inner)
         for scope in node.scope:
             sizes[scope] = sizes.get(scope, 0) + 1
-            held.setdefault(scope, []).append(node)
+            leaves.setdefault(scope, []).append(node)
 
     def build(key: NodeId) -> Part:
         if key in graph.by_id and key not in children:
@@ -93,7 +93,7 @@ def parts(graph: Graph) -> tuple[Part, ...]:
             return inside[0]
         if len(inside) == 1:        # a wrapper by the name that the model gives it
             inside = inside[0].inside
-        return Part(key, one, plural(one), cls, path, sizes[key], inside, tuple(held[key]), given.get(key))
+        return Part(key, one, plural(one), cls, path, sizes[key], inside, tuple(leaves[key]), outputs.get(key))
 
     return tuple(build(key) for key in children[""])
 
@@ -108,7 +108,7 @@ def module_noun(cls: str, path: str, graph: Graph) -> str:
 def leaf(node: Node) -> Part:
     """The part that one operation is."""
     one, many = _leaf_noun(node)
-    return Part(node.id, one, many, node.op, node.id, nodes=(node,), given=node.out[0] if node.out else None)
+    return Part(node.id, one, many, node.op, node.id, nodes=(node,), out=node.out[0] if node.out else None)
 
 
 NOUNS = {
@@ -152,7 +152,7 @@ def _convolution(node: Node) -> str:
 def _recurrent(node: Node) -> str:
     layers = node.attrs.get("num_layers", 1)
     both = "bidirectional " if node.attrs.get("bidirectional") else ""
-    name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op))
+    name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op)) or "recurrent layer"
     return f"{f'{layers}-layer ' if layers > 1 else ''}{both}{name}"
 
 

@@ -34,7 +34,7 @@ def told_apart(parts: Sequence[Part]) -> Run:
 def phrases(parts: Sequence[Part]) -> list[str]:
     """What `parts` are, in their order, each phrase with its article."""
     runs = _rounds(_runs(_trains(parts)))
-    runs = [run for run in runs if run[0].said or run[0].one != "concatenation"] or runs    # of tokens, mostly
+    runs = [run for run in runs if run[0].whole or run[0].one != "concatenation"] or runs    # of tokens, mostly
     if len(runs) > MOST:
         runs = _joined(runs, lambda part: part.one)
     if len(runs) > MOST:
@@ -50,7 +50,7 @@ def _runs(parts: Sequence[Part]) -> list[Run]:
     runs: list[Run] = []
     for part in parts:
         last = runs[-1][-1] if runs else None
-        plain = last and not part.inside and not last.inside and last.one == part.one and not part.said
+        plain = last and not part.inside and not last.inside and last.one == part.one and not part.whole
         if last and (alike(last, part) or plain):
             runs[-1] = (*runs[-1], part)
         else:
@@ -78,25 +78,25 @@ def _without_numbers(run: Run) -> Iterable[Part]:
 
 def _trains(parts: Sequence[Part]) -> list[Part]:
     """Convolutions with pooling between them as one phrase, as the layers of a plain network are told."""
-    found: list[Part] = []
+    kept: list[Part] = []
     for plain, group in groupby(parts, _plain):
-        held = list(group)
-        convs = [part for part in held if part.kinds == ("conv",)]
-        pools = {part.one for part in held if part not in convs}
-        told = plain and held[0] in convs and len(convs) >= 3 and len(held) - len(convs) >= 2 and len(pools) == 1
-        found += [replace(held[0], one=_train(held, convs), said=True, size=len(held))] if told else held
-    return found
+        row = list(group)
+        convs = [part for part in row if part.kinds == ("conv",)]
+        pools = {part.one for part in row if part not in convs}
+        is_train = plain and row[0] in convs and len(convs) >= 3 and len(row) - len(convs) >= 2 and len(pools) == 1
+        kept += [replace(row[0], one=_train(row, convs), whole=True, size=len(row))] if is_train else row
+    return kept
 
 
 def _plain(part: Part) -> bool:
     return part.kinds in (("conv",), ("pool",)) and not part.inside and "global" not in part.one
 
 
-def _train(held: Sequence[Part], convs: Sequence[Part]) -> str:
+def _train(row: Sequence[Part], convs: Sequence[Part]) -> str:
     """``five convolutions with 96, … filters (11×11, 5×5, then 3×3), the first, second and last followed by …``"""
-    pool = next(part.one for part in held if part.kinds == ("pool",))
-    before = [i + 1 for i, part in enumerate(convs) if (at := held.index(part)) + 1 < len(held)
-              and held[at + 1].kinds == ("pool",)]
+    pool = next(part.one for part in row if part.kinds == ("pool",))
+    before = [i + 1 for i, part in enumerate(convs) if (at := row.index(part)) + 1 < len(row)
+              and row[at + 1].kinds == ("pool",)]
     which = "each" if len(before) == len(convs) else "the " + listed(
         ["last" if i == len(convs) else ORDINALS[i] if i < len(ORDINALS) else f"{i}th" for i in before])
     kernels = [part.one.removesuffix(" convolution") for part in convs]
@@ -110,7 +110,7 @@ def _train(held: Sequence[Part], convs: Sequence[Part]) -> str:
 
 def _rounds(runs: list[Run]) -> list[Run]:
     """Runs in which a few parts take turns several times, as one phrase for all the rounds."""
-    found: list[Run] = []
+    merged: list[Run] = []
     at = 0
     while at < len(runs):
         best = 0, 0
@@ -119,19 +119,19 @@ def _rounds(runs: list[Run]) -> list[Run]:
             if times > 1 and times * period > best[0] * best[1]:
                 best = times, period
         times, period = best
-        if times > 1 and found and found[-1][0].said and _times(runs, at + 1, period) == times:
-            found.append(runs[at])      # it stands between the rounds before and those after it
+        if times > 1 and merged and merged[-1][0].whole and _times(runs, at + 1, period) == times:
+            merged.append(runs[at])      # it stands between the rounds before and those after it
             at += 1
         if times > 1 and any(run[0].one.split(" ")[-1] not in UNCOUNTED for run in runs[at:at + period]):
             rounds = [[runs[at + t * period + i] for t in range(times)] for i in range(period)]
             one = f"{number(times)} rounds of {listed([_turn(turns) for turns in rounds])}"
             size = sum(part.size for turns in rounds for run in turns for part in run)
-            found.append((replace(rounds[0][0][0], one=one, said=True, size=size, inside=()),))
+            merged.append((replace(rounds[0][0][0], one=one, whole=True, size=size, inside=()),))
             at += times * period
         else:
-            found.append(runs[at])
+            merged.append(runs[at])
             at += 1
-    return found
+    return merged
 
 
 def _times(runs: Sequence[Run], at: int, period: int) -> int:
@@ -153,10 +153,10 @@ def _turn(turns: Sequence[Run]) -> str:
         return f"{number(len(turns[0]))} {turns[0][0].many}"
     every = [run[0] for run in turns]
     blocks = [_main(part) for part in every]
-    if all(len(found) > 1 for found in blocks):
-        counts = listed([str(len(found)) for found in blocks])
-        held = [block for found in blocks for block in found]
-        return f"{with_article(every[0].one)} of {counts} {_block(held[0], 2)}{_contents(held)}"
+    if all(len(block) > 1 for block in blocks):
+        counts = listed([str(len(block)) for block in blocks])
+        every_block = [part for block in blocks for part in block]
+        return f"{with_article(every[0].one)} of {counts} {_block(every_block[0], 2)}{_contents(every_block)}"
     bare = with_article(_block(every[0], 1)) + _contents(every) if every[0].inside else with_article(every[0].one)
     if every[0].inside:
         return bare + _sizes([part.channels for part in every], "channel")
@@ -169,7 +169,7 @@ def _turn(turns: Sequence[Run]) -> str:
 def _run(run: Run) -> str:
     """One phrase: "a 7×7 convolution", "four stages of 3, 4, 6 and 3 bottleneck blocks (…)"."""
     first = run[0]
-    if first.said:
+    if first.whole:
         return first.one
     if not first.inside:
         return _leaves(run)
@@ -199,7 +199,7 @@ def _one(part: Part, blocks: Run) -> str:
         names = [_shorter(block.one, part.one) for block in blocks]
         inside = tuple(replace(block, one=name, many=plural(name)) for block, name in zip(blocks, names, strict=True))
         return f"{with_article(part.one)} of {_run(inside)}"
-    wide = _width((part,)) if part.given is not None and set(part.given.axes) & set("HWD") else ""
+    wide = _width((part,)) if part.out is not None and set(part.out.axes) & set("HWD") else ""
     return f"{with_article(part.one)}{wide}{_contents((part,))}"
 
 
@@ -222,26 +222,26 @@ def _wide(part: Part) -> int | None:
     """How many filters, outputs or units a layer has, as its module says."""
     attrs = part.nodes[0].attrs
     names = ("out_channels", "out_features", "hidden_size", "embedding_dim")
-    known = next((attrs[name] for name in names if isinstance(attrs.get(name), int)), None)
-    return known if known is not None else part.channels
+    width = next((attrs[name] for name in names if isinstance(attrs.get(name), int)), None)
+    return width if width is not None else part.channels
 
 
 def _sizes(values: Sequence[int | None], noun: str) -> str:
     """``with 64, 128 and 256 channels``; ``with 64 filters each``; nothing where one is not known."""
-    known = [value for value in values if value]
-    if not known or len(known) != len(values):
+    sizes = [value for value in values if value]
+    if not sizes or len(sizes) != len(values):
         return ""
-    if len(set(known)) == 1:
-        each = " each" if len(known) > 1 else ""
-        return f" with {known[0]} {noun}{'s' if known[0] != 1 else ''}{each}"
-    if len(known) <= 6:
-        return f" with {listed(list(map(str, known)))} {noun}s"
-    return f" with {min(known)} to {max(known)} {noun}s"
+    if len(set(sizes)) == 1:
+        each = " each" if len(sizes) > 1 else ""
+        return f" with {sizes[0]} {noun}{'s' if sizes[0] != 1 else ''}{each}"
+    if len(sizes) <= 6:
+        return f" with {listed(list(map(str, sizes)))} {noun}s"
+    return f" with {min(sizes)} to {max(sizes)} {noun}s"
 
 
 def _width(run: Run) -> str:
     """The width of blocks that all have one: of tokens ``of width 768``, of maps ``with 64 channels``."""
-    spec = run[-1].given
+    spec = run[-1].out
     channels = [part.channels for part in run]
     if spec is None or None in channels:
         return ""
@@ -266,11 +266,11 @@ def _block(part: Part, count: int) -> str:
 
 def _contents(blocks: Sequence[Part]) -> str:
     """What each of `blocks` holds, in parentheses, when that can be said in a few words and of all of them."""
-    told = [_held(part) for part in blocks]
-    if len(set(told)) == 1:
-        return f" ({told[0]})" if told[0] else ""
-    common = max(set(told), key=lambda words: (told.count(words), words))
-    if told.count(common) > len(told) / 2 and len(told) > 5:        # the first of a stage may do more
+    contents = [_held(part) for part in blocks]
+    if len(set(contents)) == 1:
+        return f" ({contents[0]})" if contents[0] else ""
+    common = max(set(contents), key=lambda words: (contents.count(words), words))
+    if contents.count(common) > len(contents) / 2 and len(contents) > 5:        # the first of a stage may do more
         return f" ({common})" if common else ""
     return _convolutions(blocks) if len(blocks) <= 6 else ""
 
@@ -305,22 +305,22 @@ def _mixers(parts: Sequence[Part]) -> list[Part]:
     """The parts of a Transformer's block as its readers know them: attention, and the network each token passes."""
     if not any("attention" in part.kinds for part in parts):
         return list(parts)
-    found: list[Part] = []
+    mixers: list[Part] = []
     network: list[Part] = []
     for i, part in enumerate(parts):
         if re.search("expert|router", " ".join([part.cls, *(node.id for node in part.nodes)]).lower()):
-            found.append(replace(part, one="a mixture of experts", many="mixtures of experts", said=True, inside=()))
+            mixers.append(replace(part, one="a mixture of experts", many="mixtures of experts", whole=True, inside=()))
         elif set(part.kinds) == {"linear"}:
             network.append(part)
             if i + 1 == len(parts) or set(parts[i + 1].kinds) != {"linear"}:
-                found += _feed_forward(network, parts[i + 1:])
+                mixers += _feed_forward(network, parts[i + 1:])
                 network = []
         elif part.kinds.count("attention") == 1:
             one = _attention(part)
-            found.append(replace(part, one=one, many=f"{one} layers", inside=()))
+            mixers.append(replace(part, one=one, many=f"{one} layers", inside=()))
         else:
-            found.append(part)
-    return found
+            mixers.append(part)
+    return mixers
 
 
 def _feed_forward(network: Sequence[Part], after: Sequence[Part]) -> list[Part]:
@@ -331,14 +331,14 @@ def _feed_forward(network: Sequence[Part], after: Sequence[Part]) -> list[Part]:
         return []
     widths = [wide for part, node in nodes if (wide := _wide(replace(part, nodes=(node,))))]
     width = f" of width {max(widths)}" if len(widths) == len(nodes) else ""
-    return [replace(network[-1], one=f"a feed-forward network{width}", said=True, inside=())]
+    return [replace(network[-1], one=f"a feed-forward network{width}", whole=True, inside=())]
 
 
 def _attention(part: Part) -> str:
     node = next(node for node in part.nodes if node.kind == "attention")
     heads = node.attrs.get("num_heads") or (node.out[0].shape[1] if node.out and len(node.out[0].shape) == 4 else 0)
-    told = re.sub(r"[^a-z]", "", f"{part.cls} {part.path.rsplit('.', 1)[-1]} {node.id}".lower())
-    which = "cross-" if "cross" in told or "encdec" in told or "encoderattn" in told else "self-" if part.inside else ""
+    name = re.sub(r"[^a-z]", "", f"{part.cls} {part.path.rsplit('.', 1)[-1]} {node.id}".lower())
+    which = "cross-" if "cross" in name or "encdec" in name or "encoderattn" in name else "self-" if part.inside else ""
     return f"{f'{heads}-head ' if heads else ''}{which}attention"
 
 

@@ -106,12 +106,12 @@ class Unfolded:
         parts = [(self.style, self.plates.values())] if self.nested else [
             (self.style, [self.plates[""]]), (self.inner, inside)]
         for style, some in parts:
-            told = _together(some, self.drawing.graph, self.nested or style is self.inner)
-            form, found = find("forms", style.form), dict[str, tuple[Mark, ...]]()
-            for name, swatch in (*form.legend(told, style), *legend(told, style, form.frames(told, style))):
+            shown = _together(some, self.drawing.graph, self.nested or style is self.inner)
+            form, swatches = find("forms", style.form), dict[str, tuple[Mark, ...]]()
+            for name, swatch in (*form.legend(shown, style), *legend(shown, style, form.frames(shown, style))):
                 names = self._names if style is self.inner else {}
-                found.setdefault(name, tuple(renamed(core, names) for mark in swatch for core in _plain(mark)))
-            entries += found.items()
+                swatches.setdefault(name, tuple(renamed(core, names) for mark in swatch for core in _plain(mark)))
+            entries += swatches.items()
         return entries
 
     def scene(self, opened: Collection[NodeId]) -> Scene:
@@ -128,7 +128,7 @@ class Unfolded:
             As large as it is, with a legend of what is seen.
         """
         marks, width, height = view(self.plates, opened)
-        seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is explained as the box of its kind
+        seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is shown as the box of its kind
         entries: dict[str, tuple[Mark, ...]] = {}
         for name, swatch in self.entries:
             if seen & set(roles(swatch)):
@@ -159,17 +159,17 @@ class Unfolded:
                 if node.id in names:
                     module = self.drawing.graph.modules.get(node.id)
                     names[node.id] |= {node.op, *((module.cls, module.path, *module.copies) if module else ())} - {""}
-        found: set[NodeId] = set()
+        named: set[NodeId] = set()
         for pattern in patterns:
             # an id is meant where there is one: the path of two calls is the id of the first
             hits = {key for key in names if fnmatchcase(key, pattern)}
-            hits = hits or {key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)}
+            hits = hits or {key for key, called in names.items() if any(fnmatchcase(name, pattern) for name in called)}
             if not hits:
-                known = {name for key, own in names.items() for name in (key, *own)}
+                candidates = {name for key, called in names.items() for name in (key, *called)}
                 raise ArchvizError(f"nothing that opens is called {pattern!r}, neither by path nor by class",
-                                   did_you_mean(pattern, known))
-            found |= hits
-        return frozenset(found)
+                                   did_you_mean(pattern, candidates))
+            named |= hits
+        return frozenset(named)
 
 
 def _plain(mark: Mark) -> tuple[Mark, ...]:

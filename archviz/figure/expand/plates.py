@@ -91,7 +91,7 @@ class Plate:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Closed:
     """A closed thing on a plate.
 
     node    what it is, with all that it stands for
@@ -136,7 +136,7 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
     sizes = form.sizes(closed, style)
     laid = layout(closed, sizes, {}, style.sizes, direction, ENDLESS)
     whole = Plate("", laid.width, laid.height, _items(closed, laid, sizes, style, 0), (), closed)
-    return _all(whole, _held(closed.nodes, closed, laid, 1, 0), levels, style)
+    return _all(whole, _closed(closed.nodes, closed, laid, 1, 0), levels, style)
 
 
 def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[NodeId, Plate]:
@@ -164,10 +164,10 @@ def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[No
     depth = max((abs(size.back[0]) for size in sizes.values()), default=0.0)
     rise = max((abs(size.back[1]) for size in sizes.values()), default=0.0)
     places = {item.node: item.place for item in items if item.what == "node"}
-    held = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope),
-                    place=places[one.node.id], margin=(depth, rise))
-            for one in _held((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
-    return _all(whole, held, _levels(graph, inner), inner)
+    closed = [replace(one, times=prod(graph.modules[frame].repeat for frame in one.node.scope),
+                      place=places[one.node.id], margin=(depth, rise))
+              for one in _closed((node for node in graph.nodes if node.id in places), graph, laid, 1, 0)]
+    return _all(whole, closed, _levels(graph, inner), inner)
 
 
 def _whole(item: Item, items: Iterable[Item]) -> Item:
@@ -187,20 +187,20 @@ def _whole(item: Item, items: Iterable[Item]) -> Item:
 def _attached(items: Sequence[Item]) -> list[Item]:
     """Outlines that lie on a thing, as a kernel does, as a part of it; others, as rays from one to the next, by
     themselves."""
-    found, on = list[Item](), dict[NodeId, tuple[Mark, ...]]()
+    kept, on = list[Item](), dict[NodeId, tuple[Mark, ...]]()
     nodes = [item for item in items if item.what == "node"]
     for item in items:
         points = list(_corners(item.marks)) if item.what == "label" else []
         if not points:
-            found.append(item)
+            kept.append(item)
             continue
         under = next((node for node in reversed(nodes) if all(touches(node, point) for point in points)), None)
         if under is None:
-            found.append(replace(item, what="ray"))
+            kept.append(replace(item, what="ray"))
         else:
             on[under.node] = (*on.get(under.node, ()), *item.marks)
     return [replace(item, marks=(*item.marks, *on[item.node])) if item.what == "node" and item.node in on else item
-            for item in found]
+            for item in kept]
 
 
 def touches(item: Item, point: Point) -> bool:
@@ -218,31 +218,31 @@ def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
 
 def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId, Module]]:
     """The modules of each scope, with their names, which are told apart once, from all that are beside them."""
-    found: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
+    levels: dict[tuple[NodeId, ...], dict[NodeId, Module]] = {}
     names = titles(graph, style.titles)
     for key, module in graph.modules.items():
-        said = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
-        found.setdefault(module.scope, {})[key] = replace(module, attrs=said)
-    return found
+        attrs = {**module.attrs, "label": names[key], "frame": known_as(names[key], module)}
+        levels.setdefault(module.scope, {})[key] = replace(module, attrs=attrs)
+    return levels
 
 
 def _all(
-    whole: Plate, closed: Iterable[_Held], levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
+    whole: Plate, closed: Iterable[_Closed], levels: Mapping[tuple[NodeId, ...], Mapping[NodeId, Module]], style: Style,
 ) -> dict[NodeId, Plate]:
     """`whole`, and the plates of what is `closed` on it, and of what is closed on these."""
-    found, waiting = {"": whole}, deque(closed)
+    opened, waiting = {"": whole}, deque(closed)
     named = {node.id for node in whole.graph.nodes}
     while waiting:
-        held = waiting.popleft()
-        node, times = shown(held.node, held.times)
+        closed_thing = waiting.popleft()
+        node, times = shown(closed_thing.node, closed_thing.times)
         if node.inside:
             parts = tuple(_named(part, named) for part in node.inside)
-            module, around = _module(held.node, levels, style)
-            graph = _inside(held, replace(node, inside=parts), times, module, around)
-            plate, laid = _opened(held, graph, style)
-            found[held.node.id] = replace(plate, times=times)
-            waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
-    return found
+            module, around = _module(closed_thing.node, levels, style)
+            graph = _inside(closed_thing, replace(node, inside=parts), times, module, around)
+            plate, laid = _opened(closed_thing, graph, style)
+            opened[closed_thing.node.id] = replace(plate, times=times)
+            waiting += _closed(parts, graph, laid, times * module.repeat, closed_thing.depth + 1)
+    return opened
 
 
 def shown(node: Node, times: int) -> tuple[Node, int]:
@@ -265,17 +265,17 @@ def _named(node: Node, named: set[NodeId]) -> Node:
 
 # ------------------------------------------------------------------------------------------------ what is on a plate
 
-def _opened(held: _Held, graph: Graph, style: Style) -> tuple[Plate, Layout]:
-    """The plate of `held`, which `graph` is drawn on, and how it is laid out."""
-    key, form = held.node.id, find("forms", style.form)
+def _opened(thing: _Closed, graph: Graph, style: Style) -> tuple[Plate, Layout]:
+    """The plate of `thing`, which `graph` is drawn on, and how it is laid out."""
+    key, form = thing.node.id, find("forms", style.form)
     sizes = {k: Size(0.0, 0.0) if k.startswith(STUB) else size for k, size in form.sizes(graph, style).items()}
-    flow = _flow({side_of(held.place, route.points[-1]) for into, _, route in held.ends if into}, held.flow)
+    flow = _flow({side_of(thing.place, route.points[-1]) for into, _, route in thing.ends if into}, thing.flow)
     frame = form.frames(graph, style)[key]
     laid = find("layouts", "layered").layered(graph, sizes, {key: frame}, style.sizes, flow, ENDLESS)
     ends = [End(f"{STUB}{i}", edge.src, edge.dst, route.points[-1 if into else 0], route.skip)
-            for i, (into, edge, route) in enumerate(held.ends)]
-    laid, ports = bordered(laid, key, ends, held.place, frame.skirt, style.sizes["track"], held.margin)
-    return Plate(key, laid.width, laid.height, _items(graph, laid, sizes, style, held.depth), ports, graph), laid
+            for i, (into, edge, route) in enumerate(thing.ends)]
+    laid, ports = bordered(laid, key, ends, thing.place, frame.skirt, style.sizes["track"], thing.margin)
+    return Plate(key, laid.width, laid.height, _items(graph, laid, sizes, style, thing.depth), ports, graph), laid
 
 
 def _flow(sides: Collection[str], around: str) -> str:
@@ -296,20 +296,20 @@ def _module(
     return frame, {**levels.get((*node.scope, node.id), {}), node.id: frame}
 
 
-def _inside(held: _Held, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
+def _inside(thing: _Closed, node: Node, times: int, frame: Module, modules: Mapping[NodeId, Module]) -> Graph:
     """What is drawn of the inside of `node`, with a stub for each line that reaches the closed thing."""
-    own = {member: node.members[i % len(node.members)] for i, member in enumerate(held.node.members)}
+    inner_of = {member: node.members[i % len(node.members)] for i, member in enumerate(thing.node.members)}
     inner = [replace(part, scope=(frame.id,), repeat=part.repeat // times) for part in node.inside]
     stubs, wires = list[Node](), list(node.wires)
-    for i, (into, edge, _) in enumerate(held.ends):
-        kind, told = ("input" if into else "output"), (edge.tensor,) if edge.tensor else ()
-        stub = Node(f"{STUB}{i}", (), kind, kind, out=told, index=i - len(held.ends) if into else LAST + i)
+    for i, (into, edge, _) in enumerate(thing.ends):
+        kind, out = ("input" if into else "output"), (edge.tensor,) if edge.tensor else ()
+        stub = Node(f"{STUB}{i}", (), kind, kind, out=out, index=i - len(thing.ends) if into else LAST + i)
         stubs.append(stub)
         for base in edge.base:
-            if into and base.dst in own:
-                wires.append(Edge(stub.id, own[base.dst], base.tensor, "data", base.slot))
-            elif not into and base.src in own:
-                wires.append(Edge(own[base.src], stub.id, base.tensor, "data", base.slot))
+            if into and base.dst in inner_of:
+                wires.append(Edge(stub.id, inner_of[base.dst], base.tensor, "data", base.slot))
+            elif not into and base.src in inner_of:
+                wires.append(Edge(inner_of[base.src], stub.id, base.tensor, "data", base.slot))
     if node.repeat > node.inside[0].repeat:     # copies in a row, each of which feeds the next
         order = {member: part.index for part in inner for member in part.members}
         wires = [replace(edge, role="data") if order.get(edge.src, LAST) < order.get(edge.dst, -LAST) else edge
@@ -324,21 +324,21 @@ def _called(node: Node, style: Style) -> str:
     return lines[0][0] if lines else text.pretty(node.op)
 
 
-def _held(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Held]:
+def _closed(nodes: Iterable[Node], graph: Graph, laid: Layout, times: int, depth: int) -> Iterator[_Closed]:
     """What is closed on a plate that `graph` draws, with all that it stands for, and the lines that reach it."""
     lines = {(route.src, route.dst): route for route in laid.routes}
     for node in nodes:
         ends = [(into, edge, lines[edge.src, edge.dst]) for into, edges in (
             (True, graph.incoming[node.id]), (False, graph.outgoing[node.id]))
             for edge in edges if (edge.src, edge.dst) in lines]
-        yield _Held(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
+        yield _Closed(node, times, depth, laid.direction, laid.nodes[node.id], tuple(ends))
 
 
 def _items(
     graph: Graph, laid: Layout, sizes: Mapping[NodeId, Size], style: Style, depth: int,
 ) -> tuple[Item, ...]:
     """What the form draws, told apart."""
-    found = []
+    items = []
     form = find("forms", style.form)
     lines = {(route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
@@ -346,14 +346,14 @@ def _items(
         if name in graph.by_id and name.startswith(STUB):
             continue
         if name in graph.by_id:
-            found.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
+            items.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
         elif name in laid.frames:
-            found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
+            items.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
         elif ends in lines:
-            found.append(Item("link", (mark,), src=ends[0], dst=ends[1]))
+            items.append(Item("link", (mark,), src=ends[0], dst=ends[1]))
         else:
-            found.append(Item("label", (mark,)))
-    return tuple(found)
+            items.append(Item("label", (mark,)))
+    return tuple(items)
 
 
 def _deep(mark: Mark, depth: int) -> Mark:

@@ -25,13 +25,13 @@ class Port:
 
     side    ``top``, ``bottom``, ``left`` or ``right``
     at      how far along that side, from its left or upper end, at rest
-    held    the same on the border of the closed thing in whose place the plate is put
+    closed  the same on the border of the closed thing in whose place the plate is put
     src, dst    which line it is on the plate around it
     """
 
     side: str
     at: float
-    held: float
+    closed: float
     src: NodeId
     dst: NodeId
 
@@ -59,7 +59,7 @@ class _Line:
 
     route: Route
     crossing: tuple[str, float]
-    held: tuple[str, float]
+    closed: tuple[str, float]
     inside: tuple[Point, ...]
 
 
@@ -89,7 +89,7 @@ def bordered(
     frame = laid.frames[key]
     box = Place(frame.x, frame.y, frame.width + skirt, frame.height + skirt)
     lines = _lines(laid, ends, box, place)
-    at, (before, after) = _ports({stub: own[0] for stub, own in lines.items()}, box, place, track)
+    at, (before, after) = _ports({stub: crossing_lines[0] for stub, crossing_lines in lines.items()}, box, place, track)
     lanes, room = _lanes(lines, at, track)
     left, top = max(before[0], room["left"], margin[0]), max(before[1], room["top"], margin[1])
     ring = _Ring(left, top, box.width, box.height, left + box.width + max(after[0], room["right"], margin[0]),
@@ -99,15 +99,15 @@ def bordered(
     for end in ends:
         if end.stub not in lines:       # nothing on the plate has to do with it
             continue
-        side, held = lines[end.stub][0].held
+        side, at_rest = lines[end.stub][0].closed
         spot = at[end.stub] + (left if _level(side) else top)
-        ports.append(Port(side, spot, held, end.src, end.dst))
+        ports.append(Port(side, spot, at_rest, end.src, end.dst))
         for line in lines[end.stub]:
             outside = ring.way(line.crossing, (side, spot), lanes[end.stub, line.crossing])
             points = _distinct((*outside, *((x + dx, y + dy) for x, y in line.inside)))
             points = points if line.route.src == end.stub else points[::-1]
             routes.append(replace(line.route, points=points, skip=end.skip or line.route.skip))
-    crossing = {id(line.route) for own in lines.values() for line in own}
+    crossing = {id(line.route) for crossing_lines in lines.values() for line in crossing_lines}
     inner = [route.moved(dx, dy) for route in laid.routes if id(route) not in crossing]
     return replace(laid.moved(dx, dy), routes=(*inner, *routes), width=ring.width, height=ring.height,
                    cuts=()), tuple(ports)
@@ -130,7 +130,7 @@ def _lanes(
     """How far outside of each side every line runs that passes it, and how much room the lines beside a side take."""
     lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
     used = dict.fromkeys(OPPOSITE, 0)
-    for stub, line in ((stub, line) for stub, own in lines.items() for line in own):
+    for stub, line in ((stub, line) for stub, crossing_lines in lines.items() for line in crossing_lines):
         if (stub, line.crossing) not in lanes:
             passed = lanes[stub, line.crossing] = {}
             for side in _passed(line, at[stub]):
@@ -147,13 +147,13 @@ def _ports(
     at: dict[NodeId, float] = {}
     before, after = [0.0, 0.0], [0.0, 0.0]
     for axis, level in enumerate((True, False)):
-        own = {stub: line.held[1] for stub, line in lines.items() if _level(line.held[0]) == level}
-        if own:
+        at_rest = {stub: line.closed[1] for stub, line in lines.items() if _level(line.closed[0]) == level}
+        if at_rest:
             length, whole = ((box.width, place.width), (box.height, place.height))[axis]
-            at |= _spread(own, {stub: _wished(lines[stub], box, track) for stub in own})
-            first, last = min(own, key=lambda stub: own[stub]), max(own, key=lambda stub: own[stub])
-            before[axis] = max(own[first] - at[first], 0.0)
-            after[axis] = max(at[last] + whole - own[last] - length, 0.0)
+            at |= _spread(at_rest, {stub: _wished(lines[stub], box, track) for stub in at_rest})
+            first, last = min(at_rest, key=lambda stub: at_rest[stub]), max(at_rest, key=lambda stub: at_rest[stub])
+            before[axis] = max(at_rest[first] - at[first], 0.0)
+            after[axis] = max(at[last] + whole - at_rest[last] - length, 0.0)
     return at, (before, after)
 
 
@@ -170,7 +170,7 @@ def _spot(place: Place, at: Point) -> tuple[str, float]:
     return side, min(max(x, 0.0), place.width) if side in ("top", "bottom") else min(max(y, 0.0), place.height)
 
 
-def _line(route: Route, points: Sequence[Point], box: Place, held: tuple[str, float]) -> _Line:
+def _line(route: Route, points: Sequence[Point], box: Place, closed: tuple[str, float]) -> _Line:
     """A line, by its points from outside: where it first crosses the border of `box`, and what it has from there on."""
     right, low = box.right, box.bottom
     for i, ((ax, ay), (bx, by)) in enumerate(zip(points, points[1:], strict=False)):
@@ -179,9 +179,9 @@ def _line(route: Route, points: Sequence[Point], box: Place, held: tuple[str, fl
                 continue
         if abs(ax - bx) < SAME:
             y = box.y if ay < by else low
-            return _Line(route, ("top" if ay < by else "bottom", ax - box.x), held, ((ax, y), *points[i + 1:]))
+            return _Line(route, ("top" if ay < by else "bottom", ax - box.x), closed, ((ax, y), *points[i + 1:]))
         x = box.x if ax < bx else right
-        return _Line(route, ("left" if ax < bx else "right", ay - box.y), held, ((x, ay), *points[i + 1:]))
+        return _Line(route, ("left" if ax < bx else "right", ay - box.y), closed, ((x, ay), *points[i + 1:]))
     raise ValueError("a line that does not enter")
 
 
@@ -195,34 +195,34 @@ def _passes(a: Point, b: Point, box: Place) -> bool:
 
 def _wished(line: _Line, box: Place, track: float) -> tuple[bool, float]:
     """Whether a line may be straight, and where on its side of the frame it would best have its port."""
-    (side, spot), held = line.crossing, line.held[0]
-    if side in (held, OPPOSITE[held]):
-        return side == held, spot
-    across = box.width if held in ("top", "bottom") else box.height
+    (side, spot), closed_side = line.crossing, line.closed[0]
+    if side in (closed_side, OPPOSITE[closed_side]):
+        return side == closed_side, spot
+    across = box.width if closed_side in ("top", "bottom") else box.height
     return False, -track if side in ("top", "left") else across + track
 
 
-def _spread(own: Mapping[NodeId, float], wished: Mapping[NodeId, tuple[bool, float]]) -> dict[NodeId, float]:
-    """Where the ports of two opposite sides are: as wished, in the order and at least at the distances of `own`."""
+def _spread(at_rest: Mapping[NodeId, float], wished: Mapping[NodeId, tuple[bool, float]]) -> dict[NodeId, float]:
+    """Where the ports of two opposite sides are: as wished, in the order and at least at the distances of `at_rest`."""
     spots: dict[NodeId, float] = {}
     last: tuple[float, float] | None = None
-    order = sorted(own, key=lambda name: (own[name], not wished[name][0]))
+    order = sorted(at_rest, key=lambda name: (at_rest[name], not wished[name][0]))
     for name in order:
         spot = wished[name][1]
         if last is not None:
-            spot = last[1] if own[name] - last[0] < SAME else max(spot, last[1] + own[name] - last[0])
-        spots[name], last = spot, (own[name], spot)
+            spot = last[1] if at_rest[name] - last[0] < SAME else max(spot, last[1] + at_rest[name] - last[0])
+        spots[name], last = spot, (at_rest[name], spot)
     return spots
 
 
 def _passed(line: _Line, at: float) -> tuple[str, ...]:
     """Along which sides of the frame a line runs from its port to where it crosses."""
-    (side, spot), held = line.crossing, line.held[0]
-    if side == held:
+    (side, spot), closed_side = line.crossing, line.closed[0]
+    if side == closed_side:
         return () if abs(at - spot) < SAME else (side,)
-    if OPPOSITE[side] == held:
-        return side, "left" if _level(side) else "top", held
-    return side, held
+    if OPPOSITE[side] == closed_side:
+        return side, "left" if _level(side) else "top", closed_side
+    return side, closed_side
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ EPS = 1e-6      # room is put in just inside the border of what is opened; less 
 Steps = tuple[tuple[float, float], ...]
 """Where room is put in along an axis, and how much, in order."""
 
+Knot = tuple[list[float], list[float]]
+"""Places along an axis that are kept apart, and where they are on what is put there."""
+
 Need = tuple[float, float, float]
 """Two places along an axis, and how far from each other they have to be."""
 
@@ -72,14 +75,14 @@ def shift(steps: Steps, at: float) -> float:
 
 def stretched(
     plates: Mapping[NodeId, Plate], key: NodeId, opened: frozenset[NodeId],
-    given: tuple[Sequence[Need], Sequence[Need]] = ((), ()),
+    needs: tuple[Sequence[Need], Sequence[Need]] = ((), ()),
 ) -> Stretched:
-    """The plate `key` with room for what is open on it, and with its ports at least as far apart as `given`."""
+    """The plate `key` with room for what is open on it, and with its ports at least as far apart as `needs`."""
     plate = plates[key]
-    held = [item for item in plate.items if item.what == "node" and item.node in opened and item.node in plates]
-    inner = {item.node: stretched(plates, item.node, opened) for item in held}
-    steps = tuple(_steps(_knots(held, inner, axis), given[axis]) for axis in (0, 1))
-    for item in held:       # lines that come in apart keep what is open wide enough
+    items = [item for item in plate.items if item.what == "node" and item.node in opened and item.node in plates]
+    inner = {item.node: stretched(plates, item.node, opened) for item in items}
+    steps = tuple(_steps(_knots(items, inner, axis), needs[axis]) for axis in (0, 1))
+    for item in items:       # lines that come in apart keep what is open wide enough
         wider = tuple(_wider(item, inner[item.node], steps, axis) for axis in (0, 1))
         if any(wider):
             inner[item.node] = stretched(plates, item.node, opened, (wider[0], wider[1]))
@@ -95,24 +98,24 @@ def _ends(item: Item, inner: Stretched, axis: int) -> list[tuple[float, float, f
     """Where lines reach a thing along an axis, in order: (on the closed one from its start, on the open one, on the
     open one at rest)."""
     sides = ("top", "bottom") if axis == 0 else ("left", "right")
-    found = {port.held: (port.held, inner.port(port)[axis], port.at) for port in inner.plate.ports
-             if port.side in sides}
-    return [found[held] for held in sorted(found)]
+    ends = {port.closed: (port.closed, inner.port(port)[axis], port.at) for port in inner.plate.ports
+            if port.side in sides}
+    return [ends[at_rest] for at_rest in sorted(ends)]
 
 
-def _knots(held: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) -> list[tuple[list[float], list[float]]]:
+def _knots(items: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) -> list[Knot]:
     """Of each thing that is open: places that are to be kept apart, and where they are on what is put there."""
-    found = []
-    for item in held:
+    knots = []
+    for item in items:
         start, length = _along(item.place, axis)
         one = inner[item.node]
         ends = _ends(item, one, axis)
-        found.append(([start, *(start + held for held, _, _ in ends), start + length],
+        knots.append(([start, *(start + at_rest for at_rest, _, _ in ends), start + length],
                       [0.0, *(at for _, at, _ in ends), (one.width, one.height)[axis]]))
-    return found
+    return knots
 
 
-def _steps(knots: Sequence[tuple[Sequence[float], Sequence[float]]], given: Sequence[Need]) -> Steps:
+def _steps(knots: Sequence[Knot], given: Sequence[Need]) -> Steps:
     """The least room that keeps all places apart as far as they need to be: the longest path through them."""
     starts, ends = {old[0] for old, _ in knots}, {old[-1] for old, _ in knots}
     needs: dict[float, list[tuple[float, float]]] = {}
@@ -156,13 +159,13 @@ def _put(a: float, b: float, more: float, starts: bool, ends: bool) -> list[tupl
 def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> list[Need]:
     """Ports of what is open that have to be further apart than they are, at rest, and how far."""
     start, _ = _along(item.place, axis)
-    ends, found = _ends(item, inner, axis), []
+    ends, needs = _ends(item, inner, axis), []
     for (held_a, at_a, rest_a), (held_b, at_b, rest_b) in zip(ends, ends[1:], strict=False):
         a, b = start + held_a, start + held_b
         apart = b + shift(steps[axis], b) - (a + shift(steps[axis], a))
         if apart > at_b - at_a + EPS:
-            found.append((rest_a, rest_b, apart))
-    return found
+            needs.append((rest_a, rest_b, apart))
+    return needs
 
 
 # ------------------------------------------------------------------------------------------------ where everything is
@@ -194,18 +197,18 @@ def _moved(place: Place, steps: tuple[Steps, Steps]) -> Point:
 
 def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:
     """The upper left corner of what is put in the place of a thing: where lines run on straight, else in the middle."""
-    found = []
+    corner = []
     for axis, sides in enumerate((("top", "bottom"), ("left", "right"))):
         (start, length), steps = _along(place, axis), one.steps[axis]
-        first = min((port for port in inner.plate.ports if port.side in sides), key=lambda p: p.held, default=None)
+        first = min((port for port in inner.plate.ports if port.side in sides), key=lambda p: p.closed, default=None)
         if first is not None:
-            at = start + first.held
-            found.append(at + shift(steps, at) - inner.port(first)[axis])
+            at = start + first.closed
+            corner.append(at + shift(steps, at) - inner.port(first)[axis])
         else:
             end = start + length
             room = end + shift(steps, end) - (start + shift(steps, start))
-            found.append(start + shift(steps, start) + (room - (inner.width, inner.height)[axis]) / 2)
-    return found[0], found[1]
+            corner.append(start + shift(steps, start) + (room - (inner.width, inner.height)[axis]) / 2)
+    return corner[0], corner[1]
 
 
 End = tuple[str, Point, Item] | None
@@ -255,13 +258,13 @@ def _mapped(
 def _in_line(rest: Sequence[Mark], marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
     """`marks` with all words as far from the first one as they are at `rest`."""
     first: tuple[Text, Text] | None = None
-    found: list[Mark] = []
+    lined: list[Mark] = []
     for was, mark in zip(rest, marks, strict=True):
         if isinstance(was, Text) and isinstance(mark, Text):
             first = first or (was, mark)
             mark = replace(mark, x=first[1].x + (was.x - first[0].x), y=first[1].y + (was.y - first[0].y))
-        found.append(mark)
-    return tuple(found)
+        lined.append(mark)
+    return tuple(lined)
 
 
 def _joined(rest: Sequence[Point], points: list[Point], x: float, y: float, ends: tuple[End, ...]) -> list[Point]:

@@ -19,7 +19,7 @@ from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.core.naming import known_as, titles
 from archviz.core.plugins import find
-from archviz.core.scene import Box, Group, Mark, Scene, Text, changed, moved
+from archviz.core.scene import Box, Group, Mark, Text, changed, moved
 from archviz.drawing.badges import badges
 from archviz.figure.fit import BARE, Detail, Drawing, Judge, Try, bare, fit, scale, search, tightened
 from archviz.figure.foreign_roles import foreign, paints, renamed
@@ -62,8 +62,9 @@ def fit_with(graph: Graph, style: Style, detail: Detail, title: str | None, want
                                "that is closed", "leave out --collapse or --depth, or expand what holds it")
         cost = drawing.cost + sum(CLOSED * _closed(tried) + tried.score - tried.height for tried in tries)
         if best is None or cost < best[0]:
+            sheet = {**drawing.scene.sheet, **{role: paint for one in body.frames for role, paint in one.sheet.items()}}
             insets = tuple((key, tried.cut.graph) for key, tried in zip(keys, tries, strict=True))
-            best = cost, replace(drawing, scene=_sheet(drawing.scene, body.frames), insets=insets)
+            best = cost, replace(drawing, scene=replace(drawing.scene, sheet=sheet), insets=insets)
     if best is None:
         names = ", ".join(graph.modules[key].path for key in keys)
         what = refused.message if refused else "the page has no room for it from inside"
@@ -94,15 +95,15 @@ def _key(graph: Graph, pattern: str) -> NodeId:
 
 
 def _same(one: Wanted, key: NodeId) -> tuple[Graph, NodeId]:
-    found = next((k for k, m in one.graph.modules.items() if key == k or key in m.copies), None)
-    if found is None:
+    same = next((k for k, m in one.graph.modules.items() if key == k or key in m.copies), None)
+    if same is None:
         raise ArchvizError(f"{one.pattern} is not a module of its own in the style {one.style.name}",
                            "leave out the style of this inset")
-    return one.graph, found
+    return one.graph, same
 
 
-def _closed(found: Try) -> int:
-    return sum(node.kind == "module" for node in found.cut.graph.nodes)
+def _closed(tried: Try) -> int:
+    return sum(node.kind == "module" for node in tried.cut.graph.nodes)
 
 
 # ------------------------------------------------------------------------------------------------ the block by itself
@@ -167,20 +168,20 @@ def _names(graph: Graph, key: NodeId, ends: Mapping[NodeId, NodeId], plain: str)
     """What to write where data enters or leaves: the input's own name, or, if there are several, where it is from."""
     around = (*graph.modules[key].scope, key)
     called = titles(graph)
-    found = {}
-    for own, end in ends.items():
+    names = {}
+    for source, end in ends.items():
         node = graph.by_id[end]
         if node.kind in ("input", "output") and ":" in node.id:
-            found[own] = text.clean(node.id.split(":", 1)[1]).replace("_", " ")
+            names[source] = text.clean(node.id.split(":", 1)[1]).replace("_", " ")
         elif len(ends) == 1:
-            found[own] = plain
+            names[source] = plain
         else:
             frame = next((frame for frame in node.scope if frame not in around), None)
             name = called[frame] if frame else text.pretty(node.op)
-            found[own] = f"{'from' if plain == 'input' else 'to'} {name}"
-        if found[own] in ("0", ""):
-            found[own] = plain
-    return found
+            names[source] = f"{'from' if plain == 'input' else 'to'} {name}"
+        if names[source] in ("0", ""):
+            names[source] = plain
+    return names
 
 
 # ------------------------------------------------------------------------------------------------ how large
@@ -199,15 +200,15 @@ def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
         return []
     shut = find("passes", "collapse").collapsed(best.cut.graph)
     opened = frozenset(sub.modules.keys() - shut)
-    tries = [found for size in range(len(judge.sized)) for found in judge.tries(opened, size)]
-    fitting = [best, *(found for found in tries if found.fits(inner) and found.reads())]
+    tries = [tried for size in range(len(judge.sized)) for tried in judge.tries(opened, size)]
+    fitting = [best, *(tried for tried in tries if tried.fits(inner) and tried.reads())]
     chosen = [best, min(fitting, key=lambda t: (round(t.width, 2), t.height)),
               min(fitting, key=lambda t: (round(t.height, 2), t.width))]
-    unique = {(round(found.width, 2), round(found.height, 2)): found for found in chosen}
-    return [(judge, found) for found in unique.values()]
+    unique = {(round(tried.width, 2), round(tried.height, 2)): tried for tried in chosen}
+    return [(judge, tried) for tried in unique.values()]
 
 
-def _framed(graph: Graph, key: NodeId, judge: Judge, found: Try, style: Style) -> Framed:
+def _framed(graph: Graph, key: NodeId, judge: Judge, tried: Try, style: Style) -> Framed:
     """The inset in its frame, titled as the block is, at the origin."""
     s, module = style.sizes, graph.modules[key]
     title, count = style.roles["frame title"], style.roles["frame count"]
@@ -217,20 +218,20 @@ def _framed(graph: Graph, key: NodeId, judge: Judge, found: Try, style: Style) -
     named = text.width(name, title.size, title.weight)
     bar = named + (s["title_gap"] + text.width(times, count.size, count.weight) if times else 0.0)
     top = s["pad"] + title.size * s["leading"] + 2.0
-    layout, cut = found.layout, found.cut
+    layout, cut = tried.layout, tried.cut
     width, height = max(layout.width, bar) + 2 * s["pad"], top + layout.height + s["pad"]
     drawn = (*judge.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
-    told = [] if cut.style.form == style.form else judge.form.legend(cut.graph, cut.style)
-    theirs = foreign((*drawn, *(mark for _, swatch in told for mark in swatch)), cut.style, style)
+    swatches = [] if cut.style.form == style.form else judge.form.legend(cut.graph, cut.style)
+    theirs = foreign((*drawn, *(mark for _, swatch in swatches for mark in swatch)), cut.style, style)
     inside = tuple(moved(renamed(changed(mark, _unnamed), theirs), (width - layout.width) / 2, top) for mark in drawn)
     words: list[Mark] = [Text(s["pad"], s["pad"] + title.size, name, "frame title")]
     if times:
         words.append(Text(s["pad"] + named + s["title_gap"], s["pad"] + title.size, times, "frame count"))
     marks = (Box(0.0, 0.0, width, height, "inset"), *words, *inside)
-    entries = tuple((name, tuple(renamed(mark, theirs) for mark in swatch)) for name, swatch in told)
+    entries = tuple((name, tuple(renamed(mark, theirs) for mark in swatch)) for name, swatch in swatches)
     sheet = paints(theirs, cut.style)
-    own = replace(cut.graph, nodes=() if told else cut.graph.nodes, edges=() if told else cut.graph.edges)
-    return Framed(key, marks, width, height, own, entries, sheet)
+    explained = replace(cut.graph, nodes=() if swatches else cut.graph.nodes, edges=() if swatches else cut.graph.edges)
+    return Framed(key, marks, width, height, explained, entries, sheet)
 
 
 def _unnamed(mark: Mark) -> Mark:
@@ -238,10 +239,3 @@ def _unnamed(mark: Mark) -> Mark:
     if not isinstance(mark, Group) or not any(STUB in name for name in mark.edge or (mark.node,)):
         return mark
     return replace(mark, node="", title="", edge=None)
-
-
-# ------------------------------------------------------------------------------------------------ another style's paint
-
-def _sheet(scene: Scene, framed: Iterable[Framed]) -> Scene:
-    """`scene` with the paints that insets of other styles bring."""
-    return replace(scene, sheet={**scene.sheet, **{role: paint for one in framed for role, paint in one.sheet.items()}})

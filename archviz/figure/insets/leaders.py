@@ -142,17 +142,17 @@ class Zoomed(Body):
         """The frames, in the order of their blocks and as near to them as may be."""
         right = self.side == "right"
         (width, height), (dx, dy), (wide, high) = self._whole(layout, extra), self._origin(layout, extra), self._stack()
-        own = [layout.nodes[one.key] for one in self.frames]
-        middles = [dy + p.y + p.height / 2 if right else dx + p.x + p.width / 2 for p in own]
+        blocks = [layout.nodes[one.key] for one in self.frames]
+        middles = [dy + p.y + p.height / 2 if right else dx + p.x + p.width / 2 for p in blocks]
         room, length = (height, high) if right else (width, wide)
         at = min(max(sum(middles) / len(middles) - length / 2, 0.0), room - length)
         places: dict[int, Place] = {}
-        for i in sorted(range(len(own)), key=lambda i: (middles[i], i)):
+        for i in sorted(range(len(blocks)), key=lambda i: (middles[i], i)):
             one = self.frames[i]
             x, y = (layout.width + GAP, at) if right else (at, layout.height + GAP)
             places[i] = Place(x, y, one.width, one.height)
             at += (one.height if right else one.width) + BETWEEN
-        return [places[i] for i in range(len(own))]
+        return [places[i] for i in range(len(blocks))]
 
     # -------------------------------------------------------------------------------------------- the lines
 
@@ -205,7 +205,7 @@ class Zoomed(Body):
         boxes, words = ([_turned(p, self.side) for p in some] for some in (boxes, words))
         sides = (back, back, block) if self.side == "right" else (block, block, back)
         ways = _ways([_turned(p, self.side) for p in sides], *self._extent(layout), _turned(frame, self.side))
-        found = []
+        priced = []
         for i, (price, lines) in enumerate(ways):
             if i >= 2 and extra == 0.0:
                 break
@@ -214,8 +214,8 @@ class Zoomed(Body):
             price += ENCLOSED * sum(_between(lines, box) for box in boxes)
             price += CROSSED * sum(_crossings(line, edge) for line in lines for edge in edges)
             price += LENGTH * sum(_length(line) for line in lines)
-            found.append(_Way(price + OUTLINED * (block not in layout.nodes.values()), i >= 2, block, lines))
-        return found
+            priced.append(_Way(price + OUTLINED * (block not in layout.nodes.values()), i >= 2, block, lines))
+        return priced
 
 
 def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Iterator[tuple[float, Lines]]:

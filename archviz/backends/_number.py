@@ -1,4 +1,4 @@
-"""Numbers in TeX: short, in printed points."""
+"""Numbers in files: short, in printed points."""
 from __future__ import annotations
 
 from archviz.core.scene import Point
@@ -11,4 +11,5 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def point(at: Point) -> str:
+    """A point in TikZ."""
     return f"({number(at[0])},{number(at[1])})"
