@@ -33,10 +33,10 @@ class Operands(Watcher):
 
     def tensor(self, ref: Ref) -> Tensor:
         """What `ref` stands for.  Raises `LookupError` for a tensor that is gone."""
-        found = self.alive[ref.call, ref.path]()
-        if found is None:
+        tensor = self.alive[ref.call, ref.path]()
+        if tensor is None:
             raise LookupError(ref)
-        return found
+        return tensor
 
     def filled(self, value: Any) -> Any:
         """Arguments as the call took them, with tensors in the place of references."""
@@ -45,8 +45,8 @@ class Operands(Watcher):
 
 def sources_of(tape: Tape, sources: Collection[NodeId]) -> list[frozenset[NodeId]]:
     """For every call of `tape`, which of `sources` (inputs, or the nodes of embeddings) what it gave is made of."""
-    found: list[frozenset[NodeId]] = []
+    origins: list[frozenset[NodeId]] = []
     for call in tape.calls:
-        above = frozenset().union(*(found[ref.call] for ref in call.operands()))
-        found.append(above | {call.node} if call.node in sources else above)
-    return found
+        above = frozenset().union(*(origins[ref.call] for ref in call.operands()))
+        origins.append(above | {call.node} if call.node in sources else above)
+    return origins

@@ -109,7 +109,7 @@ class Snapshot(Watcher):
 
 def snapshot_of(subject: Subject, rows: Tensor, limit: int | None = None) -> Snapshot:
     """The model at work on some of its samples."""
-    batch = subject.given.take(rows)       # a copy, as a model may write into its input
+    batch = subject.batch.take(rows)       # a copy, as a model may write into its input
     return Snapshot(subject.model, batch.args, dict(batch.kwargs), limit)
 
 

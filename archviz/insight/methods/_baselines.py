@@ -40,9 +40,9 @@ def baselines(subject: Subject, points: Mapping[NodeId, Tensor], wanted: Baselin
     if isinstance(wanted, Mapping):
         if unknown := [name for name in wanted if name not in points]:
             raise ArchvizError(f"baseline: the model has no source {unknown[0]!r}", f"it has {', '.join(points)}")
-        found = {name: _baseline(subject, name, point, wanted[name], seed, first) if name in wanted else point
-                 for name, point in points.items()}
-        return found, "given for " + ", ".join(wanted)
+        starts = {name: _baseline(subject, name, point, wanted[name], seed, first) if name in wanted else point
+                  for name, point in points.items()}
+        return starts, "given for " + ", ".join(wanted)
     return ({name: _baseline(subject, name, point, wanted, seed, first) for name, point in points.items()},
             wanted if isinstance(wanted, str) else f"{wanted:g}" if isinstance(wanted, (int, float)) else "given")
 
@@ -115,9 +115,9 @@ def _embedded(subject: Subject, name: NodeId, ids: Tensor) -> Tensor:
 
 
 def _pad(subject: Subject, name: NodeId) -> int:
-    for known in (getattr(_module(subject, name), "padding_idx", None),
+    for token in (getattr(_module(subject, name), "padding_idx", None),
                   getattr(getattr(subject.model, "config", None), "pad_token_id", None)):
-        if known is not None:
-            return int(known)
+        if token is not None:
+            return int(token)
     raise ArchvizError(f"baseline 'pad': no padding token is known for {name}",
                        "give the token as a tensor, baseline=torch.tensor([0])")

@@ -39,8 +39,8 @@ def channels_first(subject: Subject, node: NodeId, shape: tuple[int, ...],
     if grid is None:
         return ((lambda value: value.movedim(-1, 1)) if _features_last(subject, node) else (lambda value: value)), ""
     left, high, wide = grid
-    said = f"{left} token{'s' * (left > 1)} without a place left out" if left else ""
-    return (lambda value: value[:, left:].movedim(-1, 1).unflatten(2, (high, wide))), said
+    note = f"{left} token{'s' * (left > 1)} without a place left out" if left else ""
+    return (lambda value: value[:, left:].movedim(-1, 1).unflatten(2, (high, wide))), note
 
 
 def to_input(subject: Subject, node: NodeId, places: Tensor) -> dict[NodeId, Tensor]:

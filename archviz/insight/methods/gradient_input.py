@@ -25,11 +25,11 @@ def wants(subject: Subject, **options: Any) -> tuple[NodeId, ...]:
 def attribute(subject: Subject, **options: Any) -> list[Attribution]:
     """x · ∂f/∂x, one for each target."""
     subject.step("gradient × input")
-    found = shared.at_sources(subject)[1]
+    by_target = shared.at_sources(subject)[1]
     values = shared.points(subject)
     scores = subject.scores(subject.base).detach()
     result = []
-    for number, one in enumerate(found):
+    for number, one in enumerate(by_target):
         maps = shared.sums(subject, {name: gradient * values[name].float() for name, gradient in one.items()})
         whole = shared.over_all(maps)
         share = float((whole / scores[number].to(whole.device)).mean())

@@ -26,9 +26,9 @@ def ruled(subject: Subject, rule: str, title: str, unit: str) -> list[Attributio
     """The maps of a rule at rectifiers.  Raises `ArchvizError` for a model that has none."""
     subject.step(title.lower())
     checks, notes = shared.ruled(subject, rule)
-    found = shared.at_sources(subject, rule)[1]
+    by_target = shared.at_sources(subject, rule)[1]
     result = []
-    for number, one in enumerate(found):
+    for number, one in enumerate(by_target):
         maps = shared.sums(subject, one)
         result.append(shared.attribution(
             subject, number, rule, title, maps, unit=unit, checks=(*checks, shared.finite(maps)),

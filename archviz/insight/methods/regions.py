@@ -76,20 +76,20 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     areas = masks.flatten(2).sum(2)
     drops = base[..., None] - removed
     worth = (kept - empty + drops) * (areas > 0)
-    found = []
+    attributions = []
     for number, target in enumerate(targets):
         maps = torch.einsum("nw,nwyx->nyx", drops[number] / areas.clamp(min=1), masks.to(drops.dtype))
         best = worth[number].topk(min(top, count), dim=1).indices
         check = _kept(subject, target, source, _union(masks, best), stand_in, base[number], empty[number, :, 0])
-        found.append(Attribution(
-            "regions", TITLE, target.said, base[number].cpu().numpy(), numpy({source.name: maps}),
+        attributions.append(Attribution(
+            "regions", TITLE, target.name, base[number].cpu().numpy(), numpy({source.name: maps}),
             numpy({source.name: subject.shown[source.name]}), unit="drop of the target per place",
             checks=(check,),
             notes=(f"{count} regions: " + ("proposed by the user" if proposals is not None else
                                            "superpixels at scales " + ", ".join(map(str, segments))),
                    f"filled with {fill}" + ("; kept regions are warped to the input's size" if warp else "")),
             extra=numpy({"boxes": boxes, "kept": kept[number], "removed": removed[number], "top": best})))
-    return found
+    return attributions
 
 
 def _union(masks: Tensor, best: Tensor) -> Tensor:
@@ -103,23 +103,23 @@ def _kept(subject: Subject, target: Target, source: Source, union: Tensor, stand
     span = whole - empty
     part = float(((left - empty) / span.where(span.abs() > 1e-12, torch.ones_like(span))).mean())
     area = 100 * float(union.float().mean())
-    said = f"the best regions, {area:.0f} % of the image, keep {100 * part:.0f} % of the target"
-    return Check("kept", max(0.0, 1 - part), said, 0.5)
+    verdict = f"the best regions, {area:.0f} % of the image, keep {100 * part:.0f} % of the target"
+    return Check("kept", max(0.0, 1 - part), verdict, 0.5)
 
 
 def _given(proposals: Any, source: Source) -> Tensor:
     """(N, W, H, W') bool of the user's boxes or masks."""
-    found = torch.as_tensor(proposals, device=source.maps.device)
-    if found.dim() == 3 and tuple(found.shape[1:]) == (2, 2) and found.dtype != torch.bool:
-        found = inside(found.long(), source.shape)
-    found = found.bool() if found.dim() == 4 else found.bool()[None]
+    masks = torch.as_tensor(proposals, device=source.maps.device)
+    if masks.dim() == 3 and tuple(masks.shape[1:]) == (2, 2) and masks.dtype != torch.bool:
+        masks = inside(masks.long(), source.shape)
+    masks = masks.bool() if masks.dim() == 4 else masks.bool()[None]
     n = len(source.maps)
-    if found.dim() != 4 or tuple(found.shape[2:]) != source.shape or len(found) not in (1, n):
+    if masks.dim() != 4 or tuple(masks.shape[2:]) != source.shape or len(masks) not in (1, n):
         raise ArchvizError(f"proposals: {tuple(torch.as_tensor(proposals).shape)} is neither boxes nor masks of this "
                            f"image", f"boxes (W, 2, 2) or masks (W, {source.shape[0]}, {source.shape[1]})")
-    if not found.shape[1] or not found.flatten(2).any(2).all():
+    if not masks.shape[1] or not masks.flatten(2).any(2).all():
         raise ArchvizError("proposals: there is none, or one that is empty", "leave out those without a pixel")
-    return found.expand(n, -1, -1, -1)
+    return masks.expand(n, -1, -1, -1)
 
 
 def _boxes(masks: Tensor) -> Tensor:
@@ -144,19 +144,19 @@ def _warped(subject: Subject, source: Source, boxes: Tensor) -> Tensor:
         whole = source.maps[rows].float()
         grid = functional.affine_grid(theta, list(whole.shape), align_corners=False)
         maps = functional.grid_sample(whole, grid, padding_mode="border", align_corners=False).to(source.maps.dtype)
-        return scored(subject, subject.targets, rows, {source.name: source.tensor(maps, subject.given.axis)})
+        return scored(subject, subject.targets, rows, {source.name: source.tensor(maps, subject.batch.axis)})
 
     with torch.no_grad():
-        found = in_batches(len(boxes) * count, rows_at_once(subject), work, boxes.device)
-    return found.view(-1, len(boxes), count)
+        scores = in_batches(len(boxes) * count, rows_at_once(subject), work, boxes.device)
+    return scores.view(-1, len(boxes), count)
 
 
 # ---------------------------------------------------------------------------------------------- superpixels
 
 def _superpixels(images: Tensor, segments: Sequence[int]) -> Tensor:
     """(N, W, H, W') bool: the superpixels of all scales.  Some may be empty, which then contribute nothing."""
-    found = [functional.one_hot(*_slic(images.float(), wanted)).movedim(-1, 1).bool() for wanted in segments]
-    return torch.cat(found, 1)
+    masks = [functional.one_hot(*_slic(images.float(), wanted)).movedim(-1, 1).bool() for wanted in segments]
+    return torch.cat(masks, 1)
 
 
 def _slic(images: Tensor, wanted: int, steps: int = 10, compact: float = 2.0) -> tuple[Tensor, int]:

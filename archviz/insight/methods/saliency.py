@@ -25,8 +25,8 @@ def wants(subject: Subject, **options: Any) -> tuple[NodeId, ...]:
 def attribute(subject: Subject, **options: Any) -> list[Attribution]:
     """|∂f/∂x|, one for each target."""
     subject.step("saliency")
-    found = shared.at_sources(subject)[1]
-    maps = [shared.sizes(subject, one) for one in found]
+    by_target = shared.at_sources(subject)[1]
+    maps = [shared.sizes(subject, one) for one in by_target]
     return [shared.attribution(subject, number, "saliency", TITLE, one, signed=False, unit="|∂f/∂x|",
                                checks=(shared.finite(one),), notes=shared.joined_notes(subject, one, "L2 norm"))
             for number, one in enumerate(maps)]

@@ -1,6 +1,6 @@
 """Layers with weights as linear maps: y = W x + b, and its transpose, whatever form the call has.
 
-In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `Layer`.
+In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `LinearMap`.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Back = Callable[[Tensor, Tensor, torch.Size], Tensor]
 
 
 @dataclass
-class Layer:
+class LinearMap:
     """A linear map with a bias, as a rule sees it.
 
     Attributes
@@ -34,7 +34,7 @@ class Layer:
         The call.
     ref : Ref
         Its operand.
-    own : Tensor
+    used : Tensor
         The weights that the call used.
     plain : callable
         (x, weights) → W x, without bias.
@@ -52,7 +52,7 @@ class Layer:
 
     step: Step
     ref: Ref
-    own: Tensor
+    used: Tensor
     plain: Map
     plain_back: Back
     bias: Tensor | None
@@ -75,8 +75,8 @@ class Layer:
     def weight(self) -> Tensor:
         """The weights, less `outer`."""
         if self.scale is None or bool((self.scale >= 0).all()):
-            return self.own
-        return self.own * self.scale.sign().reshape(-1, *[1] * (self.own.dim() - 1))
+            return self.used
+        return self.used * self.scale.sign().reshape(-1, *[1] * (self.used.dim() - 1))
 
     @cached_property
     def up(self) -> Tensor:
@@ -96,12 +96,12 @@ class Layer:
     def sum(self, terms: Terms, bare: bool = False) -> Tensor:
         """Σ W x over several (x, W), times `outer` unless `bare`."""
         if self.joins is not None and len(terms) > 1:
-            found = self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
+            total = self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
         else:
-            found = self.plain(*terms[0])
+            total = self.plain(*terms[0])
             for x, w in terms[1:]:
-                found += self.plain(x, w)
-        return found if bare or self.outer is None else found.mul_(self.outer)
+                total += self.plain(x, w)
+        return total if bare or self.outer is None else total.mul_(self.outer)
 
     def backs(self, s: Tensor, weights: Sequence[Tensor], bare: bool = False) -> Sequence[Tensor]:
         """Wᵀ s for several W, times `outer` unless `bare`."""
@@ -124,8 +124,8 @@ class Layer:
         return share.relevance(self.z)
 
 
-def layer_of(step: Step) -> Layer | None:
-    """The call as a `Layer`; None where its weights depend on a source, or its form is not one of those here."""
+def layer_of(step: Step) -> LinearMap | None:
+    """The call as a `LinearMap`; None where its weights depend on a source, or its form is not one of those here."""
     call = step.call
     module = call.module
     if module is not None:
@@ -161,14 +161,14 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **{f"conv{n}d": _CONV for n in (1, 2, 3)}, **{f"conv_transpose{n}d": _UP for n in (1, 2, 3)}}
 
 
-def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> Layer:
+def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> LinearMap:
     weight = exact(weight.detach())
-    return Layer(step, step.signal, weight, F.linear, lambda s, w, shape: s @ w, None if bias is None else
+    return LinearMap(step, step.signal, weight, F.linear, lambda s, w, shape: s @ w, None if bias is None else
                  exact(bias.detach()), step.out, joins=-1)
 
 
 def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, *more: Any,
-                 transposed: bool) -> Layer | None:
+                 transposed: bool) -> LinearMap | None:
     weight = exact(weight.detach())
     n = weight.dim() - 2
     ref = step.signal
@@ -201,4 +201,4 @@ def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, p
                 return up(shape, w, s, stride, padding, dilation, groups)  # type: ignore[no-any-return]
     shaped = None if bias is None else exact(bias.detach()).reshape(-1, *[1] * n)
     joins = 1 if groups == 1 and not transposed else None
-    return Layer(step, ref, weight, plain, back, shaped, step.out, joins=joins)
+    return LinearMap(step, ref, weight, plain, back, shaped, step.out, joins=joins)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archviz.insight.methods._lrp.step import LAYERS, Step, exact, held, rule_for
+from archviz.insight.methods._lrp.step import LAYERS, Step, exact, rule_for, times
 from archviz.trace.kinds import canonical
 from archviz.trace.tape import Ref
 
@@ -100,11 +100,11 @@ def max_pool(step: Step) -> None:
         return transpose(step)
     names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
     module, call = step.call.module, step.call
-    given = ({name: getattr(module, name) for name in names} if module is not None else
-             dict(zip(names, call.args[1:], strict=False))
-             | {name: one for name, one in call.kwargs.items() if name in names})
-    found = F.max_pool2d(x.contiguous(memory_format=torch.channels_last), **given, return_indices=True)
-    winners = found[1].flatten(2)
+    options = ({name: getattr(module, name) for name in names} if module is not None else
+               dict(zip(names, call.args[1:], strict=False))
+               | {name: one for name, one in call.kwargs.items() if name in names})
+    pooled = F.max_pool2d(x.contiguous(memory_format=torch.channels_last), **options, return_indices=True)
+    winners = pooled[1].flatten(2)
     share = step.got[()].each(lambda part: part.new_zeros(x.shape).flatten(2).scatter_add_(2, winners, part.flatten(2))
                               .reshape(x.shape))
     step.give(step.signal, share.g, share.r)
@@ -136,7 +136,7 @@ def add(step: Step) -> None:
         if step.live(ref):
             step.give(ref, g)
         else:
-            step.absorb(held(step.value(ref), g))
+            step.absorb(times(step.value(ref), g))
     for path in step.got:
         step.rounded(path, step.value(operands[0]) + step.value(operands[1]))
     return None
@@ -154,7 +154,7 @@ def cat(step: Step) -> None:
         if step.live(ref):
             step.give(ref, taken)
         else:
-            step.absorb(held(part, taken))
+            step.absorb(times(part, taken))
     return None
 
 
@@ -186,7 +186,7 @@ def product(step: Step) -> None:
 
 def level(step: Step, ref: Ref) -> float:
     """How much `ref` is a factor rather than a signal: 3 a norm, 2 attention weights, 1 a sigmoid, 0 a signal."""
-    number, levels, way = ref.call, step.sweep.levels, step.way
+    number, levels, policy = ref.call, step.sweep.levels, step.policy
     if number not in levels:
         call = step.snapshot.tape.calls[number]
         op = canonical(call.op.lower())
@@ -194,10 +194,10 @@ def level(step: Step, ref: Ref) -> float:
         if op in STATISTICS or op == "pow" and isinstance(call.args[-1], (int, float)) and call.args[-1] < 0:
             levels[number] = 3
         elif op.startswith("softmax"):
-            levels[number] = 2 if way.attention == "constant" else 0
+            levels[number] = 2 if policy.attention == "constant" else 0
         elif op in ("sigmoid", "hardsigmoid", "expit"):
             levels[number] = 1
-        elif op in ELEMENTWISE and way.gates == "signal":
+        elif op in ELEMENTWISE and policy.gates == "signal":
             levels[number] = 0.5
         elif live and (call.op in SAME | MOVES | LINEAR | AFFINE or call.op in ("add", "cat", "mul", "div", "clamp")):
             levels[number] = min(level(step, one) for one in live)
@@ -220,14 +220,14 @@ def softmax(step: Step) -> None:
     s, x = step.out, step.value(ref)
     dim = _softmax_axis(step)
     back = s * (g - (s * g).sum(dim, keepdim=True))
-    step.absorb(s * g - held(x, back))
+    step.absorb(s * g - times(x, back))
     step.give(ref, back)
 
 
 def _softmax_axis(step: Step) -> int:
     module, call = step.call.module, step.call
-    given = getattr(module, "dim", None) if module is not None else call.kwargs.get("dim", (*call.args, None)[1])
-    return int(given) if given is not None else -3 if step.call.op == "Softmax2d" else -1
+    dim = getattr(module, "dim", None) if module is not None else call.kwargs.get("dim", (*call.args, None)[1])
+    return int(dim) if dim is not None else -3 if step.call.op == "Softmax2d" else -1
 
 
 # ---------------------------------------------------------------------------------------------- normalisation
@@ -282,7 +282,7 @@ def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None,
     rate = ((x - mean).square().mean(dims, keepdim=True) + eps).rsqrt()
     back = g * rate if weight is None else g * rate * weight
     if bias is not None:
-        step.absorb(held((g * bias).reshape(step.g.shape), step.g.new_ones(())))
+        step.absorb(times((g * bias).reshape(step.g.shape), step.g.new_ones(())))
     if centred:
         back = back - back.mean(dims, keepdim=True)
     shape = step.value(step.signal).shape
@@ -295,22 +295,22 @@ def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None,
 def _norm_arguments(step: Step, shape: str, x: Tensor) -> tuple[Any, ...]:
     module = step.call.module
     if module is not None:
-        found = [getattr(module, name, None) for name in (shape, "weight", "bias", "eps")]
+        arguments = [getattr(module, name, None) for name in (shape, "weight", "bias", "eps")]
     elif step.call.op == "layer_norm":
-        found = _bound(step, (shape, "weight", "bias", "eps"), ((), None, None, 1e-5))
+        arguments = _bound(step, (shape, "weight", "bias", "eps"), ((), None, None, 1e-5))
     else:
-        found = _bound(step, (shape, "weight", "eps"), ((), None, None))
-        found.insert(2, None)
-    size, weight, bias, eps = found
+        arguments = _bound(step, (shape, "weight", "eps"), ((), None, None))
+        arguments.insert(2, None)
+    size, weight, bias, eps = arguments
     return size, None if weight is None else exact(weight), None if bias is None else exact(bias), eps
 
 
 def _bound(step: Step, names: Sequence[str], defaults: Sequence[Any]) -> list[Any]:
     """The arguments after the first, by place or by name, with the values of tensors."""
     call = step.call
-    found = [call.args[i + 1] if i + 1 < len(call.args) else call.kwargs.get(name, default)
-             for i, (name, default) in enumerate(zip(names, defaults, strict=True))]
-    return [step.value(one) if isinstance(one, Ref) else one for one in found]
+    values = [call.args[i + 1] if i + 1 < len(call.args) else call.kwargs.get(name, default)
+              for i, (name, default) in enumerate(zip(names, defaults, strict=True))]
+    return [step.value(one) if isinstance(one, Ref) else one for one in values]
 
 
 # ---------------------------------------------------------------------------------------------- transposes
@@ -321,10 +321,10 @@ def _constants(step: Step) -> None:
     operands = [torch.zeros_like(exact(value)) if step.live(ref) else exact(value)
                 for ref, value in zip(step.call.operands(), values, strict=True)]
     with torch.no_grad():
-        found = step.again(operands)
+        outputs = step.again(operands)
     for path, share in step.got.items():
         if share.g is not None:
-            step.absorb(held(found[path], share.g))
+            step.absorb(times(outputs[path], share.g))
 
 
 def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
@@ -341,11 +341,11 @@ def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
                 asked.append(i)
         leaves.append(leaf)
     with torch.enable_grad():
-        found = step.again(leaves)
+        outputs = step.again(leaves)
     for path in step.got:
-        step.rounded(path, found[path])
+        step.rounded(path, outputs[path])
     for part in ("g", "r"):
-        sent = [(found[path], getattr(share, part)) for path, share in step.got.items()
+        sent = [(outputs[path], getattr(share, part)) for path, share in step.got.items()
                 if getattr(share, part) is not None]
         if not sent:
             continue

@@ -25,12 +25,12 @@ def again(call: Call, put: Callable[[Ref], Any]) -> Any:
         assert call.module is not None
         return call.module(*args, **kwargs)
     if call.how == "method":
-        found = getattr(args[0], call.target)(*args[1:], **kwargs)
+        output = getattr(args[0], call.target)(*args[1:], **kwargs)
     elif call.how == "attribute":
-        found = getattr(args[0], call.target)
+        output = getattr(args[0], call.target)
     else:
-        found = call.target(*args, **kwargs)
-    return args[0] if call.silent else found
+        output = call.target(*args, **kwargs)
+    return args[0] if call.silent else output
 
 
 def writes(call: Call) -> bool:
@@ -40,10 +40,10 @@ def writes(call: Call) -> bool:
 
 def parts(call: Call, number: int, output: Any) -> dict[Ref, Tensor]:
     """What a call gave, by what stands for it."""
-    found = {Ref(number, path): tensor for path, tensor in tensors(output)}
-    if set(found) != {Ref(number, path) for path in call.out}:
+    outputs = {Ref(number, path): tensor for path, tensor in tensors(output)}
+    if set(outputs) != {Ref(number, path) for path in call.out}:
         raise Unable(f"{call.id} gave something else than before")
-    return found
+    return outputs
 
 
 def needed(tape: Tape, start: int, ends: Iterable[Ref]) -> list[int]:
@@ -71,8 +71,8 @@ def tail(base: Snapshot, numbers: Sequence[int], cut: Sequence[Ref], ends: Seque
 
     Each row is a run of its own under `torch.vmap`, so that sizes which the tape holds stay true.
     """
-    def one(given: Sequence[Tensor]) -> list[Tensor]:
-        values = dict(zip(cut, given, strict=True))
+    def one(rows: Sequence[Tensor]) -> list[Tensor]:
+        values = dict(zip(cut, rows, strict=True))
 
         def put(ref: Ref) -> Tensor:
             return values[ref] if ref in values else base.values[ref]

@@ -35,10 +35,10 @@ def slid(shape: Sequence[int], size: Sequence[int], stride: Sequence[int]) -> Te
 
 def inside(boxes: Tensor, shape: Sequence[int]) -> Tensor:
     """(W, *shape) bool: which places lie in each box."""
-    found = torch.ones((), dtype=torch.bool, device=boxes.device)
+    covered = torch.ones((), dtype=torch.bool, device=boxes.device)
     for axis, n in enumerate(shape):
-        found = found[..., None] & _along(boxes, axis, n).view(len(boxes), *[1] * axis, n)
-    return found
+        covered = covered[..., None] & _along(boxes, axis, n).view(len(boxes), *[1] * axis, n)
+    return covered
 
 
 def _along(boxes: Tensor, axis: int, n: int) -> Tensor:
@@ -114,24 +114,24 @@ def filling(fill: str | float, maps: Tensor, window: Sequence[int], seed: int = 
         raise ArchvizError(f"fill: {fill!r} is nothing to fill a window with",
                            "one of gray, mean, blurred, random, or a number")
 
-    def held(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
+    def constant(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
         return gathered(stand_in, samples, first, size)     # one place stands for all: its border is repeated
-    return held
+    return constant
 
 
 def _blurred(maps: Tensor, window: Sequence[int]) -> Tensor:
     """The maps convolved with a Gaussian along each axis, their borders repeated."""
-    found = maps.float()
+    smoothed = maps.float()
     for axis, k in enumerate(window, 2):
         sigma = k / 2
         reach = min(math.ceil(3 * sigma), 4 * maps.shape[axis])
         kernel = torch.exp(-torch.arange(-reach, reach + 1, device=maps.device, dtype=torch.float32) ** 2
                            / (2 * sigma ** 2))
-        lines = found.movedim(axis, -1)
+        lines = smoothed.movedim(axis, -1)
         padded = functional.pad(lines.reshape(-1, 1, lines.shape[-1]), (reach, reach), mode="replicate")
         smooth = functional.conv1d(padded, (kernel / kernel.sum()).view(1, 1, -1))
-        found = smooth.view(lines.shape).movedim(-1, axis)
-    return found.to(maps.dtype)
+        smoothed = smooth.view(lines.shape).movedim(-1, axis)
+    return smoothed.to(maps.dtype)
 
 
 def _noise(seed: int, samples: Tensor, windows: Tensor, channels: int, shape: Sequence[int], first: Tensor,
