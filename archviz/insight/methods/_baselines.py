@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.subject import Subject
+from archviz.insight.methods._perturbation.windows import convolved
 
 Baseline = str | float | Tensor | Mapping[NodeId, Any]
 """A baseline as a user says it.
@@ -80,13 +80,10 @@ def blurred(image: Tensor, part: float = 0.1) -> Tensor:
     """(N, C, H, W) under a Gaussian with a standard deviation of `part` of each side, edges repeated."""
     result = image.float()
     for axis in (2, 3):
-        size = image.shape[axis]
-        sigma = max(part * size, 1e-3)
+        sigma = max(part * image.shape[axis], 1e-3)
         reach = int(3 * sigma + 0.5)
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device) / sigma) ** 2)
-        lines = result.movedim(axis, -1)
-        padded = F.pad(lines.reshape(-1, 1, size), (reach, reach), mode="replicate")
-        result = F.conv1d(padded, (kernel / kernel.sum())[None, None]).view_as(lines).movedim(-1, axis)
+        result = convolved(result, axis, kernel / kernel.sum())
     return result.to(image.dtype)
 
 

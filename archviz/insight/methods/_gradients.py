@@ -5,7 +5,6 @@ In: a subject.  Out: gradients of each target with respect to sources and nodes;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from torch.autograd.graph import GradientEdge, saved_tensors_hooks
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.landmarks import kind
 from archviz.insight.engine.subject import INPUTS, Run, Subject
 from archviz.insight.inputs.memory import ran_out
 from archviz.insight.methods._rectifiers import Apart, census, rectified
@@ -138,19 +136,12 @@ Place = Callable[[Tensor, Tensor], dict[NodeId, Tensor]]
 """(samples, copies), both long (rows,) → source id → what stands in its place, samples first."""
 
 
-@dataclass
-class Sums:
-    """Weighted sums over copies of the gradients of each target: source id → (samples, …), float32; the same of their
-    squares, where they were asked for."""
-
-    first: list[Gradients]
-    second: list[Gradients]
-
-
-def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squares: bool = False) -> Sums:
+def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squares: bool = False,
+           ) -> tuple[list[Gradients], list[Gradients]]:
     """Put `place`'s inputs through the model, and sum the gradients at them over the copies of each sample.
 
-    Rows are stacked, as many at once as `rows_at_once` allows; where the memory does not last, half as many.
+    Of each target: source id → (samples, …), float32; the same of their squares, where asked for.  Rows are stacked, as
+    many at once as the budget allows; where the memory does not last, half as many.
 
     Parameters
     ----------
@@ -159,7 +150,8 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
     weights : (C,) float
         The weight of each copy.
     """
-    sums = Sums([{} for _ in subject.targets], [{} for _ in subject.targets])
+    first: list[Gradients] = [{} for _ in subject.targets]
+    second: list[Gradients] = [{} for _ in subject.targets]
 
     def take(some: slice, copies: slice) -> bool:
         """Add the gradients of a block; False where the memory did not last for it."""
@@ -176,9 +168,9 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
             for name, gradient in one.items():
                 by_copy = gradient.movedim(subject.batch.axis, 0).float()
                 by_copy = by_copy.view(len(again), len(rows), *by_copy.shape[1:])
-                _add(sums.first[number], name, samples, some, torch.tensordot(share, by_copy, 1))
+                _add(first[number], name, samples, some, torch.tensordot(share, by_copy, 1))
                 if squares:
-                    _add(sums.second[number], name, samples, some, torch.tensordot(share, by_copy.square(), 1))
+                    _add(second[number], name, samples, some, torch.tensordot(share, by_copy.square(), 1))
         return True
 
     # Blocks of all samples at some copies; where not even the samples fit, of some samples at one copy.
@@ -190,8 +182,8 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
         if take(slice(sample, end), slice(copy, copy + several)):
             sample = end % len(samples)
             copy += several if not sample else 0
-    reached(subject, sums.first)
-    return sums
+    reached(subject, first)
+    return first, second
 
 
 def _add(sums: Gradients, name: NodeId, samples: Tensor, some: slice, more: Tensor) -> None:
@@ -292,18 +284,3 @@ def attribution(subject: Subject, number: int, method: str, title: str, inputs: 
     output = subject.scores(subject.base)[number]
     return Attribution(method, title, subject.targets[number].name, output.detach().cpu().numpy(), numpy(inputs),
                        numpy({name: tensor for name, tensor in subject.shown.items() if name in inputs}), **more)
-
-
-def ruled(subject: Subject, rule: str) -> tuple[tuple[Check, ...], tuple[str, ...]]:
-    """Checks and notes of a rule at rectifiers.  Raises `ArchvizError` for a model that has none on the way."""
-    activations = census(subject.scores(visible(subject)).sum())
-    without = ", ".join(f"{n} {name}" for name, n in activations.others.items())
-    if not activations.rectifiers:
-        acts = [call.node for call in subject.tape.calls if kind(call) == "act"]
-        raise ArchvizError(f"{rule}: no ReLU lies on the way to the target"
-                           + (f"; {acts[0]} is another activation, for which there is no rule" if acts else ""),
-                           "use saliency, ig or smoothgrad, which any activation allows")
-    n = len(activations.rectifiers)
-    check = Check("rule", sum(activations.others.values()) / (n + sum(activations.others.values())),
-                  f"the rule is applied at {n} ReLUs" + (f", not at {without}" if without else ", all there are"), 0.0)
-    return (check,), ((f"gradients pass {without} as they are",) if without else ())

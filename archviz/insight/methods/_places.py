@@ -91,9 +91,6 @@ def _slides(subject: Subject, node: NodeId) -> bool:
     return any(call.node == node and kind(call) in _SLIDING for call in subject.tape.calls)
 
 
-_SLIDING = ("conv", "upconv", "pool")
-
-
 def _features_last(subject: Subject, node: NodeId) -> bool:
     """Whether the node normalises each token's features, which then are the last axis."""
     module = subject.modules.get(node)
@@ -102,6 +99,7 @@ def _features_last(subject: Subject, node: NodeId) -> bool:
     return any(call.node == node and call.op in _NORMS for call in subject.tape.calls)
 
 
+_SLIDING = ("conv", "upconv", "pool")
 _NORMS = ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
 
 

@@ -18,6 +18,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.subject import Subject
 from archviz.insight.methods._attention_weights import Attention, AttentionRun, attended
+from archviz.insight.methods._gradients import attribution
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Attention"
@@ -54,12 +55,10 @@ def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*") -> list[Att
     windows = sum(one.weights.shape[1] > one.heads for one in attentions)
     if windows:
         notes += (f"{windows} attentions are within windows, whose heads follow one another",)
-    with torch.no_grad():
-        scores = subject.scores(subject.base)
-    return [Attribution("attention", TITLE, target.name, score.detach().cpu().numpy(), maps=maps, signed=False,
-                        unit="attention", checks=checks(attentions), notes=notes,
+    return [attribution(subject, number, "attention", TITLE, {}, maps=maps, signed=False, unit="attention",
+                        checks=checks(attentions), notes=notes,
                         extra={f"attention:{name}": values for name, values in maps.items()})
-            for target, score in zip(subject.targets, scores, strict=True)]
+            for number in range(len(subject.targets))]
 
 
 def chosen(run: AttentionRun, patterns: Sequence[str]) -> list[Attention]:

@@ -5,9 +5,6 @@ Only for a model whose head is just that.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -20,15 +17,15 @@ from archviz.insight.methods._places import channels_first, to_input
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "CAM"
-OPTIONS: Mapping[str, Any] = {}
+OPTIONS: dict[str, object] = {}
 GRAD = True
 
 
-def wants(subject: Subject, **options: Any) -> tuple[NodeId, ...]:
+def wants(subject: Subject) -> tuple[NodeId, ...]:
     return (MAP, HEAD)
 
 
-def attribute(subject: Subject, **options: Any) -> list[Attribution]:
+def attribute(subject: Subject) -> list[Attribution]:
     """The class activation map, signed, and brought to the input, for each target.
 
     Its mean over all places, and the bias, are the logit: that is the check.  Raises `ArchvizError` for a model without

@@ -22,6 +22,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.operands import Operands
 from archviz.insight.engine.subject import Subject
+from archviz.insight.methods._gradients import attribution
 from archviz.insight.methods._recurrent import at_rest, directions, unrolled
 from archviz.insight.results.attribution import Array, Attribution, Check
 from archviz.trace.recorder import watching
@@ -75,11 +76,9 @@ def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*", states: str
         extra |= {f"hidden:{name}": maps[name], f"units:{name}": which}
     error = max(read.error for read in eyes.layers.values())
     checks = (Check("exact", error, f"unrolled as the layer itself within {error:.1e}", 1e-4),) if eyes.cell else ()
-    with torch.no_grad():
-        scores = subject.scores(subject.base)
-    return [Attribution("hidden", TITLE, target.name, score.detach().cpu().numpy(), maps=maps, extra=extra,
+    return [attribution(subject, number, "hidden", TITLE, {}, maps=maps, extra=extra,
                         unit="tanh c" if eyes.cell else "h", checks=checks)
-            for target, score in zip(subject.targets, scores, strict=True)]
+            for number in range(len(subject.targets))]
 
 
 def _chosen(states: Array, units: int | Sequence[int] | None, name: NodeId) -> Array:

@@ -140,8 +140,8 @@ def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[Nod
         return {name: (start[name][rows].float() + at[copies].view(-1, *[1] * (one.dim() - 1)) * one[rows]
                        ).to(start[name].dtype) for name, one in way.items()}
 
-    sums = shared.summed(subject, samples, weights, along)
-    return [shared.sums(subject, {name: mean * way[name][samples] for name, mean in one.items()}) for one in sums.first]
+    means, _ = shared.summed(subject, samples, weights, along)
+    return [shared.sums(subject, {name: mean * way[name][samples] for name, mean in one.items()}) for one in means]
 
 
 def missing(by_target: list[dict[NodeId, Tensor]], due: Tensor, least: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.subject import Subject
-from archviz.insight.methods._gradients import numpy
+from archviz.insight.methods._gradients import attribution, numpy
 from archviz.insight.methods._perturbation.perturb import EXACT, Source, effects, sources, token_filling
 from archviz.insight.methods._perturbation.windows import filling, slid, spread
 from archviz.insight.results.attribution import Attribution, Check
@@ -100,6 +100,5 @@ def _attribution(subject: Subject, number: int, output: Tensor, drops_of: Sequen
     extra: dict[str, Any] = {"drops": drops}
     if len({boxes.shape[1] for _, boxes, _ in drops_of}) == 1:
         extra["boxes"] = torch.cat([boxes for _, boxes, _ in drops_of])
-    return Attribution("occlusion", TITLE, subject.targets[number].name, output.cpu().numpy(), numpy(inputs),
-                       numpy({name: one for name, one in subject.shown.items() if name in inputs}),
-                       unit="drop of the target", checks=(check,), notes=(*notes, strongest), extra=numpy(extra))
+    return attribution(subject, number, "occlusion", TITLE, inputs, unit="drop of the target", checks=(check,),
+                       notes=(*notes, strongest), extra=numpy(extra))

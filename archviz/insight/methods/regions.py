@@ -18,7 +18,7 @@ from archviz.core.errors import ArchvizError
 from archviz.insight.engine.batches import in_batches, rows_at_once
 from archviz.insight.engine.subject import Subject
 from archviz.insight.engine.target import Target
-from archviz.insight.methods._gradients import numpy
+from archviz.insight.methods._gradients import attribution, numpy
 from archviz.insight.methods._perturbation.perturb import Source, perturbed, scored, sources
 from archviz.insight.methods._perturbation.windows import Fill, filling, inside
 from archviz.insight.results.attribution import Attribution, Check
@@ -76,18 +76,17 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     areas = masks.flatten(2).sum(2)
     drops = base[..., None] - removed
     worth = (kept - empty + drops) * (areas > 0)
+    kinds = "superpixels at scales " + ", ".join(map(str, segments)) if proposals is None else "proposed by the user"
+    notes = (f"{count} regions: {kinds}",
+             f"filled with {fill}" + ("; kept regions are warped to the input's size" if warp else ""))
     attributions = []
     for number, target in enumerate(targets):
         maps = torch.einsum("nw,nwyx->nyx", drops[number] / areas.clamp(min=1), masks.to(drops.dtype))
         best = worth[number].topk(min(top, count), dim=1).indices
         check = _kept(subject, target, source, _union(masks, best), stand_in, base[number], empty[number, :, 0])
-        attributions.append(Attribution(
-            "regions", TITLE, target.name, base[number].cpu().numpy(), numpy({source.name: maps}),
-            numpy({source.name: subject.shown[source.name]}), unit="drop of the target per place",
-            checks=(check,),
-            notes=(f"{count} regions: " + ("proposed by the user" if proposals is not None else
-                                           "superpixels at scales " + ", ".join(map(str, segments))),
-                   f"filled with {fill}" + ("; kept regions are warped to the input's size" if warp else "")),
+        attributions.append(attribution(
+            subject, number, "regions", TITLE, {source.name: maps}, unit="drop of the target per place",
+            checks=(check,), notes=notes,
             extra=numpy({"boxes": boxes, "kept": kept[number], "removed": removed[number], "top": best})))
     return attributions
 

@@ -53,7 +53,7 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
     weights = torch.full((samples,), 1 / samples)
     sums = shared.summed(subject, torch.arange(subject.n, device=subject.device), weights, noisy, squares=True)
     result = []
-    for number, (mean, square) in enumerate(zip(sums.first, sums.second, strict=True)):
+    for number, (mean, square) in enumerate(zip(*sums, strict=True)):
         maps = shared.sizes(subject, mean)
         result.append(shared.attribution(
             subject, number, "smoothgrad", TITLE, maps, signed=False, unit="|mean ∂f/∂x|",

@@ -4,9 +4,9 @@ In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `L
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -132,9 +132,8 @@ def layer_of(step: Step) -> LinearMap | None:
         if isinstance(module, nn.Linear):
             return _linear(step, module.weight, module.bias)
         if isinstance(module, _CONVOLUTIONS) and module.padding_mode == "zeros":
-            more = (module.output_padding,) if module.transposed else ()
-            return _convolution(step, module.weight, module.bias, module.stride, module.padding, *more,
-                                module.dilation, module.groups, transposed=module.transposed)
+            options = {name: getattr(module, name) for name in (_UP if module.transposed else _CONV)[3:]}
+            return _convolution(step, module.weight, module.bias, module.transposed, options)
         return None
     args = dict(zip(_ARGUMENTS[call.op], call.args, strict=False)) | dict(call.kwargs)
     weights = [args.get(name) for name in ("weight", "bias")]
@@ -147,10 +146,8 @@ def layer_of(step: Step) -> LinearMap | None:
         return _linear(step, weight, bias)
     if call.op == "addmm":
         return None if call.kwargs else _linear(step, weight.t(), bias)
-    transposed = "transpose" in call.op
-    one = (args.get("output_padding", 0),) if transposed else ()
-    return _convolution(step, weight, bias, args.get("stride", 1), args.get("padding", 0), *one,
-                        args.get("dilation", 1), args.get("groups", 1), transposed=transposed)
+    options = {name: args.get(name, 0 if "padding" in name else 1) for name in _ARGUMENTS[call.op][3:]}
+    return _convolution(step, weight, bias, "transpose" in call.op, options)
 
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -167,38 +164,30 @@ def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> LinearMap:
                  exact(bias.detach()), step.out, joins=-1)
 
 
-def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, *more: Any,
-                 transposed: bool) -> LinearMap | None:
+def _convolution(step: Step, weight: Tensor, bias: Tensor | None, transposed: bool, options: Mapping[str, Any],
+                 ) -> LinearMap | None:
     weight = exact(weight.detach())
     n = weight.dim() - 2
     ref = step.signal
     if step.value(ref).dim() != n + 2:
         return None     # one sample without a batch axis
-    dilation, groups = more[-2:]
-    forward: Any = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[n - 1] if transposed else (
-        F.conv1d, F.conv2d, F.conv3d)[n - 1]
+    plain: Any = partial(getattr(F, f"conv{'_transpose' * transposed}{n}d"), **options)
+    without = {name: value for name, value in options.items() if name != "output_padding"}
+    back: Any
     if transposed:
-        def plain(x: Tensor, w: Tensor) -> Tensor:
-            return forward(x, w, None, stride, padding, more[0], groups, dilation)  # type: ignore[no-any-return]
-
-        down: Any = (F.conv1d, F.conv2d, F.conv3d)[n - 1]
-
-        def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
-            return down(s, w, None, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+        down: Any = partial(getattr(F, f"conv{n}d"), **without)
+        back = lambda s, w, shape: down(s, w)  # noqa: E731
+    elif isinstance(options["padding"], str):
+        back = partial(_by_gradient, plain)
     else:
-        def plain(x: Tensor, w: Tensor) -> Tensor:
-            return forward(x, w, None, stride, padding, dilation, groups)  # type: ignore[no-any-return]
-
-        if isinstance(padding, str):
-            def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
-                with torch.enable_grad():
-                    x = torch.zeros(shape, dtype=s.dtype, device=s.device, requires_grad=True)
-                    return torch.autograd.grad(plain(x, w), x, s)[0]
-        else:
-            up: Any = (transposes.conv1d_input, transposes.conv2d_input, transposes.conv3d_input)[n - 1]
-
-            def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
-                return up(shape, w, s, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+        up: Any = partial(getattr(transposes, f"conv{n}d_input"), **without)
+        back = lambda s, w, shape: up(shape, w, s)  # noqa: E731
     shaped = None if bias is None else exact(bias.detach()).reshape(-1, *[1] * n)
-    joins = 1 if groups == 1 and not transposed else None
-    return LinearMap(step, ref, weight, plain, back, shaped, step.out, joins=joins)
+    return LinearMap(step, ref, weight, plain, back, shaped, step.out,
+                     joins=1 if options["groups"] == 1 and not transposed else None)
+
+
+def _by_gradient(plain: Map, s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
+    with torch.enable_grad():
+        x = torch.zeros(shape, dtype=s.dtype, device=s.device, requires_grad=True)
+        return torch.autograd.grad(plain(x, w), x, s)[0]

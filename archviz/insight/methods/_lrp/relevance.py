@@ -214,9 +214,9 @@ class Sweep:
             if self.within is None and source != call.node:
                 _count(swept.flows, (source, call.node), part)
                 _count(swept.scores, source, part)
+        if step.lost:
+            _count(swept.absorbed, call.node, torch.stack(step.lost).sum(0))
         if self.within is not None:
-            if step.lost:
-                _count(swept.absorbed, call.node, torch.stack(step.lost).sum(0))
             return
         assert amount is not None
         spent = torch.stack([torch.zeros_like(amount), *sent, *step.lost]).sum(0)
@@ -225,8 +225,6 @@ class Sweep:
             swept.scores[call.node] = spent
         else:
             swept.excess.append((call.node, spent - amount))
-        if step.lost:
-            _count(swept.absorbed, call.node, torch.stack(step.lost).sum(0))
 
     def _send(self, ref: Ref, share: Share) -> Tensor:
         """Put a share where its call will find it; how much it is."""

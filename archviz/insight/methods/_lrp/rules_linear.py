@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archviz.insight.methods._lrp.linear_maps import LinearMap, Terms, layer_of
-from archviz.insight.methods._lrp.step import Share, Step, exact, rule_for, times
+from archviz.insight.methods._lrp.step import Share, Step, rule_for, times
 from archviz.trace.kinds import kind_of, kind_of_function
 
 
@@ -219,21 +219,13 @@ _BEFORE_NORM = ("Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d")
 def batch_norm(step: Step) -> None:
     """In evaluation an affine map of each channel; merged, with its own ε, into a layer that nobody else reads."""
     ref, call = step.signal, step.call
-    if call.module is not None:
-        mean, var, weight, bias, eps = (getattr(call.module, name) for name in
-                                        ("running_mean", "running_var", "weight", "bias", "eps"))
-        training = mean is None
-    else:
-        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-        args = dict(zip(names, call.args, strict=False)) | dict(call.kwargs)
-        mean, var, weight, bias = (None if args.get(name) is None else step.value(args[name]) for name in names[1:5])
-        training, eps = args.get("training", False) or mean is None, args.get("eps", 1e-5)
-    if training:
+    mean, var, weight, bias, training, _, eps = step.arguments(
+        running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5)
+    if mean is None or training and call.module is None:
         step.refuse("normalises by the statistics of the batch, which mixes samples")
     along = (-1, *[1] * (step.out.dim() - 2))
-    assert mean is not None and var is not None
-    mean, var = (exact(one.detach()).reshape(along) for one in (mean, var))
-    weight, bias = (None if one is None else exact(one.detach()).reshape(along) for one in (weight, bias))
+    mean, var = mean.reshape(along), var.reshape(along)
+    weight, bias = (None if one is None else one.reshape(along) for one in (weight, bias))
     scale = (var + eps).rsqrt() if weight is None else weight * (var + eps).rsqrt()
     shift = -mean * scale if bias is None else bias - mean * scale
     before = step.snapshot.tape.calls[ref.call].op

@@ -258,6 +258,18 @@ class Step:
         made = function
         self.sweep.inside(self, lambda *operands: self.filled(operands, made), samples_first)
 
+    def arguments(self, **defaults: Any) -> list[Any]:
+        """What the call has for these names: of a function its arguments after the first, by place or by name, of a
+        module what it holds; tensors in float32 at least."""
+        call = self.call
+        if call.module is not None:
+            values = [getattr(call.module, name, default) for name, default in defaults.items()]
+        else:
+            values = [call.args[place] if place < len(call.args) else call.kwargs.get(name, default)
+                      for place, (name, default) in enumerate(defaults.items(), 1)]
+        values = [self.value(one) if isinstance(one, Ref) else one for one in values]
+        return [exact(one.detach()) if isinstance(one, Tensor) else one for one in values]
+
     # ---------------------------------------------------------------- running it again
 
     def filled(self, operands: Sequence[Any], function: Callable[..., Any]) -> Any:

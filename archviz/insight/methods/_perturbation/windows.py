@@ -127,11 +127,15 @@ def _blurred(maps: Tensor, window: Sequence[int]) -> Tensor:
         reach = min(math.ceil(3 * sigma), 4 * maps.shape[axis])
         kernel = torch.exp(-torch.arange(-reach, reach + 1, device=maps.device, dtype=torch.float32) ** 2
                            / (2 * sigma ** 2))
-        lines = smoothed.movedim(axis, -1)
-        padded = functional.pad(lines.reshape(-1, 1, lines.shape[-1]), (reach, reach), mode="replicate")
-        smooth = functional.conv1d(padded, (kernel / kernel.sum()).view(1, 1, -1))
-        smoothed = smooth.view(lines.shape).movedim(-1, axis)
+        smoothed = convolved(smoothed, axis, kernel / kernel.sum())
     return smoothed.to(maps.dtype)
+
+
+def convolved(maps: Tensor, axis: int, kernel: Tensor) -> Tensor:
+    """Maps convolved with a kernel along one axis, their borders repeated."""
+    lines, reach = maps.movedim(axis, -1), len(kernel) // 2
+    padded = functional.pad(lines.reshape(-1, 1, lines.shape[-1]), (reach, reach), mode="replicate")
+    return functional.conv1d(padded, kernel.view(1, 1, -1)).view(lines.shape).movedim(-1, axis)
 
 
 def _noise(seed: int, samples: Tensor, windows: Tensor, channels: int, shape: Sequence[int], first: Tensor,
