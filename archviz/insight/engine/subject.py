@@ -91,40 +91,23 @@ class Run:
 class Subject:
     """One model, one batch, one target, ready for methods.  A context manager: the model is as before afterwards.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Used in evaluation mode with its parameters frozen while the context lasts.
-    args, kwargs
-        What it is called with.
-    target : Spec
-        See `archviz.insight.engine.target`.
-    budget : int, optional
-        Bytes that the work may take besides weights and inputs; None: half of what is free on the device.
-    axis : int
-        Which axis of the inputs counts samples.
-    position : int
-        Which token's logits are meant, where there are several.
-    step : callable
-        Told the name of each step as it begins, for progress.
+    model         used in evaluation mode with its parameters frozen while the context lasts
+    args, kwargs  what it is called with
+    target        see `archviz.insight.engine.target`
+    budget        bytes that the work may take besides weights and inputs; None: half of what is free on the device
+    axis          which axis of the inputs counts samples
+    position      which token's logits are meant, where there are several
+    step          told the name of each step as it begins, for progress
 
-    Attributes
-    ----------
-    floats : tuple of str
-        The inputs of real numbers.
-    whole : bool
-        Whether there are inputs of whole numbers.
-    wanted, grad : set of NodeId, bool
-        What the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the sources);
-        said before it, so that methods share it.
-    alone : bool
-        Whether one method runs, which asks for the gradients of a run once: what they need is freed on the way, and
-        its memory serves again.
-    ahead : callable, optional
-        A method's own first run over all samples, taken where nobody wants values or gradients of it; None where it
-        gives None.
-    kept : dict
-        What methods share (a method's own key → anything); dropped at the end.
+    floats        the inputs of real numbers
+    whole         whether there are inputs of whole numbers
+    wanted, grad  what the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the
+                  sources); said before it, so that methods share it
+    alone         whether one method runs, which asks for the gradients of a run once: what they need is freed on the
+                  way, and its memory serves again
+    ahead         a method's own first run over all samples, taken where nobody wants values or gradients of it; None
+                  where it gives None
+    kept          what methods share (a method's own key → anything); dropped at the end
     """
 
     def __init__(self, model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *,
@@ -297,19 +280,12 @@ class Subject:
             replace: Mapping[NodeId, Tensor] | None = None, watched: bool = False) -> Run:
         """Call the model once.
 
-        Parameters
-        ----------
-        batch : Arguments, optional
-            What to call it with; None: the samples themselves.
-        nodes : collection of NodeId or None
-            The nodes and module calls whose values (and, with `grad`, gradient edges) are kept: ids, globs, landmarks;
-            None: all.  The one that the target reads is always kept.
-        grad : bool
-            Whether sources become leaves that gradients are taken for.
-        replace : Mapping
-            Source id → what stands in its place: (R, …), of an input or of an embedding's output.
-        watched : bool
-            Keep a tape also where nothing else asks for one.
+        batch     what to call it with; None: the samples themselves
+        nodes     the nodes and module calls whose values (and, with `grad`, gradient edges) are kept: ids, globs,
+                  landmarks; None: all; the one that the target reads is always kept
+        grad      whether sources become leaves that gradients are taken for
+        replace   source id → what stands in its place: (R, …), of an input or of an embedding's output
+        watched   keep a tape also where nothing else asks for one
         """
         if nodes is not None and (unit := unit_of(self.spec)) is not None:
             nodes = {*nodes, unit[0]}

@@ -53,14 +53,9 @@ def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "
 
     What other methods asked of the same run is computed along with it, and kept for them.
 
-    Parameters
-    ----------
-    run : Run
-        As `differentiated` gives it.
-    names : sequence of NodeId
-        A name that no gradient arrives at is left out of the result.
-    rule : str
-        How gradients pass rectifiers: see `archviz.insight.methods._rectifiers`.
+    run     as `differentiated` gives it
+    names   one that no gradient arrives at is left out of the result
+    rule    how gradients pass rectifiers: see `archviz.insight.methods._rectifiers`
     """
     kept: list[Gradients] | None = subject.kept.get(("gradients", id(run), rule))
     asked: set[NodeId] = subject.kept.get(("asked", id(run), rule), set())
@@ -143,12 +138,8 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
     Of each target: source id → (samples, …), float32; the same of their squares, where asked for.  Rows are stacked, as
     many at once as the budget allows; where the memory does not last, half as many.
 
-    Parameters
-    ----------
-    samples : (S,) long
-        Which samples.
-    weights : (C,) float
-        The weight of each copy.
+    samples   (S,) long: which samples
+    weights   (C,) float: the weight of each copy
     """
     first: list[Gradients] = [{} for _ in subject.targets]
     second: list[Gradients] = [{} for _ in subject.targets]

@@ -68,13 +68,12 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     subject.step(f"regions of {source.name}: {count}")
     base = subject.scores(subject.base).detach()
     removed = perturbed(subject, targets, source, count, lambda rows, at: masks[rows, at], stand_in)
-    all_of_it = masks.new_ones(source.shape)
-    empty = perturbed(subject, targets, source, 1, lambda rows, at: all_of_it.expand(len(rows), -1, -1), stand_in)
+    whole = masks.new_ones((subject.n, *source.shape))
+    empty = perturbed(subject, targets, source, 1, lambda rows, at: whole[rows], stand_in)
     boxes = _boxes(masks)
     kept = (_warped(subject, source, boxes) if warp else
             perturbed(subject, targets, source, count, lambda rows, at: ~masks[rows, at], stand_in))
-    areas = masks.flatten(2).sum(2)
-    drops = base[..., None] - removed
+    areas, drops = masks.flatten(2).sum(2), base[..., None] - removed
     worth = (kept - empty + drops) * (areas > 0)
     kinds = "superpixels at scales " + ", ".join(map(str, segments)) if proposals is None else "proposed by the user"
     notes = (f"{count} regions: {kinds}",

@@ -28,26 +28,14 @@ Back = Callable[[Tensor, Tensor, torch.Size], Tensor]
 class LinearMap:
     """A linear map with a bias, as a rule sees it.
 
-    Attributes
-    ----------
-    step : Step
-        The call.
-    ref : Ref
-        Its operand.
-    used : Tensor
-        The weights that the call used.
-    plain : callable
-        (x, weights) → W x, without bias.
-    plain_back : callable
-        (s, weights, shape of x) → Wᵀ s.
-    bias : Tensor, optional
-        As it is added to the output, in a shape that broadcasts.
-    scale : Tensor, optional
-        What a batch norm that follows multiplies the outputs by, in such a shape.
-    z : Tensor
-        What the layer, and a batch norm merged into it, gave.
-    joins : int, optional
-        The axis along which several inputs can be laid side by side, their weights along axis 1; None if they cannot.
+    step, ref    the call, and its operand
+    used         the weights that the call used
+    plain        (x, weights) → W x, without bias
+    plain_back   (s, weights, shape of x) → Wᵀ s
+    bias         as it is added to the output, in a shape that broadcasts
+    z            what the layer, and a batch norm merged into it, gave
+    scale        what a batch norm that follows multiplies the outputs by, in such a shape
+    joins        the axis along which several inputs can be laid side by side, their weights along axis 1
     """
 
     step: Step

@@ -79,18 +79,10 @@ class Relevance:
 class Sweep:
     """One way back over a snapshot.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        The run.
-    sources, inputs : collection of int
-        The calls whose output relevance is meant to reach, and which of them a first layer is one after.
-    n, axis : int
-        How many samples there are, and which axis counts them where it is not the first.
-    policy : Policy
-        How to share.
-    within : Step, optional
-        The call that this snapshot is the inside of; then nothing is counted but what is absorbed.
+    sources, inputs   the calls whose output relevance is meant to reach, and which of them a first layer is one after
+    n, axis           how many samples there are, and which axis counts them where it is not the first
+    policy            how to share
+    within            the call that this run is the inside of; then nothing is counted but what is absorbed
     """
 
     def __init__(self, snapshot: Snapshot, sources: Iterable[int], inputs: Iterable[int], n: int, axis: int,

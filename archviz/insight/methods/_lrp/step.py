@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
+from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
 from archviz.trace.kinds import class_of, kind_of
 from archviz.trace.mutation import in_place
@@ -107,16 +108,10 @@ class Sweeping(Protocol):
 class Step:
     """One call on the way back.
 
-    Attributes
-    ----------
-    call : Call
-        What ran.
-    got : dict
-        Where in what the call gave → the `Share` that came for it.
-    shares : dict
-        Operand → its `Share`.
-    lost : list of (N,)
-        What ended here.
+    call     what ran
+    got      where in what the call gave → the `Share` that came for it
+    shares   operand → its `Share`
+    lost     what ended here, each (N,)
     """
 
     def __init__(self, sweep: Sweeping, number: int) -> None:
@@ -283,15 +278,9 @@ class Step:
         call = self.call
         if call.wrote or in_place(getattr(call.target, "__name__", str(call.target))):
             operands = [one.clone() for one in operands]
-        run: Callable[..., Any]
-        if call.how == "attribute":
-            run = lambda x: getattr(x, call.target)  # noqa: E731
-        elif call.how == "method":
-            run = lambda x, *args, **kwargs: getattr(x, call.target)(*args, **kwargs)  # noqa: E731
-        else:
-            run = call.module if call.module is not None else call.target
-        result = self.filled(operands, run)
-        return dict.fromkeys(self.got, operands[0]) if call.silent else dict(tensors(result))
+        slots = iter(operands)
+        result = again(call, lambda ref: next(slots))
+        return dict.fromkeys(self.got, result) if call.silent else dict(tensors(result))
 
     def rounded(self, path: Path, value: Tensor) -> None:
         """Absorb what a half-precision output differs by from `value`, which is the same in float32."""

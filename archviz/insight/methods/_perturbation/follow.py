@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
 from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches, option
-from archviz.insight.methods._perturbation.replay import again, parts, tail, writes
+from archviz.insight.methods._perturbation.replay import parts, tail, writes
 from archviz.insight.methods._perturbation.windows import Fill, gathered
 from archviz.trace.receptive_field import argument, is_pointwise
 from archviz.trace.tape import Call, Ref

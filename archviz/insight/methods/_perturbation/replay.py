@@ -1,6 +1,6 @@
 """The calls of a run again, with other values.
 
-In: a `Snapshot`.  Out: `again`, one call with other operands; `tail`, the last calls over many rows.
+In: a `Snapshot`.  Out: `tail`, the last calls over many rows; `needed`, which they are.
 """
 from __future__ import annotations
 
@@ -10,27 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.trace.tape import Call, Ref, Tape, mapped, tensors
+from archviz.trace.tape import Call, Ref, Tape, tensors
 
 
 class Unable(Exception):
     """A tape cannot serve for what is wanted; whoever asked goes another way.  The message says why."""
-
-
-def again(call: Call, put: Callable[[Ref], Any]) -> Any:
-    """What `call` gives for the operands that `put` gives."""
-    args, kwargs = mapped((call.args, dict(call.kwargs)), put, Ref)
-    if call.how == "module":
-        assert call.module is not None
-        return call.module(*args, **kwargs)
-    if call.how == "method":
-        output = getattr(args[0], call.target)(*args[1:], **kwargs)
-    elif call.how == "attribute":
-        output = getattr(args[0], call.target)
-    else:
-        output = call.target(*args, **kwargs)
-    return args[0] if call.silent else output
 
 
 def writes(call: Call) -> bool:

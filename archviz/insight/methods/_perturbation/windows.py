@@ -49,14 +49,7 @@ def _along(boxes: Tensor, axis: int, n: int) -> Tensor:
 def spread(values: Tensor, boxes: Tensor, shape: Sequence[int], mean: bool = True) -> Tensor:
     """Each place's mean (or sum) of the values of the boxes that cover it; 0 where none does.
 
-    Parameters
-    ----------
-    values : (..., W)
-    boxes : (W, axes, 2)
-
-    Returns
-    -------
-    (..., *shape) float64
+    Of values (..., W) and boxes (W, axes, 2): (..., *shape) float64.
     """
     masks = [_along(boxes, axis, n).double() for axis, n in enumerate(shape)]
     letters = "abcd"[:len(shape)]
