@@ -10,7 +10,7 @@ __all__ = ["ArchvizError", "Attribution", "Attributions", "DoesNotFit", "Differe
 _HOMES = {"draw": "figure.draw", "Figure": "figure.figure", "ArchvizError": "core.errors", "DoesNotFit": "core.errors",
           "explain": "insight.explain", "Attribution": "insight.results.attribution",
           "Attributions": "insight.results.attribution", "diff": "compare.diff", "Difference": "compare.difference",
-          "Recording": "insight.results.recording", "record": "insight.recorder.record",
+          "Recording": "insight.results.recording", "record": "insight.recorder.run",
           "register_rule": "insight.methods.lrp", "load_ipython_extension": "apps.notebook",
           "_get_sg_image_scraper": "apps.sphinx.scraper"}
 

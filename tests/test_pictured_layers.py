@@ -17,7 +17,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.scene import Box, Group, Image, Mark, Text
 from archviz.figure.figure import Figure
 from archviz.insight.painting import colormap
-from archviz.insight.pictures._picture import Picture
+from archviz.insight.pictures._standalone import Picture
 from archviz.insight.results.recording import Recording
 from archviz.style.style import load_style
 from tests.lint import lint

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.scene import Group, Image, Mark, Text
 from archviz.insight.painting import colormap
-from archviz.insight.pictures._picture import Picture, picture
+from archviz.insight.pictures._standalone import Picture, picture
 from archviz.insight.pictures._tokens import pieces
 from archviz.insight.results.attribution import Attribution, Attributions, Check
 from archviz.insight.results.recording import Recording

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import archviz
 from archviz.core.errors import ArchvizError
 from archviz.insight.recorder.reducer import reductions
-from archviz.insight.recorder.reductions import REDUCTIONS, Seen
+from archviz.insight.recorder.statistics import REDUCTIONS, Seen
 from archviz.trace import Inputs, trace
 from tests.zoo import LSTMClassifier
 

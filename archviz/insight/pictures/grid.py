@@ -14,9 +14,9 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
 from archviz.insight.painting import colormap
 from archviz.insight.painting.colormap import Pixels, Scale
+from archviz.insight.pictures._arrays import chosen, name, of_all, over_images, sentences
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import coarse, over, photo
-from archviz.insight.pictures._said import chosen, name, of_all, over_images, sentences
 from archviz.insight.pictures._table import Key, Table, Tile, most_rows, place
 from archviz.style.style import Style
 
@@ -36,21 +36,12 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     ----------
     shown : sequence of Attribution
         With maps (N, H, W) over the same images (N, C, H, W).
-    style : Style
-        The page, the roles, the colour maps.
     scale : str
         What shares a scale: the maps of one ``method``; ``map``: each has its own, from zero to its largest magnitude;
         ``all``, where all have the same unit and sign.
     panel : str
         ``heat`` alone, heat ``over`` the image, or ``auto``: a map without detail at the level of pixels lies over the
         image, any other stands alone, as all do in a theme of greys.
-    samples, limit, mean, std, colours, names
-        As for the picture ``heat``.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

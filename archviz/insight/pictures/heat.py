@@ -9,9 +9,9 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
+from archviz.insight.pictures._arrays import chosen, name, of_all, over_images, scaled, sentences
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import over, photo
-from archviz.insight.pictures._said import chosen, name, of_all, over_images, scaled, sentences
 from archviz.insight.pictures._table import Key, Table, Tile, most_rows, place
 from archviz.style.style import Style
 
@@ -28,26 +28,9 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "", samples: Seque
     ----------
     shown : sequence of Attribution
         One, with a map (N, H, W) over images (N, C, H, W).
-    style : Style
-        The page, the roles, the colour maps.
     panels : str
         Which of ``image``, ``heat`` and ``over`` (heat over the image), with commas, in this order; by default
         all three, in a theme of greys the first two.
-    samples : sequence of int, optional
-        Which of the N samples; by default all.
-    limit : float or str, optional
-        The end of the colour bar, as `archviz.insight.painting.colormap.scale` takes it.
-    mean, std : sequence of float
-        What the model's preparation subtracted from each channel, and divided it by.
-    colours : bool
-        Whether the image below the heat keeps its colours.
-    names : sequence of str
-        What the samples are called.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

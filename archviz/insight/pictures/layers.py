@@ -19,10 +19,10 @@ from archviz.core.scene import Box, Group, Scene
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Pixels, Scale
 from archviz.insight.painting.pixels import shrunk
+from archviz.insight.pictures._activations import Layer, layers, scored
+from archviz.insight.pictures._arrays import chosen
 from archviz.insight.pictures._board import FINE, LEADING, Board
-from archviz.insight.pictures._layer import Layer, layers, scored
 from archviz.insight.pictures._photo import photo
-from archviz.insight.pictures._said import chosen
 from archviz.style.style import Style
 
 ACROSS = 2                      # tiles side by side in one layer
@@ -46,8 +46,6 @@ def draw(shown: Sequence[Any], style: Style, *, figure: Any = None, nodes: str =
     ----------
     shown : sequence of Recording
         The first of them has the values.
-    style : Style
-        The page, the roles, the colour maps.
     figure : Figure, optional
         Of the same model: its boxes are the layers, in its words, so that ``depth`` and the like say which there are.
         Without one every operation is a layer.
@@ -55,21 +53,10 @@ def draw(shown: Sequence[Any], style: Style, *, figure: Any = None, nodes: str =
         A glob on the ids of the layers to show.
     channels : int, optional
         So many tiles for each layer, the first ones; by default up to 16, as the page has room.
-    sample : int
-        Which of the N samples.
     names : mapping or sequence of str
         What the classes are called.
     images : mapping, optional
         Input id → the pixels (N, C, H, W) that the input was made of, to be shown in its place.
-    limit : float or str, optional
-        The end of each colour bar, as `archviz.insight.painting.colormap.scale` takes it.
-    mean, std : sequence of float
-        What the model's preparation subtracted from each channel of an image, and divided it by.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

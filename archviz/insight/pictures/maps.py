@@ -18,9 +18,9 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Pixels, Scale
+from archviz.insight.pictures._arrays import chosen
 from archviz.insight.pictures._board import LEADING, Board
 from archviz.insight.pictures._photo import photo
-from archviz.insight.pictures._said import chosen
 from archviz.style.style import Style
 
 MOST = 64           # tiles, if nobody says which channels
@@ -40,8 +40,6 @@ def draw(shown: Sequence[Any], style: Style, *, node: str | None = None, channel
     ----------
     shown : sequence of Recording or Attribution
         The first of them has the maps.
-    style : Style
-        The page, the roles, the colour maps.
     node : str, optional
         The id of the layer, or a glob; by default the first with maps.
     channels : int or sequence of int, optional
@@ -53,17 +51,6 @@ def draw(shown: Sequence[Any], style: Style, *, node: str | None = None, channel
         For each unit the parts of images that excite it most, as `Recording.patches` gives them.
     units : sequence of int
         The numbers of the units that `patches` belong to.
-    sample : int
-        Which of the N samples.
-    limit : float or str, optional
-        The end of the colour bar, as `archviz.insight.painting.colormap.scale` takes it.
-    mean, std : sequence of float
-        What the model's preparation subtracted from each channel of an image, and divided it by.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

@@ -17,8 +17,8 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Scale
+from archviz.insight.pictures._arrays import chosen, parts_by_node, sentences, short
 from archviz.insight.pictures._board import LEADING, Board
-from archviz.insight.pictures._said import chosen, parts_by_node, sentences, short
 from archviz.insight.pictures._tokens import named
 from archviz.style.style import Style
 
@@ -52,8 +52,6 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), queri
     ----------
     shown : sequence of Attribution
         The first of them has the weights.
-    style : Style
-        The page, the roles, the colour maps.
     words : sequence of str, or of sequences of str
         The tokens that are looked at, as the tokenizer spells them.
     queries : sequence of str, or of sequences of str
@@ -62,15 +60,6 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), queri
         Globs on the ids of the layers.
     heads : str, int or sequence of int, optional
         ``"mean"``, ``"all"``, or which.
-    sample : int
-        Which of the N samples.
-    limit : float or str, optional
-        The end of the colour bar, as `archviz.insight.painting.colormap.scale` takes it.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

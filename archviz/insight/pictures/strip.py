@@ -16,8 +16,8 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Box, Group, Scene, Text
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Scale
+from archviz.insight.pictures._arrays import chosen, parts_by_node, sentences
 from archviz.insight.pictures._board import Board
-from archviz.insight.pictures._said import chosen, parts_by_node, sentences
 from archviz.insight.pictures._tokens import Piece, given, held, pieces
 from archviz.style.style import Style
 
@@ -39,8 +39,6 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), units
     ----------
     shown : sequence of Attribution
         The first of them has the states.
-    style : Style
-        The page, the roles, the colour maps.
     words : sequence of str, or of sequences of str
         The characters or tokens.
     units : int or sequence of int, optional
@@ -49,15 +47,6 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), units
         ``text``, ``cells`` (the strips), or ``both``.
     nodes : str
         A glob on the ids of the recurrent layers; the last of them is drawn.
-    sample : int
-        Which of the N samples.
-    limit : float or str, optional
-        The end of the colour bar, as `archviz.insight.painting.colormap.scale` takes it.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

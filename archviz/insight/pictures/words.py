@@ -12,8 +12,8 @@ from typing import Any
 from archviz.core.scene import Box, Group, Mark, Paint, Path, Scene, Text
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Scale
+from archviz.insight.pictures._arrays import chosen, name, of_all, over_tokens, sentences
 from archviz.insight.pictures._board import Board
-from archviz.insight.pictures._said import chosen, name, of_all, over_tokens, sentences
 from archviz.insight.pictures._tokens import Piece, backwards, given, held, pieces, unpadded
 from archviz.style.style import Style
 
@@ -34,21 +34,8 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), sampl
     ----------
     shown : sequence of Attribution
         With maps (N, L) over tokens.
-    style : Style
-        The page, the roles, the colour maps.
     words : sequence of str, or of sequences of str
         The tokens, of one sample or of each, as the tokenizer spells them.  Without them their ids are shown.
-    samples : sequence of int, optional
-        Which of the N samples; by default all.
-    limit : float or str, optional
-        The end of the colour bar, as `archviz.insight.painting.colormap.scale` takes it.
-    names : sequence of str
-        What the samples are called.
-
-    Returns
-    -------
-    Scene
-        Its description is the caption.
 
     Raises
     ------

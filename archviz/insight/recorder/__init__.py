@@ -1,11 +1,9 @@
 """Recording: a model at work on any amount of data → the statistics of every node, under the figure's own ids.
 
-``reductions``  what is made of a value: a table, one class for each
+``statistics``  what is made of a value: a table, one class for each
 ``shipping``    small results on their way from the device to the host
 ``reducer``     watches a model run, reduces what each node gives and merges it with what it gave before
 ``feeding``     batches, one after the other: numbered, sharded among processes, cut to what fits
-``record``      ``archviz.record``: the whole of it
+``run``         ``archviz.record``: the whole of it
 ``nonfinite``   the first node that gives NaN or infinity
-
-The folder is not called record, as ``archviz.record`` is the function.
 """

@@ -22,8 +22,8 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import NodeId
 from archviz.insight.engine.snapshot import TooMuch
 from archviz.insight.recorder.fields import boxes, field, image_size
-from archviz.insight.recorder.reductions import REDUCTIONS, Array, Partial, Reduction, Seen, Total
 from archviz.insight.recorder.shipping import Shipment
+from archviz.insight.recorder.statistics import REDUCTIONS, Array, Partial, Reduction, Seen, Total
 from archviz.insight.results.recording import GRADIENT
 from archviz.trace.kinds import class_of, kind_of, kind_of_function
 from archviz.trace.modules import walk

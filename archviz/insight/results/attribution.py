@@ -176,6 +176,6 @@ class Attributions(tuple[Attribution, ...]):
 
         `kind` and `options` are those of `Attribution.image`.
         """
-        from archviz.insight.pictures._picture import fitting, picture
+        from archviz.insight.pictures._standalone import fitting, picture
 
         return picture(self, kind or fitting(self), **options)

@@ -193,7 +193,7 @@ class Recording:
         `kind` and `options` are those of `archviz.Attribution.image`; what of the layer to show says
         `archviz.insight.pictures.maps.draw`.
         """
-        from archviz.insight.pictures._picture import picture
+        from archviz.insight.pictures._standalone import picture
 
         return picture([self], kind, **options)
 

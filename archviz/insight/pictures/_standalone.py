@@ -54,7 +54,12 @@ def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None
     settings : Mapping, optional
         Single settings of the style by dotted name: ``{"heat.signed": "crameri:vik"}``.
     **options
-        What the picture leaves to choose.
+        What the picture leaves to choose: what is its own, see there, and what pictures have in common:
+        ``samples``, or ``sample`` where one is drawn: which of the N (by default all, or the first);
+        ``names``: what the samples are called;
+        ``limit``: the end of the colour bars, as `archviz.insight.painting.colormap.scale` takes it;
+        ``mean``, ``std``: what the model's preparation subtracted from each channel of an image, and divided it by;
+        ``colours``: whether an image below heat keeps its colours.
 
     Returns
     -------
