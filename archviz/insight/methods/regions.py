@@ -59,9 +59,7 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     ArchvizError
         Where there is no image, or the proposals are of another size or empty.
     """
-    source = next((one for one in sources(subject) if not one.tokens and one.maps.dim() == 4), None)
-    if source is None:
-        raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
+    source = _image(subject)
     masks = _superpixels(source.maps, segments) if proposals is None else _given(proposals, source)
     count, targets = masks.shape[1], subject.targets
     stand_in = filling(fill, source.maps, source.shape, seed)
@@ -88,6 +86,13 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
             checks=(check,), notes=notes,
             extra=numpy({"boxes": boxes, "kept": kept[number], "removed": removed[number], "top": best})))
     return attributions
+
+
+def _image(subject: Subject) -> Source:
+    source = next((one for one in sources(subject) if not one.tokens and one.maps.dim() == 4), None)
+    if source is None:
+        raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
+    return source
 
 
 def _union(masks: Tensor, best: Tensor) -> Tensor:
