@@ -237,7 +237,7 @@ def _first(subject: Any, ready: Ready) -> None:
         subject.matching(unit[0])       # which raises, with the nearest of all names there are
     scores = subject.scores(result)
     if not scores.isfinite().all():
-        raise NotFinite(f"{subject.targets[0].said} is {scores[~scores.isfinite()][0].item()}")
+        raise NotFinite(f"{subject.targets[0].name} is {scores[~scores.isfinite()][0].item()}")
 
 
 def _blamed(error: NotFinite, ready: Ready, step: Step) -> NotFinite:

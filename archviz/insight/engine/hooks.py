@@ -69,12 +69,12 @@ def _composed() -> bool:
 
 def named(modules: Mapping[NodeId, nn.Module], nodes: Collection[NodeId]) -> dict[NodeId, nn.Module] | None:
     """The modules that `nodes` name; None unless each names one that nothing hides from a reader."""
-    found = {}
+    kept = {}
     for name in nodes:
         module = modules.get(name)
         above = name.split(".")[:-1]
         inside = ["", *(".".join(above[:n + 1]) for n in range(len(above)))]
         if not name or module is None or any(outer in modules and is_leaf(modules[outer]) for outer in inside):
             return None
-        found[name] = module
-    return found
+        kept[name] = module
+    return kept

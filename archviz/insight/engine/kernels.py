@@ -71,5 +71,5 @@ def _serves(x: Any) -> bool:
             and torch._C._functorch.peek_interpreter_stack() is None)     # no vmap, whose tensors are wrapped
 
 
-def _pair(given: Any) -> list[int]:
-    return [] if given is None else [given] * 2 if isinstance(given, int) else list(given) * (2 // max(len(given), 1))
+def _pair(size: Any) -> list[int]:
+    return [] if size is None else [size] * 2 if isinstance(size, int) else list(size) * (2 // max(len(size), 1))

@@ -44,20 +44,20 @@ class Seeker:
 
     def __init__(self, tape: Tape) -> None:
         self.tape, self.done = tape, 0
-        self.held: set[int] = set()     # calls that hold the whole numbers of an input
+        self.numbers: set[int] = set()     # calls that hold the whole numbers of an input
         self.places: set[int] = set()   # calls that hold places counted from them
 
     def reads(self, number: int, call: Call) -> bool:
         """Whether `call`, which is (or will be) number `number` of the tape, embeds such an input."""
         for at in range(self.done, min(number, len(self.tape.calls))):
             earlier = self.tape.calls[at]
-            fed = earlier.how == "input" or any(ref.call in self.held for ref in earlier.operands())
+            fed = earlier.how == "input" or any(ref.call in self.numbers for ref in earlier.operands())
             if kind(earlier) == "scan" or any(ref.call in self.places for ref in earlier.operands()):
                 self.places.add(at)
             elif fed and not _real(earlier) and not _remade(earlier):
-                self.held.add(at)
+                self.numbers.add(at)
         self.done = max(self.done, min(number, len(self.tape.calls)))
-        return (kind(call) == "embedding" and any(ref.call in self.held for ref in call.operands())
+        return (kind(call) == "embedding" and any(ref.call in self.numbers for ref in call.operands())
                 and self._looks_up(call))
 
     def _looks_up(self, call: Call) -> bool:
@@ -70,8 +70,8 @@ class Seeker:
         def embedded(number: int) -> Any:
             def stand_in(ref: Ref) -> Tensor:
                 spec = self.tape.calls[ref.origin[0]].out[ref.origin[1]]
-                return torch.full(spec.shape, number if ref.call in self.held else 0, dtype=getattr(torch, spec.dtype),
-                                  device=device)
+                value = number if ref.call in self.numbers else 0
+                return torch.full(spec.shape, value, dtype=getattr(torch, spec.dtype), device=device)
 
             args, kwargs = mapped((call.args, dict(call.kwargs)), stand_in, Ref)
             return module.forward(*args, **kwargs)
@@ -193,7 +193,7 @@ class Keeper(Watcher):
         self.tape, self.seeker = tape, Seeker(tape)
         self.values: dict[NodeId, Tensor] = {}
         self.edges: dict[NodeId, GradientEdge] = {}
-        self.found: dict[NodeId, NodeId] = {}
+        self.landmarks: dict[NodeId, NodeId] = {}
         self.stored: dict[int, set[NodeId]] = {}
         self.marks = _Landmarks() if self.nodes & {MAP, HEAD} else None
 
@@ -219,15 +219,15 @@ class Keeper(Watcher):
                 self.marks.see(call, tensor)
 
     def left(self, module: NodeId, output: Any) -> None:
-        found = tensors(output)
-        if found:
-            self._keep(module, found[0][1])
+        values = tensors(output)
+        if values:
+            self._keep(module, values[0][1])
 
     def end(self, result: Any) -> None:
         if self.marks:
             self.marks.end(result)
             for mark, one in self.marks.marks().items():
-                self.found[mark] = one.node
+                self.landmarks[mark] = one.node
                 self.values[one.node] = one.value
                 edge = one.edge() if self.grad else None
                 if edge is not None:

@@ -24,23 +24,14 @@ class TooMuch(MemoryError):
 class Snapshot(Watcher):
     """A run in which nothing is lost: what is written in place is copied before.
 
-    Attributes
-    ----------
-    tape : Tape
-        What ran.
-    values : dict
-        `Ref` → the tensor, with the values it had from then until the next write into it.
-    strided : dict
-        `Ref` → the sizes, strides and offset of that tensor in its memory, by which what was written through a view is
-        found again.
-    before : dict
-        `Ref` that a write made → the one that stood for the same tensor until then.
-    readers : dict
-        Call → the calls that read what it gave.
-    named : dict
-        A node, or a module call that contains others → what stands for what it gave.
-    result
-        What the run returned.
+    tape      what ran
+    values    `Ref` → the tensor, with the values it had from then until the next write into it
+    strided   `Ref` → the sizes, strides and offset of that tensor in its memory, by which what was written through a
+              view is found again
+    before    `Ref` that a write made → the one that stood for the same tensor until then
+    readers   call → the calls that read what it gave
+    named     a node, or a module call that contains others → what stands for what it gave
+    result    what the run returned
     """
 
     def __init__(self, model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], limit: int | None = None) -> None:
@@ -109,7 +100,7 @@ class Snapshot(Watcher):
 
 def snapshot_of(subject: Subject, rows: Tensor, limit: int | None = None) -> Snapshot:
     """The model at work on some of its samples."""
-    batch = subject.given.take(rows)       # a copy, as a model may write into its input
+    batch = subject.batch.take(rows)       # a copy, as a model may write into its input
     return Snapshot(subject.model, batch.args, dict(batch.kwargs), limit)
 
 

@@ -34,7 +34,7 @@ INPUTS: NodeId = "/inputs"
 
 
 @dataclass(frozen=True)
-class Given:
+class Arguments:
     """The arguments of one call.
 
     rows    (R,) long: which sample each row of the batch is (a copy of)
@@ -46,7 +46,7 @@ class Given:
     rows: Tensor
     axis: int = 0
 
-    def take(self, rows: Tensor) -> Given:
+    def take(self, rows: Tensor) -> Arguments:
         """The rows that `rows` (long) lists, each as often as it is listed, of every batched tensor."""
         n = len(self.rows)
 
@@ -79,7 +79,7 @@ class Run:
     leaves: dict[NodeId, Tensor] = field(default_factory=dict)
     values: dict[NodeId, Tensor] = field(default_factory=dict)
     edges: dict[NodeId, GradientEdge] = field(default_factory=dict)
-    found: dict[NodeId, NodeId] = field(default_factory=dict)
+    landmarks: dict[NodeId, NodeId] = field(default_factory=dict)
 
     def value(self, node: NodeId) -> Tensor:
         """What `node` gave.  Raises `ArchvizError` with the nearest ids for one that did not run, or was not kept."""
@@ -91,40 +91,23 @@ class Run:
 class Subject:
     """One model, one batch, one target, ready for methods.  A context manager: the model is as before afterwards.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Used in evaluation mode with its parameters frozen while the context lasts.
-    args, kwargs
-        What it is called with.
-    target : Spec
-        See `archviz.insight.engine.target`.
-    budget : int, optional
-        Bytes that the work may take besides weights and inputs; None: half of what is free on the device.
-    axis : int
-        Which axis of the inputs counts samples.
-    position : int
-        Which token's logits are meant, where there are several.
-    step : callable
-        Told the name of each step as it begins, for progress.
+    model         used in evaluation mode with its parameters frozen while the context lasts
+    args, kwargs  what it is called with
+    target        see `archviz.insight.engine.target`
+    budget        bytes that the work may take besides weights and inputs; None: half of what is free on the device
+    axis          which axis of the inputs counts samples
+    position      which token's logits are meant, where there are several
+    step          told the name of each step as it begins, for progress
 
-    Attributes
-    ----------
-    floats : tuple of str
-        The inputs of real numbers.
-    whole : bool
-        Whether there are inputs of whole numbers.
-    wanted, grad : set of NodeId, bool
-        What the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the sources);
-        said before it, so that methods share it.
-    alone : bool
-        Whether one method runs, which asks for the gradients of a run once: what they need is freed on the way, and
-        its memory serves again.
-    ahead : callable, optional
-        A method's own first run over all samples, taken where nobody wants values or gradients of it; None where it
-        gives None.
-    kept : dict
-        What methods share (a method's own key → anything); dropped at the end.
+    floats        the inputs of real numbers
+    whole         whether there are inputs of whole numbers
+    wanted, grad  what the first run keeps (ids, globs of ids, landmarks; `INPUTS`: gradients will be taken down to the
+                  sources); said before it, so that methods share it
+    alone         whether one method runs, which asks for the gradients of a run once: what they need is freed on the
+                  way, and its memory serves again
+    ahead         a method's own first run over all samples, taken where nobody wants values or gradients of it; None
+                  where it gives None
+    kept          what methods share (a method's own key → anything); dropped at the end
     """
 
     def __init__(self, model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *,
@@ -132,16 +115,16 @@ class Subject:
                  step: Callable[[str], None] = lambda name: None) -> None:
         self.model: nn.Module = getattr(model, "_orig_mod", model)      # what torch.compile wraps
         self.spec, self.position, self.step, self._budget = target, position, step, budget
-        found = [t for _, t in tensors((args, dict(kwargs or {})))]
-        if not found:
+        inputs = [t for _, t in tensors((args, dict(kwargs or {})))]
+        if not inputs:
             raise ArchvizError("there is no input to explain", "give the model at least one tensor")
-        self.device = found[0].device
+        self.device = inputs[0].device
         if axis < 0:
             raise ArchvizError(f"axis={axis}: axes are counted from 0")
-        n = found[0].shape[axis] if found[0].dim() > axis else 1
+        n = inputs[0].shape[axis] if inputs[0].dim() > axis else 1
         if not n:
-            raise ArchvizError(f"there is no sample to explain: the input is {'×'.join(map(str, found[0].shape))}")
-        self.given = Given(args, dict(kwargs or {}), torch.arange(n, device=self.device), axis)
+            raise ArchvizError(f"there is no sample to explain: the input is {'×'.join(map(str, inputs[0].shape))}")
+        self.batch = Arguments(args, dict(kwargs or {}), torch.arange(n, device=self.device), axis)
         named = [("/in:" + ".".join([name, *map(str, path)]), tensor)
                  for name, value in named_arguments(self.model, args, kwargs or {}) for path, tensor in tensors(value)]
         self.named = dict(named)
@@ -184,7 +167,7 @@ class Subject:
     @property
     def n(self) -> int:
         """Samples."""
-        return len(self.given.rows)
+        return len(self.batch.rows)
 
     @property
     def budget(self) -> int:
@@ -197,9 +180,9 @@ class Subject:
     def base(self) -> Run:
         """The first run over the samples; with gradients, and the values of ``self.wanted``, where a method asked."""
         self.step("run the model")
-        own = self.ahead() if self.ahead is not None and not self.grad and not self.wanted else None
-        if own is not None:
-            return own
+        run = self.ahead() if self.ahead is not None and not self.grad and not self.wanted else None
+        if run is not None:
+            return run
         with torch.set_grad_enabled(self.grad):
             return self.run(nodes=self.wanted - {INPUTS}, grad=self.grad, watched=not self.grad)
 
@@ -245,14 +228,14 @@ class Subject:
 
         An embedding whose ids are not an input's own (shifted, cut, made on the way) is not among them.
         """
-        found = {name: self.named[name] for name in self.floats}
+        shown = {name: self.named[name] for name in self.floats}
         if self.whole:
             for call in self.reading.calls:
                 if call.node in self.sources:
                     ids = self._ids(call)
-                    found |= {} if ids is None else {call.node: ids}
-        return {name: tensor.detach().movedim(self.given.axis, 0) if tensor.dim() > self.given.axis else tensor.detach()
-                for name, tensor in found.items()}
+                    shown |= {} if ids is None else {call.node: ids}
+        return {name: tensor.detach().movedim(self.batch.axis, 0) if tensor.dim() > self.batch.axis else tensor.detach()
+                for name, tensor in shown.items()}
 
     def _ids(self, call: Call) -> Tensor | None:
         """The input of whole numbers that `call` reads, at most reshaped on the way."""
@@ -274,80 +257,73 @@ class Subject:
         wanted = [patterns] if isinstance(patterns, str) else list(patterns)
         if len(wanted) == 1 and wanted[0] in self.base.values:
             return (wanted[0],)
-        known = self.ids
+        ids = self.ids
         for pattern in wanted:
-            if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
-                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, known))
-        return tuple(name for name in known if any(name == p or fnmatchcase(name, p) for p in wanted))
+            if not any(name == pattern or fnmatchcase(name, pattern) for name in ids):
+                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, ids))
+        return tuple(name for name in ids if any(name == p or fnmatchcase(name, p) for p in wanted))
 
     @cached_property
     def ids(self) -> tuple[NodeId, ...]:
         """The ids of all nodes and module calls, in the order in which they end."""
-        found: dict[NodeId, None] = {}
+        ids: dict[NodeId, None] = {}
         for call, after in zip(self.tape.calls, [*self.tape.calls[1:], None], strict=True):
-            found[call.node] = None
+            ids[call.node] = None
             for frame in reversed(call.scope):
                 if after is None or frame not in after.scope:
-                    found[frame] = None
-        return tuple(found)
+                    ids[frame] = None
+        return tuple(ids)
 
     # ------------------------------------------------------------------------------------------ running
 
-    def run(self, given: Given | None = None, *, nodes: Collection[NodeId] | None = (), grad: bool = False,
+    def run(self, batch: Arguments | None = None, *, nodes: Collection[NodeId] | None = (), grad: bool = False,
             replace: Mapping[NodeId, Tensor] | None = None, watched: bool = False) -> Run:
         """Call the model once.
 
-        Parameters
-        ----------
-        given : Given, optional
-            What to call it with; None: the samples themselves.
-        nodes : collection of NodeId or None
-            The nodes and module calls whose values (and, with `grad`, gradient edges) are kept: ids, globs, landmarks;
-            None: all.  The one that the target reads is always kept.
-        grad : bool
-            Whether sources become leaves that gradients are taken for.
-        replace : Mapping
-            Source id → what stands in its place: (R, …), of an input or of an embedding's output.
-        watched : bool
-            Keep a tape also where nothing else asks for one.
+        batch     what to call it with; None: the samples themselves
+        nodes     the nodes and module calls whose values (and, with `grad`, gradient edges) are kept: ids, globs,
+                  landmarks; None: all; the one that the target reads is always kept
+        grad      whether sources become leaves that gradients are taken for
+        replace   source id → what stands in its place: (R, …), of an input or of an embedding's output
+        watched   keep a tape also where nothing else asks for one
         """
         if nodes is not None and (unit := unit_of(self.spec)) is not None:
             nodes = {*nodes, unit[0]}
-        call = partial(self._run, given or self.given, nodes, grad, dict(replace or {}), watched)
+        call = partial(self._run, batch or self.batch, nodes, grad, dict(replace or {}), watched)
         try:
             return call()
         except RuntimeError as error:
             if self._laid and "view size is not compatible" in str(error):
                 self._laid = False      # a model that says view where reshape is meant
-            elif given is None or len(given.rows) == self.n or ran_out(error):
+            elif batch is None or len(batch.rows) == self.n or ran_out(error):
                 raise
             else:
-                raise ArchvizError(f"the model raised on a batch of {len(given.rows)}: {' '.join(str(error).split())}",
+                raise ArchvizError(f"the model raised on a batch of {len(batch.rows)}: {' '.join(str(error).split())}",
                                    f"it may take no other batch than one of {self.n}; methods that run it as it is "
                                    "(saliency, gradcam) do not mind") from error
         return call()
 
-    def _run(self, given: Given, nodes: Collection[NodeId] | None, grad: bool, replace: dict[NodeId, Tensor],
+    def _run(self, batch: Arguments, nodes: Collection[NodeId] | None, grad: bool, replace: dict[NodeId, Tensor],
              watched: bool) -> Run:
         leaves: dict[NodeId, Tensor] = {}
         source = partial(self._source, leaves if grad else None, replace)
-        args, kwargs = _with_inputs(self.model, given, source)
+        args, kwargs = _with_inputs(self.model, batch, source)
         seek = self.whole and (grad or bool(replace))
         every = watched or nodes is None or bool(nodes)
         if not seek and not every:
-            return Run(self.model(*args, **kwargs), given.rows, leaves=leaves)
+            return Run(self.model(*args, **kwargs), batch.rows, leaves=leaves)
         modules = named(self.modules, nodes) if nodes and not seek and not watched else None
         if modules:
             with Hooks(modules, grad) as hooks:
                 result = self.model(*args, **kwargs)
             if hooks.sure and hooks.values.keys() == modules.keys():
-                return Run(result, given.rows, leaves=leaves, values=hooks.values, edges=hooks.edges)
-            args, kwargs = _with_inputs(self.model, given, source)
+                return Run(result, batch.rows, leaves=leaves, values=hooks.values, edges=hooks.edges)
+            args, kwargs = _with_inputs(self.model, batch, source)
         keeper = Keeper(nodes, grad, source if seek else None, every)
         with watching(self.model, keeper):
             result = self.model(*args, **kwargs)
-        return Run(result, given.rows, keeper.tape if every else None, keeper.tape, leaves, keeper.values,
-                   keeper.edges, keeper.found)
+        return Run(result, batch.rows, keeper.tape if every else None, keeper.tape, leaves, keeper.values,
+                   keeper.edges, keeper.landmarks)
 
     def _source(self, leaves: dict[NodeId, Tensor] | None, replace: Mapping[NodeId, Tensor], name: NodeId,
                 tensor: Tensor) -> Tensor:
@@ -365,10 +341,10 @@ class Subject:
         return torch.stack([target.read(run) for target in self.targets])
 
 
-def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor]) -> Any:
+def _with_inputs(model: nn.Module, batch: Arguments, source: Callable[[NodeId, Tensor], Tensor]) -> Any:
     """(args, kwargs), with each tensor exchanged for what `source` makes of it under its id."""
     names: dict[int, NodeId] = {}
-    for name, value in named_arguments(model, given.args, given.kwargs):
+    for name, value in named_arguments(model, batch.args, batch.kwargs):
         for path, tensor in tensors(value):
             names[id(tensor)] = "/in:" + ".".join([name, *map(str, path)])
 
@@ -376,7 +352,7 @@ def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tenso
         real = id(tensor) in names and tensor.is_floating_point()
         return source(names[id(tensor)], tensor) if real else tensor.clone()
 
-    return mapped((given.args, dict(given.kwargs)), change)
+    return mapped((batch.args, dict(batch.kwargs)), change)
 
 
 _WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})

@@ -41,12 +41,12 @@ class Ran(Protocol):
 class Target:
     """One number for each sample.
 
-    said    what a caption calls it
+    name    what a caption calls it
     node    the node whose value must be kept to read it; None where the model's result is enough
     read    a run → (rows,) float32, differentiable; `Ran.rows` says which sample each row is a copy of
     """
 
-    said: str
+    name: str
     node: NodeId | None
     read: Callable[[Ran], Tensor]
 
@@ -56,8 +56,8 @@ _UNIT = re.compile(r"(?P<node>.+)\[(?P<index>-?\d+(?:\s*,\s*-?\d+)*)\]$")
 
 def unit_of(spec: Spec) -> tuple[NodeId, tuple[int, ...]] | None:
     """The node and the index of a target inside the model, if `spec` names one."""
-    found = _UNIT.match(spec) if isinstance(spec, str) else None
-    return (found["node"], tuple(int(i) for i in found["index"].split(","))) if found else None
+    match = _UNIT.match(spec) if isinstance(spec, str) else None
+    return (match["node"], tuple(int(i) for i in match["index"].split(","))) if match else None
 
 
 def resolve(spec: Spec, run: Ran, position: int = -1) -> tuple[Target, ...]:
@@ -101,13 +101,13 @@ def resolve(spec: Spec, run: Ran, position: int = -1) -> tuple[Target, ...]:
 
 def _class(classes: Tensor, rank: str, position: int) -> Target:
     named = ", ".join(str(c) for c in dict.fromkeys(classes.tolist()))
-    said = f"class {named}" if len(set(classes.tolist())) == 1 else f"classes {named}"
+    which = f"class {named}" if len(set(classes.tolist())) == 1 else f"classes {named}"
 
     def read(run: Ran) -> Tensor:
         logits = _logits(run.result, position)
         return logits.gather(1, classes.to(logits.device)[run.rows.to(logits.device)][:, None])[:, 0]
 
-    return Target(f"{rank} ({said})" if rank else said, None, read)
+    return Target(f"{rank} ({which})" if rank else which, None, read)
 
 
 def _unit(node: NodeId, index: tuple[int, ...], run: Ran) -> Target:
@@ -121,10 +121,10 @@ def _unit(node: NodeId, index: tuple[int, ...], run: Ran) -> Target:
                            "one number for a channel, as many as it has axes for one unit")
 
     def read(run: Ran) -> Tensor:
-        found = run.value(node)
+        value = run.value(node)
         for i in index:
-            found = found.select(1, i)
-        return found.float().flatten(1).mean(1) if found.dim() > 1 else found.float()
+            value = value.select(1, i)
+        return value.float().flatten(1).mean(1) if value.dim() > 1 else value.float()
 
     return Target(f"{'unit' if len(index) == len(inner) else 'channel'} {','.join(map(str, index))} of {node}", node,
                   read)
@@ -143,17 +143,17 @@ def _from_function(function: Callable[[Any], Tensor]) -> Callable[[Ran], Tensor]
 
 def _logits(result: Any, position: int) -> Tensor:
     """(N, classes) float32: of a sequence those at `position`, of a map the mean over all places."""
-    found = getattr(result, "logits", None)
-    if found is None and isinstance(result, dict):
-        found = result.get("logits")
-    if not isinstance(found, Tensor):
-        found = next((t for _, t in tensors(result) if t.is_floating_point() and t.dim() >= 2), None)
-    if found is None:
+    logits = getattr(result, "logits", None)
+    if logits is None and isinstance(result, dict):
+        logits = result.get("logits")
+    if not isinstance(logits, Tensor):
+        logits = next((t for _, t in tensors(result) if t.is_floating_point() and t.dim() >= 2), None)
+    if logits is None:
         raise ArchvizError("the model returns no logits to take a class of",
                            "give a function of its result as target (target=lambda y: y where it gives one number for "
                            "each sample), or a unit as in 'layer4.1[7]'")
-    if found.dim() == 3:
-        if not -found.shape[1] <= position < found.shape[1]:
-            raise ArchvizError(f"there is no position {position} among {found.shape[1]}")
-        found = found[:, position]
-    return found.float().flatten(2).mean(2) if found.dim() > 2 else found.float()
+    if logits.dim() == 3:
+        if not -logits.shape[1] <= position < logits.shape[1]:
+            raise ArchvizError(f"there is no position {position} among {logits.shape[1]}")
+        logits = logits[:, position]
+    return logits.float().flatten(2).mean(2) if logits.dim() > 2 else logits.float()

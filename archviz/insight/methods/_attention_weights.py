@@ -58,26 +58,26 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class Attended:
+class AttentionRun:
     """A run: its attentions in order, the nodes of those whose weights nobody can tell, and the run itself."""
 
-    found: tuple[Attention, ...]
+    attentions: tuple[Attention, ...]
     missed: tuple[NodeId, ...]
     tape: Tape
     run: Run
 
 
-def attended(subject: Subject, leaves: bool = False) -> Attended:
+def attended(subject: Subject, leaves: bool = False) -> AttentionRun:
     """Run the model over the samples and watch it attend.
 
     With `leaves` each output of an attention is a leaf that gradients can be taken for.
     """
-    eyes = _Eyes(subject.n, leaves, {target.node for target in subject.targets})
+    eyes = _Watcher(subject.n, leaves, {target.node for target in subject.targets})
     with torch.set_grad_enabled(leaves), watching(subject.model, eyes):
-        result = subject.model(*subject.given.args, **subject.given.kwargs)
-    seen = {one.node for one in eyes.found}
-    return Attended(tuple(eyes.found), tuple(name for name in eyes.missed if name not in seen), eyes.tape,
-                    Run(result, subject.given.rows, eyes.tape, values=eyes.values))
+        result = subject.model(*subject.batch.args, **subject.batch.kwargs)
+    seen = {one.node for one in eyes.attentions}
+    return AttentionRun(tuple(eyes.attentions), tuple(name for name in eyes.missed if name not in seen), eyes.tape,
+                    Run(result, subject.batch.rows, eyes.tape, values=eyes.values))
 
 
 def weights_of(query: Tensor, key: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False,
@@ -102,7 +102,7 @@ def _grouped(keys: Tensor, queries: Tensor, enable_gqa: bool) -> Tensor:
     return keys.repeat_interleave(queries.shape[-3] // keys.shape[-3], -3) if enable_gqa else keys
 
 
-class _Eyes(Operands):
+class _Watcher(Operands):
     """Sees attention as it happens.
 
     carried   number of a call → that of the softmax whose weights it still holds, masked or in another shape
@@ -114,7 +114,7 @@ class _Eyes(Operands):
         super().__init__()
         self.samples, self.leaves, self.read = samples, leaves, read
         self.values: dict[NodeId, Tensor] = {}
-        self.found: list[Attention] = []
+        self.attentions: list[Attention] = []
         self.missed: list[NodeId] = []
         self.carried: dict[int, int] = {}
         self.weighted: dict[int, tuple[int, Tensor, int]] = {}
@@ -133,37 +133,37 @@ class _Eyes(Operands):
         see = _SEEN.get(call.op if kind == "math" else kind)
         if see is None:
             return output
-        before = len(self.found)
+        before = len(self.attentions)
         with torch.no_grad():
             see(self, call, output)
-        if len(self.found) == before or not self.leaves:
+        if len(self.attentions) == before or not self.leaves:
             return output
-        leaf = self.found[-1].output.detach().requires_grad_()
-        self.found[-1] = replace(self.found[-1], output=leaf)
+        leaf = self.attentions[-1].output.detach().requires_grad_()
+        self.attentions[-1] = replace(self.attentions[-1], output=leaf)
         return (leaf, *output[1:]) if isinstance(output, tuple) else leaf
 
     # ------------------------------------------------------------------------------------------ PyTorch's own
 
     def attention(self, call: Call, output: Any) -> None:
         try:
-            args, given = self.filled(call.args), self.filled(dict(call.kwargs))
+            args, options = self.filled(call.args), self.filled(dict(call.kwargs))
         except LookupError:
             self.missed.append(call.node)
             return
         whole = {"need_weights": True, "average_attn_weights": False}
         if call.op == "scaled_dot_product_attention":
-            given |= dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False))
-            value = given.pop("value").float()
-            weights = weights_of(**{name: one for name, one in given.items() if name != "dropout_p"})
-            again = weights @ _grouped(value, weights, given.get("enable_gqa", False))
+            options |= dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False))
+            value = options.pop("value").float()
+            weights = weights_of(**{name: one for name, one in options.items() if name != "dropout_p"})
+            again = weights @ _grouped(value, weights, options.get("enable_gqa", False))
         elif isinstance(call.module, nn.MultiheadAttention):
             names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask", "average_attn_weights",
                      "is_causal")
-            again, own = call.module.forward(**{**dict(zip(names, args, strict=False)), **given, **whole})
-            assert own is not None
-            weights = own
+            again, maybe = call.module.forward(**{**dict(zip(names, args, strict=False)), **options, **whole})
+            assert maybe is not None
+            weights = maybe
         elif call.op == "multi_head_attention_forward":
-            again, weights = call.target(*args, **{**given, **whole})
+            again, weights = call.target(*args, **{**options, **whole})
         else:
             self.missed.append(call.node)
             return
@@ -183,25 +183,25 @@ class _Eyes(Operands):
     def carry(self, call: Call, output: Any) -> None:
         """A mask, dropout, another shape or type: what comes out still are the weights, or the weights times values."""
         number = len(self.tape.calls)
-        held, other = self._split(call.operands())
-        if held is not None:
-            self.carried[number] = self.carried[held.call]
+        weights, other = self._split(call.operands())
+        if weights is not None:
+            self.carried[number] = self.carried[weights.call]
             if other is not None and call.op == "mul":
-                self.weighted[number] = self.carried[held.call], self.tensor(held), other.call
+                self.weighted[number] = self.carried[weights.call], self.tensor(weights), other.call
 
     def matmul(self, call: Call, output: Any) -> None:
         """Weights times values."""
         operands = refs(call.args)
-        held, other = self._split(operands)
-        if held is None or other is None or len(operands) != 2:
+        ref, other = self._split(operands)
+        if ref is None or other is None or len(operands) != 2:
             return
-        weights, first = self.tensor(held), held is operands[0]
+        weights, first = self.tensor(ref), ref is operands[0]
         axis: int | None = -2 if first else -1
         if call.op == "einsum":
             weights, axis = _einsum_keys_last(call.args[0], 0 if first else 1, weights)
         elif not first:
             weights = weights.transpose(-1, -2)
-        self._by_hand(self.carried[held.call], weights, output, other.call, axis)
+        self._by_hand(self.carried[ref.call], weights, output, other.call, axis)
 
     def total(self, call: Call, output: Any) -> None:
         """The sum of weights times values over the keys."""
@@ -221,16 +221,17 @@ class _Eyes(Operands):
 
     def _split(self, operands: tuple[Ref, ...] | list[Ref]) -> tuple[Ref | None, Ref | None]:
         """The operand that holds weights, and the one that holds values: neither weights nor the model's own."""
-        held = next((ref for ref in operands if ref.call in self.carried), None)
+        weights = next((ref for ref in operands if ref.call in self.carried), None)
         other = next((ref for ref in operands if ref.call not in self.carried
                       and self.tape.calls[ref.call].how not in ("parameter", "constant")), None)
-        return held, other
+        return weights, other
 
     def _by_hand(self, softmax: int, weights: Tensor, output: Tensor, values: int, axis: int | None) -> None:
         """Weights (…, queries, keys) that were read, if they are: softmax over another axis is no attention."""
         sums = weights.float().sum(-1)
         node = self.tape.calls[softmax].node
-        if bool(((sums - 1).abs() < SUM).logical_or(sums == 0).all()) and all(node != one.node for one in self.found):
+        rows = bool(((sums - 1).abs() < SUM).logical_or(sums == 0).all())
+        if rows and all(node != one.node for one in self.attentions):
             self._found(node, weights, output, (softmax,), values, 0.0, axis)
 
     def _found(self, node: NodeId, weights: Tensor, output: Tensor, made: tuple[int, ...], values: int, error: float,
@@ -245,22 +246,22 @@ class _Eyes(Operands):
             return
         every = weights.detach().reshape(n, -1, *weights.shape[-2:]).to("cpu", torch.float32)
         heads = weights.shape[-3] if weights.dim() > 3 else every.shape[1]
-        self.found.append(Attention(node, every, heads, error, made, values, output, axis))
+        self.attentions.append(Attention(node, every, heads, error, made, values, output, axis))
 
 
 def _einsum_keys_last(equation: str, side: int, weights: Tensor) -> tuple[Tensor, int | None]:
     """The weights of an einsum, with the letter it sums over as the last axis; which axis of the sum counts queries."""
-    taken, _, given = equation.replace(" ", "").partition("->")
-    own = taken.split(",")[side]
-    gone = [n for n, letter in enumerate(own) if letter not in given]
-    if len(gone) != 1 or "." in own:
+    taken, _, out = equation.replace(" ", "").partition("->")
+    letters = taken.split(",")[side]
+    gone = [n for n, letter in enumerate(letters) if letter not in out]
+    if len(gone) != 1 or "." in letters:
         return weights, None
-    left = own.replace(own[gone[0]], "")
-    return weights.movedim(gone[0], -1), given.index(left[-1])
+    left = letters.replace(letters[gone[0]], "")
+    return weights.movedim(gone[0], -1), out.index(left[-1])
 
 
-_SEEN: dict[str, Callable[[_Eyes, Call, Any], None]] = {
-    "attention": _Eyes.attention, "softmax": _Eyes.softmax, "matmul": _Eyes.matmul, "reduce": _Eyes.total,
-    **dict.fromkeys(("dropout", "cast", "view", "mask", "identity", "index", "mul", "div"), _Eyes.carry),
+_SEEN: dict[str, Callable[[_Watcher, Call, Any], None]] = {
+    "attention": _Watcher.attention, "softmax": _Watcher.softmax, "matmul": _Watcher.matmul, "reduce": _Watcher.total,
+    **dict.fromkeys(("dropout", "cast", "view", "mask", "identity", "index", "mul", "div"), _Watcher.carry),
 }
 """What is looked at, by kind (of the rest by the name of the function)."""

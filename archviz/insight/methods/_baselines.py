@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.subject import Subject
+from archviz.insight.methods._perturbation.windows import convolved
 
 Baseline = str | float | Tensor | Mapping[NodeId, Any]
 """A baseline as a user says it.
@@ -40,9 +40,9 @@ def baselines(subject: Subject, points: Mapping[NodeId, Tensor], wanted: Baselin
     if isinstance(wanted, Mapping):
         if unknown := [name for name in wanted if name not in points]:
             raise ArchvizError(f"baseline: the model has no source {unknown[0]!r}", f"it has {', '.join(points)}")
-        found = {name: _baseline(subject, name, point, wanted[name], seed, first) if name in wanted else point
-                 for name, point in points.items()}
-        return found, "given for " + ", ".join(wanted)
+        starts = {name: _baseline(subject, name, point, wanted[name], seed, first) if name in wanted else point
+                  for name, point in points.items()}
+        return starts, "given for " + ", ".join(wanted)
     return ({name: _baseline(subject, name, point, wanted, seed, first) for name, point in points.items()},
             wanted if isinstance(wanted, str) else f"{wanted:g}" if isinstance(wanted, (int, float)) else "given")
 
@@ -80,13 +80,10 @@ def blurred(image: Tensor, part: float = 0.1) -> Tensor:
     """(N, C, H, W) under a Gaussian with a standard deviation of `part` of each side, edges repeated."""
     result = image.float()
     for axis in (2, 3):
-        size = image.shape[axis]
-        sigma = max(part * size, 1e-3)
+        sigma = max(part * image.shape[axis], 1e-3)
         reach = int(3 * sigma + 0.5)
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device) / sigma) ** 2)
-        lines = result.movedim(axis, -1)
-        padded = F.pad(lines.reshape(-1, 1, size), (reach, reach), mode="replicate")
-        result = F.conv1d(padded, (kernel / kernel.sum())[None, None]).view_as(lines).movedim(-1, axis)
+        result = convolved(result, axis, kernel / kernel.sum())
     return result.to(image.dtype)
 
 
@@ -115,9 +112,9 @@ def _embedded(subject: Subject, name: NodeId, ids: Tensor) -> Tensor:
 
 
 def _pad(subject: Subject, name: NodeId) -> int:
-    for known in (getattr(_module(subject, name), "padding_idx", None),
+    for token in (getattr(_module(subject, name), "padding_idx", None),
                   getattr(getattr(subject.model, "config", None), "pad_token_id", None)):
-        if known is not None:
-            return int(known)
+        if token is not None:
+            return int(token)
     raise ArchvizError(f"baseline 'pad': no padding token is known for {name}",
                        "give the token as a tensor, baseline=torch.tensor([0])")

@@ -5,7 +5,6 @@ In: a subject.  Out: gradients of each target with respect to sources and nodes;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from torch.autograd.graph import GradientEdge, saved_tensors_hooks
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.landmarks import kind
 from archviz.insight.engine.subject import INPUTS, Run, Subject
 from archviz.insight.inputs.memory import ran_out
 from archviz.insight.methods._rectifiers import Apart, census, rectified
@@ -47,8 +45,7 @@ def visible(subject: Subject) -> Run:
     if "visible" not in subject.kept:
         with Apart():
             subject.kept["visible"] = subject.run(grad=True)
-    found: Run = subject.kept["visible"]
-    return found
+    return subject.kept["visible"]  # type: ignore[no-any-return]
 
 
 def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "plain") -> list[Gradients]:
@@ -56,14 +53,9 @@ def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "
 
     What other methods asked of the same run is computed along with it, and kept for them.
 
-    Parameters
-    ----------
-    run : Run
-        As `differentiated` gives it.
-    names : sequence of NodeId
-        A name that no gradient arrives at is left out of the result.
-    rule : str
-        How gradients pass rectifiers: see `archviz.insight.methods._rectifiers`.
+    run     as `differentiated` gives it
+    names   one that no gradient arrives at is left out of the result
+    rule    how gradients pass rectifiers: see `archviz.insight.methods._rectifiers`
     """
     kept: list[Gradients] | None = subject.kept.get(("gradients", id(run), rule))
     asked: set[NodeId] = subject.kept.get(("asked", id(run), rule), set())
@@ -74,13 +66,13 @@ def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "
                                       *(run.leaves if INPUTS in subject.wanted else ())])
         scores = subject.scores(run)
         with rectified(scores, rule):
-            found = [backward(row, {name: run.leaves.get(name, run.edges.get(name)) for name in missing},
-                              keep=not subject.alone or number < len(scores) - 1)
-                     for number, row in enumerate(scores)]
-        kept = [{**old, **new} for old, new in zip(kept or [{} for _ in found], found, strict=True)]
+            fresh = [backward(row, {name: run.leaves.get(name, run.edges.get(name)) for name in missing},
+                             keep=not subject.alone or number < len(scores) - 1)
+                    for number, row in enumerate(scores)]
+        kept = [{**old, **new} for old, new in zip(kept or [{} for _ in fresh], fresh, strict=True)]
         subject.kept[("gradients", id(run), rule)] = kept
         subject.kept[("asked", id(run), rule)] = asked | set(missing)
-    return [{name: found[name] for name in names if name in found} for found in kept]
+    return [{name: of_target[name] for name in names if name in of_target} for of_target in kept]
 
 
 def backward(scores: Tensor, to: Mapping[NodeId, Tensor | GradientEdge | None], keep: bool) -> Gradients:
@@ -89,20 +81,20 @@ def backward(scores: Tensor, to: Mapping[NodeId, Tensor | GradientEdge | None], 
     if not ends or not scores.requires_grad:
         return {}
     try:
-        found = torch.autograd.grad(scores.sum(), [*ends.values()],  # type: ignore[arg-type]  # edges may be mixed in
-                                    retain_graph=keep, allow_unused=True)
+        slopes = torch.autograd.grad(scores.sum(), [*ends.values()],  # type: ignore[arg-type]  # edges may be mixed in
+                                     retain_graph=keep, allow_unused=True)
     except RuntimeError as error:
         raise _told(error) from error
-    return {name: gradient for name, gradient in zip(ends, found, strict=True) if gradient is not None}
+    return {name: gradient for name, gradient in zip(ends, slopes, strict=True) if gradient is not None}
 
 
 def _told(error: RuntimeError) -> Exception:
     """What the user can do where the model itself forbids a gradient; else the error as it is."""
-    said = str(error)
-    if "modified by an inplace operation" in said:
+    message = str(error)
+    if "modified by an inplace operation" in message:
         return ArchvizError("the model has no gradient: it writes into a value that the gradient needs",
-                            said.partition("Hint")[0])
-    if "use_reentrant" in said:
+                            message.partition("Hint")[0])
+    if "use_reentrant" in message:
         return ArchvizError("the model checkpoints its activations in a way that allows no gradient of single nodes",
                             "call torch.utils.checkpoint with use_reentrant=False, or switch checkpoints off")
     return error
@@ -114,21 +106,21 @@ def at_sources(subject: Subject, rule: str = "plain") -> tuple[Run, list[Gradien
     Raises `ArchvizError` where no source has one: the path from it to the target is not differentiable.
     """
     run = differentiated(subject) if rule == "plain" else visible(subject)
-    found = gradients(subject, run, subject.sources, rule)
-    reached(subject, found)
-    return run, [{name: one.movedim(subject.given.axis, 0).float() for name, one in each.items()} for each in found]
+    slopes = gradients(subject, run, subject.sources, rule)
+    reached(subject, slopes)
+    return run, [{name: one.movedim(subject.batch.axis, 0).float() for name, one in each.items()} for each in slopes]
 
 
-def reached(subject: Subject, found: Sequence[Gradients]) -> None:
+def reached(subject: Subject, by_target: Sequence[Gradients]) -> None:
     """Raise `ArchvizError` for a target that no source has a gradient for."""
-    for target, one in zip(subject.targets, found, strict=True):
+    for target, one in zip(subject.targets, by_target, strict=True):
         if not one:
             named = " or ".join(subject.sources)
             run = subject.run(nodes=None, grad=True, watched=True)
             last = next(reversed(run.edges), None)
             where = f"the last node with a gradient is {last}" if last and last not in subject.sources else \
                 "the first operation on it has no gradient already"
-            raise ArchvizError(f"{target.said} does not depend on {named} in a way that has a gradient: {where}",
+            raise ArchvizError(f"{target.name} does not depend on {named} in a way that has a gradient: {where}",
                                "explain a node before that with target='node[unit]', or use a method that takes no "
                                "gradients, such as occlusion")
 
@@ -139,47 +131,37 @@ Place = Callable[[Tensor, Tensor], dict[NodeId, Tensor]]
 """(samples, copies), both long (rows,) → source id → what stands in its place, samples first."""
 
 
-@dataclass
-class Sums:
-    """Weighted sums over copies of the gradients of each target: source id → (samples, …), float32; the same of their
-    squares, where they were asked for."""
-
-    first: list[Gradients]
-    second: list[Gradients]
-
-
-def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squares: bool = False) -> Sums:
+def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squares: bool = False,
+           ) -> tuple[list[Gradients], list[Gradients]]:
     """Put `place`'s inputs through the model, and sum the gradients at them over the copies of each sample.
 
-    Rows are stacked, as many at once as `rows_at_once` allows; where the memory does not last, half as many.
+    Of each target: source id → (samples, …), float32; the same of their squares, where asked for.  Rows are stacked, as
+    many at once as the budget allows; where the memory does not last, half as many.
 
-    Parameters
-    ----------
-    samples : (S,) long
-        Which samples.
-    weights : (C,) float
-        The weight of each copy.
+    samples   (S,) long: which samples
+    weights   (C,) float: the weight of each copy
     """
-    sums = Sums([{} for _ in subject.targets], [{} for _ in subject.targets])
+    first: list[Gradients] = [{} for _ in subject.targets]
+    second: list[Gradients] = [{} for _ in subject.targets]
 
     def take(some: slice, copies: slice) -> bool:
         """Add the gradients of a block; False where the memory did not last for it."""
         rows, again = samples[some], torch.arange(len(weights), device=samples.device)[copies]
         try:
-            found = _stack(subject, rows.repeat(len(again)), again.repeat_interleave(len(rows)), place)
+            by_target = _stack(subject, rows.repeat(len(again)), again.repeat_interleave(len(rows)), place)
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error) or len(rows) * len(again) == 1:
                 raise
             subject.kept["rows"] = len(rows) * len(again) // 2
             return False
         share = weights[copies].to(samples.device)
-        for number, one in enumerate(found):
+        for number, one in enumerate(by_target):
             for name, gradient in one.items():
-                by_copy = gradient.movedim(subject.given.axis, 0).float()
+                by_copy = gradient.movedim(subject.batch.axis, 0).float()
                 by_copy = by_copy.view(len(again), len(rows), *by_copy.shape[1:])
-                _add(sums.first[number], name, samples, some, torch.tensordot(share, by_copy, 1))
+                _add(first[number], name, samples, some, torch.tensordot(share, by_copy, 1))
                 if squares:
-                    _add(sums.second[number], name, samples, some, torch.tensordot(share, by_copy.square(), 1))
+                    _add(second[number], name, samples, some, torch.tensordot(share, by_copy.square(), 1))
         return True
 
     # Blocks of all samples at some copies; where not even the samples fit, of some samples at one copy.
@@ -191,8 +173,8 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
         if take(slice(sample, end), slice(copy, copy + several)):
             sample = end % len(samples)
             copy += several if not sample else 0
-    reached(subject, sums.first)
-    return sums
+    reached(subject, first)
+    return first, second
 
 
 def _add(sums: Gradients, name: NodeId, samples: Tensor, some: slice, more: Tensor) -> None:
@@ -203,11 +185,11 @@ def _add(sums: Gradients, name: NodeId, samples: Tensor, some: slice, more: Tens
 
 def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> list[Gradients]:
     """One forward pass over the rows, and a backward one for each target."""
-    axis = subject.given.axis
+    axis = subject.batch.axis
     placed = {name: tensor.movedim(0, axis) for name, tensor in place(samples, copies).items()}
-    given = subject.given.take(samples)
+    batch = subject.batch.take(samples)
     if "bytes" in subject.kept:
-        run = subject.run(given, grad=True, replace=placed)
+        run = subject.run(batch, grad=True, replace=placed)
     else:
         budget, saved = subject.budget, dict[int, int]()
 
@@ -217,7 +199,7 @@ def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> l
 
         weights = {p.untyped_storage().data_ptr() for p in subject.model.parameters()}
         with saved_tensors_hooks(weigh, lambda tensor: tensor):
-            run = subject.run(given, grad=True, replace=placed)
+            run = subject.run(batch, grad=True, replace=placed)
         total = sum(size for where, size in saved.items() if where not in weights)
         subject.kept["bytes"] = max(1, _SLACK * total // len(samples))
         most = _MANY if subject.device.type == "cuda" else _CACHED
@@ -237,7 +219,7 @@ VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothin
 def points(subject: Subject) -> dict[NodeId, Tensor]:
     """Source id → its values at the samples themselves, samples first: inputs, and what embeddings gave."""
     run = differentiated(subject)
-    return {name: run.leaves[name].detach().movedim(subject.given.axis, 0) for name in subject.sources}
+    return {name: run.leaves[name].detach().movedim(subject.batch.axis, 0) for name in subject.sources}
 
 
 # ---------------------------------------------------------------------------------------------- results
@@ -250,11 +232,11 @@ def sums(subject: Subject, maps: Mapping[NodeId, Tensor]) -> dict[NodeId, Tensor
 
 def sizes(subject: Subject, maps: Mapping[NodeId, Tensor]) -> dict[NodeId, Tensor]:
     """The same of absolute values: the largest over channels, the L2 norm over features."""
-    found = {}
+    result = {}
     for name, tensor in maps.items():
         axis = _joined(subject, name, tensor)
-        found[name] = tensor.abs() if axis is None else tensor.norm(dim=axis) if axis < 0 else tensor.abs().amax(axis)
-    return found
+        result[name] = tensor.abs() if axis is None else tensor.norm(dim=axis) if axis < 0 else tensor.abs().amax(axis)
+    return result
 
 
 def _joined(subject: Subject, name: NodeId, tensor: Tensor) -> int | None:
@@ -279,8 +261,8 @@ def finite(maps: Mapping[NodeId, Tensor]) -> Check:
     """Whether the map has a number at every place: half precision overflows, and models divide by zero."""
     whole = sum(tensor.numel() for tensor in maps.values())
     wrong = whole - sum(int(tensor.isfinite().sum()) for tensor in maps.values())
-    said = "a finite number at every place" if not wrong else f"{wrong} of {whole} places are not a number"
-    return Check("finite", wrong / max(whole, 1), said, 0.0)
+    verdict = "a finite number at every place" if not wrong else f"{wrong} of {whole} places are not a number"
+    return Check("finite", wrong / max(whole, 1), verdict, 0.0)
 
 
 def numpy(tensors: Mapping[NodeId, Tensor]) -> dict[NodeId, Any]:
@@ -291,20 +273,5 @@ def attribution(subject: Subject, number: int, method: str, title: str, inputs: 
                 **more: Any) -> Attribution:
     """`Attribution` of target `number`: maps of inputs, samples first, and with them what all methods say of it."""
     output = subject.scores(subject.base)[number]
-    return Attribution(method, title, subject.targets[number].said, output.detach().cpu().numpy(), numpy(inputs),
+    return Attribution(method, title, subject.targets[number].name, output.detach().cpu().numpy(), numpy(inputs),
                        numpy({name: tensor for name, tensor in subject.shown.items() if name in inputs}), **more)
-
-
-def ruled(subject: Subject, rule: str) -> tuple[tuple[Check, ...], tuple[str, ...]]:
-    """Checks and notes of a rule at rectifiers.  Raises `ArchvizError` for a model that has none on the way."""
-    found = census(subject.scores(visible(subject)).sum())
-    without = ", ".join(f"{n} {name}" for name, n in found.others.items())
-    if not found.rectifiers:
-        acts = [call.node for call in subject.tape.calls if kind(call) == "act"]
-        raise ArchvizError(f"{rule}: no ReLU lies on the way to the target"
-                           + (f"; {acts[0]} is another activation, for which there is no rule" if acts else ""),
-                           "use saliency, ig or smoothgrad, which any activation allows")
-    n = len(found.rectifiers)
-    check = Check("rule", sum(found.others.values()) / (n + sum(found.others.values())),
-                  f"the rule is applied at {n} ReLUs" + (f", not at {without}" if without else ", all there are"), 0.0)
-    return (check,), ((f"gradients pass {without} as they are",) if without else ())

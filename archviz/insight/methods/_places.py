@@ -39,8 +39,8 @@ def channels_first(subject: Subject, node: NodeId, shape: tuple[int, ...],
     if grid is None:
         return ((lambda value: value.movedim(-1, 1)) if _features_last(subject, node) else (lambda value: value)), ""
     left, high, wide = grid
-    said = f"{left} token{'s' * (left > 1)} without a place left out" if left else ""
-    return (lambda value: value[:, left:].movedim(-1, 1).unflatten(2, (high, wide))), said
+    note = f"{left} token{'s' * (left > 1)} without a place left out" if left else ""
+    return (lambda value: value[:, left:].movedim(-1, 1).unflatten(2, (high, wide))), note
 
 
 def to_input(subject: Subject, node: NodeId, places: Tensor) -> dict[NodeId, Tensor]:
@@ -91,9 +91,6 @@ def _slides(subject: Subject, node: NodeId) -> bool:
     return any(call.node == node and kind(call) in _SLIDING for call in subject.tape.calls)
 
 
-_SLIDING = ("conv", "upconv", "pool")
-
-
 def _features_last(subject: Subject, node: NodeId) -> bool:
     """Whether the node normalises each token's features, which then are the last axis."""
     module = subject.modules.get(node)
@@ -102,6 +99,7 @@ def _features_last(subject: Subject, node: NodeId) -> bool:
     return any(call.node == node and call.op in _NORMS for call in subject.tape.calls)
 
 
+_SLIDING = ("conv", "upconv", "pool")
 _NORMS = ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
 
 

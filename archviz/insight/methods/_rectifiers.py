@@ -47,7 +47,7 @@ class Census:
 
 def census(end: Tensor) -> Census:
     """Walk the graph that ends in `end`."""
-    found: list[Node] = []
+    rectifiers: list[Node] = []
     others: dict[str, int] = {}
     hidden = 0
     seen: set[Node] = set()
@@ -61,10 +61,10 @@ def census(end: Tensor) -> Census:
         name = node.name().partition("Backward")[0]
         hidden += name.endswith("CopySlices")
         if _is_rectifier(node):
-            found.append(node)
+            rectifiers.append(node)
         elif name in SMOOTH:
             others[SMOOTH[name]] = others.get(SMOOTH[name], 0) + 1
-    return Census(tuple(found), others, hidden)
+    return Census(tuple(rectifiers), others, hidden)
 
 
 @contextmanager

@@ -5,9 +5,6 @@ Only for a model whose head is just that.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -20,15 +17,15 @@ from archviz.insight.methods._places import channels_first, to_input
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "CAM"
-OPTIONS: Mapping[str, Any] = {}
+OPTIONS: dict[str, object] = {}
 GRAD = True
 
 
-def wants(subject: Subject, **options: Any) -> tuple[NodeId, ...]:
+def wants(subject: Subject) -> tuple[NodeId, ...]:
     return (MAP, HEAD)
 
 
-def attribute(subject: Subject, **options: Any) -> list[Attribution]:
+def attribute(subject: Subject) -> list[Attribution]:
     """The class activation map, signed, and brought to the input, for each target.
 
     Its mean over all places, and the bias, are the logit: that is the check.  Raises `ArchvizError` for a model without
@@ -39,11 +36,11 @@ def attribute(subject: Subject, **options: Any) -> list[Attribution]:
     node, head, features, weight, bias = _head(subject, run)
     scores = subject.scores(run).detach()
     result = []
-    for number, found in enumerate(shared.gradients(subject, run, [head])):
-        if head not in found:
-            raise ArchvizError(f"CAM: {subject.targets[number].said} does not read {head}", "use Grad-CAM")
+    for number, slopes in enumerate(shared.gradients(subject, run, [head])):
+        if head not in slopes:
+            raise ArchvizError(f"CAM: {subject.targets[number].name} does not read {head}", "use Grad-CAM")
         # Which logits the target is made of: for a class, a one in its place.
-        classes = found[head].flatten(1).float()
+        classes = slopes[head].flatten(1).float()
         maps = {node: torch.einsum("nk,kc,nc...->n...", classes, weight, features)}
         sums = maps[node].flatten(1).mean(1) + classes @ bias
         worst = float(((sums - scores[number]).abs() / scores[number].abs().clamp_min(1e-12)).max())
@@ -59,10 +56,11 @@ def attribute(subject: Subject, **options: Any) -> list[Attribution]:
 def _head(subject: Subject, run: Run) -> tuple[NodeId, NodeId, Tensor, Tensor, Tensor]:
     """The map and the head, the map's value (N, C, places…), the head's weight (K, C) and bias (K,)."""
     hint = "Grad-CAM does not need such a head"
-    if MAP not in run.found or HEAD not in run.found:
-        raise ArchvizError(f"CAM: the model has no {'feature map' if MAP not in run.found else 'linear layer'}", hint)
-    node, head = run.found[MAP], run.found[HEAD]
-    value = run.values[node].detach().movedim(subject.given.axis, 0).float()
+    if MAP not in run.landmarks or HEAD not in run.landmarks:
+        lacking = "feature map" if MAP not in run.landmarks else "linear layer"
+        raise ArchvizError(f"CAM: the model has no {lacking}", hint)
+    node, head = run.landmarks[MAP], run.landmarks[HEAD]
+    value = run.values[node].detach().movedim(subject.batch.axis, 0).float()
     read = channels_first(subject, node, tuple(value.shape))
     calls = subject.tape.calls
     call = next(call for call in calls if call.node == head)
@@ -74,8 +72,8 @@ def _head(subject: Subject, run: Run) -> tuple[NodeId, NodeId, Tensor, Tensor, T
         bias = torch.zeros_like(weight[:, 0]) if bias is None else bias
         pooled = features.flatten(2).mean(2)
         if weight.shape[1] == pooled.shape[1]:
-            given = run.values[head].detach().flatten(1).float()
+            logits = run.values[head].detach().flatten(1).float()
             made = pooled @ weight.T + bias
-            if made.shape == given.shape and bool((made - given).abs().max() <= 1e-2 * given.abs().max()):
+            if made.shape == logits.shape and bool((made - logits).abs().max() <= 1e-2 * logits.abs().max()):
                 return node, head, features, weight, bias
     raise ArchvizError(f"CAM: {head} is not a linear layer on the mean of the last feature map, {node}", hint)

@@ -5,18 +5,15 @@ and filters transposed, are what the gradient does anyway.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from archviz.insight.engine.subject import Subject
 from archviz.insight.methods.guided import ruled
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "Deconvnet"
-OPTIONS: Mapping[str, Any] = {}
+OPTIONS: dict[str, object] = {}
 GRAD = True
 
 
-def attribute(subject: Subject, **options: Any) -> list[Attribution]:
+def attribute(subject: Subject) -> list[Attribution]:
     """The deconvnet's reconstruction, summed over channels, one map for each target."""
     return ruled(subject, "deconvnet", TITLE, "reconstruction")

@@ -52,21 +52,21 @@ def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **opt
     wanted = wants(subject, nodes=nodes)
     run = shared.differentiated(subject, wanted)
     names = _names(subject, run, nodes)
-    found = shared.gradients(subject, run, names)
-    shared.reached(subject, found)
+    by_target = shared.gradients(subject, run, names)
+    shared.reached(subject, by_target)
     result = []
-    for number, gradients in enumerate(found):
+    for number, gradients in enumerate(by_target):
         maps: dict[NodeId, Tensor] = {}
         scores: dict[NodeId, Tensor] = {}
         notes: list[str] = []
         for name, gradient in gradients.items():
             value = run.leaves[name] if name in run.leaves else run.values[name]
-            parts, said = weighted(subject, name, value, gradient)
+            parts, note = weighted(subject, name, value, gradient)
             scores[name] = parts.reshape(len(parts), -1).sum(1)
             if parts.dim() > 1:
                 maps[name] = parts
-                notes += [said] if said and said not in notes else []
-        last = next((name for name in reversed(maps) if name == run.found.get(MAP)), None) or next(
+                notes += [note] if note and note not in notes else []
+        last = next((name for name in reversed(maps) if name == run.landmarks.get(MAP)), None) or next(
             (name for name in reversed(maps) if maps[name][0].numel() > 1), None)
         signed = maps[last] if last else None
         if relu:
@@ -83,13 +83,13 @@ def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **opt
 
 def _names(subject: Subject, run: Run, nodes: Nodes) -> list[NodeId]:
     if nodes is None:
-        if MAP in run.found:
-            return [run.found[MAP]]
+        if MAP in run.landmarks:
+            return [run.landmarks[MAP]]
         if tokens := [name for name in subject.sources if name not in subject.floats]:
             return tokens
         raise ArchvizError("Grad-CAM: the model has no feature map, neither of a convolution nor before an attention",
                            "name a node: nodes='encoder.*'")
-    axis, n = subject.given.axis, subject.n
+    axis, n = subject.batch.axis, subject.n
     names = [name for name in subject.matching(nodes) if name in run.edges and not name.startswith(("/in:", "/out:"))
              and run.values[name].dim() > max(axis, 1) and run.values[name].shape[axis] == n]
     if not names:
@@ -99,7 +99,7 @@ def _names(subject: Subject, run: Run, nodes: Nodes) -> list[NodeId]:
 
 def weighted(subject: Subject, node: NodeId, value: Tensor, gradient: Tensor) -> tuple[Tensor, str]:
     """(N, places…) at `node`, before the ReLU, and what is to say of the places; (N,) where it has none."""
-    value, gradient = (one.detach().movedim(subject.given.axis, 0).float() for one in (value, gradient))
+    value, gradient = (one.detach().movedim(subject.batch.axis, 0).float() for one in (value, gradient))
     read = channels_first(subject, node, tuple(value.shape))
     if read is None:
         return (value * gradient).flatten(1).sum(1), ""

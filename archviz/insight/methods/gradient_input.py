@@ -5,31 +5,28 @@ exactly, as it is homogeneous; what others miss is said.  Summed over channels a
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from archviz.core.graph import NodeId
 from archviz.insight.engine.subject import INPUTS, Subject
 from archviz.insight.methods import _gradients as shared
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "Gradient × input"
-OPTIONS: Mapping[str, Any] = {}
+OPTIONS: dict[str, object] = {}
 GRAD = True
 
 
-def wants(subject: Subject, **options: Any) -> tuple[NodeId, ...]:
+def wants(subject: Subject) -> tuple[NodeId, ...]:
     return (INPUTS,)
 
 
-def attribute(subject: Subject, **options: Any) -> list[Attribution]:
+def attribute(subject: Subject) -> list[Attribution]:
     """x · ∂f/∂x, one for each target."""
     subject.step("gradient × input")
-    found = shared.at_sources(subject)[1]
+    by_target = shared.at_sources(subject)[1]
     values = shared.points(subject)
     scores = subject.scores(subject.base).detach()
     result = []
-    for number, one in enumerate(found):
+    for number, one in enumerate(by_target):
         maps = shared.sums(subject, {name: gradient * values[name].float() for name, gradient in one.items()})
         whole = shared.over_all(maps)
         share = float((whole / scores[number].to(whole.device)).mean())

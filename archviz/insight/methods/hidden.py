@@ -22,6 +22,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.operands import Operands
 from archviz.insight.engine.subject import Subject
+from archviz.insight.methods._gradients import attribution
 from archviz.insight.methods._recurrent import at_rest, directions, unrolled
 from archviz.insight.results.attribution import Array, Attribution, Check
 from archviz.trace.recorder import watching
@@ -60,26 +61,24 @@ def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*", states: str
         raise ArchvizError(f"states {states!r}", "output or cell")
     subject.step("watch the model read")
     patterns = [nodes] if isinstance(nodes, str) else list(nodes)
-    eyes = _Eyes(subject.n, patterns, states == "cell")
+    eyes = _States(subject.n, patterns, states == "cell")
     with torch.no_grad(), watching(subject.model, eyes):
-        subject.model(*subject.given.args, **subject.given.kwargs)
-    if not eyes.found:
+        subject.model(*subject.batch.args, **subject.batch.kwargs)
+    if not eyes.layers:
         raise ArchvizError(f"no recurrent layer is named {', '.join(patterns)}" if eyes.passed else
                            "the model has no recurrent layer", ", ".join(eyes.passed))
     maps: dict[NodeId, Array] = {}
     extra: dict[str, Array] = {}
-    for name, read in eyes.found.items():
+    for name, read in eyes.layers.items():
         whole = torch.cat(read.states, 2).numpy()
         which = _chosen(whole, units, name)
         maps[name] = whole[:, which]
         extra |= {f"hidden:{name}": maps[name], f"units:{name}": which}
-    error = max(read.error for read in eyes.found.values())
+    error = max(read.error for read in eyes.layers.values())
     checks = (Check("exact", error, f"unrolled as the layer itself within {error:.1e}", 1e-4),) if eyes.cell else ()
-    with torch.no_grad():
-        scores = subject.scores(subject.base)
-    return [Attribution("hidden", TITLE, target.said, score.detach().cpu().numpy(), maps=maps, extra=extra,
+    return [attribution(subject, number, "hidden", TITLE, {}, maps=maps, extra=extra,
                         unit="tanh c" if eyes.cell else "h", checks=checks)
-            for target, score in zip(subject.targets, scores, strict=True)]
+            for number in range(len(subject.targets))]
 
 
 def _chosen(states: Array, units: int | Sequence[int] | None, name: NodeId) -> Array:
@@ -102,13 +101,13 @@ class _Read:
     error: float = 0.0
 
 
-class _Eyes(Operands):
+class _States(Operands):
     """Sees recurrent layers at work; `passed` are those that nobody asked for."""
 
     def __init__(self, samples: int, patterns: Sequence[str], cell: bool) -> None:
         super().__init__()
         self.samples, self.patterns, self.cell = samples, patterns, cell
-        self.found: dict[NodeId, _Read] = {}
+        self.layers: dict[NodeId, _Read] = {}
         self.passed: list[NodeId] = []
 
     def gave(self, call: Call, output: Any) -> Any:
@@ -123,12 +122,12 @@ class _Eyes(Operands):
         return output
 
     def _layer(self, call: Call, module: nn.RNNBase, output: Any) -> None:
-        given, error = output[0], 0.0
+        output_states, error = output[0], 0.0
         if self.cell:
             args = dict(zip(("input", "hx"), self.filled(call.args), strict=False)) | self.filled(dict(call.kwargs))
-            given, error = _cells(module, args["input"], args.get("hx"), output[0], call.node)
-        states = _batch_first(module, given)
-        self.found[call.node] = _Read([states.transpose(1, 2).to("cpu", torch.float32)], error)
+            output_states, error = _cells(module, args["input"], args.get("hx"), output[0], call.node)
+        states = _batch_first(module, output_states)
+        self.layers[call.node] = _Read([states.transpose(1, 2).to("cpu", torch.float32)], error)
 
     def _step(self, call: Call, module: nn.RNNCellBase, output: Any) -> None:
         if self.cell and not isinstance(module, nn.LSTMCell):
@@ -136,7 +135,7 @@ class _Eyes(Operands):
         state = output[1].tanh() if self.cell else output[0] if isinstance(output, tuple) else output
         state = state if state.dim() == 2 else state[None]
         first = _REPEAT.sub("", call.node)
-        self.found.setdefault(first, _Read([])).states.append(state[:, :, None].to("cpu", torch.float32))
+        self.layers.setdefault(first, _Read([])).states.append(state[:, :, None].to("cpu", torch.float32))
 
 
 _REPEAT = re.compile(r"@\d+$")
@@ -152,13 +151,13 @@ def _batch_first(module: nn.RNNBase, states: Tensor | PackedSequence) -> Tensor:
     return states if module.batch_first else states.transpose(0, 1)
 
 
-def _cells(module: nn.RNNBase, given: Any, first: Any, output: Any, name: NodeId) -> tuple[Tensor, float]:
+def _cells(module: nn.RNNBase, read: Any, first: Any, output: Any, name: NodeId) -> tuple[Tensor, float]:
     """tanh c of the last layer at every step, laid out as `output`, and how far h is from what the module gave."""
     if not isinstance(module, nn.LSTM):
         raise ArchvizError(f"{name} has no cell state, it is a {type(module).__name__}", "states=output")
     if isinstance(output, PackedSequence):
         raise ArchvizError(f"{name} reads packed sequences, whose cell states are not unrolled", "states=output")
-    x = given[:, None] if given.dim() == 2 else given.transpose(0, 1) if module.batch_first else given
+    x = read[:, None] if read.dim() == 2 else read.transpose(0, 1) if module.batch_first else read
     start = at_rest(module, x, x.shape[1]) if first is None else [
         one.reshape(len(one), x.shape[1], one.shape[-1]) for one in first]
     again, states = unrolled(module, x, start, 0)

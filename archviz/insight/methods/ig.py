@@ -47,7 +47,7 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
         raise ArchvizError(f"ig: steps={steps}", "at least one step")
     subject.step(f"integrated gradients, {steps} steps")
     points = shared.points(subject)
-    start, said = baselines(subject, points, baseline, seed, first)
+    start, origin = baselines(subject, points, baseline, seed, first)
     begin = _at(subject, start)
     end = subject.scores(subject.base).detach()
     due = end - begin
@@ -55,32 +55,32 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
     least = torch.finfo(next(iter(points.values())).dtype).eps * (end.abs() + begin.abs()) + 1e-12
     way = {name: points[name].float() - start[name].float() for name in points}
     samples = torch.arange(subject.n, device=subject.device)
-    found = integrated(subject, samples, steps, start, way)
+    by_target = integrated(subject, samples, steps, start, way)
     taken = torch.full_like(samples, steps)
-    off = missing(found, due, least)
+    off = missing(by_target, due, least)
     while tolerance is not None and steps < most:
         samples = torch.nonzero((off > tolerance).any(0))[:, 0]
         if not len(samples):
             break
         steps = min(2 * steps, most)
         subject.step(f"integrated gradients, {steps} steps for {len(samples)} of {subject.n} samples")
-        for one, finer in zip(found, integrated(subject, samples, steps, start, way), strict=True):
+        for one, finer in zip(by_target, integrated(subject, samples, steps, start, way), strict=True):
             for name in one:
                 one[name][samples] = finer[name]
         taken[samples] = steps
-        off = missing(found, due, least)
+        off = missing(by_target, due, least)
     jump = None if bool((off <= (tolerance or _TOLERANCE)).all()) else _jump(subject, start, way, begin, due, least)
     result = []
-    for number, maps in enumerate(found):
+    for number, maps in enumerate(by_target):
         worst = float(off[number].max())
         whole = shared.over_all(maps) / due[number]
         kept = Check("completeness", worst, f"sums to {float(whole[off[number].argmax()]):.4g} of f(x) − f(baseline)",
                      tolerance if tolerance is not None else _TOLERANCE)
         result.append(shared.attribution(
             subject, number, "ig", TITLE, {name: maps[name] for name in maps}, unit="part of f(x) − f(baseline)",
-            checks=(kept,), notes=(f"baseline: {said}", f"{int(taken.max())} steps",
+            checks=(kept,), notes=(f"baseline: {origin}", f"{int(taken.max())} steps",
                                    *([] if kept.kept or jump is None else [
-                                       _advice(float(jump[number].max()), said, tolerance, steps)]),
+                                       _advice(float(jump[number].max()), origin, tolerance, steps)]),
                                    *shared.joined_notes(subject, maps, "sum"))))
     return result
 
@@ -96,7 +96,7 @@ def _at(subject: Subject, place: Mapping[NodeId, Tensor]) -> Tensor:
     """(targets, N): what the targets are with the sources exchanged."""
     with torch.no_grad():
         return subject.scores(subject.run(replace={
-            name: one.movedim(0, subject.given.axis) for name, one in place.items()}))
+            name: one.movedim(0, subject.batch.axis) for name, one in place.items()}))
 
 
 def _jump(subject: Subject, start: Mapping[NodeId, Tensor], way: Mapping[NodeId, Tensor], begin: Tensor, due: Tensor,
@@ -110,11 +110,11 @@ def _jump(subject: Subject, start: Mapping[NodeId, Tensor], way: Mapping[NodeId,
     return (near - begin).abs() / torch.maximum(due.abs(), least)
 
 
-def _advice(jump: float, said: str, tolerance: float | None, steps: int) -> str:
+def _advice(jump: float, origin: str, tolerance: float | None, steps: int) -> str:
     """What the user can do about a map that is not complete."""
     if jump > _SUDDEN:
-        other = "mean" if said != "mean" else "random"
-        return (f"incomplete, as the model jumps at the baseline {said}: {jump:.0%} of the difference within "
+        other = "mean" if origin != "mean" else "random"
+        return (f"incomplete, as the model jumps at the baseline {origin}: {jump:.0%} of the difference within "
                 f"{_NEAR:.0%} of the way; say baseline={other!r} or another")
     if tolerance is None:
         return "incomplete: more steps, or tolerance=1e-3, would refine it"
@@ -140,11 +140,11 @@ def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[Nod
         return {name: (start[name][rows].float() + at[copies].view(-1, *[1] * (one.dim() - 1)) * one[rows]
                        ).to(start[name].dtype) for name, one in way.items()}
 
-    sums = shared.summed(subject, samples, weights, along)
-    return [shared.sums(subject, {name: mean * way[name][samples] for name, mean in one.items()}) for one in sums.first]
+    means, _ = shared.summed(subject, samples, weights, along)
+    return [shared.sums(subject, {name: mean * way[name][samples] for name, mean in one.items()}) for one in means]
 
 
-def missing(found: list[dict[NodeId, Tensor]], due: Tensor, least: Tensor) -> Tensor:
+def missing(by_target: list[dict[NodeId, Tensor]], due: Tensor, least: Tensor) -> Tensor:
     """(targets, N): how far the maps' sums are from what is due, relative to it or to the least that is of any size."""
-    sums = torch.stack([shared.over_all(maps) for maps in found]).to(due.device)
+    sums = torch.stack([shared.over_all(maps) for maps in by_target]).to(due.device)
     return (sums - due).abs() / torch.maximum(due.abs(), least)

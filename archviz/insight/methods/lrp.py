@@ -20,8 +20,8 @@ from archviz.insight.engine.target import Target
 from archviz.insight.inputs.memory import ran_out
 from archviz.insight.methods._lrp import composites, decompose, rules_linear, rules_mix  # noqa: F401  (rules list themselves)
 from archviz.insight.methods._lrp.composites import Composite
-from archviz.insight.methods._lrp.relevance import Sweep, Swept, Unclear
-from archviz.insight.methods._lrp.step import RULES, Share, Step, Treat, Way, exact
+from archviz.insight.methods._lrp.relevance import Relevance, Sweep, Unclear
+from archviz.insight.methods._lrp.step import RULES, Policy, Share, Step, StepRule, exact
 from archviz.insight.results.attribution import Array, Attribution, Check
 from archviz.trace.tape import Ref
 
@@ -30,7 +30,7 @@ OPTIONS: Mapping[str, Any] = {
     "composite": "epsilon-plus-flat", "epsilon": 1e-6, "gamma": 0.25, "low": None, "high": None, "nodes": (),
     "attention": "constant", "gates": "half"}
 
-_OTHERS: dict[Any, Treat] = {}
+_OTHERS: dict[Any, StepRule] = {}
 
 
 def register_rule(op: str | type[nn.Module] | Callable[..., Any], rule: str | Callable[[Step], Any]) -> None:
@@ -61,11 +61,11 @@ def register_rule(op: str | type[nn.Module] | Callable[..., Any], rule: str | Ca
             raise ArchvizError(f"no operation named {rule!r} has a rule", "say relu, mean, mul, reshape, or a function")
         _OTHERS[op] = RULES[rule]
         return
-    given = rule
+    function = rule
 
     def treat(step: Step) -> None:
-        found = given(step)
-        shares = found if isinstance(found, Sequence) else (found,)
+        relevance = function(step)
+        shares = relevance if isinstance(relevance, Sequence) else (relevance,)
         for ref, share in zip(step.call.operands(), shares, strict=True):
             step.give(ref, r=share)
         step.absorb(step.relevance - step.relevance)
@@ -74,7 +74,7 @@ def register_rule(op: str | type[nn.Module] | Callable[..., Any], rule: str | Ca
 
 
 def wants(subject: Subject, **options: Any) -> Iterable[NodeId]:
-    """No values, but that the first run is filmed, so that no second one is needed."""
+    """No values, but that the first run is kept whole, so that no second one is needed."""
     subject.ahead = partial(_ahead, subject)
     return ()
 
@@ -124,30 +124,31 @@ def attribute(subject: Subject, *, composite: Composite = "epsilon-plus-flat", e
     ArchvizError
         For an operation without a rule (`register_rule` adds one), and relevance that is not finite.
     """
-    return _Work(subject, _way(composite, epsilon, gamma, low, high, attention, gates), nodes).done()
+    return _Propagation(subject, _policy(composite, epsilon, gamma, low, high, attention, gates), nodes).done()
 
 
-def _way(said: Composite, epsilon: float, gamma: float, low: Any, high: Any, attention: str, gates: str) -> Way:
-    for value, name, known in ((attention, "attention", ("constant", "softmax")), (gates, "gates", ("half", "signal"))):
-        if value not in known:
-            raise ArchvizError(f"{name}: {value!r} is unknown", f"say {' or '.join(known)}")
-    name, rule = composites.composite(said, epsilon=epsilon, gamma=gamma, low=low, high=high)
-    return Way(name, rule, attention, gates, _OTHERS)
+def _policy(composite: Composite, epsilon: float, gamma: float, low: Any, high: Any, attention: str, gates: str,
+            ) -> Policy:
+    for value, name, words in ((attention, "attention", ("constant", "softmax")), (gates, "gates", ("half", "signal"))):
+        if value not in words:
+            raise ArchvizError(f"{name}: {value!r} is unknown", f"say {' or '.join(words)}")
+    name, rule = composites.composite(composite, epsilon=epsilon, gamma=gamma, low=low, high=high)
+    return Policy(name, rule, attention, gates, _OTHERS)
 
 
-class _Work:
+class _Propagation:
     """One batch, chunk by chunk."""
 
-    def __init__(self, subject: Subject, way: Way, nodes: str | Iterable[str]) -> None:
-        self.subject, self.way, self.nodes = subject, way, "*" if nodes == "all" else nodes
+    def __init__(self, subject: Subject, policy: Policy, nodes: str | Iterable[str]) -> None:
+        self.subject, self.policy, self.nodes = subject, policy, "*" if nodes == "all" else nodes
 
     def done(self) -> list[Attribution]:
         """Everything; in one go where memory allows and it is clear of every tensor which axis counts the samples."""
-        subject, found, at, size = self.subject, [], 0, self.subject.n
+        subject, chunks, at, size = self.subject, [], 0, self.subject.n
         while at < subject.n:
             rows = torch.arange(at, min(at + size, subject.n), device=subject.device)
             try:
-                found.append(self._chunk(rows))
+                chunks.append(self._chunk(rows))
                 at += len(rows)
             except Unclear:
                 size = 1
@@ -159,7 +160,7 @@ class _Work:
                                        "it keeps every value of a run: give it more memory, or a smaller input"
                                        ) from error
                 size = len(rows) // 2
-        return [self._joined(target, [chunk[i] for chunk in found]) for i, target in enumerate(subject.targets)]
+        return [self._joined(target, [chunk[i] for chunk in chunks]) for i, target in enumerate(subject.targets)]
 
     def _chunk(self, rows: Tensor) -> list[dict[str, Any]]:
         subject = self.subject
@@ -167,7 +168,7 @@ class _Work:
         if whole and subject.ahead is None:
             wants(subject)
         if whole and not subject.wanted and not subject.grad:
-            _ = subject.base        # which is filmed, unless it ran before
+            _ = subject.base        # which is kept whole, unless it ran before
         snapshot = subject.kept.get(Snapshot) if whole else None
         snapshot = snapshot or snapshot_of(subject, rows, subject.budget // 2)
         run = snapshot.run(rows)
@@ -178,19 +179,19 @@ class _Work:
         asked = subject.matching(self.nodes) if self.nodes else ()
         keep = {snapshot.named[name]: name for name in asked if name in snapshot.named}
         subject.step("propagate relevance")
-        found = []
+        results = []
         for target in subject.targets:
-            sweep = Sweep(snapshot, sources, inputs, len(rows), subject.given.axis, self.way)
+            sweep = Sweep(snapshot, sources, inputs, len(rows), subject.batch.axis, self.policy)
             swept = sweep.run(_starts(target, snapshot, run), keep)
             if swept.mixed:
                 raise Unclear
-            found.append(self._numbers(snapshot, swept, sources, keep) | {"output": target.read(run)})
-        return found
+            results.append(self._numbers(snapshot, swept, sources, keep) | {"output": target.read(run)})
+        return results
 
-    def _numbers(self, snapshot: Snapshot, swept: Swept, sources: Mapping[int, NodeId], keep: Mapping[Ref, NodeId],
+    def _numbers(self, snapshot: Snapshot, swept: Relevance, sources: Mapping[int, NodeId], keep: Mapping[Ref, NodeId],
                  ) -> dict[str, Any]:
         """What a caption and a figure need of a sweep, as tensors with samples first."""
-        axis = self.subject.given.axis
+        axis = self.subject.batch.axis
         inputs: dict[NodeId, Tensor] = {}
         shown: dict[NodeId, Tensor] = {}
         for n, name in sources.items():
@@ -214,7 +215,7 @@ class _Work:
         due, arrived, output, error = (_array([chunk[name] for chunk in chunks])
                                        for name in ("due", "arrived", "output", "error"))
         softened = chunks[0]["softened"]
-        notes = [f"composite {self.way.name}"]
+        notes = [f"composite {self.policy.name}"]
         if softened:
             notes.append(f"relevance starts at the logits, before {softened}")
         elif np.abs(due - output).max() > 1e-3 * np.abs(output).max():
@@ -226,7 +227,7 @@ class _Work:
         checks = (Check("conservation", worst, f"each cut holds the target's value to {worst:.0e}", 1e-4),
                   Check("kept", float(np.abs(1 - kept).max()), f"{_part(part)} of it reaches the input{rest}",
                         float("inf")))
-        return Attribution("lrp", TITLE, target.said, due if softened else output, arrays("inputs"), arrays("shown"),
+        return Attribution("lrp", TITLE, target.name, due if softened else output, arrays("inputs"), arrays("shown"),
                            arrays("maps"), arrays("scores"), arrays("flows"), True, "relevance", checks, tuple(notes))
 
 
@@ -244,13 +245,13 @@ def _starts(target: Target, snapshot: Snapshot, run: Run) -> dict[Ref, Share]:
             tensor.requires_grad_()
         with torch.enable_grad():
             value = target.read(run)
-            found = torch.autograd.grad(value.sum(), [*ends.values()], allow_unused=True) if value.requires_grad else ()
+            grads = torch.autograd.grad(value.sum(), [*ends.values()], allow_unused=True) if value.requires_grad else ()
     finally:
         for tensor in ends.values():
             tensor.requires_grad_(False)
-    starts = {ref: Share(exact(grad)) for ref, grad in zip(ends, found, strict=False) if grad is not None}
+    starts = {ref: Share(exact(grad)) for ref, grad in zip(ends, grads, strict=False) if grad is not None}
     if not starts:
-        raise ArchvizError(f"relevance: target {target.said} does not depend on what the model returns by its values",
+        raise ArchvizError(f"relevance: target {target.name} does not depend on what the model returns by its values",
                            "give a class, a unit, or a function of the result that has a gradient")
     return starts
 

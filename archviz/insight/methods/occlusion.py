@@ -15,7 +15,7 @@ from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.subject import Subject
-from archviz.insight.methods._gradients import numpy
+from archviz.insight.methods._gradients import attribution, numpy
 from archviz.insight.methods._perturbation.perturb import EXACT, Source, effects, sources, token_filling
 from archviz.insight.methods._perturbation.windows import filling, slid, spread
 from archviz.insight.results.attribution import Attribution, Check
@@ -55,7 +55,7 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
         several inputs one after the other).
     """
     base = subject.scores(subject.base).detach()
-    found: list[tuple[Source, Tensor, Tensor]] = []
+    drops_of: list[tuple[Source, Tensor, Tensor]] = []
     notes, errors = [], []
     for source in sources(subject):
         sides = _sides(window, source, None, "window")
@@ -66,22 +66,22 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
         subject.step(f"occlude {source.name}: {len(boxes)} windows")
         scores, error, how = effects(subject, subject.targets, source, boxes, stand_in, incremental)
         errors.append(error)
-        found.append((source, boxes, (base[:, :, None] - scores).cpu()))
+        drops_of.append((source, boxes, (base[:, :, None] - scores).cpu()))
         notes.append(f"{source.name}: {len(boxes)} windows of {_times(sides)} at stride {_times(steps)}, filled with "
                      + ("an embedding" if source.tokens else str(fill)) + f"; {how}")
     check = Check("exact", max(errors), f"windows run again by themselves differ by {max(errors):.0e} of the target",
-                  EXACT if all(one.maps.dtype == torch.float32 for one, _, _ in found) else 1e-2)
-    return [_attribution(subject, number, base[number], found, check, tuple(notes))
+                  EXACT if all(one.maps.dtype == torch.float32 for one, _, _ in drops_of) else 1e-2)
+    return [_attribution(subject, number, base[number], drops_of, check, tuple(notes))
             for number in range(len(subject.targets))]
 
 
-def _sides(given: Sides, source: Source, window: Sequence[int] | None, what: str) -> tuple[int, ...]:
+def _sides(wanted: Sides, source: Source, window: Sequence[int] | None, what: str) -> tuple[int, ...]:
     """One number for each axis of places."""
-    if given is None:
+    if wanted is None:
         single = source.tokens or source.channel is None
         return tuple(max(1, w // 2) for w in window) if window else tuple(1 if single else max(1, n // 7)
                                                                            for n in source.shape)
-    sides = (given,) * len(source.shape) if isinstance(given, int) else tuple(given)
+    sides = (wanted,) * len(source.shape) if isinstance(wanted, int) else tuple(wanted)
     if len(sides) != len(source.shape) or any(k < 1 for k in sides):
         raise ArchvizError(f"{what}: {_times(sides)} over {source.name}, whose places are {_times(source.shape)}",
                            "give one number of at least 1, or one for each axis")
@@ -92,14 +92,13 @@ def _times(numbers: Sequence[int]) -> str:
     return "×".join(map(str, numbers))
 
 
-def _attribution(subject: Subject, number: int, output: Tensor, found: Sequence[tuple[Source, Tensor, Tensor]],
+def _attribution(subject: Subject, number: int, output: Tensor, drops_of: Sequence[tuple[Source, Tensor, Tensor]],
                  check: Check, notes: tuple[str, ...]) -> Attribution:
-    inputs = {source.name: spread(drops[number], boxes, source.shape).float() for source, boxes, drops in found}
-    drops = torch.cat([drops[number] for _, _, drops in found], -1)
+    inputs = {source.name: spread(drops[number], boxes, source.shape).float() for source, boxes, drops in drops_of}
+    drops = torch.cat([drops[number] for _, _, drops in drops_of], -1)
     strongest = f"the strongest window takes {drops.amax(1).mean():.3g} of {output.mean():.3g}"
     extra: dict[str, Any] = {"drops": drops}
-    if len({boxes.shape[1] for _, boxes, _ in found}) == 1:
-        extra["boxes"] = torch.cat([boxes for _, boxes, _ in found])
-    return Attribution("occlusion", TITLE, subject.targets[number].said, output.cpu().numpy(), numpy(inputs),
-                       numpy({name: one for name, one in subject.shown.items() if name in inputs}),
-                       unit="drop of the target", checks=(check,), notes=(*notes, strongest), extra=numpy(extra))
+    if len({boxes.shape[1] for _, boxes, _ in drops_of}) == 1:
+        extra["boxes"] = torch.cat([boxes for _, boxes, _ in drops_of])
+    return attribution(subject, number, "occlusion", TITLE, inputs, unit="drop of the target", checks=(check,),
+                       notes=(*notes, strongest), extra=numpy(extra))

@@ -52,9 +52,9 @@ def attribute(subject: Subject, *, window: int | None = None, stride: int | None
     ArchvizError
         For a target that is not a unit of a map, or an input without places.
     """
-    said = subject.targets[0].said      # raises for a unit that is not there
+    name = subject.targets[0].name      # raises for a unit that is not there
     node, channel, source, places = _unit(subject)
-    target = _at(node, channel, places, said)
+    target = _at(node, channel, places, name)
     shape = source.shape
     field = field_of(subject.tape, node, source.name)
     boxes = torch.tensor([[(part.start, part.stop) for part in crop(field, place, shape)]
@@ -66,8 +66,8 @@ def attribute(subject: Subject, *, window: int | None = None, stride: int | None
     with torch.no_grad():
         run = subject.run(nodes={node})
         base = read([target], run)
-    found, error, how = effects(subject, [target], source, occluders, filling(fill, source.maps, sides, seed))
-    drops = (base[..., None] - found)[0].abs().cpu()
+    values, error, how = effects(subject, [target], source, occluders, filling(fill, source.maps, sides, seed))
+    drops = (base[..., None] - values)[0].abs().cpu()
     maps, gradient = spread(drops, occluders, shape).float(), _gradient(subject, target, source)
     checks = [Check("exact", error, f"windows run again by themselves differ by {error:.0e} of the unit",
                     EXACT if source.maps.dtype == torch.float32 else 1e-2),
@@ -78,7 +78,7 @@ def attribute(subject: Subject, *, window: int | None = None, stride: int | None
     notes = (f"side of the field: in theory {mean[0]}, by occluders {mean[1]}, by the gradient {mean[2]} places",
              f"{len(occluders)} occluders of {'×'.join(map(str, sides))} at "
              f"stride {'×'.join(map(str, steps))}, filled with {fill}; {how}")
-    return [Attribution("receptive_field", TITLE, target.said, base[0].cpu().numpy(), numpy({source.name: maps}),
+    return [Attribution("receptive_field", TITLE, target.name, base[0].cpu().numpy(), numpy({source.name: maps}),
                         numpy({source.name: subject.shown[source.name]}), signed=False, unit="discrepancy of the unit",
                         checks=tuple(checks), notes=notes,
                         extra=numpy({"place": places, "boxes": boxes, "gradient": gradient, "sizes": sizes}))]
@@ -103,16 +103,16 @@ def _unit(subject: Subject) -> tuple[NodeId, int, Source, Tensor]:
     return node, index[0], source, torch.stack(torch.unravel_index(best, value.shape[2:]), 1)
 
 
-def _at(node: NodeId, channel: int, places: Tensor, said: str) -> Target:
+def _at(node: NodeId, channel: int, places: Tensor, name: str) -> Target:
     """The unit at each sample's own place."""
     def value(run: Ran) -> Tensor:
-        found = run.value(node)[:, channel]
-        rows = torch.arange(len(found), device=found.device)
-        at = places.to(found.device)[run.rows.to(found.device)]
+        values = run.value(node)[:, channel]
+        rows = torch.arange(len(values), device=values.device)
+        at = places.to(values.device)[run.rows.to(values.device)]
         where = (rows, *at.unbind(1))
-        return found[where].float()
+        return values[where].float()
 
-    return Target(said, node, value)
+    return Target(name, node, value)
 
 
 def _gradient(subject: Subject, target: Target, source: Source) -> Tensor:
@@ -120,9 +120,9 @@ def _gradient(subject: Subject, target: Target, source: Source) -> Tensor:
     run = subject.run(nodes={target.node} if target.node else (), grad=True)
     value = target.read(run).sum()
     if not value.requires_grad:
-        raise ArchvizError(f"{target.said} does not depend on {source.name} in a way that has a gradient")
-    found, = torch.autograd.grad(value, [run.leaves[source.name]])
-    return found.movedim(subject.given.axis, 0).abs().sum(1).detach().float().cpu()
+        raise ArchvizError(f"{target.name} does not depend on {source.name} in a way that has a gradient")
+    slope, = torch.autograd.grad(value, [run.leaves[source.name]])
+    return slope.movedim(subject.batch.axis, 0).abs().sum(1).detach().float().cpu()
 
 
 def _seen(maps: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from archviz.core.errors import ArchvizError
 from archviz.insight.engine.batches import in_batches, rows_at_once
 from archviz.insight.engine.subject import Subject
 from archviz.insight.engine.target import Target
-from archviz.insight.methods._gradients import numpy
+from archviz.insight.methods._gradients import attribution, numpy
 from archviz.insight.methods._perturbation.perturb import Source, perturbed, scored, sources
 from archviz.insight.methods._perturbation.windows import Fill, filling, inside
 from archviz.insight.results.attribution import Attribution, Check
@@ -59,37 +59,40 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     ArchvizError
         Where there is no image, or the proposals are of another size or empty.
     """
-    source = next((one for one in sources(subject) if not one.tokens and one.maps.dim() == 4), None)
-    if source is None:
-        raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
+    source = _image(subject)
     masks = _superpixels(source.maps, segments) if proposals is None else _given(proposals, source)
     count, targets = masks.shape[1], subject.targets
     stand_in = filling(fill, source.maps, source.shape, seed)
     subject.step(f"regions of {source.name}: {count}")
     base = subject.scores(subject.base).detach()
     removed = perturbed(subject, targets, source, count, lambda rows, at: masks[rows, at], stand_in)
-    all_of_it = masks.new_ones(source.shape)
-    empty = perturbed(subject, targets, source, 1, lambda rows, at: all_of_it.expand(len(rows), -1, -1), stand_in)
+    whole = masks.new_ones((subject.n, *source.shape))
+    empty = perturbed(subject, targets, source, 1, lambda rows, at: whole[rows], stand_in)
     boxes = _boxes(masks)
     kept = (_warped(subject, source, boxes) if warp else
             perturbed(subject, targets, source, count, lambda rows, at: ~masks[rows, at], stand_in))
-    areas = masks.flatten(2).sum(2)
-    drops = base[..., None] - removed
+    areas, drops = masks.flatten(2).sum(2), base[..., None] - removed
     worth = (kept - empty + drops) * (areas > 0)
-    found = []
+    kinds = "superpixels at scales " + ", ".join(map(str, segments)) if proposals is None else "proposed by the user"
+    notes = (f"{count} regions: {kinds}",
+             f"filled with {fill}" + ("; kept regions are warped to the input's size" if warp else ""))
+    attributions = []
     for number, target in enumerate(targets):
         maps = torch.einsum("nw,nwyx->nyx", drops[number] / areas.clamp(min=1), masks.to(drops.dtype))
         best = worth[number].topk(min(top, count), dim=1).indices
         check = _kept(subject, target, source, _union(masks, best), stand_in, base[number], empty[number, :, 0])
-        found.append(Attribution(
-            "regions", TITLE, target.said, base[number].cpu().numpy(), numpy({source.name: maps}),
-            numpy({source.name: subject.shown[source.name]}), unit="drop of the target per place",
-            checks=(check,),
-            notes=(f"{count} regions: " + ("proposed by the user" if proposals is not None else
-                                           "superpixels at scales " + ", ".join(map(str, segments))),
-                   f"filled with {fill}" + ("; kept regions are warped to the input's size" if warp else "")),
+        attributions.append(attribution(
+            subject, number, "regions", TITLE, {source.name: maps}, unit="drop of the target per place",
+            checks=(check,), notes=notes,
             extra=numpy({"boxes": boxes, "kept": kept[number], "removed": removed[number], "top": best})))
-    return found
+    return attributions
+
+
+def _image(subject: Subject) -> Source:
+    source = next((one for one in sources(subject) if not one.tokens and one.maps.dim() == 4), None)
+    if source is None:
+        raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
+    return source
 
 
 def _union(masks: Tensor, best: Tensor) -> Tensor:
@@ -103,23 +106,23 @@ def _kept(subject: Subject, target: Target, source: Source, union: Tensor, stand
     span = whole - empty
     part = float(((left - empty) / span.where(span.abs() > 1e-12, torch.ones_like(span))).mean())
     area = 100 * float(union.float().mean())
-    said = f"the best regions, {area:.0f} % of the image, keep {100 * part:.0f} % of the target"
-    return Check("kept", max(0.0, 1 - part), said, 0.5)
+    verdict = f"the best regions, {area:.0f} % of the image, keep {100 * part:.0f} % of the target"
+    return Check("kept", max(0.0, 1 - part), verdict, 0.5)
 
 
 def _given(proposals: Any, source: Source) -> Tensor:
     """(N, W, H, W') bool of the user's boxes or masks."""
-    found = torch.as_tensor(proposals, device=source.maps.device)
-    if found.dim() == 3 and tuple(found.shape[1:]) == (2, 2) and found.dtype != torch.bool:
-        found = inside(found.long(), source.shape)
-    found = found.bool() if found.dim() == 4 else found.bool()[None]
+    masks = torch.as_tensor(proposals, device=source.maps.device)
+    if masks.dim() == 3 and tuple(masks.shape[1:]) == (2, 2) and masks.dtype != torch.bool:
+        masks = inside(masks.long(), source.shape)
+    masks = masks.bool() if masks.dim() == 4 else masks.bool()[None]
     n = len(source.maps)
-    if found.dim() != 4 or tuple(found.shape[2:]) != source.shape or len(found) not in (1, n):
+    if masks.dim() != 4 or tuple(masks.shape[2:]) != source.shape or len(masks) not in (1, n):
         raise ArchvizError(f"proposals: {tuple(torch.as_tensor(proposals).shape)} is neither boxes nor masks of this "
                            f"image", f"boxes (W, 2, 2) or masks (W, {source.shape[0]}, {source.shape[1]})")
-    if not found.shape[1] or not found.flatten(2).any(2).all():
+    if not masks.shape[1] or not masks.flatten(2).any(2).all():
         raise ArchvizError("proposals: there is none, or one that is empty", "leave out those without a pixel")
-    return found.expand(n, -1, -1, -1)
+    return masks.expand(n, -1, -1, -1)
 
 
 def _boxes(masks: Tensor) -> Tensor:
@@ -144,19 +147,19 @@ def _warped(subject: Subject, source: Source, boxes: Tensor) -> Tensor:
         whole = source.maps[rows].float()
         grid = functional.affine_grid(theta, list(whole.shape), align_corners=False)
         maps = functional.grid_sample(whole, grid, padding_mode="border", align_corners=False).to(source.maps.dtype)
-        return scored(subject, subject.targets, rows, {source.name: source.tensor(maps, subject.given.axis)})
+        return scored(subject, subject.targets, rows, {source.name: source.tensor(maps, subject.batch.axis)})
 
     with torch.no_grad():
-        found = in_batches(len(boxes) * count, rows_at_once(subject), work, boxes.device)
-    return found.view(-1, len(boxes), count)
+        scores = in_batches(len(boxes) * count, rows_at_once(subject), work, boxes.device)
+    return scores.view(-1, len(boxes), count)
 
 
 # ---------------------------------------------------------------------------------------------- superpixels
 
 def _superpixels(images: Tensor, segments: Sequence[int]) -> Tensor:
     """(N, W, H, W') bool: the superpixels of all scales.  Some may be empty, which then contribute nothing."""
-    found = [functional.one_hot(*_slic(images.float(), wanted)).movedim(-1, 1).bool() for wanted in segments]
-    return torch.cat(found, 1)
+    masks = [functional.one_hot(*_slic(images.float(), wanted)).movedim(-1, 1).bool() for wanted in segments]
+    return torch.cat(masks, 1)
 
 
 def _slic(images: Tensor, wanted: int, steps: int = 10, compact: float = 2.0) -> tuple[Tensor, int]:

@@ -20,7 +20,7 @@ from archviz.insight.engine.operands import sources_of
 from archviz.insight.engine.subject import Subject
 from archviz.insight.engine.target import Target
 from archviz.insight.methods import _gradients as shared
-from archviz.insight.methods._attention_weights import Attended, Attention, attended
+from archviz.insight.methods._attention_weights import Attention, AttentionRun, attended
 from archviz.insight.methods._places import channels_first, to_input
 from archviz.insight.methods.attention import checks, chosen
 from archviz.insight.results.attribution import Attribution, Check
@@ -60,44 +60,45 @@ def attribute(subject: Subject, *, heads: str = "mean", residual: float = 0.5, t
     with torch.enable_grad():
         seen = attended(subject, leaves=True)
         scores = torch.stack([target.read(seen.run) for target in subject.targets])
-    found = chosen(seen, ["*"])
+    attentions = chosen(seen, ["*"])
     _allowed(seen)
     rolled = _rolled(subject, seen, heads, residual)
-    maps = shared.numpy({one.node: torch.cat([*made.values()], 2) for one, made in zip(found, rolled, strict=True)})
+    maps = shared.numpy({one.node: torch.cat([*made.values()], 2)
+                         for one, made in zip(attentions, rolled, strict=True)})
     result = []
     for number, target in enumerate(subject.targets):
-        last, rows = _rows(subject, found, target, scores[number], token)
+        last, rows = _rows(subject, attentions, target, scores[number], token)
         inputs: dict[NodeId, Tensor] = {}
         for stream, matrix in rolled[last].items():
-            inputs |= _over_input(subject, found[last].node, stream, (rows[:, None] @ matrix)[:, 0])
+            inputs |= _over_input(subject, attentions[last].node, stream, (rows[:, None] @ matrix)[:, 0])
         off = float((torch.cat([*rolled[last].values()], 2).sum(2) - 1).abs().amax())
         read = [n for n in range(rows.shape[1]) if bool((rows[:, n] > 0).any())]
-        said = f"token {read[0]}" if len(read) == 1 else f"{len(read)} tokens, in equal parts"
+        tokens = f"token {read[0]}" if len(read) == 1 else f"{len(read)} tokens, in equal parts"
         result.append(shared.attribution(
             subject, number, "rollout", TITLE, inputs, signed=False, unit="share of attention",
-            maps=maps, checks=(Check("rows", off, f"rows sum to 1 within {off:.1e}", 1e-4), checks(found)[1]),
-            notes=(f"the {heads} of the heads, {residual:g} for the residual", f"from {said}")))
+            maps=maps, checks=(Check("rows", off, f"rows sum to 1 within {off:.1e}", 1e-4), checks(attentions)[1]),
+            notes=(f"the {heads} of the heads, {residual:g} for the residual", f"from {tokens}")))
     return result
 
 
 # ---------------------------------------------------------------------------------------------- the matrices
 
-def _allowed(seen: Attended) -> None:
+def _allowed(seen: AttentionRun) -> None:
     """Raises `ArchvizError` for attention that does not go from all tokens to all."""
     if seen.missed:
         raise ArchvizError(f"rollout: the weights of {seen.missed[0]} cannot be read",
                            "set attn_implementation to eager")
-    for one in seen.found:
+    for one in seen.attentions:
         if one.weights.shape[1] > one.heads:
             raise ArchvizError(f"rollout: {one.node} attends within windows, of which one does not know the others",
                                "use method=attention, or a gradient method")
-    steps = [one for one in seen.found if one.axis is None]
+    steps = [one for one in seen.attentions if one.axis is None]
     if len(steps) > 1:
         raise ArchvizError(f"rollout: {steps[0].node} attends step by step, its tokens are not side by side",
                            "use method=attention")
 
 
-def _rolled(subject: Subject, seen: Attended, heads: str, residual: float) -> list[Made]:
+def _rolled(subject: Subject, seen: AttentionRun, heads: str, residual: float) -> list[Made]:
     """What the tokens are made of after each attention."""
     above = sources_of(seen.tape, subject.sources)
     streams: dict[Stream, Made] = {}
@@ -106,20 +107,20 @@ def _rolled(subject: Subject, seen: Attended, heads: str, residual: float) -> li
         return streams.get(stream) or {stream: torch.eye(stream[1]).expand(subject.n, -1, -1)}
 
     result = []
-    for one in seen.found:
+    for one in seen.attentions:
         queries, keys = one.weights.shape[2:]
-        own = above[one.values]
-        every = own.union(*(above[number] for number in one.made))
+        origins = above[one.values]
+        every = origins.union(*(above[number] for number in one.made))
         weights = _JOINED[heads](one.weights)
         sums = weights.sum(-1, keepdim=True)
         weights = weights / torch.where(sums > 0, sums, 1)
         shares = (1 - residual) * (sums > 0)            # a token that may see nothing stays as it is
         asked: Stream = (every, queries)
-        if queries != keys or own != every:
+        if queries != keys or origins != every:
             asked = next((stream for stream in reversed(streams)
-                          if stream[1] == queries and stream[0] <= every and stream != (own, keys)),
-                         (every - own or every, queries))
-        before, read = begun(asked), begun((own, keys))
+                          if stream[1] == queries and stream[0] <= every and stream != (origins, keys)),
+                         (every - origins or every, queries))
+        before, read = begun(asked), begun((origins, keys))
         after = {stream: (1 - shares) * before[stream] for stream in before}
         for stream, matrix in read.items():
             after[stream] = after.get(stream, 0) + shares * (weights @ matrix)
@@ -135,14 +136,14 @@ _JOINED = {"mean": lambda weights: weights.mean(1), "max": lambda weights: weigh
 
 # ---------------------------------------------------------------------------------------------- the target's tokens
 
-def _rows(subject: Subject, found: Sequence[Attention], target: Target, score: Tensor, token: int | None,
+def _rows(subject: Subject, attentions: Sequence[Attention], target: Target, score: Tensor, token: int | None,
           ) -> tuple[int, Tensor]:
     """The last attention that the target depends on, and the share (N, queries) of each of its tokens in the target."""
-    slopes = torch.autograd.grad(score.sum(), [one.output for one in found], retain_graph=True, allow_unused=True)
+    slopes = torch.autograd.grad(score.sum(), [one.output for one in attentions], retain_graph=True, allow_unused=True)
     last = max((n for n, slope in enumerate(slopes) if slope is not None), default=None)
     if last is None:
-        raise ArchvizError(f"rollout: {target.said} does not depend on any attention")
-    slope, one = slopes[last], found[last]
+        raise ArchvizError(f"rollout: {target.name} does not depend on any attention")
+    slope, one = slopes[last], attentions[last]
     assert slope is not None
     queries = one.weights.shape[2]
     if token is not None:

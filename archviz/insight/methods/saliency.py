@@ -5,28 +5,25 @@ value over the channels of an image.  Over the features of an embedding, the L2 
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from archviz.core.graph import NodeId
 from archviz.insight.engine.subject import INPUTS, Subject
 from archviz.insight.methods import _gradients as shared
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "Saliency"
-OPTIONS: Mapping[str, Any] = {}
+OPTIONS: dict[str, object] = {}
 GRAD = True
 
 
-def wants(subject: Subject, **options: Any) -> tuple[NodeId, ...]:
+def wants(subject: Subject) -> tuple[NodeId, ...]:
     return (INPUTS,)
 
 
-def attribute(subject: Subject, **options: Any) -> list[Attribution]:
+def attribute(subject: Subject) -> list[Attribution]:
     """|∂f/∂x|, one for each target."""
     subject.step("saliency")
-    found = shared.at_sources(subject)[1]
-    maps = [shared.sizes(subject, one) for one in found]
+    by_target = shared.at_sources(subject)[1]
+    maps = [shared.sizes(subject, one) for one in by_target]
     return [shared.attribution(subject, number, "saliency", TITLE, one, signed=False, unit="|∂f/∂x|",
                                checks=(shared.finite(one),), notes=shared.joined_notes(subject, one, "L2 norm"))
             for number, one in enumerate(maps)]

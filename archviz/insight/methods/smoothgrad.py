@@ -53,7 +53,7 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
     weights = torch.full((samples,), 1 / samples)
     sums = shared.summed(subject, torch.arange(subject.n, device=subject.device), weights, noisy, squares=True)
     result = []
-    for number, (mean, square) in enumerate(zip(sums.first, sums.second, strict=True)):
+    for number, (mean, square) in enumerate(zip(*sums, strict=True)):
         maps = shared.sizes(subject, mean)
         result.append(shared.attribution(
             subject, number, "smoothgrad", TITLE, maps, signed=False, unit="|mean ∂f/∂x|",
@@ -66,11 +66,11 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
 def _normal(like: Tensor, pairs: list[tuple[int, int]], place: int, seed: int) -> Tensor:
     """Standard normal noise (rows, …) for pairs (sample, copy) of source number `place`, each seeded by itself."""
     generator = torch.Generator(like.device)
-    found = torch.empty((len(pairs), *like.shape[1:]), device=like.device)
-    for row, (sample, copy) in zip(found, pairs, strict=True):
+    noise = torch.empty((len(pairs), *like.shape[1:]), device=like.device)
+    for row, (sample, copy) in zip(noise, pairs, strict=True):
         generator.manual_seed(((seed * 1_000_003 + place) * 1_000_003 + sample) * 1_000_003 + copy & (1 << 63) - 1)
         row.normal_(generator=generator)
-    return found
+    return noise
 
 
 def _spread(mean: shared.Gradients, square: shared.Gradients, samples: int) -> Check:

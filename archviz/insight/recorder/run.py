@@ -238,7 +238,7 @@ class _Work:
             if len(targets) > 1:
                 raise ArchvizError(f"target: {self.target} is {len(targets)} targets, and a gradient is of one")
             if not backward(targets[0].read(run), {str(n): leaf for n, leaf in enumerate(leaves)}, keep=False):
-                raise ArchvizError(f"{targets[0].said} does not depend on the input in a way that has a gradient",
+                raise ArchvizError(f"{targets[0].name} does not depend on the input in a way that has a gradient",
                                    "record without gradients, or of another target")
         reducer.leaves = None
         reducer.kept.clear()

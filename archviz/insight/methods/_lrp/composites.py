@@ -40,7 +40,7 @@ RULES = ("epsilon", "gamma", "z+", "alpha2beta1", "w2", "flat", "box")
 Composite = str | Mapping[str, Any]
 
 
-def composite(said: Composite, *, epsilon: float, gamma: float, low: Any, high: Any,
+def composite(wanted: Composite, *, epsilon: float, gamma: float, low: Any, high: Any,
               ) -> tuple[str, Callable[[NodeId, tuple[NodeId, ...], str, bool], Rule]]:
     """What a composite is called, and the rule it has for a layer.
 
@@ -50,14 +50,14 @@ def composite(said: Composite, *, epsilon: float, gamma: float, low: Any, high: 
 
     Raises `ArchvizError` for a name that is none.
     """
-    if isinstance(said, str):
-        if said not in COMPOSITES:
-            raise ArchvizError(f"there is no composite {said!r}", did_you_mean(said, COMPOSITES))
-        name, given = said, dict[str, Any](COMPOSITES[said])
+    if isinstance(wanted, str):
+        if wanted not in COMPOSITES:
+            raise ArchvizError(f"there is no composite {wanted!r}", did_you_mean(wanted, COMPOSITES))
+        name, assigned = wanted, dict[str, Any](COMPOSITES[wanted])
     else:
-        name, given = "own rules", dict(said)
+        name, assigned = "own rules", dict(wanted)
     defaults = {"epsilon": epsilon, "gamma": gamma, "low": low, "high": high}
-    rules = {key: _rule(one, **defaults) for key, one in given.items()}
+    rules = {key: _rule(one, **defaults) for key, one in assigned.items()}
     globs = [key for key in rules if key not in KINDS]
     last: Rule = Epsilon(epsilon)
 
@@ -72,12 +72,12 @@ def composite(said: Composite, *, epsilon: float, gamma: float, low: Any, high: 
     return name, rule
 
 
-def _rule(said: Any, *, epsilon: float, gamma: float, low: Any, high: Any) -> Rule:
-    if not isinstance(said, str):
-        if callable(getattr(said, "share", None)):
-            return said  # type: ignore[no-any-return]
-        raise ArchvizError(f"{said!r} is no rule of relevance", f"known: {', '.join(RULES)}")
-    word, _, value = said.partition("=")
+def _rule(wanted: Any, *, epsilon: float, gamma: float, low: Any, high: Any) -> Rule:
+    if not isinstance(wanted, str):
+        if callable(getattr(wanted, "share", None)):
+            return wanted  # type: ignore[no-any-return]
+        raise ArchvizError(f"{wanted!r} is no rule of relevance", f"known: {', '.join(RULES)}")
+    word, _, value = wanted.partition("=")
     number = re.fullmatch(r"\d*\.?\d+(?:e-?\d+)?", value)
     both = re.fullmatch(r"alpha(\d*\.?\d+)beta(\d*\.?\d+)", word)
     if both and not value and float(both[1]) - float(both[2]) == 1:
@@ -87,5 +87,5 @@ def _rule(said: Any, *, epsilon: float, gamma: float, low: Any, high: Any) -> Ru
         "gamma": Gamma(float(value) if number else gamma, epsilon), "z+": z_plus(epsilon),
         "w2": WSquare(epsilon), "flat": Flat(epsilon), "box": ZBox(low, high, epsilon)}
     if word not in plain or value and not (number and word in ("epsilon", "gamma")):
-        raise ArchvizError(f"there is no rule {said!r}", did_you_mean(word, RULES) or f"known: {', '.join(RULES)}")
+        raise ArchvizError(f"there is no rule {wanted!r}", did_you_mean(word, RULES) or f"known: {', '.join(RULES)}")
     return plain[word]

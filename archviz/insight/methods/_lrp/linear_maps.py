@@ -1,12 +1,12 @@
 """Layers with weights as linear maps: y = W x + b, and its transpose, whatever form the call has.
 
-In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `Layer`.
+In: a `Step` of a convolution, a linear layer, a product with a weight.  Out: `LinearMap`.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -25,34 +25,22 @@ Back = Callable[[Tensor, Tensor, torch.Size], Tensor]
 
 
 @dataclass
-class Layer:
+class LinearMap:
     """A linear map with a bias, as a rule sees it.
 
-    Attributes
-    ----------
-    step : Step
-        The call.
-    ref : Ref
-        Its operand.
-    own : Tensor
-        The weights that the call used.
-    plain : callable
-        (x, weights) → W x, without bias.
-    plain_back : callable
-        (s, weights, shape of x) → Wᵀ s.
-    bias : Tensor, optional
-        As it is added to the output, in a shape that broadcasts.
-    scale : Tensor, optional
-        What a batch norm that follows multiplies the outputs by, in such a shape.
-    z : Tensor
-        What the layer, and a batch norm merged into it, gave.
-    joins : int, optional
-        The axis along which several inputs can be laid side by side, their weights along axis 1; None if they cannot.
+    step, ref    the call, and its operand
+    used         the weights that the call used
+    plain        (x, weights) → W x, without bias
+    plain_back   (s, weights, shape of x) → Wᵀ s
+    bias         as it is added to the output, in a shape that broadcasts
+    z            what the layer, and a batch norm merged into it, gave
+    scale        what a batch norm that follows multiplies the outputs by, in such a shape
+    joins        the axis along which several inputs can be laid side by side, their weights along axis 1
     """
 
     step: Step
     ref: Ref
-    own: Tensor
+    used: Tensor
     plain: Map
     plain_back: Back
     bias: Tensor | None
@@ -75,8 +63,8 @@ class Layer:
     def weight(self) -> Tensor:
         """The weights, less `outer`."""
         if self.scale is None or bool((self.scale >= 0).all()):
-            return self.own
-        return self.own * self.scale.sign().reshape(-1, *[1] * (self.own.dim() - 1))
+            return self.used
+        return self.used * self.scale.sign().reshape(-1, *[1] * (self.used.dim() - 1))
 
     @cached_property
     def up(self) -> Tensor:
@@ -96,12 +84,12 @@ class Layer:
     def sum(self, terms: Terms, bare: bool = False) -> Tensor:
         """Σ W x over several (x, W), times `outer` unless `bare`."""
         if self.joins is not None and len(terms) > 1:
-            found = self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
+            total = self.plain(torch.cat([x for x, _ in terms], self.joins), torch.cat([w for _, w in terms], 1))
         else:
-            found = self.plain(*terms[0])
+            total = self.plain(*terms[0])
             for x, w in terms[1:]:
-                found += self.plain(x, w)
-        return found if bare or self.outer is None else found.mul_(self.outer)
+                total += self.plain(x, w)
+        return total if bare or self.outer is None else total.mul_(self.outer)
 
     def backs(self, s: Tensor, weights: Sequence[Tensor], bare: bool = False) -> Sequence[Tensor]:
         """Wᵀ s for several W, times `outer` unless `bare`."""
@@ -124,17 +112,16 @@ class Layer:
         return share.relevance(self.z)
 
 
-def layer_of(step: Step) -> Layer | None:
-    """The call as a `Layer`; None where its weights depend on a source, or its form is not one of those here."""
+def layer_of(step: Step) -> LinearMap | None:
+    """The call as a `LinearMap`; None where its weights depend on a source, or its form is not one of those here."""
     call = step.call
     module = call.module
     if module is not None:
         if isinstance(module, nn.Linear):
             return _linear(step, module.weight, module.bias)
         if isinstance(module, _CONVOLUTIONS) and module.padding_mode == "zeros":
-            more = (module.output_padding,) if module.transposed else ()
-            return _convolution(step, module.weight, module.bias, module.stride, module.padding, *more,
-                                module.dilation, module.groups, transposed=module.transposed)
+            options = {name: getattr(module, name) for name in (_UP if module.transposed else _CONV)[3:]}
+            return _convolution(step, module.weight, module.bias, module.transposed, options)
         return None
     args = dict(zip(_ARGUMENTS[call.op], call.args, strict=False)) | dict(call.kwargs)
     weights = [args.get(name) for name in ("weight", "bias")]
@@ -147,10 +134,8 @@ def layer_of(step: Step) -> Layer | None:
         return _linear(step, weight, bias)
     if call.op == "addmm":
         return None if call.kwargs else _linear(step, weight.t(), bias)
-    transposed = "transpose" in call.op
-    one = (args.get("output_padding", 0),) if transposed else ()
-    return _convolution(step, weight, bias, args.get("stride", 1), args.get("padding", 0), *one,
-                        args.get("dilation", 1), args.get("groups", 1), transposed=transposed)
+    options = {name: args.get(name, 0 if "padding" in name else 1) for name in _ARGUMENTS[call.op][3:]}
+    return _convolution(step, weight, bias, "transpose" in call.op, options)
 
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -161,44 +146,36 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **{f"conv{n}d": _CONV for n in (1, 2, 3)}, **{f"conv_transpose{n}d": _UP for n in (1, 2, 3)}}
 
 
-def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> Layer:
+def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> LinearMap:
     weight = exact(weight.detach())
-    return Layer(step, step.signal, weight, F.linear, lambda s, w, shape: s @ w, None if bias is None else
+    return LinearMap(step, step.signal, weight, F.linear, lambda s, w, shape: s @ w, None if bias is None else
                  exact(bias.detach()), step.out, joins=-1)
 
 
-def _convolution(step: Step, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, *more: Any,
-                 transposed: bool) -> Layer | None:
+def _convolution(step: Step, weight: Tensor, bias: Tensor | None, transposed: bool, options: Mapping[str, Any],
+                 ) -> LinearMap | None:
     weight = exact(weight.detach())
     n = weight.dim() - 2
     ref = step.signal
     if step.value(ref).dim() != n + 2:
         return None     # one sample without a batch axis
-    dilation, groups = more[-2:]
-    forward: Any = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[n - 1] if transposed else (
-        F.conv1d, F.conv2d, F.conv3d)[n - 1]
+    plain: Any = partial(getattr(F, f"conv{'_transpose' * transposed}{n}d"), **options)
+    without = {name: value for name, value in options.items() if name != "output_padding"}
+    back: Any
     if transposed:
-        def plain(x: Tensor, w: Tensor) -> Tensor:
-            return forward(x, w, None, stride, padding, more[0], groups, dilation)  # type: ignore[no-any-return]
-
-        down: Any = (F.conv1d, F.conv2d, F.conv3d)[n - 1]
-
-        def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
-            return down(s, w, None, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+        down: Any = partial(getattr(F, f"conv{n}d"), **without)
+        back = lambda s, w, shape: down(s, w)  # noqa: E731
+    elif isinstance(options["padding"], str):
+        back = partial(_by_gradient, plain)
     else:
-        def plain(x: Tensor, w: Tensor) -> Tensor:
-            return forward(x, w, None, stride, padding, dilation, groups)  # type: ignore[no-any-return]
-
-        if isinstance(padding, str):
-            def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
-                with torch.enable_grad():
-                    x = torch.zeros(shape, dtype=s.dtype, device=s.device, requires_grad=True)
-                    return torch.autograd.grad(plain(x, w), x, s)[0]
-        else:
-            up: Any = (transposes.conv1d_input, transposes.conv2d_input, transposes.conv3d_input)[n - 1]
-
-            def back(s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
-                return up(shape, w, s, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+        up: Any = partial(getattr(transposes, f"conv{n}d_input"), **without)
+        back = lambda s, w, shape: up(shape, w, s)  # noqa: E731
     shaped = None if bias is None else exact(bias.detach()).reshape(-1, *[1] * n)
-    joins = 1 if groups == 1 and not transposed else None
-    return Layer(step, ref, weight, plain, back, shaped, step.out, joins=joins)
+    return LinearMap(step, ref, weight, plain, back, shaped, step.out,
+                     joins=1 if options["groups"] == 1 and not transposed else None)
+
+
+def _by_gradient(plain: Map, s: Tensor, w: Tensor, shape: torch.Size) -> Tensor:
+    with torch.enable_grad():
+        x = torch.zeros(shape, dtype=s.dtype, device=s.device, requires_grad=True)
+        return torch.autograd.grad(plain(x, w), x, s)[0]

@@ -1,7 +1,7 @@
 """Relevance, swept backwards over a run: one rule for each call, every share accounted for.
 
-In: a `Snapshot`, relevance at some of its tensors, a `Way` (which rule where).  Out: `Swept`: relevance by node and
-edge, what reached the sources, what biases and stabilisers absorbed, and how far each cut is from conserving.
+In: a `Snapshot`, relevance at some of its tensors, a `Policy` (which rule where).  Out: `Relevance`: that of nodes and
+edges, what reached the sources, what biases and stabilisers absorbed, and how far each cut is from conserving.
 
 What is carried is not the relevance R of a value x but its quotient g = R/x (the modified gradient: Samek et al. 2021,
 "Explaining deep neural networks and beyond", section III), for which sums, views, averages and every linear map are
@@ -20,7 +20,7 @@ from torch import Tensor
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.snapshot import Snapshot, snapshot_of_program
-from archviz.insight.methods._lrp.step import LAYERS, Share, Step, Way, exact, find_rule, held
+from archviz.insight.methods._lrp.step import LAYERS, Policy, Share, Step, exact, find_rule, times
 from archviz.trace.kinds import kind_of_function
 from archviz.trace.tape import Ref, tensors
 
@@ -34,7 +34,7 @@ _MIXED = 1e-4
 
 
 @dataclass
-class Swept:
+class Relevance:
     """What one sweep found; vectors have one number for each sample.
 
     due         the relevance at the start
@@ -72,30 +72,22 @@ class Swept:
 
     def _cuts(self) -> Tensor:
         """(cuts, N): what each holds beyond what is due."""
-        rows = [found for _, found in self.excess] or [torch.zeros_like(self.due)]
+        rows = [amount for _, amount in self.excess] or [torch.zeros_like(self.due)]
         return torch.stack(rows).cumsum(0)
 
 
 class Sweep:
     """One way back over a snapshot.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-        The run.
-    sources, inputs : collection of int
-        The calls whose output relevance is meant to reach, and which of them a first layer is one after.
-    n, axis : int
-        How many samples there are, and which axis counts them where it is not the first.
-    way : Way
-        How to share.
-    within : Step, optional
-        The call that this snapshot is the inside of; then nothing is counted but what is absorbed.
+    sources, inputs   the calls whose output relevance is meant to reach, and which of them a first layer is one after
+    n, axis           how many samples there are, and which axis counts them where it is not the first
+    policy            how to share
+    within            the call that this run is the inside of; then nothing is counted but what is absorbed
     """
 
-    def __init__(self, snapshot: Snapshot, sources: Iterable[int], inputs: Iterable[int], n: int, axis: int, way: Way,
-                 within: Step | None = None) -> None:
-        self.snapshot, self.way, self.within, self.n, self.axis = snapshot, way, within, n, axis
+    def __init__(self, snapshot: Snapshot, sources: Iterable[int], inputs: Iterable[int], n: int, axis: int,
+                 policy: Policy, within: Step | None = None) -> None:
+        self.snapshot, self.policy, self.within, self.n, self.axis = snapshot, policy, within, n, axis
         self.sources = frozenset(sources)
         self.live = self._live()
         self.first = self._first(frozenset(inputs))
@@ -146,7 +138,7 @@ class Sweep:
             x = exact(self.snapshot.values[ref])
             total = self.per_sample(self._times(x, share.g))
             if not bool(total.isfinite().all()):
-                total = self.per_sample(held(x, share.g))
+                total = self.per_sample(times(x, share.g))
         if share.r is not None:
             more = self.per_sample(share.r)
             total = more if total is None else total + more
@@ -161,21 +153,21 @@ class Sweep:
 
     # ---------------------------------------------------------------- the way back
 
-    def run(self, starts: Mapping[Ref, Share], keep: Iterable[Ref] = ()) -> Swept:
+    def run(self, starts: Mapping[Ref, Share], keep: Iterable[Ref] = ()) -> Relevance:
         """Sweep from `starts` to the sources; of the tensors in `keep` the relevance is kept.
 
         Raises `ArchvizError` for a call without a rule, and for relevance that is not finite.
         """
-        swept, keep, calls = Swept(torch.zeros(self.n)), frozenset(keep), self.snapshot.tape.calls
-        found = {ref: self._send(ref, share) for ref, share in starts.items()}
+        swept, keep, calls = Relevance(torch.zeros(self.n)), frozenset(keep), self.snapshot.tape.calls
+        amounts = {ref: self._send(ref, share) for ref, share in starts.items()}
         if self.within is None:
-            swept.due = torch.stack([*found.values()]).sum(0)
-            for ref, part in found.items():
+            swept.due = torch.stack([*amounts.values()]).sum(0)
+            for ref, part in amounts.items():
                 _count(swept.scores, calls[ref.call].node, part)
             for call in calls:
                 for ref in call.operands() if call.how == "output" else ():
-                    if ref in found:
-                        _count(swept.flows, (calls[ref.call].node, call.node), found[ref])
+                    if ref in amounts:
+                        _count(swept.flows, (calls[ref.call].node, call.node), amounts[ref])
         self.tail = {ref.call for ref in starts}
         for number in range(len(calls) - 1, -1, -1):
             arrived, amount = self._pending.pop(number, {}), self._amounts.pop(number, None)
@@ -191,7 +183,7 @@ class Sweep:
             _finite(swept)
         return swept
 
-    def _pass(self, number: int, arrived: dict[Ref, Share], amount: Tensor | None, swept: Swept) -> None:
+    def _pass(self, number: int, arrived: dict[Ref, Share], amount: Tensor | None, swept: Relevance) -> None:
         """Share what arrived at one call among its operands."""
         call = self.snapshot.tape.calls[number]
         step = Step(self, number)
@@ -201,32 +193,30 @@ class Sweep:
         if not self.live[number]:
             step.lost.extend([] if amount is None else [amount])
         elif step.got:
-            rule = find_rule(call, self.way.others)
+            rule = find_rule(call, self.policy.others)
             if rule is None:
                 step.inside()
             else:
                 rule(step)
-        given = []
-        for ref, share in step.given.items():
+        sent = []
+        for ref, share in step.shares.items():
             part = self._send(ref, share)
-            given.append(part)
+            sent.append(part)
             source = self.snapshot.tape.calls[ref.call].node
             if self.within is None and source != call.node:
                 _count(swept.flows, (source, call.node), part)
                 _count(swept.scores, source, part)
+        if step.lost:
+            _count(swept.absorbed, call.node, torch.stack(step.lost).sum(0))
         if self.within is not None:
-            if step.lost:
-                _count(swept.absorbed, call.node, torch.stack(step.lost).sum(0))
             return
         assert amount is not None
-        spent = torch.stack([torch.zeros_like(amount), *given, *step.lost]).sum(0)
+        spent = torch.stack([torch.zeros_like(amount), *sent, *step.lost]).sum(0)
         if step.before_softmax:
             swept.due, swept.softened = swept.due + spent - amount, call.node
             swept.scores[call.node] = spent
         else:
             swept.excess.append((call.node, spent - amount))
-        if step.lost:
-            _count(swept.absorbed, call.node, torch.stack(step.lost).sum(0))
 
     def _send(self, ref: Ref, share: Share) -> Tensor:
         """Put a share where its call will find it; how much it is."""
@@ -245,7 +235,7 @@ class Sweep:
         inputs = [n for n, call in enumerate(snapshot.tape.calls) if call.how == "input"]
         sources = {n: ref for n, ref in zip(inputs, operands, strict=True) if self.live[ref.call]}
         way_in = sources if self.first[step.number] else ()
-        sweep = Sweep(snapshot, sources, way_in, self.n, 0 if first else self.axis, self.way, step)
+        sweep = Sweep(snapshot, sources, way_in, self.n, 0 if first else self.axis, self.policy, step)
         paths = [path for path, _ in tensors(snapshot.result)]
         starts: dict[Ref, Share] = {}
         for path, (ref, tensor) in zip(paths, snapshot.outputs, strict=True):
@@ -262,7 +252,7 @@ def _count(totals: dict[Any, Tensor], key: Any, amount: Tensor) -> None:
     totals[key] = totals[key] + amount if key in totals else amount
 
 
-def _finite(swept: Swept) -> None:
+def _finite(swept: Relevance) -> None:
     """Raise for the first node, on the way back, whose relevance is not finite."""
     named = [*swept.scores.items()]
     good = torch.stack([amount for _, amount in named]).isfinite().all(1).tolist()

@@ -16,18 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archviz.insight.methods._lrp.linear_maps import Layer, Terms, layer_of
-from archviz.insight.methods._lrp.step import Share, Step, exact, held, rule_for
+from archviz.insight.methods._lrp.linear_maps import LinearMap, Terms, layer_of
+from archviz.insight.methods._lrp.step import Share, Step, rule_for, times
 from archviz.trace.kinds import kind_of, kind_of_function
 
 
 class Rule(Protocol):
     """How one layer shares."""
 
-    def share(self, layer: Layer) -> Share: ...
+    def share(self, layer: LinearMap) -> Share: ...
 
 
-def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float,
+def divided(layer: LinearMap, relevance: Tensor, terms: Terms, bias: Tensor | None, epsilon: float,
             factor: float = 1.0, bare: bool = False) -> Sequence[Tensor]:
     """Share `relevance`, `factor` times, in proportion to what `terms` add to their sum with `bias`: R/x of each.
 
@@ -40,7 +40,7 @@ def divided(layer: Layer, relevance: Tensor, terms: Terms, bias: Tensor | None, 
     return layer.backs(s if factor == 1 else s * factor, [weight for _, weight in terms], bare)
 
 
-def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float,
+def _quotient(layer: LinearMap, relevance: Tensor, z: Tensor, bias: Tensor | None, epsilon: float,
               factor: float = 1.0) -> Tensor:
     """R ÷ (z + ε sign z), the parts of ε and the bias absorbed."""
     stabiliser = torch.copysign(torch.tensor(epsilon, dtype=z.dtype, device=z.device), z)
@@ -52,7 +52,7 @@ def _quotient(layer: Layer, relevance: Tensor, z: Tensor, bias: Tensor | None, e
     return s
 
 
-def _half(layer: Layer, positive: bool, bias: Tensor | None, epsilon: float, factor: float) -> Tensor:
+def _half(layer: LinearMap, positive: bool, bias: Tensor | None, epsilon: float, factor: float) -> Tensor:
     """R/x where the positive (else the negative) part of what adds up to z shares R, `factor` times."""
     plus, minus = layer.sides
     one = layer.up if positive else layer.down
@@ -63,7 +63,7 @@ def _half(layer: Layer, positive: bool, bias: Tensor | None, epsilon: float, fac
     return torch.where(layer.x < 0, below, above)
 
 
-def _sided(layer: Layer, s: Tensor, up: Tensor, down: Tensor) -> Tensor:
+def _sided(layer: LinearMap, s: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """Wᵀ s with the weights `up` where x ≥ 0, `down` where it is below."""
     if layer.sides[1] is None:
         return layer.back(s, up)
@@ -77,7 +77,7 @@ class Epsilon:
 
     epsilon: float = 1e-6
 
-    def share(self, layer: Layer) -> Share:
+    def share(self, layer: LinearMap) -> Share:
         return Share(layer.back(_quotient(layer, layer.relevance, layer.z, layer.bias, self.epsilon)))
 
 
@@ -89,7 +89,7 @@ class Gamma:
     gamma: float = 0.25
     epsilon: float = 1e-6
 
-    def share(self, layer: Layer) -> Share:
+    def share(self, layer: LinearMap) -> Share:
         w, b, z, gamma = layer.weight, layer.bias, layer.z, self.gamma
         plus, minus = layer.sides
         more = layer.sum([(plus, layer.up)] if minus is None else [(plus, layer.up), (minus, layer.down)])
@@ -106,8 +106,8 @@ class Gamma:
         # w + γ w⁻, and w + γ w⁺ divided by 1 + γ, in one pass over the weights each.
         up = F.leaky_relu(w, 1 / (1 + gamma)).mul_(1 + gamma)
         down = F.leaky_relu(w, 1 + gamma) if mixed or minus is not None else up
-        found = _sided(layer, s * ~below if mixed else s, up, down)
-        return Share(found + _sided(layer, s * below, down, up) if mixed else found)
+        g = _sided(layer, s * ~below if mixed else s, up, down)
+        return Share(g + _sided(layer, s * below, down, up) if mixed else g)
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,13 @@ class AlphaBeta:
     beta: float = 1.0
     epsilon: float = 1e-6
 
-    def share(self, layer: Layer) -> Share:
+    def share(self, layer: LinearMap) -> Share:
         b = layer.bias
-        found = _half(layer, True, None if b is None else b.clamp(min=0), self.epsilon, self.alpha)
+        g = _half(layer, True, None if b is None else b.clamp(min=0), self.epsilon, self.alpha)
         if self.beta:
             less = None if b is None else b.clamp(max=0)
-            found = found + _half(layer, False, less, self.epsilon, -self.beta)
-        return Share(found)
+            g = g + _half(layer, False, less, self.epsilon, -self.beta)
+        return Share(g)
 
 
 def z_plus(epsilon: float = 1e-6) -> AlphaBeta:
@@ -138,7 +138,7 @@ class WSquare:
 
     epsilon: float = 1e-6
 
-    def share(self, layer: Layer) -> Share:
+    def share(self, layer: LinearMap) -> Share:
         terms = [(torch.ones_like(layer.x[:1]), layer.weight.square())]
         return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon)[0])
 
@@ -149,8 +149,8 @@ class Flat:
 
     epsilon: float = 1e-6
 
-    def share(self, layer: Layer) -> Share:
-        terms = [(torch.ones_like(layer.x[:1]), torch.ones_like(layer.own))]     # the same for every sample
+    def share(self, layer: LinearMap) -> Share:
+        terms = [(torch.ones_like(layer.x[:1]), torch.ones_like(layer.used))]     # the same for every sample
         return Share(r=divided(layer, layer.relevance, terms, None, self.epsilon, bare=True)[0])
 
 
@@ -165,23 +165,23 @@ class ZBox:
     high: float | Sequence[float] | None = None
     epsilon: float = 1e-6
 
-    def share(self, layer: Layer) -> Share:
+    def share(self, layer: LinearMap) -> Share:
         x = layer.x
         low, high = (_bound(x, one, least) for one, least in ((self.low, True), (self.high, False)))
         terms = [(x, layer.weight), (-low, layer.up), (-high, layer.down)]
         back = divided(layer, layer.relevance, terms, None, self.epsilon)
-        return Share(r=sum((part * found for (part, _), found in zip(terms, back, strict=True)), torch.zeros_like(x)))
+        return Share(r=sum((part * slope for (part, _), slope in zip(terms, back, strict=True)), torch.zeros_like(x)))
 
 
-def _bound(x: Tensor, given: float | Sequence[float] | None, least: bool) -> Tensor:
-    if given is None:
+def _bound(x: Tensor, bound: float | Sequence[float] | None, least: bool) -> Tensor:
+    if bound is None:
         # Of each sample by itself, so that how the batch is cut never shows.
         dims = tuple(range(2, x.dim())) or (1,)
-        found = x.amin(dims, keepdim=True) if least else x.amax(dims, keepdim=True)
+        limit = x.amin(dims, keepdim=True) if least else x.amax(dims, keepdim=True)
     else:
-        found = torch.as_tensor(given, dtype=x.dtype, device=x.device)
-        found = found.reshape(-1, *[1] * (x.dim() - 2)) if found.dim() == 1 else found
-    return found.expand_as(x)
+        limit = torch.as_tensor(bound, dtype=x.dtype, device=x.device)
+        limit = limit.reshape(-1, *[1] * (x.dim() - 2)) if limit.dim() == 1 else limit
+    return limit.expand_as(x)
 
 
 # ---------------------------------------------------------------------------------------------- calls
@@ -190,25 +190,25 @@ def _bound(x: Tensor, given: float | Sequence[float] | None, least: bool) -> Ten
           "ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear NonDynamicallyQuantizableLinear")
 def layer(step: Step) -> None:
     """Share by the rule that the composite has for this layer."""
-    found = layer_of(step)
-    if found is None:
+    linear = layer_of(step)
+    if linear is None:
         if step.call.module is not None:
             return step.inside(step.call.module.forward)
         step.refuse("has weights that depend on the input, or takes one sample without a batch")
-    half = step.snapshot.values[found.ref].dtype in (torch.float16, torch.bfloat16)
+    half = step.snapshot.values[linear.ref].dtype in (torch.float16, torch.bfloat16)
     merged = step.sweep.merged.pop(step.number, None)
     if merged is not None:
-        found.scale, shift, found.z = merged
-        found.bias = shift if found.bias is None else found.bias * found.scale + shift
+        linear.scale, shift, linear.z = merged
+        linear.bias = shift if linear.bias is None else linear.bias * linear.scale + shift
     if half:
-        z = found.sum([(found.x, found.weight)])
-        found.z = z if found.bias is None else z + found.bias
+        z = linear.sum([(linear.x, linear.weight)])
+        linear.z = z if linear.bias is None else z + linear.bias
         for path in step.got:
-            step.rounded(path, found.z)
+            step.rounded(path, linear.z)
     call = step.outermost
     kind = kind_of(step.call.module) if step.call.module is not None else kind_of_function(step.call.op)
-    share = step.way.rule(call.node, call.scope, kind, step.first).share(found)
-    step.give(found.ref, share.g, share.r)
+    share = step.policy.rule(call.node, call.scope, kind, step.first).share(linear)
+    step.give(linear.ref, share.g, share.r)
     return None
 
 
@@ -219,21 +219,13 @@ _BEFORE_NORM = ("Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d")
 def batch_norm(step: Step) -> None:
     """In evaluation an affine map of each channel; merged, with its own ε, into a layer that nobody else reads."""
     ref, call = step.signal, step.call
-    if call.module is not None:
-        mean, var, weight, bias, eps = (getattr(call.module, name) for name in
-                                        ("running_mean", "running_var", "weight", "bias", "eps"))
-        training = mean is None
-    else:
-        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-        args = dict(zip(names, call.args, strict=False)) | dict(call.kwargs)
-        mean, var, weight, bias = (None if args.get(name) is None else step.value(args[name]) for name in names[1:5])
-        training, eps = args.get("training", False) or mean is None, args.get("eps", 1e-5)
-    if training:
+    mean, var, weight, bias, training, _, eps = step.arguments(
+        running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5)
+    if mean is None or training and call.module is None:
         step.refuse("normalises by the statistics of the batch, which mixes samples")
     along = (-1, *[1] * (step.out.dim() - 2))
-    assert mean is not None and var is not None
-    mean, var = (exact(one.detach()).reshape(along) for one in (mean, var))
-    weight, bias = (None if one is None else exact(one.detach()).reshape(along) for one in (weight, bias))
+    mean, var = mean.reshape(along), var.reshape(along)
+    weight, bias = (None if one is None else one.reshape(along) for one in (weight, bias))
     scale = (var + eps).rsqrt() if weight is None else weight * (var + eps).rsqrt()
     shift = -mean * scale if bias is None else bias - mean * scale
     before = step.snapshot.tape.calls[ref.call].op
@@ -244,5 +236,5 @@ def batch_norm(step: Step) -> None:
         return
     for path in step.got:
         step.rounded(path, step.value(ref) * scale + shift)
-    step.absorb(held(shift.expand_as(step.g), step.g))
+    step.absorb(times(shift.expand_as(step.g), step.g))
     step.give(ref, step.g * scale)

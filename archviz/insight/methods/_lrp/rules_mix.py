@@ -5,13 +5,12 @@ In: a `Step`.  Out: what it gives to its operands.  An operation of a kind that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archviz.insight.methods._lrp.step import LAYERS, Step, exact, held, rule_for
+from archviz.insight.methods._lrp.step import LAYERS, Step, exact, rule_for, times
 from archviz.trace.kinds import canonical
 from archviz.trace.tape import Ref
 
@@ -98,13 +97,8 @@ def max_pool(step: Step) -> None:
     x = step.value(step.signal)
     if x.dim() != 4 or () not in step.got or len(step.got) > 1:
         return transpose(step)
-    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    module, call = step.call.module, step.call
-    given = ({name: getattr(module, name) for name in names} if module is not None else
-             dict(zip(names, call.args[1:], strict=False))
-             | {name: one for name, one in call.kwargs.items() if name in names})
-    found = F.max_pool2d(x.contiguous(memory_format=torch.channels_last), **given, return_indices=True)
-    winners = found[1].flatten(2)
+    options = step.arguments(kernel_size=None, stride=None, padding=0, dilation=1, ceil_mode=False)
+    winners = F.max_pool2d(x.contiguous(memory_format=torch.channels_last), *options, return_indices=True)[1].flatten(2)
     share = step.got[()].each(lambda part: part.new_zeros(x.shape).flatten(2).scatter_add_(2, winners, part.flatten(2))
                               .reshape(x.shape))
     step.give(step.signal, share.g, share.r)
@@ -136,7 +130,7 @@ def add(step: Step) -> None:
         if step.live(ref):
             step.give(ref, g)
         else:
-            step.absorb(held(step.value(ref), g))
+            step.absorb(times(step.value(ref), g))
     for path in step.got:
         step.rounded(path, step.value(operands[0]) + step.value(operands[1]))
     return None
@@ -146,7 +140,7 @@ def add(step: Step) -> None:
 def cat(step: Step) -> None:
     """Each part takes what came for it."""
     operands, g = step.call.operands(), step.g
-    dim = step.call.kwargs.get("dim", step.call.args[1] if len(step.call.args) > 1 else 0)
+    dim, = step.arguments(dim=0)
     parts = [step.value(ref) for ref in operands]
     if not isinstance(dim, int) or any(part.dim() != g.dim() for part in parts):
         return affine(step)
@@ -154,7 +148,7 @@ def cat(step: Step) -> None:
         if step.live(ref):
             step.give(ref, taken)
         else:
-            step.absorb(held(part, taken))
+            step.absorb(times(part, taken))
     return None
 
 
@@ -186,7 +180,7 @@ def product(step: Step) -> None:
 
 def level(step: Step, ref: Ref) -> float:
     """How much `ref` is a factor rather than a signal: 3 a norm, 2 attention weights, 1 a sigmoid, 0 a signal."""
-    number, levels, way = ref.call, step.sweep.levels, step.way
+    number, levels, policy = ref.call, step.sweep.levels, step.policy
     if number not in levels:
         call = step.snapshot.tape.calls[number]
         op = canonical(call.op.lower())
@@ -194,10 +188,10 @@ def level(step: Step, ref: Ref) -> float:
         if op in STATISTICS or op == "pow" and isinstance(call.args[-1], (int, float)) and call.args[-1] < 0:
             levels[number] = 3
         elif op.startswith("softmax"):
-            levels[number] = 2 if way.attention == "constant" else 0
+            levels[number] = 2 if policy.attention == "constant" else 0
         elif op in ("sigmoid", "hardsigmoid", "expit"):
             levels[number] = 1
-        elif op in ELEMENTWISE and way.gates == "signal":
+        elif op in ELEMENTWISE and policy.gates == "signal":
             levels[number] = 0.5
         elif live and (call.op in SAME | MOVES | LINEAR | AFFINE or call.op in ("add", "cat", "mul", "div", "clamp")):
             levels[number] = min(level(step, one) for one in live)
@@ -218,16 +212,11 @@ def softmax(step: Step) -> None:
     if "log" in step.call.op.lower():
         step.refuse("is a logarithm amid the network")
     s, x = step.out, step.value(ref)
-    dim = _softmax_axis(step)
+    dim, = step.arguments(dim=None)
+    dim = dim if dim is not None else -3 if step.call.op == "Softmax2d" else -1
     back = s * (g - (s * g).sum(dim, keepdim=True))
-    step.absorb(s * g - held(x, back))
+    step.absorb(s * g - times(x, back))
     step.give(ref, back)
-
-
-def _softmax_axis(step: Step) -> int:
-    module, call = step.call.module, step.call
-    given = getattr(module, "dim", None) if module is not None else call.kwargs.get("dim", (*call.args, None)[1])
-    return int(given) if given is not None else -3 if step.call.op == "Softmax2d" else -1
 
 
 # ---------------------------------------------------------------------------------------------- normalisation
@@ -235,44 +224,35 @@ def _softmax_axis(step: Step) -> int:
 @rule_for("layer_norm LayerNorm")
 def layer_norm(step: Step) -> None:
     """The variance is held constant, centring is linear (Ali et al. 2022, eq. 13)."""
-    x = step.value(step.signal)
-    shape, weight, bias, eps = _norm_arguments(step, "normalized_shape", x)
-    dims = tuple(range(-len(shape), 0))
-    _normed(step, x, dims, weight, bias, eps, True)
+    shape, weight, bias, eps = step.arguments(normalized_shape=(), weight=None, bias=None, eps=1e-5)
+    _normed(step, step.value(step.signal), tuple(range(-len(shape), 0)), weight, bias, eps, True)
 
 
 @rule_for("rms_norm RMSNorm")
 def rms_norm(step: Step) -> None:
     """The mean square is held constant (Ali et al. 2022)."""
     x = step.value(step.signal)
-    shape, weight, bias, eps = _norm_arguments(step, "normalized_shape", x)
+    shape, weight, eps = step.arguments(normalized_shape=(), weight=None, eps=None)
     eps = torch.finfo(x.dtype).eps if eps is None else eps
-    _normed(step, x, tuple(range(-len(shape), 0)), weight, bias, eps, False)
+    _normed(step, x, tuple(range(-len(shape), 0)), weight, None, eps, False)
 
 
 @rule_for("group_norm GroupNorm instance_norm InstanceNorm1d InstanceNorm2d InstanceNorm3d")
 def group_norm(step: Step) -> None:
     """As `layer_norm`, over the places of each group of channels."""
-    call, x = step.call, step.value(step.signal)
-    if call.module is not None:
-        groups, weight, bias, eps = (getattr(call.module, name, None) for name in
-                                     ("num_groups", "weight", "bias", "eps"))
-        if getattr(call.module, "track_running_stats", False):
-            step.refuse("normalises by running statistics")
-    elif call.op == "group_norm":
-        groups, weight, bias, eps = _bound(step, ("num_groups", "weight", "bias", "eps"), (None, None, None, 1e-5))
+    x = step.value(step.signal)
+    if step.call.op == "group_norm" or hasattr(step.call.module, "num_groups"):
+        groups, weight, bias, eps = step.arguments(num_groups=None, weight=None, bias=None, eps=1e-5)
     else:
-        _, _, weight, bias, training, _, eps = _bound(
-            step, ("running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps"),
-            (None, None, None, None, True, 0.1, 1e-5))
-        groups = None
-        if not training:
+        groups = x.shape[1]
+        _, _, weight, bias, fresh, _, eps = step.arguments(
+            running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5)
+        if not fresh or getattr(step.call.module, "track_running_stats", False):
             step.refuse("normalises by running statistics")
-    groups, eps = groups or x.shape[1], float(eps or 0.0)
     split = (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
     along = (1, groups, x.shape[1] // groups, *[1] * (x.dim() - 2))
-    weight, bias = (None if one is None else exact(one).reshape(along) for one in (weight, bias))
-    _normed(step, x.reshape(split), tuple(range(2, len(split))), weight, bias, eps, True)
+    weight, bias = (None if one is None else one.reshape(along) for one in (weight, bias))
+    _normed(step, x.reshape(split), tuple(range(2, len(split))), weight, bias, float(eps), True)
 
 
 def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float,
@@ -282,7 +262,7 @@ def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None,
     rate = ((x - mean).square().mean(dims, keepdim=True) + eps).rsqrt()
     back = g * rate if weight is None else g * rate * weight
     if bias is not None:
-        step.absorb(held((g * bias).reshape(step.g.shape), step.g.new_ones(())))
+        step.absorb(times((g * bias).reshape(step.g.shape), step.g.new_ones(())))
     if centred:
         back = back - back.mean(dims, keepdim=True)
     shape = step.value(step.signal).shape
@@ -290,27 +270,6 @@ def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None,
         whole = (x - mean) * rate if weight is None else (x - mean) * rate * weight
         step.rounded(path, (whole if bias is None else whole + bias).reshape(shape))
     step.give(step.signal, back.reshape(shape))
-
-
-def _norm_arguments(step: Step, shape: str, x: Tensor) -> tuple[Any, ...]:
-    module = step.call.module
-    if module is not None:
-        found = [getattr(module, name, None) for name in (shape, "weight", "bias", "eps")]
-    elif step.call.op == "layer_norm":
-        found = _bound(step, (shape, "weight", "bias", "eps"), ((), None, None, 1e-5))
-    else:
-        found = _bound(step, (shape, "weight", "eps"), ((), None, None))
-        found.insert(2, None)
-    size, weight, bias, eps = found
-    return size, None if weight is None else exact(weight), None if bias is None else exact(bias), eps
-
-
-def _bound(step: Step, names: Sequence[str], defaults: Sequence[Any]) -> list[Any]:
-    """The arguments after the first, by place or by name, with the values of tensors."""
-    call = step.call
-    found = [call.args[i + 1] if i + 1 < len(call.args) else call.kwargs.get(name, default)
-             for i, (name, default) in enumerate(zip(names, defaults, strict=True))]
-    return [step.value(one) if isinstance(one, Ref) else one for one in found]
 
 
 # ---------------------------------------------------------------------------------------------- transposes
@@ -321,10 +280,10 @@ def _constants(step: Step) -> None:
     operands = [torch.zeros_like(exact(value)) if step.live(ref) else exact(value)
                 for ref, value in zip(step.call.operands(), values, strict=True)]
     with torch.no_grad():
-        found = step.again(operands)
+        outputs = step.again(operands)
     for path, share in step.got.items():
         if share.g is not None:
-            step.absorb(held(found[path], share.g))
+            step.absorb(times(outputs[path], share.g))
 
 
 def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
@@ -341,11 +300,11 @@ def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
                 asked.append(i)
         leaves.append(leaf)
     with torch.enable_grad():
-        found = step.again(leaves)
+        outputs = step.again(leaves)
     for path in step.got:
-        step.rounded(path, found[path])
+        step.rounded(path, outputs[path])
     for part in ("g", "r"):
-        sent = [(found[path], getattr(share, part)) for path, share in step.got.items()
+        sent = [(outputs[path], getattr(share, part)) for path, share in step.got.items()
                 if getattr(share, part) is not None]
         if not sent:
             continue

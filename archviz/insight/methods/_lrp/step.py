@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
+from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
 from archviz.trace.kinds import class_of, kind_of
 from archviz.trace.mutation import in_place
@@ -31,10 +32,10 @@ def exact(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
-def held(x: Tensor, g: Tensor) -> Tensor:
+def times(x: Tensor, g: Tensor) -> Tensor:
     """x · g; nothing where g is 0, whatever x is (a mask's −∞)."""
-    found = x * g
-    return found if bool(found.sum().isfinite()) else torch.where(g == 0, torch.zeros_like(found), found)
+    product = x * g
+    return product if bool(product.sum().isfinite()) else torch.where(g == 0, torch.zeros_like(product), product)
 
 
 @dataclass
@@ -62,15 +63,15 @@ class Share:
         if self.g is None:
             assert self.r is not None
             return self.r
-        found = held(exact(x), self.g)
-        return found if self.r is None else found + self.r
+        product = times(exact(x), self.g)
+        return product if self.r is None else product + self.r
 
 
-Treat = Callable[["Step"], None]
+StepRule = Callable[["Step"], None]
 
 
 @dataclass(frozen=True)
-class Way:
+class Policy:
     """How relevance is to be shared out.
 
     name        what the user called the composite
@@ -85,14 +86,14 @@ class Way:
     rule: Callable[[NodeId, tuple[NodeId, ...], str, bool], Any]
     attention: str = "constant"
     gates: str = "half"
-    others: Mapping[Any, Treat] = field(default_factory=dict)
+    others: Mapping[Any, StepRule] = field(default_factory=dict)
 
 
 class Sweeping(Protocol):
     """The sweep that a step is part of: see `archviz.insight.methods._lrp.relevance.Sweep`."""
 
     snapshot: Snapshot
-    way: Way
+    policy: Policy
     within: Step | None
     live: list[bool]
     first: list[bool]
@@ -107,24 +108,18 @@ class Sweeping(Protocol):
 class Step:
     """One call on the way back.
 
-    Attributes
-    ----------
-    call : Call
-        What ran.
-    got : dict
-        Where in what the call gave → the `Share` that came for it.
-    given : dict
-        Operand → its `Share`.
-    lost : list of (N,)
-        What ended here.
+    call     what ran
+    got      where in what the call gave → the `Share` that came for it
+    shares   operand → its `Share`
+    lost     what ended here, each (N,)
     """
 
     def __init__(self, sweep: Sweeping, number: int) -> None:
-        self.sweep, self.number, self.snapshot, self.way = sweep, number, sweep.snapshot, sweep.way
+        self.sweep, self.number, self.snapshot, self.policy = sweep, number, sweep.snapshot, sweep.policy
         self.call: Call = self.snapshot.tape.calls[number]
         self.got: dict[Path, Share] = {}
         self.outs: dict[Path, Ref] = {}
-        self.given: dict[Ref, Share] = {}
+        self.shares: dict[Ref, Share] = {}
         self.lost: list[Tensor] = []
         self.before_softmax = False
         self.amount: Tensor | None = None
@@ -134,8 +129,8 @@ class Step:
 
         Of a tensor that was written in part, the rest goes to what it was before.
         """
-        own = Ref(self.number, ref.path)    # what was written; if nothing was returned, it stands under another name
-        written = own if own in self.snapshot.strided else next(iter(self.call.wrote), ref)
+        returned = Ref(self.number, ref.path)   # what was written; if nothing was returned, it has another name
+        written = returned if returned in self.snapshot.strided else next(iter(self.call.wrote), ref)
         if self.snapshot.strided[ref] == self.snapshot.strided[written]:
             self.outs[ref.path] = ref
             self.got.setdefault(ref.path, Share()).add(share)
@@ -153,8 +148,8 @@ class Step:
             window.zero_()
             return inside, rest.clone()
 
-        self.outs[ref.path] = own
-        self.snapshot.values.setdefault(own, split(self.snapshot.values[ref])[0])
+        self.outs[ref.path] = returned
+        self.snapshot.values.setdefault(returned, split(self.snapshot.values[ref])[0])
         self.got.setdefault(ref.path, Share()).add(share.each(lambda part: split(part)[0]))
         rest, before = share.each(lambda part: split(part)[1]), self.snapshot.before[ref]
         if self.live(before):
@@ -180,10 +175,10 @@ class Step:
     @property
     def signal(self) -> Ref:
         """The only such operand.  Raises `ArchvizError` where there are several."""
-        found = self.signals
-        if len(found) != 1:
-            self.refuse(f"reads {len(found)} signals where its rule knows one")
-        return found[0]
+        signals = self.signals
+        if len(signals) != 1:
+            self.refuse(f"reads {len(signals)} signals where its rule knows one")
+        return signals[0]
 
     @property
     def out(self) -> Tensor:
@@ -229,18 +224,18 @@ class Step:
     def give(self, ref: Ref, g: Tensor | None = None, r: Tensor | None = None, *, all: bool = False) -> None:
         """Share out to the operand `ref`: `g` times its value, and `r`; `all` says that this is what the call got."""
         if self.live(ref) and (g is not None or r is not None):
-            self.given.setdefault(ref, Share()).add(Share(g, r, self.amount if all else None))
+            self.shares.setdefault(ref, Share()).add(Share(g, r, self.amount if all else None))
 
     def absorb(self, relevance: Tensor, factor: float = 1.0) -> None:
         """Count `factor` times `relevance`, of any shape that samples can be told apart in, as ended here."""
-        found = self.sweep.per_sample(relevance)
-        self.lost.append(found if factor == 1 else found * factor)
+        amount = self.sweep.per_sample(relevance)
+        self.lost.append(amount if factor == 1 else amount * factor)
 
     def refuse(self, why: str) -> NoReturn:
         """Raise: the node, the operation, the composite, and what to do."""
         call = self.outermost
         inside = "" if call is self.call else f", {self.call.op} inside it"
-        raise ArchvizError(f"relevance: {call.node} ({call.op}{inside}) {why}; composite {self.way.name!r}",
+        raise ArchvizError(f"relevance: {call.node} ({call.op}{inside}) {why}; composite {self.policy.name!r}",
                            f"archviz.register_rule({self.call.op!r}, …) says how it shares relevance")
 
     def inside(self, function: Callable[..., Any] | None = None, *, samples_first: bool = False) -> None:
@@ -258,6 +253,18 @@ class Step:
         made = function
         self.sweep.inside(self, lambda *operands: self.filled(operands, made), samples_first)
 
+    def arguments(self, **defaults: Any) -> list[Any]:
+        """What the call has for these names: of a function its arguments after the first, by place or by name, of a
+        module what it holds; tensors in float32 at least."""
+        call = self.call
+        if call.module is not None:
+            values = [getattr(call.module, name, default) for name, default in defaults.items()]
+        else:
+            values = [call.args[place] if place < len(call.args) else call.kwargs.get(name, default)
+                      for place, (name, default) in enumerate(defaults.items(), 1)]
+        values = [self.value(one) if isinstance(one, Ref) else one for one in values]
+        return [exact(one.detach()) if isinstance(one, Tensor) else one for one in values]
+
     # ---------------------------------------------------------------- running it again
 
     def filled(self, operands: Sequence[Any], function: Callable[..., Any]) -> Any:
@@ -271,38 +278,32 @@ class Step:
         call = self.call
         if call.wrote or in_place(getattr(call.target, "__name__", str(call.target))):
             operands = [one.clone() for one in operands]
-        run: Callable[..., Any]
-        if call.how == "attribute":
-            run = lambda x: getattr(x, call.target)  # noqa: E731
-        elif call.how == "method":
-            run = lambda x, *args, **kwargs: getattr(x, call.target)(*args, **kwargs)  # noqa: E731
-        else:
-            run = call.module if call.module is not None else call.target
-        result = self.filled(operands, run)
-        return dict.fromkeys(self.got, operands[0]) if call.silent else dict(tensors(result))
+        slots = iter(operands)
+        result = again(call, lambda ref: next(slots))
+        return dict.fromkeys(self.got, result) if call.silent else dict(tensors(result))
 
     def rounded(self, path: Path, value: Tensor) -> None:
         """Absorb what a half-precision output differs by from `value`, which is the same in float32."""
         kept, g = self.snapshot.values[self.outs[path]], self.got[path].g
         if g is not None and kept.dtype in (torch.float16, torch.bfloat16):
-            self.absorb(held(exact(kept) - value.detach(), g))
+            self.absorb(times(exact(kept) - value.detach(), g))
 
 
-RULES: dict[str, Treat] = {}
+RULES: dict[str, StepRule] = {}
 """Operation (canonical name), or class of torch.nn → how its relevance is shared out."""
 
 
-def rule_for(names: str) -> Callable[[Treat], Treat]:
+def rule_for(names: str) -> Callable[[StepRule], StepRule]:
     """Make a function the rule of the operations and classes that `names` lists."""
 
-    def listed(treat: Treat) -> Treat:
+    def listed(treat: StepRule) -> StepRule:
         RULES.update(dict.fromkeys(names.split(), treat))
         return treat
 
     return listed
 
 
-def find_rule(call: Call, others: Mapping[Any, Treat]) -> Treat | None:
+def find_rule(call: Call, others: Mapping[Any, StepRule]) -> StepRule | None:
     """The rule for a call: by its module's class and the classes above it, else by the name of the function.
 
     A class that overrides ``forward`` does not inherit the rule of torch's.
@@ -316,9 +317,9 @@ def find_rule(call: Call, others: Mapping[Any, Treat]) -> Treat | None:
         if base is nn.Module:
             break
         if base.__module__.startswith("torch.nn."):
-            found = RULES.get(base.__name__)
-            if found is not None and getattr(cls, "forward", None) is getattr(base, "forward", None):
-                return found
+            rule = RULES.get(base.__name__)
+            if rule is not None and getattr(cls, "forward", None) is getattr(base, "forward", None):
+                return rule
     return RULES["gelu"] if kind_of(call.module) == "act" and _elementwise(call) else None
 
 

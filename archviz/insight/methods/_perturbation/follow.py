@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.insight.methods._perturbation.increment import Increment, Ints, Region, Step, in_patches, option
-from archviz.insight.methods._perturbation.replay import again, parts, tail, writes
+from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches, option
+from archviz.insight.methods._perturbation.replay import parts, tail, writes
 from archviz.insight.methods._perturbation.windows import Fill, gathered
 from archviz.trace.receptive_field import argument, is_pointwise
 from archviz.trace.tape import Call, Ref
@@ -24,11 +25,11 @@ from archviz.trace.tape import Call, Ref
 WHOLE = 0.9
 """The part of a map from which it is computed as a whole: a patch saves less than its handling costs."""
 
-Layer = Callable[[Tensor, tuple[int, ...]], Tensor]
+PatchLayer = Callable[[Tensor, tuple[int, ...]], Tensor]
 """(an input with what is around it, the padding left to do) → the output."""
 
 
-def layer(base: Snapshot, step: Step) -> Layer:
+def layer(base: Snapshot, step: LocalCall) -> PatchLayer:
     """A convolution, with the batch norm behind it folded in, a pooling, or a border."""
     call, sliding = step.call, step.sliding
     assert sliding is not None
@@ -105,14 +106,14 @@ class Follower:
 
     def _regions(self, windows: Ints) -> dict[Ref, Region]:
         """Where the patches are in each map, all of one size: those of windows at a border reach further in."""
-        found = {}
+        regions = {}
         for ref in self.plan.places:
             low, high, shape = self.plan.low[ref][windows], self.plan.high[ref][windows], np.array(self.plan.shape(ref))
             size = (high - low + 1).max(0)
             if size.prod() >= WHOLE * shape.prod():
                 size = shape
-            found[ref] = Region(np.clip(low, 0, shape - size), tuple(size.tolist()))
-        return found
+            regions[ref] = Region(np.clip(low, 0, shape - size), tuple(size.tolist()))
+        return regions
 
     def _map(self, ref: Ref) -> Tensor:
         """What the sample itself gave: (1, C, *S)."""
@@ -151,30 +152,30 @@ class Follower:
             wide = functional.pad(self._map(ref), pads, value=fill)
             self.padded[key] = wide.movedim(1, -1).contiguous().movedim(-1, 1)
         first = torch.from_numpy(want.first + before).to(value.device)
-        found = gathered(self.padded[key], first.new_zeros(len(first)), first, want.size)
-        _paste(found, value, here.first - want.first)
-        return found
+        patches = gathered(self.padded[key], first.new_zeros(len(first)), first, want.size)
+        _paste(patches, value, here.first - want.first)
+        return patches
 
     def _whole(self, ref: Ref, value: Tensor, here: Region) -> Tensor:
         return self._around(ref, value, here, Region(np.zeros_like(here.first), self.plan.shape(ref)))
 
     # ------------------------------------------------------------------------------------------ steps
 
-    def _slide(self, step: Step, values: dict[Ref, Tensor], regions: dict[Ref, Region]) -> Tensor:
+    def _slide(self, step: LocalCall, values: dict[Ref, Tensor], regions: dict[Ref, Region]) -> Tensor:
         ref, out, sliding = step.changed[0], step.gives[0], step.sliding
         assert sliding is not None
         here, there = regions[ref], regions[out]
         if not in_patches(self.base, step):
             whole = self._whole(ref, values[ref], here)
-            found: Tensor = again(step.call, lambda one: whole if one == ref else self.base.values[one])
-            return found if step.fold is None else step.fold(found)
+            output: Tensor = again(step.call, lambda one: whole if one == ref else self.base.values[one])
+            return output if step.fold is None else step.fold(output)
         inner, outer = self.plan.shape(ref), self.plan.shape(out)
         first, size, padding = np.zeros_like(there.first), list(inner), [0] * len(inner)
         for axis, kernel in enumerate(sliding.kernels):
             stride, start, extent = (int(number) for number in kernel)
             fits = (inner[axis] - 2 * start - extent - 1) // stride + 1 == outer[axis]
-            own = sliding.what in ("max", "avg") or sliding.what == "conv" and fits
-            if there.size[axis] == outer[axis] and own:
+            padded = sliding.what in ("max", "avg") or sliding.what == "conv" and fits
+            if there.size[axis] == outer[axis] and padded:
                 padding[axis] = -start      # as the layer itself does it
             else:
                 first[:, axis] = there.first[:, axis] * stride + start
@@ -183,22 +184,22 @@ class Follower:
         x = self._around(ref, values[ref], here, Region(first, tuple(size)), fill)
         return self.layers[step.number](x, tuple(padding))
 
-    def _point(self, step: Step, values: dict[Ref, Tensor], regions: dict[Ref, Region], left: Counter[Ref],
+    def _point(self, step: LocalCall, values: dict[Ref, Tensor], regions: dict[Ref, Region], left: Counter[Ref],
                ) -> dict[Ref, Tensor]:
         want, call, change = regions[step.gives[0]], step.call, writes(step.call)
         changed = {}
         for ref in step.changed:
-            found = self._around(ref, values[ref], regions[ref], want)
-            shared = found is values[ref] and left[ref] > 1
-            changed[ref] = self._as_in_model(ref, found.clone() if change and shared else found)
+            patches = self._around(ref, values[ref], regions[ref], want)
+            shared = patches is values[ref] and left[ref] > 1
+            changed[ref] = self._as_in_model(ref, patches.clone() if change and shared else patches)
 
         def put(ref: Ref) -> Tensor:
             return changed[ref] if ref in changed else self._still(step, ref, want, change)
 
-        given = parts(call, step.number, again(call, put))
-        return {ref: value.movedim(self.plan.places[ref], self._last) for ref, value in given.items()}
+        outputs = parts(call, step.number, again(call, put))
+        return {ref: value.movedim(self.plan.places[ref], self._last) for ref, value in outputs.items()}
 
-    def _still(self, step: Step, ref: Ref, want: Region, change: bool) -> Tensor:
+    def _still(self, step: LocalCall, ref: Ref, want: Region, change: bool) -> Tensor:
         """An operand that no window acts on; where it has places, those of the patches."""
         value, places = self.base.values[ref], self.plan.places[step.gives[0]]
         rank = len(want.size) + 2
@@ -207,8 +208,8 @@ class Follower:
         if alike and any(wide.shape[axis] > 1 for axis in places):
             maps = wide.movedim(places, self._last)
             first = torch.from_numpy(want.first).to(value.device)
-            found = gathered(maps, first.new_zeros(len(first)), first, want.size)
-            return found.movedim(self._last, places)
+            patches = gathered(maps, first.new_zeros(len(first)), first, want.size)
+            return patches.movedim(self._last, places)
         return value.clone() if change else value
 
 
@@ -229,9 +230,9 @@ def _paste(maps: Tensor, patches: Tensor, offset: Ints) -> None:
         along = along.view(len(maps), *[1] * axis, k, *[1] * (len(sizes) - axis - 1))
         rows, kept = rows * n + along, kept & (along >= 0) & (along < n)
     flat = maps.movedim(1, -1).view(-1, maps.shape[1])
-    given = patches.movedim(1, -1).reshape(-1, maps.shape[1])
+    pixels = patches.movedim(1, -1).reshape(-1, maps.shape[1])
     if kept.all():
-        flat.index_copy_(0, rows.flatten(), given)
+        flat.index_copy_(0, rows.flatten(), pixels)
     else:
         kept = kept.expand(rows.shape).flatten()
-        flat.index_copy_(0, rows.flatten()[kept], given[kept])
+        flat.index_copy_(0, rows.flatten()[kept], pixels[kept])

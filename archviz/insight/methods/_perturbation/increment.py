@@ -33,7 +33,7 @@ Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Step:
+class LocalCall:
     """One call of the front part.
 
     sliding    how it slides, if it does
@@ -68,7 +68,7 @@ class Increment:
     base: Snapshot
     source: Ref
     ends: tuple[Ref, ...]
-    steps: list[Step]
+    steps: list[LocalCall]
     rest: list[int]
     places: dict[Ref, Axes]
     low: dict[Ref, Ints]
@@ -139,7 +139,7 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
     places = {origin: tuple(range(2, 2 + axes))}
     ours = boxes.cpu().numpy()
     low, high = {origin: ours[..., 0]}, {origin: ours[..., 1] - 1}
-    steps: list[Step] = []
+    steps: list[LocalCall] = []
     readers = Counter(ref for number in numbers for ref in set(calls[number].operands()))
     readers.update(ends)
     skipped: set[int] = set()
@@ -154,9 +154,9 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
         fold = _norm_behind(base, step, numbers, readers, places)
         if fold is not None:
             after = Ref(fold)
-            given = step.gives[0]
-            places[after], low[after], high[after] = places[given], low[given], high[given]
-            step = Step(number, step.call, step.sliding, step.changed, (after,), calls[fold].module)
+            before = step.gives[0]
+            places[after], low[after], high[after] = places[before], low[before], high[before]
+            step = LocalCall(number, step.call, step.sliding, step.changed, (after,), calls[fold].module)
             skipped.add(fold)
         steps.append(step)
     if not any(step.sliding is not None for step in steps):
@@ -165,7 +165,7 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
     return Increment(base, origin, tuple(ends), steps, [n for n in numbers if n not in done], places, low, high, boxes)
 
 
-def _step(base: Snapshot, number: int, places: dict[Ref, Axes]) -> Step | None:
+def _step(base: Snapshot, number: int, places: dict[Ref, Axes]) -> LocalCall | None:
     """How a call is followed, and into `places` where it has them; None where its reach is not known."""
     call, tape = base.tape.calls[number], base.tape
     changed = tuple(dict.fromkeys(ref for ref in call.operands() if ref in places))
@@ -188,7 +188,7 @@ def _step(base: Snapshot, number: int, places: dict[Ref, Axes]) -> Step | None:
             if len(after) != 1 or None in after:
                 return None
             places[ref] = after.pop() or ()
-    return Step(number, call, sliding, changed, gives)
+    return LocalCall(number, call, sliding, changed, gives)
 
 
 def _places_after(base: Snapshot, call: Call, operand: Ref, places: Axes, ref: Ref) -> Axes | None:
@@ -199,7 +199,7 @@ def _places_after(base: Snapshot, call: Call, operand: Ref, places: Axes, ref: R
     return tuple(moves[axis] for axis in places) if moves.get(0) == 0 and moves.keys() >= {*places} else None
 
 
-def _reached(base: Snapshot, step: Step, low: Mapping[Ref, Ints], high: Mapping[Ref, Ints],
+def _reached(base: Snapshot, step: LocalCall, low: Mapping[Ref, Ints], high: Mapping[Ref, Ints],
              places: Mapping[Ref, Axes], ref: Ref) -> tuple[Ints, Ints]:
     """The first and last places of `ref` that a change of the step's operands can reach."""
     whole = base.tape.calls[ref.call].out[ref.path].shape
@@ -219,7 +219,7 @@ def option(call: Call, name: str, place: int, default: object) -> Any:
     return getattr(call.module, name, default) if call.module is not None else argument(call, place, name, default)
 
 
-def in_patches(base: Snapshot, step: Step) -> bool:
+def in_patches(base: Snapshot, step: LocalCall) -> bool:
     """Whether a patch with what is around it tells the output: not where padding mirrors, or means count places."""
     sliding = step.sliding
     assert sliding is not None
@@ -233,7 +233,7 @@ def in_patches(base: Snapshot, step: Step) -> bool:
     return not over and not padded
 
 
-def _norm_behind(base: Snapshot, step: Step, numbers: Sequence[int], readers: Mapping[Ref, int],
+def _norm_behind(base: Snapshot, step: LocalCall, numbers: Sequence[int], readers: Mapping[Ref, int],
                  places: Mapping[Ref, Axes]) -> int | None:
     """The call of a batch norm that alone reads what this convolution gives."""
     if step.sliding is None or step.sliding.what != "conv" or readers[step.gives[0]] != 1:

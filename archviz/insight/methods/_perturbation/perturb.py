@@ -47,8 +47,8 @@ class Source:
 
     def tensor(self, maps: Tensor, axis: int) -> Tensor:
         """Maps like its own, as the model takes them."""
-        found = maps.flatten(1, 2) if self.channel is None else maps.movedim(1, self.channel)
-        return found.movedim(0, axis)
+        tensor = maps.flatten(1, 2) if self.channel is None else maps.movedim(1, self.channel)
+        return tensor.movedim(0, axis)
 
 
 def sources(subject: Subject) -> list[Source]:
@@ -58,9 +58,9 @@ def sources(subject: Subject) -> list[Source]:
     if read:
         with torch.no_grad():
             values |= subject.run(nodes=read).values
-    found = []
+    result = []
     for name in subject.sources:
-        value = values[name].detach().movedim(subject.given.axis, 0)
+        value = values[name].detach().movedim(subject.batch.axis, 0)
         tokens = name not in subject.floats
         if value.dim() < 2 and len(subject.sources) > 1:
             continue        # a number for each sample, as a step in time: it has no places
@@ -68,8 +68,8 @@ def sources(subject: Subject) -> list[Source]:
             raise ArchvizError(f"{name} has nothing to slide a window over: its shape is {tuple(values[name].shape)}")
         channel = None if value.dim() == 2 else 1 if value.dim() > 3 or _convolved(subject, name) else value.dim() - 1
         maps = value[:, None] if channel is None else value.movedim(channel, 1)
-        found.append(Source(name, maps, channel, tokens))
-    return found
+        result.append(Source(name, maps, channel, tokens))
+    return result
 
 
 def _convolved(subject: Subject, name: NodeId) -> bool:
@@ -100,11 +100,11 @@ def perturbed(subject: Subject, targets: Targets, source: Source, count: int, co
         rows, parts = numbers // count, numbers % count
         first = torch.zeros((len(rows), len(source.shape)), dtype=torch.long, device=rows.device)
         maps = torch.where(covered(rows, parts)[:, None], fill(rows, parts, first, source.shape), source.maps[rows])
-        return scored(subject, targets, rows, {source.name: source.tensor(maps, subject.given.axis)})
+        return scored(subject, targets, rows, {source.name: source.tensor(maps, subject.batch.axis)})
 
     with torch.no_grad():
-        found = in_batches(subject.n * count, rows_at_once(subject), work, source.maps.device)
-    return found.view(-1, subject.n, count)
+        scores = in_batches(subject.n * count, rows_at_once(subject), work, source.maps.device)
+    return scores.view(-1, subject.n, count)
 
 
 Covered = Callable[[Tensor, Tensor], Tensor]
@@ -121,7 +121,7 @@ def scored(subject: Subject, targets: Targets, rows: Tensor, replace: dict[NodeI
     """(targets, R): the targets of copies of samples with some sources replaced."""
     nodes = {target.node for target in targets if target.node}
     placed = {name: _laid_out(tensor) for name, tensor in replace.items()}
-    return read(targets, subject.run(subject.given.take(rows), nodes=nodes, replace=placed))
+    return read(targets, subject.run(subject.batch.take(rows), nodes=nodes, replace=placed))
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
@@ -139,9 +139,9 @@ def token_filling(subject: Subject, source: Source, token: int | None) -> Fill:
     row = weight[at].detach() if isinstance(weight, Tensor) and at is not None else source.maps.new_zeros(
         source.maps.shape[1])
 
-    def held(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
+    def fill(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
         return row.to(source.maps.dtype).view(1, -1, 1).expand(len(samples), -1, *size)
-    return held
+    return fill
 
 
 def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill) -> tuple[Tensor, float]:
@@ -149,19 +149,19 @@ def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, 
 
     Raises `Unable` where the graph does not allow that, or it would not pay.
     """
-    if subject.given.axis or source.channel != 1:
+    if subject.batch.axis or source.channel != 1:
         raise Unable("its samples or channels are not in front")
     boxes = boxes.to(source.maps.device)
-    found, shares = [], []
+    scores, shares = [], []
     with torch.no_grad():
         for sample in range(subject.n):
             base = snapshot_of(subject, torch.tensor([sample]))
             plan = increment(base, source.name, boxes, _ends(subject, targets, base))
             if plan.share > _PAYS:
                 raise Unable(f"windows reach {100 * plan.share:.0f} % of the work")
-            found.append(_one(subject, targets, plan, sample, fill))
+            scores.append(_one(subject, targets, plan, sample, fill))
             shares.append(plan.share)
-    return torch.stack(found, 1), sum(shares) / len(shares)
+    return torch.stack(scores, 1), sum(shares) / len(shares)
 
 
 _PAYS = 0.9
@@ -193,15 +193,15 @@ def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill:
 
     def work(most: int) -> None:
         behind_at_once = min(_BEHIND * most, room)
-        held: list[tuple[Tensor, list[Tensor]]] = []
+        waiting: list[tuple[Tensor, list[Tensor]]] = []
         batches = plan.batches(most)
         for number, batch in enumerate(batches, 1):
             windows = batch.to(plan.boxes.device)
-            held.append((windows, follower.front(windows, fill)))
-            if number == len(batches) or sum(len(done) for done, _ in held) >= behind_at_once:
-                done, cuts = zip(*held, strict=True)
+            waiting.append((windows, follower.front(windows, fill)))
+            if number == len(batches) or sum(len(done) for done, _ in waiting) >= behind_at_once:
+                done, cuts = zip(*waiting, strict=True)
                 behind(torch.cat(done), [torch.cat(parts) for parts in zip(*cuts, strict=True)])
-                held.clear()
+                waiting.clear()
 
     few, many = _FOLLOWED if subject.device.type == "cpu" else _FOLLOWED_ON_DEVICE
     room = subject.budget // plan.bytes
@@ -249,28 +249,28 @@ def effects(subject: Subject, targets: Targets, source: Source, boxes: Tensor, f
     """
     if incremental and not source.tokens:
         try:
-            found, share = followed(subject, targets, source, boxes, fill)
-            error = _error(subject, targets, source, boxes, fill, found)
+            scores, share = followed(subject, targets, source, boxes, fill)
+            error = _error(subject, targets, source, boxes, fill, scores)
             if error <= EXACT or source.maps.dtype != torch.float32:
-                return found, error, f"layers computed what a window reaches, {100 * share:.0f} % of the work"
+                return scores, error, f"layers computed what a window reaches, {100 * share:.0f} % of the work"
             why = f"followed windows were {error:.0e} off"
         except Unable as reason:
             why = str(reason)
         except RuntimeError as reason:      # an op that torch.vmap has no rule for, too little memory
             why = str(reason).splitlines()[0]
         subject.step(f"occlude {source.name}: whole passes, as {why}")
-    found = perturbed(subject, targets, source, len(boxes), under(boxes, source), fill)
-    error = _error(subject, targets, source, boxes, fill, found)
-    return found, error, "every window went through the whole model"
+    scores = perturbed(subject, targets, source, len(boxes), under(boxes, source), fill)
+    error = _error(subject, targets, source, boxes, fill, scores)
+    return scores, error, "every window went through the whole model"
 
 
-def _error(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, found: Tensor) -> float:
-    """The largest difference of `found`, relative to the targets, to whole passes over three boxes."""
-    most = int((found - found.mean(-1, keepdim=True)).abs().amax((0, 1)).argmax())
-    some = torch.tensor(sorted({0, len(boxes) // 2, most}), device=found.device)
+def _error(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, scores: Tensor) -> float:
+    """The largest difference of `scores`, relative to the targets, to whole passes over three boxes."""
+    most = int((scores - scores.mean(-1, keepdim=True)).abs().amax((0, 1)).argmax())
+    some = torch.tensor(sorted({0, len(boxes) // 2, most}), device=scores.device)
 
     def chosen(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
         return fill(samples, some[windows], first, size)
 
     due = perturbed(subject, targets, source, len(some), under(boxes[some.cpu()], source), chosen)
-    return float((found[..., some] - due).abs().amax() / due.abs().amax().clamp(min=1e-12))
+    return float((scores[..., some] - due).abs().amax() / due.abs().amax().clamp(min=1e-12))

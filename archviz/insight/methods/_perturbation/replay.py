@@ -1,6 +1,6 @@
 """The calls of a run again, with other values.
 
-In: a `Snapshot`.  Out: `again`, one call with other operands; `tail`, the last calls over many rows.
+In: a `Snapshot`.  Out: `tail`, the last calls over many rows; `needed`, which they are.
 """
 from __future__ import annotations
 
@@ -10,27 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.trace.tape import Call, Ref, Tape, mapped, tensors
+from archviz.trace.tape import Call, Ref, Tape, tensors
 
 
 class Unable(Exception):
     """A tape cannot serve for what is wanted; whoever asked goes another way.  The message says why."""
-
-
-def again(call: Call, put: Callable[[Ref], Any]) -> Any:
-    """What `call` gives for the operands that `put` gives."""
-    args, kwargs = mapped((call.args, dict(call.kwargs)), put, Ref)
-    if call.how == "module":
-        assert call.module is not None
-        return call.module(*args, **kwargs)
-    if call.how == "method":
-        found = getattr(args[0], call.target)(*args[1:], **kwargs)
-    elif call.how == "attribute":
-        found = getattr(args[0], call.target)
-    else:
-        found = call.target(*args, **kwargs)
-    return args[0] if call.silent else found
 
 
 def writes(call: Call) -> bool:
@@ -40,10 +26,10 @@ def writes(call: Call) -> bool:
 
 def parts(call: Call, number: int, output: Any) -> dict[Ref, Tensor]:
     """What a call gave, by what stands for it."""
-    found = {Ref(number, path): tensor for path, tensor in tensors(output)}
-    if set(found) != {Ref(number, path) for path in call.out}:
+    outputs = {Ref(number, path): tensor for path, tensor in tensors(output)}
+    if set(outputs) != {Ref(number, path) for path in call.out}:
         raise Unable(f"{call.id} gave something else than before")
-    return found
+    return outputs
 
 
 def needed(tape: Tape, start: int, ends: Iterable[Ref]) -> list[int]:
@@ -71,8 +57,8 @@ def tail(base: Snapshot, numbers: Sequence[int], cut: Sequence[Ref], ends: Seque
 
     Each row is a run of its own under `torch.vmap`, so that sizes which the tape holds stay true.
     """
-    def one(given: Sequence[Tensor]) -> list[Tensor]:
-        values = dict(zip(cut, given, strict=True))
+    def one(rows: Sequence[Tensor]) -> list[Tensor]:
+        values = dict(zip(cut, rows, strict=True))
 
         def put(ref: Ref) -> Tensor:
             return values[ref] if ref in values else base.values[ref]

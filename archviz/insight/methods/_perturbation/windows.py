@@ -35,10 +35,10 @@ def slid(shape: Sequence[int], size: Sequence[int], stride: Sequence[int]) -> Te
 
 def inside(boxes: Tensor, shape: Sequence[int]) -> Tensor:
     """(W, *shape) bool: which places lie in each box."""
-    found = torch.ones((), dtype=torch.bool, device=boxes.device)
+    covered = torch.ones((), dtype=torch.bool, device=boxes.device)
     for axis, n in enumerate(shape):
-        found = found[..., None] & _along(boxes, axis, n).view(len(boxes), *[1] * axis, n)
-    return found
+        covered = covered[..., None] & _along(boxes, axis, n).view(len(boxes), *[1] * axis, n)
+    return covered
 
 
 def _along(boxes: Tensor, axis: int, n: int) -> Tensor:
@@ -49,14 +49,7 @@ def _along(boxes: Tensor, axis: int, n: int) -> Tensor:
 def spread(values: Tensor, boxes: Tensor, shape: Sequence[int], mean: bool = True) -> Tensor:
     """Each place's mean (or sum) of the values of the boxes that cover it; 0 where none does.
 
-    Parameters
-    ----------
-    values : (..., W)
-    boxes : (W, axes, 2)
-
-    Returns
-    -------
-    (..., *shape) float64
+    Of values (..., W) and boxes (W, axes, 2): (..., *shape) float64.
     """
     masks = [_along(boxes, axis, n).double() for axis, n in enumerate(shape)]
     letters = "abcd"[:len(shape)]
@@ -114,24 +107,28 @@ def filling(fill: str | float, maps: Tensor, window: Sequence[int], seed: int = 
         raise ArchvizError(f"fill: {fill!r} is nothing to fill a window with",
                            "one of gray, mean, blurred, random, or a number")
 
-    def held(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
+    def constant(samples: Tensor, windows: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
         return gathered(stand_in, samples, first, size)     # one place stands for all: its border is repeated
-    return held
+    return constant
 
 
 def _blurred(maps: Tensor, window: Sequence[int]) -> Tensor:
     """The maps convolved with a Gaussian along each axis, their borders repeated."""
-    found = maps.float()
+    smoothed = maps.float()
     for axis, k in enumerate(window, 2):
         sigma = k / 2
         reach = min(math.ceil(3 * sigma), 4 * maps.shape[axis])
         kernel = torch.exp(-torch.arange(-reach, reach + 1, device=maps.device, dtype=torch.float32) ** 2
                            / (2 * sigma ** 2))
-        lines = found.movedim(axis, -1)
-        padded = functional.pad(lines.reshape(-1, 1, lines.shape[-1]), (reach, reach), mode="replicate")
-        smooth = functional.conv1d(padded, (kernel / kernel.sum()).view(1, 1, -1))
-        found = smooth.view(lines.shape).movedim(-1, axis)
-    return found.to(maps.dtype)
+        smoothed = convolved(smoothed, axis, kernel / kernel.sum())
+    return smoothed.to(maps.dtype)
+
+
+def convolved(maps: Tensor, axis: int, kernel: Tensor) -> Tensor:
+    """Maps convolved with a kernel along one axis, their borders repeated."""
+    lines, reach = maps.movedim(axis, -1), len(kernel) // 2
+    padded = functional.pad(lines.reshape(-1, 1, lines.shape[-1]), (reach, reach), mode="replicate")
+    return functional.conv1d(padded, kernel.view(1, 1, -1)).view(lines.shape).movedim(-1, axis)
 
 
 def _noise(seed: int, samples: Tensor, windows: Tensor, channels: int, shape: Sequence[int], first: Tensor,
