@@ -96,15 +96,15 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
     """
     scene = figure.scene
     graphs = [figure.drawn, *(inner for _, inner in figure.drawing.insets)]
-    given = _sampled(what, sample)
-    scores = of_drawn.scored(graphs, given.scores) if colours else {}
-    arrays = of_drawn.mapped(graphs, {**given.maps, **given.shown}) if maps else {}
-    running = of_drawn.flowing(graphs, given.flows) if flows else {}
+    numbers = _sampled(what, sample)
+    scores = of_drawn.scored(graphs, numbers.scores) if colours else {}
+    arrays = of_drawn.mapped(graphs, {**numbers.maps, **numbers.shown}) if maps else {}
+    running = of_drawn.flowing(graphs, numbers.flows) if flows else {}
     remarks = of_drawn.marked(graphs, getattr(what, "marks", {})) if marks else {}
     if not (scores or arrays or running or remarks):
         raise ArchvizError(f"{what.title} has nothing for what this figure draws: no id of it is among the figure's",
                            "draw and explain the same model, and leave colours, maps or flows on")
-    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, given.over,
+    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, numbers.over,
                        "max" if limit is None else limit)
     drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences(sample)])
     if blank:
@@ -142,19 +142,19 @@ class _Painted:
 
     def __init__(self, figure: Figure, graphs: Sequence[Graph], what: Numbers, scores: Mapping[NodeId, float],
                  arrays: Mapping[NodeId, Any], flows: Mapping[str, float], remarks: Mapping[NodeId, Sequence[str]],
-                 given: Mapping[NodeId, Any], limit: float | str) -> None:
+                 over: Mapping[NodeId, Any], limit: float | str) -> None:
         self.figure, self.graphs, self.what = figure, graphs, what
         self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
         self.style, self.before = figure.drawing.style, figure.scene
         self.nodes = {node.id: node for graph in reversed(graphs) for node in graph.nodes}
         dots = self._dots() if scores else {}
         drawn = [value for node, value in scores.items() if node not in dots]
-        said = ": ".join(filter(None, (what.title, what.unit)))
+        unit = ": ".join(filter(None, (what.title, what.unit)))
         # What a relevance is of all channels is their sum; activations of different channels have nothing in common.
         self.signed = what.signed if hasattr(what, "target") else None
-        shades = colormap.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
+        shades = colormap.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, unit)
         self.scale = shades if scores else None
-        self.given = {} if shades.plain else given      # in greys the input is shown without its map
+        self.given = {} if shades.plain else over      # in greys the input is shown without its map
         self.colours = Colours(self.before, shades, scores, dots)
         self.widths = Widths(self.before, shades, flows)
         self.letters = _key.letters(remarks)
@@ -188,18 +188,18 @@ class _Painted:
             return self.widths.group(mark)
         if not mark.node or mark.role in NOT_NODES or mark.node not in self.nodes:
             return replace(mark, marks=tuple(map(self._mark, mark.marks)))
-        told = self._tip(mark)
+        tipped = self._tip(mark)
         if self.scale is None or self.nodes[mark.node].kind in ("input", "output") and mark.node not in self.scores:
-            return told
-        return self.colours.group(told)
+            return tipped
+        return self.colours.group(tipped)
 
     def _tip(self, group: Group) -> Group:
         """What the mouse tells of a node: its score, and what is remarkable."""
         score = self.scores.get(group.node)
-        said = [] if score is None else [f"{colormap.number(score)} {self.what.unit}".strip()]
-        said += self.remarks.get(group.node, ())
-        words = [group.title, text.clean("; ".join(said))]
-        return replace(group, title=": ".join(filter(None, words))) if said else group
+        facts = [] if score is None else [f"{colormap.number(score)} {self.what.unit}".strip()]
+        facts += self.remarks.get(group.node, ())
+        words = [group.title, text.clean("; ".join(facts))]
+        return replace(group, title=": ".join(filter(None, words))) if facts else group
 
     def _tile(self, node: NodeId) -> pixels.Tile | None:
         if node not in self.arrays:
@@ -211,23 +211,23 @@ class _Painted:
         """What to show beside boxes; where there are cuboids, nothing but on their faces."""
         if any(isinstance(mark, Cuboid) for group in _groups(self.before.marks) for mark in group.marks):
             return {}
-        found = {}
+        strips = {}
         for node, array in self.arrays.items():
             if self.nodes[node].kind == "input":
                 tile = self._tile(node)
-                found[node] = [tile] if tile and min(tile.shape) > 1 else []
+                strips[node] = [tile] if tile and min(tile.shape) > 1 else []
             else:
-                found[node] = pixels.several(array, self._axes(node), self.style.heat, self.signed, _strips.MOST)
-        return found
+                strips[node] = pixels.several(array, self._axes(node), self.style.heat, self.signed, _strips.MOST)
+        return strips
 
     def _dots(self) -> dict[NodeId, Sequence[float]]:
         """The numbers of neurons that are drawn one by one, where there is one for each."""
-        found: dict[NodeId, Sequence[float]] = {}
+        dots: dict[NodeId, Sequence[float]] = {}
         for group in _groups(self.before.marks):
             array = self.arrays.get(group.node)
             if array is not None and 0 < columns(group) <= array.size == max(array.shape, default=0):
-                found[group.node] = [float(value) for value in array.ravel()]
-        return found
+                dots[group.node] = [float(value) for value in array.ravel()]
+        return dots
 
     def _axes(self, node: NodeId) -> str:
         out = self.nodes[node].out

@@ -73,9 +73,9 @@ def _words(mark: Text, scene: Scene) -> Room:
 
 def body(group: Group, scene: Scene) -> Room | None:
     """The largest area that a node's group fills; None where it is words alone."""
-    found = [room for mark in group.marks if isinstance(mark, (Box, Circle, Cuboid)) or (
+    outlines = [room for mark in group.marks if isinstance(mark, (Box, Circle, Cuboid)) or (
         isinstance(mark, Path) and scene.paint(mark.role).fill) for room in rooms(mark, scene)]
-    return max(found, key=lambda room: (room.x1 - room.x0) * (room.y1 - room.y0), default=None)
+    return max(outlines, key=lambda room: (room.x1 - room.x0) * (room.y1 - room.y0), default=None)
 
 
 def inside(point: Point, corners: Iterable[Point]) -> bool:

@@ -28,8 +28,8 @@ def painted(marks: Sequence[Mark], show: Callable[[str], Tile | None]) -> tuple[
         later = [other for name, other in solids[i + 1:] if name != node]
         if any(name == node for name, _ in solids[i + 1:]) or _covered(cuboid, later) > HIDDEN:
             continue
-        found = show(node)
-        if found is not None and (image := _on(cuboid, found)) is not None:
+        tile = show(node)
+        if tile is not None and (image := _on(cuboid, tile)) is not None:
             faced[node] = image
     return tuple(_drawn(mark, faced) for mark in marks), set(faced)
 

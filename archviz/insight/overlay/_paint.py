@@ -90,18 +90,18 @@ class Colours:
         name = f"{base}{' solid' if solid else ''} heat {fill[1:]}"
         if name not in self.sheet:
             paint = self.scene.paint(base)
-            own = paint.fill or self.page
+            ground = paint.fill or self.page
             edge = paint.stroke or self.ink
-            if contrast(mixed(own, edge, VIVID), self.page) > 3:    # as vivid as is still seen on the page
-                edge = mixed(own, edge, VIVID)
+            if contrast(mixed(ground, edge, VIVID), self.page) > 3:    # as vivid as is still seen on the page
+                edge = mixed(ground, edge, VIVID)
             lines = self._hatch(fill) if paint.hatch else None
             self.sheet[name] = replace(paint, fill=fill, stroke=edge, opacity=1.0, hatch_color=lines,
                                        stroke_width=max(EDGES if solid else OUTLINE, paint.stroke_width))
             for part, share in FACES.items() if solid else ():
                 self.sheet[f"{name} {part}"] = replace(self.sheet[name], fill=mixed(fill, "#ffffff", share))
         if isinstance(mark, Cuboid):
-            mark = replace(mark, bands=tuple((a, b, self._ended(own, name) if b >= 1 else own)
-                                             for a, b, own in mark.bands))
+            mark = replace(mark, bands=tuple((a, b, self._ended(band, name) if b >= 1 else band)
+                                             for a, b, band in mark.bands))
         return replace(mark, role=name + mark.role[len(base):])
 
     def _ended(self, band: str, name: str) -> str:

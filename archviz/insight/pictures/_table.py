@@ -141,9 +141,9 @@ def _label(board: Board, table: Table, label: str, right: float, y: float, high:
     if max(board.width(one, "heading") for one in table.labels) <= SHORT * LEADING * size:
         board.text(right, y + high / 2 + 0.35 * size, label, "heading", "end")
         return
-    found = board.lines(label, "heading", high, 1 if board.width(label, "heading") <= table.least else 2)
-    for i, line in enumerate(found):
-        at = right - 0.25 * size - LEADING * size * (len(found) - 1 - i)
+    lines = board.lines(label, "heading", high, 1 if board.width(label, "heading") <= table.least else 2)
+    for i, line in enumerate(lines):
+        at = right - 0.25 * size - LEADING * size * (len(lines) - 1 - i)
         board.text(at, y + high / 2, line, "heading", "middle", -90.0)
 
 

@@ -92,15 +92,15 @@ class _Seeker(Watcher):
         calls = self.tape.calls
         source: dict[int, int] = {}     # call → the call that its NaN or infinity comes from
         for number, call in enumerate(calls):
-            told = [source[ref.call] for ref in call.operands() if ref.call in source]
+            sources = [source[ref.call] for ref in call.operands() if ref.call in source]
             if number in nan or number in inf:
                 weights = call.how == "parameter"
-                if told:
-                    source[number] = told[0]
+                if sources:
+                    source[number] = sources[0]
                 elif number in nan or weights or not _means_it(call):
                     source[number] = number
-            elif call.how == "output" and told and any(ref.call in nan | inf for ref in call.operands()):
-                source[number] = told[0]
+            elif call.how == "output" and sources and any(ref.call in nan | inf for ref in call.operands()):
+                source[number] = sources[0]
         wrong = min(nan, default=None)
         if wrong is None:
             wrong = next((n for n, call in enumerate(calls) if call.how == "output" and n in source), None)
@@ -121,8 +121,8 @@ class _Seeker(Watcher):
 def _flags(states: dict[int, Tensor]) -> tuple[set[int], set[int]]:
     """The calls that gave NaN, and those that gave infinities."""
     pairs = torch.stack([state.cpu() for state in states.values()]).tolist() if states else []
-    found = list(zip(states, pairs, strict=True))
-    return {number for number, (nan, _) in found if nan}, {number for number, (_, inf) in found if inf}
+    flags = list(zip(states, pairs, strict=True))
+    return {number for number, (nan, _) in flags if nan}, {number for number, (_, inf) in flags if inf}
 
 
 def _means_it(call: Call) -> bool:
