@@ -42,7 +42,7 @@ class Recipe:
         The length of the shorter side before the middle is cut out; None: that of `size`.
     call : callable, optional
         Does all of it instead: a Pillow image → a tensor (C, H, W).
-    said : str
+    source : str
         Where this was found; empty where nobody said anything.
     """
 
@@ -51,7 +51,7 @@ class Recipe:
     std: tuple[float, ...] = (1.0,)
     resize: int | None = None
     call: Callable[[Any], Any] | None = None
-    said: str = ""
+    source: str = ""
 
     def normalised(self, pixels: Pixels) -> Pixels:
         """(N, C, H, W) from 0 to 1 → what the model is given."""
@@ -67,20 +67,20 @@ class Recipe:
     def _columns(self, channels: int) -> tuple[Pixels, Pixels]:
         for numbers in (self.mean, self.std):
             if len(numbers) not in (1, channels):
-                raise ArchvizError(f"{self.said or 'the normalisation'} has {len(numbers)} numbers for images of "
+                raise ArchvizError(f"{self.source or 'the normalisation'} has {len(numbers)} numbers for images of "
                                    f"{channels} channel{'s' * (channels > 1)}", "give one, or one for each channel")
         mean, std = (np.asarray(numbers, np.float32).reshape(1, -1, 1, 1) for numbers in (self.mean, self.std))
         return mean, std
 
-    def told(self) -> str:
+    def normalisation(self) -> str:
         """The normalisation in words."""
         if self.call is not None:
-            return f"prepared by {self.said}"
+            return f"prepared by {self.source}"
         if (self.mean, self.std) == NORMALISATIONS["none"]:
             return "pixels from 0 to 1, not normalised"
         name = next((key for key, numbers in NORMALISATIONS.items() if numbers == (self.mean, self.std)), "")
         numbers = f"mean {', '.join(f'{n:g}' for n in self.mean)}, deviation {', '.join(f'{n:g}' for n in self.std)}"
-        by = f" by {self.said}" if self.said else ""
+        by = f" by {self.source}" if self.source else ""
         return f"normalised{by} ({'ImageNet: ' if name == 'imagenet' else ''}{numbers})"
 
 
@@ -120,7 +120,7 @@ def recipe_of(value: Any, source: str) -> Recipe:
     if hasattr(value, "image_mean"):        # an image processor of transformers
         return _recipe_of_keys({key: getattr(value, key, None) for key in _KEYS}, source)
     if callable(value):
-        recipe = Recipe(call=value, said=source)
+        recipe = Recipe(call=value, source=source)
         mean, std = getattr(value, "mean", None), getattr(value, "std", None)
         return replace(recipe, mean=_numbers(mean, source), std=_numbers(std, source)) if mean and std else recipe
     raise ArchvizError(f"{source} is a {type(value).__name__}",

@@ -270,25 +270,23 @@ def _images(module: Any, name: str, value: Any, example: Any, recipe: Recipe, si
 
     images = [opened(item) for item in (value if isinstance(value, list) else [value])]
     if recipe.call is not None:
-        return *_prepared(module, images, recipe), [recipe.told()]
+        return *_prepared(module, images, recipe), [recipe.normalisation()]
     shape = tuple(getattr(example, "shape", ()))
-    channels = shape[1] if len(shape) == 4 else _channels(module)
-    wanted = size or (tuple(shape[2:]) if len(shape) == 4 else None) or recipe.size or _configured_size(module)
+    channels, *sides = shape[1:] if len(shape) == 4 else [guess.image_channels(module) or 3]     # of its first layer
+    wanted = size or tuple(sides) or recipe.size or _configured_size(module)
     if wanted is None and len({image.size for image in images}) > 1:
         raise ArchvizError("the images differ in size, and nobody said which one the model takes", _say_size(module))
     notes = []
-    cut = [image.size for image in images if wanted is not None and image.size != wanted[::-1]]
-    if cut:
+    if wanted is not None and (cut := [image.size for image in images if image.size != wanted[::-1]]):
         resize = recipe.resize if wanted == recipe.size else None
         images = [fitted(image, wanted, resize) for image in images]
-        assert wanted is not None
         many = "an image" if len(cut) == 1 else f"{len(cut)} images"
         notes.append(f"{many} of {cut[0][0]}×{cut[0][1]} pixels resized and cut to {wanted[1]}×{wanted[0]}")
     shown = np.stack([pixels(image, channels) for image in images])
     batch = torch.from_numpy(recipe.normalised(shown)).to(guess.float_of(module))
     if wanted is None:
         _refuse_size(module, name, batch)
-    return batch, shown, [*notes, recipe.told()]
+    return batch, shown, [*notes, recipe.normalisation()]
 
 
 def _prepared(module: Any, images: Sequence[Any], recipe: Recipe) -> tuple[Any, NDArray[Any] | None]:
@@ -303,19 +301,14 @@ def _prepared(module: Any, images: Sequence[Any], recipe: Recipe) -> tuple[Any, 
         try:
             made.append(torch.as_tensor(recipe.call(image if image.mode in ("L", "RGB") else image.convert("RGB"))))
         except Exception as error:
-            raise blamed(error, recipe.said) from error
+            raise blamed(error, recipe.source) from error
     made = [tensor[0] if tensor.dim() == 4 and len(tensor) == 1 else tensor for tensor in made]
     if {tensor.dim() for tensor in made} != {3} or len({tuple(tensor.shape) for tensor in made}) > 1:
-        raise ArchvizError(f"{recipe.said} gave {', '.join(str(tuple(t.shape)) for t in made[:3])} for an image",
+        raise ArchvizError(f"{recipe.source} gave {', '.join(str(tuple(t.shape)) for t in made[:3])} for an image",
                            "it must give a tensor (channels, height, width)")
     batch = torch.stack(made).to(guess.float_of(module))
     invertible = (recipe.mean, recipe.std) != ((0.0,), (1.0,))
     return batch, recipe.restored(batch.float().numpy()) if invertible else None
-
-
-def _channels(module: Any) -> int:
-    """How many channels the model's images have: what its first layer for images takes, or else 3."""
-    return guess.image_channels(module) or 3
 
 
 def _configured_size(module: Any) -> tuple[int, int] | None:

@@ -26,7 +26,7 @@ from archviz.insight.painting import colormap, of_drawn, pixels
 NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
 """Roles of groups that draw no node."""
 
-TOLD = 6            # remarks of one sort that a caption lists
+LISTED = 6            # remarks of one sort that a caption lists
 
 
 class Numbers(Protocol):
@@ -106,7 +106,7 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
                            "draw and explain the same model, and leave colours, maps or flows on")
     painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, numbers.over,
                        "max" if limit is None else limit)
-    drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences(sample)])
+    drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences()])
     if blank:
         return replace(figure, inner=None, drawing=replace(
             figure.drawing, scene=stamped(replace(scene, width=drawn.width, height=drawn.height), figure.caption)))
@@ -154,7 +154,7 @@ class _Painted:
         self.signed = what.signed if hasattr(what, "target") else None
         shades = colormap.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, unit)
         self.scale = shades if scores else None
-        self.given = {} if shades.plain else over      # in greys the input is shown without its map
+        self.over = {} if shades.plain else over      # in greys the input is shown without its map
         self.colours = Colours(self.before, shades, scores, dots)
         self.widths = Widths(self.before, shades, flows)
         self.letters = _key.letters(remarks)
@@ -188,10 +188,10 @@ class _Painted:
             return self.widths.group(mark)
         if not mark.node or mark.role in NOT_NODES or mark.node not in self.nodes:
             return replace(mark, marks=tuple(map(self._mark, mark.marks)))
-        tipped = self._tip(mark)
+        named = self._tip(mark)
         if self.scale is None or self.nodes[mark.node].kind in ("input", "output") and mark.node not in self.scores:
-            return tipped
-        return self.colours.group(tipped)
+            return named
+        return self.colours.group(named)
 
     def _tip(self, group: Group) -> Group:
         """What the mouse tells of a node: its score, and what is remarkable."""
@@ -205,7 +205,7 @@ class _Painted:
         if node not in self.arrays:
             return None
         return pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.signed,
-                            self.nodes[node].kind == "input", self.given.get(node))
+                            self.nodes[node].kind == "input", self.over.get(node))
 
     def _strips(self) -> dict[NodeId, list[pixels.Tile]]:
         """What to show beside boxes; where there are cuboids, nothing but on their faces."""
@@ -252,35 +252,40 @@ class _Painted:
             entries.append((_key.meaning(word, self.remarks), tuple(_key.badge(wide / 2, high / 2, letter))))
         return entries
 
-    def sentences(self, sample: int) -> list[str]:
+    def sentences(self) -> list[str]:
         """What the caption adds."""
-        what, found = self.what, []
-        target = getattr(what, "target", "")
+        what, target = self.what, getattr(self.what, "target", "")
         of = f" for {target}" if target else ""
+        sentences = []
         if self.scores:
             mean = ", a block that stands for several their mean" if of_drawn.averaged(self.graphs, self.scores) else ""
-            said = ", ".join(filter(None, (what.title, what.unit)))
-            found.append(f"Colours: {said}{of}; a box has that of its last operation{mean}.")
+            unit = ", ".join(filter(None, (what.title, what.unit)))
+            sentences.append(f"Colours: {unit}{of}; a box has that of its last operation{mean}.")
         if self.widths.seen:
-            found.append("The wider a link, the more runs along it.")
+            sentences.append("The wider a link, the more runs along it.")
         if self.mapped:
-            of = "" if self.scores else f" of {what.title}{of}"
-            if all(self.nodes[node].kind == "input" for node in self.mapped if node in self.nodes):
-                found.append(f"Over the input: its own map{of}, on a scale of its own." if self.given else
-                             "The input is shown beside its name.")
-            else:
-                found.append(f"The maps{of} have a scale each; of several channels they show "
-                             f"{'those that vary most' if self.signed is None else 'the mean'}.")
-        told = {key: word for key, word in getattr(what, "marks", {}).items() if self.remarks}
-        for word in self.letters:
-            own = [f"{key} ({said.removeprefix(word).strip()})" for key, said in told.items()
-                   if said.split()[0] == word]
-            more = f" and {len(own) - TOLD} more" if len(own) > TOLD else ""
-            found.append(f"{word.capitalize()}: {', '.join(own[:TOLD])}{more}.")
+            sentences.append(self._of_maps("" if self.scores else f" of {what.title}{of}"))
+        sentences += self._of_remarks()
         checks = [check.said for check in getattr(what, "checks", ()) if check.name != "finite" or not check.kept]
         if checks:
-            found.append(f"Checks: {'; '.join(checks)}.")
-        return [text.clean(sentence) for sentence in found]
+            sentences.append(f"Checks: {'; '.join(checks)}.")
+        return [text.clean(sentence) for sentence in sentences]
+
+    def _of_maps(self, of: str) -> str:
+        """What the caption says of the maps, which are `of` something that was not yet named."""
+        if all(self.nodes[node].kind == "input" for node in self.mapped if node in self.nodes):
+            return (f"Over the input: its own map{of}, on a scale of its own." if self.over else
+                    "The input is shown beside its name.")
+        return (f"The maps{of} have a scale each; of several channels they show "
+                f"{'those that vary most' if self.signed is None else 'the mean'}.")
+
+    def _of_remarks(self) -> Iterator[str]:
+        """What the caption says of each sort of remark: where, and how much."""
+        for word in self.letters:
+            where = [f"{key} ({remark.removeprefix(word).strip()})"
+                     for key, remark in getattr(self.what, "marks", {}).items() if remark.split()[0] == word]
+            more = f" and {len(where) - LISTED} more" if len(where) > LISTED else ""
+            yield f"{word.capitalize()}: {', '.join(where[:LISTED])}{more}."
 
     def checked(self) -> dict[str, str]:
         """The checks, for the file's metadata."""

@@ -32,7 +32,7 @@ class Colours:
     scores: Mapping[NodeId, float]
     dots: Mapping[NodeId, Sequence[float]] = field(default_factory=dict)
     sheet: dict[str, Paint] = field(default_factory=dict)
-    told: set[str] = field(default_factory=set)         # kinds' roles that have heat
+    heated: set[str] = field(default_factory=set)         # kinds' roles that have heat
     missing: bool = False                               # is something drawn without a number?
 
     def group(self, group: Group) -> Group:
@@ -42,14 +42,14 @@ class Colours:
         if number is None and any(isinstance(mark, (Box, Circle, Cuboid)) or self._filled(mark)
                                   for mark in group.marks) and group.node not in self.dots:
             self.missing = True
-        self.told.add(group.role)
+        self.heated.add(group.role)
         if group.node in self.dots:
             return replace(group, marks=self._dotted(group, self.dots[group.node]))
         return replace(group, marks=tuple(self._on(mark, group, fill) for mark in group.marks))
 
     def swatch(self, mark: Mark) -> Mark:
         """A mark of the legend, without the fill of a kind that has heat."""
-        base = next((role for role in sorted(self.told, key=len, reverse=True) if _of(mark.role, role)), None)
+        base = next((role for role in sorted(self.heated, key=len, reverse=True) if _of(mark.role, role)), None)
         if base is None or isinstance(mark, (Group, Text)):
             return mark
         return self._heated(mark, base, self.page)

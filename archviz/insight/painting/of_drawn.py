@@ -28,24 +28,27 @@ def of_sample(arrays: Mapping[T, Array], sample: int) -> dict[T, Array]:
 
 def scored(graphs: Iterable[Graph], scores: Mapping[NodeId, Any]) -> dict[NodeId, float]:
     """Drawn id → its number, of those that have one."""
-    numbers: dict[NodeId, float] = {}
-    for graph in graphs:
-        for node in graph.nodes:
-            value = _value(graph, node, lambda key: float(scores[key]) if key in scores else None, _mean)
-            if value is not None:
-                numbers.setdefault(node.id, value)
-    return numbers
+    return _by_node(graphs, lambda graph, node: _value(
+        graph, node, lambda key: float(scores[key]) if key in scores else None, lambda copies: float(np.mean(copies))))
 
 
 def mapped(graphs: Iterable[Graph], maps: Mapping[NodeId, Array]) -> dict[NodeId, Array]:
     """Drawn id → its map, of those that have one."""
-    arrays: dict[NodeId, Array] = {}
+    def array(graph: Graph, node: Node) -> Array | None:
+        value = _value(graph, node, maps.get, lambda copies: copies[-1])
+        return None if value is None else _of_stream(node, value)
+
+    return _by_node(graphs, array)
+
+
+def _by_node(graphs: Iterable[Graph], get: Callable[[Graph, Node], T | None]) -> dict[NodeId, T]:
+    """Drawn id → what there is of the node, of those of which there is something."""
+    values: dict[NodeId, T] = {}
     for graph in graphs:
         for node in graph.nodes:
-            value = _value(graph, node, lambda key: maps.get(key), lambda copies: copies[-1])
-            if value is not None:
-                arrays.setdefault(node.id, _of_stream(node, value))
-    return arrays
+            if (value := get(graph, node)) is not None:
+                values.setdefault(node.id, value)
+    return values
 
 
 def _of_stream(node: Node, value: Array) -> Array:
@@ -60,14 +63,8 @@ def _of_stream(node: Node, value: Array) -> Array:
 
 def marked(graphs: Iterable[Graph], marks: Mapping[NodeId, str]) -> dict[NodeId, tuple[str, ...]]:
     """Drawn id → what is said of it and of what is in it, each once."""
-    words: dict[NodeId, tuple[str, ...]] = {}
-    for graph in graphs:
-        for node in graph.nodes:
-            own_words = tuple(dict.fromkeys(marks[key] for key in (node.id, *node.members, *map(whole, node.members))
-                                            if key in marks))
-            if own_words:
-                words.setdefault(node.id, own_words)
-    return words
+    return _by_node(graphs, lambda graph, node: tuple(dict.fromkeys(
+        marks[key] for key in (node.id, *node.members, *map(whole, node.members)) if key in marks)) or None)
 
 
 def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any]) -> dict[str, float]:
@@ -113,7 +110,3 @@ def _names(node: Node) -> tuple[NodeId, ...]:
 
 def _known(values: Iterable[T | None]) -> Iterator[T]:
     return (value for value in values if value is not None)
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values))

@@ -68,7 +68,7 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> NonFinite | None:
             with watching(model, seeker):
                 model(*batch.args, **batch.kwargs)
             break
-    return seeker.found()
+    return seeker.first()
 
 
 class _Seeker(Watcher):
@@ -86,7 +86,7 @@ class _Seeker(Watcher):
             before = self.states.get(ref.call)
             self.states[ref.call] = state if before is None else before | state.to(before.device)
 
-    def found(self) -> NonFinite | None:
+    def first(self) -> NonFinite | None:
         """Follow what is not finite back to who began with it."""
         nan, inf = _flags(self.states)
         calls = self.tape.calls
@@ -106,9 +106,9 @@ class _Seeker(Watcher):
             wrong = next((n for n, call in enumerate(calls) if call.how == "output" and n in source), None)
         if wrong is None:
             return None
-        return self._told(source[wrong], source, nan | inf, nan)
+        return self._fault(source[wrong], source, nan | inf, nan)
 
-    def _told(self, number: int, source: dict[int, int], bad: set[int], nan: set[int]) -> NonFinite:
+    def _fault(self, number: int, source: dict[int, int], bad: set[int], nan: set[int]) -> NonFinite:
         call = self.tape.calls[number]
         if call.how == "parameter":     # of a function: who reads it is the node
             reader = next(c for c in self.tape.calls if any(ref.call == number for ref in c.operands()))

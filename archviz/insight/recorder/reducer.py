@@ -40,13 +40,13 @@ class TooMuch(MemoryError):
 
 def reductions(names: Iterable[str], k: int) -> dict[str, Reduction]:
     """Who makes the statistics of these names.  Raises `ArchvizError` for one that nobody makes."""
-    found: dict[str, Reduction] = {}
+    by_class: dict[str, Reduction] = {}
     for name in names:
         if name not in REDUCTIONS:
             raise ArchvizError(f"nothing reduces to {name!r}", did_you_mean(name, REDUCTIONS))
         made = REDUCTIONS[name]() if name != "topk" else REDUCTIONS[name](k)
-        found[type(made).__name__] = made
-    return found
+        by_class[type(made).__name__] = made
+    return by_class
 
 
 class Reducer(Watcher):
@@ -181,8 +181,8 @@ class Reducer(Watcher):
 
     def _weigh(self, tensor: Tensor) -> None:
         """Count the memory that the call holds, until it lets go of it; a gradient needs all of it to the end."""
-        known = self._known.get(id(tensor))
-        if self.limit is None or tensor._base is not None or known and known[0]() is tensor:
+        weighed = self._known.get(id(tensor))
+        if self.limit is None or tensor._base is not None or weighed and weighed[0]() is tensor:
             return
         size = tensor.numel() * tensor.element_size()
         self._held += size
@@ -208,8 +208,8 @@ class Reducer(Watcher):
         if not self._wanted[node] or not _reducible(tensor):
             return
         self.ops[node] = op
-        held, axis = self._known.get(id(tensor), (None, None))
-        if held is None or held() is not tensor:
+        current, axis = self._known.get(id(tensor), (None, None))
+        if current is None or current() is not tensor:
             axis = _usual(tensor)
         elif id(tensor) in self._done:      # what a module gives that contains others, one of these gave
             same = self._done[id(tensor)]
@@ -259,20 +259,20 @@ class Reducer(Watcher):
         if self._checked or self.tape is None:
             return
         self._checked = True
-        known = {*self._wanted, *(path for path, _ in walk(self.model))}
+        ids = {*self._wanted, *(path for path, _ in walk(self.model))}
         for pattern in self.patterns:
-            if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
-                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, list(filter(None, known))))
+            if not any(name == pattern or fnmatchcase(name, pattern) for name in ids):
+                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, list(filter(None, ids))))
 
     # ------------------------------------------------------------------------------------------ totals
 
-    def _send(self, found: Mapping[NodeId, Mapping[str, Partial]], prefix: str) -> None:
-        results = {(node, prefix + name, key): tensor for node, parts in found.items()
+    def _send(self, parts_of: Mapping[NodeId, Mapping[str, Partial]], prefix: str) -> None:
+        results = {(node, prefix + name, key): tensor for node, parts in parts_of.items()
                    for name, part in parts.items() for key, tensor in part.items()}
         raw = {id(tensor): tensor for (_, name, _), tensor in results.items() if name.endswith("Values")}
         self._kept += sum(tensor.numel() * tensor.element_size() for tensor in raw.values())
         if self.budget is not None and self._kept > self.budget:
-            raise ArchvizError(f"the values of {len(found)} nodes take more than {self.budget / 2 ** 20:.4g} MiB",
+            raise ArchvizError(f"the values of {len(parts_of)} nodes take more than {self.budget / 2 ** 20:.4g} MiB",
                                "name fewer nodes, give a larger budget, or reduce them on the way")
         devices = {torch.device("cuda", n) for n in range(torch.cuda.device_count())} if raw else set()
         self._away.append(Shipment(results, devices))
@@ -308,14 +308,14 @@ class Reducer(Watcher):
     def nodes(self) -> dict[NodeId, dict[str, Array]]:
         """The statistics of each node."""
         self.arrive()
-        found: dict[NodeId, dict[str, Array]] = {node: {} for node in self.calls}
+        statistics: dict[NodeId, dict[str, Array]] = {node: {} for node in self.calls}
         for (node, name), total in self.totals.items():
             prefix = GRADIENT if name.startswith(GRADIENT) else ""
             result = self.reduce[name.removeprefix(GRADIENT)].result(total)
-            found[node] |= {prefix + key: np.asarray(array) for key, array in result.items()}
-        for node, arrays in found.items():
+            statistics[node] |= {prefix + key: np.asarray(array) for key, array in result.items()}
+        for node, arrays in statistics.items():
             arrays |= {"samples": np.array(self.samples[node]), "calls": np.array(self.calls[node])}
-        return found
+        return statistics
 
 
 def _op(call: Call) -> str:
