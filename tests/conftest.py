@@ -18,6 +18,7 @@ from tests.sphinxes import OLD, Project, install_oldest, sample
 ROOT = Path(__file__).resolve().parent.parent
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 NO_GPU = "there is no GPU"
+PROGRAMS = {"git", "latexmk", "lualatex", "pdfinfo", "pdflatex", "pdftoppm", "pdftotext", "xelatex"}
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A failure on one machine must be one on every other, and two slow cores must not turn a deadline into a failure.
@@ -86,6 +87,16 @@ def oldest(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     return project
 
 
+def _skipped_without(report: pytest.TestReport, error: BaseException | None) -> pytest.TestReport:
+    """A test that cannot start a program, or a browser, is skipped."""
+    program = error.filename if isinstance(error, FileNotFoundError) and error.filename in PROGRAMS else None
+    if type(error).__module__.startswith("playwright.") and "Executable doesn't exist" in str(error):
+        program = "chromium"
+    if report.failed and program:
+        report.outcome, report.longrepr = "skipped", (*report.location[:2], f"{program} is not installed")
+    return report
+
+
 def _not_on_ci(report: Report) -> Report:
     """A skip hides a missing tool; where everything is meant to be there, it is a failure."""
     excused = hasattr(report, "wasxfail") or NO_GPU in report.longreprtext
@@ -96,8 +107,8 @@ def _not_on_ci(report: Report) -> Report:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    return _not_on_ci((yield))
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _not_on_ci(_skipped_without((yield), call.excinfo and call.excinfo.value))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -50,7 +50,7 @@ def traced(target: str, style: str) -> Graph:
 @cache
 def figure(name: str, width: str = "174mm", theme: str = "") -> Figure:
     case = FIGURES[name]
-    options = Options(case.style, case.settings, width=width, theme=theme or None)
+    options = Options(case.style, settings=case.settings, width=width, theme=theme or None)
     return compile.compile(traced(case.target, case.style), options)
 
 
@@ -58,10 +58,10 @@ def outline(drawn: Figure) -> str:
     """What a figure says, in the order it is drawn: each node with its words, then the arrows."""
     nodes, arrows = [f"{drawn.scene.title}, laid out {drawn.layout.direction}"], []
     for mark in drawn.scene.marks:
-        if not isinstance(mark, Group) or not mark.node:
+        if not isinstance(mark, Group) or not mark.name:
             continue
-        if mark.role == "link":
-            arrows.append(mark.node.replace("->", " → "))
+        if mark.edge:
+            arrows.append(" → ".join(mark.edge))
         else:
             nodes.append(f"[{mark.role}] {mark.node}: {' · '.join(words(mark))}".rstrip(": "))
     return "\n".join([*nodes, *arrows]) + "\n"

@@ -5,7 +5,7 @@ In: nothing.  Out: `Builder`, `graphs()`.  Imports ir; hypothesis for the strate
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
@@ -28,6 +28,8 @@ class Style:
 
     fuse: tuple[str, ...] = ("conv > norm > act", "conv > act", "conv > norm", "linear > act")
     hide: tuple[str, ...] = ("dropout", "view", "cast", "index", "size", "mask", "constant", "identity")
+    sizes: dict[str, float] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 STYLE = Style()

@@ -105,7 +105,7 @@ def test_no_two_nodes_share_an_id_and_none_is_lost() -> None:
 
 
 def test_a_shortcut_is_dotted_where_the_shape_changes() -> None:
-    curves = {group.node: mark.role for group in groups(both()) if group.role == "link"
+    curves = {group.edge: mark.role for group in groups(both()) if group.role == "link"
               for mark in group.marks if isinstance(mark, Outline) and not mark.role.endswith("head")}
     assert sorted(curves.values()) == ["edge projected", "edge projected", "edge skip"]
     assert both().scene.paint("edge projected").dash and not both().scene.paint("edge skip").dash
@@ -173,7 +173,7 @@ def test_a_signal_may_be_drawn_as_neurons() -> None:
                       for how in ("cells", "neurons"))
     assert cells.count("<circle") == 0 and neurons != cells
     with pytest.raises(ArchvizError, match="must be cells or neurons"):
-        Options("node-link", {"options.signals": "dots"}).resolved()
+        Options("node-link", settings={"options.signals": "dots"}).resolved()
 
 
 # ------------------------------------------------------------------------------------------------ mistakes

@@ -161,7 +161,7 @@ def test_as_an_article_has_it() -> None:
 def test_what_sizes_mean_follows_the_style() -> None:
     graph = figure().graph
     assert "height and width on a logarithmic scale" in compile(graph, Options("cube")).caption
-    scaled = compile(graph, Options("cube", {"options.space": "linear"})).caption
+    scaled = compile(graph, Options("cube", settings={"options.space": "linear"})).caption
     assert "height and width to scale" in scaled
     assert "Circles are neurons" not in compile(graph, Options("block")).caption
     assert "Circles are neurons" in draw(nn.Linear(3, 2), torch.zeros(1, 3), style="node-link").caption

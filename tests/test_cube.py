@@ -19,8 +19,8 @@ from archviz.core.graph import Graph, Node, TensorSpec
 from archviz.core.scene import Cuboid, Group, Link, Mark, Scene, Text, lowered
 from archviz.core.scene import Path as Outline
 from archviz.drawing.forms import cube
+from archviz.drawing.forms._blocks import volumes
 from archviz.drawing.forms._painter import Solid, painters_order
-from archviz.drawing.forms._plan import plan
 from archviz.drawing.forms._volumes import Scale, law, projection
 from archviz.drawing.layouts.chain import chain
 from archviz.figure import compile, fit
@@ -46,7 +46,7 @@ def traced(name: str) -> Graph:
 
 @cache
 def figure(name: str, width: str = "page", **options: str) -> Figure:
-    return compile.compile(traced(name), Options("cube", {f"options.{k}": v for k, v in options.items()},
+    return compile.compile(traced(name), Options("cube", settings={f"options.{k}": v for k, v in options.items()},
                                                            width=WIDTHS[width]))
 
 
@@ -187,7 +187,7 @@ def test_convolutions_of_one_resolution_abut_and_pooling_is_a_slab_on_the_face()
     assert a.at(1, 0, 0) == pytest.approx(b.at(0, 0, 0))
     assert b.at(1, 0.5, 0.5) == pytest.approx(pool.at(0, 0.5, 0.5)), "centre on centre"
     assert pool.down[1] < b.down[1] and pool.along[0] < a.along[0]
-    assert not any(mark.node == "conv2.0->conv2.2" for mark in drawn.scene.marks if isinstance(mark, Group))
+    assert not any(mark.edge == ("conv2.0", "conv2.2") for mark in drawn.scene.marks if isinstance(mark, Group))
 
 
 def test_copies_of_one_layer_are_drawn_one_by_one() -> None:
@@ -212,10 +212,10 @@ def test_numbers_stand_once_per_change() -> None:
 
 def test_arrows_run_from_the_centre_of_a_face_to_the_next_outline() -> None:
     drawn = figure("vgg16")
-    links = {mark.node: link for mark in drawn.scene.marks if isinstance(mark, Group) and mark.role == "link"
+    links = {mark.edge: link for mark in drawn.scene.marks if isinstance(mark, Group) and mark.role == "link"
              for link in flat(mark.marks) if isinstance(link, Link)}
     (pool,), (next_,) = cuboids(drawn, "conv1.4"), cuboids(drawn, "conv2.0")
-    start, end = links["conv1.4->conv2.0"].points
+    start, end = links["conv1.4", "conv2.0"].points
     assert start == pytest.approx(pool.at(1, 0.5, 0.5))
     assert end[0] == pytest.approx(next_.x) and end[1] == pytest.approx(start[1])
 
@@ -276,7 +276,7 @@ def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, widt
         return
     assert drawn.scene.width <= width + 0.02 and drawn.scene.height <= STYLE.page.max_height + 0.02
     seen = Counter(mark.node for mark in drawn.scene.marks if isinstance(mark, Group) and mark.node
-                   and "->" not in mark.node and mark.role != "frame")
+                   and mark.role != "frame")
     assert seen == Counter(node.id for node in drawn.drawn.nodes)
     members = [member for node in drawn.drawn.nodes for member in node.members]
     assert sorted(members) == sorted(node.id for node in graph.nodes)
@@ -295,7 +295,7 @@ def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph
     style, sizes = next(
         (style, sizes) for style in cube.variants(page) for sizes in [cube.sizes(cut, style)]
         if layout in [chain(cut, sizes, cube.frames(cut, style), style.sizes, way) for way in ("down", "right")])
-    abutting = plan(cut, style).abutting
+    abutting = volumes(cut, style).abutting
     boxes = {key: place for key, place in layout.nodes.items() if place.width > 0}
     for (a, p), (b, q) in combinations(boxes.items(), 2):
         if a not in abutting and b not in abutting:     # a slab lies on the face of what it abuts

@@ -1,7 +1,6 @@
 """The gallery's figures in every form: what each shows is approved, and the linter finds no fault in any of them.
 
-``pytest tests/test_gallery.py --accept`` takes the figures as they are; look at them first:
-``python tests/contact_sheet.py OUT --gallery``.
+``pytest tests/test_gallery.py --accept`` takes the figures as they are; look at them first.
 """
 from __future__ import annotations
 

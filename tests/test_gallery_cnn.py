@@ -25,9 +25,8 @@ def arrows(figure: Figure) -> dict[tuple[str, str], tuple[Link, ...]]:
     """The lines of a figure by the nodes they join."""
     found = {}
     for mark in figure.scene.marks:
-        if isinstance(mark, Group) and mark.role == "link":
-            src, _, dst = mark.node.partition("->")
-            found[src, dst] = tuple(link for link in mark.marks if isinstance(link, Link))
+        if isinstance(mark, Group) and mark.edge:
+            found[mark.edge] = tuple(link for link in mark.marks if isinstance(link, Link))
     return found
 
 

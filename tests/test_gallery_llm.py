@@ -29,7 +29,7 @@ def traced(model: str) -> Graph:
 def drawn(model: str, style: str = "block", **settings: str) -> Graph:
     """The graph after its passes, everything open."""
     named = {key.replace("_", "."): value for key, value in settings.items()}
-    return stages.passed(traced(model), options.Options(style, named).resolved(), compile.Overrides())
+    return stages.passed(traced(model), options.Options(style, settings=named).resolved(), compile.Overrides())
 
 
 def small(model: nn.Module, *inputs: Tensor) -> Graph:
@@ -189,7 +189,7 @@ def test_the_cell_has_its_gates() -> None:
 
 def test_a_wrong_option_says_so() -> None:
     with pytest.raises(archviz.ArchvizError, match="lone is true or false"):
-        options.Options("node-link", {"options.lone": "yes"}).resolved()
+        options.Options("node-link", settings={"options.lone": "yes"}).resolved()
 
 
 def test_a_decoder_attends_to_the_source_at_every_step() -> None:

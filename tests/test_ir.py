@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archviz.core import graph_json
-from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, split
+from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, reached, skips, split
 from tests.graphs import Builder, graphs
 
 
@@ -48,6 +48,61 @@ def test_a_joined_edge_is_recurrent_only_if_all_parts_are():
     one = merge(g, [(Node("block", (), "Block", "module"), ["block/Linear", "block/add"])])
     assert one.edges[0].role == "data"
     assert {e.role for e in split(one, ["block"]).edges if e.dst == "block/add" and e.src == "/in:x"} == {"recurrent"}
+
+
+def looped(graph: Graph, random) -> Graph:
+    """`graph` with a few recurrent edges, each back to an earlier node."""
+    ids = [node.id for node in graph.nodes]
+    pairs = {tuple(random.sample(ids, 2)) for _ in range(3)} if len(ids) > 1 else set()
+    back = tuple(Edge(max(pair, key=ids.index), min(pair, key=ids.index), role="recurrent") for pair in pairs)
+    return replace(graph, edges=(*graph.edges, *back))
+
+
+def slowly(pairs: set[tuple[str, str]], starts: set[str], until: set[str]) -> set[str]:
+    """What is reached by `pairs`, by trying all of them until nothing is added."""
+    ends: set[str] = set()
+    while more := {b for a, b in pairs if a in starts | ends and b not in until} - ends:
+        ends |= more
+    return ends
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_walks_follow_all_edges_but_the_recurrent_ones(graph, random):
+    graph = looped(graph, random)
+    ids = [node.id for node in graph.nodes]
+    starts, until = ({key for key in ids if random.random() < share} for share in (0.2, 0.1))
+    pairs = {(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"}
+    assert {(edge.src, edge.dst) for edge in graph.flows} == pairs
+    assert graph.descendants(starts) == slowly(pairs, starts, set())
+    assert graph.ancestors(starts, until) == slowly({(b, a) for a, b in pairs}, starts, until)
+    assert reached(starts, dict.fromkeys(ids, ()).__getitem__) == set()
+    for key in ids:
+        assert graph.inflow[key] == tuple(edge for edge in graph.incoming[key] if edge.role != "recurrent")
+        assert graph.outflow[key] == tuple(edge for edge in graph.outgoing[key] if edge.role != "recurrent")
+    assert skips(graph) == {(a, b) for a, b in pairs for c, d in pairs
+                            if d == b and c != a and a in slowly({(y, x) for x, y in pairs}, {c}, set())}
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_frames_hold_what_the_scopes_of_nodes_say(graph, random):
+    frames = {frame for node in graph.nodes for frame in node.scope}
+    assert set(graph.children) == {"", *frames} and set(graph.content) == frames
+    inside: dict[str, list[str]] = {}
+    for frame, children in graph.children.items():
+        for child, is_frame in children.items():
+            assert (child in graph.content) is is_frame and child not in inside
+            inside[child] = [*inside.get(frame, []), frame] if frame else []
+    assert {node.id: list(node.scope) for node in graph.nodes} == {
+        key: scope for key, scope in inside.items() if key not in frames}
+    assert all(graph.content[frame] == [node for node in graph.nodes if frame in node.scope] for frame in frames)
+    assert graph.scopes == {**{key: module.scope for key, module in graph.modules.items()},
+                            **{node.id: node.scope for node in graph.nodes}}
+    ids = random.sample([node.id for node in graph.nodes], len(graph.nodes))
+    one = merge(graph, [(Node("first"), ids[:2]), *([(Node("second"), ids[2:])] if ids[2:] else [])])
+    whole = merge(one, [(Node("all"), [node.id for node in one.nodes])]).nodes[0]
+    assert {node.id for node in whole.leaves()} == set(ids) and len(list(whole.leaves())) == len(ids)
 
 
 @given(graphs(), st.randoms(use_true_random=False))

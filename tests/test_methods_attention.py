@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.subject import Subject
 from archviz.insight.methods import attention
-from archviz.insight.methods._attention import weights_of
+from archviz.insight.methods._attention_weights import weights_of
 from archviz.insight.results.attribution import Attribution
 from tests import trained, zoo  # noqa: F401  zoo: transformers imports torchvision
 

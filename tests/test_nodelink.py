@@ -46,9 +46,8 @@ def links(drawn: Figure) -> dict[tuple[str, str], list[Link]]:
     """The lines between each two nodes."""
     found = {}
     for mark in drawn.scene.marks:
-        if isinstance(mark, Group) and mark.role == "link":
-            src, _, dst = mark.node.partition("->")
-            found[src, dst] = [line for line in flat(mark.marks) if isinstance(line, Link)]
+        if isinstance(mark, Group) and mark.edge:
+            found[mark.edge] = [line for line in flat(mark.marks) if isinstance(line, Link)]
     return found
 
 

@@ -70,8 +70,9 @@ def groups(marks: Sequence[Mark]) -> Iterator[Group]:
             yield from groups(mark.marks)
 
 
-def of(drawn: Figure, node: str) -> Group:
-    return next(group for group in groups(drawn.scene.marks) if group.node == node)
+def of(drawn: Figure, *ids: str) -> Group:
+    """The group of a node, or of the edge between two."""
+    return next(group for group in groups(drawn.scene.marks) if (group.edge or (group.node,)) == ids)
 
 
 def places(mark: Mark) -> Any:
@@ -225,7 +226,7 @@ def test_a_link_is_as_wide_as_what_runs_along_it() -> None:
     painted = replace(what, flows=flows).overlay(plain)
 
     def line(edge: Edge) -> Any:
-        return painted.scene.paint(of(painted, f"{edge.src}->{edge.dst}").marks[0].role)
+        return painted.scene.paint(of(painted, edge.src, edge.dst).marks[0].role)
 
     widths = [line(edge).stroke_width for edge in drawn]
     assert widths[0] == pytest.approx(2 * widths[1], abs=0.06) and widths[0] == pytest.approx(4 * widths[2], abs=0.11)
@@ -249,7 +250,7 @@ def test_where_links_run_together_the_line_is_as_wide_as_all_of_them() -> None:
     trunk, = [mark for mark in painted.scene.marks if isinstance(mark, Group) and mark.role == "trunk"
               and mark.title.startswith(f"{fork}:")]
     assert trunk.title == f"{fork}: 1.5"
-    link, skip = trunk.marks[0], of(painted, "->".join(past)).marks[0]
+    link, skip = trunk.marks[0], of(painted, *past).marks[0]
     assert link.points[0] == skip.points[0] and not link.arrow
     assert painted.scene.paint(link.role).stroke_width == pytest.approx(
         1.5 * painted.scene.paint(skip.role).stroke_width, abs=0.06)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from archviz.core.graph import Graph, TensorSpec
 from archviz.core.scene import Box, Group, Link, Mark, Text, lowered
 from archviz.core.scene import Path as Outline
 from archviz.drawing.forms import planes
-from archviz.drawing.forms._stacks import plan, reading
+from archviz.drawing.forms._stacks import reading, stacks
 from archviz.drawing.layouts.chain import chain
 from archviz.figure import compile, draw, fit
 from archviz.figure.figure import Figure
@@ -44,15 +45,15 @@ def traced(name: str) -> Graph:
 @cache
 def figure(name: str, width: str = "page", theme: str = "", **options: str) -> Figure:
     chosen = {f"options.{key}": value for key, value in options.items()}
-    return compile.compile(traced(name), Options("planes", chosen, width=WIDTHS[width], theme=theme or None))
+    return compile.compile(traced(name), Options("planes", settings=chosen, width=WIDTHS[width], theme=theme or None))
 
 
 def flat(marks: tuple[Mark, ...]) -> list[Mark]:
     return [m for mark in marks for m in (flat(mark.marks) if isinstance(mark, Group) else [mark])]
 
 
-def groups(drawn: Figure) -> dict[str, Group]:
-    return {mark.node: mark for mark in drawn.scene.marks if isinstance(mark, Group) and mark.node}
+def groups(drawn: Figure) -> dict[Any, Group]:
+    return {mark.edge or mark.node: mark for mark in drawn.scene.marks if isinstance(mark, Group) and mark.name}
 
 
 def stack(drawn: Figure, key: str) -> list[Box]:
@@ -99,10 +100,11 @@ def test_bars_are_as_long_as_the_law_says_and_lean_alike() -> None:
     assert len({round((c[2][0] - c[1][0]) / high, 6) for c, high in zip(corners, highs, strict=True)}) == 1
 
 
-@pytest.mark.parametrize(("edge", "share"), [("/in:image->c1", 5 / 32), ("c1->s2", 2 / 28), ("s2->c3", 5 / 14)])
-def test_a_receptive_field_is_in_proportion_to_its_plane(edge: str, share: float) -> None:
+@pytest.mark.parametrize(("edge", "share"), [
+    (("/in:image", "c1"), 5 / 32), (("c1", "s2"), 2 / 28), (("s2", "c3"), 5 / 14)])
+def test_a_receptive_field_is_in_proportion_to_its_plane(edge: tuple[str, str], share: float) -> None:
     drawn = figure("lenet")
-    source, target = edge.split("->")
+    source, target = edge
     near, far = stack(drawn, source)[-1], stack(drawn, target)[0]
     (field,) = [mark for mark in groups(drawn)[edge].marks if isinstance(mark, Box)]
     assert field.width / near.width == pytest.approx(share) == field.height / near.height
@@ -119,7 +121,7 @@ def test_a_receptive_field_is_in_proportion_to_its_plane(edge: str, share: float
 def test_receptive_fields_may_be_left_out() -> None:
     drawn = figure("lenet", fields="none")
     assert not any(isinstance(mark, Box) and mark.role == "kernel" for mark in flat(drawn.scene.marks))
-    assert any(isinstance(mark, Link) for mark in groups(drawn)["c1->s2"].marks)
+    assert any(isinstance(mark, Link) for mark in groups(drawn)["c1", "s2"].marks)
     with pytest.raises(ArchvizError, match="must be auto or none"):
         load_style("planes", {"options.fields": "some"})
 
@@ -128,7 +130,7 @@ def test_what_one_unit_of_a_closed_module_sees() -> None:
     """Two convolutions of 3×3 and a pooling of 2×2 see 6×6, three see 8×8."""
     drawn = figure("vgg16")
     assert " ".join(words(drawn, "conv3")[2:]) == "3×3 convolution ×3 2×2 max pooling"
-    seen = plan(drawn.drawn, STYLE).kernels
+    seen = stacks(drawn.drawn, STYLE).kernels
     assert (seen["conv1"], seen["conv2"], seen["conv3"], seen["conv5"]) == ((6, 6), (6, 6), (8, 8), (8, 8))
 
 
@@ -142,7 +144,7 @@ def test_as_many_planes_as_channels_or_dots(layers: list[tuple[int, int]]) -> No
     for channels, side in layers:
         x = b.op("Conv2d", x, shape=(1, channels, side, side), kernel_size=[3, 3])
     b.output(x)
-    drawn = plan(b.graph(), STYLE)
+    drawn = stacks(b.graph(), STYLE)
     most = max([3, *(channels for channels, _ in layers)])
     for key, shape in drawn.shapes.items():
         channels = drawn.readings[key].planes
@@ -175,7 +177,7 @@ def test_every_number_stands_where_the_graph_has_it(name: str) -> None:
         spatial = "×".join(map(str, shape[1:]))
         told = str(shape[0]) if set(shape[1:]) <= {1} else f"{shape[0]}@{spatial}" if shape[0] > 1 else spatial
         assert told in words(drawn, node.id)
-        if (size := node.attrs.get("kernel_size")) and node.id not in plan(drawn.drawn, STYLE).whole:
+        if (size := node.attrs.get("kernel_size")) and node.id not in stacks(drawn.drawn, STYLE).whole:
             side = size[0] if isinstance(size, list) else size
             assert any(line.startswith(f"{side}×{side}") for line in words(drawn, node.id))
 
@@ -190,7 +192,7 @@ def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, widt
         return
     assert drawn.scene.width <= width + 0.02 and drawn.scene.height <= STYLE.page.max_height + 0.02
     seen = Counter(mark.node for mark in drawn.scene.marks if isinstance(mark, Group) and mark.node
-                   and "->" not in mark.node and mark.role != "frame")
+                   and mark.role != "frame")
     assert seen == Counter(node.id for node in drawn.drawn.nodes)
     assert svg.render(drawn.scene) == svg.render(lowered(drawn.scene))
     assert all(drawn.scene.paint(mark.role).size >= STYLE.page.min_font

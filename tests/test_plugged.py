@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from archviz.forms import Option, block
-from archviz.scene import Box, Group, polygon
+from archviz.core.scene import Box, Group, polygon
+from archviz.drawing.forms import Traits, block
+from archviz.style.option import Option
 
-OPTIONS = {"point": Option(float, "4", "how far the corners stand out, in printed points")}
+TRAITS = Traits(options={"point": Option(float, "4", "how far the corners stand out, in printed points")})
 sizes, frames, legend = block.sizes, block.frames, block.legend
 
 
@@ -63,7 +64,7 @@ def plugin(tmp_path: Path) -> dict[str, str]:
     (info / "entry_points.txt").write_text(
         "[archviz.styles]\nhoneycomb = candy.looks\nlost = candy.looks\ngone = candy.nothing\n\n"
         "[archviz.themes]\nsweet = candy.looks\n\n[archviz.forms]\nhexagons = candy.hexagons\n"
-        "torn = candy.torn\nnumber = candy.hexagons:OPTIONS\n")
+        "torn = candy.torn\nnumber = candy.hexagons:TRAITS\n")
     (site / "candy" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
     (site / "candy" / "hexagons.py").write_text(HEXAGONS)
@@ -222,7 +223,7 @@ def test_a_form_that_is_none(mistake: str, run: Run, saved: Path, tmp_path: Path
 def test_a_form_of_a_package_that_is_none(run: Run, saved: Path, tmp_path: Path, plugin: dict[str, str]) -> None:
     (tmp_path / "mine.yaml").write_text("extends: block\nform: torn\n")
     refused(run("graph.json", "--style", "mine.yaml", env=plugin), "mine.yaml:2", "candy.torn cannot be loaded")
-    refused(run("graph.json", "--set", "form=number", env=plugin), "candy.hexagons:OPTIONS", "not a module")
+    refused(run("graph.json", "--set", "form=number", env=plugin), "candy.hexagons:TRAITS", "not a module")
     # who does not ask for it has nothing to do with it
     refused(run("graph.json", "--set", "options.egdes=all", env=plugin), "unknown option 'egdes'")
 

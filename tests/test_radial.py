@@ -45,8 +45,8 @@ def test_every_operation_is_there(name: str) -> None:
     assert sorted(member for node in found.drawn.nodes for member in node.members) == sorted(
         node.id for node in found.graph.nodes)
     assert all(node.repeat == 1 and node.kind != "module" for node in found.drawn.nodes)
-    links = {mark.node for mark in found.scene.marks if isinstance(mark, Group) and mark.role == "link"}
-    assert links == {f"{edge.src}->{edge.dst}" for edge in found.drawn.edges}
+    links = {mark.edge for mark in found.scene.marks if isinstance(mark, Group) and mark.role == "link"}
+    assert links == {(edge.src, edge.dst) for edge in found.drawn.edges}
 
 
 def test_thousands_of_dots_and_more_of_them_for_more_channels() -> None:

@@ -21,7 +21,7 @@ from archviz.core.scene import Box, Circle, Group, Link, Mark, Text
 from archviz.drawing.forms._cells import PORTS, Glyph, Wiring, gru, lstm, rnn
 from archviz.drawing.forms._inside import inside
 from archviz.drawing.forms._recurrent import columns, layer, legend, picture
-from archviz.drawing.forms._steps import Layer
+from archviz.drawing.forms._steps import Recurrence
 from archviz.figure import compile, draw
 from archviz.figure.figure import Figure
 from archviz.figure.options import Options
@@ -331,13 +331,13 @@ def test_lines_of_different_values_meet_only_where_one_has_a_gap(wiring: Wiring)
     (0, 10, "t"), (3, 10, "1 2 3 … T"), (3, 4, "1 2 3 T"), (3, 3, "1 2 3"), (3, 2, "1 2"), (1, None, "1 … T"),
 ])
 def test_the_steps_that_are_drawn(unroll: int, length: int | None, indices: str) -> None:
-    found = columns(Layer("LSTM", lstm(), length=length), unroll, False)
+    found = columns(Recurrence("LSTM", lstm(), length=length), unroll, False)
     assert [column.index or "…" for column in found] == indices.split()
 
 
 @pytest.mark.parametrize(("unroll", "which"), [(0, [0]), (1, [0]), (2, [0]), (3, [1]), (5, [2])])
 def test_the_middle_one_of_the_steps_is_opened(unroll: int, which: list[int]) -> None:
-    found = columns(Layer("GRU", gru(), length=100), unroll, True)
+    found = columns(Recurrence("GRU", gru(), length=100), unroll, True)
     assert [i for i, column in enumerate(found) if column.opened] == which
 
 

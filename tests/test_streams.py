@@ -288,6 +288,6 @@ def test_a_line_goes_on_behind_a_sum() -> None:
             return self.c(torch.relu(a + self.b(a)))
 
     figure = draw.draw(Residual(), torch.zeros(1, 3, 32, 32), style="wire")
-    links = {mark.node: mark.marks[0] for mark in figure.scene.marks if isinstance(mark, Group) and mark.role == "link"}
-    into, on = (link for key, link in sorted(links.items()) if "relu" in key)
+    links = {mark.edge: mark.marks[0] for mark in figure.scene.marks if isinstance(mark, Group) and mark.role == "link"}
+    into, on = (link for key, link in sorted(links.items()) if any("relu" in end for end in key))
     assert isinstance(into, Link) and isinstance(on, Link) and not into.arrow and into.points[-1] == on.points[0]

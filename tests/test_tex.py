@@ -87,7 +87,7 @@ def scene(*many: Mark, width: float = 144.54, height: float = 72.27) -> Scene:
 
 FIGURE = scene(
     Group((Box(4, 4, 92.5, 64, "add", 2), Text(8, 11, "Stage ×3", "strong")), "frame", "layer1"),
-    Group((Link(((40, 30.3), (40, 50), (90, 50), (90, 60)), "edge"),), "link", "layer1.0->layer1.1"),
+    Group((Link(((40, 30.3), (40, 50), (90, 50), (90, 60)), "edge"),), "link", edge=("layer1.0", "layer1.1")),
     Group((Box(10, 14, 60, 16.3, "conv", 2), polygon([(10, 27), (70, 27), (70, 30.3), (10, 30.3)], "add"),
            Text(40, 23, "3×3 conv, 64", "label", "middle")), "conv", "layer1.0"),
     Group((Circle(90, 64.5, 4.5, "add"), Path((("M", (87, 64.5)), ("L", (93, 64.5))), "edge"),

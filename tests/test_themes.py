@@ -173,7 +173,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         pytest.skip("the linter is not beside this checkout")
     folder = tmp_path_factory.mktemp("themes")
     for model, style, theme, width in FIGURES:
-        options = Options(style, OPENED if model == "lstm" else {}, theme=theme, width=width)
+        options = Options(style, settings=OPENED if model == "lstm" else {}, theme=theme, width=width)
         traced = graph(model) if model in CASES else read.read(str(ROOT / "gallery" / f"{model}.py"))
         compile.compile(traced, options).save(folder / f"{model}-{style}-{theme}-{width}.svg")
     return lint(sorted(folder.iterdir()))

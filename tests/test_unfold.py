@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -89,7 +90,7 @@ def test_nothing_overlaps_and_lines_are_straight(graph: Graph, data: st.DataObje
     one = unfolded(graph)
     opened = data.draw(states(one))
     scene = one.scene(opened)
-    boxes = {key: box for key, box in rectangles(scene.marks) if "->" not in key}
+    boxes = {key: box for key, box in rectangles(scene.marks) if isinstance(key, str)}
     seen = set(visible(one, opened))
     assert seen <= boxes.keys()
     closed = sorted(seen - opened)
@@ -115,7 +116,7 @@ def test_lines_end_at_what_they_join(graph: Graph, data: st.DataObject) -> None:
     boxes = dict(rectangles(one.scene(opened).marks))
     for key in {"", *visible(one, opened)} & ({""} | (opened & one.plates.keys())):
         for edge in one.plates[key].graph.edges:
-            name = f"{edge.src}->{edge.dst}"
+            name = edge.src, edge.dst
             ends = {end for end in (edge.src, edge.dst) if end in boxes and end[0] != "/"}      # words have no box
             if STUB in name or edge.role == "recurrent" or ends & opened or name not in boxes:
                 continue
@@ -133,17 +134,17 @@ def visible(one: Unfolded, opened: Iterable[NodeId]) -> Iterator[NodeId]:
                 waiting.append(node.id)
 
 
-def rectangles(marks: Iterable[Mark]) -> Iterator[tuple[str, Rectangle]]:
-    """What each named group covers with its outlines; of a frame, without the copies behind it."""
+def rectangles(marks: Iterable[Mark]) -> Iterator[tuple[Any, Rectangle]]:
+    """What each node's and edge's group covers with its outlines; of a frame, without the copies behind it."""
     for mark in marks:
         if isinstance(mark, Group):
-            if mark.node:
+            if mark.name:
                 boxes = [inner for inner in mark.marks if isinstance(inner, Box)]
                 own = boxes[-1:] if mark.role == "frame" else mark.marks
                 points = [point for inner in own for point in corners(inner)]
                 if points:
                     xs, ys = [x for x, _ in points], [y for _, y in points]
-                    yield mark.node, (min(xs), min(ys), max(xs), max(ys))
+                    yield mark.edge or mark.node, (min(xs), min(ys), max(xs), max(ys))
             else:
                 yield from rectangles(mark.marks)
 

@@ -5,6 +5,7 @@ IPython is whoever calls.
 """
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 import re
@@ -16,10 +17,13 @@ from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from archviz.apps.request.arguments import parser, shown
+from archviz.apps.request.arguments import parser
 from archviz.core.errors import ArchvizError, fault
+
+if TYPE_CHECKING:
+    from archviz.apps.request.job import Job
 
 DESCRIPTION = "Show the figure of a PyTorch model as its paper would print it.  A file is written only with -o."
 EXAMPLES = """\
@@ -59,7 +63,7 @@ def completed(shell: Any, event: Any) -> list[str]:
     typed: str = event.symbol
     before = event.line[:len(event.line) - len(typed)].split()[-1:]
     if typed.startswith("-"):
-        known = re.findall("--[a-z-]+", parser().format_usage())
+        known = [flag for action in parser()._actions for flag in action.option_strings if flag.startswith("--")]
     elif before in (["--style"], ["--theme"]):
         from archviz.apps.request.catalogue import catalogue
 
@@ -95,37 +99,39 @@ def magic(shell: Any, line: str) -> Any:
 
 def run(given: list[str], variables: Mapping[str, Any]) -> Any:
     """Do what the words of a line ask for.  Raises `ArchvizError`."""
-    from archviz.apps.request.job import asked, carry_out, failure, listing, remarks, styled
+    from archviz.apps.cli import draw, style
+    from archviz.apps.cli.run import Files, carry_out
     from archviz.core.progress import say
 
     if given[:2] == ["style", "show"] and "style" not in variables:
-        print(styled(shown().parse_args(given[2:])), end="")
-        return None
-    p = parser()
-    p.prog, p.description, p.epilog = "%archviz", DESCRIPTION, EXAMPLES
-    o = p.parse_args(given)
-    if o.list is not None:
-        print(listing(o.list))
-        return None
-    if o.model is None:
-        raise ArchvizError("no model was named", "write %archviz net, or %archviz --help")
+        o = parser("style").parse_args(given[1:])
+        work = style.prepare(o)
+    else:
+        p = parser()
+        p.prog, p.usage, p.description, p.epilog = "%archviz", None, DESCRIPTION, EXAMPLES
+        o = p.parse_args(given)
+        job = None if o.list is not None or o.model is None else _job(o, variables)
+        work = draw.prepare(o, job, Files(default=False))
+    outcome = carry_out(work, o)
+    for remark in () if o.quiet else outcome.said():
+        print(f"archviz: {remark}")         # not on stderr, which a notebook shows as something gone wrong
+    if outcome.printed:
+        print(outcome.printed)
+    if outcome.failed:
+        say(f"error: {outcome.failed}")
+    return outcome.value
+
+
+def _job(o: argparse.Namespace, variables: Mapping[str, Any]) -> Job:
+    """What is to be drawn, with the models that stand in variables."""
+    from archviz.apps.request.job import asked
+
     o.model, held = meant(o.model, variables, built=bool(o.arg))
-    outputs = list(dict.fromkeys(o.output or ()))
     others = [meant(word, variables, built=bool(o.arg)) for word in o.more]
     o.more = [word for word, _ in others]
     job = asked(o, held, _own(variables))
     beside = (replace(one, held=other) for one, (_, other) in zip(job.beside, others, strict=True))
-    job = replace(job, beside=tuple(beside))
-    figure = carry_out(job, o, outputs)
-    for remark in () if o.quiet else remarks(job, figure, outputs, o.verbose):
-        print(f"archviz: {remark}")         # not on stderr, which a notebook shows as something gone wrong
-    if o.caption:
-        print(figure.captioned(o.caption))
-    if o.emit:
-        print(figure.emit(o.emit))
-    if figure.failed:
-        say(failure(figure))
-    return figure
+    return replace(job, beside=tuple(beside))
 
 
 def words(line: str) -> list[str]:

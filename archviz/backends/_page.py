@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from archviz.backends import svg
@@ -79,8 +80,8 @@ def _plate(plate: Any) -> dict[str, Any]:
 
 def _mark(mark: Mark) -> list[Any]:
     match mark:
-        case Group(marks, role, node, title):
-            return ["G", role, clean(node), clean(title), [_mark(inner) for inner in marks]]
+        case Group(marks, role, title=title):
+            return ["G", role, clean(mark.name), clean(title), [_mark(inner) for inner in marks]]
         case Path(commands, role):
             return ["P", role, [[letter, *values] for letter, values in commands]]
         case Text(x, y, string, role, anchor, rotate):
@@ -123,7 +124,7 @@ class _Told:
         copies = node.repeat * plate.times
         drawn = next((item for item in plate.items if item.node == node.id and item.what == "node"), None)
         words = list(Scene(drawn.marks, {}, 0.0, 0.0).strings()) if drawn else []
-        entering = [edge.tensor for edge in plate.graph.incoming[node.id] if edge.tensor and edge.role != "recurrent"]
+        entering = [edge.tensor for edge in plate.graph.inflow[node.id] if edge.tensor]
         return {
             "plate": key, "label": clean(" · ".join(words) or node.op), "path": clean(node.id),
             "op": clean(module.cls if module else node.op), "kind": node.kind,
@@ -171,9 +172,9 @@ class _Told:
                 if node.id not in self.plates:
                     owner |= dict.fromkeys(node.members, node)
         found: dict[tuple[NodeId, NodeId], None] = {}
-        for edge in self.traced.edges:
+        for edge in self.traced.flows:
             src, dst = owner.get(edge.src), owner.get(edge.dst)
-            if src and dst and src.index < dst.index and edge.role != "recurrent":
+            if src and dst and src.index < dst.index:
                 found[src.id, dst.id] = None
         return [list(ends) for ends in found]
 
@@ -182,14 +183,7 @@ def _memory(node: Node) -> int:
     """Bytes of what all operations in it give."""
     if node.inside:
         return sum(map(_memory, node.inside))
-    return sum(_size(tensor) * BYTES.get(tensor.dtype, 1) for tensor in node.out)
-
-
-def _size(tensor: TensorSpec) -> int:
-    size = 1
-    for side in tensor.shape:
-        size *= side
-    return size
+    return sum(prod(tensor.shape) * BYTES.get(tensor.dtype, 1) for tensor in node.out)
 
 
 def _shape(tensor: TensorSpec) -> str:

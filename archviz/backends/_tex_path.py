@@ -85,21 +85,26 @@ def _vertices(start: Point, segments: list[tuple[Point, ...]], closed: bool, arc
             before = found[-1]
             if len(found) > 1 and before == _Vertex(here) and _straight(found[-2].at, here, corner):
                 found.pop()
-            found.append(_Vertex(corner, abs(corner[0] - here[0]) + abs(corner[1] - here[1])
-                                 if corner[0] == here[0] or corner[1] == here[1] else _distance(corner, here)))
+            found.append(_Vertex(corner, _radius(corner, here)))
         else:
             found.append(_Vertex(end, 0.0, (controls[0], controls[1])))
         here = end
-    if closed and len(found) > 2 and _near(here, start):
-        last = found[-1]
-        if last.radius:
-            # TikZ closes a path in a straight line: a circle is no rounded square.
-            if _distance(last.at, found[1].at) < last.radius + found[1].radius + CLOSE:
-                return _vertices(start, segments, closed, arcs=False)
-            return [last, *found[1:-1]]
-        if last == _Vertex(here):
-            return found[:-1]
-    return found
+    if not closed or len(found) < 3 or not _near(here, start):
+        return found
+    last = found[-1]
+    if not last.radius:
+        return found[:-1] if last == _Vertex(here) else found
+    # TikZ closes a path in a straight line: a circle is no rounded square.
+    if _distance(last.at, found[1].at) < last.radius + found[1].radius + CLOSE:
+        return _vertices(start, segments, closed, arcs=False)
+    return [last, *found[1:-1]]
+
+
+def _radius(corner: Point, here: Point) -> float:
+    """How far from the corner its rounding begins; along a level or upright line without a rounding error."""
+    if corner[0] == here[0] or corner[1] == here[1]:
+        return abs(corner[0] - here[0]) + abs(corner[1] - here[1])
+    return _distance(corner, here)
 
 
 def _corner(here: Point, segment: tuple[Point, ...]) -> Point | None:

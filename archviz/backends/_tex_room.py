@@ -8,10 +8,10 @@ grows; only what is wider still will be squeezed.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from archviz.core import text
-from archviz.core.scene import Group, Mark, Paint, Path, Scene, Text, lower
+from archviz.core.scene import Paint, Path, Scene, Text, lowered, walk
 
 ASCENT, DESCENT = 0.75, 0.22    # of a line of text, as parts of its font size
 GAP = 1.6                       # to a line that is drawn beside it
@@ -29,7 +29,7 @@ def measured(mark: Text, paint: Paint) -> float:
 def rooms(scene: Scene, paint: Callable[[str], Paint]) -> dict[Text, float]:
     """The room of every text; `paint` says how a role looks."""
     words, lines = list[Text](), list[Span]()
-    for mark in _flat(scene.marks):
+    for mark in walk(lowered(scene).marks):
         if isinstance(mark, Text):
             words.append(mark)
         elif isinstance(mark, Path):
@@ -50,15 +50,6 @@ def rooms(scene: Scene, paint: Callable[[str], Paint]) -> dict[Text, float]:
         wide = right - left
         found[mark] = wide if mark.rotate else min(max(wide, wide + grows), MOST * wide)
     return found
-
-
-def _flat(marks: Iterable[Mark]) -> Iterator[Mark]:
-    for mark in marks:
-        for core in lower(mark):
-            if isinstance(core, Group):
-                yield from _flat(core.marks)
-            else:
-                yield core
 
 
 def _segments(path: Path) -> Iterator[Span]:

@@ -12,6 +12,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from archviz.backends import Traits
 from archviz.backends._network import Box, Entry, Frame, Line, Network, network
 from archviz.core import text
 from archviz.core.errors import ArchvizError
@@ -59,6 +60,9 @@ def compose(figure: Any) -> bytes:
     for line in drawn.lines:
         dot.add_edge(pydot.Edge(names[line.src], names[line.dst], **_line(line, drawn)))
     return str(dot.to_string()).encode()
+
+
+TRAITS = Traits(compose=compose, renders=False)
 
 
 def _fill(parent: Any, frame: Frame, drawn: Network, names: Mapping[NodeId, str]) -> None:

@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from archviz.backends import _page, svg
+from archviz.backends import Traits, _page, svg
 from archviz.core.scene import Paint, Scene
 from archviz.core.text import clean
 
@@ -58,6 +58,9 @@ def compose(figure: Any, command: Sequence[str] = ("archviz", "model.py")) -> by
     if figure.unfolded is None:
         return render(figure.scene)
     return _opening(_page.data(figure, command), svg.render(figure.scene).decode())
+
+
+TRAITS = Traits(compose=compose)
 
 
 def _opening(data: Mapping[str, Any], picture: str) -> bytes:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from archviz.backends import Traits
 from archviz.backends._network import Box, Frame, Network, network
 from archviz.core import text
 from archviz.core.errors import ArchvizError
@@ -36,6 +37,9 @@ def compose(figure: Any) -> bytes:
                            f"has {len(drawn.lines)} lines and {len(content)} letters",
                            "show less with --depth or --collapse, or write it as .svg or .dot")
     return content.encode()
+
+
+TRAITS = Traits(compose=compose, renders=False)
 
 
 def _written(drawn: Network) -> Iterator[str]:

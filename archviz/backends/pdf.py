@@ -6,7 +6,7 @@ machine sets the figure in its fonts instead.
 """
 from __future__ import annotations
 
-from archviz.backends import _tex_engine, svg, tex
+from archviz.backends import Traits, _tex_engine, svg, tex
 from archviz.core.errors import ArchvizError
 from archviz.core.scene import Scene
 from archviz.core.text import FONTS, clean
@@ -23,6 +23,9 @@ def ready(engine: str) -> None:
     """Raise `ArchvizError` where `engine` needs a program that is not there."""
     if engine != "typst":
         _tex_engine.which(engine)
+
+
+TRAITS = Traits(ready=ready)
 
 
 def render(scene: Scene, engine: str = "typst") -> bytes:

@@ -163,8 +163,8 @@ class _Writer:
         element: BaseElement = Hyperlink(href, target="_self", debug=False) if _safe(href) else SvgGroup(debug=False)
         if group.role:
             _set(element, **{"class": _class(group.role)})
-        if group.node:
-            _set(element, id=self.id(group.node), **{"data-node": clean(group.node)})
+        if group.name:
+            _set(element, id=self.id(group.name), **{"data-node": clean(group.name)})
         if title := clean(group.title):
             element.set_desc(title)
         for child in self.elements(group.marks):

@@ -87,8 +87,8 @@ class _Writer:
 
     def mark(self, mark: Mark, name: str = "") -> Iterator[str]:
         match mark:
-            case Group(marks, node=node):
-                yield from self.node(mark) if node and "->" not in node else self.plain(marks, node)
+            case Group(marks):
+                yield from self.node(mark) if mark.node else self.plain(marks, mark.name)
             case Text():
                 yield from self.text(mark, name)
             case Path(commands, role):
@@ -113,11 +113,11 @@ class _Writer:
                     picture = [rf"\begin{{scope}}[opacity={number(faint)}]", *picture, r"\end{scope}"]
                 yield from picture
 
-    def plain(self, marks: Sequence[Mark], node: str) -> Iterator[str]:
+    def plain(self, marks: Sequence[Mark], name: str) -> Iterator[str]:
         """Marks of no node, with what they are as a comment behind the last."""
         lines = list(self.marks(marks))
-        if lines and node:
-            lines[-1] += f" % {comment(node)}"
+        if lines and name:
+            lines[-1] += f" % {comment(name)}"
         yield from lines
 
     # ---------------------------------------------------------------------------------------- lines
@@ -178,20 +178,23 @@ class _Writer:
                 lines += self.mark(mark, name if i == first else "")
         else:
             for mark in rest:
-                if mark is body and isinstance(body, Box | Circle):
-                    lines.append(self.outlined(name, area, words, body))
-                elif mark is body and solid:
-                    lines += self.mark(mark, name)
-                else:
-                    lines += self.mark(mark)
-                    if mark is body:
-                        lines.append(self.outlined(name, area, words, None))
+                lines += self.named(mark, name, area, words) if mark is body else self.mark(mark)
             if body is None:
                 lines.insert(0, self.outlined(name, area, words, None))
         if lines:
             found = next((i for i, line in enumerate(lines) if f"({name})" in line), 0)
             lines[found] += f" % {comment(group.node)}"
         yield from lines
+
+    def named(self, body: Mark, name: str, area: Area, words: Sequence[Text]) -> Iterator[str]:
+        """The outline of a node under its name: what TikZ has no node for, with an empty one over it."""
+        if isinstance(body, Box | Circle):
+            yield self.outlined(name, area, words, body)
+        elif isinstance(body, Cuboid):
+            yield from self.mark(body, name)
+        else:
+            yield from self.mark(body)
+            yield self.outlined(name, area, words, None)
 
     def body(self, marks: Sequence[Mark]) -> tuple[int, Area | None]:
         """Which mark is the node's outline, and the area the node covers; (-1, area) where it is words alone."""
@@ -202,13 +205,16 @@ class _Writer:
             last = max(i for i, area in areas.items() if area.size >= 0.999 * largest)
             same = [i for i, area in areas.items() if _equal(area, areas[last])]
             return same[0], areas[last]
-        words = [mark for mark in marks if isinstance(mark, Text) and text.clean(mark.string)]
+        return -1, self.worded([mark for mark in marks if isinstance(mark, Text) and text.clean(mark.string)])
+
+    def worded(self, words: Sequence[Text]) -> Area | None:
+        """What lines one above the other cover; None of any others."""
         if not words or any(
                 mark.anchor != "middle" or mark.rotate or abs(mark.x - words[0].x) > NEAR for mark in words):
-            return -1, None
+            return None
         each = [self.area(mark) for mark in words]
         half = max(self.rooms[mark] for mark in words) / 2 / head.INSIDE
-        return -1, Area(words[0].x - half, min(a.y0 for a in each), words[0].x + half, max(a.y1 for a in each))
+        return Area(words[0].x - half, min(a.y0 for a in each), words[0].x + half, max(a.y1 for a in each))
 
     def label(self, marks: Sequence[Mark], at: int, area: Area | None) -> list[Text]:
         """The lines of text in the middle of the node that may be set with it: nothing between covers them."""
@@ -295,7 +301,7 @@ def _heading(mark: Mark) -> str:
     match mark:
         case Group(node=node, role="frame") if node:
             return "frames"
-        case Group(node=node) if "->" in node:
+        case Group(edge=edge) if edge:
             return "links"
         case Group(node=node) if node:
             return "layers"

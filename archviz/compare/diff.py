@@ -1,22 +1,23 @@
-"""What differs between two models: `diff` in Python, ``archviz diff`` on the command line.
+"""What differs between two models: `archviz.diff`.
 
 In: two models, in whatever way one is named, and `Options`.  Out: a `Difference` with its figure; files.
 """
 from __future__ import annotations
 
-import argparse
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+from archviz.backends import traits
 from archviz.compare import git
 from archviz.compare.annotate import compared, quiet
 from archviz.compare.difference import Difference, of_twins
 from archviz.compare.pairs import twins
 from archviz.compare.union import union
+from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.graph_json import GRAPH
 from archviz.core.plugins import find
@@ -26,9 +27,8 @@ from archviz.figure import stages
 from archviz.figure.draw import graph_of
 from archviz.figure.figure import Figure
 from archviz.figure.fit import Detail, fit
-from archviz.figure.options import Options
-from archviz.figure.rendered import called, stamped
-from archviz.style.project import written_overrides
+from archviz.figure.options import DECLARED, Options, flag, with_options
+from archviz.figure.rendered import Finished, stamped
 from archviz.trace.read import Step, no_step
 
 WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
@@ -54,8 +54,7 @@ class Compared(Figure):
         """The bytes of a file: as `Figure.render`, but ``"json"`` and ``"md"`` hold the difference."""
         if suffix in WORDS:
             return WORDS[suffix](self.difference).encode("utf-8", "surrogatepass")
-        backend = getattr(find("backends", suffix), "render", None)
-        return called(backend, self.scene, options) if backend is not None else super().render(suffix, **options)
+        return Finished.render(self, suffix, **options) if traits(suffix).renders else super().render(suffix, **options)
 
 
 def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw: bool = True) -> Difference:
@@ -68,7 +67,7 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     style = options.resolved()
     step("arrange")
     graph = union(both)
-    drawn = compared(stages.apart(stages.passed(graph, style, options.overrides)), style)
+    drawn = compared(stages.plain(stages.passed(graph, style, options.overrides), style), style)
     title = found.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(found)
@@ -94,7 +93,7 @@ def _lined(scene: Scene, drawn: Graph) -> Scene:
 
     def painted(mark: Mark, role: str = "") -> Mark:
         if isinstance(mark, Group):
-            ends = [change.get(end) for end in mark.node.split("->")] if mark.role == "link" else []
+            ends = [change.get(end) for end in mark.edge or ()]
             role = next((f"edge {one}" for one in ("removed", "added") if one in ends), role)
             return replace(mark, marks=tuple(painted(one, role) for one in mark.marks))
         return replace(mark, role=role) if role in scene.sheet and isinstance(mark, Link) else mark
@@ -109,15 +108,9 @@ def _caption(found: Difference) -> str:
     return f"{found.summary()}.{blocks} What is grey is the same in both models."
 
 
-# ------------------------------------------------------------------------------------------------ in Python
-
-def diff(
-    old: Any, new: Any, inputs: Any = None, *, new_inputs: Any = None, style: str | Path | None = None,
-    width: str | float | None = None, max_height: str | float | None = None, min_font: str | float | None = None,
-    depth: int | None = None, collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None,
-    title: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None, layout: str | None = None,
-) -> Difference:
+@with_options([name for name, declared in DECLARED.items() if declared.of_pairs])
+def diff(old: Any, new: Any, inputs: Any = None, *, new_inputs: Any = None,
+         overrides: Mapping[str, Any] | None = None, **options: Any) -> Difference:
     """What differs between two models, and one figure of both.  A notebook shows the figure.
 
     Parameters
@@ -128,8 +121,9 @@ def diff(
         What to call both with, as for `draw`.
     new_inputs : optional
         What to call the new one with, where that is something else.
-    style, width, max_height, min_font, depth, collapse, expand, direction, title, settings, theme, overrides, layout
-        What the figure shall be like, as for `draw`.
+    overrides : Mapping, optional
+        What a project file would say about single layers, as for `draw`.
+    {options}
 
     Returns
     -------
@@ -141,21 +135,30 @@ def diff(
     ArchvizError
         As `draw`, and for a revision that cannot be read.
     """
-    options = Options(style, settings or {}, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, theme, overrides=written_overrides(overrides or {}), layout=layout)
-    options.resolved()
+    asked = Options.of(overrides, **options)
+    check(asked)
+    asked.resolved()
     with progress(in_notebook()) as step:
         graphs = []
         for model, given in ((old, inputs), (new, inputs if new_inputs is None else new_inputs)):
             revision, target = git.parse(str(model)) if isinstance(model, (str, Path)) else ("", model)
-            with _at(revision, target) as place:
-                graph = graph_of(place, given, options, step)
-            graphs.append(_of(graph, revision))
-        return compare(graphs[0], graphs[1], options, step)
+            with at(revision, target) as place:
+                graph = graph_of(place, given, asked, step)
+            graphs.append(of_revision(graph, revision))
+        return compare(graphs[0], graphs[1], asked, step)
+
+
+def check(options: Options) -> None:
+    """Raise `ArchvizError` for options that a figure of two models does not have."""
+    wrong = [f"--{flag(name)}" for name, declared in DECLARED.items()
+             if not declared.of_pairs and getattr(options, name)]
+    if wrong:
+        raise ArchvizError("a figure of two models is not cut, has no insets, and nothing in it opens in place",
+                           f"leave out {' and '.join(wrong)}")
 
 
 @contextlib.contextmanager
-def _at(revision: str, target: Any) -> Any:
+def at(revision: str, target: Any) -> Any:
     if not revision:
         yield target
         return
@@ -163,14 +166,5 @@ def _at(revision: str, target: Any) -> Any:
         yield place
 
 
-def _of(graph: Graph, revision: str) -> Graph:
+def of_revision(graph: Graph, revision: str) -> Graph:
     return replace(graph, name=f"{graph.name} ({revision})") if revision else graph
-
-
-# ------------------------------------------------------------------------------------------------ on the command line
-
-def said(found: Difference, o: argparse.Namespace) -> str:
-    """What goes to stdout."""
-    return found.markdown() if o.markdown else found.to_json() if o.json else f"{found.table()}\n"
-
-

@@ -74,13 +74,11 @@ def extent(spec: TensorSpec) -> Extent:
 def _ordered(graph: Graph) -> list[Node]:
     """Each node after all that feed it, those on the longest way in the order of that way."""
     depth: dict[NodeId, int] = {}
-    waiting = {node.id: sum(edge.role != "recurrent" for edge in graph.incoming[node.id]) for node in graph.nodes}
+    waiting = {node.id: len(graph.inflow[node.id]) for node in graph.nodes}
     ready = [node.id for node in graph.nodes if not waiting[node.id]]
     for key in ready:       # grows
         depth.setdefault(key, 0)
-        for edge in graph.outgoing[key]:
-            if edge.role == "recurrent":
-                continue
+        for edge in graph.outflow[key]:
             depth[edge.dst] = max(depth.get(edge.dst, 0), depth[key] + 1)
             waiting[edge.dst] -= 1
             if not waiting[edge.dst]:

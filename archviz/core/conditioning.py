@@ -7,12 +7,10 @@ from the main path too; and what reads it once comes before what reads it again.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
-from archviz.core.graph import Graph, NodeId
+from archviz.core.graph import Graph, NodeId, reached
 
 Links = Mapping[NodeId, tuple[NodeId, ...]]
 
@@ -55,41 +53,43 @@ def signals(graph: Graph) -> tuple[Signal, ...]:
     inputs = [node.id for node in graph.nodes if node.kind == "input"]
     if len(inputs) < 2:
         return ()
-    every = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
-    data = {*inputs} | _reached(inputs, _links(graph, every))
-    flows = [(src, dst) for src, dst in every if src in data]       # not what is the same whatever goes in
-    after = _links(graph, flows)
-    before = _links(graph, [(dst, src) for src, dst in flows])
-    rank = {node.id: i for i, node in enumerate(graph.nodes)}
-    made: dict[NodeId, int] = {}    # from which inputs, one bit for each
-    for node in graph.nodes:
-        own_bit = 1 << inputs.index(node.id) if node.kind == "input" else 0
-        made[node.id] = reduce(or_, (made.get(key, 0) for key in before[node.id]), own_bit)
-    every_bit = (1 << len(inputs)) - 1
-    many = [node.id for node in graph.nodes if len(after[node.id]) > 1 and 0 < made[node.id] < every_bit]
+    data = {*inputs} | graph.descendants(inputs)        # not what is the same whatever goes in
+    flows = [(edge.src, edge.dst) for edge in graph.flows if edge.src in data]
+    after, before = _links(graph, flows), _links(graph, [(dst, src) for src, dst in flows])
     found: list[Signal] = []
     beside: set[NodeId] = set()     # all signals, and what is made from nothing else
-    for source in sorted(many, key=lambda key: (-len(after[key]), rank[key])):
-        own = {source} | _reached([source], before)
-        if source in beside or all(key in own or key in beside for key in inputs):
+    for source in _read_often(graph, inputs, after, before):
+        origin = {source} | reached([source], before.__getitem__)
+        closed = _closed(graph, origin | beside, before)
+        if source in beside or origin | beside >= {*inputs} or closed is None:
             continue
-        closed, joined = own | beside, False
-        for node in graph.nodes:
-            if node.id not in closed and before[node.id] and closed.issuperset(before[node.id]):
-                closed.add(node.id)
-                joined = joined or len(before[node.id]) > 1
-        if joined:      # its ways meet before they arrive: it is the main path, or a part of that
-            continue
-        readers = {key for node in closed - beside for key in after[node] if key not in closed}
-        # what is read by one layer, and then joins what that gave, goes around the layer
-        joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
-        read = readers - joins or readers
-        if len(readers) >= LEAST and read & _reached(read, after):
-            edges = tuple((key, dst) for key in sorted(own, key=rank.__getitem__) for dst in after[key]
-                          if dst not in own)
-            found.append(Signal(source, tuple(sorted(own, key=rank.__getitem__)), edges))
+        if _conditions(graph, source, closed, beside, after):
+            nodes = tuple(node.id for node in graph.nodes if node.id in origin)
+            edges = tuple((key, dst) for key in nodes for dst in after[key] if dst not in origin)
+            found.append(Signal(source, nodes, edges))
             beside |= closed
     return tuple(found)
+
+
+def _read_often(graph: Graph, inputs: Sequence[NodeId], after: Links, before: Links) -> list[NodeId]:
+    """The nodes that several read and that are made from some of the inputs, not from all; most readers first."""
+    made: dict[NodeId, set[NodeId]] = {}        # from which inputs
+    for node in graph.nodes:
+        made[node.id] = ({node.id} & {*inputs}).union(*(made.get(key, ()) for key in before[node.id]))
+    often = [node.id for node in graph.nodes if len(after[node.id]) > 1 and 0 < len(made[node.id]) < len(inputs)]
+    return sorted(often, key=lambda key: -len(after[key]))
+
+
+def _closed(graph: Graph, origin: Collection[NodeId], before: Links) -> set[NodeId] | None:
+    """`origin` and what is made from nothing else; None where ways from it meet before they arrive: then it is the main
+    path, or a part of that."""
+    closed = set(origin)
+    for node in graph.nodes:
+        if node.id not in closed and before[node.id] and closed.issuperset(before[node.id]):
+            if len(before[node.id]) > 1:
+                return None
+            closed.add(node.id)
+    return closed
 
 
 def conditioning(graph: Graph) -> frozenset[tuple[NodeId, NodeId]]:
@@ -97,20 +97,17 @@ def conditioning(graph: Graph) -> frozenset[tuple[NodeId, NodeId]]:
     return frozenset(edge for signal in signals(graph) for edge in signal.edges)
 
 
+def _conditions(graph: Graph, source: NodeId, closed: set[NodeId], beside: set[NodeId], after: Links) -> bool:
+    """Whether what leaves `closed` is read often enough, and again after it was read."""
+    readers = {key for node in closed - beside for key in after[node] if key not in closed}
+    # what is read by one layer, and then joins what that gave, goes around the layer
+    joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
+    read = readers - joins or readers
+    return len(readers) >= LEAST and bool(reached(read, after.__getitem__) & read)
+
+
 def _links(graph: Graph, pairs: Iterable[tuple[NodeId, NodeId]]) -> Links:
-    found: dict[NodeId, dict[NodeId, None]] = {node.id: {} for node in graph.nodes}
+    links: dict[NodeId, dict[NodeId, None]] = {node.id: {} for node in graph.nodes}
     for one, other in pairs:
-        found[one][other] = None
-    return {key: tuple(others) for key, others in found.items()}
-
-
-def _reached(starts: Iterable[NodeId], links: Links) -> set[NodeId]:
-    """All that is one or more links away."""
-    seen: set[NodeId] = set()
-    waiting = list(starts)
-    while waiting:
-        for key in links[waiting.pop()]:
-            if key not in seen:
-                seen.add(key)
-                waiting.append(key)
-    return seen
+        links[one][other] = None
+    return {key: tuple(others) for key, others in links.items()}

@@ -4,10 +4,12 @@ In: numbers.  Out: frozen values.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from archviz.core.graph import NodeId
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,91 @@ class Place:
     y: float
     width: float
     height: float
+
+    @classmethod
+    def between(cls, left: float, top: float, right: float, bottom: float) -> Place:
+        """The rectangle with these edges."""
+        return cls(left, top, right - left, bottom - top)
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    @property
+    def cx(self) -> float:
+        return self.x + self.width / 2
+
+    @property
+    def cy(self) -> float:
+        return self.y + self.height / 2
+
+    @property
+    def centre(self) -> Point:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def moved(self, dx: float, dy: float) -> Place:
+        """It, `dx` further to the right and `dy` further down."""
+        return Place(self.x + dx, self.y + dy, self.width, self.height)
+
+    def grown(self, by: float) -> Place:
+        """It with `by` more on all sides."""
+        return Place(self.x - by, self.y - by, self.width + 2 * by, self.height + 2 * by)
+
+    def meets(self, other: Place) -> bool:
+        """Whether they have more in common than an edge."""
+        return (self.x < other.x + other.width and other.x < self.x + self.width
+                and self.y < other.y + other.height and other.y < self.y + self.height)
+
+    def holds(self, other: Place) -> bool:
+        """Whether no part of `other` is outside of it."""
+        return (self.x <= other.x and other.right <= self.right and self.y <= other.y and other.bottom <= self.bottom)
+
+    def crossed(self, a: Point, b: Point, near: float = 0.01) -> bool:
+        """Whether a level or upright line from `a` to `b` runs through it, or `near` along its left or upper edge."""
+        (ax, ay), (bx, by) = a, b
+        return (min(ax, bx) < self.x + self.width and self.x < max(ax, bx) + near
+                and min(ay, by) < self.y + self.height and self.y < max(ay, by) + near)
+
+
+def bounds(places: Iterable[Place]) -> tuple[float, float, float, float]:
+    """The left, upper, right and lower edge of all of `places`, of which there is one at least."""
+    every = list(places)
+    return (min(p.x for p in every), min(p.y for p in every),
+            max(p.x + p.width for p in every), max(p.y + p.height for p in every))
+
+
+def united(places: Iterable[Place]) -> Place:
+    """The rectangle around all of `places`, of which there is one at least."""
+    return Place.between(*bounds(places))
+
+
+def around(points: Iterable[Point]) -> Place:
+    """The rectangle around points, of which there is one at least."""
+    xs, ys = zip(*points, strict=True)
+    return Place.between(min(xs), min(ys), max(xs), max(ys))
+
+
+def cleaned(points: Iterable[Point], near: float = 1e-6, slanted: bool = False) -> tuple[Point, ...]:
+    """A line without points that are where the one before is, and without corners that turn nowhere.
+
+    Points are the same, and the parts of a line level or upright, to within `near`; where `slanted`, a corner on the
+    way of a line that is neither goes too.
+    """
+    kept: list[Point] = []
+    for x, y in points:
+        if kept and abs(kept[-1][0] - x) <= near and abs(kept[-1][1] - y) <= near:
+            continue
+        if len(kept) > 1:
+            (ax, ay), (bx, by) = kept[-2:]
+            if (abs((bx - ax) * (y - ay) - (by - ay) * (x - ax)) <= near if slanted else
+                    abs(bx - ax) <= near and abs(x - bx) <= near or abs(by - ay) <= near and abs(y - by) <= near):
+                kept.pop()
+        kept.append((x, y))
+    return tuple(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +192,12 @@ class Route:
 
     src: NodeId
     dst: NodeId
-    points: tuple[tuple[float, float], ...]
+    points: tuple[Point, ...]
     skip: bool = False
+
+    def moved(self, dx: float, dy: float) -> Route:
+        """It, `dx` further to the right and `dy` further down."""
+        return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
 
 
 @dataclass(frozen=True)
@@ -134,6 +225,24 @@ class Layout:
     routes: tuple[Route, ...]
     width: float
     height: float
-    titles: Mapping[NodeId, tuple[float, float]] = field(default_factory=dict)
+    titles: Mapping[NodeId, Point] = field(default_factory=dict)
     direction: str = "down"
     cuts: tuple[tuple[int, int], ...] = ()
+
+    def mapped(self, place: Callable[[Place], Place], point: Callable[[Point], Point]) -> Layout:
+        """Every rectangle and every point elsewhere; the room is as it was."""
+        return replace(
+            self, nodes={key: place(p) for key, p in self.nodes.items()},
+            frames={key: place(p) for key, p in self.frames.items()},
+            routes=tuple(replace(route, points=tuple(map(point, route.points))) for route in self.routes),
+            titles={key: point(at) for key, at in self.titles.items()})
+
+    def moved(self, dx: float, dy: float) -> Layout:
+        """All of it `dx` further to the right and `dy` further down; the room is as it was."""
+        return self.mapped(lambda place: place.moved(dx, dy), lambda at: (at[0] + dx, at[1] + dy))
+
+    def joined(self, other: Layout) -> Layout:
+        """What stands in it and what stands in `other`; the room is as it was."""
+        return replace(
+            self, nodes={**self.nodes, **other.nodes}, frames={**self.frames, **other.frames},
+            routes=(*self.routes, *other.routes), titles={**self.titles, **other.titles})

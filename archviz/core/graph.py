@@ -8,11 +8,12 @@ edges follow from who owns which member, so regrouping can be undone in any orde
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 NodeId = str
 """``"layers.0.relu@1"`` (module path, ``@call`` from the second call on), ``"layers.0/add"`` (a function called in the
 forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output)."""
@@ -131,6 +132,13 @@ class Node:
         if not self.members:
             object.__setattr__(self, "members", (self.id,))
 
+    def leaves(self) -> Iterator[Node]:
+        """The innermost of the nodes that it replaced, in their order; itself where it replaced none."""
+        if not self.inside:
+            yield self
+        for part in self.inside:
+            yield from part.leaves()
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
@@ -210,6 +218,58 @@ class Graph:
         """The edges that enter each node."""
         return _by(self.nodes, self.edges, "dst")
 
+    @cached_property
+    def flows(self) -> tuple[Edge, ...]:
+        """The edges that lead on: all but the recurrent ones.  Without a loop, as a trace is."""
+        return tuple(edge for edge in self.edges if edge.role != "recurrent")
+
+    @cached_property
+    def outflow(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The flows that leave each node."""
+        return _by(self.nodes, self.flows, "src")
+
+    @cached_property
+    def inflow(self) -> dict[NodeId, tuple[Edge, ...]]:
+        """The flows that enter each node."""
+        return _by(self.nodes, self.flows, "dst")
+
+    def ancestors(self, ids: Iterable[NodeId], until: Collection[NodeId] = ()) -> set[NodeId]:
+        """The nodes whose flows lead to one of `ids`, as far as `until`, which is left out."""
+        return reached(ids, lambda key: (edge.src for edge in self.inflow[key]), until)
+
+    def descendants(self, ids: Iterable[NodeId], until: Collection[NodeId] = ()) -> set[NodeId]:
+        """The nodes to which flows lead from one of `ids`, as far as `until`, which is left out."""
+        return reached(ids, lambda key: (edge.dst for edge in self.outflow[key]), until)
+
+    @cached_property
+    def children(self) -> dict[NodeId, dict[NodeId, bool]]:
+        """What lies directly in each frame that holds nodes, in trace order, and whether it is a frame itself.
+
+        What lies in no frame is in ``""``.
+        """
+        frames: dict[NodeId, dict[NodeId, bool]] = {"": {}}
+        for node in self.nodes:
+            around = ("", *node.scope)
+            for outer, inner in zip(around, node.scope, strict=False):
+                frames.setdefault(outer, {}).setdefault(inner, True)
+            frames.setdefault(around[-1], {})[node.id] = False
+        return frames
+
+    @cached_property
+    def content(self) -> dict[NodeId, list[Node]]:
+        """The nodes in each frame, also those in frames within it."""
+        frames: dict[NodeId, list[Node]] = {}
+        for node in self.nodes:
+            for frame in node.scope:
+                frames.setdefault(frame, []).append(node)
+        return frames
+
+    @cached_property
+    def scopes(self) -> dict[NodeId, tuple[NodeId, ...]]:
+        """The frames around each module call and each node, outermost first."""
+        return {**{key: module.scope for key, module in self.modules.items()},
+                **{node.id: node.scope for node in self.nodes}}
+
     @property
     def params(self) -> int:
         """Parameters of all nodes."""
@@ -222,10 +282,22 @@ class Graph:
 
 
 def _by(nodes: Iterable[Node], edges: Iterable[Edge], end: str) -> dict[NodeId, tuple[Edge, ...]]:
-    found: dict[NodeId, list[Edge]] = {node.id: [] for node in nodes}
+    ends: dict[NodeId, list[Edge]] = {node.id: [] for node in nodes}
     for edge in edges:
-        found[getattr(edge, end)].append(edge)
-    return {key: tuple(value) for key, value in found.items()}
+        ends[getattr(edge, end)].append(edge)
+    return {key: tuple(value) for key, value in ends.items()}
+
+
+def reached(starts: Iterable[Key], after: Callable[[Key], Iterable[Key]], until: Collection[Key] = ()) -> set[Key]:
+    """All that is one or more steps away from `starts`; `after` says where a step may lead, but never to `until`."""
+    seen: set[Key] = set()
+    waiting = list(starts)
+    while waiting:
+        for key in after(waiting.pop()):
+            if key not in seen and key not in until:
+                seen.add(key)
+                waiting.append(key)
+    return seen
 
 
 def part(key: NodeId, stream: int) -> NodeId:
@@ -374,30 +446,26 @@ def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
 def hands_on(graph: Graph, node: Node) -> bool:
     """Does `node`, one of several equal steps, give the next step the state that it has come to?"""
     return node.kind == "recurrent" and node.repeat > 1 and (
-        bool(node.wires) or any(edge.role == "recurrent" for edge in graph.outgoing[node.id]))
+        bool(node.wires) or len(graph.outflow[node.id]) < len(graph.outgoing[node.id]))
 
 
 def skips(graph: Graph) -> set[tuple[NodeId, NodeId]]:
     """The edges of `graph`, as (src, dst), that pass by what another way between their ends goes through."""
-    found = set()
-    for node in graph.nodes:
-        entering = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
-        if len(entering) < 2:
-            continue
-        first = min(graph.by_id[edge.src].index for edge in entering)
-        above: set[NodeId] = set()
-        waiting = [edge.src for edge in entering]
-        while waiting:
-            for edge in graph.incoming[waiting.pop()]:
-                if edge.src not in above and edge.role != "recurrent" and graph.by_id[edge.src].index >= first:
-                    above.add(edge.src)
-                    waiting.append(edge.src)
-        found |= {(edge.src, node.id) for edge in entering if edge.src in above}
-    return found
+    return {(source, node.id) for node in graph.nodes for source in _passing(graph, node.id)}
+
+
+def _passing(graph: Graph, key: NodeId) -> set[NodeId]:
+    """The sources of a node that lead to it by way of another source, too."""
+    sources = {edge.src for edge in graph.inflow[key]}
+    if len(sources) < 2:
+        return set()
+    first = min(graph.by_id[source].index for source in sources)
+    above: set[NodeId] = reached(sources, lambda each: (
+        edge.src for edge in graph.inflow[each] if graph.by_id[edge.src].index >= first))
+    return sources & above
 
 
 def is_chain(graph: Graph) -> bool:
     """Does each node of `graph` feed the next one, and nothing else?"""
-    flows = [(edge.src, edge.dst) for edge in graph.edges if edge.role != "recurrent"]
     ids = [node.id for node in graph.nodes]
-    return flows == list(zip(ids, ids[1:], strict=False))
+    return [(edge.src, edge.dst) for edge in graph.flows] == list(zip(ids, ids[1:], strict=False))

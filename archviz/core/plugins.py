@@ -64,6 +64,11 @@ def find(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"{FOLDERS[kind]}.{_own(kind)[name]}")
 
 
+def traits(kind: str, name: str) -> Any:
+    """What a plug-in says of itself: its ``TRAITS``, or the defaults of the contract of its folder, ``Traits()``."""
+    return getattr(find(kind, name), "TRAITS", None) or importlib.import_module(FOLDERS[kind]).Traits()
+
+
 def _loaded(kind: str, entry: EntryPoint) -> ModuleType:
     """What another package adds.  Raises `ArchvizError` when it cannot be imported, or is no module."""
     try:

@@ -5,10 +5,13 @@ downwards.  Every backend draws four core marks (Group, Path, Text, Image); `low
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from archviz.core.geometry import Point as Point
+from archviz.core.geometry import cleaned
+from archviz.core.graph import NodeId
 from archviz.core.paint import HATCHES as HATCHES
 from archviz.core.paint import PARTS as PARTS
 from archviz.core.paint import Paint as Paint
@@ -17,7 +20,6 @@ from archviz.core.paint import mixed as mixed
 
 POINTS_PER_MM = 72.27 / 25.4
 
-Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]
 """("M", (x, y)) · ("L", (x, y)) · ("C", (x1, y1, x2, y2, x, y)) · ("Z", ())"""
 
@@ -107,18 +109,26 @@ class Group:
     role : str
         The class of the SVG group.
     node : str
-        The NodeId (or edge ``src->dst``) they draw: ``data-node`` in SVG, the node's name in TikZ.
+        The NodeId they draw: ``data-node`` in SVG, the node's name in TikZ.
     title : str
         A tooltip.
     href : str
         Where a click on it leads.
+    edge : (str, str), optional
+        The ids at the ends of the edge they draw, instead of a node.
     """
 
     marks: tuple[Mark, ...]
     role: str = ""
-    node: str = ""
+    node: NodeId = ""
     title: str = ""
     href: str = ""
+    edge: tuple[NodeId, NodeId] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What a file calls them: the node's id, of an edge ``src->dst``.  To be read by people, not to be split."""
+        return "->".join(self.edge) if self.edge else self.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,27 +268,30 @@ class Scene:
 
     def strings(self) -> Iterator[str]:
         """What all its texts say."""
-        return _strings(self.marks)
+        return (mark.string for mark in walk(self.marks) if isinstance(mark, Text))
 
 
 KAPPA = 0.5522847498    # control length of a quarter circle as one cubic curve
 
 
-def _strings(marks: Iterable[Mark]) -> Iterator[str]:
+def walk(marks: Iterable[Mark]) -> Iterator[Mark]:
+    """Each of `marks`, and after a group what is in it."""
     for mark in marks:
+        yield mark
         if isinstance(mark, Group):
-            yield from _strings(mark.marks)
-        elif isinstance(mark, Text):
-            yield mark.string
+            yield from walk(mark.marks)
 
 
 def roles(marks: Iterable[Mark]) -> Iterator[str]:
     """Of each of `marks`, and of what is in groups."""
-    for mark in marks:
-        if isinstance(mark, Group):
-            yield from roles(mark.marks)
-        else:
-            yield mark.role
+    return (mark.role for mark in walk(marks) if not isinstance(mark, Group))
+
+
+def changed(mark: Mark, change: Callable[[Mark], Mark]) -> Mark:
+    """`mark` after `change`; where it is a group, all that it holds after it, too."""
+    if isinstance(mark, Group):
+        mark = replace(mark, marks=tuple(changed(inner, change) for inner in mark.marks))
+    return change(mark)
 
 
 def lower(mark: Mark) -> tuple[Core, ...]:
@@ -304,6 +317,11 @@ def lower(mark: Mark) -> tuple[Core, ...]:
 def lowered(scene: Scene) -> Scene:
     """The figure of `scene` in core marks only."""
     return replace(scene, marks=tuple(core for mark in scene.marks for core in lower(mark)))
+
+
+def named(mark: Mark) -> Mark:
+    """`mark` as it is written in a file: every group in it under its `name`."""
+    return changed(mark, lambda one: replace(one, node=one.name, edge=None) if isinstance(one, Group) else one)
 
 
 def moved(mark: Mark, dx: float, dy: float) -> Mark:
@@ -353,7 +371,7 @@ def _rounded(x: float, y: float, w: float, h: float, r: float) -> tuple[Command,
 
 
 def _link(link: Link) -> tuple[Core, ...]:
-    points = _simplified(link.points)
+    points = cleaned(link.points, slanted=True)
     if len(points) < 2:
         return ()
     head: tuple[Core, ...] = ()
@@ -377,20 +395,6 @@ def _link(link: Link) -> tuple[Core, ...]:
         commands += [("L", into), ("C", (*c1, *c2, *out))]
     commands.append(("L", points[-1]))
     return (Path(tuple(commands), link.role), *head)
-
-
-def _simplified(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    """Without repeated points and without points in the middle of a straight line."""
-    kept: list[Point] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
-            continue
-        if len(kept) > 1:
-            (ax, ay), (bx, by) = kept[-2:]
-            if abs((bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax)) < 1e-6:
-                kept.pop()
-        kept.append(p)
-    return tuple(kept)
 
 
 def _toward(corner: Point, other: Point, radius: float) -> Point:

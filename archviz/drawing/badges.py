@@ -6,7 +6,7 @@ their entries in the legend.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from math import cos, pi, sin
 
 from archviz.core.geometry import Layout, Place
@@ -26,20 +26,13 @@ Entry = tuple[str, tuple[Mark, ...]]
 
 def frozen(node: Node) -> bool:
     """Whether all weights of what `node` stands for are frozen, and there are some."""
-    heavy = [part for part in _leaves(node) if part.params or part.shared is not None]
+    heavy = [part for part in node.leaves() if part.params or part.shared is not None]
     return bool(heavy) and all(part.attrs.get("frozen") for part in heavy)
 
 
 def frozen_params(graph: Graph) -> int:
     """How many parameters of `graph` are frozen."""
-    return sum(part.params for node in graph.nodes for part in _leaves(node) if part.attrs.get("frozen"))
-
-
-def _leaves(node: Node) -> Iterable[Node]:
-    if not node.inside:
-        yield node
-    for part in node.inside:
-        yield from _leaves(part)
+    return sum(part.params for node in graph.nodes for part in node.leaves() if part.attrs.get("frozen"))
 
 
 def badges(graph: Graph, layout: Layout) -> list[Mark]:
@@ -49,7 +42,7 @@ def badges(graph: Graph, layout: Layout) -> list[Mark]:
     outer = [frame for frame in whole if not whole & set(graph.modules[frame].scope)]
     alone = [node.id for node in graph.nodes if node.id in cold and not whole & set(node.scope)]
     places = [(key, layout.frames[key]) for key in sorted(outer)] + [(key, layout.nodes[key]) for key in alone]
-    found: list[Mark] = [Group(_badge(place.x + place.width, place.y), "frozen") for _, place in places]
+    found: list[Mark] = [Group(_badge(place.right, place.y), "frozen") for _, place in places]
     return [*found, *changes(graph, layout)]
 
 

@@ -51,7 +51,7 @@ def _bars(graph: Graph, style: Style) -> list[NodeId]:
     """The concatenations of several branches side by side, of which none passes another by."""
     least = style.sizes.get("bar_from", math.inf)
     joins = [n.id for n in graph.nodes if kind_of(n) == "cat" and style.kinds["cat"].shape == "glyph"
-             and sum(edge.role != "recurrent" for edge in graph.incoming[n.id]) >= least]
+             and len(graph.inflow[n.id]) >= least]
     passing = {dst for _, dst in skips(graph)} if joins else set()
     return [key for key in joins if key not in passing]
 
@@ -63,7 +63,7 @@ def _joined(key: NodeId, graph: Graph, style: Style) -> tuple[tuple[str, str], .
 
 def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
     kind = style.kinds.get(kind_of(node)) or Kind("module")
-    incoming = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+    incoming = graph.inflow[node.id]
     if kind.shape == "glyph" and sum(graph.by_id[edge.src].kind != "ellipsis" for edge in incoming) <= 3:
         return Look(kind, (), glyph=True)
     if kind.shape == "dots":
@@ -230,14 +230,13 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
     for node in graph.nodes:
         if node.kind in ("input", "parameter") or not node.out:
             continue
-        entering = [e for e in graph.incoming[node.id] if e.role != "recurrent" and e.tensor]
+        entering = [e for e in graph.inflow[node.id] if e.tensor]
         leaving = [
             edge
-            for edge in graph.outgoing[node.id]
-            if edge.role != "recurrent"
-            and edge.tensor
+            for edge in graph.outflow[node.id]
+            if edge.tensor
             and graph.by_id[edge.dst].kind not in ("add", "mul", "cat", "output")
-            and sum(e.role != "recurrent" for e in graph.incoming[edge.dst]) == 1
+            and len(graph.inflow[edge.dst]) == 1
         ]
         if not entering or not leaving or leaving[0].dst in labels:
             continue

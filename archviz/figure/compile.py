@@ -10,13 +10,14 @@ from dataclasses import replace
 from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
 from archviz.core.plugins import find
+from archviz.drawing.forms import traits
 from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
 from archviz.figure.fit import fit
 from archviz.figure.insets.inset import Wanted, fit_with
 from archviz.figure.options import Options
 from archviz.figure.rendered import stamped
-from archviz.figure.stages import apart, cells, detail, facts, in_style, passed
+from archviz.figure.stages import cells, detail, facts, in_style, passed, plain
 from archviz.style.style import Style
 from archviz.trace.read import Step, no_step
 
@@ -54,15 +55,16 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
     drawn = passed(graph, style, options.overrides)
     if options.inset or options.expand or options.collapse or options.depth is not None:    # said of what is inside
-        drawn = apart(drawn)
+        drawn = plain(drawn, style)
     style, main = cells(drawn, style, options)
     if options.inset:
         wanted = [_wanted(graph, spec, drawn, style, options) for spec in options.inset]
         drawing = fit_with(drawn, style, detail(drawn, main), options.title, wanted)
     else:
         drawing = fit(drawn, style, detail(drawn, main), options.title)
-        if apart(drawing.graph) is drawing.graph and apart(drawn) is not drawn:     # no room for the steps
-            drawn = apart(drawn)
+        opened = plain(drawn, style)
+        if opened is not drawn and plain(drawing.graph, style) is drawing.graph:   # no room for what a pass merged
+            drawn = opened
             drawing = fit(drawn, style, detail(drawn, main), options.title)
     known = find("passes", "annotate").annotate(graph, style)
     caption = describe(known, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
@@ -75,10 +77,10 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
 
 def _inner(style: Style, options: Options) -> Style | None:
     """The style in which things open: its own where that draws frames, else block; None where they do not open."""
-    form = find("forms", style.form)
-    if not getattr(form, "OPENS", False):
+    form = traits(style.form)
+    if not form.opens:
         return None
-    return style if getattr(form, "NESTS", False) else in_style(options, "block").resolved()
+    return style if form.nests else in_style(options, "block").resolved()
 
 
 def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:
@@ -87,9 +89,5 @@ def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Option
     if not equals:
         return Wanted(pattern, drawn, style)
     other = in_style(options, name).resolved()
-    inside = apart(passed(graph, other, options.overrides))
+    inside = plain(passed(graph, other, options.overrides), other)
     return Wanted(pattern, inside, cells(inside, other, options)[0])
-
-
-# ------------------------------------------------------------------------------------------------ what there is
-

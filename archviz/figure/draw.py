@@ -5,7 +5,7 @@ In: a module, a target or a graph, and options.  Out: a `Figure`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,16 @@ from archviz.core.graph import Graph
 from archviz.core.progress import in_notebook, progress
 from archviz.figure.compile import compile
 from archviz.figure.figure import Figure
-from archviz.figure.options import Options
+from archviz.figure.options import DECLARED, Options, with_options
+from archviz.figure.side_by_side import check, compile_together
 from archviz.figure.stages import weights
-from archviz.style.project import written_overrides
 from archviz.trace.read import Step, read, traced
 
 
 @sparing()
-def draw(
-    model: Any, inputs: Any = None, *, style: str | Path | None = None, width: str | float | None = None,
-    max_height: str | float | None = None, min_font: str | float | None = None, depth: int | None = None,
-    collapse: Sequence[str] = (), expand: Sequence[str] = (), direction: str | None = None, title: str | None = None,
-    name: str | None = None, settings: Mapping[str, str] | None = None, theme: str | Path | None = None,
-    inset: str | Sequence[str] = (), cut: str | None = None, append: str | Sequence[str] = (),
-    overrides: Mapping[str, Any] | None = None, align: bool = False, streams: str | None = None,
-    in_place: bool = False, layout: str | None = None,
-) -> Figure:
+@with_options([*DECLARED])
+def draw(model: Any, inputs: Any = None, *, name: str | None = None, align: bool = False,
+         overrides: Mapping[str, Any] | None = None, **options: Any) -> Figure:
     """The figure of a model, or of several.  A notebook shows what takes long.
 
     Parameters
@@ -42,23 +36,14 @@ def draw(
     inputs : Tensor, tuple, dict, str or None
         What to call it with: a tensor of any shape the model takes, a tuple of arguments, a dict of named ones, specs
         like ``"1x3x224x224"``, or None for a guess.
-    style, width, max_height, min_font, depth, collapse, expand, direction, title
-        What the figure shall be like, see `Options`.  Lengths are strings with a unit, or printed points.
     name : str, optional
         What the caption calls the model.  Of several models the title names them: ``"a | b"``.
-    settings, theme, inset, cut, append
-        See `Options`, too.
+    align : bool
+        `model` is a list of models, drawn in one figure on one scale; `inputs` then a list with what each is given.
     overrides : Mapping, optional
         What a project file would say about it: ``{"layers": {"stem": {"frozen": True}}, "groups": {"backbone":
         ["stem", "layer1"]}}``.  No file is read.
-    align : bool
-        `model` is a list of models, drawn in one figure on one scale; `inputs` then a list with what each is given.
-    streams : str, optional
-        ``"groups"``, ``"devices"``, ``"auto"`` or ``"none"``: which streams to draw side by side.
-    in_place : bool
-        See `Options`.
-    layout : str, optional
-        See `Options`.
+    {options}
 
     Returns
     -------
@@ -70,31 +55,24 @@ def draw(
     ArchvizError
         For whatever the user can mend; `DoesNotFit` for a page that is too small.
     """
-    settings = {**(settings or {}), **({} if streams is None else {"streams": streams})}
-    options = Options(style, settings, width, max_height, min_font, depth, tuple(collapse), tuple(expand),
-                      direction, title, theme, (inset,) if isinstance(inset, str) else tuple(inset),
-                      cut, (append,) if isinstance(append, str) else tuple(append), written_overrides(overrides or {}),
-                      in_place, layout)
+    asked = Options.of(overrides, **options)
+    models = list(model) if align and isinstance(model, (list, tuple)) else [model]
+    given = list(inputs) if align and isinstance(inputs, (list, tuple)) else [inputs] * len(models)
     if align:
-        models = list(model) if isinstance(model, (list, tuple)) else [model]
-        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * len(models)
         if name or len(given) != len(models):
             raise ArchvizError("what is said of one model does not go with several",
                                "write title='a | b', and inputs=[…] with as many as there are models")
-        from archviz.figure.side_by_side import check, compile_together
-
-        check(options, len(models))
-    resolved = options.resolved()
+        check(asked, len(models))
+    resolved = asked.resolved()
     with progress(in_notebook()) as step:
+        graphs = [graph_of(one, values, asked, step) for one, values in zip(models, given, strict=True)]
         if align:
-            graphs = [graph_of(one, own, options, step) for one, own in zip(models, given, strict=True)]
-            figure = compile_together(graphs, [options] * len(graphs), step)
+            figure = compile_together(graphs, [asked] * len(graphs), step)
         else:
-            graph = graph_of(model, inputs, options, step)
-            figure = compile(replace(graph, name=name) if name else graph, options, resolved, step)
+            figure = compile(replace(graphs[0], name=name) if name else graphs[0], asked, resolved, step)
     if figure.failed:
         where, error = figure.failed
-        warnings.warn(f"{where} raised {error}; the figure shows what ran until then", stacklevel=2)
+        warnings.warn(f"{where} raised {error}; the figure shows what ran until then", stacklevel=3)
     return figure
 
 

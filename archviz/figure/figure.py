@@ -11,13 +11,13 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from archviz.backends import traits
 from archviz.core import graph_json
 from archviz.core.errors import ArchvizError
 from archviz.core.geometry import Layout
 from archviz.core.graph import Graph, NodeId
 from archviz.core.graph_json import GRAPH
-from archviz.core.plugins import find
-from archviz.core.scene import Scene
+from archviz.core.scene import Scene, named
 from archviz.figure.caption.markup import written
 from archviz.figure.expand.expandable import Unfolded
 from archviz.figure.fit import Drawing
@@ -157,10 +157,8 @@ class Figure(Finished):
         """
         if suffix == GRAPH:
             return graph_json.to_json(self.graph).encode("utf-8", "surrogatepass")
-        compose = getattr(find("backends", suffix), "compose", None)
-        if compose is not None:
-            return called(compose, self, options)
-        return super().render(suffix, **options)
+        compose = traits(suffix).compose
+        return called(compose, self, options) if compose else super().render(suffix, **options)
 
     def emit(self, what: str) -> str:
         """An inner value as JSON.
@@ -177,13 +175,15 @@ class Figure(Finished):
         """
         if what == "graph":
             return graph_json.to_json(self.drawn)
-        return json.dumps(_plain(self.layout if what == "layout" else self.scene), ensure_ascii=False, indent=1)
+        scene = replace(self.scene, marks=tuple(map(named, self.scene.marks)))
+        return json.dumps(_plain(self.layout if what == "layout" else scene), ensure_ascii=False, indent=1)
 
 
 def _plain(value: Any) -> Any:
     """`value` as JSON values; a dataclass says its type."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+        shown = [one.name for one in fields(value) if one.repr]
+        return {"type": type(value).__name__, **{name: _plain(getattr(value, name)) for name in shown}}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -19,10 +19,10 @@ from archviz.core.geometry import Frame, Layout, Size
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
 from archviz.core.scene import POINTS_PER_MM, Scene
-from archviz.drawing import sheet
+from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import badges, legend
 from archviz.drawing.sheet import ALONE, Body, Entry
-from archviz.style.style import Style
+from archviz.style.style import Page, Style
 
 ONE_BOX = frozenset(("",))  # in the place of the modules to open: not even the model itself
 FOLDS = 7  # lines that may turn back to the next column or row, each frame deep counting as one more
@@ -99,13 +99,7 @@ def fit(
     """
     style = tightened(style)
     judge = Judge(graph, style, graph.name if title is None else title, body, least)
-    pinned, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
-    pinned = {key for chosen in pinned for key in (*graph.modules[chosen].scope, chosen)}
-    if detail.inset:
-        pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
-        alike = {graph.modules[key].cls for key in detail.inset} - {""}
-        closed |= {key for key, module in graph.modules.items() if module.cls in alike and key not in pinned}
-        closed |= set(detail.inset)
+    pinned, closed = _asked(graph, detail)
     if detail.depth is not None:
         opened = {key for key, module in graph.modules.items() if len(module.scope) < detail.depth} | pinned
         best = judge.best(opened - closed)
@@ -120,6 +114,16 @@ def fit(
                 best, style, "even with everything collapsed" if not pinned else "with what is to be expanded"
             )
     return Drawing(best.cut.graph, best.layout, judge.scene(best, description), best.cut.style, best.score)
+
+
+def _asked(graph: Graph, detail: Detail) -> tuple[set[NodeId], set[NodeId]]:
+    """The modules that have to be open, and those that must not be."""
+    selected, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
+    pinned = {key for chosen in selected for key in (*graph.modules[chosen].scope, chosen)}
+    pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
+    alike = {graph.modules[key].cls for key in detail.inset} - {""}
+    closed |= {key for key, module in graph.modules.items() if module.cls in alike and key not in pinned}
+    return pinned, closed | set(detail.inset)
 
 
 def tightened(style: Style) -> Style:
@@ -204,6 +208,21 @@ def _too_large(found: Try, style: Style, when: str) -> DoesNotFit:
     return DoesNotFit(f"the figure is {mm[0]} mm × {mm[1]} mm {when}, but its page is {mm[2]} mm × {mm[3]} mm", hint)
 
 
+class _Bare(Body):
+    """A drawing without heading and legend, which it shares with others."""
+
+    def legend(self, entries: Iterable[Entry]) -> list[Entry]:
+        return []
+
+
+BARE = _Bare()
+
+
+def bare(style: Style, page: Page) -> Style:
+    """`style` for such a drawing, on this part of a page."""
+    return replace(style, page=page, narrow={}, sizes={**style.sizes, "margin": 0.0, "legend": 0.0})
+
+
 class Sizes(dict[str, float]):
     """The sizes of a style for a layout that may be another one's, and may need others."""
 
@@ -223,12 +242,13 @@ class Judge:
         self.graph, self.style, self.title = graph, style, text.clean(title)
         self.heading, self.body = sheet.heading(graph, style, self.title), body
         self.form: ModuleType = find("forms", style.form)
-        layouts = find("layouts", style.layout)
-        self.layout, self.wraps = getattr(layouts, style.layout), bool(getattr(layouts, "WRAPS", True))
+        form = forms.traits(style.form)
+        self.layout = getattr(find("layouts", style.layout), style.layout)
+        self.wraps = layouts.traits(style.layout).wraps
         self.collapse = find("passes", "collapse")
         # a form whose drawings can be larger or smaller (its text cannot) says so; the largest comes first
-        self.sized: tuple[Style, ...] = getattr(self.form, "variants", lambda style: (style,))(style)[least:]
-        self.alike = bool(getattr(self.form, "ALIKE", False))
+        self.sized: tuple[Style, ...] = form.variants(style)[least:]
+        self.alike = form.alike
         self.graphs: dict[frozenset[NodeId], Graph] = {}
         self.cuts: dict[tuple[frozenset[NodeId], int], Cut] = {}
         self.tried: dict[tuple[frozenset[NodeId], int, str, float], Try] = {}

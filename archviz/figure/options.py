@@ -1,74 +1,151 @@
-"""What a figure shall be like: the options that every way of asking for one shares.
+"""The options of a figure, each declared once, as a field of `Options`.
 
-In: options as they are written.  Out: `Options`, and the `Style` they make.
+In: options as they are written, or Python values.  Out: `Options`, and the `Style` they make.
+
+Whoever offers them reads `DECLARED`.  What reads YAML is imported late, so that ``archviz --help`` stays light.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from archviz.core.plugins import find
-from archviz.style.layer_colours import painted
+from archviz.core.errors import did_you_mean
+from archviz.style.option import Declaration
 from archviz.style.overrides import Overrides
-from archviz.style.style import Settings, Style, layers, length
+
+if TYPE_CHECKING:
+    from archviz.style.style import Settings, Style
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _declared(default: Any, help: str, type: str = "str, optional", **more: Any) -> Any:
+    """A field that is an option; see `Declaration`."""
+    made = {"default_factory": dict} if default == {} else {"default": default}
+    return field(**made, metadata={"declared": Declaration(help, type, **more)})
+
+
+def _styles() -> Sequence[str]:
+    from archviz.style.style import style_names
+
+    return style_names()
+
+
+def _themes() -> Sequence[str]:
+    from archviz.style.style import theme_names
+
+    return theme_names()
+
+
+def _layouts() -> Sequence[str]:
+    from archviz.core.plugins import names
+
+    return names("layouts")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a figure shall be like; None leaves it to the style.
+    """What a figure shall be like; None leaves it to the style.  Lengths are strings with a unit, or printed points.
 
     Attributes
     ----------
-    style : str, Path or None
-        A style's name, or the path of a YAML file; None: block, or for several models what suits them.
-    settings : Mapping
-        Single settings on top, by dotted name: ``{"roles.conv.fill": "#56B4E9"}``.
-    width, max_height, min_font : str, float or None
-        ``"column"``, ``"84mm"``, ``"3.4in"``; a bare number is printed points.
-    depth : int or None
-        How many levels of modules to open; None: as many as the page has room for.
-    collapse, expand : tuple of str
-        Modules to close and to open, by globs on path or class.
-    direction : str or None
-        ``"down"``, ``"right"`` or ``"auto"``.
-    title : str or None
-        What stands above the figure; None: the model's name, empty: nothing.
-    theme : str, Path or None
-        A theme laid on top of the style, by name or path.
-    inset : tuple of str
-        Modules to draw opened up beside the figure, by globs; ``"layer1=node-link"`` in another style.
-    cut : str or None
-        The last layer that is drawn, by id, or by a glob on path or class; what comes after it is left out, and counts
-        nowhere.
-    append : tuple of str
-        Blocks after the end, by the names to write on them: ``("SVM",)``.
-    overrides : Overrides
-        What is said about single layers, as a project file does.
-    in_place : bool
-        Whether things open where they stand, on a page that grows: those of `depth`, `expand` and `collapse`, where one
-        of these is given, else those that the page has room for.
-    layout : str or None
-        Where everything goes: an engine of Graphviz (``"dot"``, ``"neato"``), or another layout by its name.
+    {options}
     """
 
-    style: str | Path | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
-    width: str | float | None = None
-    max_height: str | float | None = None
-    min_font: str | float | None = None
-    depth: int | None = None
-    collapse: tuple[str, ...] = ()
-    expand: tuple[str, ...] = ()
-    direction: str | None = None
-    title: str | None = None
-    theme: str | Path | None = None
-    inset: tuple[str, ...] = ()
-    cut: str | None = None
-    append: tuple[str, ...] = ()
+    style: str | Path | None = _declared(
+        None, "a style's name or a YAML file (default: block)", "str or Path, optional", metavar="NAME|FILE",
+        names=_styles)
+    theme: str | Path | None = _declared(
+        None, "how it looks, on top of any style: paper, mono, dark, print, pastel, or a YAML file",
+        "str or Path, optional", metavar="NAME|FILE", names=_themes)
+    settings: Mapping[str, str] = _declared(
+        {}, "one setting of the style, as in --set sizes.margin=6; may be repeated", "Mapping, optional",
+        kind="settings", metavar="KEY=VALUE")
+    width: str | float | None = _declared(
+        None, "column (84mm), page (174mm), or 90mm, 3.4in, 240pt (default: page)", "str or float, optional",
+        kind="length", metavar="LENGTH", setting="page.width")
+    max_height: str | float | None = _declared(
+        None, "the figure is at most so high (default: 230mm)", "str or float, optional",
+        kind="length", metavar="LENGTH", setting="page.max_height")
+    min_font: str | float | None = _declared(
+        None, "no label prints smaller (default: 6pt)", "str or float, optional",
+        kind="length", metavar="LENGTH", setting="page.min_font")
+    depth: int | None = _declared(
+        None, "how many levels of modules to open (default: auto, what fits)", "int, optional",
+        kind="levels", metavar="N|auto", echoed=False)
+    collapse: tuple[str, ...] = _declared(
+        (), "draw these modules closed, by path or class; may be repeated", "str or sequence of str, optional",
+        kind="words", metavar="GLOB", echoed=False)
+    expand: tuple[str, ...] = _declared(
+        (), "draw these modules open, or recurrent layers from inside; may be repeated",
+        "str or sequence of str, optional", kind="words", metavar="GLOB", echoed=False)
+    in_place: bool = _declared(
+        False, "open modules, and boxes of several operations, where they stand, on a page that grows: those that "
+        "--depth and --expand name, or else those that the page has room for", "bool", kind="switch", echoed=False,
+        of_pairs=False)
+    inset: tuple[str, ...] = _declared(
+        (), "draw this module opened up beside the figure, also in another style; may be repeated",
+        "str or sequence of str, optional", kind="words", metavar="GLOB[=STYLE]", echoed=False, of_pairs=False)
+    cut: str | None = _declared(
+        None, "the last layer that is drawn, by path or class; what comes after it is left out", metavar="NODE",
+        of_pairs=False)
+    append: tuple[str, ...] = _declared(
+        (), "a block after the end with this written on it; may be repeated", "str or sequence of str, optional",
+        kind="words", metavar="TEXT", of_pairs=False)
+    direction: str | None = _declared(
+        None, "which way the data flows", choices=("auto", "down", "right", "up"), setting="direction", echoed=False)
+    edges: str | None = _declared(
+        None, "which weights a node-link figure draws: all, or the strongest as in top50% (default: all)",
+        metavar="all|none|topN%", setting="options.edges")
+    streams: str | None = _declared(
+        None, "divide layers into the streams that the model runs side by side: those of grouped convolutions, of "
+        "devices, or whichever it has (default: none; auto in the wire style)",
+        choices=("none", "auto", "groups", "devices"), setting="streams")
+    title: str | None = _declared(
+        None, "what stands above the figure (default: the model's name; '' for nothing)")
+    unroll: str | None = _declared(
+        None, "over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)",
+        "str or int, optional", metavar="N", setting="options.unroll")
+    layout: str | None = _declared(
+        None, "where everything goes: dot, neato or another engine of the Graphviz on this machine, or one of ours, "
+        "see archviz --list layouts (default: the style's)", metavar="NAME", names=_layouts, setting="layout")
     overrides: Overrides = Overrides()
-    in_place: bool = False
-    layout: str | None = None
+
+    @classmethod
+    def of(cls, overrides: Mapping[str, Any] | None = None, **values: Any) -> Options:
+        """Options as `archviz.draw` takes them: a sequence of one as itself, None for nothing.
+
+        Parameters
+        ----------
+        overrides : Mapping, optional
+            What a project file would say of single layers.
+        **values
+            By the names of the fields.
+
+        Returns
+        -------
+        Options
+            Unchecked, but for their names and `overrides`.
+
+        Raises
+        ------
+        TypeError
+            For a name that is none of an option.
+        ArchvizError
+            For what is wrong in `overrides`.
+        """
+        for name in values.keys() - DECLARED.keys():
+            raise TypeError(f"there is no option {name!r} of a figure; {did_you_mean(name, DECLARED)}")
+        read = {name: _of_python(DECLARED[name].kind, value) for name, value in values.items() if value is not None}
+        if overrides:
+            from archviz.style.project import written_overrides
+
+            read["overrides"] = written_overrides(overrides)
+        return cls(**read)
 
     def resolved(self) -> Style:
         """The style with these options on top.
@@ -83,18 +160,67 @@ class Options:
         ArchvizError
             For whatever it does not know.
         """
+        from archviz.style.layer_colours import painted
+
         return painted(self.layers().style(Path(self.style or "block").stem), self.overrides, bool(self.theme))
 
     def layers(self) -> Settings:
         """The same, with every setting still as it is written in its file."""
-        asked = {"width": self.width, "max_height": self.max_height, "min_font": self.min_font}
-        page = {name: str(value) for name, value in asked.items() if value is not None}
-        for value in page.values():
-            length(value)       # so that a mistake is told without the setting's dotted name
-        own = {f"page.{name}": value for name, value in page.items()}
-        if self.direction is not None:
-            own["direction"] = self.direction
+        from archviz.core.plugins import find
+        from archviz.style.style import layers, length
+
+        settings = dict(self.settings)
+        for name, declared in DECLARED.items():
+            value = getattr(self, name)
+            if declared.setting and value is not None:
+                if declared.kind == "length":
+                    length(str(value))          # so that a mistake is told without the setting's dotted name
+                settings[declared.setting] = str(value)
         if self.layout is not None:
             find("layouts", self.layout)
-            own["layout"] = self.layout
-        return layers(self.style or "block", {**self.settings, **own}, self.theme)
+        return layers(self.style or "block", settings, self.theme)
+
+
+def _of_python(kind: str, value: Any) -> Any:
+    if kind == "words":
+        return (value,) if isinstance(value, str) else tuple(value)
+    return dict(value) if kind == "settings" else value
+
+
+DECLARED: Mapping[str, Declaration] = {
+    part.name: part.metadata["declared"] for part in fields(Options) if "declared" in part.metadata}
+"""Every option by its name in Python, in the order in which they are told."""
+
+
+def flag(name: str) -> str:
+    """What an option is called on the command line, in project files and in directives."""
+    return "set" if name == "settings" else name.replace("_", "-")
+
+
+def _documented(names: Sequence[str], indent: str) -> str:
+    """The options as numpydoc has them."""
+    lines = []
+    for name in names:
+        lines += [f"{name} : {DECLARED[name].type}",
+                  *textwrap.wrap(DECLARED[name].sentence, 100, initial_indent="    ", subsequent_indent="    ")]
+    return f"\n{indent}".join(lines)
+
+
+def with_options(names: Sequence[str]) -> Callable[[Function], Function]:
+    """Tell a function's ``**options`` one by one: in its signature, and where its docstring says ``{options}``."""
+    def told(function: Function) -> Function:
+        signature = inspect.signature(function)
+        kept = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        defaults = {part.name: None if DECLARED[part.name].kind == "settings" else part.default
+                    for part in fields(Options) if part.name in DECLARED}
+        options = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name]) for name in names]
+        function.__signature__ = signature.replace(parameters=[*kept, *options])        # type: ignore[attr-defined]
+        function.__doc__ = (function.__doc__ or "").replace("{options}", _documented(names, "    "))
+        return function
+
+    return told
+
+
+Options.__doc__ = (Options.__doc__ or "").replace("{options}", _documented([*DECLARED], "    ") + """
+    overrides : Overrides
+        What is said about single layers, as a project file does.""")

@@ -5,14 +5,15 @@ In: paths, and a figure that renders itself.  Out: files.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from archviz.backends import traits
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.files import write
 from archviz.core.graph_json import GRAPH
-from archviz.core.plugins import find, names
+from archviz.core.plugins import names
 
 
 class Rendered(Protocol):
@@ -38,8 +39,7 @@ def check_output(path: Path, engine: str = "", also: tuple[str, ...] = ()) -> No
         raise ArchvizError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ArchvizError(f"cannot write {path}: no permission to write in {folder}")
-    ready = getattr(find("backends", suffix), "ready", None) if engine and suffix in names("backends") else None
-    if ready is not None:
+    if engine and suffix in names("backends") and (ready := traits(suffix).ready):
         ready(engine)
 
 
@@ -63,11 +63,13 @@ def save(figure: Rendered, paths: Sequence[str | Path], **options: Any) -> None:
     targets = [Path(path) for path in paths]
     for path in targets:
         check_output(path)
-    written = {path: figure.render(path.suffix.removeprefix("."), **options) for path in targets}
-    for path, content in written.items():
+    write_all({path: figure.render(path.suffix.removeprefix("."), **options) for path in targets})
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files of which everything is drawn.  Raises `ArchvizError` for one that cannot be written."""
+    for path, content in files.items():
         try:
             write(path, content)
         except OSError as error:
             raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
-
-

@@ -12,9 +12,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from archviz.backends import traits
 from archviz.core.errors import ArchvizError
 from archviz.core.plugins import find
-from archviz.core.scene import Paint, Scene
+from archviz.core.scene import Paint, Scene, named
 from archviz.figure.output import save
 
 
@@ -59,10 +60,9 @@ class Finished:
             For an unknown suffix, one that only a network can be written as, and where a program or package that a
             backend needs is not there.
         """
-        render = getattr(find("backends", suffix), "render", None)
-        if render is None:
+        if not traits(suffix).renders:
             raise ArchvizError(f"a .{suffix} file holds a network, and this is a picture", "write it as .svg or .pdf")
-        return called(render, self.scene, options)
+        return called(find("backends", suffix).render, self.scene, options)
 
     def save(self, path: str | Path, **options: Any) -> None:
         """Write it to a file.
@@ -107,7 +107,7 @@ def called(backend: Callable[..., bytes], drawn: Any, options: Mapping[str, Any]
 
 def stamped(scene: Scene, caption: str) -> Scene:
     """The scene under an id that follows from what is drawn and from its caption."""
-    drawn = repr((scene.marks, scene.painted(), caption)).encode()
+    drawn = repr((tuple(map(named, scene.marks)), scene.painted(), caption)).encode()
     return replace(scene, uid=f"av{blake2b(drawn, digest_size=4).hexdigest()}")
 
 

@@ -7,24 +7,25 @@ side where they can be read so, else one below the other, all in one of the size
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from archviz.core import text
 from archviz.core.bands import bands
 from archviz.core.disjoint_union import keys, prefixed, united
 from archviz.core.errors import ArchvizError, DoesNotFit
-from archviz.core.geometry import Layout, Place
+from archviz.core.geometry import Layout
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
-from archviz.core.scene import Group, Mark, Text, moved
-from archviz.drawing import sheet
+from archviz.core.scene import Group, Mark, Text, changed, moved
+from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import legend
 from archviz.drawing.sheet import Body, Entry
 from archviz.figure import stages
 from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
-from archviz.figure.fit import Detail, Drawing, fit, tightened
+from archviz.figure.fit import BARE, Detail, Drawing, bare, fit, tightened
 from archviz.figure.options import Options
 from archviz.figure.rendered import stamped
 from archviz.style.style import Page, Style
@@ -62,7 +63,7 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
     titles, above = _titles(graphs, main)
     style = replace(main, style=main.style or ROWS).resolved()
     drawn = _passed(graphs, style, options)
-    aligns = getattr(find("layouts", style.layout), "aligns", None)
+    aligns = layouts.traits(style.layout).aligns
     if main.style is None and aligns is not None and not aligns(united(drawn, titles)):
         style, aligns = replace(main, style=PANELS).resolved(), None
         drawn = _passed(graphs, style, options)
@@ -111,17 +112,10 @@ def _titles(graphs: Sequence[Graph], options: Options) -> tuple[list[str], str]:
 
 def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -> list[Graph]:
     found = [stages.passed(graph, style, one.overrides) for graph, one in zip(graphs, options, strict=True)]
-    return [stages.apart(graph) for graph in found]
+    return [stages.plain(graph, style) for graph in found]
 
 
 # ------------------------------------------------------------------------------------------------ panels
-
-class _Bare(Body):
-    """A drawing without heading and legend, which the panels share."""
-
-    def legend(self, entries: Iterable[Entry]) -> list[Entry]:
-        return []
-
 
 @dataclass(frozen=True)
 class _Panel:
@@ -175,12 +169,11 @@ def _drawn(
     room = Page(width / (count if beside else 1), height / (1 if beside else count), style.page.min_font)
     heads = [_head(graph, title, style, room.width) for graph, title in zip(graphs, titles, strict=True)]
     top = max(high for _, _, high in heads)
-    bare = replace(style, page=replace(room, max_height=max(room.max_height - top, 1.0)), narrow={},
-                   sizes={**s, "margin": 0.0, "legend": 0.0})
-    variants: Sequence[Style] = getattr(find("forms", style.form), "variants", lambda style: (style,))(bare)
+    inner = bare(style, replace(room, max_height=max(room.max_height - top, 1.0)))
+    variants = forms.traits(style.form).variants(inner)
     least, found = 0, list[Drawing]()
     for _ in range(2):      # the second time in the size of the smallest
-        found = [fit(graph, *_asked(graph, bare, one), "", body=_Bare(), least=least)
+        found = [fit(graph, *_asked(graph, inner, one), "", body=BARE, least=least)
                  for graph, one in zip(graphs, options, strict=True)]
         used = [next((k for k, variant in enumerate(variants) if variant.sizes == one.style.sizes), 0) for one in found]
         if len(set(used)) == 1:
@@ -223,7 +216,7 @@ def _composed(
         left = x + (wide - one.drawing.layout.width) / 2
         top = y + one.top + ((highest - one.height) / 2 if level else 0.0)
         marks.append(Group(tuple(moved(mark, x + wide / 2, y) for mark in one.title), "frame", key))
-        marks += [moved(_renamed(mark, key), left, top) for mark in one.drawing.scene.marks]
+        marks += [moved(changed(mark, partial(_of_model, key=key)), left, top) for mark in one.drawing.scene.marks]
         layouts.append((key, one.drawing.layout, left, top))
         x, y = (x + wide + gap, y) if beside else (x, y + one.height + gap)
     width, height = (x - gap, highest) if beside else (widest, y - gap)
@@ -244,27 +237,22 @@ def _entries(drawing: Drawing) -> list[Entry]:
     return [*form.legend(graph, style), *legend(graph, style, form.frames(graph, style))]
 
 
-def _renamed(mark: Mark, key: NodeId) -> Mark:
+def _of_model(mark: Mark, key: NodeId) -> Mark:
     """`mark` under ids that say which model it is of."""
     if not isinstance(mark, Group):
         return mark
-    node = "->".join(prefixed(key, end) for end in mark.node.split("->")) if mark.node else ""
-    return replace(mark, marks=tuple(_renamed(inner, key) for inner in mark.marks), node=node)
+    return replace(mark, node=prefixed(key, mark.node) if mark.node else "",
+                   edge=mark.edge and (prefixed(key, mark.edge[0]), prefixed(key, mark.edge[1])))
 
 
 def _joined(layouts: Sequence[tuple[NodeId, Layout, float, float]], width: float, height: float) -> Layout:
     """One layout of all panels."""
-    def places(key: NodeId, own: Mapping[NodeId, Place], x: float, y: float) -> dict[NodeId, Place]:
-        return {prefixed(key, node): replace(place, x=place.x + x, y=place.y + y) for node, place in own.items()}
-
-    nodes: dict[NodeId, Place] = {}
-    frames: dict[NodeId, Place] = {}
-    titles: dict[NodeId, tuple[float, float]] = {}
-    routes = []
+    whole = Layout({}, {}, (), width, height, direction=layouts[0][1].direction)
     for key, one, x, y in layouts:
-        nodes |= places(key, one.nodes, x, y)
-        frames |= places(key, one.frames, x, y)
-        titles |= {prefixed(key, frame): (left + x, base + y) for frame, (left, base) in one.titles.items()}
-        routes += [replace(route, src=prefixed(key, route.src), dst=prefixed(key, route.dst),
-                           points=tuple((a + x, b + y) for a, b in route.points)) for route in one.routes]
-    return Layout(nodes, frames, tuple(routes), width, height, titles, layouts[0][1].direction)
+        panel = one.moved(x, y)
+        routes = (replace(route, src=prefixed(key, route.src), dst=prefixed(key, route.dst)) for route in panel.routes)
+        whole = whole.joined(replace(
+            panel, nodes={prefixed(key, node): place for node, place in panel.nodes.items()},
+            frames={prefixed(key, frame): place for frame, place in panel.frames.items()}, routes=tuple(routes),
+            titles={prefixed(key, frame): at for frame, at in panel.titles.items()}))
+    return whole

@@ -9,12 +9,15 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 from archviz import __version__
-from archviz.core.graph import Graph, split
+from archviz.core.graph import Graph
 from archviz.core.plugins import find
+from archviz.drawing import forms
 from archviz.figure.fit import Detail
-from archviz.figure.options import Options
+from archviz.figure.options import DECLARED, Options
+from archviz.passes import traits
 from archviz.passes.override import chosen, override
 from archviz.style.overrides import Overrides
 from archviz.style.project import Project
@@ -26,8 +29,7 @@ def weights(options: Options, project: Project | None = None) -> int:
     styles = {options.style, *(spec.partition("=")[2] for spec in options.inset)}
     sections = project.models if project else ()
     styles |= {section.options["style"] for section in sections if "style" in section.options}
-    forms = {find("forms", in_style(options, style).resolved().form) for style in styles if style != ""}
-    return max(int(getattr(form, "WEIGHTS", 0)) for form in forms)
+    return max(forms.traits(in_style(options, style).resolved().form).weights for style in styles if style != "")
 
 
 def in_style(options: Options, style: str | Path | None) -> Options:
@@ -35,7 +37,9 @@ def in_style(options: Options, style: str | Path | None) -> Options:
     if style == options.style:
         return options
     shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
-    return replace(options, style=style, settings=shared, layout=None)
+    form: dict[str, Any] = {name: None for name, declared in DECLARED.items()
+                            if declared.setting.startswith("options.") or declared.setting == "layout"}
+    return replace(options, style=style, settings=shared, **form)
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -46,10 +50,12 @@ def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
     return drawn
 
 
-def apart(graph: Graph) -> Graph:
-    """`graph` with an encoder and a decoder that are to be unrolled together as they are without."""
-    together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
-    return split(graph, together) if together else graph
+def plain(graph: Graph, style: Style) -> Graph:
+    """`graph` without what the passes of `style` drew as one that is to be seen from inside; itself without any."""
+    for name in style.passes:
+        if undone := traits(name).undone:
+            graph = undone(graph)
+    return graph
 
 
 def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]:

@@ -5,6 +5,7 @@ streams marked, or None.
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from archviz.core.graph import Graph, NodeId, merge
@@ -22,26 +23,26 @@ def by_device(graph: Graph) -> Graph | None:
     at = {node.id: str(node.attrs["device"]) for node in graph.nodes if "device" in node.attrs}
     if len(set(at.values())) < 2:
         return None
-    above: dict[NodeId, set[NodeId]] = {}
-    for node in graph.nodes:
-        taken = [edge.src for edge in graph.incoming[node.id] if edge.src in above]
-        above[node.id] = set(taken).union(*(above[src] for src in taken))
-    layers = list(at)
-    beside = {key for i, a in enumerate(layers) for b in layers[i + 1:] if at[a] != at[b] and a not in above[b]
-              for key in (a, b)}
+    beside = _beside(graph, at)
     if not beside:
         return None
     devices = sorted({at[key] for key in beside})
     stream = {key: devices.index(at[key]) for key in beside}
     for node in graph.nodes:
-        rows = {stream.get(edge.src) for edge in graph.incoming[node.id] if edge.role != "recurrent"}
-        if node.id not in at and node.kind != "output" and len(rows) == 1 and None not in rows:
-            stream[node.id] = next(row for row in rows if row is not None)
-    count = len(devices)
-    graph = replace(graph, nodes=tuple(
-        replace(node, attrs={**node.attrs, "stream": stream[node.id], "streams": count}) if node.id in stream else node
-        for node in graph.nodes))
-    return _gathered(graph)
+        rows = {stream.get(edge.src) for edge in graph.inflow[node.id]}
+        if node.id not in at and node.kind != "output" and len(rows) == 1 and (row := rows.pop()) is not None:
+            stream[node.id] = row
+    marked = (replace(node, attrs={**node.attrs, "stream": stream[node.id], "streams": len(devices)})
+              if node.id in stream else node for node in graph.nodes)
+    return _gathered(replace(graph, nodes=tuple(marked)))
+
+
+def _beside(graph: Graph, at: Mapping[NodeId, str]) -> set[NodeId]:
+    """The layers that run beside one of another device: neither of the two leads to the other."""
+    above = {key: graph.ancestors([key]) for key in at}
+    layers = list(at)
+    return {key for i, a in enumerate(layers) for b in layers[i + 1:] if at[a] != at[b] and a not in above[b]
+            for key in (a, b)}
 
 
 def _gathered(graph: Graph) -> Graph:

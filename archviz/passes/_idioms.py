@@ -135,18 +135,22 @@ def _elementary(flow: Flow, modules: Mapping[NodeId, Module]) -> Iterable[Idiom]
     frames = [frame for frame in inside if plain[frame] and frame in modules]
     for frame in sorted(frames, key=lambda frame: (len(modules[frame].scope), inside[frame][0])):
         parts = frozenset(i for i in inside[frame] if flow.bits[i] & (DATA | WEIGHT))
-        sources = {src for i in parts for src in _computed(flow, i) if src not in parts}
-        leaving = [i for i in sorted(parts) if flow.bits[i] & DATA and any(u not in parts for u in flow.users[i])]
-        if len(sources) != 1 or len(leaving) != 1:
-            continue
-        (source,), (last,) = sources, leaving
-        if not (flow.nodes[source].out and flow.nodes[last].out):
-            continue
-        before, after = flow.nodes[source].out[0].shape, flow.nodes[last].out[0].shape
-        kind = _nature({flow.nodes[i].op for i in parts}, {flow.nodes[i].kind for i in parts})
-        work = sum(flow.nodes[i].kind in ("math", "mul", "add", "act", "reduce") for i in parts)
-        if kind and before == after and work > 1:
-            yield Idiom(modules[frame].cls, kind, parts, last, modules[frame].scope)
+        if idiom := _written(flow, modules[frame], parts):
+            yield idiom
+
+
+def _written(flow: Flow, module: Module, parts: frozenset[int]) -> Idiom | None:
+    """What a module of elementwise work is, if it makes one value of another of the same shape."""
+    sources = {src for i in parts for src in _computed(flow, i) if src not in parts}
+    leaving = [i for i in sorted(parts) if flow.bits[i] & DATA and any(u not in parts for u in flow.users[i])]
+    if len(sources) != 1 or len(leaving) != 1:
+        return None
+    ends = flow.nodes[sources.pop()], flow.nodes[leaving[0]]
+    if not all(end.out for end in ends) or ends[0].out[0].shape != ends[1].out[0].shape:
+        return None
+    kind = _nature({flow.nodes[i].op for i in parts}, {flow.nodes[i].kind for i in parts})
+    work = sum(flow.nodes[i].kind in ("math", "mul", "add", "act", "reduce") for i in parts)
+    return Idiom(module.cls, kind, parts, leaving[0], module.scope) if kind and work > 1 else None
 
 
 def _nature(ops: set[str], kinds: set[str]) -> str:
@@ -199,18 +203,21 @@ def _waves(flow: Flow) -> Iterable[Idiom]:
     for i, node in enumerate(flow.nodes):
         if node.op not in ("cat", "stack") or not flow.bits[i] & (DATA | INDEX):
             continue
-        parts = {i}
-        for src, _ in flow.operands[i]:
-            for _ in range(4):
-                parts.add(src)
-                if flow.nodes[src].op in ("sin", "cos") or flow.nodes[src].kind not in PLAIN or not flow.operands[src]:
-                    break
-                src = flow.operands[src][0][0]
-        if {flow.nodes[j].op for j in parts} >= {"sin", "cos"}:
-            waves = {j for j in parts if flow.nodes[j].op in ("sin", "cos")}
-            between = {j for j in parts if any(w <= j for w in waves) and flow.bits[j] & (DATA | INDEX)}
+        parts = {i, *(part for src, _ in flow.operands[i] for part in _to_wave(flow, src))}
+        waves = {j for j in parts if flow.nodes[j].op in ("sin", "cos")}
+        if len({flow.nodes[j].op for j in waves}) == 2:
+            between = {j for j in parts if min(waves) <= j and flow.bits[j] & (DATA | INDEX)}
             inside = frozenset(j for j in between if j in waves or any(s in between for s, _ in flow.operands[j]))
             yield Idiom("sinusoidal", "embedding", inside, i, node.scope)
+
+
+def _to_wave(flow: Flow, i: int) -> Iterable[int]:
+    """`i` and what lies above it, as far as a sine or cosine, but four at most."""
+    for _ in range(4):
+        yield i
+        if flow.nodes[i].op in ("sin", "cos") or flow.nodes[i].kind not in PLAIN or not flow.operands[i]:
+            break
+        i = flow.operands[i][0][0]
 
 
 def _rotations(flow: Flow) -> Iterable[Idiom]:

@@ -21,30 +21,36 @@ JOINED = frozenset("add sub cat stack".split())
 
 def rotated(flow: Flow) -> Iterable[tuple[int, frozenset[int], int]]:
     """(source, parts, last) of each rotation, in trace order."""
+    waved, members = _turned(flow)
+    for source, inside in members.items():
+        ends = [i for i in inside if i in waved and (flow.nodes[i].op in JOINED or _complex(flow, i))]
+        for last in ends:
+            whole = not any(waved[last] < waved[other] for other in ends)
+            first = not any(other < last and waved[other] == waved[last] for other in ends)
+            if whole and first and (len(waved[last]) > 1 or _complex(flow, last)):
+                yield source, _between(flow, source, last, set(inside)), last
+
+
+def _turned(flow: Flow) -> tuple[dict[int, set[int]], dict[int, list[int]]]:
+    """Per product with waves, and what follows of it, the products it is made of; and per source what lies between it
+    and the end of its rotations."""
     root: list[int] = []
-    waved: dict[int, set[int]] = {}         # per product with waves and what follows of it: the products it is made of
-    members: dict[int, list[int]] = {}      # per source what lies between it and the end of its rotations
+    waved: dict[int, set[int]] = {}
+    members: dict[int, list[int]] = {}
     for i, node in enumerate(flow.nodes):
         data = [src for src, _ in flow.operands[i] if flow.bits[src] & DATA]
         roots = {root[src] for src in data}
         if len(roots) != 1 or node.kind not in TURNED or not flow.bits[i] & DATA:
             root.append(i)
             continue
-        root.append(next(iter(roots)))
+        root.append(roots.pop())
         members.setdefault(root[i], []).append(i)
         products = set().union(*(waved.get(src, set()) for src in data))
         if node.op == "mul" and any(_angles(flow, src, edge) for src, edge in flow.operands[i]):
             products |= {i}
         if products:
             waved[i] = products
-    for source, inside in members.items():
-        ends = [i for i in inside if i in waved and (flow.nodes[i].op in JOINED or _complex(flow, i))]
-        for last in ends:
-            whole = not any(other != last and waved[last] <= waved[other] and not _same(waved, last, other)
-                            for other in ends)
-            first = not any(other < last and waved[other] == waved[last] for other in ends)
-            if whole and first and (len(waved[last]) > 1 or _complex(flow, last)):
-                yield source, _between(flow, source, last, set(inside)), last
+    return waved, members
 
 
 def _angles(flow: Flow, src: int, edge: Edge) -> bool:
@@ -53,10 +59,6 @@ def _angles(flow: Flow, src: int, edge: Edge) -> bool:
         return False
     real = is_float(edge.tensor.dtype)
     return real and sum(size > 1 for size in edge.tensor.shape) >= 2
-
-
-def _same(waved: dict[int, set[int]], one: int, other: int) -> bool:
-    return waved[one] == waved[other]
 
 
 def _complex(flow: Flow, i: int) -> bool:

@@ -9,6 +9,8 @@ that nothing but constants, or nothing but integer inputs, went into it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from archviz.core.graph import Edge, Graph, Node, base_edges
 
@@ -27,11 +29,15 @@ COUNTERS = frozenset("cumsum argmax argmin nonzero eq ne lt le gt ge isin search
 BLANKS = frozenset("zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full".split())
 """Functions that make an empty state to start from."""
 
+WAVES = frozenset(("sin", "cos"))
 LOOKUPS = frozenset("embedding linear conv upconv matmul recurrent attention".split())
 """Kinds that turn indices and weights into data."""
 
 WEIGHTED = frozenset("conv upconv linear embedding norm recurrent scan opaque failed module attention".split())
 """Kinds that hold weights of their own: a bare weight that flows into them belongs to them."""
+
+Operand = tuple[int, Edge]
+"""The position that a value comes from, and the edge by which it comes."""
 
 
 @dataclass
@@ -42,7 +48,7 @@ class Flow:
     """
 
     nodes: list[Node]
-    operands: list[list[tuple[int, Edge]]]
+    operands: list[list[Operand]]
     users: list[list[int]]
     bits: list[int]
     starts: set[int]
@@ -53,32 +59,30 @@ def flow(graph: Graph) -> Flow:
     nodes = list(graph.nodes)
     place = {node.id: i for i, node in enumerate(nodes)}
     owner = graph.owner
-    operands: list[list[tuple[int, Edge]]] = [[] for _ in nodes]
-    users: list[list[int]] = [[] for _ in nodes]
+    operands: list[list[Operand]] = [[] for _ in nodes]
+    users: list[set[int]] = [set() for _ in nodes]
     for edge in base_edges(graph):
         src, dst = place[owner[edge.src]], place[owner[edge.dst]]
         if src < dst:
             operands[dst].append((src, edge))
-            users[src].append(dst)
-    for found in users:
-        found[:] = sorted(set(found))
+            users[src].add(dst)
     for own in operands:
         own.sort(key=lambda operand: (operand[1].slot, operand[0]))
     bits = _derived(nodes, operands, set())
     starts = {start for i, node in enumerate(nodes) if (start := _start(nodes, operands, bits, i)) is not None}
     if starts:
         bits = _derived(nodes, operands, starts)
-    return Flow(nodes, operands, users, bits, starts)
+    return Flow(nodes, operands, [sorted(each) for each in users], bits, starts)
 
 
-def _derived(nodes: list[Node], operands: list[list[tuple[int, Edge]]], starts: set[int]) -> list[int]:
+def _derived(nodes: list[Node], operands: list[list[Operand]], starts: set[int]) -> list[int]:
     bits: list[int] = []
     for i, node in enumerate(nodes):
         bits.append(DATA if i in starts else _bits(node, [bits[src] for src, _ in operands[i]]))
     return bits
 
 
-def _start(nodes: list[Node], operands: list[list[tuple[int, Edge]]], bits: list[int], i: int) -> int | None:
+def _start(nodes: list[Node], operands: list[list[Operand]], bits: list[int], i: int) -> int | None:
     """Where the blank state comes from that position `i` projects like data: the queries a decoder starts with."""
     if nodes[i].kind not in ("linear", "recurrent") or not operands[i]:
         return None
@@ -102,19 +106,21 @@ def _bits(node: Node, operands: list[int]) -> int:
         return DATA if not node.out or is_float(node.out[0].dtype) else INDEX
     if node.kind == "parameter":
         return WEIGHT
-    if node.kind == "constant" or node.kind == "size" or node.op in MAKERS:
-        waves = node.op in ("sin", "cos") or any(one & WAVE for one in operands)
-        return CONST | WAVE if waves and node.op not in MAKERS else CONST
-    bits = 0
-    for one in operands:
-        bits |= one
+    bits = reduce(or_, operands, 0)
+    if node.op in MAKERS:
+        return CONST
+    if node.kind in ("constant", "size"):
+        return CONST | WAVE if node.op in WAVES or bits & WAVE else CONST
     unseen = not bits and node.kind in ("embedding", "opaque", "failed", "module")
     if node.params or node.shared is not None or unseen:
         bits |= WEIGHT
     if node.kind in LOOKUPS and bits & WEIGHT and bits & INDEX:
         bits |= DATA
-    if not bits & (WEIGHT | DATA) and (node.op in COUNTERS or (node.out and node.out[0].dtype == "bool")):
+    return bits if bits & (WEIGHT | DATA) else _of_constants(node, bits)
+
+
+def _of_constants(node: Node, bits: int) -> int:
+    """What is made of nothing but constants and indices: a mask and a position are constant, too."""
+    if node.op in COUNTERS or (node.out and node.out[0].dtype == "bool"):
         return CONST
-    if node.op in ("sin", "cos") and not bits & (WEIGHT | DATA):
-        bits |= WAVE
-    return bits or CONST
+    return bits | WAVE if node.op in WAVES else bits or CONST

@@ -122,11 +122,14 @@ def _field(node: Node, before: list[Field | None]) -> Field | None:
     step = tuple(max(steps) for steps in zip(*(field[1] for field in known), strict=False))
     if node.kind in LOCAL:
         return size, step
-    if node.kind not in ("conv", "pool", "upconv", "upsample") or "kernel_size" not in node.attrs:
-        return None
-    kernel = _per_axis(node.attrs.get("kernel_size"), len(size))
-    stride = _per_axis(node.attrs.get("stride") or node.attrs.get("kernel_size"), len(size))
-    dilation = _per_axis(node.attrs.get("dilation", 1), len(size))
+    return _widened(node, size, step) if node.kind in ("conv", "pool", "upconv", "upsample") else None
+
+
+def _widened(node: Node, size: tuple[float, ...], step: tuple[float, ...]) -> Field | None:
+    """The field of a window that is moved over values of that field."""
+    window = node.attrs.get("kernel_size")
+    kernel, stride, dilation = (_per_axis(value, len(size)) for value in (
+        window, node.attrs.get("stride") or window, node.attrs.get("dilation", 1)))
     if kernel is None or stride is None or dilation is None:
         return None
     if node.kind == "upconv":

@@ -29,7 +29,7 @@ def bypass(graph: Graph, style: Style, **options: Any) -> Graph:
 
 def _side(graph: Graph, node: Node) -> list[NodeId]:
     """What lies on the shorter of the two ways into `node`, if they begin at one node and it is a projection."""
-    entering = [edge.src for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+    entering = [edge.src for edge in graph.inflow[node.id]]
     if len(entering) != 2:
         return []
     short, long = sorted((_way(graph, key, node.repeat) for key in entering), key=len)
@@ -45,7 +45,7 @@ def _way(graph: Graph, key: NodeId, repeat: int) -> list[NodeId]:
     found = [key]
     while True:
         node = graph.by_id[found[-1]]
-        entering = [edge.src for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        entering = [edge.src for edge in graph.inflow[node.id]]
         if len(entering) != 1 or len(graph.outgoing[node.id]) != 1 or node.repeat != repeat:
             return found
         found.append(entering[0])

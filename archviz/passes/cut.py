@@ -9,7 +9,7 @@ the model.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -71,7 +71,7 @@ def _last(graph: Graph) -> list[NodeId]:
 
 def _shortened(graph: Graph, last: Sequence[NodeId]) -> Graph:
     """What the nodes `last` are computed from, and they themselves."""
-    kept = {*last, *_before(graph, last)}
+    kept = {*last, *graph.ancestors(last)}
     nodes = _counted([node for node in graph.nodes if node.id in kept and node.kind != "output"], graph)
     if all(node.kind in EMPTY for node in nodes):
         raise ArchvizError(f"--cut {last[-1]} leaves nothing to draw: no layer comes before it",
@@ -84,18 +84,6 @@ def _shortened(graph: Graph, last: Sequence[NodeId]) -> Graph:
         del report["failed"]        # what raised is not in this figure
     attrs = {**graph.attrs, "report": report} if "report" in graph.attrs else graph.attrs
     return replace(graph, nodes=nodes, edges=edges, modules=modules, attrs=attrs)
-
-
-def _before(graph: Graph, keys: Iterable[NodeId]) -> set[NodeId]:
-    """What the nodes `keys` are computed from; one of themselves only if another of them is computed from it."""
-    found: set[NodeId] = set()
-    waiting = list(keys)
-    while waiting:
-        for edge in graph.incoming[waiting.pop()]:
-            if edge.src not in found:
-                found.add(edge.src)
-                waiting.append(edge.src)
-    return found
 
 
 def _counted(nodes: Sequence[Node], graph: Graph) -> tuple[Node, ...]:
@@ -118,7 +106,7 @@ def _counted(nodes: Sequence[Node], graph: Graph) -> tuple[Node, ...]:
 
 def _continued(graph: Graph, last: Sequence[NodeId], names: Sequence[str]) -> Graph:
     """`graph` with the blocks `names` in a row after the nodes `last`, or with an output there if there is no name."""
-    inner = _before(graph, last)
+    inner = graph.ancestors(last)
     ends = [graph.by_id[key] for key in last if key not in inner]
     index = max(node.index for node in graph.nodes) + 1
     tensors = [node.out[0] if node.out else None for node in ends]

@@ -32,34 +32,36 @@ def experts(graph: Graph, style: Style, **options: Any) -> Graph:
 
 def _elided(graph: Graph, total: Node) -> Graph:
     products = sorted((graph.by_id[edge.src] for edge in graph.incoming[total.id]), key=lambda node: node.index)
-    if len(products) <= FIRST + 1 + LAST or any(node.kind != "mul" for node in products):
-        return graph
-    operands = [{edge.src for edge in graph.incoming[node.id]} for node in products]
-    gates = set.intersection(*operands)
-    if len(gates) != 1 or any(len(found) != 2 for found in operands):
-        return graph
-    (gate,) = gates
-    ends = [graph.by_id[next(iter(found - gates))] for found in operands]
+    gate, ends = _weighed(graph, products)
     branches = [_branch(graph, end, len(total.scope)) for end in ends]
     if len({_signature(branch) for branch in branches}) != 1 or len({branch[0].id for branch in branches}) < len(ends):
         return graph
-    kept = {node.id: i + 1 for i, branch in enumerate(branches) if i < FIRST or i >= len(branches) - LAST
-            for node in branch}
-    modules = dict(graph.modules)
-    for key, nth in kept.items():
-        for frame in graph.by_id[key].scope[len(total.scope):]:
-            modules[frame] = replace(modules[frame], attrs={**modules[frame].attrs, "nth": nth})
-    said = {**{key: {"nth": nth} for key, nth in kept.items()}, **_routed(graph, gate, len(branches))}
-    graph = replace(graph, modules=modules, nodes=tuple(
-        replace(node, attrs={**node.attrs, **said[node.id]}) if node.id in said else node for node in graph.nodes))
     hidden = [node for branch in branches[FIRST:-LAST] for node in branch]
-    attrs = {"stands_for": len(branches) - FIRST - LAST}
-    dots = Node(hidden[0].id, total.scope, "ellipsis", "ellipsis", attrs, ends[0].out)
+    places = {node.id: {"nth": nth} for nth, branch in enumerate(branches, 1) for node in branch if node not in hidden}
+    modules = dict(graph.modules)
+    for key, place in places.items():
+        for frame in graph.by_id[key].scope[len(total.scope):]:
+            modules[frame] = replace(modules[frame], attrs={**modules[frame].attrs, **place})
+    attrs = {**places, **_routed(graph, gate, len(branches))}
+    graph = replace(graph, modules=modules, nodes=tuple(
+        replace(node, attrs={**node.attrs, **attrs[node.id]}) if node.id in attrs else node for node in graph.nodes))
+    dots = Node(hidden[0].id, total.scope, "ellipsis", "ellipsis", {"stands_for": len(branches) - FIRST - LAST},
+                ends[0].out)
     weighted = replace(total, op="weighted_sum", kind="math")
     graph = merge(graph, [(dots, [node.id for node in hidden]),
                           (weighted, [*(node.id for node in products), total.id])])
-    frames = {frame for node in graph.nodes for frame in node.scope}
-    return replace(graph, modules={key: module for key, module in graph.modules.items() if key in frames})
+    return replace(graph, modules={key: module for key, module in graph.modules.items() if key in graph.content})
+
+
+def _weighed(graph: Graph, products: Sequence[Node]) -> tuple[NodeId, list[Node]]:
+    """What weighs each of `products`, and what each of them weighs; nothing where there are few, or it is not one."""
+    operands = [{edge.src for edge in graph.incoming[node.id]} for node in products if node.kind == "mul"]
+    if not FIRST + 1 + LAST < len(operands) == len(products) or any(len(pair) != 2 for pair in operands):
+        return "", []
+    gates = set.intersection(*operands)
+    if len(gates) != 1:
+        return "", []
+    return next(iter(gates)), [graph.by_id[next(iter(pair - gates))] for pair in operands]
 
 
 def _branch(graph: Graph, end: Node, depth: int) -> list[Node]:

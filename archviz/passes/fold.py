@@ -12,7 +12,7 @@ all have the same sources and meet in the same sums or concatenations.  Inner ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -74,11 +74,6 @@ class _Folder:
         self.made: dict[NodeId, NodeId] = {}                    # node or frame → the frame that was put around it
         self.back: set[tuple[NodeId, NodeId]] = set()           # edges from one copy to the next
         self.shapes: dict[Hashable, int] = {}
-        self.children: dict[NodeId, dict[NodeId, bool]] = defaultdict(dict)     # frame → child → is it a frame
-        for node in graph.nodes:
-            for above, frame in zip(("", *node.scope), node.scope, strict=False):
-                self.children[above].setdefault(frame, True)
-            self.children[node.scope[-1] if node.scope else ""][node.id] = False
 
     def find(self, key: NodeId) -> NodeId:
         """What stands for a node or a frame so far."""
@@ -90,25 +85,19 @@ class _Folder:
 
     def units(self, frame: NodeId) -> list[_Unit]:
         """What lies directly in `frame`, folded."""
-        found = []
-        for child, is_frame in self.children[frame].items():
-            if is_frame:
-                found.append(self._of_module(child))
-            else:
-                found.append(self._of_node(self.graph.by_id[child]))
-        return self._folded(found)
+        return self._folded([self._of_module(child) if is_frame else self._of_node(self.graph.by_id[child])
+                             for child, is_frame in self.graph.children[frame].items()])
 
     def _of_module(self, frame: NodeId) -> _Unit:
         inner = self.units(frame)
-        nodes = tuple(node for unit in inner for node in unit.nodes)
-        every = tuple(node for unit in inner for node in unit.every)
         module = self.graph.modules.get(frame)
         grows = any(unit.grows for unit in inner)
         said = (*said_of(module.attrs), module.attrs.get("change")) if module else ()
-        key = ("module", module.cls if module else "", said, frozenset(self._copy(nodes, every).inside))
+        key = ("module", module.cls if module else "", said, frozenset(self._copy(inner).inside))
         loose = self._intern((*key, tuple(unit.loose for unit in inner)))
         shape = loose if grows else self._intern((*key, tuple(unit.shape for unit in inner)))
-        return _Unit(frame, nodes, every, (frame, *(f for unit in inner for f in unit.frames)), shape, loose, grows)
+        frames = (frame, *(each for unit in inner for each in unit.frames))
+        return _Unit(frame, _nodes(inner), _every(inner), frames, shape, loose, grows)
 
     def _of_node(self, node: Node) -> _Unit:
         attrs = sorted((key, repr(value)) for key, value in node.attrs.items() if key not in INCIDENTAL)
@@ -123,10 +112,10 @@ class _Folder:
     def _intern(self, key: Hashable) -> int:
         return self.shapes.setdefault(key, len(self.shapes))
 
-    def _copy(self, nodes: tuple[NodeId, ...], every: tuple[NodeId, ...]) -> Copy:
-        """How the unit of these nodes is wired."""
-        copy = Copy({node: i for i, node in enumerate(nodes)})
-        for node in every:
+    def _copy(self, units: Sequence[_Unit]) -> Copy:
+        """How these units together are wired."""
+        copy = Copy({node: i for i, node in enumerate(_nodes(units))})
+        for node in _every(units):
             here = copy.place[self.find(node)]
             for edge in self.graph.incoming[node]:
                 src = self.find(edge.src)
@@ -162,46 +151,34 @@ class _Folder:
 
     def _runs(self, units: list[_Unit]) -> list[tuple[int, int, int]]:
         """(start, period, count) of the runs to fold, left to right: the longest win, then those of shortest period."""
-        shapes = [unit.shape for unit in units]
-        waiting: list[tuple[int, int, int]] = []                # (-covered, period, start)
-        for period in range(1, min(PERIOD, len(units) // 2) + 1):
-            equal = 0                                           # how many from here on equal the one a period later
-            for start in reversed(range(len(units) - period)):
-                equal = equal + 1 if shapes[start] == shapes[start + period] else 0
-                if equal >= period:
-                    waiting.append((-(equal // period + 1) * period, period, start))
-        heapify(waiting)
+        waiting = _repetitions([unit.shape for unit in units])
         copies: dict[tuple[int, int], Copy] = {}
         taken = [False] * len(units)
         runs = []
         while waiting:
             covered, period, start = heappop(waiting)
-            free = start
-            while free < start - covered and not taken[free]:
-                free += 1
-            count = (free - start) // period
-            if count < 2:
-                continue
-            for few in (2, count):      # two that are not alike end it, however many equal ones follow
-                for i in range(few):
-                    key = (start + i * period, period)
-                    if key not in copies:
-                        group = units[key[0]:key[0] + period]
-                        copies[key] = self._copy(tuple(node for unit in group for node in unit.nodes),
-                                                 tuple(node for unit in group for node in unit.every))
-                count = alike([copies[start + i * period, period] for i in range(few)])
-                if count < 2:
-                    break
+            free = next((i for i in range(start, start - covered) if taken[i]), start - covered)
+            count = self._equal(units, start, period, (free - start) // period, copies)
             if count < 2:
                 continue
             if count * period < -covered:
                 heappush(waiting, (-count * period, period, start))
-                continue
-            if skipped([copies[start + i * period, period] for i in range(count)]):
-                continue
-            runs.append((start, period, count))
-            taken[start:start + count * period] = [True] * (count * period)
+            elif not skipped([copies[start + i * period, period] for i in range(count)]):
+                runs.append((start, period, count))
+                taken[start:start + count * period] = [True] * (count * period)
         return sorted(runs)
+
+    def _equal(self, units: list[_Unit], start: int, period: int, count: int, copies: dict[tuple[int, int], Copy]
+               ) -> int:
+        """How many of `count` groups of units from `start` on are wired alike; `copies` keeps what was looked at."""
+        for few in (2, count):      # two that are not alike end it, however many equal ones follow
+            if count < 2:
+                break
+            for first in range(start, start + few * period, period):
+                if (first, period) not in copies:
+                    copies[first, period] = self._copy(units[first:first + period])
+            count = alike([copies[start + i * period, period] for i in range(few)])
+        return count
 
     def _zip(self, copies: list[list[_Unit]]) -> _Unit:
         """Let the first copy stand for all of them."""
@@ -210,30 +187,30 @@ class _Folder:
             if not runs[0] or any(run != runs[0] for run in runs):
                 break
             copies = [self._replaced(copy, runs[0]) for copy in copies]
-        where = {node: i for i, copy in enumerate(copies) for unit in copy for node in unit.every}
-        for node, i in where.items():
-            self.back.update((edge.src, edge.dst) for edge in self.graph.outgoing[node] if where.get(edge.dst, i) != i)
+        which = {node: i for i, copy in enumerate(copies) for node in _every(copy)}
+        for node, i in which.items():
+            self.back.update((edge.src, edge.dst) for edge in self.graph.outgoing[node] if which.get(edge.dst, i) != i)
+        for first, *others in zip(*copies, strict=True):
+            for unit in others:
+                self._identify(first, unit)
         head = copies[0]
-        for column in zip(*copies, strict=True):
-            for unit in column[1:]:
-                for mine, other in zip(column[0].nodes, unit.nodes, strict=True):
-                    self.first[other] = mine
-                for mine, other in zip(column[0].frames, unit.frames, strict=True):
-                    self.first[other] = mine
-                    self.copies.setdefault(mine, [mine]).extend(self.copies.get(other, [other]))
-        frames = tuple(frame for unit in head for frame in unit.frames)
+        key, frames = head[0].id, tuple(frame for unit in head for frame in unit.frames)
         if len(head) > 1:
             key = f"{head[0].id}+{head[-1].id}"
             self.made.update({unit.id: key for unit in head})
             frames = (key, *frames)
-        else:
-            key = head[0].id
         self.repeat[key] = self.repeat.get(key, 1) * len(copies)
-        return _Unit(key, tuple(node for unit in head for node in unit.nodes),
-                     tuple(node for copy in copies for unit in copy for node in unit.every), frames,
+        return _Unit(key, _nodes(head), tuple(node for copy in copies for node in _every(copy)), frames,
                      self._intern(("run", len(copies), tuple(unit.shape for unit in head))),
                      self._intern(("run", len(copies), tuple(unit.loose for unit in head))),
                      any(unit.grows for unit in head))
+
+    def _identify(self, unit: _Unit, other: _Unit) -> None:
+        """Let `unit` stand for `other`."""
+        self.first.update(zip(other.nodes, unit.nodes, strict=True))
+        self.first.update(zip(other.frames, unit.frames, strict=True))
+        for mine, copy in zip(unit.frames, other.frames, strict=True):
+            self.copies.setdefault(mine, [mine]).extend(self.copies.get(copy, [copy]))
 
     # ----------------------------------------------------------------------------------------- regrouping
 
@@ -290,6 +267,27 @@ class _Folder:
                                       copies=tuple(self.copies.get(key, [key])),
                                       shared=bool(weights) and all("shared" in node.attrs for node in weights))
         return modules
+
+
+def _nodes(units: Sequence[_Unit]) -> tuple[NodeId, ...]:
+    return tuple(node for unit in units for node in unit.nodes)
+
+
+def _every(units: Sequence[_Unit]) -> tuple[NodeId, ...]:
+    return tuple(node for unit in units for node in unit.every)
+
+
+def _repetitions(shapes: Sequence[int]) -> list[tuple[int, int, int]]:
+    """(-covered, period, start) of all runs of equal shapes, as a heap."""
+    runs: list[tuple[int, int, int]] = []
+    for period in range(1, min(PERIOD, len(shapes) // 2) + 1):
+        equal = 0       # how many from here on equal the one a period later
+        for start in reversed(range(len(shapes) - period)):
+            equal = equal + 1 if shapes[start] == shapes[start + period] else 0
+            if equal >= period:
+                runs.append((-(equal // period + 1) * period, period, start))
+    heapify(runs)
+    return runs
 
 
 def _unchannelled(tensor: TensorSpec) -> tuple[int, ...]:

@@ -7,14 +7,14 @@ hidden join the members of a visible neighbour (producer first).  Parameters and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Edge, Graph, Node, NodeId, merge
+from archviz.core.graph import Edge, Graph, Node, NodeId, merge, reached
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._own import differs, gone, said_of
-from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, flow, is_float
+from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
@@ -69,7 +69,7 @@ class _Cut:
         self.group: dict[int, Idiom] = {i: idiom for idiom in self.idioms for i in idiom.parts}
         self.sources: list[tuple[int, ...]] = []            # per position: the drawn positions its value comes from
         self.drawn: set[int] = set()                        # idioms at their last position
-        self.edges: dict[int, list[tuple[int, Edge]]] = {}  # per drawn position: (source, operand)
+        self.edges: dict[int, list[Operand]] = {}  # per drawn position: (source, operand)
         self.begun: dict[int, Node] = {}                    # constants that are drawn, and as what
         for i in range(len(values.nodes)):
             self._visit(i)
@@ -102,49 +102,54 @@ class _Cut:
         else:
             self.sources.append(tuple(dict.fromkeys(s for origin in origins for s in origin)))
 
-    def _draw(self, i: int, operands: list[tuple[int, Edge]]) -> None:
+    def _draw(self, i: int, operands: list[Operand]) -> None:
         self.drawn.add(i)
         found = self.edges.setdefault(i, [])
         found.extend((source, edge) for src, edge in operands for source in self.sources[src] if source != i)
 
-    def _operands(self, i: int) -> list[tuple[int, Edge]]:
+    def _operands(self, i: int) -> list[Operand]:
         """The operands through which something a reader follows flows into position `i`."""
-        node, bits = self.flow.nodes[i], self.flow.bits
-        operands = self.flow.operands[i]
-        data = [o for o in operands if bits[o[0]] & DATA and self._carries(o[1])]
-        data = data or [o for o in operands if bits[o[0]] & DATA]
-        weights = [o for o in operands if not bits[o[0]] & DATA and bits[o[0]] & WEIGHT]
+        node, operands = self.flow.nodes[i], self.flow.operands[i]
+        weights, carried = self._made_of(i, WEIGHT, DATA), [o for o in self._made_of(i, DATA) if self._carries(o[1])]
+        data = carried or self._made_of(i, DATA)
         if node.kind == "output":
             return data or weights or list(operands)
         if node.op in GATHERED and data:
-            return [o for o in operands if o in data or bits[o[0]] & (INDEX | DATA | WEIGHT) == INDEX]
+            indices = self._made_of(i, INDEX, DATA | WEIGHT)
+            return [operand for operand in operands if operand in data or operand in indices]
         if node.kind == "embedding":        # looks up integers; by position, when its name says so: no one's data
-            indices = [o for o in operands if bits[o[0]] & (INDEX | DATA) and not (o in data and self._carries(o[1]))]
-            return [] if POSITION.search(node.op) else indices
+            return [] if POSITION.search(node.op) else [o for o in self._made_of(i, INDEX | DATA) if o not in carried]
         if node.kind == "attention":
             weights = weights[:max(3 - len(data), 0)]       # learned queries; beside three of data it is a bias
         elif node.kind in WEIGHTED:
-            inputs = [o for o in operands if bits[o[0]] & INDEX and not bits[o[0]] & (DATA | WEIGHT)]
-            return data or inputs or [o for o in weights if o[1].slot == (1 if node.op == "addmm" else 0)]
+            first = 1 if node.op == "addmm" else 0
+            return data or self._made_of(i, INDEX, DATA | WEIGHT) or [o for o in weights if o[1].slot == first]
         elif data:
-            weights = [o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)]
-            weights += [o for o in operands if self._encodes(node, o)]
-        if data or weights:
-            return sorted((*data, *weights), key=lambda o: (o[1].slot, o[0]))
-        return [o for o in operands if bits[o[0]] & INDEX]
+            weights = self._beside_data(node, operands, weights)
+        return sorted((*data, *weights), key=lambda operand: (operand[1].slot, operand[0])) or self._made_of(i, INDEX)
+
+    def _beside_data(self, node: Node, operands: list[Operand], weights: list[Operand]) -> list[Operand]:
+        """Of what meets data in `node`, the weights and encodings of positions that are worth an arrow."""
+        return [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
+                *(o for o in operands if self._encodes(node, o))]
+
+    def _made_of(self, i: int, what: int, but: int = 0) -> list[Operand]:
+        """The operands of position `i` that derive from `what`, and not from `but`."""
+        bits = self.flow.bits
+        return [operand for operand in self.flow.operands[i] if bits[operand[0]] & what and not bits[operand[0]] & but]
 
     def _carries(self, edge: Edge) -> bool:
         """Not a mask and not an index."""
         return edge.tensor is None or is_float(edge.tensor.dtype)
 
-    def _substantial(self, node: Node, operand: tuple[int, Edge]) -> bool:
+    def _substantial(self, node: Node, operand: Operand) -> bool:
         """Whether a weight is worth an arrow where it meets data: position embeddings, class tokens; not biases."""
         if node.kind == "cat" or operand[1].tensor is None:
             return node.kind in ("cat", "add")
         looked_up = any(self.flow.nodes[s].kind != "parameter" for s in self.sources[operand[0]])
         return node.kind == "add" and (looked_up or sum(size > 1 for size in operand[1].tensor.shape) > 1)
 
-    def _encodes(self, node: Node, operand: tuple[int, Edge]) -> bool:
+    def _encodes(self, node: Node, operand: Operand) -> bool:
         """Whether a constant is an encoding of positions that is added to data: a table of its shape, or sines."""
         src, edge = operand
         bits = self.flow.bits[src]
@@ -206,27 +211,29 @@ class _Cut:
         return not any(bits & (DATA | WEIGHT) and frame in node.scope
                        for node, bits in zip(self.flow.nodes, self.flow.bits, strict=True))
 
-    def _visible(self, node: Node, i: int, operands: list[tuple[int, Edge]], origins: list[tuple[int, ...]]) -> bool:
+    def _visible(self, node: Node, i: int, operands: list[Operand], origins: list[tuple[int, ...]]) -> bool:
+        bits, meeting = self.flow.bits[i], bool(origins) and all(origins)
         if node.kind in ("input", "output", "parameter", "opaque", "failed"):
             return True
         if node.op in GATHERED and any(self.flow.bits[src] & (INDEX | DATA) == INDEX for src, _ in operands):
             return True
-        if not self.flow.bits[i] & (DATA | WEIGHT) or (
-                node.kind in self.hidden and node.op not in MEETING and not (node.kind == "dropout" and differs(node))):
+        # what is done to a weight before it meets data is not drawn
+        if not bits & (DATA if node.kind not in WEIGHTED else DATA | WEIGHT) or self._hushed(node):
             return False
-        if not self.flow.bits[i] & DATA and node.kind not in WEIGHTED:
-            return False        # what is done to a weight before it meets data
         if node.kind == "reduce" and self._pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)]):
             return True
-        if node.kind == "math" and node.op not in HUSHED and all(origins) and origins:
+        if node.kind == "math" and node.op not in HUSHED and meeting:
             return True
         if node.kind in JUNCTIONS:
-            return node.op in MEETING and len(set(origins)) > 1 and all(origins)
-        if node.kind in ("matmul", "softmax", "scan"):
-            return bool(self.flow.bits[i] & DATA) and (node.kind != "scan" or node.op not in ("cumsum", "cumprod"))
-        return True
+            return node.op in MEETING and len(set(origins)) > 1 and meeting
+        return node.kind not in ("matmul", "softmax", "scan") or (
+            bool(bits & DATA) and (node.kind != "scan" or node.op not in ("cumsum", "cumprod")))
 
-    def _pools(self, node: Node, operands: list[tuple[int, Edge]]) -> bool:
+    def _hushed(self, node: Node) -> bool:
+        """Whether its kind is hidden, and nothing meets in it; a dropout that one of two models has not is shown."""
+        return node.kind in self.hidden and node.op not in MEETING and not (node.kind == "dropout" and differs(node))
+
+    def _pools(self, node: Node, operands: list[Operand]) -> bool:
         """A mean or sum over the image or over the tokens, not one over the channels."""
         if node.op not in ("mean", "sum", "max", "amax", "logsumexp") or len(operands) != 1 or not node.out:
             return False
@@ -244,57 +251,55 @@ class _Cut:
 
     def _alive(self) -> set[int]:
         """The drawn positions from which an output or an operation with weights on data is reached."""
-        nodes, bits = self.flow.nodes, self.flow.bits
-        outputs = [i for i in self.drawn if nodes[i].kind == "output"]
-        main = [i for i in outputs if self.edges[i] and not SIDE_OUTPUT.search(nodes[i].id)
-                and any(bits[s] & DATA for s, _ in self.edges[i])]
-        seeds = main or [i for i in outputs if self.edges[i]] or outputs
-        seeds = seeds + [i for i in self.drawn if nodes[i].kind == "failed" or (
-            nodes[i].kind in (*WEIGHTED, "pool") and bits[i] & DATA and self.edges[i])]
-        alive = self._above(seeds)
+        outputs = [i for i in self.drawn if self.flow.nodes[i].kind == "output"]
+        alive = self._above([*self._results(outputs), *(i for i in self.drawn if self._works(i))])
         used = {source for i in alive for source, _ in self.edges[i]}
         # what nothing else uses must end somewhere
         alive |= self._above(i for i in outputs if any(s in alive and s not in used for s, _ in self.edges[i]))
-        inputs = [i for i in self.drawn if nodes[i].kind == "input"]
-        if inputs and not alive & set(inputs):
-            alive.update(inputs)
-        return alive or set(self.drawn) or {0}
+        inputs = {i for i in self.drawn if self.flow.nodes[i].kind == "input"}
+        return (alive if alive & inputs else alive | inputs) or set(self.drawn) or {0}
+
+    def _results(self, outputs: list[int]) -> list[int]:
+        """The outputs that a reader looks for: those of data, and not what a library hands out beside; or all."""
+        fed = [i for i in outputs if self.edges[i]]
+        return [i for i in fed if not SIDE_OUTPUT.search(self.flow.nodes[i].id)
+                and any(self.flow.bits[source] & DATA for source, _ in self.edges[i])] or fed or outputs
+
+    def _works(self, i: int) -> bool:
+        """Whether a drawn position has weights, or pools, and works on data; or failed."""
+        kind = self.flow.nodes[i].kind
+        return kind == "failed" or (
+            kind in (*WEIGHTED, "pool") and bool(self.flow.bits[i] & DATA) and bool(self.edges[i]))
 
     def _above(self, ends: Iterable[int]) -> set[int]:
         """The drawn positions from which one of `ends` is reached, with them."""
-        found: set[int] = set()
-        waiting = sorted(ends)
-        while waiting:
-            i = waiting.pop()
-            if i not in found:
-                found.add(i)
-                waiting.extend(source for source, _ in self.edges[i])
-        return found
+        ends = set(ends)
+        return ends | reached(ends, lambda i: (source for source, _ in self.edges[i]))
 
     def _owners(self, alive: set[int]) -> list[int]:
         """For each position the drawn position that takes its id: itself, its producer, its user, or the nearest."""
-        nodes = self.flow.nodes
-        own: list[int | None] = [None] * len(nodes)
-        for i in range(len(nodes)):
-            idiom = self.group.get(i)
-            if i in alive:
-                own[i] = i
-            elif idiom is not None and idiom.last in alive:
-                own[i] = idiom.last
-            elif self.sources[i] and self.sources[i][0] in self.begun and self.sources[i][0] in alive:
-                own[i] = self.sources[i][0]
-            else:
-                bits = self.flow.bits
-                data = [own[s] for s, _ in self.flow.operands[i] if bits[s] & DATA] if bits[i] & DATA else []
-                own[i] = next((o for o in data if o is not None), None)
-        for i in reversed(range(len(nodes))):
-            if own[i] is None:
-                own[i] = next((own[u] for u in self.flow.users[i] if own[u] is not None), None)
-        for i in range(len(nodes)):
-            if own[i] is None:
-                own[i] = next((own[s] for s, _ in self.flow.operands[i] if own[s] is not None), None)
-        order = sorted(alive)
-        return [o if o is not None else order[0] for o in own]
+        owners: list[int | None] = [None] * len(self.flow.nodes)
+        for i in range(len(owners)):
+            owners[i] = self._maker(i, alive, owners)
+        for i in reversed(range(len(owners))):
+            if owners[i] is None:
+                owners[i] = _first(owners, self.flow.users[i])
+        for i in range(len(owners)):
+            if owners[i] is None:
+                owners[i] = _first(owners, (src for src, _ in self.flow.operands[i]))
+        nearest = min(alive)
+        return [nearest if owner is None else owner for owner in owners]
+
+    def _maker(self, i: int, alive: set[int], owners: list[int | None]) -> int | None:
+        """What is drawn for position `i`: itself, the idiom or the constant it belongs to, or what made its data."""
+        idiom, source = self.group.get(i), self.sources[i][0] if self.sources[i] else -1
+        if i in alive:
+            return i
+        if idiom is not None and idiom.last in alive:
+            return idiom.last
+        if source in self.begun and source in alive:
+            return source
+        return _first(owners, (src for src, _ in self._made_of(i, DATA))) if self.flow.bits[i] & DATA else None
 
     # ------------------------------------------------------------------------------- what stands for what
 
@@ -311,16 +316,20 @@ class _Cut:
         if node.kind == "attention":
             width = node.out[0].shape[-1] if node.out and node.out[0].shape else None
             return replace(node, attrs={**node.attrs, **heads(self.flow, i, width), **masked})
+        if node.kind == "matmul" and "matmul" not in self.hidden and self._projects(i):
+            # a weight on the left of a vector leaves one axis only
+            axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA or len(node.out[0].shape) < 2 else -2
+            return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
+        return self._as_junction(node, i)
+
+    def _as_junction(self, node: Node, i: int) -> Node:
+        """A node in which values meet, as a sum or a product where it is one; of a hidden kind it is arithmetic."""
         if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind="mul" if node.op == "mul" else "add")
         if (node.op == "stack" and self._summed(i)) or (node.op in ADDED and self._adds(i)):
             return replace(node, op="add", kind="add")
         if node.kind in self.hidden:
             return replace(node, kind="reduce" if node.op in GATHERED else "math")
-        if node.kind == "matmul" and node.out and node.out[0].shape and self._projects(i):
-            # a weight on the left of a vector leaves one axis only
-            axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA or len(node.out[0].shape) < 2 else -2
-            return replace(node, op="linear", kind="linear", attrs={"out_features": node.out[0].shape[axis]})
         return node
 
     def _causal(self, i: int) -> bool:
@@ -331,17 +340,9 @@ class _Cut:
         if node.attrs.get("is_causal") is True:
             return True
         parts = idiom.parts if idiom else {i}
-        waiting = [src for part in sorted(parts) for src, _ in self.flow.operands[part] if src not in parts]
-        seen: set[int] = set()
-        while waiting:
-            src = waiting.pop()
-            if src in seen or self.flow.bits[src] & (DATA | WEIGHT):
-                continue
-            if self.flow.nodes[src].op in TRIANGLES:
-                return True
-            seen.add(src)
-            waiting.extend(above for above, _ in self.flow.operands[src])
-        return False
+        beside = reached(parts, lambda part: (
+            src for src, _ in self.flow.operands[part] if not self.flow.bits[src] & (DATA | WEIGHT)), parts)
+        return any(self.flow.nodes[src].op in TRIANGLES for src in beside)
 
     def _summed(self, i: int) -> bool:
         """Whether what is stacked at position `i` is summed again over the new axis."""
@@ -357,41 +358,54 @@ class _Cut:
             added and all(self.flow.bits[src] & DATA for src, _ in self._operands(i)))
 
     def _projects(self, i: int) -> bool:
-        """Whether a matrix product multiplies data with a weight."""
+        """Whether a matrix product of known shape multiplies data with a weight."""
+        node = self.flow.nodes[i]
         bits = [self.flow.bits[src] for src, _ in self.flow.operands[i]]
-        return sum(bool(b & DATA) for b in bits) == 1 and any(b & WEIGHT and not b & DATA for b in bits)
+        return bool(node.out and node.out[0].shape) and sum(bool(b & DATA) for b in bits) == 1 and any(
+            b & WEIGHT and not b & DATA for b in bits)
 
     def result(self) -> Graph:
         alive = self._alive()
-        nodes = self.flow.nodes
         inputs = {i: [(source, edge) for source, edge in self.edges[i] if source in alive] for i in alive}
-        into = _joined_sums(nodes, inputs, {i for i in inputs if self._adds(i)})
-        _running_cats(nodes, inputs)
+        into = _joined_sums(self.flow.nodes, inputs, {i for i in inputs if self._adds(i)})
+        _running_cats(self.flow.nodes, inputs)
         members: dict[int, list[int]] = {}
-        for i, own in enumerate(self._owners(alive)):
-            members.setdefault(into.get(own, own), []).append(i)
-        drawn = []
-        for i, parts in members.items():
-            node = self._drawn_as(i)
-            chosen = next((nodes[p].attrs["k"] for p in parts if nodes[p].op == "topk" and "k" in nodes[p].attrs), None)
-            drawn.append(replace(
-                node, members=tuple(m for p in parts for m in nodes[p].members),
-                params=sum(nodes[p].params for p in parts), flops=sum(nodes[p].flops for p in parts),
-                attrs=node.attrs if chosen is None else {**node.attrs, "top_k": chosen}))
-        edges: dict[tuple[NodeId, NodeId, int], Edge] = {}
-        for i in sorted(inputs):
-            for slot, (source, edge) in enumerate(inputs[i]):
-                slot = slot if nodes[i].kind in ("add", "cat") or i in self.group else edge.slot
-                key = (nodes[source].id, nodes[i].id, slot)
-                edges.setdefault(key, Edge(*key[:2], edge.tensor, "data", slot))
-        frames = {frame for node in drawn for frame in node.scope}
-        order = tuple(sorted(drawn, key=lambda node: (node.index, node.id)))
-        bare = replace(self.graph, nodes=order, edges=tuple(edges.values()),
+        for i, owner in enumerate(self._owners(alive)):
+            members.setdefault(into.get(owner, owner), []).append(i)
+        drawn = (self._holding(i, parts) for i, parts in members.items())
+        nodes = sorted(drawn, key=lambda node: (node.index, node.id))
+        frames = {frame for node in nodes for frame in node.scope}
+        bare = replace(self.graph, nodes=tuple(nodes), edges=self._joined(inputs),
                        modules={key: module for key, module in self.graph.modules.items() if key in frames})
         return merge(bare, ())
 
+    def _holding(self, i: int, parts: list[int]) -> Node:
+        """The node drawn at position `i`, which stands for the positions `parts`."""
+        node, held = self._drawn_as(i), [self.flow.nodes[part] for part in parts]
+        chosen = [part.attrs["k"] for part in held if part.op == "topk" and "k" in part.attrs]
+        return replace(
+            node, members=tuple(member for part in held for member in part.members),
+            params=sum(part.params for part in held), flops=sum(part.flops for part in held),
+            attrs={**node.attrs, "top_k": chosen[0]} if chosen else node.attrs)
 
-def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]], sums: set[int]) -> dict[int, int]:
+    def _joined(self, inputs: dict[int, list[Operand]]) -> tuple[Edge, ...]:
+        """An edge for each operand of what is drawn; those of sums and idioms are counted anew."""
+        nodes = self.flow.nodes
+        edges: dict[tuple[NodeId, NodeId, int], Edge] = {}
+        for i in sorted(inputs):
+            for place, (source, edge) in enumerate(inputs[i]):
+                slot = place if nodes[i].kind in ("add", "cat") or i in self.group else edge.slot
+                edges.setdefault((nodes[source].id, nodes[i].id, slot),
+                                 Edge(nodes[source].id, nodes[i].id, edge.tensor, "data", slot))
+        return tuple(edges.values())
+
+
+def _first(owners: Sequence[int | None], positions: Iterable[int]) -> int | None:
+    """The owner of the first of `positions` that has one."""
+    return next((owners[i] for i in positions if owners[i] is not None), None)
+
+
+def _joined_sums(nodes: list[Node], inputs: dict[int, list[Operand]], sums: set[int]) -> dict[int, int]:
     """Let a + b + c be one sum: one that feeds nothing but a sum beside it joins that one; what joined what."""
     users: dict[int, set[int]] = {}
     for i, own in inputs.items():
@@ -411,7 +425,7 @@ def _joined_sums(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]], s
     return into
 
 
-def _running_cats(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) -> None:
+def _running_cats(nodes: list[Node], inputs: dict[int, list[Operand]]) -> None:
     """Let cat(a, b, c) continue an earlier cat(a, b) that leads to c: dense connections read as one growing value."""
     known: dict[tuple[int, ...], int] = {}
     for i in sorted(inputs):
@@ -428,14 +442,6 @@ def _running_cats(nodes: list[Node], inputs: dict[int, list[tuple[int, Edge]]]) 
                 break
 
 
-def _leads(inputs: dict[int, list[tuple[int, Edge]]], start: int, goals: list[int]) -> bool:
+def _leads(inputs: dict[int, list[Operand]], start: int, goals: list[int]) -> bool:
     """Whether a path runs from `start` to one of `goals`."""
-    waiting, seen = list(goals), set(goals)
-    while waiting:
-        i = waiting.pop()
-        if i == start:
-            return True
-        new = {source for source, _ in inputs.get(i, ()) if source >= start} - seen
-        seen |= new
-        waiting.extend(new)
-    return False
+    return start in {*goals} | reached(goals, lambda i: (src for src, _ in inputs.get(i, ()) if src >= start))

@@ -12,41 +12,39 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import reduce
+from typing import Any, TypeVar
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.core.graph import Graph, Module, NodeId
+from archviz.core.graph import Graph, Module, Node, NodeId, reached
 from archviz.passes._own import OWN
 from archviz.style.overrides import Bundle, Overrides
 from archviz.style.style import Style
+
+Item = TypeVar("Item", Node, Module)
 
 
 def override(graph: Graph, style: Style, *, overrides: Overrides = Overrides(), **options: Any) -> Graph:
     """Apply `overrides`.  Keeps ids, edges, parameters and FLOPs.  Raises `ArchvizError`, saying where, for a pattern
     that names nothing, and for a group whose members are not siblings."""
     names = _names(graph)
-    nodes: dict[NodeId, dict[str, Any]] = {}
-    modules: dict[NodeId, dict[str, Any]] = {}
+    attrs: dict[NodeId, dict[str, Any]] = defaultdict(dict)
     for rule in overrides.rules:
         hits = _hits(rule.pattern, rule.where, names)
-        inside = {node.id for node in graph.nodes if node.id in hits or hits & set(node.scope)}
         for key in ("frozen", "hide"):      # hold for everything inside
             if key in rule.changes:
-                for node in inside:
-                    nodes.setdefault(node, {})["hidden" if key == "hide" else key] = rule.changes[key]
+                for node in graph.nodes:
+                    if node.id in hits or hits & set(node.scope):
+                        attrs[node.id]["hidden" if key == "hide" else key] = rule.changes[key]
         if rule.changes.get("collapse"):    # the frame must be there to be collapsed
             for hit in hits & graph.modules.keys():
-                modules.setdefault(hit, {})["pinned"] = True
-        said = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
-        for hit in sorted(_outermost(graph, hits)) if said else ():
-            (modules if hit in graph.modules else nodes).setdefault(hit, {}).update(said)
-    graph = replace(
-        graph, nodes=tuple(replace(n, attrs=_with(n.attrs, nodes[n.id])) if n.id in nodes else n for n in graph.nodes),
-        modules={key: replace(m, attrs=_with(m.attrs, modules[key])) if key in modules else m
-                 for key, m in graph.modules.items()})
-    for bundle in overrides.groups:
-        graph = _framed(graph, bundle)
-    return graph
+                attrs[hit]["pinned"] = True
+        own = {key: value for key, value in rule.changes.items() if key in OWN and key != "frozen"}
+        for hit in _outermost(graph, hits) if own else ():
+            attrs[hit].update(own)
+    graph = replace(graph, nodes=tuple(_with(node, attrs) for node in graph.nodes),
+                    modules={key: _with(module, attrs) for key, module in graph.modules.items()})
+    return reduce(_framed, overrides.groups, graph)
 
 
 def chosen(graph: Graph, overrides: Overrides, what: str) -> list[NodeId]:
@@ -59,9 +57,11 @@ def chosen(graph: Graph, overrides: Overrides, what: str) -> list[NodeId]:
     return [key for key in graph.modules if found.get(key)]
 
 
-def _with(attrs: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """`attrs` and what was said on top; what was said to be false is as if it had not been said."""
-    return {key: value for key, value in {**attrs, **said}.items() if key not in said or value is not False}
+def _with(item: Item, changes: Mapping[NodeId, Mapping[str, Any]]) -> Item:
+    """`item` and what was said of it on top; what was said to be false is as if it had not been said."""
+    said = changes.get(item.id, {})
+    attrs = {key: value for key, value in {**item.attrs, **said}.items() if key not in said or value is not False}
+    return replace(item, attrs=attrs) if said else item
 
 
 # ------------------------------------------------------------------------------------------------ what a glob names
@@ -94,9 +94,7 @@ def _hits(pattern: str, where: str, names: Mapping[NodeId, set[str]]) -> set[Nod
 
 def _outermost(graph: Graph, hits: set[NodeId]) -> set[NodeId]:
     """Of `hits` those that lie in no other: ``layer1.*`` names the blocks of a stage, not every layer inside too."""
-    scopes = {key: module.scope for key, module in graph.modules.items()}
-    scopes.update({node.id: node.scope for node in graph.nodes})
-    return {hit for hit in hits if not hits & set(scopes[hit])}
+    return {hit for hit in hits if not hits & set(graph.scopes[hit])}
 
 
 # ------------------------------------------------------------------------------------------------ groups
@@ -105,9 +103,7 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     """`graph` with a frame around the members of `bundle`, and whatever lies on a way from one member to another."""
     names = _names(graph)
     hits = _outermost(graph, {hit for pattern in bundle.patterns for hit in _hits(pattern, bundle.where, names)})
-    scopes = {key: module.scope for key, module in graph.modules.items()}
-    scopes.update({node.id: node.scope for node in graph.nodes})
-    parents = {hit: scopes[hit] for hit in sorted(hits)}
+    parents = {hit: graph.scopes[hit] for hit in sorted(hits)}
     outer = min(parents.values(), key=len)
     for hit, scope in parents.items():
         if scope != outer:
@@ -121,7 +117,7 @@ def _framed(graph: Graph, bundle: Bundle) -> Graph:
     unit = {node.id: (*node.scope, node.id)[level] for node in graph.nodes if node.scope[:level] == outer}
     members = _closed(graph, unit, hits)
     key = f"/group:{bundle.name}"
-    while key in scopes:
+    while key in graph.scopes:
         key += "'"
 
     def moved(scope: tuple[NodeId, ...], own: NodeId) -> tuple[NodeId, ...]:
@@ -146,15 +142,5 @@ def _closed(graph: Graph, unit: Mapping[NodeId, NodeId], hits: set[NodeId]) -> s
         src, dst = unit.get(edge.src, edge.src), unit.get(edge.dst, edge.dst)
         after[src].add(dst)
         before[dst].add(src)
-    return hits | (_reached(hits, after) & _reached(hits, before) & set(unit.values()))
-
-
-def _reached(starts: Iterable[NodeId], steps: Mapping[NodeId, set[NodeId]]) -> set[NodeId]:
-    found: set[NodeId] = set()
-    waiting = list(starts)
-    while waiting:
-        for other in steps.get(waiting.pop(), ()):
-            if other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found
+    below, above = reached(hits, after.__getitem__), reached(hits, before.__getitem__)
+    return hits | (below & above & set(unit.values()))

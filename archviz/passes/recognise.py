@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import Graph, Node
 from archviz.style.style import Style
 
 GATES = {"silu": "SwiGLU", "swish": "SwiGLU", "gelu": "GEGLU", "relu": "ReGLU", "sigmoid": "GLU"}
@@ -24,12 +24,8 @@ BESIDE = frozenset(("linear", "act", "mul", "norm", "dropout"))
 
 def recognise(graph: Graph, style: Style, **options: Any) -> Graph:
     """Add what is recognised.  Ids, parameters, FLOPs and edges stay as they are."""
-    inside: dict[NodeId, list[Node]] = {}
-    for node in graph.nodes:
-        for frame in node.scope:
-            inside.setdefault(frame, []).append(node)
     modules = dict(graph.modules)
-    for frame, nodes in inside.items():
+    for frame, nodes in graph.content.items():
         if name := _gated(graph, nodes):
             modules[frame] = replace(modules[frame], attrs={**modules[frame].attrs, "gated": name})
     drawn = (_grouped(graph, node) if node.kind == "attention" else node for node in graph.nodes)
@@ -41,7 +37,7 @@ def _gated(graph: Graph, nodes: Sequence[Node]) -> str:
     products = [node for node in nodes if node.kind == "mul"]
     if len(products) != 1 or not {node.kind for node in nodes} <= BESIDE:
         return ""
-    operands = [graph.by_id[edge.src] for edge in graph.incoming[products[0].id] if edge.role != "recurrent"]
+    operands = [graph.by_id[edge.src] for edge in graph.inflow[products[0].id]]
     if len(operands) != 2:
         return ""
     gates = [name for node in operands if (name := _gate(graph, node))]
@@ -65,7 +61,7 @@ def _grouped(graph: Graph, node: Node) -> Node:
     heads, width = node.attrs.get("num_heads"), node.attrs.get("head_dim")
     if not heads or not width or "num_key_value_heads" in node.attrs:
         return node
-    operands = sorted((edge for edge in graph.incoming[node.id] if edge.role != "recurrent"), key=lambda e: e.slot)
+    operands = sorted(graph.inflow[node.id], key=lambda edge: edge.slot)
     projected = [_projection(graph, graph.by_id[edge.src]) for edge in operands]
     if len(projected) != 3 or projected[1] != projected[2] or projected[0] != heads * width:
         return node
@@ -78,7 +74,7 @@ def _grouped(graph: Graph, node: Node) -> Node:
 def _projection(graph: Graph, node: Node) -> int:
     """How wide the linear layer is from which a value comes, by way of norms and embeddings of positions; or 0."""
     while node.kind in ("norm", "embedding", "dropout"):
-        above = [edge for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        above = graph.inflow[node.id]
         if len(above) != 1:
             return 0
         node = graph.by_id[above[0].src]

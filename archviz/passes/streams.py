@@ -19,7 +19,7 @@ from math import gcd
 from typing import Any
 
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import Edge, Graph, Node, NodeId, part
+from archviz.core.graph import Edge, Graph, Node, NodeId, part, reached
 from archviz.passes._devices import by_device
 from archviz.style.style import Style
 
@@ -96,7 +96,7 @@ class _Division:
         """What depends on a grouped layer, but for the last layers and what follows them."""
         graph, found = self.graph, set(grouped)
         for node in graph.nodes:
-            if any(edge.src in found and edge.role != "recurrent" for edge in graph.incoming[node.id]):
+            if any(edge.src in found for edge in graph.inflow[node.id]):
                 found.add(node.id)
         layers = set()      # that have a layer after them
         for node in reversed(graph.nodes):
@@ -111,15 +111,13 @@ class _Division:
 
     def _above(self, grouped: set[NodeId]) -> set[NodeId]:
         """The layers that feed a grouped one, and what stands between."""
-        found: set[NodeId] = set()
-        waiting = sorted(grouped)
-        while waiting:
-            for edge in self.graph.incoming[waiting.pop()]:
-                node = self.graph.by_id[edge.src]
-                if node.id not in found and node.id not in grouped and node.kind in (*CHANNELWISE, "conv", "upconv"):
-                    found.add(node.id)
-                    waiting += [node.id] if node.kind in CHANNELWISE else []
-        return found
+        kinds = (*CHANNELWISE, "conv", "upconv")
+
+        def above(key: NodeId) -> Iterable[NodeId]:
+            sources = (edge.src for edge in self.graph.incoming[key] if self.graph.by_id[edge.src].kind in kinds)
+            return sources if key in grouped or self.graph.by_id[key].kind in CHANNELWISE else ()
+
+        return reached(grouped, above, grouped)
 
     def _axis(self, node: Node) -> int | None:
         """Along which axis `node` is divided, as far as the nodes before it are."""
@@ -130,18 +128,17 @@ class _Division:
             return 1 if len(shape) > 2 else None
         if node.kind == "linear":
             return len(shape) - 1 if len(shape) > 1 else None
-        taken = [self.graph.by_id[edge.src] for edge in self.graph.incoming[node.id]]
-        axes = {self.axis[src.id] for src in taken if src.id in self.axis}
-        if len(axes) != 1:
-            return None
-        (axis,) = axes
-        before = [src.out[0].shape for src in taken if src.id in self.axis]
+        before = [self.graph.by_id[edge.src] for edge in self.graph.incoming[node.id] if edge.src in self.axis]
+        axes = {self.axis[src.id] for src in before}
+        return self._kept(node, axes.pop(), [src.out[0].shape for src in before]) if len(axes) == 1 else None
+
+    def _kept(self, node: Node, axis: int, before: Sequence[tuple[int, ...]]) -> int | None:
+        """`axis`, along which the operands of these shapes are divided, if `node` leaves it where it is."""
+        shape = node.out[0].shape
         if node.kind in CHANNELWISE:
-            alike = all(len(one) == len(shape) and one[axis] == shape[axis] for one in before)
-            return axis if alike else None
-        if node.kind == "view" and node.op in RESHAPES and axis == 1 and len(shape) > 1 and len(before) == 1:
-            return 1 if before[0][0] == shape[0] else None
-        return None
+            return axis if all(len(one) == len(shape) and one[axis] == shape[axis] for one in before) else None
+        reshapes = node.kind == "view" and node.op in RESHAPES and axis == 1 and len(shape) > 1 and len(before) == 1
+        return 1 if reshapes and before[0][0] == shape[0] else None
 
     def result(self) -> Graph | None:
         """The graph of parts; None where fewer than two of its layers are divided."""

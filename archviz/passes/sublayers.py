@@ -69,13 +69,9 @@ def _projection(graph: Graph, node: Node) -> Node:
 
 def _attentions(graph: Graph) -> list[tuple[Node, list[NodeId]]]:
     """Modules of linear layers around one attention, innermost first taken."""
-    held: dict[NodeId, list[Node]] = {}
-    for node in graph.nodes:
-        for frame in node.scope:
-            held.setdefault(frame, []).append(node)
     found: list[tuple[Node, list[NodeId]]] = []
     taken: set[NodeId] = set()
-    for frame, nodes in sorted(held.items(), key=lambda entry: len(entry[1])):
+    for frame, nodes in sorted(graph.content.items(), key=lambda entry: len(entry[1])):
         inside = [node for node in nodes if node.kind == "attention"]
         ids = [node.id for node in nodes]
         if len(inside) != 1 or len(nodes) < 2 or taken & set(ids) or _said(*nodes):
@@ -93,7 +89,7 @@ def _attentions(graph: Graph) -> list[tuple[Node, list[NodeId]]]:
 
 def _around(graph: Graph, ids: list[NodeId], scope: tuple[NodeId, ...]) -> tuple[NodeId, ...]:
     """The scope outside of those frames that hold nothing but `ids`."""
-    while scope and sum(scope[-1] in node.scope for node in graph.nodes) == len(ids):
+    while scope and len(graph.content[scope[-1]]) == len(ids):
         scope = scope[:-1]
     return scope
 

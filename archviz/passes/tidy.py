@@ -9,7 +9,7 @@ file says something stays, or what was said moves to the one node inside.
 """
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,10 +26,6 @@ SHELL = 0.9     # share of all operations in a module that is the model but for 
 
 MOVED = (*OWN, "change")
 """Attributes of a frame that what is alone in it takes over."""
-
-Children = dict[NodeId, dict[NodeId, bool]]
-"""Frame (empty for the root) → what lies directly in it → whether that is a frame."""
-
 
 def tidy(graph: Graph, style: Style, **options: Any) -> Graph:
     """Dissolve the frames that say nothing.  Ids, parameters, FLOPs and edges stay as they are."""
@@ -48,29 +44,23 @@ def _lone(graph: Graph) -> Graph:
 
 def _step(graph: Graph) -> Graph:
     """Dissolve what can be told by what lies in it now; never two frames of which one holds the other."""
-    children: Children = defaultdict(dict)
-    for node in graph.nodes:
-        for outer, frame in zip(("", *node.scope), node.scope, strict=False):
-            children[outer].setdefault(frame, True)
-        children[node.scope[-1] if node.scope else ""][node.id] = False
     modules = dict(graph.modules)
-    gone = {key for key in modules if key not in children}
+    gone = {key for key in modules if key not in graph.children}
     touched: set[NodeId] = set()
     said: dict[NodeId, dict[str, Any]] = {}
-    for frame in sorted((key for key in children if key), key=lambda key: -len(modules[key].scope)):
-        inner, above = children[frame], modules[frame].scope[-1:]
-        if touched & {frame, *inner, *above}:
+    for frame in sorted(filter(None, graph.children), key=lambda key: -len(modules[key].scope)):
+        inner = graph.children[frame]
+        drop = "" if touched & {frame, *inner, *modules[frame].scope[-1:]} else _dissolved(frame, graph)
+        if not drop:
             continue
-        drop = _dissolved(frame, graph, children)
-        if drop:
-            gone.add(drop)
-            touched.add(frame)
-            stays = frame if drop != frame else next(iter(inner))
-            if len(inner) == 1 and stays in modules:
-                modules[stays] = _joined(modules[stays], modules[drop])
-            elif len(inner) == 1:
-                said[stays] = {key: value for key, value in modules[drop].attrs.items() if key in MOVED}
-    gone |= _shells(graph, children) if not touched else set()
+        gone.add(drop)
+        touched.add(frame)
+        heir = frame if drop != frame else next(iter(inner))
+        if len(inner) == 1 and heir in modules:
+            modules[heir] = _joined(modules[heir], modules[drop])
+        elif len(inner) == 1:
+            said[heir] = {key: value for key, value in modules[drop].attrs.items() if key in MOVED}
+    gone |= _shells(graph) if not touched else set()
     if not gone:
         return graph
     kept = {key: replace(module, scope=_without(module.scope, gone))
@@ -79,50 +69,52 @@ def _step(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(_moved(node, gone) for node in nodes), modules=kept)
 
 
-def _dissolved(frame: NodeId, graph: Graph, children: Children) -> NodeId:
+def _dissolved(frame: NodeId, graph: Graph) -> NodeId:
     """Which frame to dissolve: `frame`, the only one in it, or none ("")."""
-    module, inner = graph.modules[frame], children[frame]
+    module, inner = graph.modules[frame], graph.children[frame]
     if len(inner) == 1:
         (child, is_frame), = inner.items()
-        if not is_frame:
-            return frame
-        within = graph.modules[child]
-        if stays(module.attrs) or stays(within.attrs):
-            return "" if stays(module.attrs) and stays(within.attrs) else child if stays(module.attrs) else frame
-        if module.cls in CONTAINERS or within.cls in CONTAINERS:
-            return frame if module.cls in CONTAINERS else child
-        if within.repeat == 1:
-            return child
-        # a stack of blocks, and the list around it, which says something where it is one of several
-        peers = [key for key in children[module.scope[-1] if module.scope else ""]
-                 if key in graph.modules and graph.modules[key].cls == module.cls]
-        return frame if len(peers) == 1 else ""
+        return _of_two(module, graph.modules[child], graph) if is_frame else frame
     if module.repeat > 1 or not module.scope or stays(module.attrs):
         return ""
     if module.cls in CONTAINERS and len(inner) <= SHORT and graph.modules[module.scope[-1]].cls not in CONTAINERS:
         return frame
-    return frame if _ends_a_branch(frame, graph, inner) else ""
+    return frame if _ends_a_branch(graph, inner) else ""
 
 
-def _ends_a_branch(frame: NodeId, graph: Graph, inner: dict[NodeId, bool]) -> bool:
-    """Whether the few layers of `frame` get the branch and, at their sum, what it goes around."""
+def _of_two(outer: Module, inner: Module, graph: Graph) -> NodeId:
+    """Which of two frames to dissolve, of which one holds nothing but the other; none ("") where both say something."""
+    if stays(outer.attrs) or stays(inner.attrs):
+        return "" if stays(outer.attrs) and stays(inner.attrs) else inner.id if stays(outer.attrs) else outer.id
+    if outer.cls in CONTAINERS or inner.cls in CONTAINERS:
+        return outer.id if outer.cls in CONTAINERS else inner.id
+    if inner.repeat == 1:
+        return inner.id
+    # a stack of blocks, and the list around it, which says something where it is one of several
+    peers = [key for key in graph.children[outer.scope[-1] if outer.scope else ""]
+             if key in graph.modules and graph.modules[key].cls == outer.cls]
+    return outer.id if len(peers) == 1 else ""
+
+
+def _ends_a_branch(graph: Graph, inner: Mapping[NodeId, bool]) -> bool:
+    """Whether the few layers in a frame get the branch and, at their sum, what it goes around."""
     if len(inner) > TAIL or any(inner.values()):
         return False
-    outside = {(edge.src, key) for key in inner for edge in graph.incoming[key]
-               if edge.src not in inner and edge.role != "recurrent"}
+    outside = {(edge.src, key) for key in inner for edge in graph.inflow[key]
+               if edge.src not in inner}
     at_sum = {src for src, key in outside if graph.by_id[key].kind == "add"}
     at_sum -= {src for src, key in outside if graph.by_id[key].kind != "add"}   # that branch begins inside
     return bool(at_sum) and len({src for src, _ in outside}) > 1
 
 
-def _shells(graph: Graph, children: Children) -> set[NodeId]:
+def _shells(graph: Graph) -> set[NodeId]:
     """The frame that holds (nearly) all of the model: the backbone beside its head, whose title is the model's own."""
-    frames = [child for child, is_frame in children[""].items() if is_frame]
+    frames = [child for child, is_frame in graph.children[""].items() if is_frame]
     total = sum(len(node.members) for node in graph.nodes)
     for frame in frames:
-        share = sum(len(node.members) for node in graph.nodes if frame in node.scope) / max(total, 1)
+        share = sum(len(node.members) for node in graph.content[frame]) / max(total, 1)
         plain = graph.modules[frame].repeat == 1 and not stays(graph.modules[frame].attrs)
-        if plain and any(children[frame].values()) and (len(frames) == 1 or share >= SHELL):
+        if plain and any(graph.children[frame].values()) and (len(frames) == 1 or share >= SHELL):
             return {frame}
     return set()
 

@@ -9,10 +9,11 @@ The second layer is a cell that is called in a loop (which `fold` has drawn once
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from archviz.core.graph import Edge, Graph, Node, NodeId, merge
+from archviz.core.graph import Graph, Node, NodeId, merge, split
+from archviz.passes import Traits
 from archviz.style.style import Style
 
 JOINS = frozenset(("cat", "add"))
@@ -27,6 +28,15 @@ def unroll(graph: Graph, style: Style, **options: Any) -> Graph:
     encoder, decoder = (graph.by_id[str(found[key])] for key in ("encoder", "decoder"))
     node = Node(f"{encoder.id}+{decoder.id}", (), f"{encoder.op} + {decoder.op}", "recurrent", {"unrolled": found})
     return merge(graph, [(node, [each.id for each in graph.nodes])])
+
+
+def undone(graph: Graph) -> Graph:
+    """`graph` with an encoder and a decoder that are drawn together as they are without."""
+    together = [node.id for node in graph.nodes if "unrolled" in node.attrs]
+    return split(graph, together) if together else graph
+
+
+TRAITS = Traits(undone=undone)
 
 
 def parts(graph: Graph) -> Mapping[str, Any] | None:
@@ -48,56 +58,53 @@ def parts(graph: Graph) -> Mapping[str, Any] | None:
     if encoder.repeat > 1 or "batch_first" not in encoder.attrs or not _many(decoder, graph):
         return None
     mix = _mix(graph, encoder.id)
-    if not mix:
+    return _around(graph, encoder, decoder.id, mix) if mix else None
+
+
+def _around(graph: Graph, encoder: Node, decoder: NodeId, mix: list[NodeId]) -> Mapping[str, Any] | None:
+    """The `parts`, of which the layers and what weighs are known; None where another one is not what it should be."""
+    ends = {encoder.id, decoder, *mix}
+    source = graph.ancestors([encoder.id])
+    to_mix, to_decoder = graph.ancestors(mix, ends), graph.ancestors([decoder], ends)
+    made, after = graph.descendants([encoder.id], mix), graph.descendants([mix[-1]])
+    handed, entry = to_decoder & made, to_decoder & graph.descendants([mix[-1]], {decoder})
+    chosen = {
+        "source": source, "scores": to_mix - to_decoder - source, "target": to_decoder - handed - entry,
+        "handed": handed, "entry": entry, "head": graph.by_id.keys() - ends - source - to_decoder - to_mix}
+    ways = {part: [node.id for node in graph.nodes if node.id in keys] for part, keys in chosen.items()}
+    ways["head"] = [key for key in ways["head"] if not _collects(graph, key)]
+    query = _query(graph, decoder, {*to_mix, *mix})
+    if not query or not _fits(graph, ways, decoder, query == "before", decoder in after):
         return None
-    ends = {encoder.id, decoder.id, *mix}
-    below = _above(graph, encoder.id, set())
-    to_mix = {key for each in mix for key in _above(graph, each, ends)} - ends
-    to_decoder = _above(graph, decoder.id, ends)
-    made = _below(graph, encoder.id, mix)
-    summed = _below(graph, mix[-1], {decoder.id})
-    handed = to_decoder & made
-    entry = to_decoder & summed
-    scores = to_mix - to_decoder - below
-    target = to_decoder - handed - entry
-    taken = ends | below | handed | entry | scores | target
-    head = {node.id for node in graph.nodes} - taken
-    shown = [key for key in _ordered(graph, head) if not _collects(graph, key)]
-    if not {*shown} <= _below(graph, decoder.id, set()) | _below(graph, mix[-1], set()):
+    if decoder in source or not {*ways["head"]} <= graph.descendants([decoder]) | after:
         return None
-    if decoder.id in below or entry & made - summed or any(_looped(graph.by_id[key], graph) for key in handed):
-        return None
-    query = _query(graph, decoder.id, {*to_mix, *mix})
-    chains = (_ordered(graph, below), _ordered(graph, target), _ordered(graph, handed))
-    fed = decoder.id in _below(graph, mix[-1], set())
-    joined = fed or bool(shown) and graph.by_id[shown[0]].kind in JOINS
-    if fed != (query == "before") or not joined or any(     # what else is handed on to the next step has no place here
-            edge.role == "recurrent" and edge.src != decoder.id for edge in graph.edges):
-        return None
-    if not query or not all(_is_chain(graph, chain) for chain in chains):
-        return None
-    if not _is_chain(graph, [*_ordered(graph, entry)], JOINS) or not _is_chain(graph, shown, JOINS):
-        return None
-    return {"source": chains[0], "encoder": encoder.id, "scores": _ordered(graph, scores), "mix": mix, "query": query,
-            "target": chains[1], "handed": chains[2], "decoder": decoder.id, "entry": _ordered(graph, entry),
-            "head": shown, "starts": bool(handed) or decoder.id in made,
-            "end": str(encoder.attrs.get("taken", ""))}
+    return {"source": ways["source"], "encoder": encoder.id, "scores": ways["scores"], "mix": mix, "query": query,
+            "target": ways["target"], "handed": ways["handed"], "decoder": decoder, "entry": ways["entry"],
+            "head": ways["head"], "starts": bool(handed) or decoder in made, "end": str(encoder.attrs.get("taken", ""))}
+
+
+def _fits(graph: Graph, ways: Mapping[str, list[NodeId]], decoder: NodeId, asks_before: bool, fed: bool) -> bool:
+    """Whether the ways between the layers are chains, and the sum makes the next state or joins the one that asked."""
+    joined = fed or bool(ways["head"]) and graph.by_id[ways["head"][0]].kind in JOINS
+    return (
+        fed == asks_before and joined
+        and not any(graph.modules[frame].repeat > 1 for key in ways["handed"] for frame in graph.by_id[key].scope)
+        and all(_is_chain(graph, ways[part]) for part in ("source", "target", "handed"))
+        and all(_is_chain(graph, ways[part], JOINS) for part in ("entry", "head"))
+        # what else is handed on to the next step has no place here
+        and all(edge.role != "recurrent" or edge.src == decoder for edge in graph.edges))
 
 
 def _many(decoder: Node, graph: Graph) -> bool:
     """Does it go on from its own state, called again and again or over a sequence?"""
     if decoder.repeat == 1:
         return "batch_first" in decoder.attrs
-    return bool(decoder.wires) or any(edge.role == "recurrent" for edge in graph.outgoing[decoder.id])
-
-
-def _looped(node: Node, graph: Graph) -> bool:
-    return any(graph.modules[frame].repeat > 1 for frame in node.scope)
+    return bool(decoder.wires) or len(graph.outflow[decoder.id]) < len(graph.outgoing[decoder.id])
 
 
 def _mix(graph: Graph, encoder: NodeId) -> list[NodeId]:
     """The nodes that weigh what the encoder gave and add it up: one of attention, or a product and a sum."""
-    made = _below(graph, encoder, set())
+    made = graph.descendants([encoder])
     found = [[node.id] for node in graph.nodes if node.kind == "attention" and node.id in made]
     for node in graph.nodes:
         for edge in graph.outgoing[node.id] if node.kind == "softmax" and node.id in made else ():
@@ -121,40 +128,8 @@ def _collects(graph: Graph, key: NodeId) -> bool:
     return node.kind == "output" or node.kind == "cat" and len(_sources(graph, key)) == 1
 
 
-# ------------------------------------------------------------------------------------------------ walks
-
-def _flows(edges: Iterable[Edge]) -> Iterable[Edge]:
-    return (edge for edge in edges if edge.role != "recurrent")
-
-
 def _sources(graph: Graph, key: NodeId) -> set[NodeId]:
-    return {edge.src for edge in _flows(graph.incoming[key])}
-
-
-def _above(graph: Graph, key: NodeId, ends: Collection[NodeId]) -> set[NodeId]:
-    """All that `key` is made of, up to `ends`."""
-    found: set[NodeId] = set()
-    waiting = [key]
-    while waiting:
-        new = _sources(graph, waiting.pop()) - found - set(ends)
-        found |= new
-        waiting += new
-    return found
-
-
-def _below(graph: Graph, key: NodeId, ends: Collection[NodeId]) -> set[NodeId]:
-    """All that is made of `key`, up to `ends`."""
-    found: set[NodeId] = set()
-    waiting = [key]
-    while waiting:
-        new = {edge.dst for edge in _flows(graph.outgoing[waiting.pop()])} - found - set(ends)
-        found |= new
-        waiting += new
-    return found
-
-
-def _ordered(graph: Graph, keys: Collection[NodeId]) -> list[NodeId]:
-    return [node.id for node in graph.nodes if node.id in keys]
+    return {edge.src for edge in graph.inflow[key]}
 
 
 def _is_chain(graph: Graph, keys: list[NodeId], joins: Collection[str] = ()) -> bool:

@@ -1,12 +1,13 @@
-"""A choice that a form leaves to the style.
+"""Choices: what a form leaves to the style, and what a figure leaves to whoever asks for it.
 
-In: a word.  Out: what it says.
+In: words.  Out: what they say.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,48 @@ def one_of(*words: str) -> Callable[[str], str]:
         return written
 
     return read
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """An option of a figure, declared once for whoever offers it: the parser, `archviz.draw`, the directive, the magic,
+    project files, the command line that a page shows, `archviz.diff`, and the documentation.
+
+    Attributes
+    ----------
+    help : str
+        What ``--help`` and the documentation say of it; other options as on the command line: ``--depth``.
+    type : str
+        What it is in Python, in numpydoc's words.
+    kind : str
+        ``word``; ``words`` (may be repeated); ``settings`` (``KEY=VALUE``, may be repeated); ``length``; ``levels`` (a
+        number, or ``auto``); ``switch``.
+    metavar : str
+        What stands for its value in ``--help``.
+    choices : tuple of str
+        The only words it may be, if not empty.
+    names : callable
+        The names it may have in a project file, or those of files where that is said; None: any word.
+    setting : str
+        The setting of the style that it is short for.
+    echoed : bool
+        Whether a page repeats it in its command line, in which the page itself says what is open.
+    of_pairs : bool
+        Whether a figure of two models has it.
+    """
+
+    help: str
+    type: str = "str, optional"
+    kind: Literal["word", "words", "settings", "length", "levels", "switch"] = "word"
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    names: Callable[[], Sequence[str]] | None = None
+    setting: str = ""
+    echoed: bool = True
+    of_pairs: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """`help` for a docstring, where options are called by their names in Python."""
+        text = re.sub(r"--([a-z-]+)", lambda found: f"`{found[1].replace('-', '_')}`", self.help)
+        return text[0].upper() + text[1:] + "."

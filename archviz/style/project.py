@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,17 +34,15 @@ from typing import Any, TypeVar
 from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import KINDS
-from archviz.core.plugins import names
 from archviz.style import located_yaml
 from archviz.style.located_yaml import Written
+from archviz.style.option import Declaration
 from archviz.style.overrides import Bundle, Overrides, Rule
-from archviz.style.style import DIRECTIONS, length, load_style, style_names, theme_names
+from archviz.style.style import length, load_style
 
 NAME, SHARED = "archviz.yaml", "pyproject.toml"
 ROOTS = (SHARED, ".git")            # what marks the topmost folder of a project
 LAYER = ("label", "kind", "color", "legend", "frozen", "hide", "collapse", "expand")
-SHORT = {"edges": "options.edges", "unroll": "options.unroll", "streams": "streams"}   # settings of the style
-LENGTHS = ("width", "max_height", "min_font")
 DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
                  if kind not in ("input", "output", "parameter", "add", "mul", "cat"))
 """Kinds that a layer may be said to be: those drawn as a box."""
@@ -123,10 +121,14 @@ def configured(options: AnyOptions, project: Project | None, target: str = "", n
     below: dict[str, Any] = {}
     for layer in (project.options, *(section.options for section in sections)):
         _lay(below, layer)
+    short = {name: declared.setting for name, declared in _declarations(options).values()}
     changed: dict[str, Any] = {}
     for key, value in below.items():
         given = getattr(options, key)
-        changed[key] = {**value, **given} if isinstance(value, Mapping) else value if given in (None, ()) else given
+        if isinstance(value, Mapping):
+            changed[key] = {**value, **given}
+        elif (given is None or given is False or given == ()) and short[key] not in getattr(options, "settings", {}):
+            changed[key] = value
     rules = tuple(rule for section in sections for rule in section.overrides.rules)
     groups = tuple(group for section in sections for group in section.overrides.groups)
     found: AnyOptions = replace(options, **changed, overrides=Overrides(rules, groups))  # type: ignore[type-var]
@@ -181,12 +183,18 @@ def _from_python(value: Any, where: str) -> Written:
     return Written(None if value is None else str(value), where)
 
 
-def _fields(options: Any) -> list[Field[Any]]:
-    return [part for part in fields(options) if part.name != "overrides"]
+Declarations = Mapping[str, tuple[str, Declaration]]
+"""What an option is called in the file → its field, and what is declared of it."""
+
+
+def _declarations(options: Any) -> Declarations:
+    declared = [part for part in fields(options) if "declared" in part.metadata]
+    return {"set" if part.name == "settings" else part.name.replace("_", "-"): (part.name, part.metadata["declared"])
+            for part in declared}
 
 
 def _project(at: Written, path: Path, options: Any) -> Project:
-    known = {"set" if part.name == "settings" else part.name.replace("_", "-"): part for part in _fields(options)}
+    known = _declarations(options)
     common: dict[str, Any] = {}
     sections = []
     for key, name, value in located_yaml.items(at):
@@ -197,23 +205,31 @@ def _project(at: Written, path: Path, options: Any) -> Project:
             raise located_yaml.mistake(key, f"{name} are those of a model", f'write them below models: "*": {name}: …')
         else:
             _lay(common, _option(key, name, value, known, path, "models"))
-    return Project(path, _checked(common, common), tuple(
-        replace(section, options=_checked(section.options, {**common, **section.options})) for section in sections))
+    return Project(path, _checked(common, common, known), tuple(
+        replace(section, options=_checked(section.options, {**common, **section.options}, known))
+        for section in sections))
 
 
-def _checked(options: Mapping[str, Any], style: Mapping[str, Any]) -> dict[str, Any]:
-    """`options` with the settings of the style as text, each tried on that style: a mistake is told with its line."""
-    settings = {}
-    for name, at in options.get("settings", {}).items():
+def _checked(options: Mapping[str, Any], common: Mapping[str, Any], known: Declarations) -> dict[str, Any]:
+    """`options` with what the style's form reads as text, each tried on that style: a mistake is told with its line."""
+    def tried(name: str, at: Written) -> str:
         try:
-            load_style(style.get("style") or "block", {name: located_yaml.string(at)})
+            load_style(common.get("style") or "block", {name: located_yaml.string(at)})
         except ArchvizError as error:
             raise located_yaml.mistake(at, error.message, error.hint) from None
-        settings[name] = located_yaml.string(at)
-    return {**options, "settings": settings} if settings else dict(options)
+        return located_yaml.string(at)
+
+    short = {name: declared.setting for name, declared in known.values()}
+    checked = {**options}
+    for name, value in options.items():
+        if isinstance(value, Written):
+            checked[name] = tried(short[name], value)
+        elif name == "settings":
+            checked[name] = {setting: tried(setting, at) for setting, at in value.items()}
+    return checked
 
 
-def _section(pattern: str, at: Written, known: Mapping[str, Field[Any]], path: Path | None) -> Section:
+def _section(pattern: str, at: Written, known: Declarations, path: Path | None) -> Section:
     options: dict[str, Any] = {}
     rules: list[Rule] = []
     groups: list[Bundle] = []
@@ -263,42 +279,42 @@ def _lay(options: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def _option(
-    key: Written, name: str, at: Written, known: Mapping[str, Field[Any]], path: Path | None, *others: str,
+    key: Written, name: str, at: Written, known: Declarations, path: Path | None, *others: str,
 ) -> dict[str, Any]:
-    """One option as ``{field: value}``; the type of the field says what may stand there."""
-    if name in SHORT and known:
-        return {"settings": {SHORT[name]: at}}
+    """One option as ``{field: value}``; its `Declaration` says what may stand there."""
     if name not in known:
-        located_yaml.refuse(key, "key", name, (*known, *(SHORT if known else ()), *others))
-    part = known[name]
-    kind = str(part.type)
-    if kind.startswith("tuple"):
-        one = isinstance(at.value, str)
-        return {part.name: tuple(located_yaml.word(item) for item in ((at,) if one else located_yaml.listed(at)))}
-    if kind.startswith("Mapping"):
-        return {part.name: {setting: value for _, setting, value in located_yaml.items(at)}}
-    if "int" in kind:
-        if at.value == "auto":
-            return {}
-        if not re.fullmatch(r"\d+", located_yaml.word(at)):
-            raise located_yaml.mistake(at, f"here must stand a number or auto, not {at}")
-        return {part.name: int(located_yaml.word(at))}
+        located_yaml.refuse(key, "key", name, (*known, *others))
+    option, declared = known[name]
+    return {} if declared.kind == "levels" and at.value == "auto" else {option: _value(at, option, declared, path)}
+
+
+def _value(at: Written, name: str, declared: Declaration, path: Path | None) -> Any:
+    match declared.kind:
+        case "words":
+            one = isinstance(at.value, str)
+            return tuple(located_yaml.word(item) for item in ((at,) if one else located_yaml.listed(at)))
+        case "settings":
+            return {setting: value for _, setting, value in located_yaml.items(at)}
+        case "levels":
+            if not re.fullmatch(r"\d+", located_yaml.word(at)):
+                raise located_yaml.mistake(at, f"here must stand a number or auto, not {at}")
+            return int(located_yaml.word(at))
+        case "switch":
+            return located_yaml.truth(at)
     value = located_yaml.string(at)
-    if part.name in LENGTHS:
+    if declared.kind == "length":
         try:
             length(value)
         except ArchvizError as error:
             raise located_yaml.mistake(at, error.message, error.hint) from None
-    elif part.name == "direction":
-        located_yaml.one_of(at, "direction", DIRECTIONS)
-    elif part.name == "layout":
-        located_yaml.one_of(at, "layout", names("layouts"))
-    elif value.endswith((".yaml", ".yml")) and path is not None:
+    elif declared.names is not None and path is not None and value.endswith((".yaml", ".yml")):
         value = str(path.parent / Path(value).expanduser())       # as seen from the project file
         if not Path(value).is_file():
-            raise located_yaml.mistake(at, f"there is no {part.name} file {value!r}")
-    elif part.name in ("style", "theme"):
-        located_yaml.one_of(at, part.name, style_names() if part.name == "style" else theme_names())
-    elif part.name == "theme":
-        located_yaml.one_of(at, "theme", theme_names())
-    return {part.name: value}
+            raise located_yaml.mistake(at, f"there is no {name} file {value!r}")
+    elif declared.names is not None:
+        located_yaml.one_of(at, name, declared.names())
+    elif declared.setting.startswith("options."):
+        return at               # for the form to read, in whatever style it will be
+    elif declared.choices:
+        located_yaml.one_of(at, name, declared.choices)
+    return value

@@ -24,7 +24,7 @@ from typing import Any
 from archviz.core import text
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import KINDS
-from archviz.core.plugins import find, names, plugged
+from archviz.core.plugins import find, names, plugged, traits
 from archviz.core.scene import HATCHES, PARTS, POINTS_PER_MM, Paint
 from archviz.style import located_yaml
 from archviz.style.colour import colour, rgb
@@ -109,7 +109,7 @@ class Style:
     sizes : Mapping
         Every padding and gap by name, in printed points.
     options : Mapping
-        What the form leaves to choose (its ``OPTIONS``), as it reads them.
+        What the form leaves to choose (the options of its traits), as it reads them.
     narrow : Mapping
         How a page narrower than ``page`` points is set tighter: a factor for the ``type`` and for sizes by name.
     heat : Mapping
@@ -344,8 +344,8 @@ class Settings:
             if not callable(getattr(module, function, None)):
                 raise located_yaml.mistake(form, f"the form {form} has no function {function}",
                                            "see archviz/drawing/forms/__init__.py")
-        known: Mapping[str, Option] = getattr(module, "OPTIONS", {})
-        return known
+        options: Mapping[str, Option] = traits("forms", located_yaml.word(form)).options
+        return options
 
     def _options(self, form: Written) -> dict[str, Any]:
         """The options of the form.  A style may extend one of another form, whose options then mean nothing."""
@@ -392,7 +392,7 @@ def _options_of_forms() -> dict[str, str]:
     found: dict[str, str] = {}
     for form in names("forms"):
         with suppress(ArchvizError):
-            found.update(dict.fromkeys(getattr(find("forms", form), "OPTIONS", {}), form))
+            found.update(dict.fromkeys(traits("forms", form).options, form))
     return found
 
 

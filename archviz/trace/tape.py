@@ -126,14 +126,18 @@ def swap(value: Any, tensor: Callable[[torch.Tensor], Any]) -> Any:
     return value
 
 
-def mapped(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
-    """`value` with every tensor changed and all else as it was; only plain tuples, lists and dicts are looked into."""
-    if isinstance(value, torch.Tensor):
+def mapped(value: Any, change: Callable[[Any], Any], leaf: type = torch.Tensor) -> Any:
+    """`value` with every tensor (or `Ref`: every `leaf`) changed, in order, and all else as it was; only plain tuples,
+    lists, dicts and slices are looked into, which is all that a tape holds."""
+    if isinstance(value, leaf):
         return change(value)
-    if type(value) in (tuple, list):
-        return type(value)(mapped(item, change) for item in value)
-    if type(value) is dict:
-        return {key: mapped(item, change) for key, item in value.items()}
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([mapped(item, change, leaf) for item in value])
+    if kind is dict:
+        return {key: mapped(item, change, leaf) for key, item in value.items()}
+    if kind is slice:
+        return slice(*mapped((value.start, value.stop, value.step), change, leaf))
     return value
 
 

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from archviz.core.plugins import find
+from archviz.core.plugins import traits
 from archviz.core.scene import HATCHES, Paint
 from archviz.style.files import shipped
 from archviz.style.style import KEYS, LISTS, RECORDS, SHAPES, Style
@@ -47,7 +47,7 @@ def entries(style: str, table: str) -> Iterator[Entry | str]:
             yield Entry(name, "\n".join(content[name]) if name == "fuse" else ", ".join(content[name]), "")
         return
     if table == "options":
-        for name, option in find("forms", content["form"]).OPTIONS.items():
+        for name, option in traits(content["form"]).options.items():
             yield Entry(name, content.get("options", {}).get(name, option.default), option.help)
         return
     heading, inside = "", False

@@ -1,84 +1,77 @@
-"""``archviz diff``: two models, in whatever way they are named, compared; files and what is printed.
+"""``archviz diff``: two models, in whatever way they are named, compared.
 
-In: answers of the command line.  Out: the `Difference`, files, written all or none, and what is to be said.
+In: the answers of the command line.  Out: the difference as a table, Markdown or JSON, and as a figure.
 """
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from archviz.apps.cli.run import Files, Outcome, Step, rendered
 from archviz.apps.request.job import Job, asked
 from archviz.compare import git
-from archviz.compare.diff import WORDS, _at, _of, compare
+from archviz.compare.diff import WORDS, at, check, compare, of_revision
 from archviz.compare.difference import Difference
 from archviz.core.errors import ArchvizError
-from archviz.core.files import write
 from archviz.core.graph import Graph
-from archviz.core.progress import progress
-from archviz.figure.options import Options
-from archviz.figure.output import check_output
-from archviz.trace.read import Step
+
+FILES = Files("-diff", ("markdown", "json"), tuple(WORDS))
+
+
+def prepare(o: argparse.Namespace) -> Callable[[Step], Outcome]:
+    pair = sides(o.model)
+    outputs = FILES.of(o, pair[1][1])
+    of_sides = [(tuple(o.arg) + tuple(o.old_arg), tuple(o.input) + tuple(o.old_input)),
+                (tuple(o.arg) + tuple(o.new_arg), tuple(o.input) + tuple(o.new_input))]
+    if len(o.model) == 1 and pair[0] == pair[1] and of_sides[0] == of_sides[1]:
+        raise ArchvizError("there is one model only, and nothing to compare it with",
+                           "name two, or a revision (HEAD~1: model.py), or what differs: --new-arg width=512")
+    base = asked(argparse.Namespace(**{**vars(o), "model": pair[1][1]}))
+    check(base.options)
+    base.check()
+    jobs = [replace(base, target=target, args=args, inputs=inputs)
+            for (_, target), (args, inputs) in zip(pair, of_sides, strict=True)]
+
+    def work(step: Step) -> Outcome:
+        graphs = []
+        for (revision, target), job in zip(pair, jobs, strict=True):
+            with at(revision, target) as place:
+                graphs.append(of_revision(_traced(replace(job, target=place), step, o.verbose), revision))
+        drawn = [path for path in outputs if path.suffix.removeprefix(".") not in WORDS]
+        difference = compare(graphs[0], graphs[1], jobs[1].configured(graphs[1]), step, draw=bool(drawn))
+        step("write")
+        files = {path: WORDS[path.suffix.removeprefix(".")](difference).encode("utf-8", "surrogatepass")
+                 for path in outputs if path not in drawn}
+        figure = difference.figure
+        files |= rendered(figure, drawn, o) if figure is not None else {}
+        return Outcome({path: files[path] for path in outputs if path in files}, printed(difference, o),
+                       code=1 if difference else 0, size=(figure.scene.width, figure.scene.height) if figure else None)
+
+    return work
+
+
+def printed(difference: Difference, o: argparse.Namespace) -> str:
+    """What goes to stdout."""
+    words = difference.markdown() if o.markdown else difference.to_json() if o.json else difference.table()
+    return words.removesuffix("\n")
 
 
 def sides(targets: Sequence[str]) -> list[tuple[str, str]]:
     """The old and the new model that the words of a command line name, each as a revision (or none) and a target."""
-    found = [git.parse(target) for target in targets]
-    files = [target for _, target in found if target]
-    shape = [(bool(revision), bool(target)) for revision, target in found]
+    named = [git.parse(target) for target in targets]
+    files = [target for _, target in named if target]
+    shape = [(bool(revision), bool(target)) for revision, target in named]
     if not files:
         raise ArchvizError("a revision was named, but no file", "write archviz diff HEAD~1: model.py")
-    if len(found) == 1:
-        return [found[0], ("", files[0])]
-    if len(found) == 2:
-        return [(revision, target or files[0]) for revision, target in found]
-    if len(found) == 3 and shape[:2] == [(True, False)] * 2:
-        return [(found[0][0], files[0]), (found[1][0], files[0])]
-    raise ArchvizError(f"{len(found)} models were named, and two are compared",
+    if len(named) == 1:
+        return [named[0], ("", files[0])]
+    if len(named) == 2:
+        return [(revision, target or files[0]) for revision, target in named]
+    if len(named) == 3 and shape[:2] == [(True, False)] * 2:
+        return [(named[0][0], files[0]), (named[1][0], files[0])]
+    raise ArchvizError(f"{len(named)} models were named, and two are compared",
                        "write archviz diff old.py new.py, or archviz diff v1.0: v2.0: model.py")
-
-
-def outputs_of(o: argparse.Namespace, default: Callable[[argparse.Namespace], Path]) -> list[Path]:
-    """The files to write: those asked for; without any, `default`, unless something is printed instead."""
-    if o.output:
-        return list(dict.fromkeys(o.output))
-    return [] if o.markdown or o.json else [default(o)]
-
-
-def carry_out(o: argparse.Namespace, outputs: Sequence[Path]) -> Difference:
-    """Compare, showing progress unless ``o.quiet``, and write `outputs` where anything differs."""
-    pair = sides(o.model)
-    own = [(tuple(o.arg) + tuple(o.old_arg), tuple(o.input) + tuple(o.old_input)),
-           (tuple(o.arg) + tuple(o.new_arg), tuple(o.input) + tuple(o.new_input))]
-    if len(o.model) == 1 and pair[0] == pair[1] and own[0] == own[1]:
-        raise ArchvizError("there is one model only, and nothing to compare it with",
-                           "name two, or a revision (HEAD~1: model.py), or what differs: --new-arg width=512")
-    for path in outputs:
-        check_output(path, o.engine or "", also=tuple(WORDS))
-    base = asked(argparse.Namespace(**{**vars(o), "model": pair[1][1], "arg": own[1][0], "input": own[1][1]}))
-    _check(base.options)
-    base.check()
-    jobs = [replace(base, target=target, args=args, inputs=inputs)
-            for (_, target), (args, inputs) in zip(pair, own, strict=True)]
-    with progress(not o.quiet) as step:
-        graphs = []
-        for (revision, target), job in zip(pair, jobs, strict=True):
-            with _at(revision, target) as place:
-                graphs.append(_of(_traced(replace(job, target=place), step, o.verbose), revision))
-        drawn = [path for path in outputs if path.suffix.removeprefix(".") not in WORDS]
-        found = compare(graphs[0], graphs[1], jobs[1].configured(graphs[1]), step, draw=bool(drawn))
-        step("write")
-        _written(found, outputs, o)
-    return found
-
-
-def _check(options: Options) -> None:
-    if options.inset or options.cut or options.append:
-        raise ArchvizError("a figure of two models has no insets, and is not cut",
-                           "leave out --inset, --cut and --append")
-    if options.in_place:
-        raise ArchvizError("in a figure of two models nothing opens in place", "leave out --in-place")
 
 
 def _traced(job: Job, step: Step, noisy: bool) -> Graph:
@@ -89,33 +82,3 @@ def _traced(job: Job, step: Step, noisy: bool) -> Graph:
         raise ArchvizError(f"{job.target}: {failed[0]} raised {' '.join(str(failed[1]).split())}",
                            "mend it, or compare what runs; archviz alone draws the part that ran")
     return graph
-
-
-def _written(found: Difference, outputs: Sequence[Path], o: argparse.Namespace) -> None:
-    """Write all files; a drawing only where there is one."""
-    options = {key: value for key, value in (("dpi", o.dpi), ("engine", o.engine), ("standalone", o.standalone))
-               if value}
-    contents: dict[Path, bytes] = {}
-    for path in outputs:
-        suffix = path.suffix.removeprefix(".")
-        if suffix in WORDS:
-            contents[path] = WORDS[suffix](found).encode("utf-8", "surrogatepass")
-        elif found.figure is not None:
-            contents[path] = found.figure.render(suffix, **options)
-    for path, content in contents.items():
-        try:
-            write(path, content)
-        except OSError as error:
-            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
-
-
-def remark(found: Difference, outputs: Sequence[Path]) -> str:
-    """What is said of the files."""
-    written = [path for path in outputs if found or path.suffix.removeprefix(".") in WORDS]
-    if not written:
-        return ""
-    size = ""
-    if found.figure is not None:
-        scene = found.figure.scene
-        size = " ({} mm × {} mm)".format(*(round(side / 72.27 * 25.4) for side in (scene.width, scene.height)))
-    return f"wrote {', '.join(map(str, written))}{size}"

@@ -1,7 +1,6 @@
-"""What a model did, asked for in words: ``archviz explain`` on the command line.
+"""``archviz explain``: what a model did with one input.
 
-In: what `archviz.apps.request.arguments.explained` read, and the files to write.  Out: those files, written all or
-none, and what is to be said.
+In: the answers of the command line.  Out: the picture, the figure of the architecture with it painted on, the numbers.
 """
 from __future__ import annotations
 
@@ -9,52 +8,85 @@ import argparse
 import ast
 import io
 import json
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archviz.apps.cli import run as runs
-from archviz.apps.cli.run import NUMBERS, Done
+from archviz.apps.cli.run import Files, Outcome, Step, check, hushed, rendered
+from archviz.apps.request.inference import NUMBERS, Inference, inference
 from archviz.core.errors import ArchvizError
-from archviz.core.progress import progress
-from archviz.insight.explain import Asked, NotFinite, attributions, methods_of
-from archviz.insight.inputs.prepare import Ready, prepare
+from archviz.insight.explain import NotFinite, attributions, methods_of
+from archviz.insight.inputs.prepare import Ready
+from archviz.insight.inputs.prepare import prepare as prepared
 from archviz.insight.pictures._standalone import Picture, fitting
 from archviz.insight.results.attribution import Attribution, Attributions
 
-
-@dataclass(frozen=True)
-class Wish:
-    """What was asked: of which model, by which methods with which options, of which target."""
-
-    run: runs.Wish
-    methods: Asked
-    target: Any
-    position: int
+FILES = Files("-explained", ("overlay", "caption"), ("npz",))
 
 
-def asked(o: argparse.Namespace) -> Wish:
-    """What the answers of `archviz.apps.request.arguments.explained` ask for.  Raises `ArchvizError` for mistakes in
-    them."""
+def prepare(o: argparse.Namespace) -> Callable[[Step], Outcome]:
+    outputs, overlays = FILES.of(o, o.model), list(dict.fromkeys(o.overlay))
     options = _options(o.option)
     methods = methods_of(o.method, {**options, **({"nodes": tuple(o.nodes)} if o.nodes else {})})
-    return Wish(runs.wish(o), methods, o.target, o.position)
+    asked = inference(o)
+    check(overlays, o)
+    if overlays and len(methods) > 1:
+        raise ArchvizError(f"an architecture shows one method, and {len(methods)} were named",
+                           f"run it for each: --method {next(iter(methods))}")
+    asked.drawing.check()
+
+    def work(step: Step) -> Outcome:
+        with hushed(o.verbose):
+            ready = prepared(asked.model, asked.x, **asked.preparing, step=step)
+            try:
+                maps = attributions(ready, methods, o.target, budget=asked.budget, position=o.position, step=step)
+            except NotFinite as error:
+                return not_finite(asked, error, ready, [*outputs, *overlays], o, step)
+            return _drawn(asked, maps, ready, outputs, overlays, o, step)
+
+    return work
+
+
+def _drawn(asked: Inference, maps: Attributions, ready: Ready, outputs: Sequence[Path], overlays: Sequence[Path],
+           o: argparse.Namespace, step: Step) -> Outcome:
+    if overlays and len(maps) > 1:
+        raise ArchvizError(f"an architecture shows one target, and {len(maps)} were named", "say --target top1")
+    pictures = [path for path in outputs if path.suffix != NUMBERS]
+    picture = pictured(asked, maps, o) if (o.caption or pictures) and (outputs or not overlays) else None
+    painted = maps[0].overlay(asked.drawn(ready, step)) if overlays else None
+    step("write")
+    files = {path: numbers(maps) for path in outputs if path.suffix == NUMBERS}
+    for drawing, paths in ((picture, pictures), (painted, overlays)):
+        files |= {} if drawing is None else rendered(drawing, paths, o)
+    caption = next((one.caption for one in (picture, painted) if one is not None), "")
+    return Outcome({path: files[path] for path in (*outputs, *overlays)}, caption if o.caption else "",
+                   tuple(_remarks(asked, ready, maps, bool(overlays), o.verbose)))
+
+
+def not_finite(asked: Inference, error: NotFinite, ready: Ready, paths: Sequence[Path], o: argparse.Namespace,
+               step: Step) -> Outcome:
+    """Where the first node is marked that computes no number, in place of what was asked."""
+    figure = asked.marked(error, ready, step)
+    step("write")
+    drawn = [path for path in paths if path.suffix != NUMBERS]
+    where = f"\n  {', '.join(map(str, drawn))} shows where" if drawn else ""
+    return Outcome(rendered(figure, drawn, o), figure.caption if o.caption else "", failed=f"{error}{where}", code=1,
+                   told=False)
 
 
 def _options(given: Sequence[str]) -> dict[str, Any]:
     """``ig.steps=200`` → ``{"ig": {"steps": 200}}``; values are Python literals, else words."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for word in given:
         key, equals, value = word.partition("=")
         if not equals or not key.strip("."):
             raise ArchvizError(f"cannot read --option {word!r}", "write key=value, as in --option ig.steps=200")
         method, dot, name = key.partition(".")
-        holder = found.setdefault(method, {}) if dot else found
+        holder = options.setdefault(method, {}) if dot else options
         holder[name if dot else key] = _literal(value)
-    return found
+    return options
 
 
 def _literal(word: str) -> Any:
@@ -66,75 +98,41 @@ def _literal(word: str) -> Any:
         return word
 
 
-def carry_out(wish: Wish, o: argparse.Namespace, outputs: Sequence[Path], overlays: Sequence[Path]) -> Done:
-    """Explain, draw and write, showing progress unless ``o.quiet``.
-
-    Raises `ArchvizError`, before anything is computed for mistakes that can be seen then; nothing is half written.
-    """
-    run, told = wish.run, runs.how(o)
-    runs.check(outputs, o.engine or "", numeric=True)
-    runs.check(overlays, o.engine or "", numeric=False)
-    if overlays and len(wish.methods) > 1:
-        raise ArchvizError(f"an architecture shows one method, and {len(wish.methods)} were named",
-                           f"run it for each: --method {next(iter(wish.methods))}")
-    run.drawing.check()
-    with progress(not o.quiet) as step, runs.hushed(o.verbose):
-        ready = prepare(run.model, run.x, **run.preparing, step=step)
-        try:
-            found = attributions(ready, wish.methods, wish.target, budget=run.budget, position=wish.position, step=step)
-        except NotFinite as error:
-            return runs.marked(error, run, ready, [*outputs, *overlays], told, step)
-        if overlays and len(found) > 1:
-            raise ArchvizError(f"an architecture shows one target, and {len(found)} were named", "say --target top1")
-        shown = o.caption or any(path.suffix != NUMBERS for path in outputs)
-        picture = pictured(wish, found, o) if shown and (outputs or not overlays) else None
-        painted = found[0].overlay(runs.drawn(run, ready, step)) if overlays else None
-        step("write")
-        written = {path: numbers(found) if path.suffix == NUMBERS else runs.rendered(picture, path, told)
-                   for path in outputs}
-        written |= {path: runs.rendered(painted, path, told) for path in overlays}
-        runs.write(written)
-    caption = next((one.caption for one in (picture, painted) if one is not None), "")
-    return Done(caption, tuple(_remarks(wish, ready, found, written, bool(overlays), o.verbose)))
-
-
-def pictured(wish: Wish, found: Attributions, o: argparse.Namespace) -> Picture:
+def pictured(asked: Inference, maps: Attributions, o: argparse.Namespace) -> Picture:
     """The picture by itself."""
-    looks = wish.run.drawing.options.settings
+    looks = asked.drawing.options.settings
     if o.overlay:       # settings of that figure's style mean nothing here
         looks = {key: value for key, value in looks.items() if key.startswith("heat.")}
-    kind = o.picture or fitting(found)
-    several = o.image and kind in ("heat", "grid") and len(wish.run.x) > 1
-    named = {"names": [path.stem for path in wish.run.x]} if several else {}
-    made: Picture = found.image(kind, width=o.width, theme=o.theme, settings=looks, **named)
+    kind = o.picture or fitting(maps)
+    several = o.image and kind in ("heat", "grid") and len(asked.x) > 1
+    named = {"names": [path.stem for path in asked.x]} if several else {}
+    made: Picture = maps.image(kind, width=o.width, theme=o.theme, settings=looks, **named)
     return made
 
 
-def _remarks(wish: Wish, ready: Ready, found: Sequence[Attribution], written: Collection[Path], overlaid: bool,
-             verbose: bool) -> Iterator[str]:
+def _remarks(asked: Inference, ready: Ready, maps: Sequence[Attribution], overlaid: bool, verbose: bool,
+             ) -> Iterator[str]:
     """What the user should know of how it came about."""
-    yield from runs.remarks(wish.run, ready)
-    if overlaid and len(found[0].output) > 1:
-        yield f"the architecture shows the first of {len(found[0].output)} inputs"
-    for target in dict.fromkeys(one.target for one in found if one.target):
+    yield from asked.remarks(ready)
+    if overlaid and len(maps[0].output) > 1:
+        yield f"the architecture shows the first of {len(maps[0].output)} inputs"
+    for target in dict.fromkeys(one.target for one in maps if one.target):
         yield f"target: {target}"
-    for one in found:
+    for one in maps:
         if verbose:
             yield from (f"{one.title}, {one.target}: {note}" for note in one.notes if note not in ready.notes)
         elif one.inputs and not any(values.any() for values in one.inputs.values()):
             yield f"{one.title}, {one.target}: the map is 0 everywhere"
-        for check in one.checks:
-            if verbose or not check.kept:
-                yield f"{one.title}, {one.target}: {check.name}: {check.said}"
-    yield from runs.wrote(written)
+        yield from (f"{one.title}, {one.target}: {each.name}: {each.said}"
+                    for each in one.checks if verbose or not each.kept)
 
 
-def numbers(found: Sequence[Attribution]) -> bytes:
-    """The arrays of `found` as the bytes of an ``.npz``.
+def numbers(maps: Sequence[Attribution]) -> bytes:
+    """The arrays of `maps` as the bytes of an ``.npz``.
 
     Parameters
     ----------
-    found : sequence of Attribution
+    maps : sequence of Attribution
 
     Returns
     -------
@@ -145,7 +143,7 @@ def numbers(found: Sequence[Attribution]) -> bytes:
     arrays: dict[str, Any] = {}
     about = []
     count: dict[str, int] = {}
-    for one in found:
+    for one in maps:
         number = count[one.method] = count.get(one.method, -1) + 1
         key = f"{one.method}/{number}"
         arrays[f"{key}/output"] = one.output

@@ -1,60 +1,71 @@
-"""What went on in a model, asked for in words: ``archviz record`` on the command line.
+"""``archviz record``: what goes on in a model while it runs.
 
-In: what `archviz.apps.request.arguments.recorded` read, and the files to write.  Out: those files, written all or none,
-and what is to be said.
+In: the answers of the command line.  Out: the figure of the architecture with a statistic painted on it, a picture of
+the activations, the numbers.
 """
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archviz.apps.cli.run import NUMBERS, Done, Wish, check, drawn, how, hushed, remarks, rendered, wish, write, wrote
+from archviz.apps.cli.run import Files, Outcome, Step, hushed, rendered
+from archviz.apps.request.inference import NUMBERS, Inference, inference
 from archviz.core.errors import ArchvizError
-from archviz.core.progress import progress
-from archviz.insight.inputs.prepare import Ready, Step, prepare
+from archviz.insight.inputs.prepare import Ready
+from archviz.insight.inputs.prepare import prepare as prepared
 from archviz.insight.results.recording import GRADIENT, Recording
 
 SHOWN = 10      # findings that are said
 DEFAULT = ("mean", "std", "sparsity", "saturation")
+FILES = Files("-recorded", ("caption",), ("npz",))
 
 
-def carry_out(o: argparse.Namespace, outputs: Sequence[Path]) -> Done:
-    """Record, draw and write, showing progress unless ``o.quiet``.
-
-    Raises `ArchvizError`, before anything is computed for mistakes that can be seen then; nothing is half written.
-    """
-    run, told = wish(o), how(o)
-    check(outputs, o.engine or "", numeric=True)
-    run.drawing.check()
+def prepare(o: argparse.Namespace) -> Callable[[Step], Outcome]:
+    outputs, asked = FILES.of(o, o.model), inference(o)
+    asked.drawing.check()
     wanted = _wanted(o)
-    nodes = [*o.nodes, "/in:*"] if o.nodes and o.picture == "layers" else o.nodes       # it begins with the input
-    with progress(not o.quiet) as step, hushed(o.verbose):
-        ready = prepare(run.model, run.x, **run.preparing, step=step)
-        step("record")
-        from archviz.insight.recorder.run import record
-        from archviz.trace.modules import named_arguments
 
-        given = dict(named_arguments(ready.module, ready.args, ready.kwargs)) if ready.kwargs else ready.args
-        found = record(ready.module, given, nodes or "*", wanted, gradients=o.gradients, target=o.target,
-                       budget=run.budget, progress=False)
+    def work(step: Step) -> Outcome:
+        with hushed(o.verbose):
+            ready = prepared(asked.model, asked.x, **asked.preparing, step=step)
+            step("record")
+            recording = _recorded(asked, wanted, ready, o)
+            return _drawn(asked, recording, wanted, ready, outputs, o, step)
+
+    return work
+
+
+def _recorded(asked: Inference, wanted: Sequence[str], ready: Ready, o: argparse.Namespace) -> Recording:
+    from archviz.insight.recorder.run import record
+    from archviz.trace.modules import named_arguments
+
+    nodes = [*o.nodes, "/in:*"] if o.nodes and o.picture == "layers" else o.nodes       # it begins with the input
+    inputs = dict(named_arguments(ready.module, ready.args, ready.kwargs)) if ready.kwargs else ready.args
+    return record(ready.module, inputs, nodes or "*", wanted, gradients=o.gradients, target=o.target,
+                  budget=asked.budget, progress=False)
+
+
+def _drawn(asked: Inference, recording: Recording, wanted: Sequence[str], ready: Ready, outputs: Sequence[Path],
+           o: argparse.Namespace, step: Step) -> Outcome:
+    drawn = [path for path in outputs if path.suffix != NUMBERS]
+    painted: Any = None
+    if (drawn or o.caption) and o.picture:
+        painted = _pictured(o, asked, recording, ready, step)
+    elif drawn or o.caption:
         numbers = [name for name in wanted if name not in ("values", "histogram", "topk", "per_channel")]
-        painted: Any = None
-        if o.picture and (o.caption or any(path.suffix != NUMBERS for path in outputs)):
-            painted = _pictured(o, run, found, ready, step)
-        elif o.caption or any(path.suffix != NUMBERS for path in outputs):
-            shown = found.by(f"{GRADIENT if o.gradients else ''}{numbers[0]}") if numbers else found
-            painted = shown.overlay(drawn(run, ready, step))
-        step("write")
-        write({path: found.packed() if path.suffix == NUMBERS else rendered(painted, path, told)
-                    for path in outputs})
-    findings = found.findings
+        shown = recording.by(f"{GRADIENT if o.gradients else ''}{numbers[0]}") if numbers else recording
+        painted = shown.overlay(asked.drawn(ready, step))
+    step("write")
+    files = {path: recording.packed() for path in outputs if path.suffix == NUMBERS}
+    files |= rendered(painted, drawn, o)
+    findings = recording.findings
     more = [f"and {len(findings) - SHOWN} more of the kind"] if len(findings) > SHOWN else []
-    return Done(painted.caption if painted else "", (*remarks(run, ready), *_remarks(o, found), *findings[:SHOWN],
-                                                     *more, *wrote(outputs)))
+    return Outcome({path: files[path] for path in outputs}, painted.caption if o.caption else "",
+                   (*asked.remarks(ready), *_remarks(o, recording), *findings[:SHOWN], *more))
 
 
 def _wanted(o: argparse.Namespace) -> list[str]:
@@ -75,22 +86,22 @@ def _wanted(o: argparse.Namespace) -> list[str]:
     return wanted
 
 
-def _pictured(o: argparse.Namespace, run: Wish, found: Recording, ready: Ready, step: Step) -> Any:
+def _pictured(o: argparse.Namespace, asked: Inference, recording: Recording, ready: Ready, step: Step) -> Any:
     """The activations by themselves; with layers, those of the figure that the other options ask for."""
-    looks = run.drawing.options.settings
+    looks = asked.drawing.options.settings
     if o.style:         # settings of the figure's style mean nothing to the picture
         looks = {key: value for key, value in looks.items() if key.startswith("heat.")}
     more: dict[str, Any] = {"channels": o.channels}
     if o.picture == "layers":
-        more |= {"figure": drawn(run, ready, step), "names": ready.classes, "images": ready.shown}
-    return found.image(o.picture, width=o.width, theme=o.theme, settings=looks, **more)
+        more |= {"figure": asked.drawn(ready, step), "names": ready.classes, "images": ready.shown}
+    return recording.image(o.picture, width=o.width, theme=o.theme, settings=looks, **more)
 
 
-def _remarks(o: argparse.Namespace, found: Recording) -> Iterator[str]:
+def _remarks(o: argparse.Namespace, recording: Recording) -> Iterator[str]:
     """What may be unexpected about what was recorded."""
-    if o.picture and found.samples > 1:
-        yield f"the picture shows the first of {found.samples} inputs"
-    for node, values in found.maps.items():
+    if o.picture and recording.samples > 1:
+        yield f"the picture shows the first of {recording.samples} inputs"
+    for node, values in recording.maps.items():
         if node.startswith("/in:") and values[0].size > 1 and not np.ptp(values[0]):
             yield (f"{node.removeprefix('/in:')} is {float(values.flat[0]):g} everywhere, so that maps show little; "
                    "say --image, or --input")

@@ -1,6 +1,7 @@
-"""A model that is run for what it does, asked for in words: what ``archviz explain`` and ``archviz record`` share.
+"""The runner of every command: outputs are checked, the work is done, files are written all or none, words are said.
 
-In: answers of `archviz.apps.request.arguments`, files to write.  Out: `Wish`, the figure of the model that ran, `Done`.
+In: a command of this folder and the answers of its parser.  Out: files, what was asked for on stdout, all else on
+stderr; the exit code.
 """
 from __future__ import annotations
 
@@ -8,99 +9,122 @@ import argparse
 import contextlib
 import sys
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from archviz.apps.request import job
-from archviz.core import files
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import NodeId
-from archviz.figure.figure import Figure
-from archviz.figure.output import check_output
-from archviz.insight.explain import NotFinite
-from archviz.insight.inputs.images import SUFFIXES
-from archviz.insight.inputs.memory import size_of
-from archviz.insight.inputs.prepare import Ready, Step
+from archviz.core.progress import progress, say
+from archviz.figure.output import Rendered, check_output, is_ours, write_all
 
-NUMBERS = ".npz"
+Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What was asked, read and checked as far as it can be without the model.
+class Files:
+    """What a command writes where nobody names a file.
 
-    model       its target
-    x           the images or texts, or nothing
-    preparing   keyword arguments of `archviz.insight.inputs.prepare.prepare`
-    budget      bytes
-    drawing     the figure of the architecture
+    ending    of the default file, behind the model's name; ``model<ending>.svg``
+    unless    options that are asked for in place of a file
+    undrawn   suffixes of files that hold no drawing
+    default   whether there is a default file
     """
 
-    model: str
-    x: Any
-    preparing: Mapping[str, Any]
-    budget: int | None
-    drawing: job.Job
+    ending: str = ""
+    unless: tuple[str, ...] = ()
+    undrawn: tuple[str, ...] = ()
+    default: bool = True
+
+    def of(self, o: argparse.Namespace, target: str) -> list[Path]:
+        """The files to write, each of which can be written.  Raises `ArchvizError`."""
+        paths = list(dict.fromkeys(o.output or ()))
+        if self.default and not paths and not any(getattr(o, option) for option in self.unless):
+            paths = [self.named_after(target, o.force)]
+        check(paths, o, self.undrawn)
+        return paths
+
+    def named_after(self, target: str, force: bool) -> Path:
+        """``<model><ending>.svg``, if archviz may write there."""
+        name = target.rpartition(":")[2] if ":" in Path(target).name else Path(target).stem
+        path = Path(f"{name.rpartition('.')[2] or 'model'}{self.ending}.svg")
+        if path.exists() and not force and not is_ours(path):
+            raise ArchvizError(f"{path} is there, and archviz did not write it", f"to replace it, name it: -o {path}")
+        return path
 
 
 @dataclass(frozen=True)
-class Done:
-    """What came of it: the caption, what else is to be said, and what is wrong with the model if it computes no
-    numbers."""
+class Outcome:
+    """What came of a command.
 
-    caption: str
-    remarks: tuple[str, ...]
+    files     what to write
+    printed   what was asked for on stdout
+    remarks   what the user should know
+    failed    what went wrong though there is something to show
+    code      the exit code
+    size      how large the drawing is, in printed points; None: not said
+    told      whether it is said which files were written, which `failed` may have done
+    value     the figure, for a notebook
+    """
+
+    files: Mapping[Path, bytes] = field(default_factory=dict)
+    printed: str = ""
+    remarks: tuple[str, ...] = ()
     failed: str = ""
+    code: int = 0
+    size: tuple[float, float] | None = None
+    told: bool = True
+    value: Any = None
+
+    def said(self) -> Iterator[str]:
+        """The remarks, and at last which files were written."""
+        yield from self.remarks
+        if self.files and self.told:
+            mm = [round(side / 72.27 * 25.4) for side in self.size or ()]
+            yield f"wrote {', '.join(map(str, self.files))}{' ({} mm × {} mm)'.format(*mm) if mm else ''}"
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """What a figure is marked with where a node computes no number; there are no other numbers to paint."""
+class Command(Protocol):
+    """A file of this folder that draws something."""
 
-    marks: Mapping[NodeId, str]
-    scores: Mapping[NodeId, Any] = field(default_factory=dict)
-    maps: Mapping[NodeId, Any] = field(default_factory=dict)
-    flows: Mapping[tuple[NodeId, NodeId], Any] = field(default_factory=dict)
-    signed: bool = False
-    unit: str = ""
-    title: str = "Numbers that are none"
+    FILES: Files
+
+    def prepare(self, o: argparse.Namespace) -> Callable[[Step], Outcome]:
+        """Check what is asked for, as far as that takes no work.  Raises `ArchvizError`."""
 
 
-def wish(o: argparse.Namespace) -> Wish:
-    """What both commands ask for.  Raises `ArchvizError` for mistakes in it."""
-    if Path(o.model).suffix == ".json":
-        raise ArchvizError(f"{o.model} holds no weights, and what a model does is seen by running it",
-                           "name the model's code: model.py")
-    if o.image and o.text:
-        raise ArchvizError("--image and --text are both given", "for a model of both, use Python: archviz.explain")
-    images = [path for name in o.image for path in _images(Path(name))]
-    names = getattr(o, "class_names", None)
-    for what, path in [*(("image", path) for path in images), ("file", o.weights), ("file", names),
-                       ("tokenizer", o.tokenizer)]:
-        if path is not None and not Path(path).is_file():
-            raise ArchvizError(f"there is no {what} {path}")
-    preparing = {"args": tuple(o.arg), "specs": tuple(o.input), "weights": o.weights, "preprocess": o.normalize,
-                 "tokenizer": o.tokenizer, "size": o.size, "class_names": names, "device": o.device, "dtype": o.dtype}
-    o.input, o.arg = [], []     # what is drawn is the model that ran
-    return Wish(o.model, images or list(o.text) or None, preparing, size_of(o.budget), job.asked(o))
+def run(command: Command, o: argparse.Namespace) -> int:
+    """Do what a command is asked for; returns the exit code."""
+    outcome = carry_out(command.prepare(o), o)
+    for remark in () if o.quiet else outcome.said():
+        say(remark)
+    if outcome.printed:
+        print(outcome.printed)
+    sys.stdout.flush()
+    if outcome.failed:
+        say(f"error: {outcome.failed}")
+    return outcome.code
 
 
-def _images(path: Path) -> list[Path]:
-    """The image at `path`, or those in the folder, by name."""
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not found:
-        raise ArchvizError(f"there is no image in the folder {path}")
-    return found
+def carry_out(work: Callable[[Step], Outcome], o: argparse.Namespace) -> Outcome:
+    """Do the work, showing progress unless ``o.quiet``, and write its files."""
+    with progress(not o.quiet) as step:
+        outcome = work(step)
+        write_all(outcome.files)
+    return outcome
 
 
-def check(paths: Sequence[Path], engine: str, numeric: bool) -> None:
-    """Raise `ArchvizError` for a file that cannot be written; `numeric`: an ``.npz`` can."""
+def check(paths: Sequence[Path], o: argparse.Namespace, undrawn: tuple[str, ...] = ()) -> None:
+    """Raise `ArchvizError` for a file that cannot be written."""
     for path in paths:
-        check_output(path, engine, (NUMBERS.removeprefix("."),) if numeric else ())
+        check_output(path, o.engine or "", undrawn)
+
+
+def rendered(drawing: Rendered, paths: Sequence[Path], o: argparse.Namespace, **more: Any) -> dict[Path, bytes]:
+    """What `drawing` is in each of the files; `more` are options of backends that no command line has."""
+    options = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone, **more}
+    options = {key: value for key, value in options.items() if value}
+    return {path: drawing.render(path.suffix.removeprefix("."), **options) for path in paths}
 
 
 @contextlib.contextmanager
@@ -110,62 +134,3 @@ def hushed(noisy: bool) -> Iterator[None]:
         if not noisy:
             warnings.simplefilter("ignore")
         yield
-
-
-def drawn(asked: Wish, ready: Ready, step: Step) -> Figure:
-    """The figure of the model that ran, for one sample, under the same ids."""
-    from archviz.insight.inputs.samples import one_of
-
-    inputs = one_of(ready.args, ready.kwargs)
-    whole = replace(asked.drawing, inputs=("x",), held=ready.module, variables={"x": inputs})
-    return whole.draw(step)
-
-
-def how(o: argparse.Namespace) -> dict[str, Any]:
-    """What backends are told."""
-    given = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone}
-    return {key: value for key, value in given.items() if value}
-
-
-def rendered(picture: Any, path: Path, told: Mapping[str, Any]) -> bytes:
-    content: bytes = picture.render(path.suffix.removeprefix("."), **told)
-    return content
-
-
-def write(written: Mapping[Path, bytes]) -> None:
-    """All files, once everything is drawn."""
-    for path, content in written.items():
-        try:
-            files.write(path, content)
-        except OSError as error:
-            raise ArchvizError(f"cannot write {path}: {error.strerror}") from None
-
-
-def marked(error: NotFinite, asked: Wish, ready: Ready, paths: Sequence[Path], told: Mapping[str, Any], step: Step,
-           ) -> Done:
-    """The figure of the architecture with the first node marked that computes no number, in place of what was asked.
-
-    Raises `error` where there is nothing to draw it on.
-    """
-    from archviz.insight.overlay import overlay
-
-    if error.node is None:
-        raise error
-    figure = overlay(drawn(asked, ready, step), Wrong({error.node: error.what}))
-    step("write")
-    paths = [path for path in paths if path.suffix != NUMBERS]
-    write({path: rendered(figure, path, told) for path in paths})
-    where = f"\n  {', '.join(map(str, paths))} shows where" if paths else ""
-    return Done(figure.caption, (), f"{error}{where}")
-
-
-def remarks(asked: Wish, ready: Ready) -> Iterator[str]:
-    """What the user should know of the model and its input."""
-    if asked.preparing["weights"] is None:
-        yield "weights: as the model's code makes them; say --weights to load some"
-    yield from ready.notes
-
-
-def wrote(written: Collection[Path]) -> Iterator[str]:
-    if written:
-        yield f"wrote {', '.join(map(str, written))}"

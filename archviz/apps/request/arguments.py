@@ -5,12 +5,17 @@ In: arguments.  Out: what they say; `archviz.apps.request.job` makes a figure of
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from archviz import __version__
 from archviz.core.errors import ArchvizError
+from archviz.figure.options import DECLARED, Options, flag
+
+DESCRIPTION = "Compile a PyTorch model into the figure its paper would print."
+
+USAGE = "archviz MODEL [options]\n       archviz COMMAND …"
 
 EXAMPLES = """\
 examples:
@@ -74,6 +79,12 @@ examples:
 exit code: 0 the models are the same, 1 they differ, 2 or more there was trouble
 """
 
+STYLING = """\
+examples:
+  archviz style show block > my.yaml            the whole of a style
+  archviz style show cube --theme mono --set sizes.margin=6
+"""
+
 SERVING = """\
 examples:
   archviz serve model.py                        prints an address, opens it, and draws again whenever a file is saved
@@ -86,6 +97,16 @@ only this machine can ask, and only with the token in the address; Ctrl-C ends i
 """
 
 
+COMMANDS = {
+    "explain": "what a model did with one input: where it looked, which layers had a say",
+    "record": "watch a model run: statistics of every node, feature maps, dead units",
+    "diff": "what differs between two models, or between a model and its last commit",
+    "serve": "the figure in a browser, drawn again whenever a file is saved",
+    "style": "print a style as one YAML file, to change and draw with",
+}
+"""What ``archviz`` does besides drawing, each with a line on it; the parser of each is a function below."""
+
+
 class Parser(argparse.ArgumentParser):
     """Says a mistake as all of archviz does: one line, and what to do."""
 
@@ -93,10 +114,25 @@ class Parser(argparse.ArgumentParser):
         raise ArchvizError(message, f"{self.prog} --help lists the options")
 
 
-def parser() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz", description="Compile a PyTorch model into the figure its paper would print.", epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def parser(command: str = "draw") -> argparse.ArgumentParser:
+    """The parser of ``archviz <command>``."""
+    made: argparse.ArgumentParser = {"draw": draw, "explain": explain, "record": record, "diff": diff, "serve": serve,
+                                     "style": style}[command]()
+    return made
+
+
+def _parser(prog: str, description: str, examples: str, **more: Any) -> Parser:
+    return Parser(prog=prog, description=description, epilog=examples, allow_abbrev=False,
+                  formatter_class=argparse.RawDescriptionHelpFormatter, **more)
+
+
+def _listed(commands: Mapping[str, str]) -> str:
+    return "\n".join(f"  {name:<9} {line}" for name, line in commands.items())
+
+
+def draw() -> argparse.ArgumentParser:
+    description = f"{DESCRIPTION}\n\ncommands (archviz COMMAND --help tells more):\n{_listed(COMMANDS)}"
+    p = _parser("archviz", description, EXAMPLES, usage=USAGE)
     _models(p, "?")
     p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
                    help="write .svg, .pdf, .tex (TikZ), .png, .html, .dot (Graphviz), .mmd (Mermaid) or .json (the "
@@ -117,10 +153,8 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def served() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz serve", description="Show the figure in a browser, and draw it again whenever a file is saved.",
-        epilog=SERVING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def serve() -> argparse.ArgumentParser:
+    p = _parser("archviz serve", "Show the figure in a browser, and draw it again whenever a file is saved.", SERVING)
     _models(p)
     how = p.add_argument_group("the server")
     how.add_argument("--port", type=_port, metavar="N",
@@ -134,11 +168,10 @@ def served() -> argparse.ArgumentParser:
     return p
 
 
-def explained() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz explain",
-        description="Show what a model did with one input: where it looked, and which of its layers had a say.",
-        epilog=EXPLAINING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def explain() -> argparse.ArgumentParser:
+    p = _parser(
+        "archviz explain", "Show what a model did with one input: where it looked, and which of its layers had a say.",
+        EXPLAINING)
     p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
     p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
                    help="write the picture as .svg, .pdf, .tex (TikZ), .png or .html, or the numbers as .npz; may be "
@@ -171,11 +204,10 @@ def explained() -> argparse.ArgumentParser:
     return p
 
 
-def recorded() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz record",
-        description="Watch a model run: statistics of every node, painted on its figure, with dead units marked.",
-        epilog=RECORDING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def record() -> argparse.ArgumentParser:
+    p = _parser(
+        "archviz record", "Watch a model run: statistics of every node, painted on its figure, with dead units marked.",
+        RECORDING)
     p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
     p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
                    help="write the figure of the architecture with a statistic painted on it, or all numbers as .npz; "
@@ -207,11 +239,9 @@ def recorded() -> argparse.ArgumentParser:
     return p
 
 
-def compared() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz diff",
-        description="What differs between two models: a table of layers, parameters and MACs, and one figure of both.",
-        epilog=DIFFERING, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def diff() -> argparse.ArgumentParser:
+    p = _parser("archviz diff", "What differs between two models: a table of layers, parameters and MACs, and one "
+                "figure of both.", DIFFERING)
     p.add_argument("model", nargs="+", metavar="MODEL",
                    help="the old and the new one: model.py, model.py:Name, package.module:Name or graph.json; with a "
                         "git revision before it: HEAD~1:model.py, or HEAD~1: for the same file as the other")
@@ -234,14 +264,15 @@ def compared() -> argparse.ArgumentParser:
     return p
 
 
-def shown() -> argparse.ArgumentParser:
-    p = Parser(
-        prog="archviz style show", allow_abbrev=False,
-        description="Print a style with all it extends, as one YAML file to change and draw with: --style FILE.")
+def style() -> argparse.ArgumentParser:
+    p = _parser("archviz style", "Print a style with all it extends, as one YAML file to change and draw with.",
+                STYLING, usage="archviz style show [STYLE] [options]")
+    p.add_argument("show", choices=("show",), help=argparse.SUPPRESS)
     p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
     p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
     p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
+    p.set_defaults(quiet=True)
     return p
 
 
@@ -289,48 +320,40 @@ def _made(p: argparse.ArgumentParser) -> None:
 
 
 def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """What the figure of an architecture shall be like."""
+    """What the figure of an architecture shall be like: every option of a figure."""
     look = p.add_argument_group("the figure")
-    look.add_argument("--style", metavar="NAME|FILE",
-                      help="a style's name or a YAML file (default: block)")
-    look.add_argument("--theme", metavar="NAME|FILE",
-                      help="how it looks, on top of any style: paper, mono, dark, print, pastel, or a YAML file")
-    look.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                      help="one setting of the style, as in --set sizes.margin=6; may be repeated")
-    look.add_argument("--width", metavar="LENGTH",
-                      help="column (84mm), page (174mm), or 90mm, 3.4in, 240pt (default: page)")
-    look.add_argument("--max-height", metavar="LENGTH", help="the figure is at most so high (default: 230mm)")
-    look.add_argument("--min-font", metavar="LENGTH", help="no label prints smaller (default: 6pt)")
-    look.add_argument("--depth", type=_depth, metavar="N|auto",
-                      help="how many levels of modules to open (default: auto, what fits)")
-    look.add_argument("--collapse", action="append", default=[], metavar="GLOB",
-                      help="draw these modules closed, by path or class; may be repeated")
-    look.add_argument("--expand", action="append", default=[], metavar="GLOB",
-                      help="draw these modules open, or recurrent layers from inside; may be repeated")
-    look.add_argument("--in-place", action="store_true",
-                      help="open modules, and boxes of several operations, where they stand, on a page that grows: "
-                           "those that --depth and --expand name, or else those that the page has room for")
-    look.add_argument("--inset", action="append", default=[], metavar="GLOB[=STYLE]",
-                      help="draw this module opened up beside the figure, also in another style; may be repeated")
-    look.add_argument("--cut", metavar="NODE",
-                      help="the last layer that is drawn, by path or class; what comes after it is left out")
-    look.add_argument("--append", action="append", default=[], metavar="TEXT",
-                      help="a block after the end with this written on it; may be repeated")
-    look.add_argument("--layout", metavar="NAME",
-                      help="where everything goes: dot, neato or another engine of the Graphviz on this machine, or "
-                           "one of ours, see archviz --list layouts (default: the style's)")
-    look.add_argument("--direction", choices=("auto", "down", "right", "up"), help="which way the data flows")
-    look.add_argument("--edges", metavar="all|none|topN%",
-                      help="which weights a node-link figure draws: all, or the strongest as in top50%% (default: all)")
-    look.add_argument("--streams", choices=("none", "auto", "groups", "devices"),
-                      help="divide layers into the streams that the model runs side by side: those of grouped "
-                           "convolutions, of devices, or whichever it has (default: none; auto in the wire style)")
-    look.add_argument("--title", help="what stands above the figure (default: the model's name; '' for nothing)")
-    look.add_argument("--unroll", metavar="N",
-                      help="over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)")
+    for name, declared in DECLARED.items():
+        told: dict[str, Any] = {"help": declared.help.replace("%", "%%")}
+        if declared.kind == "switch":
+            told["action"] = "store_true"
+        elif declared.kind in ("words", "settings"):
+            told |= {"action": "append", "default": [], "metavar": declared.metavar}
+        elif declared.choices:
+            told["choices"] = declared.choices
+        else:
+            told["metavar"] = declared.metavar or None
+        if declared.kind == "levels":
+            told["type"] = _levels
+        look.add_argument(f"--{flag(name)}", **told)
     look.add_argument("--no-project", action="store_true",
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     return look
+
+
+def options(o: argparse.Namespace) -> Options:
+    """What the answers say of the figure."""
+    values = {name: getattr(o, flag(name).replace("-", "_")) for name in DECLARED}
+    return Options.of(**{**values, "settings": settings(values["settings"])})
+
+
+def command(o: argparse.Namespace) -> list[str]:
+    """The command line that `o` answers, for a page that shows it; without what is open, and the files."""
+    words = ["archviz", str(o.model)]
+    for name in ("arg", "input", *(flag(name) for name, declared in DECLARED.items() if declared.echoed)):
+        value = getattr(o, name.replace("-", "_"))
+        for word in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [f"--{name}={word}"] if str(word).startswith("-") else [f"--{name}", str(word)]
+    return [*words, *(["--no-project"] if o.no_project else [])]
 
 
 def _written(look: argparse._ArgumentGroup) -> None:
@@ -350,7 +373,7 @@ def _saying(p: argparse._ArgumentGroup) -> None:
     p.add_argument("--version", action="version", version=f"archviz {__version__}")
 
 
-def _depth(word: str) -> int | None:
+def _levels(word: str) -> int | None:
     if word == "auto":
         return None
     if not word.isdigit():

@@ -9,19 +9,17 @@ import argparse
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from archviz.apps.request import catalogue
-from archviz.apps.request.arguments import settings
+from archviz.apps.request.arguments import options
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.graph_json import GRAPH
-from archviz.core.progress import progress
-from archviz.figure import compile, output, stages
+from archviz.figure import compile, stages
 from archviz.figure.figure import Figure
 from archviz.figure.options import Options
 from archviz.figure.side_by_side import check as check_together
@@ -117,54 +115,16 @@ class Job:
 
 def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
     """What the answers of `archviz.apps.request.arguments.parser` ask for."""
-    given = settings(o.set)
-    if o.edges is not None:
-        given["options.edges"] = o.edges
-    if o.unroll is not None:
-        given["options.unroll"] = o.unroll
-    if o.streams is not None:
-        given["streams"] = o.streams
     more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
     if more and not align:
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
-    job = Job(o.model, tuple(o.arg), tuple(o.input), Options(
-        o.style, given, o.width, o.max_height, o.min_font, o.depth, tuple(o.collapse), tuple(o.expand), o.direction,
-        o.title, o.theme, tuple(o.inset), o.cut, tuple(o.append), in_place=o.in_place, layout=o.layout), o.no_project,
-        held=held, variables=variables)
+    job = Job(o.model, tuple(o.arg), tuple(o.input), options(o), o.no_project, held=held, variables=variables)
     if align:
         check_together(job.options, 1 + len(more))
     return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
 
 
-NAMED = ("arg", "input", "style", "theme", "set", "width", "max_height", "min_font", "cut", "append", "edges",
-         "streams", "title", "unroll", "layout")
-"""What a command line says of a figure, besides what is open and how it is written."""
-
-
-def command(o: argparse.Namespace) -> list[str]:
-    """The command line that `o` answers, for a page that shows it; without what is open, and the files."""
-    words = ["archviz", str(o.model)]
-    for name in NAMED:
-        value, flag = getattr(o, name), f"--{name.replace('_', '-')}"
-        for one in value if isinstance(value, list) else [] if value is None else [value]:
-            words += [f"{flag}={one}"] if str(one).startswith("-") else [flag, str(one)]
-    return [*words, *(["--no-project"] if o.no_project else [])]
-
-
-def carry_out(job: Job, o: argparse.Namespace, outputs: Sequence[Path]) -> Figure:
-    """Draw, showing progress unless ``o.quiet``, and write `outputs`.  Mistakes are told before any work is done."""
-    for path in outputs:
-        output.check_output(path, o.engine or "")
-    job.check()
-    with progress(not o.quiet) as step:
-        figure = job.draw(step, noisy=o.verbose)
-        step("write")
-        written = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone, "command": command(o)}
-        output.save(figure, outputs, **{key: value for key, value in written.items() if value})
-    return figure
-
-
-def remarks(job: Job, figure: Figure, outputs: Sequence[Path], verbose: bool) -> Iterator[str]:
+def remarks(job: Job, figure: Figure, verbose: bool) -> Iterator[str]:
     """What the user should know of how the figure came about."""
     if verbose and job.project is not None:
         yield f"project: {job.project.path}"
@@ -177,9 +137,6 @@ def remarks(job: Job, figure: Figure, outputs: Sequence[Path], verbose: bool) ->
     if verbose:
         yield (f"traced: {report.get('rung', 'not said')}; "
                f"{len(figure.graph.nodes)} operations, {len(figure.drawn.nodes)} drawn")
-    if outputs:
-        mm = [round(size / 72.27 * 25.4) for size in (figure.scene.width, figure.scene.height)]
-        yield f"wrote {', '.join(map(str, outputs))} ({mm[0]} mm × {mm[1]} mm)"
 
 
 def raised(figure: Figure) -> tuple[str, str] | None:
@@ -197,17 +154,4 @@ PARTIAL = "the figure shows what ran until then, with the failing call marked"
 def failure(figure: Figure) -> str:
     """Where the model raised while it was traced, in words; empty for one that ran."""
     said, at = raised(figure) or ("", "")
-    return f"error: {said}{f', at {at}' if at else ''}\n  {PARTIAL}" if said else ""
-
-
-def listing(kind: str) -> str:
-    """All names that can be asked for, by kind, or those of one kind, one a line."""
-    known = catalogue.catalogue()
-    if kind and kind not in known:
-        raise ArchvizError(f"cannot list {kind!r}", f"known: {', '.join(known)}")
-    return "\n".join(known[kind] if kind else (f"{each + ':':<10} {' '.join(names)}" for each, names in known.items()))
-
-
-def styled(o: argparse.Namespace) -> str:
-    """The style that the answers of `archviz.apps.request.arguments.shown` ask for, as YAML."""
-    return catalogue.show(Options(o.style, settings(o.set), theme=o.theme))
+    return f"{said}{f', at {at}' if at else ''}\n  {PARTIAL}" if said else ""

@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from archviz.apps.dependencies import sources
-from archviz.apps.request.arguments import served
-from archviz.apps.request.job import PARTIAL, Job, asked, command, raised, remarks
+from archviz.apps.request.arguments import command, parser
+from archviz.apps.request.job import PARTIAL, Job, asked, raised, remarks
 from archviz.apps.serve.answer import READY, STACK, STEP, Answer, Mistake, named, pointed
 from archviz.core.errors import ArchvizError, culprit, fault, is_users
 from archviz.style.project import places
 
 
 def main() -> None:
-    folder, o = Path(sys.argv[1]), served().parse_args(sys.argv[2:])
+    folder, o = Path(sys.argv[1]), parser("serve").parse_args(sys.argv[2:])
     begin = _stdin()
     _warm_up(asked(o))
     (folder / READY).touch()
@@ -60,7 +60,7 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
         figure = job.draw(step, noisy=o.verbose)
         step("write")
         page: bytes | None = figure.render("html", command=command(o))
-        said = tuple(remarks(job, figure, (), o.verbose))
+        said = tuple(remarks(job, figure, o.verbose))
         files = [file for one in jobs for file in sources.sources(one.target, figure.graph)]
         files += job.style_files(job.configured(figure.graph))
         mistake = None

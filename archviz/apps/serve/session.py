@@ -1,6 +1,6 @@
 """A session of ``archviz serve``: what is watched is drawn, and what is drawn is shown, until Ctrl-C.
 
-In: the answers of `archviz.apps.request.arguments.served`.  Out: an address on stdout, a line on stderr for each time
+In: the answers of `archviz.apps.request.arguments.serve`.  Out: an address on stdout, a line on stderr for each time
 the figure is drawn.
 """
 from __future__ import annotations

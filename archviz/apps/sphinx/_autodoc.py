@@ -15,7 +15,6 @@ that its directives run: the option is taken out before they do, the description
 """
 from __future__ import annotations
 
-import argparse
 import inspect
 import shlex
 import sys
@@ -30,7 +29,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-from archviz.apps.sphinx._directive import in_words, shared
+from archviz.apps.sphinx._directive import SEVERAL, SHARED, in_words
 from archviz.apps.sphinx._nodes import drawing
 from archviz.apps.sphinx._pages import warn
 from archviz.core.errors import ArchvizError
@@ -130,7 +129,7 @@ def words(said: str) -> dict[str, str]:
         else:
             raise ArchvizError(f"cannot read {word!r} in :{OPTION}: {said}",
                                "write options as on a command line: --style cube --depth 1")
-    several = {key for key, action in shared().items() if isinstance(action, argparse._AppendAction)}
+    several = {name for name, kind in SHARED.items() if kind in SEVERAL}
     return {key: shlex.join(values) if key in several else "".join(values[-1:]) for key, values in found.items()}
 
 

@@ -5,13 +5,11 @@ made from as dependencies of the page.
 """
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +26,10 @@ from archviz.apps.sphinx._nodes import PT, drawing
 from archviz.apps.sphinx._pages import Kept, figures_of, store_of, warn
 from archviz.apps.sphinx.store import Drawn
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.figure.options import Options
+from archviz.figure.options import DECLARED, Options, flag
 
 logger = logging.getLogger(__name__)
 
-OF_FILES = ("dpi", "standalone", "engine")          # options of the command line about a file, which a page has none of
 FIGURE: dict[str, Callable[[str], Any]] = {
     **(Figure.option_spec or {}), "width": directives.unchanged_required,
     "loading": lambda word: directives.choice(word, ("embed", "link", "lazy"))}
@@ -42,12 +39,10 @@ SHOWN = re.compile(r"(?:\d+\.?\d*|\.\d+)\s*(?:%|px|em|ex|rem|vw|)")
 """A width as it is shown on a page; any other one is a width to lay the figure out for."""
 
 
-@cache
-def shared() -> dict[str, argparse.Action]:
-    """The options that the directive has from the command line, by name."""
-    groups = {group.title: group._group_actions for group in parser()._action_groups}
-    return {action.option_strings[-1].removeprefix("--"): action
-            for title in ("the model", "the figure") for action in groups[title] if action.dest not in OF_FILES}
+SHARED = {"input": "words", "arg": "words", **{flag(name): declared.kind for name, declared in DECLARED.items()},
+          "no-project": "switch"}
+"""The options that the directive has from the command line, and of which kind each is (see `Declaration`)."""
+SEVERAL = ("words", "settings")     # kinds of which there may be several
 
 
 class Known(dict[str, Callable[[str], Any]]):
@@ -107,21 +102,21 @@ class ArchvizDirective(Figure, SphinxDirective):
     def job(self, options: Mapping[str, str]) -> Job:
         """What the options ask for, read as on a command line.  Raises `ArchvizError`."""
         config = self.env.config
-        known = (*shared(), *FIGURE, *OWN)
+        known = (*SHARED, *FIGURE, *OWN)
         for given, names, where in ((options, known, "archviz"),
-                                    (config.archviz_options, tuple(shared()), "archviz_options in conf.py")):
+                                    (config.archviz_options, tuple(SHARED), "archviz_options in conf.py")):
             for name in given:
                 if name not in names:
                     raise ArchvizError(f"{where} has no option {name!r}", did_you_mean(name, sorted({*names})))
         common = config.archviz_options
         words = []
-        for name, action in shared().items():
+        for name, kind in SHARED.items():
             if name not in options and name not in common:
                 continue
             value, folder = (options[name], "") if name in options else (common[name], "/")
-            if action.nargs == 0:
+            if kind == "switch":
                 words += [f"--{name}"] if value is not False else []
-            elif isinstance(action, argparse._AppendAction):
+            elif kind in SEVERAL:
                 words += [f"--{name}={self.near(word, folder, name)}" for word in split(name, value)]
             else:
                 words.append(f"--{name}={self.near(str(value), folder, name)}")
@@ -193,7 +188,7 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, ArchvizError):
         lines = "; ".join(line.strip() for line in f"{error.message}\n{error.hint}".strip().split("\n"))
         lines = re.sub(r"\bargument --([a-z-]+):", r"option '\1':", lines)
-        lines = re.sub(rf"(?<!\S)--({'|'.join(shared())})(?![\w-])", r":\1:", lines)
+        lines = re.sub(rf"(?<!\S)--({'|'.join(SHARED)})(?![\w-])", r":\1:", lines)
         # What is repeated on a command line is several words here.
         return re.sub(r"(?<!\S)(:[a-z-]+:)( \S+(?: \1 \S+)+)", lambda m: m[1] + m[2].replace(f" {m[1]}", ""), lines)
     whose = "a fault of archviz" if isinstance(error, Exception) else "the model ended the process"

@@ -13,12 +13,11 @@ LETTERS = "QKV"
 
 def operands(graph: Graph, node: Node) -> dict[NodeId, str]:
     """Source → the letters of what it brings to the attention that `node` is, or holds with its projections."""
-    ends = {member for leaf in _leaves(node) if leaf.kind == "attention" for member in leaf.members}
+    ends = {member for leaf in node.leaves() if leaf.kind == "attention" for member in leaf.members}
     found: dict[NodeId, set[str]] = {}
-    for edge in graph.incoming[node.id]:
+    for edge in graph.inflow[node.id]:
         for part in edge.base:
-            if edge.role != "recurrent":
-                found.setdefault(edge.src, set()).update(_slots(part, list(_wires(node)), ends))
+            found.setdefault(edge.src, set()).update(_slots(part, list(_wires(node)), ends))
     return {source: "".join(sorted(letters, key=LETTERS.index)) for source, letters in found.items() if letters}
 
 
@@ -35,13 +34,6 @@ def _slots(part: Edge, wires: list[Edge], ends: set[NodeId]) -> set[str]:
         else:
             waiting += [wire for wire in wires if wire.src == edge.dst]
     return letters
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    if not node.inside:
-        yield node
-    for part in node.inside:
-        yield from _leaves(part)
 
 
 def _wires(node: Node) -> Iterator[Edge]:

@@ -13,7 +13,7 @@ from archviz.core.scene import Box, Link, Mark
 from archviz.drawing.forms._cells import gru, lstm, rnn
 from archviz.drawing.forms._inside import sign
 from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._steps import Column, Layer, equation, steps
+from archviz.drawing.forms._steps import Recurrence, Step, equation, steps
 from archviz.drawing.forms._unrolled import legend as unrolled_legend
 from archviz.drawing.forms._unrolled import opened, unrolled
 from archviz.drawing.labels import looks
@@ -87,7 +87,7 @@ def is_open(node: Node, style: Style) -> bool:
     return any(fnmatchcase(name, pattern) for name in (node.id, node.op) for pattern in style.options["cell"])
 
 
-def layer(node: Node, graph: Graph) -> Layer | None:
+def layer(node: Node, graph: Graph) -> Recurrence | None:
     """What a picture needs to know of `node`; None for what is none of RNN, LSTM and GRU."""
     op, attrs = node.op.lower(), node.attrs
     bias = bool(attrs.get("bias", True))
@@ -108,18 +108,18 @@ def layer(node: Node, graph: Graph) -> Layer | None:
     carried = [edge.tensor for edge in graph.outgoing.get(node.id, ()) if edge.tensor]
     last = not single and not both and bool(carried) and all(len(tensor.shape) < len(out) for tensor in carried)
     alone = not graph.incoming.get(node.id) and not graph.outgoing.get(node.id)
-    return Layer(name, wiring, max(int(attrs.get("num_layers", 1)), 1), both, length, single, last, alone)
+    return Recurrence(name, wiring, max(int(attrs.get("num_layers", 1)), 1), both, length, single, last, alone)
 
 
-def columns(layer: Layer, unroll: int, opened: bool) -> tuple[Column, ...]:
+def columns(layer: Recurrence, unroll: int, opened: bool) -> tuple[Step, ...]:
     """The time steps that are drawn: those asked for, then dots and the last one where there are more."""
     if not unroll or layer.single:
-        return (Column("t", opened),)
+        return (Step("t", opened),)
     shown = min(unroll, layer.length or unroll)
-    first = tuple(Column(str(i + 1), opened and i == (shown - 1) // 2) for i in range(shown))
+    first = tuple(Step(str(i + 1), opened and i == (shown - 1) // 2) for i in range(shown))
     if layer.length == shown:
         return first
-    return (*first, Column("T")) if layer.length == shown + 1 else (*first, Column("", dots=True), Column("T"))
+    return (*first, Step("T")) if layer.length == shown + 1 else (*first, Step("", dots=True), Step("T"))
 
 
 # ------------------------------------------------------------------------------------------------ legend

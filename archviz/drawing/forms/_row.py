@@ -12,9 +12,9 @@ from archviz.core import text
 from archviz.core.geometry import Size
 from archviz.core.graph import Graph, Node, NodeId, is_chain
 from archviz.core.scene import Box, Mark, Text
-from archviz.drawing.forms import _links, block
-from archviz.drawing.forms._ground import grounded
+from archviz.drawing.forms import _connections, block
 from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.forms._symbols import symbol
 from archviz.drawing.forms._symbols import width as symbol_width
 from archviz.drawing.forms._units import BIAS, Units, column, grids, rows_of, strips
@@ -46,7 +46,7 @@ class Part:
     right: float = 0.0
     lines: tuple[tuple[str, str], ...] = ()
     link: str = ""
-    windows: tuple[_links.Window, ...] = ()
+    windows: tuple[_connections.Window, ...] = ()
     head: tuple[Mark, ...] = ()
     pill: tuple[str, str] = ("", "")
 
@@ -92,10 +92,10 @@ def row(graph: Graph, style: Style, pictures: Mapping[NodeId, Picture]) -> Row |
     return Row(tuple(parts), tuple(gaps), above, above + below, above + below + written, max(weights, default=0.0))
 
 
-def lines(a: Part, b: Part, style: Style) -> list[_links.Line]:
+def lines(a: Part, b: Part, style: Style) -> list[_connections.Connection]:
     """The lines of a dense link that are drawn."""
     assert a.units is not None and b.units is not None
-    return _links.strongest(_links.dense(b.node, a.units, b.units), style.options["edges"])
+    return _connections.strongest(_connections.dense(b.node, a.units, b.units), style.options["edges"])
 
 
 def _gap(a: Part, b: Part, style: Style) -> float:
@@ -274,7 +274,7 @@ def _read(out: tuple[int, ...], reader: Node) -> tuple[int, ...] | None:
     return None
 
 
-def _link(before: Part | None, part: Part) -> tuple[str, tuple[_links.Window, ...]]:
+def _link(before: Part | None, part: Part) -> tuple[str, tuple[_connections.Window, ...]]:
     if before is None:
         return "", ()
     node, src, dst = part.node, before.units, part.units
@@ -284,7 +284,7 @@ def _link(before: Part | None, part: Part) -> tuple[str, tuple[_links.Window, ..
         wanted = node.attrs.get("in_features", src.count)
         return ("dense" if wanted == src.count else "arrow"), ()
     if node.kind in ("conv", "pool", "reduce"):
-        found = tuple(_links.windows(node, src, dst))
+        found = tuple(_connections.windows(node, src, dst))
         return ("window" if found else "arrow"), found
     if src.shape == dst.shape and src.side_by_side:
         return "one", ()

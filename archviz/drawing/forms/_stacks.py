@@ -99,7 +99,7 @@ class Words:
 
 
 @dataclass
-class Plan:
+class Stacks:
     """Everything a planes figure draws, but for where."""
 
     readings: dict[NodeId, Reading] = field(default_factory=dict)
@@ -123,11 +123,11 @@ class Plan:
 
 
 @latest
-def plan(graph: Graph, style: Style) -> Plan:
+def stacks(graph: Graph, style: Style) -> Stacks:
     """Shapes and words of `graph`."""
-    p, seen = Plan(), looks(graph, style)
+    p, seen = Stacks(), looks(graph, style)
     for node in graph.nodes:
-        before = [e.src for e in graph.incoming[node.id] if e.role != "recurrent"]
+        before = [e.src for e in graph.inflow[node.id]]
         if style.kinds[node.kind].shape == "glyph":
             p.glyphs.add(node.id)
         elif node.attrs.get("appended"):  # said by hand, so nothing is known of its tensors
@@ -162,7 +162,7 @@ def _card(lines: Sequence[str], style: Style) -> Words:
 # ------------------------------------------------------------------------------------------------ shapes
 
 
-def _shape(p: Plan, style: Style) -> None:
+def _shape(p: Stacks, style: Style) -> None:
     """One scale for all planes, one for all bars."""
     s, law = style.sizes, style.options["space"]
     flat = [r for r in p.readings.values() if r.kind != "vector"]
@@ -203,9 +203,9 @@ def _first(node: Node) -> Node:
     return node.inside[0] if node.inside and node.kind != "module" else node
 
 
-def _see(graph: Graph, node: Node, p: Plan) -> None:
+def _see(graph: Graph, node: Node, p: Stacks) -> None:
     """Through which window a node looks at the map before it, or whether it sees all of it."""
-    entering = [e.src for e in graph.incoming[node.id] if e.role != "recurrent"]
+    entering = [e.src for e in graph.inflow[node.id]]
     if node.id not in p.readings or len(entering) != 1 or entering[0] not in p.readings:
         return
     source, given = p.readings[entering[0]], p.readings[node.id]
@@ -224,7 +224,7 @@ def _see(graph: Graph, node: Node, p: Plan) -> None:
 
 def _window(node: Node) -> tuple[int, int] | None:
     """Height and width of what one unit of `node` sees, through all that is done in it one after the other."""
-    steps = [_spelt(leaf) for leaf in _leaves(node) if leaf.kind not in ELEMENTWISE]
+    steps = [_spelt(leaf) for leaf in node.leaves() if leaf.kind not in ELEMENTWISE]
     seen, jump = [1, 1], [1, 1]
     for step in steps * node.repeat if node.kind == "module" else steps:
         size = step.attrs.get("kernel_size")
@@ -246,7 +246,7 @@ def _pair(size: object) -> tuple[int, int]:
     return int(sizes[-2:][0]), int(sizes[-1])
 
 
-def _operation(graph: Graph, node: Node, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> str:
+def _operation(graph: Graph, node: Node, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) -> str:
     """What is computed, in the words of the style."""
     if node.kind in ("input", "parameter", "output"):
         return ""
@@ -260,7 +260,7 @@ def _operation(graph: Graph, node: Node, p: Plan, style: Style, seen: Mapping[No
 def _summed(node: Node, style: Style) -> str:
     """The few different operations inside a closed module, in their order; nothing where there are many."""
     told: list[tuple[str, int]] = []
-    for part in map(_spelt, _leaves(node)):
+    for part in map(_spelt, node.leaves()):
         if part.kind in ELEMENTWISE or part.kind in style.hide:
             continue
         if style.kinds[part.kind].shape == "glyph":
@@ -279,10 +279,6 @@ def _spelt(node: Node) -> Node:
     if not isinstance(size, int) or not found:
         return node
     return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(found[1])})
-
-
-def _leaves(node: Node) -> list[Node]:
-    return [leaf for part in node.inside for leaf in _leaves(part)] if node.inside else [node]
 
 
 # ------------------------------------------------------------------------------------------------ words
@@ -309,7 +305,7 @@ def words(lines: Sequence[str], role: str, x: float, y: float, style: Style, upw
                  Place(x - wide / 2, top, wide, line * len(lines)))
 
 
-def _name(graph: Graph, p: Plan, style: Style) -> None:
+def _name(graph: Graph, p: Stacks, style: Style) -> None:
     """Above each node what it is, and how large."""
     s, said = style.sizes, style.captions
     level, gap = int(s["words"]), s["label_gap"]
@@ -367,7 +363,7 @@ def _large(string: str) -> str:
     return string[:1].upper() + string[1:]
 
 
-def _compute(graph: Graph, p: Plan, style: Style) -> None:
+def _compute(graph: Graph, p: Stacks, style: Style) -> None:
     """Below, what is computed: in a chain all on one line (or two), between the stacks; else below each stack."""
     s, size = style.sizes, style.roles["operation"].size
     own = replace(style, sizes={**s, "break_label": math.inf, "max_label": math.inf})

@@ -60,7 +60,7 @@ def stages(graph: Graph, style: Style, most: int) -> list[Stage]:
             found[at[key]] = replace(stage, nodes=(*stage.nodes, node.id))
             owner[node.id] = at[key]
             continue
-        before = [edge.src for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        before = [edge.src for edge in graph.inflow[node.id]]
         own = owner.get(before[0]) if len(before) == 1 and node.kind in FOLLOWING else None
         if own is not None and key not in graph.modules and (not found[own].cls or node.kind == "output"):
             found[own] = replace(found[own], nodes=(*found[own].nodes, node.id))

@@ -15,9 +15,9 @@ from itertools import pairwise
 from archviz.core import text
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._cells import MINUS, Wiring
-from archviz.drawing.forms._ground import grounded
 from archviz.drawing.forms._inside import Inside, broken, crossings, inside, sign
 from archviz.drawing.forms._picture import Picture
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.style.style import Style
 
@@ -27,7 +27,7 @@ EDGE = 8.0                              # from the border to what is drawn: room
 
 
 @dataclass(frozen=True)
-class Layer:
+class Recurrence:
     """What a picture needs to know of a recurrent node.
 
     name     of its cell: ``LSTM``;  `wiring`: its inside
@@ -53,7 +53,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Column:
+class Step:
     """One step of time: its index, or dots for many; `opened` where its lowest cell is seen from inside."""
 
     index: str
@@ -61,17 +61,17 @@ class Column:
     dots: bool = False
 
 
-def steps(layer: Layer, columns: Sequence[Column], caption: Sequence[tuple[str, str]], style: Style) -> Picture:
+def steps(layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style) -> Picture:
     """The picture of `layer` at the steps `columns`, with the lines (string, role) of `caption` below."""
-    return Drawing(layer, columns, style).picture(caption)
+    return Unrolling(layer, columns, style).picture(caption)
 
 
 def equation(
-    layer: Layer, columns: Sequence[Column], caption: Sequence[tuple[str, str]], style: Style,
+    layer: Recurrence, columns: Sequence[Step], caption: Sequence[tuple[str, str]], style: Style,
 ) -> Picture:
     """The folded `layer`, =, and the same at the steps `columns`: side by side, the cells in one row."""
-    many = Drawing(layer, columns, style)
-    once = Drawing(layer, (Column("t"),), style, many.r)
+    many = Unrolling(layer, columns, style)
+    once = Unrolling(layer, (Step("t"),), style, many.r)
     gap, size = style.sizes["cell_equals"], style.roles["equals"].size
     (left, _), (right, top) = once.draw(), many.draw()
     x = left + 2 * gap + text.width("=", size)
@@ -94,7 +94,7 @@ def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, c
 # ------------------------------------------------------------------------------------------------ places
 
 @dataclass(frozen=True)
-class Row:
+class Lane:
     """The cells of one layer in one direction: heights of its top, of itself and of the states' lines.
 
     Rows for layers that are left out have the number 0.
@@ -119,10 +119,10 @@ class Cell:
     dots: bool = False
 
 
-class Drawing:
+class Unrolling:
     """A picture while it is drawn.  The line that feeds x is at y = 0, everything else is above it."""
 
-    def __init__(self, layer: Layer, columns: Sequence[Column], style: Style, least: float = 0.0, apart: float = 0.0,
+    def __init__(self, layer: Recurrence, columns: Sequence[Step], style: Style, least: float = 0.0, apart: float = 0.0,
                  lift: float = 0.0) -> None:
         """`least` is the radius of x and h, `apart` how far one step is from the next, `lift` room above x."""
         self.layer, self.columns, self.style, self.s = layer, columns, style, style.sizes
@@ -139,14 +139,14 @@ class Drawing:
         self.floors, self.top = self._floors()
         self.cells = self._cells()
 
-    def _floors(self) -> tuple[list[tuple[Row, ...]], float]:
+    def _floors(self) -> tuple[list[tuple[Lane, ...]], float]:
         """From the lowest layer to the highest: its row, or rows of both directions; and where lines to h begin."""
         s, rise, count = self.s, self.s["cell_rise"], self.layer.layers
-        floors: list[tuple[Row, ...]] = []
+        floors: list[tuple[Lane, ...]] = []
         y = -2 * rise - 2 * self.r - self.lift
         for number in range(1, count + 1) if count <= MOST_LAYERS else (1, 0, count):
             if not number:
-                floors.append((Row(0, False, y - DOTS, DOTS),))
+                floors.append((Lane(0, False, y - DOTS, DOTS),))
                 y -= DOTS + rise
                 continue
             opened = self.inside is not None and number == 1
@@ -159,19 +159,19 @@ class Drawing:
                 y = back.top - 1.5 * rise - s["glyph"]
         return floors, y + rise
 
-    def _row(self, number: int, back: bool, bottom: float, opened: bool) -> Row:
+    def _row(self, number: int, back: bool, bottom: float, opened: bool) -> Lane:
         if opened:
             assert self.inside
             top = bottom - self.inside.height
             lines = [self.inside.ports[f"{letter} in"][1] for letter in self.layer.states]
-            return Row(number, back, top, self.inside.height, tuple(top + y for y in lines))
+            return Lane(number, back, top, self.inside.height, tuple(top + y for y in lines))
         height = self.s["cell_height"]
         parts = (0.27, 0.77) if len(self.layer.states) == 2 else (0.5,)
-        return Row(number, back, bottom - height, height, tuple(bottom - height + part * height for part in parts))
+        return Lane(number, back, bottom - height, height, tuple(bottom - height + part * height for part in parts))
 
-    def _cells(self) -> list[dict[Row, Cell]]:
+    def _cells(self) -> list[dict[Lane, Cell]]:
         """Per column, the cells of all rows; columns stand as far apart as the names of the states need."""
-        found: list[dict[Row, Cell]] = []
+        found: list[dict[Lane, Cell]] = []
         x, gap = EDGE + self._beside(left=True), self.s["cell_reach"] + 2.0
         for column in self.columns:
             x = max(x, found[-1][self.floors[0][0]].left + self.apart) if found and not column.dots else x
@@ -179,10 +179,10 @@ class Drawing:
             x = max(cell.right for cell in found[-1].values()) + self._name((column.index or "T−1",)) + gap
         return found
 
-    def _column(self, column: Column, x: float) -> dict[Row, Cell]:
+    def _column(self, column: Step, x: float) -> dict[Lane, Cell]:
         if column.dots:
             return {row: Cell(x, x + DOTS, dots=True) for rows in self.floors for row in rows}
-        found: dict[Row, Cell] = {}
+        found: dict[Lane, Cell] = {}
         enter = x + self.wide / 2
         for forward, *others in self.floors:
             if not forward.number:
@@ -204,7 +204,7 @@ class Drawing:
 
     # -------------------------------------------------------------------------------------------- words
 
-    def _sup(self, row: Row) -> str:
+    def _sup(self, row: Lane) -> str:
         """The upper index of a state: its layer, where there are several."""
         return f"({row.number})" if self.layer.layers > 1 else ""
 
@@ -276,7 +276,7 @@ class Drawing:
         for step in (-BETWEEN, 0.0, BETWEEN):
             self.marks.append(Circle(x if down else x + step, y + step if down else y, DOT, f"{role} head"))
 
-    def _symbol(self, letter: str, index: str, row: Row, x: float, y: float, way: float = 0.0) -> None:
+    def _symbol(self, letter: str, index: str, row: Lane, x: float, y: float, way: float = 0.0) -> None:
         """The name of a state, which ends or begins at x, or has its middle there; an arrow above says which of two
         directions it belongs to."""
         sup = self._sup(row)
@@ -287,7 +287,7 @@ class Drawing:
             ends = ((x + 0.06 * size, y - 0.9 * size), (x + 0.7 * size, y - 0.9 * size))
             self.marks.append(Link(ends[::-1] if row.back else ends, "symbol arrow", 0.0, True, 0.24 * size))
 
-    def _states(self, row: Row) -> None:
+    def _states(self, row: Lane) -> None:
         """What is passed on in time along a row."""
         cells = [cells[row] for cells in self.cells]
         if self.folded:
@@ -319,7 +319,7 @@ class Drawing:
         self._line(((start, y), (end, y)), "state", head)
         self.runs.append(((start, y), (end, y)))
 
-    def _loop(self, row: Row, cell: Cell) -> None:
+    def _loop(self, row: Lane, cell: Cell) -> None:
         """The way of the states from one step to the next, where all steps are one cell."""
         way = -1.0 if self.layer.both and not row.back else 1.0
         out = _side(cell, way) + way * self.s["cell_loop"]
@@ -331,7 +331,7 @@ class Drawing:
             y = (above + below) / 2 + (k - (len(self.layer.states) - 1) / 2) * between
             self._symbol(name, self._before(row.back), row, out + 2.5 * way, y + 0.28 * letter, way)
 
-    def _upwards(self, column: Column, cells: dict[Row, Cell]) -> None:
+    def _upwards(self, column: Step, cells: dict[Lane, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""
         rise, r = self.s["cell_rise"], self.s["glyph"] / 2
         x, y = self._first(cells).enter, -rise - 2 * self.r - self.lift
@@ -353,14 +353,14 @@ class Drawing:
                 self._body(each, cells[each])
         self._line(((x, y), (x, self.top - rise)))
 
-    def _first(self, cells: dict[Row, Cell]) -> Cell:
+    def _first(self, cells: dict[Lane, Cell]) -> Cell:
         return cells[self.floors[0][0]]
 
-    def _last(self, cells: dict[Row, Cell]) -> float:
+    def _last(self, cells: dict[Lane, Cell]) -> float:
         """Where h leaves the highest layer."""
         return sum(cells[row].leave for row in self.floors[-1]) / len(self.floors[-1])
 
-    def _body(self, row: Row, cell: Cell) -> None:
+    def _body(self, row: Lane, cell: Cell) -> None:
         if cell.dots:
             self._dots(cell.enter, row.top + row.height / 2, "edge", down=True)
             return
@@ -405,7 +405,7 @@ class Drawing:
             self._line(((x, high - r), (x, top), (x + 6.0, top)), head=False)
         return top
 
-    def where(self, letter: str) -> Iterator[tuple[Column, float]]:
+    def where(self, letter: str) -> Iterator[tuple[Step, float]]:
         """Where x or h of each step stands."""
         for column, cells in zip(self.columns, self.cells, strict=True):
             first = self._first(cells)

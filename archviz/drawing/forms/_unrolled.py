@@ -18,10 +18,10 @@ from typing import Any
 from archviz.core import text
 from archviz.core.graph import Graph, Node, split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
-from archviz.drawing.forms._ground import grounded
 from archviz.drawing.forms._inside import broken, crossings, sign
 from archviz.drawing.forms._picture import Picture
-from archviz.drawing.forms._steps import BETWEEN, DOT, Column, Drawing, Layer
+from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.drawing.labels import looks, role_of
 from archviz.style.style import Style
@@ -59,15 +59,16 @@ def opened(node: Node, graph: Graph) -> Parts:
     return Parts(split(graph, [node.id]), node.attrs["unrolled"])
 
 
-def unrolled(parts: Parts, encoder: Layer, decoder: Layer, columns: Sequence[Column], style: Style) -> Picture:
+def unrolled(parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style) -> Picture:
     """The picture of `parts` at the steps `columns`."""
-    return _Drawing(parts, encoder, decoder, columns, style).picture()
+    return _Translation(parts, encoder, decoder, columns, style).picture()
 
 
-class _Drawing:
+class _Translation:
     """A picture while it is drawn: y = 0 is the line below the encoder's x, everything above it has a smaller y."""
 
-    def __init__(self, parts: Parts, encoder: Layer, decoder: Layer, columns: Sequence[Column], style: Style) -> None:
+    def __init__(self, parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style,
+                 ) -> None:
         self.parts, self.layer, self.style, self.s = parts, decoder, style, style.sizes
         self.columns, self.marks, self.notes = columns, [], []
         self.said = looks(parts.graph, style)
@@ -84,13 +85,13 @@ class _Drawing:
     marks: list[Mark]
     notes: list[tuple[float, Sequence[tuple[str, str]]]]
 
-    def _encoder(self, layer: Layer) -> Drawing:
+    def _encoder(self, layer: Recurrence) -> Unrolling:
         """The encoder's steps, so far apart that what belongs to the decoder's has room between them."""
         s = self.s
         apart = s["cell_width"] / 2 + self.wide + s["step_beside"] + s["step_query"] if self.before else \
             2 * self.aside + s["step_query"] + width("s", self.style, sub="1")
         lift = len(self.parts.boxes("source")) * (s["step_box"] + s["step_gap"])
-        return Drawing(layer, self.columns, self.style, 0.0, apart, lift)
+        return Unrolling(layer, self.columns, self.style, 0.0, apart, lift)
 
     # -------------------------------------------------------------------------------------------- from below
 

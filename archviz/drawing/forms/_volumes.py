@@ -1,6 +1,6 @@
 """How large a tensor is drawn: scale laws, and the kinds of volume a tensor can be.
 
-In: a `TensorSpec`, a style.  Out: a `Volume` in printed points.
+In: a `TensorSpec`, a style.  Out: a `Volume` in printed points; the `Volumes` of a figure, and what is written at them.
 
 A feature map is a cuboid: its face from height × width, its thickness from the channels.  A sequence of N tokens is a
 flat sheet, N high and d deep; a signal of L samples a strip, L high and as thick as it has channels; a vector a rod
@@ -10,11 +10,17 @@ along the depth.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-from archviz.core.graph import TensorSpec
+from archviz.core import text
+from archviz.core.geometry import Place
+from archviz.core.graph import NodeId, TensorSpec
+from archviz.core.scene import Cuboid, Point, Text
 from archviz.style.style import Style
+
+Anchor = Literal["start", "middle", "end"]
 
 Extent = tuple[str, int | None, int | None, int | None]
 """The kind of a volume, and the numbers at its height, depth and thickness."""
@@ -42,6 +48,15 @@ class Volume:
     def extent(self) -> Extent:
         """What is the same for all feature maps of one resolution."""
         return self.kind, self.height_of, self.depth_of, self.thick_of
+
+
+SCALED = ("unit", "channels", "rod_length", "rod", "slab", "strip", "sheet", "thickest")
+"""The sizes of volumes."""
+
+
+def scaled(sizes: Mapping[str, float], keys: Collection[str], factor: float) -> dict[str, float]:
+    """`sizes` with those of `keys` larger or smaller."""
+    return {key: size * factor if key in keys else size for key, size in sizes.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,35 +138,15 @@ class Scale:
         if "H" in size and "W" in size:
             deep = size.get("D", size.get("T"))
             if deep is not None:
-                return Volume(
-                    "clip",
-                    max(self._extent(deep) * 0.5, s["thinnest"]),
-                    self._extent(size["H"]),
-                    self._extent(size["W"]),
-                    channels,
-                    size["H"],
-                    size["W"],
-                    deep,
-                )
-            return Volume(
-                "map",
-                self._thickness(channels or 1),
-                self._extent(size["H"]),
-                self._extent(size["W"]),
-                channels,
-                size["H"],
-                size["W"],
-            )
+                thick = max(self._extent(deep) * 0.5, s["thinnest"])
+                return Volume("clip", thick, self._extent(size["H"]), self._extent(size["W"]), channels, size["H"],
+                              size["W"], deep)
+            return Volume("map", self._thickness(channels or 1), self._extent(size["H"]), self._extent(size["W"]),
+                          channels, size["H"], size["W"])
         length = size.get("L", size.get("W", size.get("H", 1)))
-        if axes.index("C") > axes.index("L") if "L" in size and "C" in size else False:
-            return Volume(
-                "sheet",
-                s["sheet"],
-                self._extent(length),
-                self._length(channels or 1) * 1.4,
-                height_of=length,
-                depth_of=channels,
-            )
+        if "L" in size and axes.rfind("C") > axes.index("L"):
+            return Volume("sheet", s["sheet"], self._extent(length), self._length(channels or 1) * 1.4,
+                          height_of=length, depth_of=channels)
         return Volume("signal", self._thickness(channels or 1), self._extent(length), s["strip"], channels, length)
 
 
@@ -167,3 +162,94 @@ def axes_of(spec: TensorSpec) -> str:
     if len(shape) == 4:  # a map, its channels first or last, or head by head
         return "NCHW" if shape[2] == shape[3] else "NHWC" if shape[1] == shape[2] else "NhLC"
     return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
+
+
+# ------------------------------------------------------------------------------------------------ of a figure
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Text beside a volume; (x, y) and the `box` it fills are relative to the top left corner of the front face."""
+
+    x: float
+    y: float
+    string: str
+    role: str
+    anchor: Anchor
+    box: Place
+    rotate: float = 0.0
+
+
+@dataclass
+class Volumes:
+    """Everything a figure of volumes draws, but for where."""
+
+    style: Style
+    volumes: dict[NodeId, Volume] = field(default_factory=dict)
+    glyphs: set[NodeId] = field(default_factory=set)
+    ports: dict[NodeId, tuple[float, float]] = field(default_factory=dict)
+    abutting: dict[NodeId, NodeId] = field(default_factory=dict)  # what each stands against
+    copies: dict[NodeId, int] = field(default_factory=dict)
+    blocks: list[list[NodeId]] = field(default_factory=list)
+    fused: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
+    labels: dict[NodeId, list[Label]] = field(default_factory=dict)
+    braces: dict[NodeId, str] = field(default_factory=dict)
+    kernels: dict[NodeId, tuple[float, ...]] = field(default_factory=dict)
+    arrows: dict[tuple[NodeId, NodeId], tuple[str, str]] = field(default_factory=dict)  # role, and what it stands for
+    paints: dict[NodeId, str] = field(default_factory=dict)  # roles other than those of kinds
+    rooms: dict[NodeId, list[Place]] = field(default_factory=dict)  # what is kept free beside the labels
+    notes: set[NodeId] = field(default_factory=set)  # nodes that are only words beside what they follow
+
+    @property
+    def depth(self) -> Point:
+        """How one point of depth shifts the picture: right, and up."""
+        _, angle, factor = self.style.options["projection"]
+        return factor * math.cos(math.radians(angle)), factor * math.sin(math.radians(angle))
+
+    def edges(self, key: NodeId) -> tuple[Point, Point, Point]:
+        """The three edges of a volume on the page: along, down, back."""
+        volume, (kx, ky) = self.volumes[key], self.depth
+        thick = volume.thickness * self.copies[key]
+        rise = thick * math.tan(math.radians(30)) if self.style.options["projection"][0] == "isometric" else 0.0
+        return (thick, rise), (0.0, volume.height), (volume.depth * kx, -volume.depth * ky)
+
+    def bands(self, key: NodeId, role: str) -> tuple[tuple[float, float, str], ...]:
+        """The activation as a darker band at the end of the thickness, and the normalisation as a line before it."""
+        s, fused = self.style.sizes, self.fused[key] if not self.arrows else ()
+        dark = any(kind in ("act", "softmax") for kind in fused)
+        start = 1.0 - s["band"] if dark else 1.0
+        bands = []
+        if "norm" in fused:
+            line = min(s["line"] / self.volumes[key].thickness, 0.25)
+            bands.append((start - line, start, "norm band"))
+        if dark:
+            bands.append((start, 1.0, f"{role} deep"))
+        return tuple(bands)
+
+    def cuboid(self, key: NodeId, place: Place, role: str = "") -> Cuboid:
+        """A volume whose front stands at `place`."""
+        return Cuboid(place.x, place.y, *self.edges(key), role, hidden=False)
+
+    def label(self, key: NodeId, x: float, y: float, string: str, role: str, anchor: Anchor = "middle",
+              rotate: float = 0.0) -> Label:
+        """Write beside a volume, relative to the top left corner of its front face."""
+        paint = self.style.roles[role]
+        wide, high = text.width(string, paint.size, paint.weight), paint.size
+        left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+        box = Place(left, y - 0.76 * high, wide, 0.98 * high)
+        if rotate:
+            a = math.radians(-rotate)
+            tall = 1.15 * high
+            w, h = wide * math.cos(a) + tall * math.sin(a), wide * math.sin(a) + tall * math.cos(a)
+            middle = 0.36 * high  # from the baseline to the middle of the digits
+            box = Place(x - middle * math.sin(a) - w / 2, y - middle * math.cos(a) - h / 2, w, h)
+        self.labels.setdefault(key, []).append(Label(x, y, string, role, anchor, box, rotate))
+        return self.labels[key][-1]
+
+    def boxes(self, key: NodeId) -> tuple[Place, ...]:
+        """The room of a node's labels, and what else is kept free around it."""
+        return (*(label.box for label in self.labels.get(key, ())), *self.rooms.get(key, ()))
+
+    def written(self, key: NodeId, place: Place) -> tuple[Text, ...]:
+        """The labels of a node that stands at `place`."""
+        return tuple(Text(place.x + label.x, place.y + label.y, label.string, label.role, label.anchor, label.rotate)
+                     for label in self.labels.get(key, ()))

@@ -13,13 +13,14 @@ from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.naming import known_as, titles
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Text, polygon
-from archviz.drawing.forms._ground import grounded
+from archviz.drawing.forms import Traits
 from archviz.drawing.forms._lines import branching, line_entries, line_role
 from archviz.drawing.forms._operands import operands
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.style.style import Style
 
-OPENS = NESTS = True
+TRAITS = Traits(opens=True, nests=True)
 
 # ------------------------------------------------------------------------------------------------ how big
 
@@ -114,7 +115,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             Group(
                 (Link(points, line_role(route, told), style.sizes["bend"], True, style.sizes["arrow"]),),
                 "link",
-                f"{route.src}->{route.dst}",
+                edge=(route.src, route.dst),
             )
         )
     for node in graph.nodes:
@@ -141,11 +142,11 @@ def _letters(graph: Graph, route: Route, layout: Layout, style: Style) -> list[M
     gap, size, words = style.sizes["label_gap"], style.roles["shape"].size, ", ".join(found)
     head = style.sizes["arrow"] if not outer else 0.0
     if x0 == x:
-        low = max([y, *(p.y + p.height for p in outer)])
+        low = max([y, *(p.bottom for p in outer)])
         return [Text(x + gap, low + size * 0.9 + gap / 2, words, "shape")] if y0 > y else []
     if x0 < x:
         return [Text(min([x - head, *(p.x for p in outer)]) - gap / 2, y - gap, words, "shape", "end")]
-    return [Text(max([x + head, *(p.x + p.width for p in outer)]) + gap / 2, y - gap, words, "shape")]
+    return [Text(max([x + head, *(p.right for p in outer)]) + gap / 2, y - gap, words, "shape")]
 
 
 def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style, name: str) -> Group:
@@ -194,9 +195,9 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
     for i in (2, 1, 0) if look.stack else (0,):
         shift = i * s["stack"]
         if look.kind.shape != "text":
-            copy = Place(body.x + shift, body.y + shift, body.width, body.height)
+            copy = body.moved(shift, shift)
             marks.append(_outline(look, copy, direction, role, s))
-    bottom = place.y + place.height - banded
+    bottom = place.bottom - banded
     inset = _lean(body, s) if slanted and look.kind.shape == "trapezoid" and direction != "right" else 0.0
     stripe = Place(place.x + inset, place.y, place.width - 2 * inset, place.height)
     for i, band in enumerate(look.bands):
@@ -207,11 +208,11 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
     heights = [style.roles[r].size * s["leading"] for _, r in look.lines]
     y = (place.y + bottom) / 2 - sum(heights) / 2
     if look.bar and place.height > place.width:  # a bar that stands is read from below
-        (line, r), x = look.lines[0], place.x + place.width / 2 + style.roles[look.lines[0][1]].size * 0.35
-        return Group((*marks, Text(x, place.y + place.height / 2, line, r, "middle", -90)), role, node.id, title=tip)
+        (line, r), x = look.lines[0], place.cx + style.roles[look.lines[0][1]].size * 0.35
+        return Group((*marks, Text(x, place.cy, line, r, "middle", -90)), role, node.id, title=tip)
     for (line, r), height in zip(look.lines, heights, strict=True):
         size = style.roles[r].size
-        marks += grounded(Text(place.x + place.width / 2, y + height / 2 + size * 0.35, line, r, "middle"), role, style)
+        marks += grounded(Text(place.cx, y + height / 2 + size * 0.35, line, r, "middle"), role, style)
         y += height
     return Group(tuple(marks), role, node.id, title=tip)
 
@@ -227,9 +228,9 @@ def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, fl
             return polygon(
                 [
                     (p.x + s["slant"], p.y),
-                    (p.x + p.width, p.y),
-                    (p.x + p.width - s["slant"], p.y + p.height),
-                    (p.x, p.y + p.height),
+                    (p.right, p.y),
+                    (p.right - s["slant"], p.bottom),
+                    (p.x, p.bottom),
                 ],
                 role,
             )
@@ -243,12 +244,12 @@ def _trapezoid(p: Place, role: str, direction: str, lean: float, narrowing: bool
     if direction == "right":
         a, b = (0.0, min(lean, p.height / 6)) if narrowing else (min(lean, p.height / 6), 0.0)
         return polygon(
-            [(p.x, p.y + a), (p.x + p.width, p.y + b), (p.x + p.width, p.y + p.height - b), (p.x, p.y + p.height - a)],
+            [(p.x, p.y + a), (p.right, p.y + b), (p.right, p.bottom - b), (p.x, p.bottom - a)],
             role,
         )
     a, b = (0.0, lean) if narrowing else (lean, 0.0)
     return polygon(
-        [(p.x + a, p.y), (p.x + p.width - a, p.y), (p.x + p.width - b, p.y + p.height), (p.x + b, p.y + p.height)], role
+        [(p.x + a, p.y), (p.right - a, p.y), (p.right - b, p.bottom), (p.x + b, p.bottom)], role
     )
 
 
@@ -259,8 +260,8 @@ def _lean(p: Place, s: Mapping[str, float]) -> float:
 def _band(p: Place, y: float, height: float, role: str, last: bool, corner: float) -> Mark:
     """A stripe across the box; the last one follows its rounded corners."""
     if not last:
-        return polygon([(p.x, y), (p.x + p.width, y), (p.x + p.width, y + height), (p.x, y + height)], role)
-    x0, x1, bottom, r = p.x, p.x + p.width, y + height, min(corner, height)
+        return polygon([(p.x, y), (p.right, y), (p.right, y + height), (p.x, y + height)], role)
+    x0, x1, bottom, r = p.x, p.right, y + height, min(corner, height)
     k = r * 0.4477
     return Path(
         (
@@ -279,7 +280,7 @@ def _band(p: Place, y: float, height: float, role: str, last: bool, corner: floa
 def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
     """⊕, ⊗ and the concatenation sign, drawn as shapes: the font has none of them."""
     r = p.width / 2
-    x, y = p.x + r, p.y + p.height / 2
+    x, y = p.x + r, p.cy
     arm = r * 0.58
     if kind == "cat":
         paint = style.roles["glyph text"]
@@ -295,7 +296,7 @@ def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
 def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
     """Three dots in the place of what is left out, side by side across the flow."""
     step = (0.0, p.height / 3) if direction == "right" else (p.width / 3, 0.0)
-    x, y = p.x + p.width / 2, p.y + p.height / 2
+    x, y = p.centre
     return tuple(Circle(x + i * step[0], y + i * step[1], p.width / 16, role) for i in (-1, 0, 1))
 
 

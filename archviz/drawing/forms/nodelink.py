@@ -17,7 +17,7 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
-from archviz.drawing.forms import _links, _recurrent, block
+from archviz.drawing.forms import Traits, _connections, _recurrent, block
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._picture import Picture
 from archviz.drawing.forms._row import Part, Row, lines, row
@@ -40,14 +40,6 @@ def _share(word: str) -> float:
     return float(found[1]) / 100
 
 
-OPTIONS: Mapping[str, Option] = {
-    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
-    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
-    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
-    **_recurrent.OPTIONS,
-}
-
-
 def variants(style: Style) -> tuple[Style, ...]:
     """Neurons far apart to close together, then fewer of them, then boxes for the layers; with fewer and fewer steps of
     time; at last boxes for everything."""
@@ -63,6 +55,14 @@ def variants(style: Style) -> tuple[Style, ...]:
     return (*(replace(row, options=all_steps) for row in (*rows, boxes)),
             *(replace(row, options=options) for options in fewer for row in (rows[2], rows[5], rows[-1], boxes)),
             replace(style, sizes={**s, "neurons": -1.0}))
+
+
+TRAITS = Traits(weights=WEIGHTS, variants=variants, options={
+    "edges": Option(_share, "all", "which weights are drawn: all, none, or the strongest of each layer (top50%)"),
+    "bias": Option(_recurrent.truth, "false", "draw a neuron that is always 1 for the biases"),
+    "signals": Option(one_of("cells", "neurons"), "cells", "draw signals of one channel as cells or as neurons"),
+    **_recurrent.OPTIONS,
+})
 
 
 Plan = tuple[dict[NodeId, Picture], Row | None]
@@ -115,17 +115,17 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
             place, picture = layout.nodes[mark.node], pictures[mark.node]
-            inside = (moved(m, place.x, place.y + place.height / 2 - picture.enters[1]) for m in picture.marks)
+            inside = (moved(m, place.x, place.cy - picture.enters[1]) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
-        elif isinstance(mark, Group) and mark.role == "link" and _goes_on(mark.node, pictures):
+        elif isinstance(mark, Group) and mark.edge and _goes_on(mark.edge, pictures):
             mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
         marks.append(mark)
     return tuple(marks)
 
 
-def _goes_on(edge: str, pictures: Mapping[NodeId, Picture]) -> bool:
+def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Picture]) -> bool:
     """Does a line end where it goes on inside a picture?"""
-    picture = pictures.get(edge.rpartition("->")[2])
+    picture = pictures.get(edge[1])
     return picture is not None and picture.through
 
 
@@ -144,7 +144,7 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
     for a, b in zip(found.parts, found.parts[1:], strict=False):
         marks, over = _link(a, b, cores, found, style)
         fed += over
-        (above if b.link == "window" else below).append(Group(tuple(marks), "link", f"{a.node.id}->{b.node.id}"))
+        (above if b.link == "window" else below).append(Group(tuple(marks), "link", edge=(a.node.id, b.node.id)))
     for before, part in zip((None, *found.parts), found.parts, strict=False):
         key, core = part.node.id, cores[part.node.id]
         inner = part.units.marks if part.units else part.picture.marks if part.picture else None
@@ -152,10 +152,10 @@ def _drawn(found: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
             nodes.append(boxes[key])
             continue
         marks = [moved(mark, core.x, core.y) for mark in inner]
-        marks += [moved(mark, core.x + core.width / 2, core.y - style.sizes["label_gap"]) for mark in part.head]
+        marks += [moved(mark, core.cx, core.y - style.sizes["label_gap"]) for mark in part.head]
         if part.pill[0] and before is not None:
             marks += _pill(before, part, cores, style)
-        marks += _labels(part, core.x + core.width / 2, layout.nodes[key].y + found.labels, style)
+        marks += _labels(part, core.cx, layout.nodes[key].y + found.labels, style)
         nodes.append(replace(boxes[key], marks=tuple(marks)))
     return (*below, *nodes, *above, *fed)
 
@@ -172,11 +172,11 @@ def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], found: Row, style: St
     if a.units is not None and b.units is not None:
         corners = (start.x, start.y), (end.x, end.y)
         if b.link == "dense" and style.options["edges"] > 0:
-            return _links.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], found.largest), []
+            return _connections.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], found.largest), []
         if b.link == "window":
-            return _links.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
+            return _connections.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
         if b.link == "one":
-            return _links.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
+            return _connections.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
     gap = style.sizes["beside_arrow"]
     leave = a.picture.leaves if a.picture else (start.width, start.height / 2)
     enter = b.picture.enters if b.picture else (0.0, end.height / 2)
@@ -193,7 +193,7 @@ def _pill(a: Part, b: Part, cores: Mapping[NodeId, Place], style: Style) -> list
     size, (name, role) = style.roles["sublabel"].size, b.pill
     wide, high = text.width(name, size) + 6.0, size + 2.4
     left, right = cores[a.node.id], cores[b.node.id]
-    x0, x1 = left.x + left.width, right.x
+    x0, x1 = left.right, right.x
     x = (x0 + x1) / 2
 
     def top(at: float) -> float:    # the upper edge of what runs between the cores
@@ -243,15 +243,15 @@ def _scale(found: Row, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     values = [line.weight for a, b in zip(found.parts, found.parts[1:], strict=False) if b.link == "dense"
               for line in lines(a, b, style) if line.weight is not None]
     share = style.options["edges"]
-    levels = [_links.level(value, found.largest) for value in values]
+    levels = [_connections.level(value, found.largest) for value in values]
     middle, wide, least = style.sizes["swatch_height"] / 2, style.sizes["swatch"], min(levels)
-    steps = sorted({least, (least + _links.LEVELS) // 2, _links.LEVELS})
+    steps = sorted({least, (least + _connections.LEVELS) // 2, _connections.LEVELS})
     entries: list[tuple[str, tuple[Mark, ...]]] = []
     for name, sign in (("positive", 1), ("negative", -1)):
         own = [abs(value) for value in values if (value < 0) == (sign < 0)]
         if own:
             swatch = tuple(Link(((0.0, middle + (k - 1) * 2.5), (wide, middle + (k - 1) * 2.5)),
-                                _links.role(sign, level), 0.0, False) for k, level in enumerate(steps))
+                                _connections.role(sign, level), 0.0, False) for k, level in enumerate(steps))
             low, high = (_rounded(sign * value, found.largest) for value in (min(own), max(own)))
             entries.append((f"{name} weight, {low} … {high}", swatch))
     if share < 1:

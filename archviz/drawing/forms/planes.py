@@ -9,7 +9,6 @@ what sees all at once is drawn as the two lines around the bundle of its weights
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from archviz.core import text
@@ -17,15 +16,14 @@ from archviz.core.conditioning import conditioning
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, Node, NodeId, is_chain
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text, polygon
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import line_entries, line_role
-from archviz.drawing.forms._stacks import Plan, Shape, Words, plan
+from archviz.drawing.forms._stacks import Shape, Stacks, Words, stacks
 from archviz.drawing.forms._volumes import law
 from archviz.drawing.labels import own_role
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
 
-ALIKE = True  # modules of one class are all open or all closed
 STEP = 0.93  # sizes in which a figure is tried, each so much smaller than the one before
 SCALED = ("unit", "step", "length", "least_step", "elided", "bar", "shortest", "strip")
 TRIED = (
@@ -39,12 +37,6 @@ TRIED = (
     (8, 21, 0, 2, 2, 0.6, 0.6),
 )
 DOTS = (0.22, 0.5, 0.78)  # where they stand between two planes
-
-
-OPTIONS: Mapping[str, Option] = {
-    "space": Option(law, "power 0.6", "law of heights and widths: log, linear, power 0.75"),
-    "fields": Option(one_of("auto", "none"), "auto", "receptive fields of convolutions and poolings: auto or none"),
-}
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -63,9 +55,15 @@ def variants(style: Style) -> tuple[Style, ...]:
     return tuple(replace(style, sizes=sizes) for sizes in tried)
 
 
+TRAITS = Traits(alike=True, variants=variants, options={
+    "space": Option(law, "power 0.6", "law of heights and widths: log, linear, power 0.75"),
+    "fields": Option(one_of("auto", "none"), "auto", "receptive fields of convolutions and poolings: auto or none"),
+})
+
+
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The rectangle around each stack or bar, and the places of its words."""
-    drawn = plan(graph, style)
+    drawn = stacks(graph, style)
     found = {}
     for node in graph.nodes:
         parts = tuple(one.box for one in drawn.words(node.id))
@@ -88,7 +86,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     size, s = style.roles["name"].size, style.sizes
     return {
         key: Frame(text.width(title, size), bar=s["brace"] + size * s["leading"] + 1.0)
-        for key, title in plan(graph, style).braces.items()
+        for key, title in stacks(graph, style).braces.items()
     }
 
 
@@ -97,7 +95,7 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Stacks, then lines and receptive fields on them, then braces."""
-    drawn = plan(graph, style)
+    drawn = stacks(graph, style)
     marks: list[Mark] = []
     below = _operations(graph, drawn, layout, style)
     for node in graph.nodes:
@@ -122,7 +120,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     told = conditioning(graph)
     for route in sorted(layout.routes, key=lambda route: not route.skip):
         lines = _route(route, line_role(route, told), drawn, layout, style)
-        marks.append(Group(tuple(lines), "link", f"{route.src}->{route.dst}"))
+        marks.append(Group(tuple(lines), "link", edge=(route.src, route.dst)))
     for key, title in drawn.braces.items():
         marks.append(_brace(key, title, layout.frames[key], style))
     return tuple(marks)
@@ -152,7 +150,7 @@ def _written(one: Words, x: float, y: float, style: Style) -> list[Mark]:
     return [Text(x, y + one.y + i * line, string, one.role, "middle") for i, string in enumerate(one.lines)]
 
 
-def _operations(graph: Graph, drawn: Plan, layout: Layout, style: Style) -> dict[NodeId, float]:
+def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> dict[NodeId, float]:
     """Where the words below a chain are centred: in the middle of the gap, as far as the words before leave room.
 
     The layout was told that they stand close to what they give; they only ever move away from it.
@@ -166,7 +164,7 @@ def _operations(graph: Graph, drawn: Plan, layout: Layout, style: Style) -> dict
             continue
         one, (left, right) = drawn.below[b.id], (layout.nodes[a.id], layout.nodes[b.id])
         row, half = round(right.y + one.box.y, 1), one.box.width / 2
-        middle = (left.x + left.width + right.x) / 2
+        middle = (left.right + right.x) / 2
         found[b.id] = max(middle, ends.get(row, 0.0) + half)
         ends[row] = found[b.id] + half + style.sizes["beside"]
     return found
@@ -174,16 +172,16 @@ def _operations(graph: Graph, drawn: Plan, layout: Layout, style: Style) -> dict
 
 def _brace(key: NodeId, title: str, place: Place, style: Style) -> Group:
     high, y = style.sizes["brace"], place.y
-    left, right, low = place.x + 1.0, place.x + place.width - 1.0, place.y + 0.6 * high
+    left, right, low = place.x + 1.0, place.right - 1.0, place.y + 0.6 * high
     line = Path((("M", (left, y)), ("L", (left, low)), ("L", (right, low)), ("L", (right, y))), "brace")
-    label = Text(place.x + place.width / 2, y + high + style.roles["name"].size, title, "name", "middle")
+    label = Text(place.cx, y + high + style.roles["name"].size, title, "name", "middle")
     return Group((line, label), "frame", key)
 
 
 # ------------------------------------------------------------------------------------------------ between two stacks
 
 
-def _route(route: Route, role: str, drawn: Plan, layout: Layout, style: Style) -> list[Mark]:
+def _route(route: Route, role: str, drawn: Stacks, layout: Layout, style: Style) -> list[Mark]:
     """What leads from one node to another: a receptive field, a bundle, or an arrow."""
     src, dst = route.src, route.dst
     straight = len(route.points) == 2 and abs(route.points[0][1] - route.points[1][1]) < 0.01 and not route.skip
@@ -235,7 +233,7 @@ class _at:
         self.middle = _between(*self.left), _between(*self.right)
 
 
-def _field(dst: NodeId, src: NodeId, drawn: Plan, a: _at, b: _at, style: Style) -> list[Mark]:
+def _field(dst: NodeId, src: NodeId, drawn: Stacks, a: _at, b: _at, style: Style) -> list[Mark]:
     """The window on the nearest plane, in proportion, and lines to the unit that sees it, on the plane behind."""
     (high, wide), seen, s = drawn.kernels[dst], drawn.readings[src], style.sizes
     plane = a.last

@@ -16,6 +16,7 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import Box, Command, Group, Mark, Path, Point, Text
+from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._stages import Stage, stages
 from archviz.drawing.forms._vertices import GOLDEN, channels, dealt, outer, pairs, seeds
@@ -23,7 +24,6 @@ from archviz.drawing.forms._volumes import law
 from archviz.style.option import Option
 from archviz.style.style import Style
 
-ALIKE = True        # every operation is drawn, or a module is closed wherever it is
 COLOURS = 6         # roles "stage 1" … of a style
 RINGS = frozenset({"norm", "act", "softmax", "pool", "dropout", "math", "identity", "output"})
 """Kinds that are drawn around what they follow, where they give as many channels."""
@@ -32,10 +32,6 @@ COUNTS = (0.85, 0.7, 0.58, 0.48, 0.4, 0.33)
 FEWEST = (0.58, 0.48, 0.4, 0.33, 0.27, 0.22, 0.17, 0.13, 0.1, 0.07, 0.05, 0.03)      # with few names
 DOT = 0.01          # length of the line that is a dot: none at all, some programs leave out
 ARC = math.pi / 8   # longest arc that is drawn as one curve
-
-OPTIONS: Mapping[str, Option] = {
-    "vertices": Option(law, "power 0.7", "how many dots n channels are: linear, log, power 0.5 (a square root)"),
-}
 
 
 def variants(style: Style) -> tuple[Style, ...]:
@@ -49,8 +45,13 @@ def variants(style: Style) -> tuple[Style, ...]:
     return (*close, *(replace(style, sizes={**s, "pitch": s["closest"], **less}) for less in (*fewer, *fewest)))
 
 
+TRAITS = Traits(alike=True, variants=variants, options={
+    "vertices": Option(law, "power 0.7", "how many dots n channels are: linear, log, power 0.5 (a square root)"),
+})
+
+
 @dataclass
-class Plan:
+class Discs:
     """What is drawn of each node: its number of dots, between which radii, around which other's disc."""
 
     stages: list[Stage]
@@ -68,10 +69,10 @@ class Plan:
 
 
 @latest
-def plan(graph: Graph, style: Style) -> Plan:
+def discs(graph: Graph, style: Style) -> Discs:
     """The dots of `graph`."""
     s = style.sizes
-    found = Plan(stages(graph, style, int(s["labels"])))
+    found = Discs(stages(graph, style, int(s["labels"])))
     found.colour = _colours(found.stages)
     for i, stage in enumerate(found.stages):
         found.stage.update(dict.fromkeys(stage.nodes, i))
@@ -81,7 +82,7 @@ def plan(graph: Graph, style: Style) -> Plan:
     for node in graph.nodes:
         key = node.id
         found.counts[key] = count = _count(channels(node), style)
-        before = [edge.src for edge in graph.incoming[key] if edge.role != "recurrent"]
+        before = [edge.src for edge in graph.inflow[key]]
         around = before[0] if len(before) == 1 and before[0] in found.core else ""
         core = found.core.get(around, "")
         if (node.kind in RINGS and around and last[core] == around and found.counts[around] == count
@@ -129,7 +130,7 @@ def _room(lines: Sequence[tuple[str, str]], style: Style) -> tuple[float, float]
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The disc of each node, or its ring around the one it abuts; and the label of one that is a part of its own."""
-    found, own = plan(graph, style), dict[NodeId, Size]()
+    found, own = discs(graph, style), dict[NodeId, Size]()
     edge = max(style.roles["stage 1"].stroke_width, style.roles["stage 1 ring"].stroke_width)
     for node in graph.nodes:
         wide = 2 * found.outer[node.id] + edge
@@ -141,7 +142,7 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """The labels of the modules that are named at the rim; ``""`` is the rim itself."""
-    found = plan(graph, style)
+    found = discs(graph, style)
     rooms = {key: _room(lines, style) for key, lines in found.lines.items()
              if lines and key in graph.modules and key not in graph.by_id}
     return {"": Frame(), **{key: Frame(title=wide, bar=high) for key, (wide, high) in rooms.items()}}
@@ -151,12 +152,12 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, dots on them, then the rim with its names."""
-    found = plan(graph, style)
+    found = discs(graph, style)
     area = style.sizes["pitch"] ** 2 * math.sqrt(3) / 2
     order = {key: i for i, key in enumerate(dict.fromkeys(found.core.values()))}
     dots: dict[NodeId, list[Point]] = {}
     for node in graph.nodes:
-        x, y = _middle(layout.nodes[node.id])
+        x, y = layout.nodes[node.id].centre
         turn = order[found.core[node.id]] * GOLDEN
         dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(found.counts[node.id], found.inner[node.id], area, turn)]
     if "" not in layout.frames:     # no ring: discs as another layout places them
@@ -166,14 +167,14 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             *_rim(graph, layout, style, found))
 
 
-def _frames(layout: Layout, style: Style, found: Plan) -> list[Mark]:
+def _frames(layout: Layout, style: Style, found: Discs) -> list[Mark]:
     """Around the parts of a network that stand in no ring."""
     role = {stage.key: found.role(stage.nodes[0], "rim grid") for stage in found.stages}
     return [Group((Box(p.x, p.y, p.width, p.height, role[key], style.sizes.get("corner", 2.0)),), "frame", key)
             for key, p in layout.frames.items() if key in role]
 
 
-def _names(layout: Layout, style: Style, found: Plan) -> list[Mark]:
+def _names(layout: Layout, style: Style, found: Discs) -> list[Mark]:
     marks: list[Mark] = []
     for stage in found.stages:
         if stage.key not in layout.titles or not found.lines[stage.key]:
@@ -187,11 +188,7 @@ def _names(layout: Layout, style: Style, found: Plan) -> list[Mark]:
     return marks
 
 
-def _middle(place: Place) -> Point:
-    return place.x + place.width / 2, place.y + place.height / 2
-
-
-def _dots(graph: Graph, found: Plan, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
+def _dots(graph: Graph, found: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
     """One path for the dots of each operation."""
     marks: list[Mark] = []
     for node in graph.nodes:
@@ -203,12 +200,12 @@ def _dots(graph: Graph, found: Plan, dots: Mapping[NodeId, Sequence[Point]]) -> 
     return marks
 
 
-def _edges(graph: Graph, layout: Layout, style: Style, found: Plan, dots: Mapping[NodeId, Sequence[Point]],
+def _edges(graph: Graph, layout: Layout, style: Style, found: Discs, dots: Mapping[NodeId, Sequence[Point]],
            ) -> list[Mark]:
     """The lines of each edge in some paths, so that they darken each other, in the colour of where they lead."""
     marks: list[Mark] = []
     ring = layout.frames.get("")
-    centre, passing = _middle(ring or Place(0.0, 0.0, layout.width, layout.height)), skips(graph)
+    centre, passing = (ring or Place(0.0, 0.0, layout.width, layout.height)).centre, skips(graph)
     for edge in graph.edges:
         here, there = dots[edge.src], dots[edge.dst]
         across = (edge.src, edge.dst) in passing or found.stage[edge.dst] - found.stage[edge.src] > 1
@@ -221,7 +218,7 @@ def _edges(graph: Graph, layout: Layout, style: Style, found: Plan, dots: Mappin
                 commands += _chord(here[i], there[j], centre, style) if bent else (("M", here[i]), ("L", there[j]))
             role = found.role(edge.src if across else edge.dst, "line")
             drawn.append(Path(tuple(commands), role))
-        marks.append(Group(tuple(drawn), "link", f"{edge.src}->{edge.dst}"))
+        marks.append(Group(tuple(drawn), "link", edge=(edge.src, edge.dst)))
     return marks
 
 
@@ -236,9 +233,9 @@ def _chord(a: Point, b: Point, centre: Point, style: Style) -> tuple[Command, ..
     return ("M", a), ("C", (*one, *two, bx, by))
 
 
-def _rim(graph: Graph, layout: Layout, style: Style, found: Plan) -> list[Mark]:
+def _rim(graph: Graph, layout: Layout, style: Style, found: Discs) -> list[Mark]:
     """An arc for each part of the network, and its name outside of it."""
-    (cx, cy), radius = _middle(layout.frames[""]), layout.frames[""].width / 2
+    (cx, cy), radius = layout.frames[""].centre, layout.frames[""].width / 2
     spans = _spans(layout, found, (cx, cy))
     marks: list[Mark] = []
     for stage, (start, end) in zip(found.stages, spans, strict=True):
@@ -265,23 +262,23 @@ def _leader(centre: Point, radius: float, turn: float, label: Place, style: Styl
     """From the rim to the nearest side of a name, where that is not close by anyway."""
     x, y = centre[0] + (radius + 0.5) * math.sin(turn), centre[1] - (radius + 0.5) * math.cos(turn)
     clear = 1.5
-    if label.x <= x <= label.x + label.width:       # above or below it
-        goal = x, (label.y - clear if label.y > y else label.y + label.height + clear)
+    if label.x <= x <= label.right:       # above or below it
+        goal = x, (label.y - clear if label.y > y else label.bottom + clear)
     else:
         low, high = label.y + 0.3 * label.height, label.y + 0.7 * label.height
-        goal = (label.x - clear if label.x > x else label.x + label.width + clear), min(max(y, low), high)
+        goal = (label.x - clear if label.x > x else label.right + clear), min(max(y, low), high)
     if math.dist((x, y), goal) < style.sizes["leader"]:
         return []
     return [Path((("M", (x, y)), ("L", goal)), "leader")]
 
 
-def _spans(layout: Layout, found: Plan, centre: Point) -> list[tuple[float, float]]:
+def _spans(layout: Layout, found: Discs, centre: Point) -> list[tuple[float, float]]:
     """From which angle to which each part of the network reaches; neighbours that interlock meet in the middle."""
     spans: list[tuple[float, float]] = []
     for stage in found.stages:
         ends: list[float] = []
         for key in stage.nodes:
-            x, y = _middle(layout.nodes[key])
+            x, y = layout.nodes[key].centre
             turn = math.atan2(x - centre[0], centre[1] - y) % (2 * math.pi)
             half = math.asin(min(layout.nodes[key].width / 2 / max(math.dist((x, y), centre), 1e-6), 1.0))
             ends += [turn - half, turn + half]
@@ -313,7 +310,7 @@ def _arc(cx: float, cy: float, radius: float, start: float, end: float) -> tuple
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What a dot, a ring of dots and a line are."""
-    found, s = plan(graph, style), style.sizes
+    found, s = discs(graph, style), style.sizes
     if not graph.nodes:
         return []
     wide, middle = s["swatch"], s["swatch_height"] / 2
@@ -330,7 +327,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     return entries
 
 
-def _said(nodes: Sequence[Node], found: Plan) -> str:
+def _said(nodes: Sequence[Node], found: Discs) -> str:
     """What a dot is, with how many there are of the most channels."""
     many, drawn = max((channels(node), found.counts[node.id]) for node in nodes)
     return f"dots: channels of an operation's output{f' ({many} drawn as {drawn})' if many > drawn else ''}"

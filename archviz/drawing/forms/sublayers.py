@@ -14,16 +14,16 @@ from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Graph, Module, Node, NodeId
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Text
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import branching
 from archviz.drawing.forms._operands import operands
 from archviz.drawing.labels import Look, count_of, kind_of, looks, own_frame
 from archviz.style.style import Style
 
 ORDER = "VKQ"       # from left to right: values and keys come from the encoder on the left
-OPENS = True
 TOKENS = 7          # cells of a row of tokens
 MOST_PATCHES = 16   # a side cut into more is shown as so many
+TRAITS = Traits(opens=True)
 
 
 # ------------------------------------------------------------------------------------------------ how big
@@ -169,7 +169,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             points = ((points[0][0] + inwards, points[0][1]), *points[1:])
         role = "edge skip" if route.skip else "edge"
         links.setdefault((route.src, route.dst), []).append(Link(points, role, s["bend"], True, s["arrow"]))
-    marks += [Group(tuple(lines), "link", f"{src}->{dst}") for (src, dst), lines in links.items()]
+    marks += [Group(tuple(lines), "link", edge=ends) for ends, lines in links.items()]
     for node in graph.nodes:
         marks.append(_node(graph, node, seen[node.id], layout, style))
     for node in graph.nodes:
@@ -192,7 +192,7 @@ def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style
 def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) -> Group:
     place, s, role = layout.nodes[node.id], style.sizes, look.kind.role
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
-    middle, left = place.y + place.height / 2, place.x
+    middle, left = place.cy, place.x
     marks: list[Mark] = []
     cut = _cut(graph, node)
     if _boxed(node, look):
@@ -205,15 +205,15 @@ def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) ->
         fed = [layout.nodes[edge.dst] for edge in graph.outgoing[node.id] if edge.dst in layout.nodes]
         ahead = bool(fed) and fed[0].x > place.x
         r = s["wave"] / 2
-        marks += _wave(place.x + place.width - r if ahead else place.x + r, middle, r, role)
+        marks += _wave(place.right - r if ahead else place.x + r, middle, r, role)
         wide, left = _written(look, style)[0], place.x if ahead else place.x + s["wave"] + s["label_gap"]
         centre = left + wide / 2
     elif cut:
         side = s["picture"]
         marks += _patches(place.x + (place.width - side) / 2, place.y, side, *(min(n, MOST_PATCHES) for n in cut))
-        middle, centre = place.y + side + s["label_gap"] + _written(look, style)[1] / 2, place.x + place.width / 2
+        middle, centre = place.y + side + s["label_gap"] + _written(look, style)[1] / 2, place.cx
     else:
-        centre = place.x + place.width / 2
+        centre = place.cx
     y = middle - _written(look, style)[1] / 2
     for line, own in look.lines:
         size = style.roles[own].size
@@ -242,7 +242,7 @@ def _row(graph: Graph, node: Node, place: Place, style: Style) -> list[Mark]:
         at += length
     shown = [*range(TOKENS - 2), None, count - 1]
     for i, number in enumerate(shown):
-        x, y = place.x + i * side, place.y + place.height / 2 + size * 0.35
+        x, y = place.x + i * side, place.cy + size * 0.35
         if number is None:
             marks.append(Text(x + side / 2, y, "…", "token", "middle"))
             continue
@@ -268,7 +268,7 @@ def _letters(graph: Graph, node: Node, layout: Layout, style: Style) -> list[Mar
     place, s = layout.nodes[node.id], style.sizes
     ports = _ports(graph, node, place.width, s["port"])
     size, sign = style.roles["operand"].size, 1.0 if layout.direction == "up" else -1.0
-    foot = place.y + place.height if sign > 0 else place.y
+    foot = place.bottom if sign > 0 else place.y
     at = sorted({x for own in ports.values() for x in own})
     if layout.direction not in ("up", "down") or not at:
         return []

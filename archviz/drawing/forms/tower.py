@@ -17,8 +17,9 @@ from archviz.core.disjoint_union import model_of, models
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, Node, NodeId, skips
 from archviz.core.scene import KAPPA, Box, Circle, Group, Link, Mark, Path, Text, polygon
-from archviz.drawing.forms._ground import grounded
+from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
+from archviz.drawing.forms._shapes import grounded
 from archviz.drawing.labels import Look, kind_of, looks, own_role
 from archviz.style.style import Style
 
@@ -32,6 +33,9 @@ WORKS = frozenset(("conv", "upconv", "linear", "attention", "recurrent", "embedd
 def variants(style: Style) -> tuple[Style, ...]:
     """Rows far apart to close together."""
     return tuple(replace(style, sizes={**style.sizes, "along": style.sizes["along"] * part}) for part in CLOSE)
+
+
+TRAITS = Traits(variants=variants)
 
 
 @latest
@@ -132,7 +136,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     known, seen = _known(graph, style)
     marks: list[Mark] = [*_ground(known, layout, style)]
     for route in sorted(layout.routes, key=lambda route: not route.skip):
-        marks.append(Group(_line(graph, route, style), "link", f"{route.src}->{route.dst}"))
+        marks.append(Group(_line(graph, route, style), "link", edge=(route.src, route.dst)))
     marks += [_node(graph, node, seen[node.id], known, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
         middle = x + frames(graph, style)[key].title / 2
@@ -151,7 +155,7 @@ def _ground(known: Bands, layout: Layout, style: Style) -> list[Mark]:
     size = style.roles["shape"].size
     left = s["margin_pad"] + max(text.width(string, size) for string in words.values())
     if min(layout.nodes[key].x for key in words) < left:    # there is no margin in the layouts of others
-        return [Text(place.x + place.width / 2 + s["margin_pad"] / 2, place.y - 0.35 * size, string, "shape")
+        return [Text(place.cx + s["margin_pad"] / 2, place.y - 0.35 * size, string, "shape")
                 for key, string in words.items() for place in [layout.nodes[key]]]
     rows = {band: [layout.nodes[key] for key in known.of if known.of[key] == band and layout.nodes[key].width]
             for band in range(len(known.extents))}
@@ -162,7 +166,7 @@ def _ground(known: Bands, layout: Layout, style: Style) -> list[Mark]:
             marks.append(Box(0.0, top, layout.width, bottom - top, "band", s["corner"]))
     for key, string in words.items():
         place = layout.nodes[key]
-        marks.append(Text(left, place.y + place.height / 2 + 0.35 * size, string, "shape", "end"))
+        marks.append(Text(left, place.cy + 0.35 * size, string, "shape", "end"))
     return marks
 
 
@@ -199,11 +203,11 @@ def _changes(src: Node, dst: Node) -> bool:
 def _node(graph: Graph, node: Node, look: Look, known: Bands, place: Place, style: Style) -> Group:
     s, role = style.sizes, _role(node, look, known, style)
     tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
-    x, y = place.x + place.width / 2, place.y + place.height / 2
+    x, y = place.centre
     if _joins(node, look):
         return Group((Circle(x, y, place.width / 2, role),), role, node.id, title=tip)
     if not place.width:
-        return Group((Link(((x, place.y), (x, place.y + place.height)), "edge", 0.0, True, s["arrow"]),), role, node.id,
+        return Group((Link(((x, place.y), (x, place.bottom)), "edge", 0.0, True, s["arrow"]),), role, node.id,
                      title=tip)
     marks: list[Mark] = []
     if look.kind.shape != "text":

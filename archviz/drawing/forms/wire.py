@@ -8,55 +8,46 @@ selects (pooling, an activation of its own) is a note below the line, and so is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from archviz.core import text
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Route, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.naming import titles
-from archviz.core.scene import Cuboid, Group, Link, Mark, Path, Point, Text
-from archviz.drawing.forms import block
+from archviz.core.scene import Cuboid, Link, Mark, Text
+from archviz.drawing.forms import Traits, block
+from archviz.drawing.forms._blocks import ELEMENTWISE, Labels, kernel_of
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._plan import ELEMENTWISE, Label, Labels, Plan, kernel_of
-from archviz.drawing.forms._volumes import Scale, Volume, law, projection
-from archviz.drawing.forms.cube import SCALED, STEP, STEPS
+from archviz.drawing.forms._shapes import link_group, node_group, rays
+from archviz.drawing.forms._volumes import SCALED, Anchor, Scale, Volume, Volumes, law, projection, scaled
+from archviz.drawing.forms.cube import STEP, STEPS
 from archviz.drawing.labels import role_of
 from archviz.style.option import Option
 from archviz.style.style import Style
 
-ALIKE = True  # modules of one class are all open or all closed
 NOTED = frozenset(("pool", "upsample", *ELEMENTWISE))
 TOLD = 2        # kernels in one volume whose sizes are all told
 ENDS = 0.94     # from where on a side lines go to a dense layer, clear of the number below
 DEEP = 0.8     # how far behind the front a kernel is, of the room there is
 DENSE = frozenset(("linear", "reduce"))
 
-OPTIONS: Mapping[str, Option] = {
-    "space": Option(law, "power 0.62", "law of heights and widths: log, linear, power 0.5"),
-    "channels": Option(law, "power 0.72", "law of the thickness: log, linear, power 0.55"),
-    "projection": Option(projection, "cabinet 42 0.4", "cabinet, angle and depth; or isometric"),
-}
-
 
 def variants(style: Style) -> tuple[Style, ...]:
     """The style with its volumes, and the room between them, ever smaller; text keeps its size."""
-    s, keys = style.sizes, (*SCALED, "along")
-    return tuple(replace(style, sizes={key: value * STEP**i if key in keys else value for key, value in s.items()})
-                 for i in range(STEPS))
+    return tuple(replace(style, sizes=scaled(style.sizes, (*SCALED, "along"), STEP**i)) for i in range(STEPS))
 
 
-@dataclass
-class _Wires:
-    """What a wire figure shows of each node: `plan` has volumes, glyphs and labels, `notes` what is only said."""
-
-    plan: Plan
-    notes: set[NodeId] = field(default_factory=set)
+TRAITS = Traits(alike=True, variants=variants, options={
+    "space": Option(law, "power 0.62", "law of heights and widths: log, linear, power 0.5"),
+    "channels": Option(law, "power 0.72", "law of the thickness: log, linear, power 0.55"),
+    "projection": Option(projection, "cabinet 42 0.4", "cabinet, angle and depth; or isometric"),
+})
 
 
 @latest
-def _wires(graph: Graph, style: Style) -> _Wires:
-    p = Plan(style)
-    found = _Wires(p)
+def volumes(graph: Graph, style: Style) -> Volumes:
+    """What a wire figure shows of each node."""
+    p = Volumes(style)
     scale = Scale((n.out[0] for n in graph.nodes if n.out), style)
     for node in graph.nodes:
         if style.kinds[node.kind].shape == "glyph":
@@ -64,7 +55,7 @@ def _wires(graph: Graph, style: Style) -> _Wires:
         elif node.kind == "output":
             p.ports[node.id] = (0.0, 0.0)
         elif node.kind in NOTED and graph.incoming[node.id]:
-            found.notes.add(node.id)
+            p.notes.add(node.id)
         else:
             p.volumes[node.id] = _upright(scale.volume(node.out[0] if node.out else None))
             p.copies[node.id] = 1
@@ -73,10 +64,10 @@ def _wires(graph: Graph, style: Style) -> _Wires:
     names = titles(graph, style.titles)
     for node in graph.nodes:
         if node.id in p.volumes:
-            _number(graph, node, found, names)
+            _number(graph, node, p, names)
     for node in graph.nodes:
-        _note(graph, node, found)
-    return found
+        _note(graph, node, p)
+    return p
 
 
 def _upright(volume: Volume) -> Volume:
@@ -84,58 +75,56 @@ def _upright(volume: Volume) -> Volume:
     return replace(volume, height=volume.depth, depth=volume.height) if volume.kind == "rod" else volume
 
 
-def _source(graph: Graph, found: _Wires, key: NodeId) -> NodeId:
+def _source(graph: Graph, p: Volumes, key: NodeId) -> NodeId:
     """The volume that `key` is a note on, or itself."""
-    while key in found.notes:
+    while key in p.notes:
         key = next(edge.src for edge in graph.incoming[key])
     return key
 
 
-def _sources(graph: Graph, found: _Wires, key: NodeId) -> list[NodeId]:
+def _sources(graph: Graph, p: Volumes, key: NodeId) -> list[NodeId]:
     """The volumes that the node `key` reads."""
-    keys = (_source(graph, found, edge.src) for edge in graph.incoming[key] if edge.role != "recurrent")
-    return [source for source in dict.fromkeys(keys) if source in found.plan.volumes]
+    keys = (_source(graph, p, edge.src) for edge in graph.inflow[key])
+    return [source for source in dict.fromkeys(keys) if source in p.volumes]
 
 
 # ------------------------------------------------------------------------------------------------ words and numbers
 
 
-def _number(graph: Graph, node: Node, found: _Wires, names: Mapping[NodeId, str]) -> None:
+def _number(graph: Graph, node: Node, p: Volumes, names: Mapping[NodeId, str]) -> None:
     """Channels below each volume; height and width where they are new."""
-    p = found.plan
     labels = Labels(p, p.style, [node.id], [node.id])
     volume = p.volumes[node.id]
-    before = [p.volumes[source].extent for source in _sources(graph, found, node.id)]
+    before = [p.volumes[source].extent for source in _sources(graph, p, node.id)]
     if volume.kind != "rod" and volume.extent not in before:
         # where no line enters that comes from the other streams
         stream = node.attrs.get("stream")
         labels.around(None, 0.86 if stream is None else 0.97 if stream else 0.14)
-    title = str(node.attrs["label"]) if "label" in node.attrs else names.get(node.id, "") if node.kind == "module" \
-        else ""
-    labels.below(title, 0)
+    title = names.get(node.id, "") if node.kind == "module" else ""
+    labels.below(str(node.attrs.get("label", title)), 0)
 
 
-def _note(graph: Graph, node: Node, found: _Wires) -> None:
+def _note(graph: Graph, node: Node, p: Volumes) -> None:
     """What is done on the way: in the last stream, as it is done in all."""
-    p, s = found.plan, found.plan.style.sizes
+    s = p.style.sizes
     if node.attrs.get("stream", 0) + 1 < node.attrs.get("streams", 1):
         return
     size = p.style.roles["note"].size
-    if node.id in found.notes:
+    if node.id in p.notes:
         if node.kind in ELEMENTWISE:
             return      # every layer has one; a reader knows
         words = text.caption(p.style.captions, node.op, node.attrs).split(" ")
-        source = _source(graph, found, node.id)
+        source = _source(graph, p, node.id)
         if source in p.volumes:     # on the line on which the number of channels stands below it
             _, down, back = p.edges(source)
             low = (down[1] - back[1]) / 2 + s["label_gap"] + 0.8 * p.style.roles["number"].size
             if down[1] < s["kernel"]:       # clear of the lines of what is not high
                 low += (len(words) - 1) * size * s["leading"]
             _stack(p, node.id, words, s["note_gap"], low, "start", size)
-    elif node.id in p.volumes and (sources := _sources(graph, found, node.id)):
+    elif node.id in p.volumes and (sources := _sources(graph, p, node.id)):
         if node.kind in DENSE:
             words, last = [text.caption(p.style.captions, node.op, node.attrs)], sources[-1]
-            if p.volumes[last].kind == "rod" and all(edge.src == _source(graph, found, edge.src)
+            if p.volumes[last].kind == "rod" and all(edge.src == _source(graph, p, edge.src)
                                                      for edge in graph.incoming[node.id]):
                 along, down, back = p.edges(last)      # below the lines that come down from the other streams
                 _stack(p, last, words, along[0] + back[0] + s["note_gap"] / 2, down[1], "start", size)
@@ -146,17 +135,13 @@ def _note(graph: Graph, node: Node, found: _Wires) -> None:
             words = [text.caption(p.style.captions, "stride", {**node.attrs, "stride": stride})]
             number = next((label for label in p.labels[node.id] if label.anchor == "middle" and not label.rotate), None)
             low = (number.y if number else p.edges(node.id)[1][1]) + size * s["leading"]
-            _stack(p, node.id, words, number.box.x + number.box.width if number else 0.0, low, "end", size)
+            _stack(p, node.id, words, number.box.right if number else 0.0, low, "end", size)
 
 
-def _stack(p: Plan, key: NodeId, words: Sequence[str], x: float, low: float, anchor: str, size: float) -> None:
+def _stack(p: Volumes, key: NodeId, words: Sequence[str], x: float, low: float, anchor: Anchor, size: float) -> None:
     """Words below each other, the last one's baseline at `low`."""
     for i, word in enumerate(words):
-        y = low - (len(words) - 1 - i) * size * p.style.sizes["leading"]
-        wide = text.width(word, size)
-        left = x - wide if anchor == "end" else x
-        box = Place(left, y - 0.76 * size, wide, 0.98 * size)
-        p.labels.setdefault(key, []).append(Label(x, y, word, "note", "end" if anchor == "end" else "start", box))
+        p.label(key, x, low - (len(words) - 1 - i) * size * p.style.sizes["leading"], word, "note", anchor)
 
 
 # ------------------------------------------------------------------------------------------------ sizes
@@ -164,10 +149,9 @@ def _stack(p: Plan, key: NodeId, words: Sequence[str], x: float, low: float, anc
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
-    found = _wires(graph, style)
-    p, sized = found.plan, {}
+    p, sized = volumes(graph, style), {}
     for node in graph.nodes:
-        labels = tuple(label.box for label in p.labels.get(node.id, ()))
+        labels = p.boxes(node.id)
         if node.id in p.glyphs:
             sized[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
         elif node.id in p.volumes:
@@ -188,58 +172,47 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
-    found = _wires(graph, style)
-    p = found.plan
+    p = volumes(graph, style)
     marks: list[Mark] = []
     for node in graph.nodes:
         place = layout.nodes[node.id]
         role = role_of(node, style)
-        written = tuple(Text(place.x + w.x, place.y + w.y, w.string, w.role, w.anchor, w.rotate)
-                        for w in p.labels.get(node.id, ()))
-        tip = text.clean(f"{node.id} ({node.op})" + (f", {text.units(node.params)} parameters" if node.params else ""))
+        written = p.written(node.id, place)
         if node.id in p.glyphs:
-            marks.append(Group(block.glyph(node.kind, place, role, style), role, node.id, title=tip))
+            marks.append(node_group(node, role, block.glyph(node.kind, place, role, style)))
         elif node.id in p.volumes:
-            marks.append(Group((_cuboid(p, node.id, layout, role), *written), role, node.id, title=tip))
+            marks.append(node_group(node, role, (p.cuboid(node.id, place, role), *written)))
         else:
-            marks.append(Group(written, "note", node.id, title=tip))
+            marks.append(node_group(node, "note", written))
     for route in layout.routes:
-        marks += _link(graph, found, layout, route)
+        if drawn := _link(graph, p, layout, route):
+            marks.append(link_group(route, drawn))
     return tuple(marks)
 
 
-def _cuboid(p: Plan, key: NodeId, layout: Layout, role: str = "") -> Cuboid:
-    place = layout.nodes[key]
-    return Cuboid(place.x, place.y, *p.edges(key), role, hidden=False)
-
-
-def _link(graph: Graph, found: _Wires, layout: Layout, route: Route) -> list[Mark]:
+def _link(graph: Graph, p: Volumes, layout: Layout, route: Route) -> Sequence[Mark]:
     """How `route` is drawn: along a kernel, from a whole volume, or as an arrow; nothing into a note."""
-    p, style = found.plan, found.plan.style
-    source = _source(graph, found, route.src)
-    name = f"{route.src}->{route.dst}"
-    if route.dst in found.notes and source in p.glyphs:     # no volume is there from which the line goes on
-        return [Group((Link(route.points, "edge", style.sizes["bend"], False),), "link", name)]
-    if route.dst in found.notes or route.dst in p.ports:
+    source, s = _source(graph, p, route.src), p.style.sizes
+    if route.dst in p.notes and source in p.glyphs:     # no volume is there from which the line goes on
+        return [Link(route.points, "edge", s["bend"], False)]
+    if route.dst in p.notes or route.dst in p.ports:
         return []
     node = graph.by_id[route.dst]
     if source in p.volumes and route.dst in p.volumes:
-        a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)
+        a, b = (p.cuboid(key, layout.nodes[key]) for key in (source, route.dst))
         if node.kind in DENSE:
-            return [Group(_rays([a.at(1, 1 - ENDS, 0.5), a.at(1, ENDS, 0.5)], b.at(0, 0.5, 0.5)), "link", name)]
+            return rays([a.at(1, 1 - ENDS, 0.5), a.at(1, ENDS, 0.5)], b.at(0, 0.5, 0.5))
         _, kernel = kernel_of(node)
         if kernel and p.volumes[source].height_of:
-            return [Group(_kernel(graph, found, layout, route, source, kernel), "link", name)]
-    link = Link(route.points, "edge", style.sizes["bend"], True, style.sizes["arrow"])
-    return [Group((link,), "link", name)]
+            return _kernel(graph, p, layout, route, source, kernel)
+    return [Link(route.points, "edge", s["bend"], True, s["arrow"])]
 
 
-def _kernel(
-    graph: Graph, found: _Wires, layout: Layout, route: Route, source: NodeId, kernel: tuple[float, ...]
-) -> tuple[Mark, ...]:
+def _kernel(graph: Graph, p: Volumes, layout: Layout, route: Route, source: NodeId, kernel: tuple[float, ...],
+            ) -> tuple[Mark, ...]:
     """The kernel as deep as the volume it reads, and lines from the corners of its face to a point of what it makes."""
-    p, s = found.plan, found.plan.style.sizes
-    a, b = _cuboid(p, source, layout), _cuboid(p, route.dst, layout)
+    s = p.style.sizes
+    a, b = (p.cuboid(key, layout.nodes[key]) for key in (source, route.dst))
     volume, seen = p.volumes[source], graph.by_id[route.src].out[0].shape       # a note may have made it smaller
     high = _share(kernel[0], seen[-2] if len(seen) > 3 else seen[-1], volume.height, s["kernel_least"])
     wide = _share(kernel[-1], seen[-1], volume.depth, s["kernel_least"])
@@ -251,17 +224,17 @@ def _kernel(
     inner = Cuboid(*corner, a.along, down, back, "kernel", hidden=False)
     faces = [inner.at(1, 0, 0), inner.at(1, 0, 1), inner.at(1, 1, 1), inner.at(1, 1, 0)]
     # where the kernels of what is made, and their numbers, are not in the way
-    t = 0.56 if len(_readers(graph, layout, _last(graph, found, route.dst))) > 1 else 0.74
+    t = 0.56 if len(_readers(graph, layout, _last(graph, p, route.dst))) > 1 else 0.74
     t = 0.3 if t > 0.6 and graph.by_id[route.dst].attrs.get("stream", 0) else t
     point = b.at(0, t, 0.3)
     told = volume.height > s["kernel"] and (len(ends) <= TOLD or ends[-1] == layout.nodes[route.dst].y)
     numbers = _measured(inner, a, kernel, p.style) if told else ()
-    return (inner, *numbers, *_rays(faces, point))
+    return (inner, *numbers, *rays(faces, point))
 
 
-def _last(graph: Graph, found: _Wires, key: NodeId) -> NodeId:
+def _last(graph: Graph, p: Volumes, key: NodeId) -> NodeId:
     """The last of the notes on `key`."""
-    while (after := [edge.dst for edge in graph.outgoing[key]]) and after[0] in found.notes:
+    while (after := [edge.dst for edge in graph.outgoing[key]]) and after[0] in p.notes:
         key = after[0]
     return key
 
@@ -293,10 +266,6 @@ def _share(kernel: float, of: int, length: float, least: float) -> float:
 def _between(i: int, count: int, share: float) -> float:
     """Where the `i`-th of `count` parts begins when they are spread over a side, below its upper edge."""
     return min(max(0.2 + 0.84 * (2 * i + 1) / (2 * count) - share / 2, 0.0), 1 - share)
-
-
-def _rays(starts: Sequence[Point], end: Point) -> tuple[Mark, ...]:
-    return tuple(Path((("M", start), ("L", end)), "ray") for start in starts)
 
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:

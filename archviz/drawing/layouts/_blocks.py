@@ -31,7 +31,7 @@ class Block:
     y: float = 0.0
 
     def places(self) -> list[Place]:
-        return [Place(p.x + self.x, p.y + self.y, p.width, p.height) for p in (*self.solid, *self.soft)]
+        return [p.moved(self.x, self.y) for p in (*self.solid, *self.soft)]
 
     @cached_property
     def left(self) -> float:
@@ -40,7 +40,7 @@ class Block:
 
     @cached_property
     def _right(self) -> float:
-        return max(p.x + p.width for p in (*self.solid, *self.soft))
+        return max(p.right for p in (*self.solid, *self.soft))
 
     @property
     def right(self) -> float:
@@ -71,14 +71,14 @@ def _block(run: Sequence[NodeId], sizes: Mapping[NodeId, Size], tuck: float) -> 
         size = sizes[key]
         left, top = x - size.back[0] / 2, sunk - (size.height + size.back[1]) / 2
         at[key] = (left, top)
-        solid += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size)]
+        solid += [p.moved(left, top) for p in outline(size)]
         if size.back[0] > 2 * size.width:  # a label beside a slender rod is taken for one on it, unless below a rod
             low = size.height if size.height > 2 * size.width else 0.0
             solid.append(Place(left + size.width, top + size.back[1], size.back[0], low - size.back[1]))
-        tucked += [Place(left + p.x, top + p.y, p.width, p.height) for p in outline(size, tuck)]
-        soft += [Place(left + p.x, top + p.y, p.width, p.height) for p in size.parts]
+        tucked += [p.moved(left, top) for p in outline(size, tuck)]
+        soft += [p.moved(left, top) for p in size.parts]
         x, sunk = x + size.width, sunk + size.rise
-    enter = min((p.x for p in solid if p.y <= 0.0 <= p.y + p.height), default=0.0)
+    enter = min((p.x for p in solid if p.y <= 0.0 <= p.bottom), default=0.0)
     return Block(tuple(run), at, solid, tucked, soft, enter, x)
 
 

@@ -8,15 +8,16 @@ below the U and runs up both of its outer sides.  Readers are entered from the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from archviz.core.conditioning import Signal
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, cleaned
 from archviz.core.graph import Graph, NodeId
 from archviz.drawing.layouts.layered import layered
 
-Points = tuple[tuple[float, float], ...]
+Points = tuple[Point, ...]
 
 SPOTS = (0.5, 0.26, 0.74, 0.38, 0.62, 0.14, 0.86)   # parts of a box's side at which a line may end, the best ones first
 NEAR = 3.0  # points; lines closer than this read as one
@@ -36,49 +37,40 @@ class Group:
         return 2 * max(self.axis, self.layout.width - self.axis)
 
 
-def apart(graph: Graph, found: Sequence[Signal]) -> tuple[Graph, Graph] | None:
+def parted(graph: Graph, signals: Sequence[Signal]) -> tuple[Graph, Graph] | None:
     """`graph` without the signals, and these alone; None where they cannot be told apart: one leaves in two places,
     two are made from the same, or one begins in a frame of the others."""
-    own = [key for signal in found for key in signal.nodes]
-    if len(own) > len(set(own)) or any(src != signal.source for signal in found for src, _ in signal.edges):
+    making = [key for signal in signals for key in signal.nodes]
+    if len(making) > len(set(making)) or any(src != signal.source for signal in signals for src, _ in signal.edges):
         return None
-    main, beside = part(graph, {node.id for node in graph.nodes} - set(own)), part(graph, set(own))
+    main, beside = part(graph, {node.id for node in graph.nodes} - set(making)), part(graph, making)
     shared = {key for node in main.nodes for key in node.scope} & {key for node in beside.nodes for key in node.scope}
     return None if shared else (main, beside)
 
 
 def groups(
-    graph: Graph,
-    found: Sequence[Signal],
-    sizes: Mapping[NodeId, Size],
-    frames: Mapping[NodeId, Frame],
+    graph: Graph, signals: Sequence[Signal], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
     spacing: Mapping[str, float],
 ) -> list[Group]:
     """Each signal laid out: the first as it runs down, the others as they run up."""
-    ordered = sorted(enumerate(found), key=lambda item: (-len(item[1].nodes), item[0]))
+    ordered = sorted(enumerate(signals), key=lambda item: (-len(item[1].nodes), item[0]))
     done = []
     for i, (_, signal) in enumerate(ordered):
-        layout = layered(part(graph, set(signal.nodes)), sizes, frames, spacing, "up" if i else "down")
-        place = layout.nodes[signal.source]
-        done.append(Group(signal, layout, place.x + place.width / 2))
+        layout = layered(part(graph, signal.nodes), sizes, frames, spacing, "up" if i else "down")
+        done.append(Group(signal, layout, layout.nodes[signal.source].cx))
     return done
 
 
 def fanned(
-    u: Layout,
-    found: Sequence[Group],
-    hall: float,
-    roof: float,
-    foot: Collection[NodeId],
-    frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
+    u: Layout, signals: Sequence[Group], hall: float, roof: float, foot: Collection[NodeId],
+    frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
 ) -> Layout | None:
     """The U with its signals, or None where one cannot reach all its readers.
 
     `hall` is the middle of the space between the arms, `roof` the height of its uppermost skip, `foot` what lies below
     the arms.
     """
-    first, *others = found
+    first, *others = signals
     fan = _Fan(u, foot, frames, spacing)
     fan.above(first, hall, min(roof, *(u.nodes[dst].y for _, dst in first.signal.edges)))
     left, right, bus = 0.0, u.width, fan.u.height
@@ -91,7 +83,7 @@ def fanned(
         at += group.layout.width + spacing["across"]
     if not fan.reached:
         return None
-    return replace(moved(fan.u, -left, 0.0), width=right - left)
+    return replace(fan.u.moved(-left, 0.0), width=right - left)
 
 
 class _Fan:
@@ -102,40 +94,35 @@ class _Fan:
     ) -> None:
         self.u, self.foot, self.frames, self.s, self.reached = u, foot, frames, spacing, True
         self.floor = min((u.nodes[key].y for key in foot), default=0.0)
-        self.floor = min([self.floor, *(p.y for p in u.frames.values() if p.y + p.height > self.floor)])
+        self.floor = min([self.floor, *(p.y for p in u.frames.values() if p.bottom > self.floor)])
 
     def above(self, group: Group, hall: float, free: float) -> None:
         """`group` between the arms, above `free`, for which these move down if they must."""
         room = free - self.s["along"]
         down = max(group.layout.height - room, 0.0)
         top = min(place.y for place in self.u.nodes.values()) if not down else 0.0
-        self.u = moved(self.u, 0.0, down)
-        self.u = replace(self.u, height=self.u.height + down)
-        alone = moved(group.layout, hall - group.axis, min(top, room + down - group.layout.height))
+        self.u = replace(self.u.moved(0.0, down), height=self.u.height + down)
+        alone = group.layout.moved(hall - group.axis, min(top, room + down - group.layout.height))
         place = alone.nodes[group.signal.source]
-        start, turn = (hall, place.y + place.height), self.floor + down - self.s["along"] / 2
+        start, turn = (hall, place.bottom), self.floor + down - self.s["along"] / 2
         self._join(alone, group.signal, lambda reader: ((start,), hall), ((start, (hall, turn)), "down"))
 
     def below(self, group: Group, x: float, lanes: tuple[float, float, float], bus: float, top: float) -> None:
         """`group` under the U, up whose sides its lines run."""
-        alone = moved(group.layout, x, top)
+        alone = group.layout.moved(x, top)
         place = alone.nodes[group.signal.source]
-        start = (place.x + place.width / 2, place.y)
+        start = (place.cx, place.y)
         left, hall, right = lanes
 
         def way(reader: Place) -> tuple[Points, float]:
-            lane = left if reader.x + reader.width / 2 < hall else right
+            lane = left if reader.cx < hall else right
             return (start, (start[0], bus), (lane, bus)), lane
 
         self._join(alone, group.signal, way, ((start, (start[0], bus)), "up"))
         self.u = replace(self.u, height=max(self.u.height, top + alone.height))
 
     def _join(
-        self,
-        alone: Layout,
-        signal: Signal,
-        way: Callable[[Place], tuple[Points, float]],
-        upright: tuple[Points, str],
+        self, alone: Layout, signal: Signal, way: Callable[[Place], tuple[Points, float]], upright: tuple[Points, str],
     ) -> None:
         """Take in what is laid out, and its lines: to the sides of readers, each turning off the lane that `way` says,
         and `upright` to those in the foot."""
@@ -145,103 +132,55 @@ class _Fan:
             if dst in self.foot:
                 before, run = upright
                 level = before[-1][1]
-                edge = reader.y if run == "down" else reader.y + reader.height
+                edge = reader.y if run == "down" else reader.bottom
                 at = self._spot(src, dst, level, edge, before[-1][0])
                 ends: Points = ((at or 0.0, level), (at or 0.0, edge))
             else:
                 before, lane = way(reader)
-                edge = reader.x if lane < reader.x else reader.x + reader.width
+                edge = reader.x if lane < reader.x else reader.right
                 at = self._spot(src, dst, lane, edge)
                 ends = ((lane, at or 0.0), (edge, at or 0.0))
             if at is None:
                 self.reached = False
                 return
-            routes.append(Route(src, dst, cleaned((*before, *ends))))
-        u = self.u
-        self.u = replace(
-            u,
-            nodes={**u.nodes, **alone.nodes},
-            frames={**u.frames, **alone.frames},
-            routes=(*u.routes, *alone.routes, *routes),
-            titles={**u.titles, **alone.titles},
-        )
+            routes.append(Route(src, dst, cleaned((*before, *ends), near=0.0)))
+        self.u = self.u.joined(replace(alone, routes=(*alone.routes, *routes)))
 
     def _spot(self, src: NodeId, dst: NodeId, lane: float, edge: float, best: float | None = None) -> float | None:
         """Where along the side of `dst`, or where `best` is given along its top or bottom, a line from `lane` may
         end."""
-        reader, axis = self.u.nodes[dst], 0 if best is None else 1
-        lines = [
-            (a, b)
-            for route in self.u.routes
-            if route.src != src
-            for a, b in zip(route.points, route.points[1:], strict=False)
-            if abs(a[1 - axis] - b[1 - axis]) < 0.01
-        ]
-        obstacles = [place for key, place in self.u.nodes.items() if key != dst]
+        axis, obstacles = 0 if best is None else 1, [place for key, place in self.u.nodes.items() if key != dst]
         obstacles += [self._title(key) for key in self.u.titles]
         low, high = min(lane, edge), max(lane, edge)
-        start, side = (reader.x, reader.width) if axis else (reader.y, reader.height)
-        spots = [start + part * side for part in (SPOTS[:1] if reader.height == reader.width else SPOTS)]
-        if best is not None and start + NEAR < best < start + side - NEAR:
-            spots.insert(0, best)
-        for at in spots:
-            near = any(
-                abs(a[1 - axis] - at) < NEAR and min(a[axis], b[axis]) < high and low < max(a[axis], b[axis])
-                for a, b in lines
-            )
-            line = ((at, low), (at, high)) if axis else ((low, at), (high, at))
-            if not near and not any(hits(line, place) for place in obstacles):
+        beside = [a[1 - axis] for a, b in self._parallel(src, axis)
+                  if min(a[axis], b[axis]) < high and low < max(a[axis], b[axis])]
+        for at in _spots(self.u.nodes[dst], axis, best):
+            a, b = ((at, low), (at, high)) if axis else ((low, at), (high, at))
+            near = any(abs(other - at) < NEAR for other in beside)
+            if not near and not any(place.crossed(a, b) for place in obstacles):
                 return at
         return None
+
+    def _parallel(self, src: NodeId, axis: int) -> Iterator[tuple[Point, Point]]:
+        """The parts of lines from elsewhere than `src` that run along `axis`."""
+        for route in self.u.routes:
+            if route.src != src:
+                yield from ((a, b) for a, b in pairwise(route.points) if abs(a[1 - axis] - b[1 - axis]) < 0.01)
 
     def _title(self, key: NodeId) -> Place:
         frame, (x, y) = self.frames.get(key, Frame()), self.u.titles[key]
         return Place(x, y - frame.bar, frame.title + frame.count, frame.bar + 1.0)
 
 
-# ------------------------------------------------------------------------------------------------ parts of a layout
+def _spots(reader: Place, axis: int, best: float | None) -> list[float]:
+    """Where a line may end at the left or right of a box, or (`axis` 1) at its top or bottom, the best place first."""
+    start, side = (reader.x, reader.width) if axis else (reader.y, reader.height)
+    spots = [start + part * side for part in (SPOTS[:1] if reader.height == reader.width else SPOTS)]
+    return [best, *spots] if best is not None and start + NEAR < best < start + side - NEAR else spots
 
 
 def part(graph: Graph, keys: Iterable[NodeId]) -> Graph:
     """Some nodes of `graph`, and the edges among them."""
-    held = set(keys)
-    return replace(
-        graph,
-        nodes=tuple(node for node in graph.nodes if node.id in held),
-        edges=tuple(edge for edge in graph.edges if edge.src in held and edge.dst in held),
-    )
-
-
-def moved(layout: Layout, dx: float, dy: float) -> Layout:
-    """`layout` elsewhere."""
-
-    def place(p: Place) -> Place:
-        return Place(p.x + dx, p.y + dy, p.width, p.height)
-
-    return replace(
-        layout,
-        nodes={k: place(p) for k, p in layout.nodes.items()},
-        frames={k: place(p) for k, p in layout.frames.items()},
-        routes=tuple(replace(r, points=tuple((px + dx, py + dy) for px, py in r.points)) for r in layout.routes),
-        titles={k: (tx + dx, ty + dy) for k, (tx, ty) in layout.titles.items()},
-    )
-
-
-def cleaned(points: Points) -> Points:
-    """Without corners that turn nowhere."""
-    kept = [points[0]]
-    for here, after in zip(points[1:-1], points[2:], strict=True):
-        if here != kept[-1] and not (kept[-1][0] == here[0] == after[0] or kept[-1][1] == here[1] == after[1]):
-            kept.append(here)
-    return (*kept, points[-1])
-
-
-def hits(line: tuple[tuple[float, float], tuple[float, float]], place: Place) -> bool:
-    """Does a straight line touch a rectangle?"""
-    (x0, y0), (x1, y1) = line
-    return (
-        min(x0, x1) < place.x + place.width
-        and place.x < max(x0, x1) + 0.01
-        and min(y0, y1) < place.y + place.height
-        and place.y < max(y0, y1) + 0.01
-    )
+    kept = set(keys)
+    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id in kept),
+                   edges=tuple(edge for edge in graph.edges if edge.src in kept and edge.dst in kept))

@@ -9,11 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from archviz.core.geometry import Point
 from archviz.drawing.layouts._coordinates import in_port, out_port, place, span, straighten
 from archviz.drawing.layouts._level import IN, OUT, Item, Net, build
 from archviz.drawing.layouts._tracks import pack
 
-Points = tuple[tuple[float, float], ...]
+Points = tuple[Point, ...]
 
 FORBIDDEN = 1000  # lines: what no cut may have to pay
 
@@ -85,7 +86,7 @@ def solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float])
         first = 0 if net.start == IN else layered_.elements[net.start].layer
         if net.start == IN:
             u = layered_.chains[net.source, 0].u
-            line: list[tuple[float, float]] = [(u, 0.0)]
+            line: list[Point] = [(u, 0.0)]
         else:
             item = items[net.start]
             u = at[net.start][0] + item.outs.get(net.source, item.width / 2)
@@ -134,7 +135,7 @@ def solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float])
     )
 
 
-def _hop(line: list[tuple[float, float]], u: float, track: float | None) -> list[tuple[float, float]]:
+def _hop(line: list[Point], u: float, track: float | None) -> list[Point]:
     """The line so far, turned at `track` to go on at `u`."""
     if track is None or abs(line[-1][0] - u) <= 0.05:
         return line

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, bounds, united
 from archviz.core.graph import Edge, Graph, NodeId, skips
 from archviz.drawing.layouts._blocks import blocks_of
 from archviz.drawing.layouts._graphviz import Sheet, placed
@@ -68,7 +68,7 @@ class _Free:
     modules: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.flows = [e for e in self.graph.edges if e.role != "recurrent" and self.sizes[e.dst].abuts != e.src]
+        self.flows = [e for e in self.graph.flows if self.sizes[e.dst].abuts != e.src]
         self.passing = skips(self.graph)
         for node in self.graph.nodes:
             self.scope[node.id] = tuple(key for key in node.scope if key in self.frames)
@@ -81,7 +81,7 @@ class _Free:
     def layout(self, limit: float) -> Layout:
         for room in ROOMS:
             nodes, boxes = self._placed(room)
-            long = max((p.x + p.width if self.direction == "right" else p.y + p.height
+            long = max((p.right if self.direction == "right" else p.bottom
                         for p in (*nodes.values(), *boxes.values())), default=0.0)
             titles = {key: self._title(key, nodes, boxes) for key in boxes}
             if long > 1.2 * limit + 60.0 or len(self.flows) > MANY:     # on no page: only its size is asked for
@@ -134,9 +134,9 @@ class _Free:
     def _placed(self, room: float) -> tuple[dict[NodeId, Place], dict[str, Place]]:
         found = self._natively(room) if self.engine == "dot" else self._inside_out(room)
         left, top = (min((getattr(p, side) for p in found.values()), default=0.0) for side in ("x", "y"))
-        found = {key: replace(p, x=p.x - left, y=p.y - top) for key, p in found.items()}
         nodes, boxes = dict[NodeId, Place](), dict[str, Place]()
-        for key, place in found.items():
+        for key, at in found.items():
+            place = at.moved(-left, -top)
             if key.startswith("▣"):
                 boxes[key[1:]] = place
                 continue
@@ -145,7 +145,7 @@ class _Free:
         for key, host in self.hung.items():
             above, size = nodes[host], self.sizes[key]
             left = above.x + (above.width - size.width) / 2
-            nodes[key] = Place(left, above.y + above.height, size.width, size.height)
+            nodes[key] = Place(left, above.bottom, size.width, size.height)
         return nodes, boxes
 
     def _natively(self, room: float) -> dict[str, Place]:
@@ -172,23 +172,20 @@ class _Free:
             ids = [key for key in self.modules if self._depth(key) == level] if level else [""]
             sheets = [self._sheet(key, full, gap) for key in ids]
             for key, sheet, at in zip(ids, sheets, placed(self.engine, sheets), strict=True):
-                content = _apart(_turned(at, sheet), sheet.boxes)
-                content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
-                           for k, p in content.items()}
-                inner[key] = content
+                content = _enlarged(_turned(at, sheet), sheet.boxes)
+                inner[key] = content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
+                                        for k, p in content.items()}
                 if key:
                     full[f"▣{key}"] = self._frame(key, content)
         found: dict[str, Place] = {}
 
         def settle(key: str, dx: float, dy: float) -> None:
             for k, p in inner[key].items():
-                found[k] = replace(p, x=p.x + dx, y=p.y + dy)
+                found[k] = p.moved(dx, dy)
                 if k.startswith("▣"):
                     pad, bar, wide = self.s["pad"], self.frames[k[1:]].bar, full[k][0]
                     skirt = self.frames[k[1:]].skirt
-                    content = inner[k[1:]].values()
-                    left, right = min(c.x for c in content), max(c.x + c.width for c in content)
-                    top = min(c.y for c in content)
+                    left, top, right, _ = bounds(inner[k[1:]].values())
                     settle(k[1:], found[k].x + (wide - skirt - right + left) / 2 - left, found[k].y + bar + pad - top)
                     found[k] = replace(found[k], width=p.width - skirt, height=p.height - skirt)
 
@@ -211,11 +208,9 @@ class _Free:
         return Sheet(boxes, tuple(edges), direction=self.direction)
 
     def _frame(self, key: str, content: Mapping[str, Place]) -> tuple[float, float]:
-        places, pad, frame = content.values(), self.s["pad"], self.frames[key]
-        wide = max(p.x + p.width for p in places) - min(p.x for p in places)
-        high = max(p.y + p.height for p in places) - min(p.y for p in places)
-        return (max(wide + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
-                high + 2 * pad + frame.bar + frame.skirt)
+        inside, pad, frame = united(content.values()), self.s["pad"], self.frames[key]
+        return (max(inside.width + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
+                inside.height + 2 * pad + frame.bar + frame.skirt)
 
     # -------------------------------------------------------------------------------------- lines
 
@@ -228,8 +223,8 @@ class _Free:
             ends = [key in self.scope[end] for end in (edge.src, edge.dst)]
             if ends[0] != ends[1]:
                 inner = nodes[edge.src if ends[0] else edge.dst]
-                crossing.append(inner.x + inner.width / 2)
-        spots = [place.x + pad, place.x + place.width - pad - wide] if self.direction != "right" else [place.x + pad]
+                crossing.append(inner.cx)
+        spots = [place.x + pad, place.right - pad - wide] if self.direction != "right" else [place.x + pad]
         best = min(spots, key=lambda x: (sum(x - 3 < at < x + wide + 3 for at in crossing), spots.index(x)))
         return best, place.y + frame.bar * 0.78 + 1.0
 
@@ -240,12 +235,12 @@ class _Free:
             wide, high = self.sizes[key].label
             if not wide:
                 continue
-            middle = place.x + place.width / 2
+            middle = place.cx
             if self.direction == "right":
-                y = place.y + place.height / 2
+                y = place.cy
                 found.append(Place(place.x - self.s["arrow"] - gap - wide - 1, y + gap - 1, wide + 2, high + 2))
             else:
-                y = place.y + place.height + gap if self.direction == "up" else place.y - gap - high
+                y = place.bottom + gap if self.direction == "up" else place.y - gap - high
                 found.append(Place(middle + gap - 1, y - 1, wide + 2, high + 2))
         for key, (x, base) in titles.items():
             frame = self.frames[key]
@@ -256,7 +251,7 @@ class _Free:
     def _lines(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
         crowded: bool,
-    ) -> dict[tuple[NodeId, NodeId], tuple[tuple[float, float], ...] | None]:
+    ) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
         out = FLOWS[self.direction]
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
         wires, entering = [], Counter(edge.dst for edge in self.flows)
@@ -273,7 +268,7 @@ class _Free:
             at = None
             if told:    # its label stands beside the middle
                 place = nodes[edge.dst]
-                at = place.y + place.height / 2 if self.direction == "right" else place.x + place.width / 2
+                at = place.cy if self.direction == "right" else place.cx
             ports = self._ports(edge, nodes)
             if ports:
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
@@ -296,28 +291,28 @@ class _Free:
         return Place(place.x, place.y - (0.0 if self.direction == "up" else fork), place.width, place.height + fork)
 
     def _branches(
-        self, edge: Edge, points: tuple[tuple[float, float], ...], nodes: Mapping[NodeId, Place],
-    ) -> list[tuple[tuple[float, float], ...]]:
+        self, edge: Edge, points: tuple[Point, ...], nodes: Mapping[NodeId, Place],
+    ) -> list[tuple[Point, ...]]:
         """The lines of an edge: one, or one to each port."""
         ports = self._ports(edge, nodes)
         if not ports:
             return [points]
         place, at = nodes[edge.dst], points[-1]
-        end = place.y + place.height if self.direction == "up" else place.y
+        end = place.bottom if self.direction == "up" else place.y
         turn = at[1] + (end - at[1]) * 0.15
         return [(*points[:-1], (at[0], end)) if abs(x - at[0]) < 1e-6 else
                 (*points[:-1], (at[0], turn), (x, turn), (x, end)) for x in ports]
 
     def _finished(
         self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
-        lines: Mapping[tuple[NodeId, NodeId], tuple[tuple[float, float], ...]],
+        lines: Mapping[tuple[NodeId, NodeId], tuple[Point, ...]],
     ) -> Layout:
         """All of it, moved to the origin; a line that found no way goes straight."""
         routes = []
         for edge in self.flows:
             a, b = nodes[edge.src], nodes[edge.dst]
             points = lines.get((edge.src, edge.dst)) or (
-                (a.x + a.width / 2, a.y + a.height), (b.x + b.width / 2, b.y))
+                (a.cx, a.bottom), (b.cx, b.y))
             for way in self._branches(edge, points, nodes):
                 routes.append(Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing))
         walls = self._walls(nodes, titles)
@@ -327,13 +322,9 @@ class _Free:
         xs = [p.x for p in every] + [x for route in routes for x, _ in route.points]
         ys = [p.y for p in every] + [y for route in routes for _, y in route.points]
         left, top = min(xs, default=0.0), min(ys, default=0.0)
-        right = max([p.x + p.width for p in every] + xs, default=0.0)
-        low = max([p.y + p.height for p in every] + ys, default=0.0)
-        return Layout(
-            {key: replace(p, x=p.x - left, y=p.y - top) for key, p in nodes.items()},
-            {key: replace(p, x=p.x - left, y=p.y - top) for key, p in boxes.items()},
-            tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes),
-            right - left, low - top, {key: (x - left, y - top) for key, (x, y) in titles.items()}, self.direction)
+        right = max([p.right for p in every] + xs, default=0.0)
+        low = max([p.bottom for p in every] + ys, default=0.0)
+        return Layout(nodes, boxes, tuple(routes), right - left, low - top, titles, self.direction).moved(-left, -top)
 
 
 def _discs(
@@ -348,8 +339,7 @@ def _discs(
         (label, high), gap = sizes[key].label, spacing["label_gap"] if sizes[key].label[0] else 0.0
         boxes[key] = Size(max(across, label), across + 2 * (gap + high)) if direction == "right" else Size(
             across + 2 * (gap + label), max(across, high))
-    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.edges
-                         if e.role != "recurrent" and core[e.src] != core[e.dst])
+    ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.flows if core[e.src] != core[e.dst])
     flat = Graph(graph.name, tuple(node for node in graph.nodes if core[node.id] == node.id),
                  tuple(Edge(src, dst) for src, dst in ends), graph.modules)
     plan = _Free(engine, flat, boxes, {key: frame for key, frame in frames.items() if key}, spacing, direction)
@@ -357,38 +347,38 @@ def _discs(
     nodes = {}
     for node in graph.nodes:
         place, size = at[core[node.id]], sizes[node.id].width
-        x, y = place.x + place.width / 2, place.y + place.height / 2
+        x, y = place.centre
         nodes[node.id] = Place(x - size / 2, y - size / 2, size, size)
     titles = {key: (place.x + spacing["pad"], place.y + 2.0) for key, place in around.items()}
     for key, place in at.items():
         label, high = sizes[key].label
-        middle = [p.y + p.height / 2 for p in at.values()] if direction == "right" else [
-            p.x + p.width / 2 for p in at.values()]
+        middle = [p.cy for p in at.values()] if direction == "right" else [
+            p.cx for p in at.values()]
         mean = sum(middle) / len(middle)
         if label and direction == "right":      # on the outer side, where fewer lines are
-            above = place.y + place.height / 2 < mean - 0.5
+            above = place.cy < mean - 0.5
             titles[key] = (place.x + (place.width - label) / 2, place.y + (0.0 if above else place.height - high))
         elif label:
-            before = place.x + place.width / 2 < mean - 0.5
+            before = place.cx < mean - 0.5
             titles[key] = (place.x + (0.0 if before else place.width - label), place.y + (place.height - high) / 2)
     every = [*at.values(), *around.values()]
-    return Layout(nodes, around, (), max((p.x + p.width for p in every), default=0.0),
-                  max((p.y + p.height for p in every), default=0.0), titles, direction)
+    return Layout(nodes, around, (), max((p.right for p in every), default=0.0),
+                  max((p.bottom for p in every), default=0.0), titles, direction)
 
 
 def _turned(at: Mapping[str, Place], sheet: Sheet) -> dict[str, Place]:
     """The same arrangement, mirrored so that more edges lead the way that the flow goes."""
-    across = sum(at[b].x + at[b].width / 2 - at[a].x - at[a].width / 2 for a, b, _ in sheet.edges)
-    along = sum(at[b].y + at[b].height / 2 - at[a].y - at[a].height / 2 for a, b, _ in sheet.edges)
+    across = sum(at[b].cx - at[a].x - at[a].width / 2 for a, b, _ in sheet.edges)
+    along = sum(at[b].cy - at[a].y - at[a].height / 2 for a, b, _ in sheet.edges)
     over = along > 0 if sheet.direction == "up" else along < 0
     return {key: Place(-p.x - p.width if across < 0 else p.x, -p.y - p.height if over else p.y, p.width, p.height)
             for key, p in at.items()}
 
 
-def _apart(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]]) -> dict[str, Place]:
+def _enlarged(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]]) -> dict[str, Place]:
     """The same arrangement, as large as it takes for nothing to lie on anything else."""
     keys = list(at)
-    middles = {key: (at[key].x + at[key].width / 2, at[key].y + at[key].height / 2) for key in keys}
+    middles = {key: at[key].centre for key in keys}
     for i, key in enumerate(keys):      # no two at one point, or no size would part them
         x, y = middles[key]
         if any(math.dist((x, y), middles[other]) < 0.01 for other in keys[:i]):

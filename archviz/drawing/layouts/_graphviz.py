@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from archviz.core.errors import ArchvizError
-from archviz.core.geometry import Place
+from archviz.core.geometry import Place, bounds
 
 POINT = 72 / 72.27
 PATIENCE = 60.0     # seconds for one call; what takes longer is not drawn any better
@@ -106,8 +106,8 @@ def _read(sheet: Sheet, answer: Mapping[str, Any]) -> dict[str, Place]:
         elif "bb" in thing:
             left, low, right, high = (float(word) / POINT for word in thing["bb"].split(","))
             found[key] = Place(left, -high, right - left, high - low)
-    left, top = min(p.x for p in found.values()), min(p.y for p in found.values())
-    return {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in found.items()}
+    left, top, *_ = bounds(found.values())
+    return {key: p.moved(-left, -top) for key, p in found.items()}
 
 
 # ------------------------------------------------------------------------------------------------ the program

@@ -12,10 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archviz.core.geometry import Place
+from archviz.core.geometry import Place, Point, cleaned
 from archviz.core.graph import NodeId
 
-Point = tuple[float, float]
 Spot = tuple[int, int]
 
 SIDES = ((0, -1), (1, 0), (0, 1), (-1, 0))      # top, right, bottom, left: which way one leaves there
@@ -90,16 +89,16 @@ class Field:
                 low, size = _span(rim, axis)
                 loose[axis].update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
         self.xs, self.ys = (_thinned(exact[axis], loose[axis]) for axis in (0, 1))
-        blocks = [_grown(place, self.clear - 0.01) for place in self.boxes.values()] + list(self.walls)
+        blocks = [place.grown(self.clear - 0.01) for place in self.boxes.values()] + list(self.walls)
         across, along = len(self.xs), len(self.ys)
         self.shut = ([bytearray(across) for _ in self.ys], [bytearray(along) for _ in self.xs])
         for block in blocks:
-            inner_x = [i for i, x in enumerate(self.xs) if block.x < x < block.x + block.width]
-            inner_y = [j for j, y in enumerate(self.ys) if block.y < y < block.y + block.height]
+            inner_x = [i for i, x in enumerate(self.xs) if block.x < x < block.right]
+            inner_y = [j for j, y in enumerate(self.ys) if block.y < y < block.bottom]
             met_x = [i for i, (a, b) in enumerate(zip(self.xs, self.xs[1:], strict=False))
-                     if a < block.x + block.width and b > block.x]
+                     if a < block.right and b > block.x]
             met_y = [j for j, (a, b) in enumerate(zip(self.ys, self.ys[1:], strict=False))
-                     if a < block.y + block.height and b > block.y]
+                     if a < block.bottom and b > block.y]
             for j in inner_y:
                 for i in met_x:
                     self.shut[0][j][i] = 1
@@ -108,8 +107,8 @@ class Field:
                     self.shut[1][i][j] = 1
 
         for rim in self.rims:
-            self.held.append((bytearray(rim.x < x < rim.x + rim.width for x in self.xs),
-                              bytearray(rim.y < y < rim.y + rim.height for y in self.ys)))
+            self.held.append((bytearray(rim.x < x < rim.right for x in self.xs),
+                              bytearray(rim.y < y < rim.bottom for y in self.ys)))
             for axis in (0, 1):
                 coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
                 (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
@@ -143,7 +142,7 @@ class Field:
         self._take(path, starts[start][1], goals[goal][1], wire.src)
         for end, (_, side, at) in ((wire.src, starts[start]), (wire.dst, goals[goal])):
             self.ports.setdefault((end, side), []).append((at[0] if side in (0, 2) else at[1], wire.src))
-        return _straight(points)
+        return cleaned(points)
 
     def _ends(
         self, key: NodeId, sides: Mapping[int, float], net: NodeId, near: Mapping[NodeId, Sequence[NodeId]],
@@ -308,7 +307,7 @@ def routed(
 
     def far(wire: Wire) -> float:
         a, b = boxes[wire.src], boxes[wire.dst]
-        return abs(a.x + a.width / 2 - b.x - b.width / 2) + abs(a.y + a.height / 2 - b.y - b.height / 2)
+        return abs(a.cx - b.x - b.width / 2) + abs(a.cy - b.y - b.height / 2)
 
     found: dict[tuple[NodeId, NodeId], tuple[Point, ...] | None] = {}
     for wire in sorted(wires, key=far):
@@ -328,13 +327,9 @@ def _span(place: Place, axis: int) -> tuple[float, float]:
     return (place.x, place.width) if axis == 0 else (place.y, place.height)
 
 
-def _grown(place: Place, by: float) -> Place:
-    return Place(place.x - by, place.y - by, place.width + 2 * by, place.height + 2 * by)
-
-
 def _meet(a: Place, b: Place) -> bool:
-    return (a.x < b.x + b.width and b.x < a.x + a.width or a.x == b.x and b.width > 0) and (
-        a.y < b.y + b.height and b.y < a.y + a.height or a.y == b.y and b.height > 0)
+    return (a.x < b.right and b.x < a.right or a.x == b.x and b.width > 0) and (
+        a.y < b.bottom and b.y < a.bottom or a.y == b.y and b.height > 0)
 
 
 def _thinned(exact: Iterable[float], loose: Iterable[float]) -> list[float]:
@@ -352,17 +347,3 @@ def _index(values: Sequence[float], at: float) -> int:
     """Where `at` is among `values`; -1 where it is not."""
     i = bisect_left(values, at - 1e-6)
     return i if i < len(values) and abs(values[i] - at) < 2e-6 else -1
-
-
-def _straight(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Without points in the middle of a line."""
-    kept: list[Point] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 1e-6 and abs(kept[-1][1] - p[1]) < 1e-6:
-            continue
-        if len(kept) > 1 and any(
-                abs(kept[-1][n] - kept[-2][n]) < 1e-6 and abs(p[n] - kept[-1][n]) < 1e-6 for n in (0, 1)):
-            kept[-1] = p
-            continue
-        kept.append(p)
-    return tuple(kept)

@@ -48,9 +48,8 @@ def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | N
 
     None where an edge does not go along, past or between them.
     """
-    flows = [edge for edge in graph.edges if edge.role != "recurrent"]
     depth = _depths(graph)
-    ends = [node.id for node in graph.nodes if not _after(graph, node.id)]
+    ends = [node.id for node in graph.nodes if not graph.outflow[node.id]]
     if not ends:
         return None
     walk = _Walk(graph, scope, depth)
@@ -58,7 +57,7 @@ def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | N
     found = [spine]
     for column in found:        # grows while it is walked
         for key in reversed(column.nodes):
-            for edge in walk.feeding(key):
+            for edge in graph.inflow[key]:
                 if edge.src in walk.placed:
                     continue
                 way = walk.back(edge.src)
@@ -70,22 +69,22 @@ def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | N
     for node in graph.nodes:
         if node.id in walk.placed:
             continue
-        sources = [edge.src for edge in walk.feeding(node.id)]
-        if len(sources) != 1 or sources[0] not in home or _after(graph, node.id):
+        sources = [edge.src for edge in graph.inflow[node.id]]
+        if len(sources) != 1 or sources[0] not in home or graph.outflow[node.id]:
             return None
         walk.placed.add(node.id)
         home[sources[0]].leavers.setdefault(sources[0], []).append([node.id])
     columns = tuple(reversed(found))
-    return _sorted(graph, columns, flows)
+    return _sorted(graph, columns)
 
 
-def _sorted(graph: Graph, columns: tuple[Tower, ...], flows: list[Edge]) -> Towers | None:
+def _sorted(graph: Graph, columns: tuple[Tower, ...]) -> Towers | None:
     """The edges by how they run."""
     rank = {key: (c, i) for c, column in enumerate(columns) for i, key in enumerate(column.nodes)}
     beside = {key for column in columns for ways in (column.feeders, column.leavers)
               for group in ways.values() for way in group for key in way}
     passing, across = [], []
-    for edge in flows:
+    for edge in graph.flows:
         if edge.src in beside or edge.dst in beside:
             continue
         (a, i), (b, j) = rank[edge.src], rank[edge.dst]
@@ -112,13 +111,10 @@ class _Walk:
         self.passing = skips(graph)
         self.placed: set[NodeId] = set()
 
-    def feeding(self, key: NodeId) -> list[Edge]:
-        return [edge for edge in self.graph.incoming[key] if edge.role != "recurrent"]
-
     def back(self, end: NodeId) -> list[NodeId]:
         """From `end` to a source, or to what is taken already; in the order of the flow."""
         way, key = [end], end
-        while edges := self.feeding(key):
+        while edges := self.graph.inflow[key]:
             key = self._main(key, edges)
             if key in self.placed or key in way:
                 break
@@ -126,7 +122,7 @@ class _Walk:
         self.placed.update(way)
         return way[::-1]
 
-    def _main(self, key: NodeId, edges: list[Edge]) -> NodeId:
+    def _main(self, key: NodeId, edges: Sequence[Edge]) -> NodeId:
         def rank(edge: Edge) -> tuple[bool, int, int]:
             near = sum(a == b for a, b in zip(self.scope[key], self.scope[edge.src], strict=False))
             return (edge.src, key) not in self.passing, near, self.depth[edge.src]
@@ -137,14 +133,9 @@ class _Walk:
         return next((edge for edge in equal if 0 < edges.index(edge) < len(edges) - 1), equal[0]).src
 
 
-def _after(graph: Graph, key: NodeId) -> list[Edge]:
-    return [edge for edge in graph.outgoing[key] if edge.role != "recurrent"]
-
-
 def _depths(graph: Graph) -> dict[NodeId, int]:
     """How many nodes lie on the longest way to each."""
     depth: dict[NodeId, int] = {}
     for node in graph.nodes:
-        depth[node.id] = 1 + max((depth.get(edge.src, 0) for edge in graph.incoming[node.id]
-                                  if edge.role != "recurrent"), default=0)
+        depth[node.id] = 1 + max((depth.get(edge.src, 0) for edge in graph.inflow[node.id]), default=0)
     return depth

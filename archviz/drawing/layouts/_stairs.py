@@ -29,7 +29,7 @@ def stand(
     for block, level in zip(spine, levels, strict=True):
         places = [*block.solid, *block.soft]
         high[level] = max(high[level], *(-p.y for p in places))
-        low[level] = max(low[level], *(p.y + p.height for p in places))
+        low[level] = max(low[level], *(p.bottom for p in places))
     axis = [0.0]
     for level in range(1, max(levels) + 1):
         axis.append(axis[-1] + low[level - 1] + gap + high[level])

@@ -15,13 +15,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, around, bounds
 from archviz.core.graph import Edge, Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
 from archviz.drawing.layouts._stairs import lines, stand
 from archviz.drawing.layouts.layered import layered
 
-WRAPS = False  # there is one row; what is too long is for the form to draw smaller
+TRAITS = Traits(wraps=False)  # there is one row; what is too long is for the form to draw smaller
 
 
 def chain(
@@ -71,7 +72,7 @@ class _Plan:
 
     def __post_init__(self) -> None:
         self.of = {key: i for i, block in enumerate(self.blocks) for key in block.nodes}
-        self.edges = [e for e in self.graph.edges if e.role != "recurrent" and self.of[e.src] != self.of[e.dst]]
+        self.edges = [e for e in self.graph.flows if self.of[e.src] != self.of[e.dst]]
         self.after: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
         self.before: dict[int, list[int]] = {i: [] for i in range(len(self.blocks))}
         for edge in self.edges:
@@ -184,7 +185,7 @@ class _Plan:
             for block in row:
                 block.x += max(shift, 0.0)
         left, right = min(block.x + block.left for block in row), max(block.right for block in row)
-        crowd = [p for block in placed for p in block.places() if p.x < right and p.x + p.width > left]
+        crowd = [p for block in placed for p in block.places() if p.x < right and p.right > left]
         # the lines of branches to the same place run on in their rows
         beside = [i for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
         crowd += [p for i in beside if self.blocks[i] in placed for p in self.blocks[i].places()]
@@ -192,9 +193,9 @@ class _Plan:
         own = [p for block in row for p in block.places()]
         gap = self.spacing["row"]
         if above:
-            shift = min((p.y for p in crowd), default=0.0) - gap - max(p.y + p.height for p in own)
+            shift = min((p.y for p in crowd), default=0.0) - gap - max(p.bottom for p in own)
         else:
-            shift = max((p.y + p.height for p in crowd), default=0.0) + gap - min(p.y for p in own)
+            shift = max((p.bottom for p in crowd), default=0.0) + gap - min(p.y for p in own)
         for block in row:
             block.y = shift
         placed += row
@@ -251,7 +252,7 @@ class _Plan:
                     block.x = max(block.x, line + s["beside"] + 1.0 - min(low, default=0.0))
             elif level > levels[i - 1]:  # under the corner of the line that leads down to it
                 offset = self._top(block.nodes[0], 0.25)[0] - block.x
-                block.x = max(p.x + p.width for p in before.places()) + s["beside"] + 1.0 - offset
+                block.x = max(p.right for p in before.places()) + s["beside"] + 1.0 - offset
                 if level not in axis:
                     reach = axis[level - 1] + s["glyph"] / 2 + s["along"] + above[level]
                     axis[level] = max(reach, self._below(block, placed))
@@ -266,8 +267,8 @@ class _Plan:
     def _below(self, block: Block, placed: Iterable[Block]) -> float:
         """How far down `block` must stand to be clear of everything."""
         pairs = ((p, q) for other in placed for p in other.places() for q in (*block.solid, *block.soft))
-        meeting = ((p, q) for p, q in pairs if p.x < block.x + q.x + q.width and block.x + q.x < p.x + p.width)
-        return max((p.y + p.height + self.spacing["beside"] - q.y for p, q in meeting), default=0.0)
+        meeting = ((p, q) for p, q in pairs if p.x < block.x + q.x + q.width and block.x + q.x < p.right)
+        return max((p.bottom + self.spacing["beside"] - q.y for p, q in meeting), default=0.0)
 
     # -------------------------------------------------------------------------------------------- lines
 
@@ -282,7 +283,7 @@ class _Plan:
             else:
                 routes.append(Route(edge.src, edge.dst, self._straight(edge)))
         taken: list[Place] = [p for block in self.blocks for p in block.places()]
-        taken += [_span(route.points) for route in routes]
+        taken += [around(route.points) for route in routes]
         for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
             # a line that comes down from another level enters the same face nearer to the front
             here = self.of[edge.src]
@@ -291,13 +292,13 @@ class _Plan:
             start, end = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
             if self.sizes[edge.src].joint:
                 start = (self.blocks[here].right + self.spacing["along"] / 3, self.blocks[here].y)
-            y = min(p.y for p in taken if p.x <= end[0] + 2 and p.x + p.width >= start[0] - 2) - self.spacing["track"]
+            y = min(p.y for p in taken if p.x <= end[0] + 2 and p.right >= start[0] - 2) - self.spacing["track"]
             points = (start, (start[0], y), (end[0], y), end)
             taken.append(Place(start[0], y, end[0] - start[0], 0.0))
             routes.append(Route(edge.src, edge.dst, points, skip=True))
         return routes
 
-    def _straight(self, edge: Edge) -> tuple[tuple[float, float], ...]:
+    def _straight(self, edge: Edge) -> tuple[Point, ...]:
         a, b = self.blocks[self.of[edge.src]], self.blocks[self.of[edge.dst]]
         start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
         if abs(a.y - b.y) < 1e-6:
@@ -325,11 +326,6 @@ class _Plan:
         return (block.x + x + size.width / 2, block.y + y + size.height + size.rise / 2)
 
 
-def _span(points: Sequence[tuple[float, float]]) -> Place:
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    return Place(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
-
-
 # ------------------------------------------------------------------------------------------------ the finished layout
 
 
@@ -348,16 +344,10 @@ def finished(
         for key, (x, y) in block.at.items()
     }
     everything = [p for block in blocks for p in block.places()] + [_full(nodes[key], sizes[key]) for key in nodes]
-    everything += [_span(route.points) for route in routes]
-    left, top = min(p.x for p in everything), min(p.y for p in everything)
-    right, bottom = max(p.x + p.width for p in everything), max(p.y + p.height for p in everything)
-    braces = _braces(graph, nodes, sizes, frames, bottom + spacing["beside"])
-    for place in braces.values():
-        left, right, bottom = min(left, place.x), max(right, place.x + place.width), max(bottom, place.y + place.height)
-    shifted = {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in nodes.items()}
-    below = {key: Place(p.x - left, p.y - top, p.width, p.height) for key, p in braces.items()}
-    lines = tuple(replace(r, points=tuple((x - left, y - top) for x, y in r.points)) for r in routes)
-    return Layout(shifted, below, lines, right - left, bottom - top, direction="right")
+    everything += [around(route.points) for route in routes]
+    braces = _braces(graph, nodes, sizes, frames, bounds(everything)[3] + spacing["beside"])
+    left, top, right, bottom = bounds([*everything, *braces.values()])
+    return Layout(nodes, braces, tuple(routes), right - left, bottom - top, direction="right").moved(-left, -top)
 
 
 def _full(place: Place, size: Size) -> Place:
@@ -374,23 +364,23 @@ def _braces(
     y: float,
 ) -> dict[NodeId, Place]:
     """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
-    found: dict[NodeId, Place] = {}
+    braces: dict[NodeId, Place] = {}
     for key in sorted(frames, key=lambda k: (-len(graph.modules[k].scope), k)):
         inside = [n.id for n in graph.nodes if key in n.scope]
         if not inside:
             continue
         left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
-        right = max(nodes[k].x + nodes[k].width + sizes[k].back[0] / 2 for k in inside)
+        right = max(nodes[k].right + sizes[k].back[0] / 2 for k in inside)
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
         middle, bar = (left + right) / 2, frames[key].bar
         row = y
         while any(
-            p.y < row + bar and row < p.y + p.height and p.x < middle + room / 2 and middle - room / 2 < p.x + p.width
-            for p in found.values()
+            p.y < row + bar and row < p.bottom and p.x < middle + room / 2 and middle - room / 2 < p.right
+            for p in braces.values()
         ):
             row += 1.0
-        found[key] = Place(middle - room / 2, row, room, bar)
-    return found
+        braces[key] = Place(middle - room / 2, row, room, bar)
+    return braces
 
 
 def boxed(
@@ -406,9 +396,8 @@ def boxed(
     boxes: dict[NodeId, Size] = {}
     reach: dict[NodeId, tuple[float, float]] = {}
     for block in blocks:
-        all_ = [*block.solid, *block.soft]
-        left, right = min(p.x for p in all_), max(p.x + p.width for p in all_)
-        half = max(max(-p.y, p.y + p.height) for p in all_)
+        left, top, right, bottom = bounds([*block.solid, *block.soft])
+        half = max(-top, bottom)
         first = sizes[block.nodes[0]]
         boxes[block.nodes[0]] = Size(right - left, 2 * half, first.joint)
         reach[block.nodes[0]] = (left, half)
@@ -436,7 +425,7 @@ def boxed(
     return finished(graph, blocks, sizes, routes, frames, spacing)
 
 
-def _ended(point: tuple[float, float], block: Block, reach: float) -> list[tuple[float, float]]:
+def _ended(point: Point, block: Block, reach: float) -> list[Point]:
     """The end of a line at the box around `block`, lengthened to its face, on its axis."""
     face = (block.x + reach, block.y)
     return [face] if abs(point[1] - block.y) < 0.5 else [face, (point[0], block.y), point]

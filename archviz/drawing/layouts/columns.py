@@ -36,8 +36,7 @@ def _row(graph: Graph, sizes: Mapping[NodeId, Size]) -> Layout:
         places[node.id] = Place(x, (height - size.height) / 2, size.width, size.height)
         x += size.width
     routes = []
-    for edge in graph.edges:
-        if edge.role != "recurrent":
-            src, dst = places[edge.src], places[edge.dst]
-            routes.append(Route(edge.src, edge.dst, ((src.x + src.width, height / 2), (dst.x, height / 2))))
+    for edge in graph.flows:
+        src, dst = places[edge.src], places[edge.dst]
+        routes.append(Route(edge.src, edge.dst, ((src.right, height / 2), (dst.x, height / 2))))
     return Layout(places, {}, tuple(routes), x, height, direction="right")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from archviz.core.geometry import Frame, Layout, Size
 from archviz.core.graph import Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._free import free
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 
 
 def _engine(name: str) -> Callable[..., Layout]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, cleaned
 from archviz.core.graph import Graph, NodeId, skips
 from archviz.drawing.layouts._field import FORBIDDEN, Field, Points, cut, solve
 from archviz.drawing.layouts._level import IN, OUT, Item, Net
@@ -83,8 +83,7 @@ class _Nest:
     def _nets(self) -> dict[str, list[Net]]:
         """Per frame, everything that flows between its children and across its border, one net per source."""
         ends: dict[str, dict[tuple[str, str], dict[str, None]]] = {key: {} for key in self.children}
-        self.flows = [edge for edge in self.graph.edges if edge.role != "recurrent"]
-        for edge in self.flows:
+        for edge in self.graph.flows:
             for frame, start, target in self.path(edge.src, edge.dst):
                 ends[frame].setdefault((edge.src, start), {})[target] = None
         return {
@@ -129,12 +128,12 @@ class _Nest:
         settle("", root, 0.0, 0.0)
         fields = self.fields
         routes, passing = [], skips(self.graph)
-        for edge in self.flows:
-            points: list[tuple[float, float]] = []
+        for edge in self.graph.flows:
+            points: list[Point] = []
             for frame, _, target in self.path(edge.src, edge.dst):
                 u0, v0 = origin[frame]
                 points += [self._point(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
-            routes.append(Route(edge.src, edge.dst, _clean(points), (edge.src, edge.dst) in passing))
+            routes.append(Route(edge.src, edge.dst, cleaned(points, 0.01), (edge.src, edge.dst) in passing))
         width, height = self._turned(root.width, root.height)
         return Layout(nodes, boxes, tuple(routes), width, height, titles, self.direction, tuple(self.cuts))
 
@@ -360,20 +359,3 @@ def _extend(content: Field, before: float, after: float) -> None:
         if target == OUT:
             points = (*points, (points[-1][0], content.height + after))
         content.hops[source, target] = points
-
-
-def _clean(points: Sequence[tuple[float, float]]) -> Points:
-    kept: list[tuple[float, float]] = []
-    for p in points:
-        if kept and abs(kept[-1][0] - p[0]) < 0.01 and abs(kept[-1][1] - p[1]) < 0.01:
-            continue
-        if len(kept) > 1 and (
-            abs(kept[-1][0] - kept[-2][0]) < 0.01
-            and abs(p[0] - kept[-1][0]) < 0.01
-            or abs(kept[-1][1] - kept[-2][1]) < 0.01
-            and abs(p[1] - kept[-1][1]) < 0.01
-        ):
-            kept[-1] = p
-            continue
-        kept.append(p)
-    return tuple(kept)

@@ -11,10 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, bounds, united
 from archviz.core.graph import Graph, NodeId, skips
+from archviz.drawing.layouts import Traits
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 STEPS = 40          # halvings of the ring's radius: far below a hundredth of a point
 NEAR = 60           # so many discs before one may stand in its way
 
@@ -56,31 +57,21 @@ def radial(
         for key in disc.nodes:
             centre[key] = rho * math.sin(turn), -rho * math.cos(turn)
     labels = _labels(graph, sizes, frames, centre, rim + spacing["label_gap"], spacing)
-    left = min([-rim, *(place.x for place in labels.values())])
-    top = min([-rim, *(place.y for place in labels.values())])
-    right = max([rim, *(place.x + place.width for place in labels.values())])
-    bottom = max([rim, *(place.y + place.height for place in labels.values())])
+    left, top, right, bottom = bounds([Place(-rim, -rim, 2 * rim, 2 * rim), *labels.values()])
     places = {node.id: _around(centre[node.id], sizes[node.id], -left, -top) for node in graph.nodes}
     found = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
     for key in frames:
         if key:
-            found[key] = _hull([places[node.id] for node in graph.nodes if key in node.scope])
+            found[key] = united(places[node.id] for node in graph.nodes if key in node.scope)
     passing = skips(graph)
-    middle = {key: (place.x + place.width / 2, place.y + place.height / 2) for key, place in places.items()}
-    routes = tuple(Route(edge.src, edge.dst, (middle[edge.src], middle[edge.dst]), (edge.src, edge.dst) in passing)
-                   for edge in graph.edges)
+    routes = tuple(Route(edge.src, edge.dst, (places[edge.src].centre, places[edge.dst].centre),
+                         (edge.src, edge.dst) in passing) for edge in graph.edges)
     titles = {key: (place.x - left, place.y - top) for key, place in labels.items()}
     return Layout(places, found, routes, right - left, bottom - top, titles, "around")
 
 
-def _around(at: tuple[float, float], size: Size, dx: float, dy: float) -> Place:
+def _around(at: Point, size: Size, dx: float, dy: float) -> Place:
     return Place(at[0] + dx - size.width / 2, at[1] + dy - size.height / 2, size.width, size.height)
-
-
-def _hull(places: Sequence[Place]) -> Place:
-    x, y = min(place.x for place in places), min(place.y for place in places)
-    return Place(x, y, max(place.x + place.width for place in places) - x,
-                 max(place.y + place.height for place in places) - y)
 
 
 # ------------------------------------------------------------------------------------------------ discs on a ring
@@ -113,7 +104,7 @@ def _lifts(graph: Graph, discs: Sequence[_Disc], spacing: Spacing) -> list[float
     more than ``spacing["span"]`` of the network makes no arch, else there would be nothing but one.
     """
     at = {key: i for i, disc in enumerate(discs) for key in disc.nodes}
-    flows = sorted({(at[e.src], at[e.dst]) for e in graph.edges if e.role != "recurrent" and at[e.src] < at[e.dst]})
+    flows = sorted({(at[e.src], at[e.dst]) for e in graph.flows if at[e.src] < at[e.dst]})
     longest = max(spacing["span"] * len(discs), 3.0)
     passed = [False] * len(discs)
     for a, b in flows:
@@ -176,8 +167,8 @@ def _turned(discs: Sequence[_Disc], lifts: Sequence[float], ring: float, spacing
     """How far around each disc stands behind the first, and after which turn the first could stand again."""
     out = [ring * (1 + lift) for lift in lifts]
 
-    def apart(i: int, j: int, gap: float) -> float:
-        """The angle at which the discs `i` and `j` are `gap` apart."""
+    def angle(i: int, j: int, gap: float) -> float:
+        """That at which the discs `i` and `j` are `gap` apart."""
         near = discs[i].radius + discs[j].radius + gap
         a, b = out[i], out[j]
         cosine = (a * a + b * b - near * near) / (2 * a * b)
@@ -186,8 +177,8 @@ def _turned(discs: Sequence[_Disc], lifts: Sequence[float], ring: float, spacing
     turns = [0.0]
     for i in range(1, len(discs)):
         least = turns[-1] + spacing["step"] * (discs[i - 1].radius + discs[i].radius) / max(out[i - 1], out[i])
-        others = (turns[j] + apart(i, j, spacing["across"]) for j in range(max(0, i - NEAR), i - 1))
-        turns.append(max(least, turns[-1] + apart(i - 1, i, spacing["along"]), *others))
+        others = (turns[j] + angle(i, j, spacing["across"]) for j in range(max(0, i - NEAR), i - 1))
+        turns.append(max(least, turns[-1] + angle(i - 1, i, spacing["along"]), *others))
     first, last = range(min(NEAR, len(discs))), range(max(0, len(discs) - NEAR), len(discs))
     # the ends stay clear of each other, as the whole breadth of a disc shows from the middle
     half = [math.asin(min(disc.radius / rho, 1.0)) for disc, rho in zip(discs, out, strict=True)]

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 
 from archviz.core.geometry import Frame, Layout, Route, Size
 from archviz.core.graph import Graph, NodeId
+from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
 from archviz.drawing.layouts.chain import chain, finished
 
-WRAPS = False
+TRAITS = Traits(wraps=False)
 
 
 def streams(
@@ -47,13 +48,12 @@ def streams(
             block.x = x
         placed += here
     routes = []
-    for edge in graph.edges:
-        if edge.role != "recurrent":
-            a, b = blocks[edge.src], blocks[edge.dst]
-            start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
-            turn = b.x + b.left - spacing["along"] / 3
-            bent = () if abs(a.y - b.y) < 1e-6 else ((turn, start[1]), (turn, end[1]))
-            routes.append(Route(edge.src, edge.dst, (start, *bent, end)))
+    for edge in graph.flows:
+        a, b = blocks[edge.src], blocks[edge.dst]
+        start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
+        turn = b.x + b.left - spacing["along"] / 3
+        bent = () if abs(a.y - b.y) < 1e-6 else ((turn, start[1]), (turn, end[1]))
+        routes.append(Route(edge.src, edge.dst, (start, *bent, end)))
     return finished(graph, list(blocks.values()), sizes, routes, frames, spacing)
 
 
@@ -62,7 +62,7 @@ def _columns(graph: Graph) -> list[list[NodeId]] | None:
     far: dict[NodeId, int] = {}
     columns: list[list[NodeId]] = []
     for node in graph.nodes:
-        before = [edge.src for edge in graph.incoming[node.id] if edge.role != "recurrent"]
+        before = [edge.src for edge in graph.inflow[node.id]]
         if any(src not in far for src in before):
             return None
         steps = {far[src] for src in before}
@@ -97,7 +97,7 @@ def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[Nod
     for column in columns:
         rows = sorted((int(graph.by_id[key].attrs["stream"]), key) for key in column if len(column) > 1)
         for (i, upper), (k, lower) in zip(rows, rows[1:], strict=False):
-            low = max(p.y + p.height for p in blocks[upper].places())
+            low = max(p.bottom for p in blocks[upper].places())
             high = min(p.y for p in blocks[lower].places())
             pitch = max(pitch, (low - high + spacing["row"]) / (k - i))
     for key, block in blocks.items():

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from archviz.core.bands import bands
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
 from archviz.core.graph import Graph, NodeId, skips
-
-WRAPS = False
+from archviz.drawing.layouts import Traits
 
 JOIN, LEAVE = 0.25, 0.5
 """Where in the gap below a row a line joins the flow, and where one leaves it."""
@@ -79,7 +78,7 @@ def towers(
             heads[key] = (middle - head / 2, top - frames[key].bar + frames[key].skirt)
         routes += _routes(graph, column, places, sizes, middle, spacing, passing)
         x = middle + max(column.width / 2 + side, head / 2) + spacing["apart"]
-    bottom = max((place.y + place.height for place in places.values()), default=0.0)
+    bottom = max((place.bottom for place in places.values()), default=0.0)
     strays = _strays(graph, known.columns.values())
     width = max(x - spacing["apart"] + (spacing["margin_pad"] if margin else 0.0), 0.0)
     return Layout(places, {}, tuple(routes), width, bottom, heads, "down",
@@ -135,6 +134,9 @@ def aligns(graph: Graph) -> bool:
     return not _strays(graph, bands(graph).columns.values())
 
 
+TRAITS = Traits(wraps=False, aligns=aligns)
+
+
 def _strays(graph: Graph, columns: Iterable[Sequence[NodeId]]) -> int:
     """How many lines beside the columns pass nothing by: they are branches."""
     passing = skips(graph)
@@ -143,8 +145,8 @@ def _strays(graph: Graph, columns: Iterable[Sequence[NodeId]]) -> int:
 
 def _beside(graph: Graph, ids: Sequence[NodeId]) -> list[_Line]:
     at = {key: i for i, key in enumerate(ids)}
-    return [_Line(edge.src, edge.dst, at[edge.src], at[edge.dst]) for key in ids for edge in graph.outgoing[key]
-            if edge.role != "recurrent" and at[edge.dst] != at[key] + 1]
+    return [_Line(edge.src, edge.dst, at[edge.src], at[edge.dst]) for key in ids for edge in graph.outflow[key]
+            if at[edge.dst] != at[key] + 1]
 
 
 def _lanes(graph: Graph, ids: Sequence[NodeId]) -> dict[tuple[NodeId, NodeId], int]:
@@ -169,11 +171,11 @@ def _routes(
     routes = []
     edge_of = middle + column.width / 2
     for key in column.ids:
-        for edge in graph.outgoing[key]:
-            if edge.role == "recurrent" or sizes[edge.dst].abuts == edge.src:
+        for edge in graph.outflow[key]:
+            if sizes[edge.dst].abuts == edge.src:
                 continue
             src, dst = places[edge.src], places[edge.dst]
-            start, end = src.y + src.height, dst.y
+            start, end = src.bottom, dst.y
             lane = column.lanes.get((edge.src, edge.dst))
             if lane is None:
                 routes.append(Route(edge.src, edge.dst, ((middle, start), (middle, end))))
@@ -183,7 +185,7 @@ def _routes(
             leave = places[after].y - (1 - LEAVE) * spacing["along"] if not sizes[after].joint else (
                 (start + places[after].y) / 2)
             x = edge_of + spacing["lane"] * (lane + 1)
-            end = dst.y + dst.height / 2
+            end = dst.cy
             points = ((middle, start), (middle, leave), (edge_of, leave), (x, leave), (x, end), (edge_of, end),
                       (middle + dst.width / 2, end))
             routes.append(Route(edge.src, edge.dst, points, (edge.src, edge.dst) in passing))

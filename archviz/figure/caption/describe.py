@@ -7,7 +7,7 @@ Everything is said from structure: what follows what, what repeats, what kind ea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from archviz.core import text
@@ -189,11 +189,10 @@ def _branches(join: Part, parts: Sequence[Part], graph: Graph) -> list[list[Part
     ways = [_way(edge.src, graph) for edge in graph.incoming[join.nodes[0].id]]
     if len(ways) < LEAST or len({fork for fork, _ in ways}) > 1:
         return []
-    found = [[part for part in parts if {node.id for node in part.nodes} <= nodes] for _, nodes in ways]
-    told = {node.id for branch in found for part in branch for node in part.nodes}
-    whole = all(not {node.id for node in part.nodes} & nodes or {node.id for node in part.nodes} <= told
-                for part in parts for _, nodes in ways)
-    return found if whole and all(found) else []
+    branches = [[part for part in parts if part.ids <= nodes] for _, nodes in ways]
+    inside = frozenset[NodeId]().union(*(part.ids for branch in branches for part in branch))
+    whole = all(part.ids.isdisjoint(nodes) or part.ids <= inside for part in parts for _, nodes in ways)
+    return branches if whole and all(branches) else []
 
 
 def _way(end: NodeId, graph: Graph) -> tuple[NodeId, frozenset[NodeId]]:
@@ -253,30 +252,31 @@ def translated(drawn: Graph, inputs: list[str]) -> str:
     """What an encoder and a decoder do, step by step; empty for a graph that is anything else."""
     together = [node for node in drawn.nodes if "unrolled" in node.attrs]
     graph = split(drawn, [together[0].id]) if together else drawn
-    found = together[0].attrs["unrolled"] if together else unroll.parts(graph)
-    if found is None or not inputs:
+    roles = together[0].attrs["unrolled"] if together else unroll.parts(graph)
+    if roles is None or not inputs:
         return ""
 
-    def through(keys: Iterable[NodeId]) -> str:
-        return listed([_phrase(node) for node in map(graph.by_id.__getitem__, keys) if node.kind in WORDS])
+    def through(role: str, template: str) -> str:
+        """`template` with what the data goes through there; empty where that is nothing one would name."""
+        words = listed([_phrase(node) for node in map(graph.by_id.__getitem__, roles[role]) if node.kind in WORDS])
+        return template.format(words) if words else ""
 
-    encoder, decoder = (graph.by_id[found[key]] for key in ("encoder", "decoder"))
-    source, target, handed, head = (through(found[key]) for key in ("source", "target", "handed", "head"))
+    encoder, decoder = (graph.by_id[roles[role]] for role in ("encoder", "decoder"))
     shape = decoder.out[0].shape
     steps = decoder.repeat if decoder.repeat > 1 else shape[int(len(shape) == 3 and decoder.attrs["batch_first"])]
-    before = found["query"] == "before"
-    first = f"; its first state comes from the encoder's through {handed}" if handed else ""
-    words = any(graph.by_id[key].out[0].dtype.startswith("int") for key in found["target"][:1])
-    taken = f" (through {target})" if target else ""
-    given = f", with the {'token' if words else 'input'} given to the decoder{taken}," if found["target"] else ""
+    first = through("handed", "; its first state comes from the encoder's through {}")
+    before = roles["query"] == "before"
     if before:
-        last = f" makes the next state{f', which goes to the output through {head}' if head else ''}"
+        tokens = any(graph.by_id[key].out[0].dtype.startswith("int") for key in roles["target"][:1])
+        target = f"the {'token' if tokens else 'input'} given to the decoder{through('target', ' (through {})')}"
+        made = (f"{f', with {target},' if roles['target'] else ''} makes the next state"
+                f"{through('head', ', which goes to the output through {}')}")
     else:
-        given, last = "", f" and that state make the output{f', through {head}' if head else ''}"
-    return (f"The encoder, {_phrase(encoder)}, reads {inputs[0]}{f' through {source}' if source else ''}. "
+        made = f" and that state make the output{through('head', ', through {}')}"
+    return (f"The encoder, {_phrase(encoder)}, reads {inputs[0]}{through('source', ' through {}')}. "
             f"The decoder, {_phrase(decoder)}, takes {steps} steps{first}. "
             f"At each step, attention weighs the encoder's outputs by how well they fit the "
-            f"{'state before' if before else 'new state'}. Their sum{given}{last}.")
+            f"{'state before' if before else 'new state'}. Their sum{made}.")
 
 
 def _phrase(node: Node) -> str:

@@ -50,6 +50,11 @@ class Part:
         return tuple(node.kind for node in self.nodes)
 
     @property
+    def ids(self) -> frozenset[NodeId]:
+        """The ids of its operations."""
+        return frozenset(node.id for node in self.nodes)
+
+    @property
     def channels(self) -> int | None:
         """How many channels come out of it, where that is known."""
         spec = self.given
@@ -106,44 +111,49 @@ def leaf(node: Node) -> Part:
     return Part(node.id, one, many, node.op, node.id, nodes=(node,), given=node.out[0] if node.out else None)
 
 
+NOUNS = {
+    "linear": ("linear layer", "linear layers"), "embedding": ("embedding", "embeddings"),
+    "reduce": ("average over all positions", "averages over all positions"),
+    "upsample": ("upsampling", "upsampling layers"), "cat": ("concatenation", "concatenations"),
+    "scan": ("state-space scan", "state-space scans"),
+}
+"""Kinds of operations that have the same name whatever they do: one of them, and several."""
+
+
 def _leaf_noun(node: Node) -> tuple[str, str]:
     """A leaf operation as prose names it, singular and plural."""
-    a = node.attrs
-    kernel = _kernel(a.get("kernel_size"))
+    if node.kind in NOUNS:
+        return NOUNS[node.kind]
     match node.kind:
         case "conv" | "upconv":
-            groups = a.get("groups", 1)
-            depthwise = "depthwise " if groups not in (1, None) and groups == a.get("in_channels") else ""
-            noun = f"{kernel}{depthwise}{'transposed ' if node.kind == 'upconv' else ''}convolution"
+            noun = _convolution(node)
         case "pool":
             adaptive = node.op.lower().startswith("adaptive")
-            globally = "global " if adaptive and set(flat(a.get("output_size"))) == {1} else ""
+            globally = "global " if adaptive and set(flat(node.attrs.get("output_size"))) == {1} else ""
             which = "max" if "max" in node.op.lower() else "average"
             return f"{globally}{which} pooling", f"{globally}{which}-pooling layers"
-        case "reduce":
-            return "average over all positions", "averages over all positions"
-        case "linear":
-            noun = "linear layer"
-        case "embedding":
-            noun = "embedding"
         case "recurrent":
-            layers = a.get("num_layers", 1)
-            both = "bidirectional " if a.get("bidirectional") else ""
-            name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op))
-            noun = f"{f'{layers}-layer ' if layers > 1 else ''}{both}{name}"
+            noun = _recurrent(node)
         case "attention":
-            heads = a.get("num_heads") or _heads(node)
+            heads = node.attrs.get("num_heads") or _heads(node)
             noun = f"{heads}-head attention" if heads else "attention"
-            return noun, f"{noun} layers"
-        case "upsample":
-            return "upsampling", "upsampling layers"
-        case "cat":
-            return "concatenation", "concatenations"
-        case "scan":
-            return "state-space scan", "state-space scans"
         case _:
             noun = text.pretty(node.op)
     return noun, plural(noun)
+
+
+def _convolution(node: Node) -> str:
+    sides, groups = flat(node.attrs.get("kernel_size")), node.attrs.get("groups", 1)
+    kernel = f"{'×'.join(map(str, sides))} " if len(sides) > 1 else f"{sides[0]}-wide " if sides else ""
+    depthwise = "depthwise " if groups not in (1, None) and groups == node.attrs.get("in_channels") else ""
+    return f"{kernel}{depthwise}{'transposed ' if node.kind == 'upconv' else ''}convolution"
+
+
+def _recurrent(node: Node) -> str:
+    layers = node.attrs.get("num_layers", 1)
+    both = "bidirectional " if node.attrs.get("bidirectional") else ""
+    name = re.sub(r"(?<=[A-Z])Cell$", " cell", text.clean(node.op))
+    return f"{f'{layers}-layer ' if layers > 1 else ''}{both}{name}"
 
 
 def _heads(node: Node) -> int:
@@ -158,28 +168,24 @@ def plural(noun: str) -> str:
     return noun if noun.endswith("s") else f"{noun}es" if noun.endswith(("ch", "sh", "x")) else f"{noun}s"
 
 
-def _kernel(size: object) -> str:
-    sides = flat(size)
-    return f"{'×'.join(map(str, sides))} " if len(sides) > 1 else f"{sides[0]}-wide " if sides else ""
-
-
 def flat(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else [value] if value not in (None, 0) else []
 
 
 def opened(parts: Sequence[Part]) -> tuple[Part, ...]:
     """`parts` with wrappers replaced by what they hold: those that hold nearly everything, and small ones of leaves."""
+    def alone(part: Part) -> bool:
+        return not any(alike(part, other) for other in parts if other is not part)
+
     total = sum(part.size for part in parts)
     for i, part in enumerate(parts):
-        alone = not any(alike(part, other) for other in parts if other is not part)
-        if part.inside and alone and part.size >= DOMINANT * total:
+        if part.inside and part.size >= DOMINANT * total and alone(part):
             return opened((*parts[:i], *part.inside, *parts[i + 1:]))
-    found: list[Part] = []
+    kept: list[Part] = []
     for part in parts:
         leaves = part.inside and not any(inner.inside for inner in part.inside)
-        alone = not any(alike(part, other) for other in parts if other is not part)
-        found.extend(part.inside if leaves and (len(part.inside) == 1 or (alone and part.size == 2)) else (part,))
-    return tuple(found)
+        kept.extend(part.inside if leaves and (len(part.inside) == 1 or (alone(part) and part.size == 2)) else (part,))
+    return tuple(kept)
 
 
 def alike(a: Part, b: Part) -> bool:

@@ -173,24 +173,34 @@ def _run(run: Run) -> str:
         return first.one
     if not first.inside:
         return _leaves(run)
-    inner = [_main(part) for part in run]
-    blocks = [found for found in inner if found]
-    if len(run) > 1 and len(blocks) == len(run) and any(len(found) > 1 for found in blocks):
-        counts = [len(found) for found in blocks]
-        told = f"{number(counts[0])}" if len(set(counts)) == 1 else listed(list(map(str, counts)))
-        each = " each" if len(set(counts)) == 1 else ""
-        every = [block for found in blocks for block in found]
-        widths = _sizes([part.channels for part in run], "channel")
-        return (f"{number(len(run))} stages of {told} {_block(blocks[-1][0], 2)}{each}{_contents(every)}"
-                + (widths.removesuffix(" each") if each else widths))
-    if len(run) > 1:
-        return f"{number(len(run))} {_block(first, len(run))}{_width(run)}{_contents(run)}"
-    found = inner[0]
-    if found and len(found) > 1:
-        inside = tuple(replace(part, one=_shorter(part.one, first.one)) for part in found)
-        return f"{with_article(first.one)} of {_run(tuple(replace(part, many=plural(part.one)) for part in inside))}"
-    wide = _width(run) if first.given is not None and set(first.given.axes) & set("HWD") else ""
-    return f"{with_article(first.one)}{wide}{_contents(run)}"
+    blocks = [_main(part) for part in run]
+    if len(run) == 1:
+        return _one(first, blocks[0])
+    if all(blocks) and any(len(block) > 1 for block in blocks):
+        return _stages(run, blocks)
+    return f"{number(len(run))} {_block(first, len(run))}{_width(run)}{_contents(run)}"
+
+
+def _stages(run: Run, blocks: Sequence[Run]) -> str:
+    """Parts that hold numbered blocks: how many each, and what is in these."""
+    counts = [len(block) for block in blocks]
+    equal = len(set(counts)) == 1
+    count = number(counts[0]) if equal else listed(list(map(str, counts)))
+    every = [part for block in blocks for part in block]
+    widths = _sizes([part.channels for part in run], "channel")
+    each = " each" if equal else ""
+    return (f"{number(len(run))} stages of {count} {_block(blocks[-1][0], 2)}{each}{_contents(every)}"
+            f"{widths.removesuffix(each)}")
+
+
+def _one(part: Part, blocks: Run) -> str:
+    """A part by itself: an encoder, and the blocks that make up most of it."""
+    if len(blocks) > 1:
+        names = [_shorter(block.one, part.one) for block in blocks]
+        inside = tuple(replace(block, one=name, many=plural(name)) for block, name in zip(blocks, names, strict=True))
+        return f"{with_article(part.one)} of {_run(inside)}"
+    wide = _width((part,)) if part.given is not None and set(part.given.axes) & set("HWD") else ""
+    return f"{with_article(part.one)}{wide}{_contents((part,))}"
 
 
 def _shorter(noun: str, around: str) -> str:
@@ -262,14 +272,18 @@ def _contents(blocks: Sequence[Part]) -> str:
     common = max(set(told), key=lambda words: (told.count(words), words))
     if told.count(common) > len(told) / 2 and len(told) > 5:        # the first of a stage may do more
         return f" ({common})" if common else ""
+    return _convolutions(blocks) if len(blocks) <= 6 else ""
+
+
+def _convolutions(blocks: Sequence[Part]) -> str:
+    """How many equal convolutions each of `blocks` holds, where that is all there is but for pooling."""
     convs = [[p for p in part.inside if p.kinds == ("conv",)] for part in blocks]
     pools = [[p for p in part.inside if p.kinds == ("pool",)] for part in blocks]
-    kernels = {p.one for held in convs for p in held}
+    kernels = {p.one for each in convs for p in each}
     plain = all(len(c) + len(p) == len(part.inside) for c, p, part in zip(convs, pools, blocks, strict=True))
-    if not plain or len(kernels) != 1 or len(blocks) > 6:
+    if not plain or len(kernels) != 1:
         return ""
-    counts = listed([number(len(held)) for held in convs])
-    many = f"{counts} {convs[0][0].many}"
+    many = f"{listed([number(len(each)) for each in convs])} {convs[0][0].many}"
     return f" ({many}, each time followed by {pools[0][0].one})" if all(pools) else f" ({many})"
 
 
@@ -296,24 +310,28 @@ def _mixers(parts: Sequence[Part]) -> list[Part]:
     for i, part in enumerate(parts):
         if re.search("expert|router", " ".join([part.cls, *(node.id for node in part.nodes)]).lower()):
             found.append(replace(part, one="a mixture of experts", many="mixtures of experts", said=True, inside=()))
-        elif part.kinds and set(part.kinds) == {"linear"}:
+        elif set(part.kinds) == {"linear"}:
             network.append(part)
-            if i + 1 < len(parts) and set(parts[i + 1].kinds) == {"linear"}:
-                continue
-            layers = [node for one in network for node in one.nodes]
-            later = any("attention" in one.kinds for one in parts[i + 1:]) and not any(one.inside for one in network)
-            widths = [w for one in network for node in one.nodes if (w := _wide(replace(one, nodes=(node,))))]
-            if len(layers) > 1 and not later and len(widths) == len(layers):
-                found.append(replace(part, one=f"a feed-forward network of width {max(widths)}", said=True, inside=()))
-            elif not later and len(layers) > 1:
-                found.append(replace(part, one="a feed-forward network", said=True, inside=()))
-            network = []
+            if i + 1 == len(parts) or set(parts[i + 1].kinds) != {"linear"}:
+                found += _feed_forward(network, parts[i + 1:])
+                network = []
         elif part.kinds.count("attention") == 1:
             one = _attention(part)
             found.append(replace(part, one=one, many=f"{one} layers", inside=()))
         else:
             found.append(part)
     return found
+
+
+def _feed_forward(network: Sequence[Part], after: Sequence[Part]) -> list[Part]:
+    """Linear layers in a row as one part; nothing where they are the projections of attention that comes `after`."""
+    nodes = [(part, node) for part in network for node in part.nodes]
+    before = any("attention" in part.kinds for part in after) and not any(part.inside for part in network)
+    if len(nodes) < 2 or before:
+        return []
+    widths = [wide for part, node in nodes if (wide := _wide(replace(part, nodes=(node,))))]
+    width = f" of width {max(widths)}" if len(widths) == len(nodes) else ""
+    return [replace(network[-1], one=f"a feed-forward network{width}", said=True, inside=())]
 
 
 def _attention(part: Part) -> str:

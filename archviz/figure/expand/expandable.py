@@ -18,6 +18,7 @@ from archviz.core.plugins import find
 from archviz.core.scene import Cuboid, Mark, Paint, Scene, lower, roles
 from archviz.drawing import sheet as page
 from archviz.drawing.badges import legend
+from archviz.drawing.forms import traits
 from archviz.drawing.sheet import Entry
 from archviz.figure.expand.plates import STUB, Plate, plates, plates_of
 from archviz.figure.expand.stretch import view
@@ -58,7 +59,7 @@ class Unfolded:
     @property
     def nested(self) -> bool:
         """Whether the form draws frames: then modules that are open on paper may be closed."""
-        return bool(getattr(find("forms", self.style.form), "NESTS", False))
+        return traits(self.style.form).nests
 
     @cached_property
     def plates(self) -> dict[NodeId, Plate]:

@@ -17,7 +17,7 @@ from archviz.core.geometry import Layout, Place, Route, Size
 from archviz.core.graph import Edge, Graph, Module, Node, NodeId, lift
 from archviz.core.naming import known_as, titles
 from archviz.core.plugins import find
-from archviz.core.scene import Box, Group, Mark, Path, Point, lower
+from archviz.core.scene import Box, Group, Mark, Path, Point, changed, lower, walk
 from archviz.drawing.badges import badges
 from archviz.drawing.labels import looks
 from archviz.figure.expand.ports import End, Port, bordered, side_of
@@ -157,7 +157,7 @@ def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[No
         As `plates`.
     """
     sizes = find("forms", style.form).sizes(graph, style)
-    items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in _flat(mark)))
+    items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in lower(mark)))
              for item in _items(graph, laid, sizes, style, 0)]
     items = _attached([_whole(item, items) for item in items])
     whole = Plate("", laid.width, laid.height, tuple(items), (), graph)
@@ -178,9 +178,9 @@ def _whole(item: Item, items: Iterable[Item]) -> Item:
     room = Place(p.x + min(bx, 0.0), p.y + min(by, 0.0), p.width + abs(bx), p.height + abs(by))
     others = [other for other in items if other.what == "node" and other is not item]
     solids = [other.place for other in others if any(other.reach)]
-    if any(room.x < solid.x + solid.width / 2 < room.x + room.width for solid in solids):
+    if any(room.x < solid.cx < room.right for solid in solids):
         return item
-    right = min([room.x + room.width, *(o.place.x for o in others if o.place.x >= p.x + p.width)])
+    right = min([room.right, *(o.place.x for o in others if o.place.x >= p.right)])
     return replace(item, place=replace(room, width=right - room.x), reach=(0.0, 0.0))
 
 
@@ -206,17 +206,14 @@ def _attached(items: Sequence[Item]) -> list[Item]:
 def touches(item: Item, point: Point) -> bool:
     """Is `point` on a thing, or at its border?  A line that leaves another one on its way begins elsewhere."""
     p, (bx, by) = item.place, item.reach
-    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.x + p.width + max(bx, 0.0) + NEAR
-            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.y + p.height + max(by, 0.0) + NEAR)
+    return (p.x + min(bx, 0.0) - NEAR <= point[0] <= p.right + max(bx, 0.0) + NEAR
+            and p.y + min(by, 0.0) - NEAR <= point[1] <= p.bottom + max(by, 0.0) + NEAR)
 
 
 def _corners(marks: Iterable[Mark]) -> Iterator[Point]:
-    for mark in marks:
-        if isinstance(mark, Group):
-            yield from _corners(mark.marks)
-        elif isinstance(mark, Path):
-            for _, values in mark.commands:
-                yield from zip(values[::2], values[1::2], strict=True)
+    for mark in walk(marks):
+        for _, values in mark.commands if isinstance(mark, Path) else ():
+            yield from zip(values[::2], values[1::2], strict=True)
 
 
 def _levels(graph: Graph, style: Style) -> dict[tuple[NodeId, ...], dict[NodeId, Module]]:
@@ -246,13 +243,6 @@ def _all(
             found[held.node.id] = replace(plate, times=times)
             waiting += _held(parts, graph, laid, times * module.repeat, held.depth + 1)
     return found
-
-
-def _flat(mark: Mark) -> tuple[Mark, ...]:
-    """`mark` in marks that every program knows; a group stays one."""
-    if isinstance(mark, Group):
-        return (replace(mark, marks=tuple(core for inner in mark.marks for core in _flat(inner))),)
-    return lower(mark)
 
 
 def shown(node: Node, times: int) -> tuple[Node, int]:
@@ -350,18 +340,17 @@ def _items(
     """What the form draws, told apart."""
     found = []
     form = find("forms", style.form)
-    lines = {f"{route.src}->{route.dst}": (route.src, route.dst) for route in laid.routes}
+    lines = {(route.src, route.dst) for route in laid.routes}
     for mark in (*form.draw(graph, laid, style), *badges(graph, laid)):
-        name = mark.node if isinstance(mark, Group) else ""
+        name, ends = (mark.node, mark.edge) if isinstance(mark, Group) else ("", None)
         if name in graph.by_id and name.startswith(STUB):
             continue
         if name in graph.by_id:
             found.append(Item("node", (mark,), laid.nodes[name], name, spans=sizes[name].spans, reach=sizes[name].back))
         elif name in laid.frames:
             found.append(Item("frame", (_deep(mark, depth),), laid.frames[name], name))
-        elif name in lines:
-            src, dst = lines[name]
-            found.append(Item("link", (mark,), src=src, dst=dst))
+        elif ends in lines:
+            found.append(Item("link", (mark,), src=ends[0], dst=ends[1]))
         else:
             found.append(Item("label", (mark,)))
     return tuple(found)
@@ -369,8 +358,6 @@ def _items(
 
 def _deep(mark: Mark, depth: int) -> Mark:
     """A frame's mark in the paint of its depth: neighbours in depth are told apart."""
-    if isinstance(mark, Group):
-        return replace(mark, marks=tuple(_deep(inner, depth) for inner in mark.marks))
-    if isinstance(mark, Box) and mark.role in ("frame", "frame inner"):
-        return replace(mark, role="frame inner" if depth % 2 else "frame")
-    return mark
+    role = "frame inner" if depth % 2 else "frame"
+    return changed(mark, lambda one: replace(one, role=role) if isinstance(one, Box) and one.role in (
+        "frame", "frame inner") else one)

@@ -88,23 +88,9 @@ def bordered(
     """
     frame = laid.frames[key]
     box = Place(frame.x, frame.y, frame.width + skirt, frame.height + skirt)
-    lines: dict[NodeId, list[_Line]] = {}
-    for end in ends:
-        for route in laid.routes:
-            if end.stub in (route.src, route.dst):
-                points = route.points if route.src == end.stub else tuple(reversed(route.points))
-                lines.setdefault(end.stub, []).append(_line(route, points, box, _spot(place, end.at)))
+    lines = _lines(laid, ends, box, place)
     at, (before, after) = _ports({stub: own[0] for stub, own in lines.items()}, box, place, track)
-    lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
-    used = dict.fromkeys(OPPOSITE, 0)
-    for stub, own in lines.items():
-        for line in own:
-            if (stub, line.crossing) not in lanes:
-                passed = lanes[stub, line.crossing] = {}
-                for side in _passed(line, at[stub]):
-                    used[side] += 1
-                    passed[side] = used[side] * track
-    room = {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
+    lanes, room = _lanes(lines, at, track)
     left, top = max(before[0], room["left"], margin[0]), max(before[1], room["top"], margin[1])
     ring = _Ring(left, top, box.width, box.height, left + box.width + max(after[0], room["right"], margin[0]),
                  top + box.height + max(after[1], room["bottom"], margin[1]))
@@ -118,17 +104,39 @@ def bordered(
         ports.append(Port(side, spot, held, end.src, end.dst))
         for line in lines[end.stub]:
             outside = ring.way(line.crossing, (side, spot), lanes[end.stub, line.crossing])
-            points = _clean((*outside, *((x + dx, y + dy) for x, y in line.inside)))
+            points = _distinct((*outside, *((x + dx, y + dy) for x, y in line.inside)))
             points = points if line.route.src == end.stub else points[::-1]
             routes.append(replace(line.route, points=points, skip=end.skip or line.route.skip))
     crossing = {id(line.route) for own in lines.values() for line in own}
-    inner = [replace(route, points=tuple((x + dx, y + dy) for x, y in route.points)) for route in laid.routes
-             if id(route) not in crossing]
-    return Layout(
-        {k: replace(p, x=p.x + dx, y=p.y + dy) for k, p in laid.nodes.items()},
-        {k: replace(p, x=p.x + dx, y=p.y + dy) for k, p in laid.frames.items()},
-        (*inner, *routes), ring.width, ring.height, {k: (x + dx, y + dy) for k, (x, y) in laid.titles.items()},
-        laid.direction), tuple(ports)
+    inner = [route.moved(dx, dy) for route in laid.routes if id(route) not in crossing]
+    return replace(laid.moved(dx, dy), routes=(*inner, *routes), width=ring.width, height=ring.height,
+                   cuts=()), tuple(ports)
+
+
+def _lines(laid: Layout, ends: Iterable[End], box: Place, place: Place) -> dict[NodeId, list[_Line]]:
+    """The lines that cross, by the stub at which they end outside of the frame."""
+    lines: dict[NodeId, list[_Line]] = {}
+    for end in ends:
+        for route in laid.routes:
+            if end.stub in (route.src, route.dst):
+                points = route.points if route.src == end.stub else tuple(reversed(route.points))
+                lines.setdefault(end.stub, []).append(_line(route, points, box, _spot(place, end.at)))
+    return lines
+
+
+def _lanes(
+    lines: Mapping[NodeId, Sequence[_Line]], at: Mapping[NodeId, float], track: float,
+) -> tuple[dict[tuple[NodeId, tuple[str, float]], dict[str, float]], dict[str, float]]:
+    """How far outside of each side every line runs that passes it, and how much room the lines beside a side take."""
+    lanes: dict[tuple[NodeId, tuple[str, float]], dict[str, float]] = {}
+    used = dict.fromkeys(OPPOSITE, 0)
+    for stub, line in ((stub, line) for stub, own in lines.items() for line in own):
+        if (stub, line.crossing) not in lanes:
+            passed = lanes[stub, line.crossing] = {}
+            for side in _passed(line, at[stub]):
+                used[side] += 1
+                passed[side] = used[side] * track
+    return lanes, {side: (count + 0.5) * track if count else 0.0 for side, count in used.items()}
 
 
 def _ports(
@@ -164,7 +172,7 @@ def _spot(place: Place, at: Point) -> tuple[str, float]:
 
 def _line(route: Route, points: Sequence[Point], box: Place, held: tuple[str, float]) -> _Line:
     """A line, by its points from outside: where it first crosses the border of `box`, and what it has from there on."""
-    right, low = box.x + box.width, box.y + box.height
+    right, low = box.right, box.bottom
     for i, ((ax, ay), (bx, by)) in enumerate(zip(points, points[1:], strict=False)):
         if not (box.x + SAME < bx < right - SAME and box.y + SAME < by < low - SAME):
             if not _passes((ax, ay), (bx, by), box):
@@ -181,8 +189,8 @@ def _passes(a: Point, b: Point, box: Place) -> bool:
     """Does the straight line from `a` to `b` run through `box`, and past its other side?"""
     (ax, ay), (bx, by) = a, b
     if abs(ax - bx) < SAME:
-        return box.x < ax < box.x + box.width and min(ay, by) < box.y + box.height / 2 < max(ay, by)
-    return box.y < ay < box.y + box.height and min(ax, bx) < box.x + box.width / 2 < max(ax, bx)
+        return box.x < ax < box.right and min(ay, by) < box.cy < max(ay, by)
+    return box.y < ay < box.bottom and min(ax, bx) < box.cx < max(ax, bx)
 
 
 def _wished(line: _Line, box: Place, track: float) -> tuple[bool, float]:
@@ -250,8 +258,9 @@ def _level(side: str) -> bool:
     return side in ("top", "bottom")
 
 
-def _clean(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Without points that are where the one before is."""
+def _distinct(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Without points that are where the one before is; a corner that turns nowhere stays, as the plate may bend there.
+    """
     kept: list[Point] = []
     for x, y in points:
         if not kept or abs(kept[-1][0] - x) > SAME or abs(kept[-1][1] - y) > SAME:

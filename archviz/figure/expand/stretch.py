@@ -189,7 +189,7 @@ def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
 
 def _moved(place: Place, steps: tuple[Steps, Steps]) -> Point:
     """How far what stands at `place` moves, as a whole: as its centre does."""
-    return shift(steps[0], place.x + place.width / 2), shift(steps[1], place.y + place.height / 2)
+    return shift(steps[0], place.cx), shift(steps[1], place.cy)
 
 
 def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:

@@ -9,7 +9,7 @@ left of the page is what the main figure has.  Nothing is scaled.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -19,10 +19,9 @@ from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
 from archviz.core.naming import known_as, titles
 from archviz.core.plugins import find
-from archviz.core.scene import Box, Group, Mark, Scene, Text, moved
+from archviz.core.scene import Box, Group, Mark, Scene, Text, changed, moved
 from archviz.drawing.badges import badges
-from archviz.drawing.sheet import Body, Entry
-from archviz.figure.fit import Detail, Drawing, Judge, Try, fit, scale, search, tightened
+from archviz.figure.fit import BARE, Detail, Drawing, Judge, Try, bare, fit, scale, search, tightened
 from archviz.figure.foreign_roles import foreign, paints, renamed
 from archviz.figure.insets.leaders import GAP, Framed, Zoomed
 from archviz.style.style import Page, Style
@@ -49,39 +48,43 @@ def fit_with(graph: Graph, style: Style, detail: Detail, title: str | None, want
     """
     keys = [_key(graph, one.pattern) for one in wanted]
     detail = replace(detail, inset=tuple(dict.fromkeys(keys)))
-    plain = tightened(style)
-    subs = [_inside(*_same(one, key)) for one, key in zip(wanted, keys, strict=True)]
     best: tuple[float, Drawing] | None = None
     refused: DoesNotFit | None = None
-    for side in SHARE:
-        options = [_sizes(sub, tightened(one.style), side) for sub, one in zip(subs, wanted, strict=True)]
-        for chosen in product(*options) if len(subs) <= PAIRED else zip(*options, strict=False):
-            framed = [_framed(graph, key, sub, judge, found, plain)
-                      for key, sub, (judge, found) in zip(keys, subs, chosen, strict=True)]
-            entries = tuple(entry for one in framed for entry in one.legend)
-            body = Zoomed(entries, side, tuple(framed), plain.roles)
-            if body.taken()[0] > plain.page.width or body.taken()[1] > plain.page.max_height:
-                continue
-            try:
-                drawing = fit(graph, style, detail, title, body=body)
-            except DoesNotFit as error:
-                refused = error
-                continue
-            missing = [key for key in keys if key not in drawing.graph.by_id]
-            if missing:
-                raise ArchvizError(f"{graph.modules[missing[0]].path} is not seen in the figure: it lies in a module "
-                                   "that is closed", "leave out --collapse or --depth, or expand what holds it")
-            cost = drawing.cost + sum(CLOSED * _closed(found) + found.score - found.height for _, found in chosen)
-            if best is None or cost < best[0]:
-                insets = tuple((key, found.cut.graph) for key, (_, found) in zip(keys, chosen, strict=True))
-                scene = _sheet(drawing.scene, framed)
-                best = cost, replace(drawing, scene=scene, insets=insets)
+    for body, tries in _bodies(graph, keys, wanted, tightened(style)):
+        try:
+            drawing = fit(graph, style, detail, title, body=body)
+        except DoesNotFit as error:
+            refused = error
+            continue
+        missing = [key for key in keys if key not in drawing.graph.by_id]
+        if missing:
+            raise ArchvizError(f"{graph.modules[missing[0]].path} is not seen in the figure: it lies in a module "
+                               "that is closed", "leave out --collapse or --depth, or expand what holds it")
+        cost = drawing.cost + sum(CLOSED * _closed(tried) + tried.score - tried.height for tried in tries)
+        if best is None or cost < best[0]:
+            insets = tuple((key, tried.cut.graph) for key, tried in zip(keys, tries, strict=True))
+            best = cost, replace(drawing, scene=_sheet(drawing.scene, body.frames), insets=insets)
     if best is None:
         names = ", ".join(graph.modules[key].path for key in keys)
         what = refused.message if refused else "the page has no room for it from inside"
         raise DoesNotFit(f"with the inset of {names}, {what}",
                          "allow more with --width and --max-height, or choose a smaller block")
     return best[1]
+
+
+def _bodies(
+    graph: Graph, keys: Sequence[NodeId], wanted: Sequence[Wanted], style: Style,
+) -> Iterator[tuple[Zoomed, Sequence[Try]]]:
+    """The insets on each side of the drawing, in all sizes together that leave it any room, and what each shows."""
+    subs = [_inside(*_same(one, key)) for one, key in zip(wanted, keys, strict=True)]
+    for side in SHARE:
+        options = [_sizes(sub, tightened(one.style), side) for sub, one in zip(subs, wanted, strict=True)]
+        for chosen in product(*options) if len(subs) <= PAIRED else zip(*options, strict=False):
+            framed = tuple(_framed(graph, key, judge, tried, style)
+                           for key, (judge, tried) in zip(keys, chosen, strict=True))
+            body = Zoomed(tuple(entry for one in framed for entry in one.legend), side, framed, style.roles)
+            if body.taken()[0] <= style.page.width and body.taken()[1] <= style.page.max_height:
+                yield body, [tried for _, tried in chosen]
 
 
 def _key(graph: Graph, pattern: str) -> NodeId:
@@ -114,36 +117,46 @@ def _inside(graph: Graph, key: NodeId) -> Graph:
     level = nodes[0].scope.index(key) + 1
     times = prod(graph.modules[frame].repeat for frame in nodes[0].scope[:level])
     within = {node.id for node in nodes}
-    edges = [edge for edge in graph.edges if edge.role != "recurrent"]
-    entering: dict[NodeId, list[Edge]] = {}
-    leaving: dict[NodeId, list[Edge]] = {}
-    for edge in edges:
-        if edge.dst in within and edge.src not in within:
-            entering.setdefault(edge.src, []).append(edge)
-        if edge.src in within and edge.dst not in within:
-            leaving.setdefault(edge.src, []).append(edge)
-    stubs: list[Node] = []
+    edges = graph.flows
     wires = [edge for edge in edges if edge.src in within and edge.dst in within]
-    names = _names(graph, key, {src: src for src in entering}, "input")
-    for i, (src, own) in enumerate(entering.items()):
-        said, first = {"label": names[src]}, i - len(entering)
-        stub = Node(f"{STUB}{key} in {i}", (), "input", "input", said, _tensors(own), index=first)
-        stubs.append(stub)
-        wires += [Edge(stub.id, edge.dst, edge.tensor, "data", edge.slot) for edge in own]
-    names = _names(graph, key, {src: own[0].dst for src, own in leaving.items()}, "output")
-    last = max(node.index for node in graph.nodes) + 1
-    for i, (src, own) in enumerate(leaving.items()):
-        said = {"label": names[src]}
-        given = graph.by_id[src].out[:1] or _tensors(own)       # not how the next layer folds or picks from it
-        stub = Node(f"{STUB}{key} out {i}", (), "output", "output", said, given, index=last + i)
-        stubs.append(stub)
-        wires.append(Edge(src, stub.id, own[0].tensor))
+    entering = _by_source(edge for edge in edges if edge.dst in within and edge.src not in within)
+    leaving = _by_source(edge for edge in edges if edge.src in within and edge.dst not in within)
+    stubs, joints = _stubs(graph, key, entering, leaving)
     inner = [replace(node, scope=node.scope[level:], repeat=node.repeat // times) for node in nodes]
-    rank = {node.id: i for i, node in enumerate(sorted((*inner, *stubs), key=lambda n: (n.index, n.id)))}
+    ordered = sorted((*inner, *stubs), key=lambda node: (node.index, node.id))
+    rank = {node.id: i for i, node in enumerate(ordered)}
     modules = {k: replace(module, scope=module.scope[level:]) for k, module in graph.modules.items()
                if key in module.scope}
-    return replace(graph, nodes=tuple(sorted((*inner, *stubs), key=lambda n: rank[n.id])), modules=modules,
-                   edges=tuple(sorted(wires, key=lambda edge: (rank[edge.src], rank[edge.dst]))))
+    return replace(graph, nodes=tuple(ordered), modules=modules,
+                   edges=tuple(sorted((*wires, *joints), key=lambda edge: (rank[edge.src], rank[edge.dst]))))
+
+
+def _stubs(
+    graph: Graph, key: NodeId, entering: Mapping[NodeId, Sequence[Edge]], leaving: Mapping[NodeId, Sequence[Edge]],
+) -> tuple[list[Node], list[Edge]]:
+    """A place for each source of data from outside, and for each that data leaves from, with the edges that join them
+    to what is inside."""
+    stubs: list[Node] = []
+    wires: list[Edge] = []
+    names = _names(graph, key, {src: src for src in entering}, "input")
+    for i, (src, ends) in enumerate(entering.items()):
+        stubs.append(Node(f"{STUB}{key} in {i}", (), "input", "input", {"label": names[src]}, _tensors(ends),
+                          index=i - len(entering)))
+        wires += [Edge(stubs[-1].id, edge.dst, edge.tensor, "data", edge.slot) for edge in ends]
+    names = _names(graph, key, {src: ends[0].dst for src, ends in leaving.items()}, "output")
+    last = max(node.index for node in graph.nodes) + 1
+    for i, (src, ends) in enumerate(leaving.items()):
+        out = graph.by_id[src].out[:1] or _tensors(ends)        # not how the next layer folds or picks from it
+        stubs.append(Node(f"{STUB}{key} out {i}", (), "output", "output", {"label": names[src]}, out, index=last + i))
+        wires.append(Edge(src, stubs[-1].id, ends[0].tensor))
+    return stubs, wires
+
+
+def _by_source(edges: Iterable[Edge]) -> dict[NodeId, list[Edge]]:
+    grouped: dict[NodeId, list[Edge]] = {}
+    for edge in edges:
+        grouped.setdefault(edge.src, []).append(edge)
+    return grouped
 
 
 def _tensors(edges: Sequence[Edge]) -> tuple[TensorSpec, ...]:
@@ -172,13 +185,6 @@ def _names(graph: Graph, key: NodeId, ends: Mapping[NodeId, NodeId], plain: str)
 
 # ------------------------------------------------------------------------------------------------ how large
 
-class _Bare(Body):
-    """A drawing without heading and legend."""
-
-    def legend(self, entries: Iterable[Entry]) -> list[Entry]:
-        return []
-
-
 def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
     """The sizes in which the block can be drawn on this side, opened as far as there is room: what reads best, what is
     narrowest, and what is lowest."""
@@ -186,23 +192,22 @@ def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
     across, along = SHARE[side]
     width = (page.width - margin) * across - 2 * pad - (GAP if side == "right" else 0.0)
     height = (page.max_height - margin) * along - 4 * pad - 2 * style.roles["title"].size - style.sizes["legend"]
-    bare = replace(style, page=Page(max(width, 1.0), max(height, 1.0), page.min_font), narrow={},
-                   sizes={**style.sizes, "margin": 0.0, "legend": 0.0})
-    judge = Judge(sub, bare, "", _Bare())
+    inner = bare(style, Page(max(width, 1.0), max(height, 1.0), page.min_font))
+    judge = Judge(sub, inner, "", BARE)
     best = search(judge, scale(sub, judge.alike), set())
-    if not best.fits(bare):
+    if not best.fits(inner):
         return []
     shut = find("passes", "collapse").collapsed(best.cut.graph)
     opened = frozenset(sub.modules.keys() - shut)
     tries = [found for size in range(len(judge.sized)) for found in judge.tries(opened, size)]
-    fitting = [best, *(found for found in tries if found.fits(bare) and found.reads())]
+    fitting = [best, *(found for found in tries if found.fits(inner) and found.reads())]
     chosen = [best, min(fitting, key=lambda t: (round(t.width, 2), t.height)),
               min(fitting, key=lambda t: (round(t.height, 2), t.width))]
     unique = {(round(found.width, 2), round(found.height, 2)): found for found in chosen}
     return [(judge, found) for found in unique.values()]
 
 
-def _framed(graph: Graph, key: NodeId, sub: Graph, judge: Judge, found: Try, style: Style) -> Framed:
+def _framed(graph: Graph, key: NodeId, judge: Judge, found: Try, style: Style) -> Framed:
     """The inset in its frame, titled as the block is, at the origin."""
     s, module = style.sizes, graph.modules[key]
     title, count = style.roles["frame title"], style.roles["frame count"]
@@ -217,7 +222,7 @@ def _framed(graph: Graph, key: NodeId, sub: Graph, judge: Judge, found: Try, sty
     drawn = (*judge.form.draw(cut.graph, layout, cut.style), *badges(cut.graph, layout))
     told = [] if cut.style.form == style.form else judge.form.legend(cut.graph, cut.style)
     theirs = foreign((*drawn, *(mark for _, swatch in told for mark in swatch)), cut.style, style)
-    inside = tuple(moved(renamed(_unnamed(mark), theirs), (width - layout.width) / 2, top) for mark in drawn)
+    inside = tuple(moved(renamed(changed(mark, _unnamed), theirs), (width - layout.width) / 2, top) for mark in drawn)
     words: list[Mark] = [Text(s["pad"], s["pad"] + title.size, name, "frame title")]
     if times:
         words.append(Text(s["pad"] + named + s["title_gap"], s["pad"] + title.size, times, "frame count"))
@@ -230,11 +235,9 @@ def _framed(graph: Graph, key: NodeId, sub: Graph, judge: Judge, found: Try, sty
 
 def _unnamed(mark: Mark) -> Mark:
     """`mark` without the names of stubs: only nodes of the trace have one."""
-    if not isinstance(mark, Group):
+    if not isinstance(mark, Group) or not any(STUB in name for name in mark.edge or (mark.node,)):
         return mark
-    stub = STUB in mark.node
-    return replace(mark, marks=tuple(map(_unnamed, mark.marks)), node="" if stub else mark.node,
-                   title="" if stub else mark.title)
+    return replace(mark, node="", title="", edge=None)
 
 
 # ------------------------------------------------------------------------------------------------ another style's paint

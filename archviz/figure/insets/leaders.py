@@ -8,14 +8,14 @@ drawing, on its side or around it.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import dist
 
 from archviz.core import text
-from archviz.core.geometry import Layout, Place, Size
+from archviz.core.geometry import Layout, Place, Size, bounds
 from archviz.core.graph import Graph, NodeId
-from archviz.core.scene import Box, Group, Mark, Paint, Path, Point, Text, moved
+from archviz.core.scene import Box, Group, Mark, Paint, Path, Point, Text, moved, walk
 from archviz.drawing.sheet import Body, Entry, Sizes
 
 GAP = 26.0          # between the drawing and an inset, where the lines fan out
@@ -95,7 +95,7 @@ class Zoomed(Body):
         extra = self._margin(layout, sizes)
         dx, dy = self._origin(layout, extra)
         marks: list[Mark] = [moved(mark, dx, dy) for mark in drawn]
-        words = [place for mark in drawn for place in _words(mark, self.roles)]
+        words = list(_words(drawn, self.roles))
         places = self._places(layout, extra)
         for one, place, way in zip(self.frames, places, self._lines(layout, sizes, extra, words), strict=True):
             inside = tuple(moved(mark, place.x, place.y) for mark in one.marks)
@@ -165,28 +165,34 @@ class Zoomed(Body):
         of text that lines may not run through, besides the labels that `sizes` tell of.
         """
         dx, dy = self._origin(layout, extra or 0.0)
-        edges = [tuple(_flipped(point, self.side) for point in route.points) for route in layout.routes]
-        frames = [Place(p.x - dx, p.y - dy, p.width, p.height) for p in self._places(layout, extra or 0.0)]
+        frames = [p.moved(-dx, -dy) for p in self._places(layout, extra or 0.0)]
         labels = {key: _labels(place, sizes.get(key)) for key, place in layout.nodes.items()}
-        found = []
+        every = [*words, *(label for beside in labels.values() for label in beside)]
+        ways = []
         for one, frame in zip(self.frames, frames, strict=True):
-            place = layout.nodes[one.key]
             boxes = [p for key, front in layout.nodes.items() if key != one.key
                      for p in dict.fromkeys((front, _back(front, sizes.get(key))))]
             boxes += [p for p in frames if p is not frame]
-            every = [*words, *(label for own in labels.values() for label in own)]
-            whole = _around(place, [label for label in labels[one.key] if not _holds(place, label)])
-            blocks = [place] if whole == place or any(_meet(whole, box) for box in boxes) else [place, whole]
-            ways: list[_Way] = []
-            for block in blocks:
-                back = _back(place, sizes.get(one.key)) if block == place else block
-                text = [p for p in every if not _holds(block, p)]
-                ways += self._priced(block, back, layout, frame, boxes, text, edges, extra)
-            way = min(ways, key=lambda way: way.price)
-            lines = tuple(tuple((x + dx, y + dy) for x, y in (_flipped(p, self.side) for p in line))
-                          for line in way.lines)
-            found.append(replace(way, lines=(lines[0], lines[1])))
-        return found
+            way = self._best(one.key, frame, layout, sizes, labels[one.key], boxes, every, extra)
+            first, last = (tuple((x + dx, y + dy) for x, y in (_flipped(p, self.side) for p in line))
+                           for line in way.lines)
+            ways.append(replace(way, lines=(first, last)))
+        return ways
+
+    def _best(
+        self, key: NodeId, frame: Place, layout: Layout, sizes: Sizes, labels: Sequence[Place], boxes: Sequence[Place],
+        words: Sequence[Place], extra: float | None,
+    ) -> _Way:
+        """The best way from a block, or from the outline around it and its labels, to its inset."""
+        place = layout.nodes[key]
+        edges = [tuple(_flipped(point, self.side) for point in route.points) for route in layout.routes]
+        whole = _around(place, [label for label in labels if not _holds(place, label)])
+        ways = self._priced(place, _back(place, sizes.get(key)), layout, frame, boxes,
+                            [p for p in words if not _holds(place, p)], edges, extra)
+        if whole != place and not any(whole.meets(box) for box in boxes):
+            outside = [p for p in words if not _holds(whole, p)]
+            ways += self._priced(whole, whole, layout, frame, boxes, outside, edges, extra)
+        return min(ways, key=lambda way: way.price)
 
     def _priced(
         self, block: Place, back: Place, layout: Layout, frame: Place, boxes: Sequence[Place], words: Sequence[Place],
@@ -218,14 +224,14 @@ def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Ite
     `sides` are the rectangles whose corners are left to the right, upwards and downwards.
     """
     b, upper, lower = sides
-    top, bottom = (to.x, to.y), (to.x, to.y + to.height)
-    right, low = b.x + b.width, b.y + b.height
+    top, bottom = (to.x, to.y), (to.x, to.bottom)
+    right, low = b.right, b.bottom
     yield ELBOW[0], (((right, b.y), top), ((right, low), bottom))
     yield ELBOW[1], (((right, b.y), (width, b.y), top), ((right, low), (width, low), bottom))
-    one, two, right = AROUND, 2 * AROUND, upper.x + upper.width
+    one, two, right = AROUND, 2 * AROUND, upper.right
     yield ELBOW[2], (((upper.x, upper.y), (upper.x, -two), (width, -two), top),
                      ((right, upper.y), (right, -one), (width, -one), bottom))
-    right, low = lower.x + lower.width, lower.y + lower.height
+    right, low = lower.right, lower.bottom
     yield ELBOW[2], (((right, low), (right, height + one), (width, height + one), top),
                      ((lower.x, low), (lower.x, height + two), (width, height + two), bottom))
 
@@ -233,7 +239,7 @@ def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Ite
 def _back(place: Place, size: Size | None) -> Place:
     """The face in the back of a solid whose front is at `place`."""
     dx, dy = size.back if size else (0.0, 0.0)
-    return Place(place.x + dx, place.y + dy, place.width, place.height) if dx or dy else place
+    return place.moved(dx, dy) if dx or dy else place
 
 
 def _turned(place: Place, side: str) -> Place:
@@ -250,7 +256,7 @@ def _length(line: tuple[Point, ...]) -> float:
 
 def _between(lines: Lines, box: Place) -> bool:
     """Whether the middle of a box lies between the two lines, as if it belonged to what is shown."""
-    x, y = box.x + box.width / 2, box.y + box.height / 2
+    x, y = box.centre
     outline = (*lines[0], *reversed(lines[1]))
     inside = False
     for (ax, ay), (bx, by) in zip(outline, (*outline[1:], outline[0]), strict=True):
@@ -260,40 +266,33 @@ def _between(lines: Lines, box: Place) -> bool:
 
 
 def _through(line: tuple[Point, ...], box: Place, clear: float) -> bool:
-    low, high = (box.x - clear, box.y - clear), (box.x + box.width + clear, box.y + box.height + clear)
+    low, high = (box.x - clear, box.y - clear), (box.right + clear, box.bottom + clear)
     return any(_clipped(a, b, low, high) for a, b in zip(line, line[1:], strict=False))
 
 
 def _labels(place: Place, size: Size | None) -> list[Place]:
     """Where the labels beside a node stand that its size tells of."""
-    return [Place(place.x + p.x, place.y + p.y, p.width, p.height) for p in (size.parts if size else ())]
+    return [p.moved(place.x, place.y) for p in (size.parts if size else ())]
 
 
 def _around(place: Place, labels: Sequence[Place]) -> Place:
     """`place` with its labels."""
     if not labels:
         return place
-    every = (place, *labels)
-    left, top = min(p.x for p in every) - CLEAR, min(p.y for p in every) - CLEAR
-    right, low = max(p.x + p.width for p in every) + CLEAR, max(p.y + p.height for p in every) + CLEAR
-    return Place(left, top, right - left, low - top)
-
-
-def _meet(a: Place, b: Place) -> bool:
-    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+    left, top, right, bottom = bounds((place, *labels))
+    return Place.between(left - CLEAR, top - CLEAR, right + CLEAR, bottom + CLEAR)
 
 
 def _holds(box: Place, inner: Place) -> bool:
-    x, y = inner.x + inner.width / 2, inner.y + inner.height / 2
-    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height
+    x, y = inner.centre
+    return box.x <= x <= box.right and box.y <= y <= box.bottom
 
 
-def _words(mark: Mark, roles: Mapping[str, Paint]) -> Iterator[Place]:
+def _words(marks: Iterable[Mark], roles: Mapping[str, Paint]) -> Iterator[Place]:
     """Where text stands: from the middle of its small letters to its baseline."""
-    if isinstance(mark, Group):
-        for inner in mark.marks:
-            yield from _words(inner, roles)
-    elif isinstance(mark, Text) and mark.role in roles:
+    for mark in walk(marks):
+        if not isinstance(mark, Text) or mark.role not in roles:
+            continue
         paint = roles[mark.role]
         wide = text.width(mark.string, paint.size, paint.weight, paint.italic)
         left = {"start": 0.0, "middle": wide / 2, "end": wide}[mark.anchor]

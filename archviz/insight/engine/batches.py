@@ -12,6 +12,7 @@ from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.subject import Subject
+from archviz.insight.inputs.memory import ran_out
 from archviz.trace.tape import Tape
 
 _MOST = 4096        # rows from which no device gains anything more
@@ -28,24 +29,17 @@ def in_batches(total: int, most: int, work: Callable[[Tensor], Tensor], device: 
     while at < total:
         numbers = torch.arange(at, min(at + most, total), device=device)
         try:
-            found = work(numbers)
-        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            found = None
-        if found is not None:
-            done.append(found)
+            done.append(work(numbers))
             at += len(numbers)
-        elif len(numbers) == 1:
+            continue
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
+        if len(numbers) == 1:
             raise ArchvizError("one row does not fit into memory",
                                "use a smaller input, half precision, or a device with more memory")
-        else:
-            most = (len(numbers) + 1) // 2
+        most = (len(numbers) + 1) // 2
     return torch.cat(done, -1)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def rows_at_once(subject: Subject, tape: Tape | None = None) -> int:

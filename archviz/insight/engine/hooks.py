@@ -20,9 +20,8 @@ from archviz.trace.mutation import version
 class Hooks:
     """While it lasts, keeps what the first call of some modules gives, and where the gradient of that arrives.
 
-    sure      whether that is what `archviz.insight.engine.keep.Keeper` would have kept: not so where a module did not
-    run, is
-              a part of a composite operation, gave no bare tensor, or gave one that was written into later
+    sure      whether that is what `archviz.insight.engine.landmarks.Keeper` would have kept: not so where a module did
+              not run, is a part of a composite operation, gave no bare tensor, or gave one that was written into later
     """
 
     def __init__(self, modules: Mapping[NodeId, nn.Module], grad: bool) -> None:

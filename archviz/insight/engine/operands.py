@@ -11,7 +11,7 @@ from weakref import ref as weak
 from torch import Tensor
 
 from archviz.core.graph import NodeId
-from archviz.trace.tape import Path, Ref, Tape
+from archviz.trace.tape import Path, Ref, Tape, mapped
 from archviz.trace.watcher import Watcher
 
 
@@ -40,13 +40,7 @@ class Operands(Watcher):
 
     def filled(self, value: Any) -> Any:
         """Arguments as the call took them, with tensors in the place of references."""
-        if isinstance(value, Ref):
-            return self.tensor(value)
-        if type(value) in (tuple, list):
-            return type(value)(self.filled(item) for item in value)
-        if type(value) is dict:
-            return {key: self.filled(item) for key, item in value.items()}
-        return value
+        return mapped(value, self.tensor, Ref)
 
 
 def sources_of(tape: Tape, sources: Collection[NodeId]) -> list[frozenset[NodeId]]:

@@ -19,8 +19,8 @@ from torch.autograd.graph import GradientEdge
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import NodeId
 from archviz.insight.engine.hooks import Hooks, named
-from archviz.insight.engine.keep import Keeper, Seeker
 from archviz.insight.engine.kernels import hasten
+from archviz.insight.engine.landmarks import Keeper, Seeker
 from archviz.insight.engine.target import Spec, Target, resolve, unit_of
 from archviz.insight.inputs.memory import ran_out
 from archviz.trace.borrow import borrowed, frozen
@@ -54,8 +54,8 @@ class Given:
             batched = tensor.dim() > self.axis and tensor.shape[self.axis] == n
             return tensor.index_select(self.axis, rows.to(tensor.device)) if batched else tensor
 
-        return replace(self, args=mapped(self.args, taken), kwargs=mapped(dict(self.kwargs), taken),
-                       rows=self.rows[rows.to(self.rows.device)])
+        args, kwargs = mapped((self.args, dict(self.kwargs)), taken)
+        return replace(self, args=args, kwargs=kwargs, rows=self.rows[rows.to(self.rows.device)])
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Run:
     leaves    source id → the tensor gradients are taken for
     values    id → what the node gave, as it was then (later writes do not show); of a module call, its output
     edges     id → where the gradient of that value arrives; for ``torch.autograd.grad(..., inputs=[edge])``
-    found     a landmark (`archviz.insight.engine.keep.MAP`, `HEAD`) that was asked for → the node it turned out to be
+    landmarks what was asked for by `archviz.insight.engine.landmarks.MAP` and `HEAD` → the node it turned out to be
     """
 
     result: Any
@@ -330,19 +330,11 @@ class Subject:
     def _run(self, given: Given, nodes: Collection[NodeId] | None, grad: bool, replace: dict[NodeId, Tensor],
              watched: bool) -> Run:
         leaves: dict[NodeId, Tensor] = {}
-
-        def source(name: NodeId, tensor: Tensor) -> Tensor:
-            tensor = replace.get(name, tensor)
-            if grad:
-                tensor = tensor.clone() if tensor.is_inference() else tensor.detach()
-                leaves[name] = tensor = tensor.requires_grad_()
-            # A model may write into its input, which is the caller's, or a leaf.
-            last = self._laid and tensor.dim() == 4 and len(tensor) > 1
-            return tensor.clone(memory_format=torch.channels_last if last else torch.preserve_format)
-
+        source = partial(self._source, leaves if grad else None, replace)
         args, kwargs = _with_inputs(self.model, given, source)
         seek = self.whole and (grad or bool(replace))
-        if not seek and not watched and nodes is not None and not nodes:
+        every = watched or nodes is None or bool(nodes)
+        if not seek and not every:
             return Run(self.model(*args, **kwargs), given.rows, leaves=leaves)
         modules = named(self.modules, nodes) if nodes and not seek and not watched else None
         if modules:
@@ -351,21 +343,30 @@ class Subject:
             if hooks.sure and hooks.values.keys() == modules.keys():
                 return Run(result, given.rows, leaves=leaves, values=hooks.values, edges=hooks.edges)
             args, kwargs = _with_inputs(self.model, given, source)
-        every = watched or nodes is None or bool(nodes)
         keeper = Keeper(nodes, grad, source if seek else None, every)
         with watching(self.model, keeper):
             result = self.model(*args, **kwargs)
         return Run(result, given.rows, keeper.tape if every else None, keeper.tape, leaves, keeper.values,
                    keeper.edges, keeper.found)
 
+    def _source(self, leaves: dict[NodeId, Tensor] | None, replace: Mapping[NodeId, Tensor], name: NodeId,
+                tensor: Tensor) -> Tensor:
+        """What a source holds in a run: what replaces it, put among `leaves` where gradients are taken."""
+        tensor = replace.get(name, tensor)
+        if leaves is not None:
+            tensor = tensor.clone() if tensor.is_inference() else tensor.detach()
+            leaves[name] = tensor = tensor.requires_grad_()
+        # A model may write into its input, which is the caller's, or a leaf.
+        last = self._laid and tensor.dim() == 4 and len(tensor) > 1
+        return tensor.clone(memory_format=torch.channels_last if last else torch.preserve_format)
+
     def scores(self, run: Run) -> Tensor:
         """(targets, rows): what the targets are in `run`, float32."""
         return torch.stack([target.read(run) for target in self.targets])
 
 
-def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor],
-                 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments, with each tensor exchanged for what `source` makes of it under its id."""
+def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tensor], Tensor]) -> Any:
+    """(args, kwargs), with each tensor exchanged for what `source` makes of it under its id."""
     names: dict[int, NodeId] = {}
     for name, value in named_arguments(model, given.args, given.kwargs):
         for path, tensor in tensors(value):
@@ -375,7 +376,7 @@ def _with_inputs(model: nn.Module, given: Given, source: Callable[[NodeId, Tenso
         real = id(tensor) in names and tensor.is_floating_point()
         return source(names[id(tensor)], tensor) if real else tensor.clone()
 
-    return mapped(given.args, change), mapped(dict(given.kwargs), change)
+    return mapped((given.args, dict(given.kwargs)), change)
 
 
 _WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})

@@ -14,10 +14,10 @@ from torch.autograd.graph import GradientEdge, saved_tensors_hooks
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.keep import kind
+from archviz.insight.engine.landmarks import kind
 from archviz.insight.engine.subject import INPUTS, Run, Subject
 from archviz.insight.inputs.memory import ran_out
-from archviz.insight.methods._rectify import Apart, census, rectified
+from archviz.insight.methods._rectifiers import Apart, census, rectified
 from archviz.insight.results.attribution import Attribution, Check
 
 Gradients = dict[NodeId, Tensor]
@@ -63,7 +63,7 @@ def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "
     names : sequence of NodeId
         A name that no gradient arrives at is left out of the result.
     rule : str
-        How gradients pass rectifiers: see `archviz.insight.methods._rectify`.
+        How gradients pass rectifiers: see `archviz.insight.methods._rectifiers`.
     """
     kept: list[Gradients] | None = subject.kept.get(("gradients", id(run), rule))
     asked: set[NodeId] = subject.kept.get(("asked", id(run), rule), set())

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archviz.core.graph import NodeId
-from archviz.insight.engine.keep import kind
+from archviz.insight.engine.landmarks import kind
 from archviz.insight.engine.subject import Subject
 from archviz.trace.kinds import class_of, is_leaf, kind_of
 

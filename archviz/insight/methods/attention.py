@@ -17,7 +17,7 @@ from torch import Tensor
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.subject import Subject
-from archviz.insight.methods._attention import Attended, Attention, attended
+from archviz.insight.methods._attention_weights import Attended, Attention, attended
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Attention"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.keep import HEAD, MAP
+from archviz.insight.engine.landmarks import HEAD, MAP
 from archviz.insight.engine.subject import Run, Subject
 from archviz.insight.methods import _gradients as shared
 from archviz.insight.methods._places import channels_first, to_input

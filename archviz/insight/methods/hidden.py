@@ -22,6 +22,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
 from archviz.insight.engine.operands import Operands
 from archviz.insight.engine.subject import Subject
+from archviz.insight.methods._recurrent import at_rest, directions, unrolled
 from archviz.insight.results.attribution import Array, Attribution, Check
 from archviz.trace.recorder import watching
 from archviz.trace.tape import Call
@@ -158,41 +159,12 @@ def _cells(module: nn.RNNBase, given: Any, first: Any, output: Any, name: NodeId
     if isinstance(output, PackedSequence):
         raise ArchvizError(f"{name} reads packed sequences, whose cell states are not unrolled", "states=output")
     x = given[:, None] if given.dim() == 2 else given.transpose(0, 1) if module.batch_first else given
-    ways = 2 if module.bidirectional else 1
-    h0, c0 = first if first is not None else (None, None)
-    last, cells = module.num_layers - 1, []
-    for layer in range(module.num_layers):
-        outs = []
-        for way in range(ways):
-            at = layer * ways + way
-            begin = tuple(x.new_zeros(x.shape[1], size) if state is None else state[at].reshape(x.shape[1], size)
-                          for state, size in ((h0, module.proj_size or module.hidden_size), (c0, module.hidden_size)))
-            h, c = _unrolled(module, f"l{layer}{'_reverse' if way else ''}", x.flip(0) if way else x, *begin)
-            outs.append(h.flip(0) if way else h)
-            if layer == last:
-                cells.append(c.flip(0) if way else c)
-        x = torch.cat(outs, -1)
-    again, found = x, torch.cat(cells, -1).tanh()           # (steps, N, units)
+    start = at_rest(module, x, x.shape[1]) if first is None else [
+        one.reshape(len(one), x.shape[1], one.shape[-1]) for one in first]
+    again, states = unrolled(module, x, start, 0)
+    cells = [torch.stack([c for _, c in side]) for side in states[-directions(module):]]
+    cell = torch.cat(cells, -1).tanh()           # (steps, N, units)
     if module.batch_first:
-        again, found = again.transpose(0, 1), found.transpose(0, 1)
+        again, cell = again.transpose(0, 1), cell.transpose(0, 1)
     error = float((again.reshape(output.shape) - output).abs().amax() / output.abs().amax().clamp_min(1e-30))
-    return found.reshape(*output.shape[:-1], -1), error
-
-
-def _unrolled(module: nn.LSTM, name: str, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """h and c, (steps, N, units), of one layer in one direction, by the equations of `torch.nn.LSTM`."""
-    def weight(kind: str) -> Tensor | None:
-        found: Tensor | None = getattr(module, f"{kind}_{name}", None)
-        return found
-
-    inner, hidden = weight("weight_ih"), weight("weight_hh")
-    assert inner is not None and hidden is not None
-    read = nn.functional.linear(x, inner, weight("bias_ih"))
-    project, steps = weight("weight_hr"), []
-    for step in read:
-        i, f, g, o = (step + nn.functional.linear(h, hidden, weight("bias_hh"))).chunk(4, -1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
-        h = h if project is None else h @ project.T
-        steps.append((h, c))
-    return torch.stack([h for h, _ in steps]), torch.stack([c for _, c in steps])
+    return cell.reshape(*output.shape[:-1], -1), error

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.batches import out_of_memory
-from archviz.insight.engine.film import Film, TooMuch, film_of
+from archviz.insight.engine.snapshot import Snapshot, TooMuch, snapshot_of
 from archviz.insight.engine.subject import Run, Subject
 from archviz.insight.engine.target import Target
+from archviz.insight.inputs.memory import ran_out
 from archviz.insight.methods._lrp import composites, decompose, rules_linear, rules_mix  # noqa: F401  (rules list themselves)
 from archviz.insight.methods._lrp.composites import Composite
 from archviz.insight.methods._lrp.relevance import Sweep, Swept, Unclear
@@ -82,10 +82,10 @@ def wants(subject: Subject, **options: Any) -> Iterable[NodeId]:
 def _ahead(subject: Subject) -> Run | None:
     rows = torch.arange(subject.n, device=subject.device)
     try:
-        film = subject.kept[Film] = film_of(subject, rows, subject.budget // 2)
+        snapshot = subject.kept[Snapshot] = snapshot_of(subject, rows, subject.budget // 2)
     except TooMuch:
         return None
-    return film.run(rows)
+    return snapshot.run(rows)
 
 
 def attribute(subject: Subject, *, composite: Composite = "epsilon-plus-flat", epsilon: float = 1e-6,
@@ -151,8 +151,8 @@ class _Work:
                 at += len(rows)
             except Unclear:
                 size = 1
-            except (TooMuch, torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not isinstance(error, TooMuch) and not out_of_memory(error):
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out(error):
                     raise
                 if len(rows) == 1:
                     raise ArchvizError(f"LRP of one sample does not fit in {subject.budget / 2 ** 20:.3g} MiB",
@@ -168,38 +168,38 @@ class _Work:
             wants(subject)
         if whole and not subject.wanted and not subject.grad:
             _ = subject.base        # which is filmed, unless it ran before
-        film = subject.kept.get(Film) if whole else None
-        film = film or film_of(subject, rows, subject.budget // 2)
-        run = film.run(rows)
-        calls = film.tape.calls
+        snapshot = subject.kept.get(Snapshot) if whole else None
+        snapshot = snapshot or snapshot_of(subject, rows, subject.budget // 2)
+        run = snapshot.run(rows)
+        calls = snapshot.tape.calls
         sources = {n: call.node for n, call in enumerate(calls) if call.node in subject.sources and call.how not in (
             "parameter", "constant")}
         inputs = [n for n in sources if calls[n].how == "input"]
         asked = subject.matching(self.nodes) if self.nodes else ()
-        keep = {film.named[name]: name for name in asked if name in film.named}
+        keep = {snapshot.named[name]: name for name in asked if name in snapshot.named}
         subject.step("propagate relevance")
         found = []
         for target in subject.targets:
-            sweep = Sweep(film, sources, inputs, len(rows), subject.given.axis, self.way)
-            swept = sweep.run(_starts(target, film, run), keep)
+            sweep = Sweep(snapshot, sources, inputs, len(rows), subject.given.axis, self.way)
+            swept = sweep.run(_starts(target, snapshot, run), keep)
             if swept.mixed:
                 raise Unclear
-            found.append(self._numbers(film, swept, sources, keep) | {"output": target.read(run)})
+            found.append(self._numbers(snapshot, swept, sources, keep) | {"output": target.read(run)})
         return found
 
-    def _numbers(self, film: Film, swept: Swept, sources: Mapping[int, NodeId], keep: Mapping[Ref, NodeId],
+    def _numbers(self, snapshot: Snapshot, swept: Swept, sources: Mapping[int, NodeId], keep: Mapping[Ref, NodeId],
                  ) -> dict[str, Any]:
         """What a caption and a figure need of a sweep, as tensors with samples first."""
         axis = self.subject.given.axis
         inputs: dict[NodeId, Tensor] = {}
         shown: dict[NodeId, Tensor] = {}
         for n, name in sources.items():
-            call, value = film.tape.calls[n], exact(film.values[Ref(n)])
+            call, value = snapshot.tape.calls[n], exact(snapshot.values[Ref(n)])
             share = swept.shares.get(n)
             relevance = (torch.zeros_like(value) if share is None else share.relevance(value)).movedim(axis, 0)
             embeds = call.how != "input"
             inputs[name] = relevance.sum(-1) if embeds else relevance.sum(1) if relevance.dim() > 3 else relevance
-            seen = film.values[call.operands()[0]] if embeds else film.values[Ref(n)]
+            seen = snapshot.values[call.operands()[0]] if embeds else snapshot.values[Ref(n)]
             shown[name] = seen.movedim(axis, 0) if seen.dim() > axis else seen
         maps = {keep[ref]: relevance if relevance.dim() > 3 or relevance.dim() < 3 else relevance.sum(-1)
                 for ref, relevance in swept.kept.items()}
@@ -234,11 +234,11 @@ def _part(percent: float) -> str:
     return f"{percent:.1f}".replace("-", "−").removesuffix(".0") + " %"
 
 
-def _starts(target: Target, film: Film, run: Run) -> dict[Ref, Share]:
+def _starts(target: Target, snapshot: Snapshot, run: Run) -> dict[Ref, Share]:
     """The target's gradient at what the run gave: times the values, the relevance that is to be shared."""
-    ends = {ref: tensor for ref, tensor in film.outputs if tensor.is_floating_point()}
+    ends = {ref: tensor for ref, tensor in snapshot.outputs if tensor.is_floating_point()}
     if target.node is not None:
-        ends = {film.named[target.node]: run.value(target.node)}
+        ends = {snapshot.named[target.node]: run.value(target.node)}
     try:
         for tensor in ends.values():
             tensor.requires_grad_()

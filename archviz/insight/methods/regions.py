@@ -17,9 +17,10 @@ from torch.nn import functional
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.batches import in_batches, rows_at_once
 from archviz.insight.engine.subject import Subject
+from archviz.insight.engine.target import Target
 from archviz.insight.methods._gradients import numpy
-from archviz.insight.methods._perturbation.perturb import Covered, Source, perturbed, scored, sources
-from archviz.insight.methods._perturbation.windows import filling, inside
+from archviz.insight.methods._perturbation.perturb import Source, perturbed, scored, sources
+from archviz.insight.methods._perturbation.windows import Fill, filling, inside
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Region proposals"
@@ -70,10 +71,8 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     all_of_it = masks.new_ones(source.shape)
     empty = perturbed(subject, targets, source, 1, lambda rows, at: all_of_it.expand(len(rows), -1, -1), stand_in)
     boxes = _boxes(masks)
-    if warp:
-        kept = _warped(subject, source, boxes)
-    else:
-        kept = perturbed(subject, targets, source, count, lambda rows, at: ~masks[rows, at], stand_in)
+    kept = (_warped(subject, source, boxes) if warp else
+            perturbed(subject, targets, source, count, lambda rows, at: ~masks[rows, at], stand_in))
     areas = masks.flatten(2).sum(2)
     drops = base[..., None] - removed
     worth = (kept - empty + drops) * (areas > 0)
@@ -81,12 +80,11 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     for number, target in enumerate(targets):
         maps = torch.einsum("nw,nwyx->nyx", drops[number] / areas.clamp(min=1), masks.to(drops.dtype))
         best = worth[number].topk(min(top, count), dim=1).indices
-        union = torch.stack([one[at].any(0) for one, at in zip(masks, best, strict=True)])
-        left = perturbed(subject, [target], source, 1, _outside(union), stand_in)[0, :, 0]
+        check = _kept(subject, target, source, _union(masks, best), stand_in, base[number], empty[number, :, 0])
         found.append(Attribution(
             "regions", TITLE, target.said, base[number].cpu().numpy(), numpy({source.name: maps}),
             numpy({source.name: subject.shown[source.name]}), unit="drop of the target per place",
-            checks=(_kept(left, base[number], empty[number, :, 0], union),),
+            checks=(check,),
             notes=(f"{count} regions: " + ("proposed by the user" if proposals is not None else
                                            "superpixels at scales " + ", ".join(map(str, segments))),
                    f"filled with {fill}" + ("; kept regions are warped to the input's size" if warp else "")),
@@ -94,12 +92,14 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     return found
 
 
-def _outside(masks: Tensor) -> Covered:
-    return lambda samples, parts: ~masks[samples]
+def _union(masks: Tensor, best: Tensor) -> Tensor:
+    return torch.stack([one[at].any(0) for one, at in zip(masks, best, strict=True)])
 
 
-def _kept(left: Tensor, whole: Tensor, empty: Tensor, union: Tensor) -> Check:
+def _kept(subject: Subject, target: Target, source: Source, union: Tensor, stand_in: Fill, whole: Tensor,
+          empty: Tensor) -> Check:
     """How much of the target the best regions keep by themselves: 0 as the filled image, 1 as the whole one."""
+    left = perturbed(subject, [target], source, 1, lambda samples, parts: ~union[samples], stand_in)[0, :, 0]
     span = whole - empty
     part = float(((left - empty) / span.where(span.abs() > 1e-12, torch.ones_like(span))).mean())
     area = 100 * float(union.float().mean())

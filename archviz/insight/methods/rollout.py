@@ -20,7 +20,7 @@ from archviz.insight.engine.operands import sources_of
 from archviz.insight.engine.subject import Subject
 from archviz.insight.engine.target import Target
 from archviz.insight.methods import _gradients as shared
-from archviz.insight.methods._attention import Attended, Attention, attended
+from archviz.insight.methods._attention_weights import Attended, Attention, attended
 from archviz.insight.methods._places import channels_first, to_input
 from archviz.insight.methods.attention import checks, chosen
 from archviz.insight.results.attribution import Attribution, Check

@@ -141,8 +141,8 @@ class _Painted:
     """One figure being painted."""
 
     def __init__(self, figure: Figure, graphs: Sequence[Graph], what: Numbers, scores: Mapping[NodeId, float],
-                 arrays: Mapping[NodeId, Any], flows: Mapping[str, float], remarks: Mapping[NodeId, Sequence[str]],
-                 over: Mapping[NodeId, Any], limit: float | str) -> None:
+                 arrays: Mapping[NodeId, Any], flows: Mapping[tuple[NodeId, NodeId], float],
+                 remarks: Mapping[NodeId, Sequence[str]], over: Mapping[NodeId, Any], limit: float | str) -> None:
         self.figure, self.graphs, self.what = figure, graphs, what
         self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
         self.style, self.before = figure.drawing.style, figure.scene
@@ -164,7 +164,7 @@ class _Painted:
 
     def scene(self) -> Scene:
         marks = tuple(self._mark(mark) for mark in self.before.marks)
-        links = [at for at, mark in enumerate(marks) if isinstance(mark, Group) and "->" in mark.node]
+        links = [at for at, mark in enumerate(marks) if isinstance(mark, Group) and mark.edge]
         if links:
             marks = (*marks[:links[-1] + 1], *self.widths.trunks(marks), *marks[links[-1] + 1:])
         marks, self.mapped = _faces.painted(marks, self._tile)
@@ -184,7 +184,7 @@ class _Painted:
             return mark
         if mark.role == "legend":
             return replace(mark, marks=tuple(map(self.colours.swatch, mark.marks))) if self.scale else mark
-        if "->" in mark.node:
+        if mark.edge:
             return self.widths.group(mark)
         if not mark.node or mark.role in NOT_NODES or mark.node not in self.nodes:
             return replace(mark, marks=tuple(map(self._mark, mark.marks)))
@@ -297,6 +297,6 @@ def _groups(marks: Sequence[Mark]) -> Iterator[Group]:
     """The groups that draw a node, wherever they are."""
     for mark in marks:
         if isinstance(mark, Group) and mark.role != "legend":
-            if mark.node and "->" not in mark.node and mark.role not in NOT_NODES:
+            if mark.node and mark.role not in NOT_NODES:
                 yield mark
             yield from _groups(mark.marks)

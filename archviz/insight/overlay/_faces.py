@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from archviz.core.graph import NodeId
 from archviz.core.scene import Cuboid, Group, Image, Mark, polygon
 from archviz.insight.overlay._bounds import faces, inside
 from archviz.insight.painting.pixels import Tile
@@ -19,26 +20,28 @@ GRID = 8            # points a side at which that is looked at
 LEAST = 3.0         # height and width of a face that shows something, in points
 LEAST_ROD = 1.5     # the same of the side of a rod
 
+Drawn = NodeId | tuple[NodeId, NodeId]      # a node, or the ends of an edge
+
 
 def painted(marks: Sequence[Mark], show: Callable[[str], Tile | None]) -> tuple[tuple[Mark, ...], set[str]]:
     """The marks with pictures, and the nodes that have one."""
     solids = list(_solids(marks))
-    faced: dict[str, Image] = {}
+    faced: dict[NodeId, Image] = {}
     for i, (node, cuboid) in enumerate(solids):
         later = [other for name, other in solids[i + 1:] if name != node]
-        if any(name == node for name, _ in solids[i + 1:]) or _covered(cuboid, later) > HIDDEN:
+        if not isinstance(node, str) or any(name == node for name, _ in solids[i + 1:]):
             continue
-        tile = show(node)
+        tile = show(node) if _covered(cuboid, later) <= HIDDEN else None
         if tile is not None and (image := _on(cuboid, tile)) is not None:
             faced[node] = image
     return tuple(_drawn(mark, faced) for mark in marks), set(faced)
 
 
-def _solids(marks: Sequence[Mark], node: str = "") -> Iterator[tuple[str, Cuboid]]:
-    """Every cuboid with the node it draws, in the order in which they are drawn."""
+def _solids(marks: Sequence[Mark], node: Drawn = "") -> Iterator[tuple[Drawn, Cuboid]]:
+    """Every cuboid with the node or edge it draws, in the order in which they are drawn."""
     for mark in marks:
         if isinstance(mark, Group) and mark.role != "legend":
-            yield from _solids(mark.marks, mark.node or node)
+            yield from _solids(mark.marks, mark.edge or mark.node or node)
         elif isinstance(mark, Cuboid) and node:
             yield node, mark
 

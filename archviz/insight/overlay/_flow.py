@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from archviz.core.graph import NodeId
 from archviz.core.scene import Group, Link, Mark, Paint, Point, Scene
 from archviz.insight.painting.colormap import Scale, number
 
@@ -26,9 +27,9 @@ class Widths:
 
     scene: Scene
     scale: Scale
-    flows: Mapping[str, float]
+    flows: Mapping[tuple[NodeId, NodeId], float]
     sheet: dict[str, Paint] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    seen: set[tuple[NodeId, NodeId]] = field(default_factory=set)
 
     @property
     def largest(self) -> float:
@@ -38,22 +39,23 @@ class Widths:
         """The link's group, as wide as its flow."""
         lines = [mark for mark in group.marks if isinstance(mark, Link)]
         # Several lines are weights, or a window: they say something else.
-        if group.node not in self.flows or not self.largest or len(lines) != 1 or lines[0].role.split()[0] != "edge":
+        if group.edge is None or group.edge not in self.flows or not self.largest or len(lines) != 1 or (
+                lines[0].role.split()[0] != "edge"):
             return group
-        self.seen.add(group.node)
-        flow = self.flows[group.node]
+        self.seen.add(group.edge)
+        flow = self.flows[group.edge]
         wide = replace(lines[0], role=self.role(lines[0].role, flow),
                        head=max(lines[0].head, abs(flow) / self.largest * HEAD))
         return replace(group, marks=tuple(wide if mark is lines[0] else mark for mark in group.marks))
 
     def trunks(self, marks: Sequence[Mark]) -> list[Group]:
         """What lies over links that leave one node together, up to where they part: as wide as all of them."""
-        leaving: dict[tuple[str, Point], list[tuple[Link, float]]] = {}
+        leaving: dict[tuple[NodeId, Point], list[tuple[Link, float]]] = {}
         for group in marks:
-            if isinstance(group, Group) and group.node in self.seen:
+            if isinstance(group, Group) and group.edge and group.edge in self.seen:
                 link = next(mark for mark in group.marks if isinstance(mark, Link))
-                key = group.node.partition("->")[0], link.points[0]
-                leaving.setdefault(key, []).append((link, self.flows[group.node]))
+                key = group.edge[0], link.points[0]
+                leaving.setdefault(key, []).append((link, self.flows[group.edge]))
         return [Group((Link(points, self.role("edge", total), radius, False),), "trunk",
                       title=f"{source}: {number(total)}")
                 for (source, _), links in leaving.items() for points, radius, total in _shared(_ways(links))]

@@ -140,7 +140,7 @@ def _nodes(marks: Sequence[Mark]) -> Iterator[Group]:
     """The groups that draw a node, wherever they are."""
     for mark in marks:
         if isinstance(mark, Group) and mark.role != "legend":
-            if mark.node and "->" not in mark.node and mark.role != "frame":
+            if mark.node and mark.role != "frame":
                 yield mark
             yield from _nodes(mark.marks)
 

@@ -67,10 +67,10 @@ def marked(graphs: Iterable[Graph], marks: Mapping[NodeId, str]) -> dict[NodeId,
         marks[key] for key in (node.id, *node.members, *map(whole, node.members)) if key in marks)) or None)
 
 
-def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any]) -> dict[str, float]:
-    """Drawn edge, ``src->dst``, → the sum of what runs from what its one end stands for to what its other end does;
+def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any]) -> dict[tuple[NodeId, NodeId], float]:
+    """Drawn edge → the sum of what runs from what its one end stands for to what its other end does;
     where it stands for those of N copies, their mean."""
-    running: dict[str, float] = {}
+    running: dict[tuple[NodeId, NodeId], float] = {}
     for graph in graphs:
         sums: dict[tuple[NodeId, NodeId], float] = {}
         for (src, dst), value in flows.items():
@@ -79,7 +79,7 @@ def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any])
         for edge in graph.edges:
             if (edge.src, edge.dst) in sums:
                 times = min(graph.by_id[edge.src].repeat, graph.by_id[edge.dst].repeat)
-                running.setdefault(f"{edge.src}->{edge.dst}", sums[edge.src, edge.dst] / max(times, 1))
+                running.setdefault((edge.src, edge.dst), sums[edge.src, edge.dst] / max(times, 1))
     return running
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import NodeId
+from archviz.insight.engine.snapshot import TooMuch
 from archviz.insight.recorder.fields import boxes, field, image_size
 from archviz.insight.recorder.shipping import Shipment
 from archviz.insight.recorder.statistics import REDUCTIONS, Array, Partial, Reduction, Seen, Total
@@ -32,10 +33,6 @@ from archviz.trace.watcher import Watcher
 
 Key = tuple[NodeId, str]
 """A node, and who reduces what: the name of a reduction's class, after `GRADIENT` for gradients."""
-
-
-class TooMuch(MemoryError):
-    """A call holds more than it may."""
 
 
 def reductions(names: Iterable[str], k: int) -> dict[str, Reduction]:

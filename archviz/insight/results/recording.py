@@ -146,9 +146,9 @@ class Recording:
 
         Raises `ArchvizError` for one that no node has.
         """
-        statistics = {name for arrays in self.nodes.values() for name, array in arrays.items() if array.ndim == 0}
-        if statistic not in statistics:
-            raise ArchvizError(f"there is no {statistic!r} for every node to paint", did_you_mean(statistic, statistics))
+        numbers = {name for arrays in self.nodes.values() for name, array in arrays.items() if array.ndim == 0}
+        if statistic not in numbers:
+            raise ArchvizError(f"there is no {statistic!r} for every node to paint", did_you_mean(statistic, numbers))
         return replace(self, statistic=statistic)
 
     @property

@@ -1,7 +1,7 @@
 """Relevance, swept backwards over a run: one rule for each call, every share accounted for.
 
-In: a `Film`, relevance at some of its tensors, a `Way` (which rule where).  Out: `Swept`: relevance by node and edge,
-what reached the sources, what biases and stabilisers absorbed, and how far each cut is from conserving.
+In: a `Snapshot`, relevance at some of its tensors, a `Way` (which rule where).  Out: `Swept`: relevance by node and
+edge, what reached the sources, what biases and stabilisers absorbed, and how far each cut is from conserving.
 
 What is carried is not the relevance R of a value x but its quotient g = R/x (the modified gradient: Samek et al. 2021,
 "Explaining deep neural networks and beyond", section III), for which sums, views, averages and every linear map are
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.film import Film, film_of_program
+from archviz.insight.engine.snapshot import Snapshot, snapshot_of_program
 from archviz.insight.methods._lrp.step import LAYERS, Share, Step, Way, exact, find_rule, held
 from archviz.trace.kinds import kind_of_function
 from archviz.trace.tape import Ref, tensors
@@ -77,11 +77,11 @@ class Swept:
 
 
 class Sweep:
-    """One way back over a film.
+    """One way back over a snapshot.
 
     Parameters
     ----------
-    film : Film
+    snapshot : Snapshot
         The run.
     sources, inputs : collection of int
         The calls whose output relevance is meant to reach, and which of them a first layer is one after.
@@ -90,12 +90,12 @@ class Sweep:
     way : Way
         How to share.
     within : Step, optional
-        The call that this film is the inside of; then nothing is counted but what is absorbed.
+        The call that this snapshot is the inside of; then nothing is counted but what is absorbed.
     """
 
-    def __init__(self, film: Film, sources: Iterable[int], inputs: Iterable[int], n: int, axis: int, way: Way,
+    def __init__(self, snapshot: Snapshot, sources: Iterable[int], inputs: Iterable[int], n: int, axis: int, way: Way,
                  within: Step | None = None) -> None:
-        self.film, self.way, self.within, self.n, self.axis = film, way, within, n, axis
+        self.snapshot, self.way, self.within, self.n, self.axis = snapshot, way, within, n, axis
         self.sources = frozenset(sources)
         self.live = self._live()
         self.first = self._first(frozenset(inputs))
@@ -109,7 +109,7 @@ class Sweep:
     def _live(self) -> list[bool]:
         """Which calls give numbers that depend on a source."""
         live: list[bool] = []
-        for number, call in enumerate(self.film.tape.calls):
+        for number, call in enumerate(self.snapshot.tape.calls):
             real = any(spec.dtype.startswith(("float", "bfloat", "complex")) for spec in call.out.values())
             made = call.module is None and kind_of_function(call.op) == "constant" and not call.wrote   # zeros_like(x)
             live.append(number in self.sources or real and not made and any(live[ref.call] for ref in call.operands()))
@@ -119,7 +119,7 @@ class Sweep:
         """Which calls read an input with no layer between."""
         behind: list[bool] = []
         first: list[bool] = []
-        for number, call in enumerate(self.film.tape.calls):
+        for number, call in enumerate(self.snapshot.tape.calls):
             first.append(not any(behind[ref.call] for ref in call.operands()))
             behind.append(self.live[number] and number not in inputs and (
                 number in self.sources or call.op in LAYERS or not first[-1]))
@@ -143,7 +143,7 @@ class Sweep:
         if total is not None:
             return total
         if share.g is not None:
-            x = exact(self.film.values[ref])
+            x = exact(self.snapshot.values[ref])
             total = self.per_sample(self._times(x, share.g))
             if not bool(total.isfinite().all()):
                 total = self.per_sample(held(x, share.g))
@@ -166,7 +166,7 @@ class Sweep:
 
         Raises `ArchvizError` for a call without a rule, and for relevance that is not finite.
         """
-        swept, keep, calls = Swept(torch.zeros(self.n)), frozenset(keep), self.film.tape.calls
+        swept, keep, calls = Swept(torch.zeros(self.n)), frozenset(keep), self.snapshot.tape.calls
         found = {ref: self._send(ref, share) for ref, share in starts.items()}
         if self.within is None:
             swept.due = torch.stack([*found.values()]).sum(0)
@@ -182,7 +182,7 @@ class Sweep:
             if not arrived:
                 continue
             for ref in keep.intersection(arrived):
-                swept.kept[ref] = arrived[ref].relevance(exact(self.film.values[ref]))
+                swept.kept[ref] = arrived[ref].relevance(exact(self.snapshot.values[ref]))
             if number in self.sources:
                 swept.shares[number] = arrived[Ref(number)]
                 continue
@@ -193,7 +193,7 @@ class Sweep:
 
     def _pass(self, number: int, arrived: dict[Ref, Share], amount: Tensor | None, swept: Swept) -> None:
         """Share what arrived at one call among its operands."""
-        call = self.film.tape.calls[number]
+        call = self.snapshot.tape.calls[number]
         step = Step(self, number)
         step.amount = amount
         for ref, share in arrived.items():
@@ -210,7 +210,7 @@ class Sweep:
         for ref, share in step.given.items():
             part = self._send(ref, share)
             given.append(part)
-            source = self.film.tape.calls[ref.call].node
+            source = self.snapshot.tape.calls[ref.call].node
             if self.within is None and source != call.node:
                 _count(swept.flows, (source, call.node), part)
                 _count(swept.scores, source, part)
@@ -241,14 +241,14 @@ class Sweep:
         """Share the relevance of a call by the rules of the plain operations that `function` does the same with; where
         `first`, with the samples on the first axis."""
         operands = step.call.operands()
-        film = film_of_program(function, [step.value(ref) for ref in operands])
-        inputs = [n for n, call in enumerate(film.tape.calls) if call.how == "input"]
+        snapshot = snapshot_of_program(function, [step.value(ref) for ref in operands])
+        inputs = [n for n, call in enumerate(snapshot.tape.calls) if call.how == "input"]
         sources = {n: ref for n, ref in zip(inputs, operands, strict=True) if self.live[ref.call]}
         way_in = sources if self.first[step.number] else ()
-        sweep = Sweep(film, sources, way_in, self.n, 0 if first else self.axis, self.way, step)
-        paths = [path for path, _ in tensors(film.result)]
+        sweep = Sweep(snapshot, sources, way_in, self.n, 0 if first else self.axis, self.way, step)
+        paths = [path for path, _ in tensors(snapshot.result)]
         starts: dict[Ref, Share] = {}
-        for path, (ref, tensor) in zip(paths, film.outputs, strict=True):
+        for path, (ref, tensor) in zip(paths, snapshot.outputs, strict=True):
             if path in step.got:
                 step.rounded(path, tensor)
                 starts[ref] = step.got[path]

@@ -195,7 +195,7 @@ def layer(step: Step) -> None:
         if step.call.module is not None:
             return step.inside(step.call.module.forward)
         step.refuse("has weights that depend on the input, or takes one sample without a batch")
-    half = step.film.values[found.ref].dtype in (torch.float16, torch.bfloat16)
+    half = step.snapshot.values[found.ref].dtype in (torch.float16, torch.bfloat16)
     merged = step.sweep.merged.pop(step.number, None)
     if merged is not None:
         found.scale, shift, found.z = merged
@@ -236,9 +236,9 @@ def batch_norm(step: Step) -> None:
     weight, bias = (None if one is None else exact(one.detach()).reshape(along) for one in (weight, bias))
     scale = (var + eps).rsqrt() if weight is None else weight * (var + eps).rsqrt()
     shift = -mean * scale if bias is None else bias - mean * scale
-    before = step.film.tape.calls[ref.call].op
+    before = step.snapshot.tape.calls[ref.call].op
     merges = before in ("Linear", "linear", "addmm") if step.out.dim() == 2 else before in _BEFORE_NORM
-    if merges and step.film.readers[ref.call] == [step.number]:
+    if merges and step.snapshot.readers[ref.call] == [step.number]:
         step.sweep.merged[ref.call] = (scale, shift, step.out)
         step.give(ref, r=step.relevance, all=True)
         return

@@ -71,7 +71,7 @@ def same(step: Step) -> None:
 @rule_for("relu ReLU")
 def relu(step: Step) -> None:
     """R passes unchanged; where the output is 0 there is none (Bach et al. 2015, eq. 56)."""
-    if step.film.tape.calls[step.signal.call].op in LAYERS | {"batch_norm", "BatchNorm1d", "BatchNorm2d"}:
+    if step.snapshot.tape.calls[step.signal.call].op in LAYERS | {"batch_norm", "BatchNorm1d", "BatchNorm2d"}:
         step.give(step.signal, r=step.relevance, all=True)      # which is what their rules share out
     else:
         step.give(step.signal, step.g * (step.out > 0), all=True)
@@ -188,7 +188,7 @@ def level(step: Step, ref: Ref) -> float:
     """How much `ref` is a factor rather than a signal: 3 a norm, 2 attention weights, 1 a sigmoid, 0 a signal."""
     number, levels, way = ref.call, step.sweep.levels, step.way
     if number not in levels:
-        call = step.film.tape.calls[number]
+        call = step.snapshot.tape.calls[number]
         op = canonical(call.op.lower())
         live = [one for one in call.operands() if step.live(one)]
         if op in STATISTICS or op == "pow" and isinstance(call.args[-1], (int, float)) and call.args[-1] < 0:
@@ -317,7 +317,7 @@ def _bound(step: Step, names: Sequence[str], defaults: Sequence[Any]) -> list[An
 
 def _constants(step: Step) -> None:
     """Absorb the part of an affine call that does not depend on its signals."""
-    values = [step.film.values[ref] for ref in step.call.operands()]
+    values = [step.snapshot.values[ref] for ref in step.call.operands()]
     operands = [torch.zeros_like(exact(value)) if step.live(ref) else exact(value)
                 for ref, value in zip(step.call.operands(), values, strict=True)]
     with torch.no_grad():
@@ -333,7 +333,7 @@ def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
     leaves: list[Tensor] = []
     asked: list[int] = []
     for i, ref in enumerate(operands):
-        leaf = exact(step.film.values[ref])
+        leaf = exact(step.snapshot.values[ref])
         if step.live(ref):
             leaf = leaf.detach().clone() if leaf.is_inference() else leaf.detach()
             if weights is None or weights[i]:

@@ -1,7 +1,7 @@
 """One call on the way back: what a rule of relevance may read, and how it gives; the list of rules.
 
-In: a call of a `Film` and the relevance of what it gave.  Out: `Step`, `Share`, and `rule_for`, which makes a function
-the rule of an operation.
+In: a call of a `Snapshot` and the relevance of what it gave.  Out: `Step`, `Share`, and `rule_for`, which makes a
+function the rule of an operation.
 """
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.film import Film
+from archviz.insight.engine.snapshot import Snapshot
 from archviz.trace.kinds import class_of, kind_of
 from archviz.trace.mutation import in_place
-from archviz.trace.tape import Call, Path, Ref, tensors
+from archviz.trace.tape import Call, Path, Ref, mapped, tensors
 
 LAYERS = frozenset({
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear", "Conv1D", "conv1d",
@@ -91,7 +91,7 @@ class Way:
 class Sweeping(Protocol):
     """The sweep that a step is part of: see `archviz.insight.methods._lrp.relevance.Sweep`."""
 
-    film: Film
+    snapshot: Snapshot
     way: Way
     within: Step | None
     live: list[bool]
@@ -120,8 +120,8 @@ class Step:
     """
 
     def __init__(self, sweep: Sweeping, number: int) -> None:
-        self.sweep, self.number, self.film, self.way = sweep, number, sweep.film, sweep.way
-        self.call: Call = self.film.tape.calls[number]
+        self.sweep, self.number, self.snapshot, self.way = sweep, number, sweep.snapshot, sweep.way
+        self.call: Call = self.snapshot.tape.calls[number]
         self.got: dict[Path, Share] = {}
         self.outs: dict[Path, Ref] = {}
         self.given: dict[Ref, Share] = {}
@@ -135,12 +135,12 @@ class Step:
         Of a tensor that was written in part, the rest goes to what it was before.
         """
         own = Ref(self.number, ref.path)    # what was written; if nothing was returned, it stands under another name
-        written = own if own in self.film.places else next(iter(self.call.wrote), ref)
-        if self.film.places[ref] == self.film.places[written]:
+        written = own if own in self.snapshot.strided else next(iter(self.call.wrote), ref)
+        if self.snapshot.strided[ref] == self.snapshot.strided[written]:
             self.outs[ref.path] = ref
             self.got.setdefault(ref.path, Share()).add(share)
             return
-        here, there = self.film.places[ref], self.film.places[written]
+        here, there = self.snapshot.strided[ref], self.snapshot.strided[written]
         start = min(here[2], there[2])
         extent = max(offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
                      for size, stride, offset in (here, there)) - start + 1
@@ -154,9 +154,9 @@ class Step:
             return inside, rest.clone()
 
         self.outs[ref.path] = own
-        self.film.values.setdefault(own, split(self.film.values[ref])[0])
+        self.snapshot.values.setdefault(own, split(self.snapshot.values[ref])[0])
         self.got.setdefault(ref.path, Share()).add(share.each(lambda part: split(part)[0]))
-        rest, before = share.each(lambda part: split(part)[1]), self.film.before[ref]
+        rest, before = share.each(lambda part: split(part)[1]), self.snapshot.before[ref]
         if self.live(before):
             self.give(before, rest.g, rest.r)
         else:
@@ -166,7 +166,7 @@ class Step:
 
     def value(self, ref: Ref) -> Tensor:
         """What stood at `ref` when it was read, in float32 at least."""
-        return exact(self.film.values[ref])
+        return exact(self.snapshot.values[ref])
 
     def live(self, ref: Ref) -> bool:
         """Whether `ref` depends on a source."""
@@ -263,20 +263,8 @@ class Step:
     def filled(self, operands: Sequence[Any], function: Callable[..., Any]) -> Any:
         """`function` called as the call was, with `operands` in the places of its own."""
         slots = iter(operands)
-
-        def fill(value: Any) -> Any:
-            if type(value) is Ref:
-                return next(slots)
-            if type(value) in (tuple, list):
-                return type(value)(fill(item) for item in value)
-            if type(value) is dict:
-                return {key: fill(item) for key, item in value.items()}
-            if type(value) is slice:
-                return slice(fill(value.start), fill(value.stop), fill(value.step))
-            return value
-
-        args = fill(self.call.args)
-        return function(*args, **fill(dict(self.call.kwargs)))
+        args, kwargs = mapped((self.call.args, dict(self.call.kwargs)), lambda ref: next(slots), Ref)
+        return function(*args, **kwargs)
 
     def again(self, operands: Sequence[Any]) -> dict[Path, Tensor]:
         """What the call gives with `operands` in the places of its own; those that it writes into are copied."""
@@ -295,7 +283,7 @@ class Step:
 
     def rounded(self, path: Path, value: Tensor) -> None:
         """Absorb what a half-precision output differs by from `value`, which is the same in float32."""
-        kept, g = self.film.values[self.outs[path]], self.got[path].g
+        kept, g = self.snapshot.values[self.outs[path]], self.got[path].g
         if g is not None and kept.dtype in (torch.float16, torch.bfloat16):
             self.absorb(held(exact(kept) - value.detach(), g))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archviz.insight.engine.film import Base
+from archviz.insight.engine.snapshot import Snapshot
 from archviz.insight.methods._perturbation.increment import Increment, Ints, Region, Step, in_patches, option
 from archviz.insight.methods._perturbation.replay import again, parts, tail, writes
 from archviz.insight.methods._perturbation.windows import Fill, gathered
@@ -28,7 +28,7 @@ Layer = Callable[[Tensor, tuple[int, ...]], Tensor]
 """(an input with what is around it, the padding left to do) → the output."""
 
 
-def layer(base: Base, step: Step) -> Layer:
+def layer(base: Snapshot, step: Step) -> Layer:
     """A convolution, with the batch norm behind it folded in, a pooling, or a border."""
     call, sliding = step.call, step.sliding
     assert sliding is not None
@@ -52,7 +52,7 @@ def layer(base: Base, step: Step) -> Layer:
     return lambda x, padding: average(x, sliding.size, sliding.stride, padding, ceil, *more)
 
 
-def _weights(base: Base, call: Call) -> tuple[Tensor, Tensor | None]:
+def _weights(base: Snapshot, call: Call) -> tuple[Tensor, Tensor | None]:
     module: Any = call.module
     if module is not None:
         return module.weight, module.bias

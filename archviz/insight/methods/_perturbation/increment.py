@@ -6,7 +6,7 @@ with what the sample gave around it; all windows of a batch have patches of one 
 graph is any recorded tape, batches are made of windows whose patches are alike (at a border they are smaller), and
 batch norms are folded into the convolutions before them.
 
-In: a run kept whole (`Base`), boxes.  Out: `Increment`, what they reach in each map;
+In: a run kept whole (`Snapshot`), boxes.  Out: `Increment`, what they reach in each map;
 `archviz.insight.methods._perturbation.follow` runs it.
 """
 from __future__ import annotations
@@ -22,12 +22,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from archviz.insight.engine.film import Base
+from archviz.insight.engine.snapshot import Snapshot
 from archviz.insight.methods._perturbation.replay import Unable, needed
 from archviz.trace.receptive_field import ONE, Slide, argument, axes_of, is_pointwise, is_told_its_size, slide
 from archviz.trace.tape import Call, Ref
 
 Ints = NDArray[np.int64]
+Axes = tuple[int, ...]
+"""Which axes of a tensor are places."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -62,12 +65,12 @@ class Increment:
     low, high  ref → the first and the last place along each axis that each window can change, (W, axes)
     """
 
-    base: Base
+    base: Snapshot
     source: Ref
     ends: tuple[Ref, ...]
     steps: list[Step]
     rest: list[int]
-    places: dict[Ref, tuple[int, ...]]
+    places: dict[Ref, Axes]
     low: dict[Ref, Ints]
     high: dict[Ref, Ints]
     boxes: Tensor
@@ -126,7 +129,7 @@ class Increment:
                 for part in np.array_split(group, math.ceil(len(group) / most))]
 
 
-def increment(base: Base, source: str, boxes: Tensor, ends: Sequence[Ref]) -> Increment:
+def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -> Increment:
     """Plan how `boxes` of a source act on `ends`.  Raises `Unable` where no layer's reach is known."""
     calls = base.tape.calls
     start = next(number for number, call in enumerate(calls) if call.how == "input" and call.id == source)
@@ -162,42 +165,42 @@ def increment(base: Base, source: str, boxes: Tensor, ends: Sequence[Ref]) -> In
     return Increment(base, origin, tuple(ends), steps, [n for n in numbers if n not in done], places, low, high, boxes)
 
 
-def _step(base: Base, number: int, places: dict[Ref, tuple[int, ...]]) -> Step | None:
+def _step(base: Snapshot, number: int, places: dict[Ref, Axes]) -> Step | None:
     """How a call is followed, and into `places` where it has them; None where its reach is not known."""
     call, tape = base.tape.calls[number], base.tape
     changed = tuple(dict.fromkeys(ref for ref in call.operands() if ref in places))
     gives = tuple(Ref(number, path) for path in call.out)
     shapes = [tape.calls[ref.call].out[ref.path].shape for ref in (*changed, *gives)]
-    ranks = {len(shape) for shape in shapes}
     axes = len(next(iter(places.values())))
-    if not changed or ranks != {axes + 2} or any(shape[0] != 1 for shape in shapes):
+    if not changed or any(len(shape) != axes + 2 or shape[0] != 1 for shape in shapes):
         return None
     sliding = slide(call, tape)
     if sliding is not None:
-        if sliding.what == "upconv" or len(gives) > 1 or changed != call.operands()[:1]:
-            return None
-        if places[changed[0]] != tuple(range(2, axes + 2)):
+        front = places[changed[0]] == tuple(range(2, axes + 2))     # behind samples and channels, as a window wants it
+        if not front or sliding.what == "upconv" or len(gives) > 1 or changed != call.operands()[:1]:
             return None
         places[gives[0]] = places[changed[0]]
-        return Step(number, call, sliding, changed, gives)
-    if is_told_its_size(call):
+    elif is_told_its_size(call):
         return None
-    for ref in gives:
-        found = set()
-        for operand in changed:
-            links = axes_of(call, operand, tape, tape.calls[number].out[ref.path].shape)
-            to = [links.get(axis, (None, ONE)) for axis in (0, *places[operand])]
-            if any(at is None or kernel != ONE for at, kernel in to) or to[0][0] != 0:
+    else:
+        for ref in gives:
+            after = {_places_after(base, call, operand, places[operand], ref) for operand in changed}
+            if len(after) != 1 or None in after:
                 return None
-            found.add(tuple(at for at, _ in to[1:] if at is not None))
-        if len(found) != 1:
-            return None
-        places[ref] = found.pop()
-    return Step(number, call, None, changed, gives)
+            places[ref] = after.pop() or ()
+    return Step(number, call, sliding, changed, gives)
 
 
-def _reached(base: Base, step: Step, low: Mapping[Ref, Ints], high: Mapping[Ref, Ints],
-             places: Mapping[Ref, tuple[int, ...]], ref: Ref) -> tuple[Ints, Ints]:
+def _places_after(base: Snapshot, call: Call, operand: Ref, places: Axes, ref: Ref) -> Axes | None:
+    """Which axes of `ref`, which the call gave, an operand's places are; None where the call does more than move them.
+    """
+    links = axes_of(call, operand, base.tape, call.out[ref.path].shape)
+    moves = {axis: at for axis, (at, kernel) in links.items() if kernel == ONE}
+    return tuple(moves[axis] for axis in places) if moves.get(0) == 0 and moves.keys() >= {*places} else None
+
+
+def _reached(base: Snapshot, step: Step, low: Mapping[Ref, Ints], high: Mapping[Ref, Ints],
+             places: Mapping[Ref, Axes], ref: Ref) -> tuple[Ints, Ints]:
     """The first and last places of `ref` that a change of the step's operands can reach."""
     whole = base.tape.calls[ref.call].out[ref.path].shape
     last = np.array([whole[axis] for axis in places[ref]]) - 1
@@ -216,7 +219,7 @@ def option(call: Call, name: str, place: int, default: object) -> Any:
     return getattr(call.module, name, default) if call.module is not None else argument(call, place, name, default)
 
 
-def in_patches(base: Base, step: Step) -> bool:
+def in_patches(base: Snapshot, step: Step) -> bool:
     """Whether a patch with what is around it tells the output: not where padding mirrors, or means count places."""
     sliding = step.sliding
     assert sliding is not None
@@ -230,8 +233,8 @@ def in_patches(base: Base, step: Step) -> bool:
     return not over and not padded
 
 
-def _norm_behind(base: Base, step: Step, numbers: Sequence[int], readers: Mapping[Ref, int],
-                 places: Mapping[Ref, tuple[int, ...]]) -> int | None:
+def _norm_behind(base: Snapshot, step: Step, numbers: Sequence[int], readers: Mapping[Ref, int],
+                 places: Mapping[Ref, Axes]) -> int | None:
     """The call of a batch norm that alone reads what this convolution gives."""
     if step.sliding is None or step.sliding.what != "conv" or readers[step.gives[0]] != 1:
         return None

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.batches import in_batches, out_of_memory, rows_at_once
-from archviz.insight.engine.film import Base
-from archviz.insight.engine.subject import Subject
+from archviz.insight.engine.batches import in_batches, rows_at_once
+from archviz.insight.engine.snapshot import Snapshot, snapshot_of
+from archviz.insight.engine.subject import Run, Subject
 from archviz.insight.engine.target import Ran, Target
+from archviz.insight.inputs.memory import ran_out
 from archviz.insight.methods._perturbation.follow import Follower
 from archviz.insight.methods._perturbation.increment import Increment, increment
-from archviz.insight.methods._perturbation.replay import Unable, filled
+from archviz.insight.methods._perturbation.replay import Unable
 from archviz.insight.methods._perturbation.windows import Fill, inside
 from archviz.trace.receptive_field import slide
-from archviz.trace.tape import Ref, refs
+from archviz.trace.tape import Ref, mapped, refs
 
 
 @dataclass(frozen=True)
@@ -144,18 +144,6 @@ def token_filling(subject: Subject, source: Source, token: int | None) -> Fill:
     return held
 
 
-@dataclass
-class Rows:
-    """What a target reads, put together from a tape: as a `Run` is."""
-
-    result: Any
-    rows: Tensor
-    values: dict[NodeId, Tensor]
-
-    def value(self, node: NodeId) -> Tensor:
-        return self.values[node]
-
-
 def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill) -> tuple[Tensor, float]:
     """The same as `perturbed`, computing of each layer only what a box can reach; and the part of the work that is.
 
@@ -167,7 +155,7 @@ def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, 
     found, shares = [], []
     with torch.no_grad():
         for sample in range(subject.n):
-            base = Base(subject, subject.given.take(torch.tensor([sample])))
+            base = snapshot_of(subject, torch.tensor([sample]))
             plan = increment(base, source.name, boxes, _ends(subject, targets, base))
             if plan.share > _PAYS:
                 raise Unable(f"windows reach {100 * plan.share:.0f} % of the work")
@@ -180,9 +168,11 @@ _PAYS = 0.9
 """The part of the work that may be left for following windows to pay."""
 
 
-def _ends(subject: Subject, targets: Targets, base: Base) -> tuple[Ref, ...]:
+def _ends(subject: Subject, targets: Targets, base: Snapshot) -> tuple[Ref, ...]:
     """What the targets read."""
-    nodes = [base.nodes[target.node] for target in targets if target.node]
+    if not all(target.node is None or target.node in base.named for target in targets):
+        raise Unable("the target reads what was written through a view")
+    nodes = [base.named[target.node] for target in targets if target.node]
     if all(target.node for target in targets):
         return tuple(dict.fromkeys(nodes))
     if callable(subject.spec) and type(base.result) not in (Tensor, tuple, list, dict):
@@ -197,8 +187,8 @@ def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill:
 
     def behind(windows: Tensor, cut: list[Tensor]) -> None:
         ends = dict(zip(plan.ends, (_rows(one) for one in follower.rest(cut)), strict=True))
-        nodes = {target.node: ends[base.nodes[target.node]] for target in targets if target.node}
-        ran = Rows(filled(base.tape.result, ends.get), torch.full_like(windows, sample), nodes)
+        nodes = {target.node: ends[base.named[target.node]] for target in targets if target.node}
+        ran = Run(mapped(base.tape.result, ends.get, Ref), torch.full_like(windows, sample), values=nodes)
         scores[:, windows] = read(targets, ran)
 
     def work(most: int) -> None:
@@ -220,8 +210,8 @@ def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill:
         try:
             work(most)
             return scores
-        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
                 raise
             if most == 1:
                 raise Unable("the patches of one window do not fit into memory") from None

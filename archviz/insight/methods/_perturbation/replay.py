@@ -1,7 +1,6 @@
-"""A run kept whole, and its calls again with other values.
+"""The calls of a run again, with other values.
 
-In: a subject and a sample.  Out: `Base`, all that was computed for it; `again`, one call with other operands; `tail`,
-the last calls over many rows.
+In: a `Snapshot`.  Out: `again`, one call with other operands; `tail`, the last calls over many rows.
 """
 from __future__ import annotations
 
@@ -11,30 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archviz.insight.engine.film import Base
-from archviz.trace.tape import Call, Ref, Tape, tensors
+from archviz.insight.engine.snapshot import Snapshot
+from archviz.trace.tape import Call, Ref, Tape, mapped, tensors
 
 
 class Unable(Exception):
     """A tape cannot serve for what is wanted; whoever asked goes another way.  The message says why."""
 
 
-def filled(value: Any, put: Callable[[Ref], Any]) -> Any:
-    """Arguments as they stand on a tape, with what `put` gives for every `Ref`."""
-    if isinstance(value, Ref):
-        return put(value)
-    if isinstance(value, (tuple, list)):
-        return type(value)(filled(item, put) for item in value)
-    if isinstance(value, dict):
-        return {key: filled(item, put) for key, item in value.items()}
-    if isinstance(value, slice):
-        return slice(filled(value.start, put), filled(value.stop, put), filled(value.step, put))
-    return value
-
-
 def again(call: Call, put: Callable[[Ref], Any]) -> Any:
     """What `call` gives for the operands that `put` gives."""
-    args, kwargs = filled(call.args, put), filled(dict(call.kwargs), put)
+    args, kwargs = mapped((call.args, dict(call.kwargs)), put, Ref)
     if call.how == "module":
         assert call.module is not None
         return call.module(*args, **kwargs)
@@ -79,7 +65,7 @@ def needed(tape: Tape, start: int, ends: Iterable[Ref]) -> list[int]:
     return sorted((wanted & acted) - {start})
 
 
-def tail(base: Base, numbers: Sequence[int], cut: Sequence[Ref], ends: Sequence[Ref],
+def tail(base: Snapshot, numbers: Sequence[int], cut: Sequence[Ref], ends: Sequence[Ref],
          ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
     """The calls `numbers` over many rows at once: the values of `cut`, rows before their own shapes → those of `ends`.
 

@@ -2,10 +2,10 @@
 from dataclasses import replace
 
 from archviz.core.scene import Box, Group, polygon
-from archviz.drawing.forms import block
+from archviz.drawing.forms import Traits, block
 from archviz.style.option import Option
 
-OPTIONS = {"point": Option(float, "4", "how far corners stand out, in printed points")}
+TRAITS = Traits(options={"point": Option(float, "4", "how far corners stand out, in printed points")})
 
 sizes, frames = block.sizes, block.frames       # as large as boxes, and framed like them
 

@@ -4,8 +4,9 @@ No line can run through a box: lines run above and to the right of everything.
 """
 from archviz.core.geometry import Layout, Place, Route
 from archviz.core.graph import skips
+from archviz.drawing.layouts import Traits
 
-WRAPS = False       # there is one staircase, however long
+TRAITS = Traits(wraps=False)        # there is one staircase, however long
 COLUMN = 0.8        # where lines enter a node: this part of its width
 
 
@@ -21,11 +22,11 @@ def staircase(graph, sizes, frames, spacing, direction="down", limit=float("inf"
         route(edge, places[edge.src], places[edge.dst], (edge.src, edge.dst) in passing)
         for edge in graph.edges if edge.role != "recurrent")
     last = places[graph.nodes[-1].id]
-    return Layout(places, {}, routes, last.x + last.width, last.y + last.height)
+    return Layout(places, {}, routes, last.right, last.bottom)
 
 
 def route(edge, src, dst, skip):
     """To the right from the middle of a side, then down into the next node."""
-    level, column = src.y + src.height / 2, dst.x + COLUMN * dst.width
-    points = (src.x + src.width, level), (column, level), (column, dst.y)
+    level, column = src.cy, dst.x + COLUMN * dst.width
+    points = (src.right, level), (column, level), (column, dst.y)
     return Route(edge.src, edge.dst, points, skip)

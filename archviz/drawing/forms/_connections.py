@@ -24,7 +24,7 @@ MOST_TAPS = {"conv": 18, "pool": 9}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Connection:
     """From the number `src` of one node to the number `dst` of the next, with its weight where that is known."""
 
     src: int
@@ -32,16 +32,16 @@ class Line:
     weight: float | None = None
 
 
-def dense(node: Node, src: Units, dst: Units) -> list[Line]:
+def dense(node: Node, src: Units, dst: Units) -> list[Connection]:
     """Every number drawn to every number drawn."""
     rows, offsets = weights(node, src.count, dst.count)
     found = []
     for j in dst.at:
         for i in src.at:
             if i == BIAS:
-                found.append(Line(i, j, offsets[j] if offsets else None))
+                found.append(Connection(i, j, offsets[j] if offsets else None))
             elif j != BIAS:
-                found.append(Line(i, j, rows[j][i] if rows else None))
+                found.append(Connection(i, j, rows[j][i] if rows else None))
     return [line for line in found if line.dst != BIAS]
 
 
@@ -63,7 +63,7 @@ def _numbers(value: Any, size: int, *rest: int) -> bool:
     return all(isinstance(item, int | float) and math.isfinite(item) for item in value)
 
 
-def strongest(lines: Sequence[Line], share: float) -> list[Line]:
+def strongest(lines: Sequence[Connection], share: float) -> list[Connection]:
     """The given share of `lines` with the largest weights, at least one; all where the weights are not known."""
     known = [line for line in lines if line.weight is not None]
     if not known or share >= 1:
@@ -73,9 +73,9 @@ def strongest(lines: Sequence[Line], share: float) -> list[Line]:
     return [line for line in lines if line in kept]
 
 
-def bundle(lines: Iterable[Line], src: Units, start: Point, dst: Units, end: Point, largest: float) -> list[Mark]:
+def bundle(lines: Iterable[Connection], src: Units, start: Point, dst: Units, end: Point, largest: float) -> list[Mark]:
     """The lines, weak ones first so that strong ones lie on top; `start` and `end` are where the two are placed."""
-    def strength(line: Line) -> int:
+    def strength(line: Connection) -> int:
         return 0 if line.weight is None else level(line.weight, largest)
 
     marks: list[Mark] = []

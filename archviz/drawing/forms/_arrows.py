@@ -1,7 +1,7 @@
 """A cube figure whose volumes are maps, all alike, and whose arrows are coloured by the operation they stand for.
 
-In: a graph, a `Plan` with a volume for each map, a style.  Out: the plan completed: what is copied and concatenated is
-a volume of two parts, sizes stand beside volumes where they change, channels above them; and what each colour means.
+In: a graph, its `Volumes`, a style.  Out: these completed: what is copied and concatenated is a volume of two parts,
+sizes stand beside volumes where they change, channels above them; and what each colour means.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import replace
 from archviz.core import text
 from archviz.core.geometry import Place
 from archviz.core.graph import Edge, Graph, Node, NodeId, skips
-from archviz.drawing.forms._planned import Label, Plan
-from archviz.drawing.forms._volumes import Scale, Volume
+from archviz.drawing.forms._volumes import Label, Scale, Volume, Volumes
 from archviz.drawing.labels import Look, kind_of
 from archviz.style.style import Style
 
@@ -22,7 +21,7 @@ SIZES = frozenset({"out_channels", "out_features", "stride", "padding", "groups"
 SEVERAL = ("", " 2", " 3")  # colours of one kind, by what they are called in a style
 
 
-def arrange(graph: Graph, p: Plan, style: Style, scale: Scale, seen: Mapping[NodeId, Look]) -> None:
+def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[NodeId, Look]) -> None:
     """Complete `p`, which has volumes, glyphs and ports: parts of concatenations, arrows, labels, blocks."""
     copied = _copied(graph, p)
     for key, part in copied.items():
@@ -50,11 +49,11 @@ def _narrowed(shape: tuple[int, ...], axes: str, channels: int) -> tuple[int, ..
     return (*shape[:at], max(channels, 1), *shape[at + 1 :])
 
 
-def _copied(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
+def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     """Concatenations of what comes from far with what comes from right before them → the latter."""
     passing, found = skips(graph), {}
     for node in graph.nodes:
-        into = [e for e in graph.incoming[node.id] if e.role != "recurrent"]
+        into = graph.inflow[node.id]
         near = [e.src for e in into if (e.src, e.dst) not in passing]
         if node.kind == "cat" and node.id in p.volumes and len(into) == 2 and len(near) == 1:
             leaving = graph.outgoing[near[0]]
@@ -97,12 +96,12 @@ def operations(graph: Graph, style: Style) -> dict[NodeId, tuple[str, str]]:
     return found
 
 
-def _arrows(graph: Graph, p: Plan, style: Style) -> dict[tuple[NodeId, NodeId], tuple[str, str]]:
+def _arrows(graph: Graph, p: Volumes, style: Style) -> dict[tuple[NodeId, NodeId], tuple[str, str]]:
     """For each edge that is an arrow into a volume its role, and what its colour means."""
     known, found = operations(graph, style), {}
     cropped = any(_crops(edge, p) for edge in graph.edges)
-    for edge in graph.edges:
-        if edge.dst not in p.volumes or edge.role == "recurrent" or p.abutting.get(edge.src) == edge.dst:
+    for edge in graph.flows:
+        if edge.dst not in p.volumes or p.abutting.get(edge.src) == edge.dst:
             continue
         if graph.by_id[edge.dst].kind == "cat" and edge.src in p.volumes:
             found[edge.src, edge.dst] = ("arrow copy", "copy and crop" if cropped else "copy")
@@ -111,7 +110,7 @@ def _arrows(graph: Graph, p: Plan, style: Style) -> dict[tuple[NodeId, NodeId], 
     return found
 
 
-def _crops(edge: Edge, p: Plan) -> bool:
+def _crops(edge: Edge, p: Volumes) -> bool:
     """Is more given than what is concatenated?"""
     a, b = p.volumes.get(edge.src), p.volumes.get(edge.dst)
     return bool(a and b and p.paints.get(edge.dst) == "map copied" and _larger(a, b))
@@ -121,7 +120,7 @@ def _larger(a: Volume, b: Volume) -> bool:
     return a.kind == b.kind and (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
 
-def entries(p: Plan) -> dict[str, str]:
+def entries(p: Volumes) -> dict[str, str]:
     """What the legend says: role → words."""
     return dict(p.arrows.values())
 
@@ -129,10 +128,8 @@ def entries(p: Plan) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------ labels
 
 
-def _label(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
-    s, number, gap = style.sizes, style.roles["number"].size, style.sizes["label_gap"]
+def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     before: Volume | None = None
-    channels: int | None = None
     halves = {part: whole for part, whole in p.abutting.items() if part in p.volumes}
     # lines rise from volumes where something passes others by, but in a U, where they end at them
     above = any(node.kind in ("upconv", "upsample") for node in graph.nodes)
@@ -141,42 +138,47 @@ def _label(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> 
             _port(graph, node, p, style, seen[node.id])
         if node.id not in p.volumes or node.id in halves:
             continue
-        labels, v = p.labels.setdefault(node.id, []), p.volumes[node.id]
-        along, down, back = p.edges(node.id)
-        whole = along[0] + sum(p.edges(part)[0][0] for part, key in halves.items() if key == node.id)
-        known = before is not None and v.kind == before.kind and v.channels == channels
-        if v.channels and v.kind != "rod" and (node.id in halves.values() or not known):
-            wide = text.width(str(v.channels), number)
-            y = back[1] - gap if above else down[1] + gap + 0.8 * number
-            x = whole / 2 + (back[0] * 0.8 if above else 0.0)
-            box = Place(x - wide / 2, y - 0.76 * number, wide, 0.98 * number)
-            labels.append(Label(x, y, str(v.channels), "number", "middle", box))
+        p.labels.setdefault(node.id, [])
+        v = p.volumes[node.id]
+        same = before is not None and v.kind == before.kind and v.channels == before.channels
+        if v.channels and v.kind != "rod" and (node.id in halves.values() or not same):
+            _across(p, node.id, str(v.channels), "number", halves, (0.0, 0.8), above)
         if v.height_of is not None and (before is None or before.extent != v.extent):
-            square = v.depth_of == v.height_of
-            string = f"{v.height_of}²" if square else "×".join(str(n) for n in (v.height_of, v.depth_of) if n)
-            wide, middle = text.width(string, number), (down[1] + back[1]) / 2
-            y = max(down[1] - wide, middle + s["arrow"])
-            box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
-            labels.append(Label(-gap, y, string, "number", "end", box, -90.0))
+            _resolution(p, node.id, v, v.height_of)
         if node.kind == "input":
-            name = style.roles["name"]
-            string = seen[node.id].lines[0][0]
-            wide = text.width(string, name.size, name.weight)
-            y = back[1] - gap - number * 1.2 if above else down[1] + gap + number * 2.2
-            x = whole / 2 + (back[0] * 0.8 if above else 0.0)
-            box = Place(x - wide / 2, y - 0.76 * name.size, wide, 0.98 * name.size)
-            labels.append(Label(x, y, string, "name", "middle", box))
-        if any(key[1] == node.id for key in p.arrows):  # an arrow has its least length
-            p.rooms[node.id] = [_room(node.id, p, s["operation"])]
-        before, channels = v, v.channels
+            _across(p, node.id, seen[node.id].lines[0][0], "name", halves, (1.2, 2.2), above)
+        if any(dst == node.id for _, dst in p.arrows):  # an arrow has its least length
+            p.rooms[node.id] = [_room(node.id, p, style.sizes["operation"])]
+        before = v
 
 
-def _room(key: NodeId, p: Plan, long: float) -> Place:
+def _across(p: Volumes, key: NodeId, string: str, role: str, halves: Mapping[NodeId, NodeId],
+            lines: tuple[float, float], above: bool) -> None:
+    """Words in the middle of a volume and what abuts it, so many `lines` of numbers above or else below it."""
+    number, gap = p.style.roles["number"].size, p.style.sizes["label_gap"]
+    along, down, back = p.edges(key)
+    whole = along[0] + sum(p.edges(part)[0][0] for part, base in halves.items() if base == key)
+    x = whole / 2 + (back[0] * 0.8 if above else 0.0)
+    p.label(key, x, back[1] - gap - number * lines[0] if above else down[1] + gap + number * lines[1], string, role)
+
+
+def _resolution(p: Volumes, key: NodeId, v: Volume, height: int) -> None:
+    """Height and width, upright at the left edge."""
+    number, gap = p.style.roles["number"].size, p.style.sizes["label_gap"]
+    _, down, back = p.edges(key)
+    string = f"{height}²" if v.depth_of == height else "×".join(str(n) for n in (height, v.depth_of) if n)
+    wide, middle = text.width(string, number), (down[1] + back[1]) / 2
+    y = max(down[1] - wide, middle + p.style.sizes["arrow"])
+    box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
+    p.labels[key].append(Label(-gap, y, string, "number", "end", box, -90.0))
+
+
+def _room(key: NodeId, p: Volumes, long: float) -> Place:
     _, down, back = p.edges(key)
     return Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)
 
 
-def _port(graph: Graph, node: Node, p: Plan, style: Style, look: Look) -> None:
+def _port(graph: Graph, node: Node, p: Volumes, style: Style, look: Look) -> None:
     """What is given is named beside its volume."""
     name, gap = style.roles["name"], style.sizes["label_gap"]
     string = look.lines[0][0]

@@ -16,7 +16,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from archviz.core.graph import NodeId
 from archviz.trace.kinds import class_of, kind_of, kind_of_function
-from archviz.trace.tape import Call, Ref, Tape, tensors
+from archviz.trace.tape import Call, Ref, Tape, mapped, tensors
 from archviz.trace.watcher import Watcher
 
 MAP: NodeId = "/map"
@@ -67,22 +67,20 @@ class Seeker:
             return True
         device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), None)
 
-        def given(value: Any, number: int) -> Any:
-            if isinstance(value, Ref):
-                spec = self.tape.calls[value.origin[0]].out[value.origin[1]]
-                number = number if value.call in self.held else 0
-                return torch.full(spec.shape, number, dtype=getattr(torch, spec.dtype), device=device)
-            if isinstance(value, (tuple, list)):
-                return type(value)(given(item, number) for item in value)
-            return value
+        def embedded(number: int) -> Any:
+            def stand_in(ref: Ref) -> Tensor:
+                spec = self.tape.calls[ref.origin[0]].out[ref.origin[1]]
+                return torch.full(spec.shape, number if ref.call in self.held else 0, dtype=getattr(torch, spec.dtype),
+                                  device=device)
+
+            args, kwargs = mapped((call.args, dict(call.kwargs)), stand_in, Ref)
+            return module.forward(*args, **kwargs)
 
         try:
             with torch.no_grad():
-                zero, one = (module.forward(*given(call.args, n), **{
-                    name: given(value, n) for name, value in call.kwargs.items()}) for n in (0, 1))
+                return not torch.equal(embedded(0), embedded(1))
         except Exception:       # it does not take such numbers: they matter
             return True
-        return not torch.equal(zero, one)
 
 
 def _remade(call: Call) -> bool:
@@ -97,61 +95,64 @@ def _real(call: Call) -> bool:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Mark:
     """A value, and the node that gave it; of a copy, where the gradient of the original arrives."""
 
     node: NodeId
     value: Tensor
-    known: GradientEdge | None = None
+    original: GradientEdge | None = None
 
     def edge(self) -> GradientEdge | None:
         """Where its gradient arrives; asked only of what is kept, as it takes time."""
-        return self.known or (get_gradient_edge(self.value) if self.value.requires_grad else None)
+        return self.original or (get_gradient_edge(self.value) if self.value.requires_grad else None)
 
 
 class _Landmarks:
     """`MAP` and `HEAD`, followed call by call: at any time the best so far, and nothing more, is held."""
 
     def __init__(self) -> None:
-        self.map: _Found | None = None
-        self.before: _Found | None = None       # the map that the last convolution began from
-        self.tokens: _Found | None = None       # what an attention that comes next would read
-        self.earlier: _Found | None = None      # the last one before it of another shape, where it may be its scores
-        self.head: _Found | None = None
+        self.map: _Mark | None = None
+        self.before: _Mark | None = None       # the map that the last convolution began from
+        self.tokens: _Mark | None = None       # what an attention that comes next would read
+        self.earlier: _Mark | None = None      # the last one before it of another shape, where it may be its scores
+        self.head: _Mark | None = None
         self.places: tuple[int, ...] = ()
 
-    def found(self) -> dict[NodeId, _Found]:
+    def marks(self) -> dict[NodeId, _Mark]:
         return {name: one for name, one in ((MAP, self.map), (HEAD, self.head)) if one is not None}
 
     def see(self, call: Call, tensor: Tensor) -> None:
-        what, shape = kind(call), tuple(tensor.shape)
         if not tensor.is_floating_point():
             return
-        if what == "conv" and max(shape[2:], default=1) > 1:
-            self.before, self.map, self.places = self.map, _Found(call.node, tensor), shape[2:]
-        elif self.places and shape[2:] == self.places and what not in ("pool", "softmax", "attention"):
-            self.map = _Found(call.node, tensor)
-        elif what in ("attention", "softmax") and len(shape) >= 3 and self.tokens is not None:
-            scores = what == "softmax" and self.tokens.value.shape == shape
-            read = self.earlier if scores and self.earlier is not None else self.tokens
-            self.before, self.map, self.places = self.map, read, ()
+        what, shape, mark = kind(call), tuple(tensor.shape), _Mark(call.node, tensor)
+        self._follow_map(what, shape, mark)
         made = torch.is_grad_enabled() and not tensor.requires_grad         # a mask, positions: not of the input
         if what in ("norm", "add", "embedding") and len(shape) in (3, 4) and not made:
             if self.tokens is not None and self.tokens.value.shape != shape:
                 self.earlier = self.tokens
-            self.tokens = _Found(call.node, tensor)
+            self.tokens = mark
         if what == "linear" or what == "conv" and max(shape[2:], default=2) == 1:       # a 1×1 convolution of one place
-            self.head = _Found(call.node, tensor)
+            self.head = mark
+
+    def _follow_map(self, what: str, shape: tuple[int, ...], mark: _Mark) -> None:
+        if what == "conv" and max(shape[2:], default=1) > 1:
+            self.before, self.map, self.places = self.map, mark, shape[2:]
+        elif self.places and shape[2:] == self.places and what not in ("pool", "softmax", "attention"):
+            self.map = mark
+        elif what in ("attention", "softmax") and len(shape) >= 3 and self.tokens is not None:
+            scores = what == "softmax" and self.tokens.value.shape == shape
+            read = self.earlier if scores and self.earlier is not None else self.tokens
+            self.before, self.map, self.places = self.map, read, ()
 
     def write(self, tensor: Tensor) -> None:
         """A map that is written in place is followed, as `see` is shown what becomes of it; unless through a view of
         another shape, which it would not know.  Others are copied."""
         memory = _memory(tensor)
 
-        def kept(one: _Found | None, follows: bool = False) -> _Found | None:
+        def kept(one: _Mark | None, follows: bool = False) -> _Mark | None:
             if one is None or _memory(one.value) != memory or follows and one.value.shape == tensor.shape:
                 return one
-            return _Found(one.node, one.value.clone(), one.edge())
+            return _Mark(one.node, one.value.clone(), one.edge())
 
         if self.tokens is not None and self.map is not None and self.tokens.value is self.map.value:
             self.tokens = None if _memory(self.map.value) == memory else self.tokens    # followed as the map
@@ -225,7 +226,7 @@ class Keeper(Watcher):
     def end(self, result: Any) -> None:
         if self.marks:
             self.marks.end(result)
-            for mark, one in self.marks.found().items():
+            for mark, one in self.marks.marks().items():
                 self.found[mark] = one.node
                 self.values[one.node] = one.value
                 edge = one.edge() if self.grad else None

@@ -1,6 +1,6 @@
 """What a cube figure shows of each node: its volume, what it stands against, and the labels around it.
 
-In: a graph, a style.  Out: a `Plan`.
+In: a graph, a style.  Out: `Volumes`.
 
 A *block* is a run of volumes of one resolution that abut, with the pooling slab on its last face.  Numbers stand once
 per change: channels below a block, height and width where the resolution is new, kernel and stride at the arrow.
@@ -18,22 +18,20 @@ from archviz.core import text
 from archviz.core.geometry import Place
 from archviz.core.graph import Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.core.naming import titles
+from archviz.drawing.forms._arrows import arrange
 from archviz.drawing.forms._latest import latest
-from archviz.drawing.forms._operations import arrange
-from archviz.drawing.forms._planned import Anchor as Anchor
-from archviz.drawing.forms._planned import Label as Label
-from archviz.drawing.forms._planned import Plan as Plan
-from archviz.drawing.forms._volumes import Extent, Scale, Volume
+from archviz.drawing.forms._volumes import Extent, Label, Scale, Volumes
 from archviz.drawing.labels import Look, count_of, looks
 from archviz.style.style import Style
 
 SEVERAL = 4  # copies of one layer are drawn one by one up to here
 ELEMENTWISE = frozenset({"act", "softmax", "norm"})
 
+
 @latest
-def plan(graph: Graph, style: Style) -> Plan:
+def volumes(graph: Graph, style: Style) -> Volumes:
     """Volumes, blocks and labels of `graph`."""
-    p, told = Plan(style), style.options["arrows"] == "operations"
+    p, told = Volumes(style), style.options["arrows"] == "operations"
     # models that stand beside this one in one figure are drawn on its scale
     scale = Scale((*(n.out[0] for n in graph.nodes if n.out), *graph.attrs.get("beside", ())), style)
     seen = looks(graph, style)
@@ -53,7 +51,7 @@ def plan(graph: Graph, style: Style) -> Plan:
         else:
             volume = scale.volume(_shown(graph, node))
             if node.kind in ("pool", *ELEMENTWISE) and not told and volume.kind != "rod":
-                volume = _slab(volume, style.sizes["slab"])
+                volume = replace(volume, thickness=style.sizes["slab"])
             p.volumes[node.id] = volume
             times = own_repeat(graph, node)
             p.copies[node.id] = times if times <= SEVERAL and node.kind != "module" else 1
@@ -86,14 +84,10 @@ def _shown(graph: Graph, node: Node) -> TensorSpec | None:
     return node.out[0] if node.out else None
 
 
-def _slab(volume: Volume, thickness: float) -> Volume:
-    return replace(volume, thickness=thickness)
-
-
 # ------------------------------------------------------------------------------------------------ blocks
 
 
-def _abut(graph: Graph, p: Plan) -> None:
+def _abut(graph: Graph, p: Volumes) -> None:
     """Which volumes stand against the one before them."""
     passing = skips(graph)
 
@@ -102,10 +96,10 @@ def _abut(graph: Graph, p: Plan) -> None:
 
     runs: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
-        into = main((e.src, e.dst) for e in graph.incoming[node.id] if e.role != "recurrent")
+        into = main((e.src, e.dst) for e in graph.inflow[node.id])
         if len(into) == 1 and _joins(graph, p, into[0][0], node):
             before = into[0][0]
-            out = main((e.src, e.dst) for e in graph.outgoing[before] if e.role != "recurrent")
+            out = main((e.src, e.dst) for e in graph.outflow[before])
             if len(out) == 1 and before in runs and runs[before][-1] == before:
                 p.abutting[node.id] = before
                 runs[node.id] = runs[before]
@@ -116,7 +110,7 @@ def _abut(graph: Graph, p: Plan) -> None:
             p.blocks.append(runs[node.id])
 
 
-def _joins(graph: Graph, p: Plan, before: NodeId, node: Node) -> bool:
+def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
     if before not in p.volumes or node.id not in p.volumes:
         return False
     a, b, first = p.volumes[before], p.volumes[node.id], graph.by_id[before]
@@ -134,7 +128,7 @@ def _joins(graph: Graph, p: Plan, before: NodeId, node: Node) -> bool:
 # ------------------------------------------------------------------------------------------------ words and numbers
 
 
-def _name(graph: Graph, p: Plan, style: Style, seen: Mapping[NodeId, Look]) -> None:
+def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)
     named = _frames(graph, p)
     before: Extent | None = None
@@ -174,7 +168,7 @@ def _heavy(graph: Graph, block: Sequence[NodeId]) -> list[NodeId]:
     return [key for key in block if graph.by_id[key].kind not in ("pool", *ELEMENTWISE)] or list(block)
 
 
-def _brace(graph: Graph, p: Plan, names: Mapping[NodeId, str], taken: set[NodeId]) -> None:
+def _brace(graph: Graph, p: Volumes, names: Mapping[NodeId, str], taken: set[NodeId]) -> None:
     """What repeats, and the outermost frames around several blocks; one around nearly everything says nothing."""
     leads = [graph.by_id[_heavy(graph, block)[0]] for block in p.blocks]
     holds = {key: sum(key in lead.scope for lead in leads) for key in graph.modules}
@@ -191,7 +185,7 @@ def _titled(name: str, times: int, attrs: Mapping[str, Any]) -> str:
     return f"{name} {count_of(times, attrs)}".rstrip()
 
 
-def _frames(graph: Graph, p: Plan) -> dict[NodeId, NodeId]:
+def _frames(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     """For the first node of a block, the frame that holds this block and no other: the block has its name."""
     holds: dict[NodeId, list[int]] = {}
     for i, block in enumerate(p.blocks):
@@ -253,7 +247,7 @@ def kernel_of(node: Node) -> tuple[str, tuple[float, ...]]:
 class Labels:
     """Puts the labels of one block around its volumes."""
 
-    def __init__(self, p: Plan, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
+    def __init__(self, p: Volumes, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
         self.p, self.style, self.main, self.volume = p, style, main, p.volumes[main[0]]
         self.gap = style.sizes["label_gap"]
         # up to the last volume as high as the others, as a pooling slab is not
@@ -265,28 +259,6 @@ class Labels:
         self.new = False  # of another resolution than the block before
         self.corner: Place | None = None  # what stands along the edge into the depth, relative to the last volume
         self.low = False  # the width stands at the corner, as the edge is too short for it
-
-    def _add(
-        self,
-        key: NodeId,
-        x: float,
-        y: float,
-        string: str,
-        role: str,
-        anchor: Anchor = "middle",
-        rotate: float = 0.0,
-    ) -> None:
-        paint = self.style.roles[role]
-        wide, high = text.width(string, paint.size, paint.weight), paint.size
-        left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-        box = Place(left, y - 0.76 * high, wide, 0.98 * high)
-        if rotate:
-            a = math.radians(-rotate)
-            tall = 1.15 * high
-            w, h = wide * math.cos(a) + tall * math.sin(a), wide * math.sin(a) + tall * math.cos(a)
-            middle = 0.36 * high  # from the baseline to the middle of the digits
-            box = Place(x - middle * math.sin(a) - w / 2, y - middle * math.cos(a) - h / 2, w, h)
-        self.p.labels.setdefault(key, []).append(Label(x, y, string, role, anchor, box, rotate))
 
     def wide(self, title: str) -> bool:
         """Is the name wider than what it names?"""
@@ -321,7 +293,7 @@ class Labels:
         # make room for what stands at the corner
         shift = max(row_end - self.reach + 3.0, 0.0) if self.low and spots else 0.0
         for middle, string in spots:
-            self._add(first, middle - shift, y, string, "number")
+            self.p.label(first, middle - shift, y, string, "number")
         rows = bool(spots)
         y += number * 1.1 if rows else 0.0
         limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
@@ -329,9 +301,9 @@ class Labels:
         if shown and self.corner:  # below what stands along the edge into the depth
             half = text.width(shown, bold, "bold") / 2
             if self.width / 2 + half > self.corner.x + self._offset() and not row:
-                y = max(y, self.corner.y + self.corner.height + bold * 0.7)
+                y = max(y, self.corner.bottom + bold * 0.7)
         if shown:
-            self._add(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
+            self.p.label(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
 
     def around(self, before: Extent | None, at: float | None = None) -> None:
         """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`.
@@ -346,7 +318,7 @@ class Labels:
             # the first one's in the middle, others below the arrow and what stands above it
             central = self.main[0] == self.p.blocks[0][0] or v.depth_of is not None
             middle = at if at is not None else 0.5 if central else 0.84
-            self._add(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
+            self.p.label(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.last, str(v.depth_of)
             along, down, back = self.p.edges(last)
@@ -357,8 +329,7 @@ class Labels:
             self.low = back[0] < wide * math.cos(angle) + 4 * off
             if self.low:
                 x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
-            self._add(last, x, y, string, "number", "middle", -math.degrees(angle))
-            self.corner = self.p.labels[last][-1].box
+            self.corner = self.p.label(last, x, y, string, "number", "middle", -math.degrees(angle)).box
 
     def _offset(self) -> float:
         """From the first volume's front to the last one's."""
@@ -371,4 +342,4 @@ class Labels:
         axis = (down[1] + back[1]) / 2  # the axis runs through the centres of the faces, not through the front's
         x, y = -self.style.sizes["arrow"] - 1.0, axis - 1.0 - self.gap
         for i, line in enumerate(reversed(lines)):
-            self._add(block[0], x, y - i * number * 1.05, line, "number", "end")
+            self.p.label(block[0], x, y - i * number * 1.05, line, "number", "end")

@@ -1,0 +1,84 @@
+"""Shapes that several forms draw: a box at its place, lines, a brace, words on a plain ground; and what groups them.
+
+In: places, points, words, a style.  Out: marks.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from archviz.core import text
+from archviz.core.geometry import Frame, Place, Route
+from archviz.core.graph import Node, NodeId
+from archviz.core.scene import Box, Group, Link, Mark, Path, Point, Text
+from archviz.style.style import Style
+
+AROUND = 1.2  # points beside words on a plain ground
+
+
+def node_group(node: Node, role: str, marks: Sequence[Mark]) -> Group:
+    """The drawing of a node, which tells where it is in the model and what it costs."""
+    costs = f", {text.units(node.params)} parameters" if node.params else ""
+    return Group(tuple(marks), role, node.id, title=text.clean(f"{node.id} ({node.op}){costs}"))
+
+
+def link_group(route: Route, marks: Sequence[Mark]) -> Group:
+    return Group(tuple(marks), "link", edge=(route.src, route.dst))
+
+
+def box(place: Place, role: str, radius: float = 0.0) -> Box:
+    return Box(place.x, place.y, place.width, place.height, role, radius)
+
+
+def polyline(points: Sequence[Point], role: str) -> Path:
+    """An open line through `points`."""
+    return Path((("M", points[0]), *(("L", point) for point in points[1:])), role)
+
+
+def rays(starts: Sequence[Point], end: Point) -> list[Mark]:
+    """Lines along which something is projected to a point."""
+    return [polyline((start, end), "ray") for start in starts]
+
+
+def line_swatch(role: str, style: Style, head: str = "arrow") -> tuple[Mark, ...]:
+    """An arrow in the legend, its head as long as the size `head` says."""
+    s, middle = style.sizes, style.sizes["swatch_height"] / 2
+    return (Link(((0.0, middle), (s["swatch"], middle)), role, head=s[head]),)
+
+
+def glyph_swatch(style: Style) -> Place:
+    """Where a glyph stands in the legend."""
+    s, side = style.sizes, style.sizes["glyph"]
+    return Place((s["swatch"] - side) / 2, (s["swatch_height"] - side) / 2, side, side)
+
+
+# ------------------------------------------------------------------------------------------------ braces
+
+def brace_frames(titles: Mapping[NodeId, str], style: Style) -> dict[NodeId, Frame]:
+    """The room of braces with these titles below what they hold."""
+    name, s = style.roles["name"], style.sizes
+    return {key: Frame(text.width(title, name.size, name.weight), bar=s["brace"] + name.size * s["leading"] + 1.0)
+            for key, title in titles.items()}
+
+
+def brace(key: NodeId, title: str, place: Place, style: Style, role: str = "brace") -> Group:
+    """A brace over the upper edge of `place`, and its title below."""
+    high, y = style.sizes["brace"], place.y
+    left, right, low = place.x + 1.0, place.right - 1.0, place.y + 0.6 * high
+    label = Text(place.cx, y + high + style.roles["name"].size, title, "name", "middle")
+    return Group((polyline(((left, y), (left, low), (right, low), (right, y)), role), label), "frame", key)
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+def grounded(label: Text, under: str, style: Style) -> tuple[Mark, ...]:
+    """`label`, whose middle is its place, upright or turned by a quarter; where the role `under` is hatched, on a piece
+    of it that is not.
+    """
+    if not style.roles[under].hatch:
+        return (label,)
+    paint = style.roles[label.role]
+    wide = text.width(label.string, paint.size, paint.weight, paint.italic) + 2 * AROUND
+    high = 1.05 * paint.size
+    if label.rotate:
+        return Box(label.x - 0.35 * paint.size - high / 2, label.y - wide / 2, high, wide, f"{under} plain"), label
+    return Box(label.x - wide / 2, label.y - 0.35 * paint.size - high / 2, wide, high, f"{under} plain"), label
