@@ -49,9 +49,7 @@ def samples(module: Any, x: Any, loaded: Loaded, *, specs: Sequence[str] = (), p
     module : torch.nn.Module
         The model that will be called.
     x : object
-        A tensor or an array as the model takes it; an image (Pillow's, a path, an array of bytes, height × width
-        × colours) or a text; a list of images or texts; a tuple of arguments; a dict of named inputs, each any of
-        these; None: what `specs` or the model's file say.
+        As for `archviz.explain`; None: what `specs` or the model's file say.
     loaded : Loaded
         What the model's file says.
     specs : sequence of str
@@ -276,17 +274,22 @@ def _images(module: Any, name: str, value: Any, example: Any, recipe: Recipe, si
     wanted = size or tuple(sides) or recipe.size or _configured_size(module)
     if wanted is None and len({image.size for image in images}) > 1:
         raise ArchvizError("the images differ in size, and nobody said which one the model takes", _say_size(module))
-    notes = []
-    if wanted is not None and (cut := [image.size for image in images if image.size != wanted[::-1]]):
-        resize = recipe.resize if wanted == recipe.size else None
-        images = [fitted(image, wanted, resize) for image in images]
-        many = "an image" if len(cut) == 1 else f"{len(cut)} images"
-        notes.append(f"{many} of {cut[0][0]}×{cut[0][1]} pixels resized and cut to {wanted[1]}×{wanted[0]}")
-    shown = np.stack([pixels(image, channels) for image in images])
+    notes = _notes_of_size(images, wanted)
+    resize = recipe.resize if wanted == recipe.size else None
+    shown = np.stack([pixels(fitted(image, wanted, resize), channels) for image in images])
     batch = torch.from_numpy(recipe.normalised(shown)).to(guess.float_of(module))
     if wanted is None:
         _refuse_size(module, name, batch)
     return batch, shown, [*notes, recipe.normalisation()]
+
+
+def _notes_of_size(images: Sequence[Any], wanted: tuple[int, int] | None) -> list[str]:
+    """That images are resized, where some have another size than is wanted."""
+    cut = [image.size for image in images if wanted is not None and image.size != wanted[::-1]]
+    if not cut or wanted is None:
+        return []
+    many = "an image" if len(cut) == 1 else f"{len(cut)} images"
+    return [f"{many} of {cut[0][0]}×{cut[0][1]} pixels resized and cut to {wanted[1]}×{wanted[0]}"]
 
 
 def _prepared(module: Any, images: Sequence[Any], recipe: Recipe) -> tuple[Any, NDArray[Any] | None]:

@@ -18,13 +18,10 @@ from archviz.core.scene import Box, Cuboid, Group, Mark, Paint, Scene
 from archviz.figure.figure import Figure
 from archviz.figure.rendered import stamped
 from archviz.insight.overlay import _faces, _key, _strips
-from archviz.insight.overlay._bounds import body
+from archviz.insight.overlay._bounds import body, nodes
 from archviz.insight.overlay._flow import Widths
 from archviz.insight.overlay._paint import Colours, columns
 from archviz.insight.painting import colormap, of_drawn, pixels
-
-NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
-"""Roles of groups that draw no node."""
 
 LISTED = 6            # remarks of one sort that a caption lists
 
@@ -186,7 +183,7 @@ class _Painted:
             return replace(mark, marks=tuple(map(self.colours.swatch, mark.marks))) if self.scale else mark
         if mark.edge:
             return self.widths.group(mark)
-        if not mark.node or mark.role in NOT_NODES or mark.node not in self.nodes:
+        if not mark.node or mark.role == "frame" or mark.node not in self.nodes:
             return replace(mark, marks=tuple(map(self._mark, mark.marks)))
         named = self._tip(mark)
         if self.scale is None or self.nodes[mark.node].kind in ("input", "output") and mark.node not in self.scores:
@@ -209,7 +206,7 @@ class _Painted:
 
     def _strips(self) -> dict[NodeId, list[pixels.Tile]]:
         """What to show beside boxes; where there are cuboids, nothing but on their faces."""
-        if any(isinstance(mark, Cuboid) for group in _groups(self.before.marks) for mark in group.marks):
+        if any(isinstance(mark, Cuboid) for group in nodes(self.before.marks) for mark in group.marks):
             return {}
         strips = {}
         for node, array in self.arrays.items():
@@ -223,7 +220,7 @@ class _Painted:
     def _dots(self) -> dict[NodeId, Sequence[float]]:
         """The numbers of neurons that are drawn one by one, where there is one for each."""
         dots: dict[NodeId, Sequence[float]] = {}
-        for group in _groups(self.before.marks):
+        for group in nodes(self.before.marks):
             array = self.arrays.get(group.node)
             if array is not None and 0 < columns(group) <= array.size == max(array.shape, default=0):
                 dots[group.node] = [float(value) for value in array.ravel()]
@@ -235,7 +232,7 @@ class _Painted:
 
     def _badges(self, marks: Sequence[Mark], scene: Scene) -> Iterator[Group]:
         taken: list[tuple[float, float]] = []
-        for group in _groups(marks):
+        for group in nodes(marks):
             room = body(group, scene) if group.node in self.remarks else None
             if room is not None:
                 yield _key.badges(group, room, self.remarks[group.node], self.letters, taken)
@@ -291,12 +288,3 @@ class _Painted:
         """The checks, for the file's metadata."""
         checks = getattr(self.what, "checks", ())
         return {"checks": "; ".join(f"{c.name}: {c.said}" for c in checks)} if checks else {}
-
-
-def _groups(marks: Sequence[Mark]) -> Iterator[Group]:
-    """The groups that draw a node, wherever they are."""
-    for mark in marks:
-        if isinstance(mark, Group) and mark.role != "legend":
-            if mark.node and mark.role not in NOT_NODES:
-                yield mark
-            yield from _groups(mark.marks)

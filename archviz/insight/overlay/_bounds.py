@@ -91,3 +91,12 @@ def faces(c: Cuboid) -> tuple[tuple[Point, ...], ...]:
     return ((c.at(0, 0, 0), c.at(1, 0, 0), c.at(1, 1, 0), c.at(0, 1, 0)),
             (c.at(0, 0, 0), c.at(1, 0, 0), c.at(1, 0, 1), c.at(0, 0, 1)),
             (c.at(1, 0, 0), c.at(1, 0, 1), c.at(1, 1, 1), c.at(1, 1, 0)))
+
+
+def nodes(marks: Iterable[Mark]) -> Iterator[Group]:
+    """The groups that draw a node, wherever they are."""
+    for mark in marks:
+        if isinstance(mark, Group) and mark.role != "legend":
+            if mark.node and mark.role != "frame":
+                yield mark
+            yield from nodes(mark.marks)

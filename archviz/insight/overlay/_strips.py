@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from archviz.core.scene import Box, Group, Image, Link, Mark, Path, Scene
-from archviz.insight.overlay._bounds import Room, body, rooms
+from archviz.insight.overlay._bounds import Room, body, nodes, rooms
 from archviz.insight.painting.pixels import Tile
 
 SIDES = (20.0, 17.0, 14.5, 12.0, 10.0, 8.5)     # of a tile, in points
@@ -28,7 +28,7 @@ LINE = 3.0          # from the drawing to the column
 
 def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]], widest: float) -> tuple[list[Group], float]:
     """A group for each strip, and how wide the page has to be, at most `widest` where it is not wider already."""
-    groups = {group.node: group for group in _nodes(scene.marks) if tiles.get(group.node)}
+    groups = {group.node: group for group in nodes(scene.marks) if tiles.get(group.node)}
     boxes = {node: _box(group, scene) for node, group in groups.items()}
     taken, frames = _taken(scene)
     page = Room(EDGE, EDGE, scene.width - EDGE, scene.height - EDGE)
@@ -73,7 +73,7 @@ def _column(scene: Scene, boxes: Mapping[str, Room], widest: float) -> dict[str,
     drawn = [mark for mark in scene.marks if isinstance(mark, Group) and mark.role not in ("legend", "zoom")]
     if any(group.role == "inset" for group in drawn):       # it stands in the way
         return {}
-    solid = [_box(group, scene) for group in _nodes(scene.marks) if group.marks]
+    solid = [_box(group, scene) for group in nodes(scene.marks) if group.marks]
     solid += [room for mark in drawn for room in _level(mark, scene)]
     x = max((_reach(group, scene) for group in drawn if group.marks), default=0.0) + LINE
     levels: dict[str, float] = {}
@@ -134,15 +134,6 @@ def _longer(room: Room, box: Room, most: int, taken: Sequence[Room], frames: Seq
 
 def _others(places: Mapping[str, Room], node: str) -> list[Room]:
     return [room for key, room in places.items() if key != node]
-
-
-def _nodes(marks: Sequence[Mark]) -> Iterator[Group]:
-    """The groups that draw a node, wherever they are."""
-    for mark in marks:
-        if isinstance(mark, Group) and mark.role != "legend":
-            if mark.node and mark.role != "frame":
-                yield mark
-            yield from _nodes(mark.marks)
 
 
 def _taken(scene: Scene) -> tuple[list[Room], list[Room]]:

@@ -14,6 +14,7 @@ from archviz.core.scene import POINTS_PER_MM, Box, Image, Mark, Paint, Path, Sce
 from archviz.insight.painting import colormap
 from archviz.insight.painting.colorbar import Bar, lines
 from archviz.insight.painting.colormap import Pixels, Scale
+from archviz.style.layer_colours import contrast
 from archviz.style.style import Style
 
 ROUGH = 150 / 72.27     # pixels to a printed point below which one sees whether edges of cells are smoothed …
@@ -93,7 +94,7 @@ class Board:
     def ink(self, tint: str, role: str = "on heat") -> str:
         """Of a role and its light variant, the one that reads better on a tint."""
         fill = self.tints[tint].fill or "#ffffff"
-        return max((role, f"{role} light"), key=lambda one: _contrast(self.style.roles[one].color, fill))
+        return max((role, f"{role} light"), key=lambda one: contrast(self.style.roles[one].color, fill))
 
     def bar(self, bar: Bar, x: float, y: float) -> None:
         """A colour bar whose colours begin at (x, y)."""
@@ -131,15 +132,3 @@ def _sentence(words: str) -> str:
     words = text.clean(words)
     words = words[0].upper() + words[1:] if words[:2].isalpha() else words      # but not f(x)
     return words if words.endswith((".", "?", "!")) else f"{words}."
-
-
-def _contrast(one: str, other: str) -> float:
-    """Of two colours, as WCAG 2 defines it."""
-    a, b = sorted(map(_luminance, (one, other)))
-    return (b + 0.05) / (a + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = (int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5))
-    r, g, b = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b

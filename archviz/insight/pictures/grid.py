@@ -49,18 +49,13 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     ArchvizError
         Where there is no map over an image, and for a choice that is none.
     """
-    for what, word, choices in (("scale", scale, SCALES), ("panel", panel, PANELS)):
-        if word not in choices:
-            raise ArchvizError(f"there is no {what} {word!r}", did_you_mean(word, choices))
+    _refuse(shown, scale, panel)
     methods = list(dict.fromkeys(one.title for one in shown))
     targets = list(dict.fromkeys(one.target for one in shown))
     maps = {(one.title, one.target): over_images(one)[1] for one in shown}
     images = over_images(shown[0])[0]
     board = Board(style)
     which = chosen(len(images), samples, most_rows(board, images.shape, len(targets)))
-    if scale == "all" and len({(one.signed, one.unit) for one in shown}) > 1:
-        raise ArchvizError("these maps have no unit in common, so that they cannot share a scale",
-                           'draw them with scale="method"')
     scales = _scales(shown, maps, which, style, scale, limit)
     photos = {i: photo(images[i], mean, std) for i in which}
     laid = _laid(methods, maps, which, scales, panel)
@@ -85,6 +80,16 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
                "method": "" if alone else "The maps of a method share its scale"}[scale]
     return board.scene(width, height, f"{len(methods)} methods, {targets[0] if len(targets) == 1 else 'targets'}",
                        [*sentences(shown, list(scales.values())), sharing, of_all(len(which), len(images), samples)])
+
+
+def _refuse(shown: Sequence[Any], scale: str, panel: str) -> None:
+    """Raise `ArchvizError` for a choice that is none, and for one scale of what has no unit in common."""
+    for what, word, choices in (("scale", scale, SCALES), ("panel", panel, PANELS)):
+        if word not in choices:
+            raise ArchvizError(f"there is no {what} {word!r}", did_you_mean(word, choices))
+    if scale == "all" and len({(one.signed, one.unit) for one in shown}) > 1:
+        raise ArchvizError("these maps have no unit in common, so that they cannot share a scale",
+                           'draw them with scale="method"')
 
 
 def _scales(shown: Sequence[Any], maps: dict[tuple[str, str], Any], which: Sequence[int], style: Style, share: str,
