@@ -18,21 +18,12 @@ SHOWN = 4       # keys that an error names before it counts the rest
 
 
 def load_weights(model: Any, path: Path) -> None:
-    """Fill `model` with the weights in `path`, all of them.
+    """Fill `model` with the weights in `path`, all of them, in place; where they do not fit, perhaps in part.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Changed in place; where the weights do not fit, it may be changed in part.
-    path : Path
-        A state dict by itself, or below ``state_dict`` or ``model`` of what a training script saved; names that all
-        begin with ``module.`` (as DataParallel writes them) or another prefix lose it.
-
-    Raises
-    ------
-    ArchvizError
-        For a file that is missing, broken, or holds more than data, and for weights that are not those of this model:
-        names missing and unexpected keys, and shapes that differ.
+    They are a state dict by itself, or below ``state_dict`` or ``model`` of what a training script saved; names that
+    all begin with ``module.`` (as DataParallel writes them) or another prefix lose it.  Raises `ArchvizError` for a
+    file that is missing, broken, or holds more than data, and for weights that are not those of this model: names
+    missing and unexpected keys, and shapes that differ.
     """
     saved = _unwrapped(_read(path))
     if not saved:

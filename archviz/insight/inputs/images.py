@@ -85,25 +85,12 @@ class Recipe:
 
 
 def recipe_of(value: Any, source: str) -> Recipe:
-    """What a model's file, a user or an image processor says of images.
+    """What a model's file, a user or an image processor says of images; `source` is where, for messages.
 
-    Parameters
-    ----------
-    value : Recipe, Mapping, str, Path, callable or object
-        A mapping with ``size``, ``mean``, ``std``; the configuration of an image processor of transformers, as a
-        mapping, an object or a ``preprocessor_config.json``; the name of a normalisation (``"imagenet"``), or
-        ``"mean:std"``; a function that makes a tensor of a Pillow image.
-    source : str
-        Where it was found, for messages.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ArchvizError
-        For what is none of these.
+    `value` is a `Recipe`; a mapping with ``size``, ``mean``, ``std``; the configuration of an image processor of
+    transformers, as a mapping, an object or a ``preprocessor_config.json``; the name of a normalisation
+    (``"imagenet"``), or ``"mean:std"``; a function that makes a tensor of a Pillow image.  Raises `ArchvizError` for
+    what is none of these.
     """
     if isinstance(value, Recipe):
         return value

@@ -42,27 +42,12 @@ class Samples:
 
 def samples(module: Any, x: Any, loaded: Loaded, *, specs: Sequence[str] = (), preprocess: Any = None,
             tokenizer: Any = None, size: tuple[int, int] | None = None) -> Samples:
-    """The batch that `x` stands for.
+    """The batch that `x` stands for, or, where that is None, what `specs` or the model's file say.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The model that will be called.
-    x : object
-        As for `archviz.explain`; None: what `specs` or the model's file say.
-    loaded : Loaded
-        What the model's file says.
-    specs : sequence of str
-        ``--input`` specs: ``1x3x224x224``, ``ids=[[1, 2, 3]]``, ``x=array.npy``.
-    preprocess, tokenizer
-        In the place of those that the model's file names.
-    size : tuple of int, optional
-        Height and width for images.
-
-    Raises
-    ------
-    ArchvizError
-        For an image that is none, a text without a tokenizer, and where there is nothing to explain.
+    `x` is as for `archviz.explain`, `loaded` what the model's file says, `specs` are those of ``--input``:
+    ``1x3x224x224``, ``ids=[[1, 2, 3]]``, ``x=array.npy``.  `preprocess` and `tokenizer` stand in the place of those
+    that the model's file names; `size` is (height, width) for images.  Raises `ArchvizError` for an image that is none,
+    a text without a tokenizer, and where there is nothing to explain.
     """
     spoken = _spoken(module, specs)
     if x is None:

@@ -40,29 +40,12 @@ def tokenizer_of(asked: Any, module: Mapping[str, Any]) -> Any:
 
 
 def read_text(texts: Sequence[str], tokenizer: Any, name: str, decode: Any = None) -> tuple[dict[str, Any], Words]:
-    """The inputs of a model for `texts`.
+    """The inputs of a model for `texts`, one for each sample: tensors by input, and the words of each sample.
 
-    Parameters
-    ----------
-    texts : sequence of str
-        One for each sample.
-    tokenizer : object
-        Of transformers (called), of tokenizers (its ``encode`` has ``ids`` and ``tokens``), or a function from a text
-        to a list of ids.
-    name : str
-        The input that ids are for, where the tokenizer does not say.
-    decode : callable, optional
-        An id → the token, for a function that gives ids alone.
-
-    Returns
-    -------
-    tuple
-        Tensors by input; the words of each sample.
-
-    Raises
-    ------
-    ArchvizError
-        For a tokenizer that fails, and texts of several lengths where it cannot pad.
+    `tokenizer` is one of transformers (called), one of tokenizers (its ``encode`` has ``ids`` and ``tokens``), or a
+    function from a text to a list of ids; `name` is the input that ids are for where it does not say; `decode`, an id →
+    the token, is for a function that gives ids alone.  Raises `ArchvizError` for a tokenizer that fails, and for texts
+    of several lengths where it cannot pad.
     """
     import torch
 

@@ -34,20 +34,9 @@ class Bar:
 
 
 def flat(on: Scale, length: float, style: Style, most: int = 5, ends: tuple[str, str] | None = None) -> Bar:
-    """A bar that lies, its numbers below it, its unit below these.
+    """A bar that lies, its numbers below it, at most `most` and fewer where they would touch, its unit below these.
 
-    Parameters
-    ----------
-    on : Scale
-        What it explains.
-    length : float
-        How long it is, in printed points.
-    style : Style
-        With the roles ``bar``, ``bar label`` and ``tile``.
-    most : int
-        How many numbers there may be; fewer where they would touch.
-    ends : (str, str), optional
-        Words at the two ends instead of numbers: ``("0", "max of each map")``.
+    With `ends`, words stand at the two ends instead of numbers: ``("0", "max of each map")``.
     """
     size = style.roles["bar label"].size
     marks: list[Mark] = [_colours(on, length, THICK), Box(0, 0, length, THICK, "bar")]

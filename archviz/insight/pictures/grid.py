@@ -18,7 +18,7 @@ from archviz.insight.pictures._arrays import chosen, name, over_images
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import coarse, over, photo
 from archviz.insight.pictures._sentences import of_all, sentences
-from archviz.insight.pictures._table import Key, Table, Tile, most_rows, place
+from archviz.insight.pictures._table import Key, Panel, Table, most_rows, place
 from archviz.style.style import Style
 
 SCALES = ("method", "map", "all")
@@ -60,13 +60,13 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     photos = {i: photo(images[i], mean, std) for i in which}
     laid = _laid(methods, maps, which, scales, panel)
 
-    def tile(method: str, target: str, i: int) -> Tile | None:
+    def tile(method: str, target: str, i: int) -> Panel | None:
         values = maps.get((method, target))
         return None if values is None else _tile(values[i], photos[i], scales[method, target, i], method in laid, panel,
                                                  colours)
 
     asked = [(i, target) for i in which for target in targets]
-    rows = [[Tile(photos[i]) if target == targets[0] else None, *(tile(method, target, i) for method in methods)]
+    rows = [[Panel(photos[i]) if target == targets[0] else None, *(tile(method, target, i) for method in methods)]
             for i, target in asked]
     labels = [", ".join(filter(None, (name(i, len(which), names), target if len(targets) > 1 else "")))
               for i, target in asked]
@@ -117,11 +117,11 @@ def _laid(methods: Sequence[str], maps: dict[tuple[str, str], Any], which: Seque
     return {method for method in methods if coarse([maps[key][i] for key in maps if key[0] == method for i in which])}
 
 
-def _tile(values: Any, image: Pixels, on: Scale, laid: bool, panel: str, colours: bool) -> Tile:
+def _tile(values: Any, image: Pixels, on: Scale, laid: bool, panel: str, colours: bool) -> Panel:
     values = np.asarray(values)
     if laid or (panel == "auto" and values.shape != image.shape[:2]):
-        return Tile(over(image, values, on, colours))
-    return Tile(on.rgb(values), cells=True)
+        return Panel(over(image, values, on, colours))
+    return Panel(on.rgb(values), cells=True)
 
 
 def _keys(scales: dict[tuple[str, str, int], Scale], methods: Sequence[str], share: str) -> list[Key]:

@@ -14,7 +14,7 @@ from archviz.insight.pictures._arrays import chosen, name, over_images
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import over, photo
 from archviz.insight.pictures._sentences import of_all, sentences
-from archviz.insight.pictures._table import Key, Table, Tile, most_rows, place
+from archviz.insight.pictures._table import Key, Panel, Table, most_rows, place
 from archviz.style.style import Style
 
 PANELS = {"image": "input", "heat": "", "over": "over the input"}
@@ -53,7 +53,7 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "", samples: Seque
     for i in which:
         image = photo(images[i], mean, std)
         made = {"image": image, "heat": on.rgb(maps[i]), "over": over(image, maps[i], on, colours)}
-        rows.append([Tile(made[panel], panel == "heat") for panel in wanted])
+        rows.append([Panel(made[panel], panel == "heat") for panel in wanted])
     coloured = [k for k, panel in enumerate(wanted) if panel != "image"]
     keys = [Key(on, coloured[0], coloured[-1])] if coloured else []
     labels = [name(i, len(which), names) for i in which]

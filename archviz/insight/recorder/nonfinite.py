@@ -52,14 +52,8 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> NonFinite | None:
     """The first node that gives NaN or infinity, or None.
 
     Infinities that mean something (a mask's −∞ before a softmax) are none: only a NaN anywhere, or a result that is not
-    finite, is looked into, and followed back to where it comes from.
-
-    Parameters
-    ----------
-    model : nn.Module
-        Runs once, in evaluation mode, and is afterwards what it was.
-    inputs : Tensor, tuple or dict
-        What to call it with.
+    finite, is looked into, and followed back to where it comes from.  The `model` runs once, with `inputs` (a tensor,
+    tuple or dict), in evaluation mode, and is afterwards what it was.
     """
     seeker = _Seeker()
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
