@@ -112,7 +112,7 @@ class Reducer(Watcher):
         self._open: tuple[Call, Tensor] | None = None
         self._parts: dict[NodeId, dict[str, Partial]] = {}
         self._axes: dict[int, tuple[int | None, int]] = {}              # call → its axis of channels, and how many
-        self._axis_of: dict[int, tuple[weak[Tensor], int | None]] = {}   # id of a tensor → its axis of channels
+        self._axis_of: dict[int, tuple[weak[Tensor], int | None]] = {}  # id of a tensor → its axis of channels
         self._done: dict[int, list[NodeId]] = {}                        # id of a tensor → whose value it is now
 
     # ------------------------------------------------------------------------------------------ the run
