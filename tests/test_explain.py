@@ -623,7 +623,7 @@ def test_help_needs_no_torch(run: Run) -> None:
 
 METHOD = '''
 """How bright a place is, times a number."""
-from archviz.attribution import Attribution
+from archviz import Attribution
 
 TITLE = "Brightness"
 OPTIONS = {"times": 1.0}

@@ -103,8 +103,8 @@ def explain(
     with progress(in_notebook()) as step:
         ready = prepare(model, x, weights=weights, preprocess=preprocess, tokenizer=tokenizer, class_names=class_names,
                         device=device, dtype=dtype, step=step)
-        found = attributions(ready, asked, target, budget=limit, position=position, axis=axis, step=step)
-    return found[0] if isinstance(method, str) and len(asked) == len(found) == 1 else found
+        results = attributions(ready, asked, target, budget=limit, position=position, axis=axis, step=step)
+    return results[0] if isinstance(method, str) and len(asked) == len(results) == 1 else results
 
 
 # ------------------------------------------------------------------------------------------------ what was asked
@@ -119,36 +119,36 @@ def methods_of(method: str | Sequence[str], options: Mapping[str, Any]) -> Asked
     if not any(wanted):
         raise ArchvizError("no method was named", f"known: {', '.join(names('methods'))}")
     try:
-        found = {name: find("methods", name) for name in wanted}
+        modules = {name: find("methods", name) for name in wanted}
     except ModuleNotFoundError as error:
         raise no_torch(error) from None
-    known = {name: dict(getattr(module, "OPTIONS", {})) for name, module in found.items()}
-    given: dict[str, dict[str, Any]] = {name: {} for name in found}
+    defaults = {name: dict(getattr(module, "OPTIONS", {})) for name, module in modules.items()}
+    chosen: dict[str, dict[str, Any]] = {name: {} for name in modules}
     for key, value in options.items():
         if isinstance(value, Mapping) and key in names("methods"):
-            if key not in known:
-                raise ArchvizError(f"options for {key}, which is not among the methods: {', '.join(found)}",
-                                   f"add it: {','.join([*found, key])}")
+            if key not in defaults:
+                raise ArchvizError(f"options for {key}, which is not among the methods: {', '.join(modules)}",
+                                   f"add it: {','.join([*modules, key])}")
             for inner, item in value.items():
-                if inner not in known[key]:
-                    raise ArchvizError(f"{key} has no option {inner!r}", _options_of({key: known[key]}, inner))
-                given[key][inner] = _typed(f"{key}.{inner}", item, known[key][inner])
+                if inner not in defaults[key]:
+                    raise ArchvizError(f"{key} has no option {inner!r}", _options_of({key: defaults[key]}, inner))
+                chosen[key][inner] = _typed(f"{key}.{inner}", item, defaults[key][inner])
             continue
-        takers = [name for name in found if key in known[name]]
+        takers = [name for name in modules if key in defaults[name]]
         if not takers:
-            raise ArchvizError(f"no option {key!r} of {', '.join(found)}", _options_of(known, key))
+            raise ArchvizError(f"no option {key!r} of {', '.join(modules)}", _options_of(defaults, key))
         for name in takers:
-            if key not in given[name]:
-                given[name][key] = _typed(key, value, known[name][key])
-    return {name: (module, {**known[name], **given[name]}) for name, module in found.items()}
+            if key not in chosen[name]:
+                chosen[name][key] = _typed(key, value, defaults[name][key])
+    return {name: (module, {**defaults[name], **chosen[name]}) for name, module in modules.items()}
 
 
-def _options_of(known: Mapping[str, Mapping[str, Any]], key: str) -> str:
+def _options_of(defaults: Mapping[str, Mapping[str, Any]], key: str) -> str:
     """What could have been meant, or else all options there are."""
-    near = did_you_mean(key, {option for options in known.values() for option in options})
+    near = did_you_mean(key, {option for options in defaults.values() for option in options})
     if near.startswith("did"):
         return near
-    return "; ".join(f"{name} has {', '.join(options) or 'none'}" for name, options in known.items())
+    return "; ".join(f"{name} has {', '.join(options) or 'none'}" for name, options in defaults.items())
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:
@@ -173,11 +173,11 @@ def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None 
     """
     for _ in range(RETRIES + 1):
         try:
-            found, budget = _attempt(ready, asked, target, budget, position, axis, step)
+            results, budget = _attempt(ready, asked, target, budget, position, axis, step)
         except NotFinite as error:
             raise _blamed(error, ready, step) from None
-        if found is not None:
-            return Attributions(_dressed(one, ready) for one in found)
+        if results is not None:
+            return Attributions(_dressed(one, ready) for one in results)
         step("begin again, in smaller pieces")
     raise ArchvizError(f"memory runs out, also in pieces of {_amount(budget)}",
                        "use a smaller input, fewer samples at once, --dtype bfloat16, or a device with more memory")
@@ -209,11 +209,11 @@ def _run(subject: Any, ready: Ready, asked: Asked) -> list[Attribution]:
         if hasattr(module, "wants"):
             subject.wanted.update(module.wants(subject, **options))
     _first(subject, ready)
-    found: list[Attribution] = []
+    results: list[Attribution] = []
     for name, (module, options) in asked.items():
         subject.step(str(getattr(module, "TITLE", name)))
-        found += module.attribute(subject, **options)
-    return found
+        results += module.attribute(subject, **options)
+    return results
 
 
 def _first(subject: Any, ready: Ready) -> None:
@@ -247,29 +247,29 @@ def _blamed(error: NotFinite, ready: Ready, step: Step) -> NotFinite:
 
     step("look for the first node that is not finite")
     named = dict(named_arguments(ready.module, ready.args, ready.kwargs))
-    found = first_nonfinite(ready.module, named if ready.kwargs else ready.args)
-    if found is None:
+    culprit = first_nonfinite(ready.module, named if ready.kwargs else ready.args)
+    if culprit is None:
         return error
-    hint = "look at how it was trained, or at what was loaded" if found.weights else ""
-    return NotFinite(f"{error.message}: {found}", hint, found.node, found.what)
+    hint = "look at how it was trained, or at what was loaded" if culprit.weights else ""
+    return NotFinite(f"{error.message}: {culprit}", hint, culprit.node, culprit.what)
 
 
 def _amount(size: int | None) -> str:
     return f"{(size or 0) / 2**20:.3g} MiB"
 
 
-def _dressed(found: Attribution, ready: Ready) -> Attribution:
-    """`found` with the pixels and words that were given, the names of classes, and how the input came about."""
-    shown = {key: ready.shown.get(key, value) for key, value in found.shown.items()}
+def _dressed(one: Attribution, ready: Ready) -> Attribution:
+    """`one` with the pixels and words that were given, the names of classes, and how the input came about."""
+    shown = {key: ready.shown.get(key, value) for key, value in one.shown.items()}
     words = {"words": np.array(ready.words)} if ready.words else {}
-    return replace(found, target=named(found.target, ready.classes), shown=shown, notes=(*found.notes, *ready.notes),
-                   extra={**found.extra, **words})
+    return replace(one, target=named(one.target, ready.classes), shown=shown, notes=(*one.notes, *ready.notes),
+                   extra={**one.extra, **words})
 
 
 def named(target: str, classes: Mapping[int, str]) -> str:
     """``top 1 (class 281)`` → ``top 1 (class 281: tabby)``."""
     def name(match: re.Match[str]) -> str:
-        known = classes.get(int(match[0]))
-        return match[0] if known is None else f"{match[0]}: {known}"
+        called = classes.get(int(match[0]))
+        return match[0] if called is None else f"{match[0]}: {called}"
 
-    return re.sub(r"\bclass(es)? \d+(, \d+)*", lambda found: re.sub(r"\d+", name, found[0]), target)
+    return re.sub(r"\bclass(es)? \d+(, \d+)*", lambda classes_named: re.sub(r"\d+", name, classes_named[0]), target)

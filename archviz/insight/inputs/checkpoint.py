@@ -18,41 +18,33 @@ SHOWN = 4       # keys that an error names before it counts the rest
 
 
 def load_weights(model: Any, path: Path) -> None:
-    """Fill `model` with the weights in `path`, all of them.
+    """Fill `model` with the weights in `path`, all of them, in place; where they do not fit, perhaps in part.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Changed in place; where the weights do not fit, it may be changed in part.
-    path : Path
-        A state dict by itself, or below ``state_dict`` or ``model`` of what a training script saved; names that all
-        begin with ``module.`` (as DataParallel writes them) or another prefix lose it.
-
-    Raises
-    ------
-    ArchvizError
-        For a file that is missing, broken, or holds more than data, and for weights that are not those of this model:
-        names missing and unexpected keys, and shapes that differ.
+    They are a state dict by itself, or below ``state_dict`` or ``model`` of what a training script saved; names that
+    all begin with ``module.`` (as DataParallel writes them) or another prefix lose it.  Raises `ArchvizError` for a
+    file that is missing, broken, or holds more than data, and for weights that are not those of this model: names
+    missing and unexpected keys, and shapes that differ.
     """
-    held = _unwrapped(_read(path))
-    if not held:
+    saved = _unwrapped(_read(path))
+    if not saved:
         raise ArchvizError(f"{path} holds no weights", "a state dict is wanted: torch.save(model.state_dict(), path)")
-    own = model.state_dict()
-    state = _stripped(held, own)
-    shapes = [f"{key} is {_size(state[key])}, the model has {_size(own[key])}" for key in own
-              if key in state and _size(state[key]) != _size(own[key]) != ""]
-    unexpected = [key for key in state if key not in own]
+    wanted = model.state_dict()
+    state = _stripped(saved, wanted)
+    shapes = [f"{key} is {_size(state[key])}, the model has {_size(wanted[key])}" for key in wanted
+              if key in state and _size(state[key]) != _size(wanted[key]) != ""]
+    unexpected = [key for key in state if key not in wanted]
     if shapes or unexpected:
-        missing = [key for key in own if key not in state]
+        missing = [key for key in wanted if key not in state]
     else:
         # What loads fills in (counters of old norms, say) is not missing; nor is what shares its memory with another.
         missing = list(model.load_state_dict(state, strict=False).missing_keys)
-        filled = {own[key].data_ptr() for key in own if key not in missing}
-        missing = [key for key in missing if own[key].data_ptr() not in filled]
+        filled = {wanted[key].data_ptr() for key in wanted if key not in missing}
+        missing = [key for key in missing if wanted[key].data_ptr() not in filled]
     if shapes or unexpected or missing:
-        told = [f"{what}: {_few(keys)}" for what, keys in (
+        differences = [f"{what}: {_few(keys)}" for what, keys in (
             ("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)) if keys]
-        raise ArchvizError(f"the weights in {path} are not those of {type(model).__name__}\n  " + "\n  ".join(told),
+        name = type(model).__name__
+        raise ArchvizError("\n  ".join([f"the weights in {path} are not those of {name}", *differences]),
                            "build the model as it was trained: --arg key=value, or another class")
 
 
@@ -76,36 +68,36 @@ def _read(path: Path) -> Any:
             f"{path} holds more than weights, and a checkpoint is never run: {_refused(str(error))}",
             "save the weights alone where it comes from: torch.save(model.state_dict(), path)") from None
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
-        said = " ".join(str(error).split())
-        raise ArchvizError(f"{path} cannot be read as weights: {said[:200] or type(error).__name__}",
+        reason = " ".join(str(error).split())
+        raise ArchvizError(f"{path} cannot be read as weights: {reason[:200] or type(error).__name__}",
                            "a .pt, .pth or .safetensors file is wanted") from None
 
 
-def _refused(said: str) -> str:
+def _refused(message: str) -> str:
     """Which global was refused, of the long text that says so."""
-    words = said.split("Unsupported global: GLOBAL ")
+    words = message.split("Unsupported global: GLOBAL ")
     return f"it asks for {words[1].split()[0]}" if len(words) > 1 else "it is no plain state dict"
 
 
-def _unwrapped(held: Any) -> dict[str, Any]:
+def _unwrapped(saved: Any) -> dict[str, Any]:
     """The tensors by name."""
-    while isinstance(held, Mapping):
-        inner = next((held[key] for key in NESTED if isinstance(held.get(key), Mapping)), None)
+    while isinstance(saved, Mapping):
+        inner = next((saved[key] for key in NESTED if isinstance(saved.get(key), Mapping)), None)
         if inner is None:
-            return {str(key): value for key, value in held.items() if hasattr(value, "shape") or "_extra_state" in key}
-        held = inner
+            return {str(key): value for key, value in saved.items() if hasattr(value, "shape") or "_extra_state" in key}
+        saved = inner
     return {}
 
 
-def _stripped(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`state` without the prefixes that all its names begin with, if that makes them names of `own`."""
-    found = dict(state)
-    while not own.keys() & found.keys():
-        prefixes = {key.partition(".")[0] for key in found if "." in key}
-        if len(prefixes) != 1 or not all("." in key for key in found):
+def _stripped(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """`state` without the prefixes that all its names begin with, if that makes them names of `wanted`."""
+    stripped = dict(state)
+    while not wanted.keys() & stripped.keys():
+        prefixes = {key.partition(".")[0] for key in stripped if "." in key}
+        if len(prefixes) != 1 or not all("." in key for key in stripped):
             return dict(state)
-        found = {key.partition(".")[2]: value for key, value in found.items()}
-    return found
+        stripped = {key.partition(".")[2]: value for key, value in stripped.items()}
+    return stripped
 
 
 def _size(tensor: Any) -> str:

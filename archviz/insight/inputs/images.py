@@ -42,7 +42,7 @@ class Recipe:
         The length of the shorter side before the middle is cut out; None: that of `size`.
     call : callable, optional
         Does all of it instead: a Pillow image → a tensor (C, H, W).
-    said : str
+    source : str
         Where this was found; empty where nobody said anything.
     """
 
@@ -51,135 +51,122 @@ class Recipe:
     std: tuple[float, ...] = (1.0,)
     resize: int | None = None
     call: Callable[[Any], Any] | None = None
-    said: str = ""
+    source: str = ""
 
     def normalised(self, pixels: Pixels) -> Pixels:
         """(N, C, H, W) from 0 to 1 → what the model is given."""
         mean, std = self._columns(pixels.shape[1])
         return ((pixels - mean) / std).astype(np.float32)
 
-    def restored(self, given: Pixels) -> Pixels:
+    def restored(self, values: Pixels) -> Pixels:
         """The other way round."""
-        mean, std = self._columns(given.shape[1])
-        shown: Pixels = np.clip(given * std + mean, 0, 1).astype(np.float32)
+        mean, std = self._columns(values.shape[1])
+        shown: Pixels = np.clip(values * std + mean, 0, 1).astype(np.float32)
         return shown
 
     def _columns(self, channels: int) -> tuple[Pixels, Pixels]:
         for numbers in (self.mean, self.std):
             if len(numbers) not in (1, channels):
-                raise ArchvizError(f"{self.said or 'the normalisation'} has {len(numbers)} numbers for images of "
+                raise ArchvizError(f"{self.source or 'the normalisation'} has {len(numbers)} numbers for images of "
                                    f"{channels} channel{'s' * (channels > 1)}", "give one, or one for each channel")
         mean, std = (np.asarray(numbers, np.float32).reshape(1, -1, 1, 1) for numbers in (self.mean, self.std))
         return mean, std
 
-    def told(self) -> str:
+    def normalisation(self) -> str:
         """The normalisation in words."""
         if self.call is not None:
-            return f"prepared by {self.said}"
+            return f"prepared by {self.source}"
         if (self.mean, self.std) == NORMALISATIONS["none"]:
             return "pixels from 0 to 1, not normalised"
         name = next((key for key, numbers in NORMALISATIONS.items() if numbers == (self.mean, self.std)), "")
         numbers = f"mean {', '.join(f'{n:g}' for n in self.mean)}, deviation {', '.join(f'{n:g}' for n in self.std)}"
-        by = f" by {self.said}" if self.said else ""
+        by = f" by {self.source}" if self.source else ""
         return f"normalised{by} ({'ImageNet: ' if name == 'imagenet' else ''}{numbers})"
 
 
-def recipe_of(value: Any, said: str) -> Recipe:
-    """What a model's file, a user or an image processor says of images.
+def recipe_of(value: Any, source: str) -> Recipe:
+    """What a model's file, a user or an image processor says of images; `source` is where, for messages.
 
-    Parameters
-    ----------
-    value : Recipe, Mapping, str, Path, callable or object
-        A mapping with ``size``, ``mean``, ``std``; the configuration of an image processor of transformers, as a
-        mapping, an object or a ``preprocessor_config.json``; the name of a normalisation (``"imagenet"``), or
-        ``"mean:std"``; a function that makes a tensor of a Pillow image.
-    said : str
-        Where it was found, for messages.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ArchvizError
-        For what is none of these.
+    `value` is a `Recipe`; a mapping with ``size``, ``mean``, ``std``; the configuration of an image processor of
+    transformers, as a mapping, an object or a ``preprocessor_config.json``; the name of a normalisation
+    (``"imagenet"``), or ``"mean:std"``; a function that makes a tensor of a Pillow image.  Raises `ArchvizError` for
+    what is none of these.
     """
     if isinstance(value, Recipe):
         return value
     if isinstance(value, (str, Path)):
         if str(value).endswith(".json"):
             return _recipe_of_file(Path(value))
-        return _recipe_of_word(str(value), said)
+        return _recipe_of_word(str(value), source)
     if isinstance(value, Mapping):
         unknown = set(value) - _KEYS if not _KEYS.intersection(value) else set()
         if unknown:
-            raise ArchvizError(f"{said} says nothing of images: {', '.join(sorted(map(str, unknown))[:4])}",
+            raise ArchvizError(f"{source} says nothing of images: {', '.join(sorted(map(str, unknown))[:4])}",
                                "it has size, mean and std, or the keys of an image processor's configuration")
-        return _recipe_of_keys(value, said)
+        return _recipe_of_keys(value, source)
     if hasattr(value, "image_mean"):        # an image processor of transformers
-        return _recipe_of_keys({key: getattr(value, key, None) for key in _KEYS}, said)
+        return _recipe_of_keys({key: getattr(value, key, None) for key in _KEYS}, source)
     if callable(value):
-        found = Recipe(call=value, said=said)
+        recipe = Recipe(call=value, source=source)
         mean, std = getattr(value, "mean", None), getattr(value, "std", None)
-        return replace(found, mean=_numbers(mean, said), std=_numbers(std, said)) if mean and std else found
-    raise ArchvizError(f"{said} is a {type(value).__name__}",
+        return replace(recipe, mean=_numbers(mean, source), std=_numbers(std, source)) if mean and std else recipe
+    raise ArchvizError(f"{source} is a {type(value).__name__}",
                        "it must be a function, a dict with size, mean and std, or a name like imagenet")
 
 
 _KEYS = frozenset({"size", "mean", "std", "image_mean", "image_std", "crop_size", "do_normalize", "do_center_crop"})
 
 
-def _recipe_of_word(word: str, said: str) -> Recipe:
+def _recipe_of_word(word: str, source: str) -> Recipe:
     mean, std = NORMALISATIONS.get(word, ((), ()))
     if not mean:
         halves = word.split(":")
         try:
             mean, std = (tuple(float(n) for n in half.split(",")) for half in halves)
         except ValueError:
-            raise ArchvizError(f"{said}: {word!r} is no normalisation",
+            raise ArchvizError(f"{source}: {word!r} is no normalisation",
                                f"say {', '.join(NORMALISATIONS)}, or mean:std as in 0.13:0.31") from None
     if not all(std):
-        raise ArchvizError(f"{said}: a deviation of 0 cannot be divided by")
+        raise ArchvizError(f"{source}: a deviation of 0 cannot be divided by")
     return Recipe(mean=mean, std=std)
 
 
 def _recipe_of_file(path: Path) -> Recipe:
     try:
-        held = json.loads(path.read_text("utf-8"))
+        configuration = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ArchvizError(f"cannot read {path}: {' '.join(str(error).split())}") from None
-    if not isinstance(held, dict):
+    if not isinstance(configuration, dict):
         raise ArchvizError(f"{path} is no image processor's configuration")
-    return recipe_of(held, path.name)
+    return recipe_of(configuration, path.name)
 
 
-def _recipe_of_keys(held: Mapping[str, Any], said: str) -> Recipe:
-    crop = held.get("crop_size") if held.get("do_center_crop", True) else None
-    size = _sides(crop or held.get("size"), said)
-    shorter = held["size"].get("shortest_edge") if crop and isinstance(held.get("size"), Mapping) else None
-    mean, std = (held.get(f"image_{key}") or held.get(key) for key in ("mean", "std"))
-    if held.get("do_normalize") is False:
+def _recipe_of_keys(keys: Mapping[str, Any], source: str) -> Recipe:
+    crop = keys.get("crop_size") if keys.get("do_center_crop", True) else None
+    size = _sides(crop or keys.get("size"), source)
+    shorter = keys["size"].get("shortest_edge") if crop and isinstance(keys.get("size"), Mapping) else None
+    mean, std = (keys.get(f"image_{key}") or keys.get(key) for key in ("mean", "std"))
+    if keys.get("do_normalize") is False:
         mean = std = None
-    return Recipe(size, _numbers(0.0 if mean is None else mean, said), _numbers(1.0 if std is None else std, said),
-                  shorter, None, said)
+    return Recipe(size, _numbers(0.0 if mean is None else mean, source), _numbers(1.0 if std is None else std, source),
+                  shorter, None, source)
 
 
-def _numbers(value: Any, said: str) -> tuple[float, ...]:
+def _numbers(value: Any, source: str) -> tuple[float, ...]:
     try:
         return tuple(float(n) for n in (value if isinstance(value, Sequence) else [value]))
     except (TypeError, ValueError):
-        raise ArchvizError(f"{said}: {value!r} is no mean or deviation", "give one number for each channel") from None
+        raise ArchvizError(f"{source}: {value!r} is no mean or deviation", "give one number for each channel") from None
 
 
-def _sides(value: Any, said: str) -> tuple[int, int] | None:
+def _sides(value: Any, source: str) -> tuple[int, int] | None:
     if isinstance(value, Mapping):
         value = (value["height"], value["width"]) if "height" in value else value.get("shortest_edge")
     if value is None:
         return None
     sides = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ArchvizError(f"{said}: {value!r} is no size of an image", "give a number, or height and width")
+        raise ArchvizError(f"{source}: {value!r} is no size of an image", "give a number, or height and width")
     return sides[0], sides[1]
 
 

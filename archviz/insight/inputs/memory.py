@@ -15,10 +15,10 @@ def size_of(budget: int | str | None) -> int | None:
     """Bytes: ``"2GB"``, ``"512MiB"``, ``"0.5G"``, or a number.  Raises `ArchvizError` for what cannot be read."""
     if budget is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", str(budget).strip().lower())
-    if not found or found[2] not in _UNITS or float(found[1]) <= 0:
+    amount = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", str(budget).strip().lower())
+    if not amount or amount[2] not in _UNITS or float(amount[1]) <= 0:
         raise ArchvizError(f"budget {budget!r} is no amount of memory", "write 2GB, 512MiB or a number of bytes")
-    return max(1, round(float(found[1]) * _UNITS[found[2]]))
+    return max(1, round(float(amount[1]) * _UNITS[amount[2]]))
 
 
 def ran_out(error: BaseException) -> bool:

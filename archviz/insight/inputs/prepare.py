@@ -66,8 +66,8 @@ def prepare(
     else:
         loaded = load.held(model, getattr(model, "__name__", type(model).__name__), args)
         if loaded.instance is not None:
-            for option, given in (("weights", weights), ("device", device), ("dtype", dtype)):
-                if given is not None:
+            for option, setting in (("weights", weights), ("device", device), ("dtype", dtype)):
+                if setting is not None:
                     raise ArchvizError(f"{option}: {loaded.name} is already built",
                                        "a module is run as it is: fill and move it before, or give its class")
     module = loaded.instance
@@ -86,24 +86,24 @@ def prepare(
     if device is not None or dtype is not None:
         module = module.to(device=where, dtype=kind)
     step("read the input")
-    found = samples(module, x, loaded, specs=specs, preprocess=preprocess, tokenizer=tokenizer, size=size)
+    batch = samples(module, x, loaded, specs=specs, preprocess=preprocess, tokenizer=tokenizer, size=size)
     if any(is_lazy(p) for p in module.parameters()):
         if not isinstance(model, (str, Path)) and loaded.instance is not None:
             raise ArchvizError(f"{loaded.name} has layers without weights, as it has not run yet", "run it once before")
-        _materialised(torch, module, found)
+        _materialised(torch, module, batch)
     home = next((p.device for p in module.parameters()), where)
     classes = classes or class_names_of(loaded.told.get("class_names")) or _labels(module)
-    return Ready(module, _moved(found.args, home), _moved(dict(found.kwargs), home), found.shown, found.words,
-                 found.notes, classes, loaded.source)
+    return Ready(module, _moved(batch.args, home), _moved(dict(batch.kwargs), home), batch.shown, batch.words,
+                 batch.notes, classes, loaded.source)
 
 
-def _materialised(torch: Any, module: Any, found: Any) -> None:
+def _materialised(torch: Any, module: Any, batch: Any) -> None:
     """Run a model once whose layers take their shapes from what comes in: always the same weights."""
     training = module.training
     # What it raises is told when it runs again.
     with torch.random.fork_rng(devices=[]), torch.no_grad(), contextlib.suppress(Exception):
         torch.manual_seed(0)
-        module.eval()(*found.args, **found.kwargs)
+        module.eval()(*batch.args, **batch.kwargs)
     module.train(training)
 
 
@@ -127,16 +127,16 @@ def no_torch(error: ModuleNotFoundError) -> Exception:
 def _device(torch: Any, device: str | None) -> Any:
     """A device that is there."""
     try:
-        found = torch.device(device or "cpu")
+        place = torch.device(device or "cpu")
     except RuntimeError:
         raise ArchvizError(f"there is no device {device!r}", "say cpu, cuda, cuda:1 or mps") from None
     there = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if found.type not in there:
+    if place.type not in there:
         raise ArchvizError(f"device {device!r} cannot be used", "say cpu, cuda, cuda:1 or mps")
-    if not there[found.type]() or (found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count()):
+    if not there[place.type]() or (place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count()):
         raise ArchvizError(f"there is no device {device} on this machine, or this PyTorch cannot use it",
                            "say cpu, or leave the option out")
-    return found
+    return place
 
 
 def _dtype(torch: Any, dtype: str | None) -> Any:
@@ -144,11 +144,11 @@ def _dtype(torch: Any, dtype: str | None) -> Any:
         return None
     from archviz.trace.source.values import DTYPES
 
-    found = DTYPES.get(dtype)
-    if found is None or not found.is_floating_point:
+    kind_of_number = DTYPES.get(dtype)
+    if kind_of_number is None or not kind_of_number.is_floating_point:
         real = [name for name, kind in DTYPES.items() if kind.is_floating_point]
         raise ArchvizError(f"dtype {dtype!r} is no type of real numbers", did_you_mean(dtype, real))
-    return found
+    return kind_of_number
 
 
 def _moved(value: Any, device: Any) -> Any:

@@ -42,59 +42,42 @@ class Samples:
 
 def samples(module: Any, x: Any, loaded: Loaded, *, specs: Sequence[str] = (), preprocess: Any = None,
             tokenizer: Any = None, size: tuple[int, int] | None = None) -> Samples:
-    """The batch that `x` stands for.
+    """The batch that `x` stands for, or, where that is None, what `specs` or the model's file say.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The model that will be called.
-    x : object
-        A tensor or an array as the model takes it; an image (Pillow's, a path, an array of bytes, height × width
-        × colours) or a text; a list of images or texts; a tuple of arguments; a dict of named inputs, each any of
-        these; None: what `specs` or the model's file say.
-    loaded : Loaded
-        What the model's file says.
-    specs : sequence of str
-        ``--input`` specs: ``1x3x224x224``, ``ids=[[1, 2, 3]]``, ``x=array.npy``.
-    preprocess, tokenizer
-        In the place of those that the model's file names.
-    size : tuple of int, optional
-        Height and width for images.
-
-    Raises
-    ------
-    ArchvizError
-        For an image that is none, a text without a tokenizer, and where there is nothing to explain.
+    `x` is as for `archviz.explain`, `loaded` what the model's file says, `specs` are those of ``--input``:
+    ``1x3x224x224``, ``ids=[[1, 2, 3]]``, ``x=array.npy``.  `preprocess` and `tokenizer` stand in the place of those
+    that the model's file names; `size` is (height, width) for images.  Raises `ArchvizError` for an image that is none,
+    a text without a tokenizer, and where there is nothing to explain.
     """
-    given = _spoken(module, specs)
+    spoken = _spoken(module, specs)
     if x is None:
-        return _without(module, loaded, given, specs)
+        return _without(module, loaded, spoken, specs)
     named = _named(module, x)
     if not any(_image_like(value) or _text_like(value) for value in named.values()):
-        return _tensors(module, x, named, given, preprocess)
+        return _tensors(module, x, named, spoken, preprocess)
     # What the file gives as an example says how large images are, and what else the model takes.
-    known = dict(given)
+    others = dict(spoken)
     if loaded.examples is not None and any(_image_like(value) for value in named.values()):
         example = loaded.inputs(module)
-        known = {**_arguments(module, example if isinstance(example, Inputs) else Inputs()), **given}
-    told, shown, notes = dict(known), {}, []
+        others = {**_arguments(module, example if isinstance(example, Inputs) else Inputs()), **spoken}
+    arguments, shown, notes = dict(others), {}, []
     words: Words = ()
     for name, value in named.items():
         if _image_like(value):
             recipe = recipe_of(preprocess, "preprocess") if preprocess is not None else _recipe(loaded)
-            batch, seen, said = _images(module, name, value, known.get(name), recipe, size)
-            told[name] = batch
+            batch, seen, remarks = _images(module, name, value, others.get(name), recipe, size)
+            arguments[name] = batch
             if seen is not None:
                 shown[f"/in:{name}"] = seen
-            notes += said
+            notes += remarks
         elif _text_like(value):
             texts = value if isinstance(value, list) else [value]
-            found, words = read_text(texts, tokenizer_of(tokenizer, loaded.told), name, loaded.told.get("decode"))
+            encoded, words = read_text(texts, tokenizer_of(tokenizer, loaded.told), name, loaded.told.get("decode"))
             accepted = inspect.signature(module.forward).parameters
-            told |= {key: item for key, item in found.items() if key == name or key in accepted}
+            arguments |= {key: item for key, item in encoded.items() if key == name or key in accepted}
         else:
-            told[name] = _tensor(module, value)
-    return Samples(*_call(module, told), shown, words, tuple(notes))
+            arguments[name] = _tensor(module, value)
+    return Samples(*_call(module, arguments), shown, words, tuple(notes))
 
 
 def one_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
@@ -118,20 +101,20 @@ def _arguments(module: Any, inputs: Inputs) -> dict[str, Any]:
         bound = inspect.signature(module.forward).bind(*inputs.args, **inputs.kwargs)
     except TypeError:
         return dict(inputs.kwargs)
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for name, value in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_KEYWORD:
-            found |= value
+            by_name |= value
         elif kind is not inspect.Parameter.VAR_POSITIONAL:
-            found[name] = value
-    return found
+            by_name[name] = value
+    return by_name
 
 
-def _call(module: Any, told: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _call(module: Any, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments by name → those in order that can stand so, and the others."""
     args: list[Any] = []
-    rest = dict(told)
+    rest = dict(arguments)
     for name, parameter in inspect.signature(module.forward).parameters.items():
         if name not in rest or parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             break
@@ -199,13 +182,13 @@ def _numbers(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _tensors(module: Any, x: Any, named: Mapping[str, Any], given: Mapping[str, Any], preprocess: Any) -> Samples:
+def _tensors(module: Any, x: Any, named: Mapping[str, Any], spoken: Mapping[str, Any], preprocess: Any) -> Samples:
     """A batch that is as the model takes it; where the normalisation is known, its pixels can still be shown."""
     if isinstance(x, Mapping):
-        args, kwargs = _call(module, {**given, **{key: _tensor(module, value) for key, value in x.items()}})
+        args, kwargs = _call(module, {**spoken, **{key: _tensor(module, value) for key, value in x.items()}})
     else:
         items = x if isinstance(x, tuple) else (x,)
-        args, kwargs = tuple(_tensor(module, item) for item in items), dict(given)
+        args, kwargs = tuple(_tensor(module, item) for item in items), dict(spoken)
     shown = {}
     recipe = None if preprocess is None else recipe_of(preprocess, "preprocess")
     for name, value in named.items():
@@ -240,11 +223,11 @@ def _array(path: Path) -> Any:
         raise ArchvizError(f"cannot read {path}: {' '.join(str(error).split())}", "an .npy file is wanted") from None
 
 
-def _without(module: Any, loaded: Loaded, given: Mapping[str, Any], specs: Sequence[str]) -> Samples:
+def _without(module: Any, loaded: Loaded, spoken: Mapping[str, Any], specs: Sequence[str]) -> Samples:
     """Nothing was given but `specs`, or what the model's file holds."""
-    if given:
+    if spoken:
         made = any("x" in spec.rpartition("=")[2] and spec.rpartition("=")[2][:1].isdigit() for spec in specs)
-        return Samples(*_call(module, given), notes=("the input is made up",) if made else ())
+        return Samples(*_call(module, spoken), notes=("the input is made up",) if made else ())
     if loaded.examples is None:
         raise ArchvizError("there is nothing to explain",
                            "give --image FILE, --text TEXT or --input name=file.npy (in Python: x), or example_inputs "
@@ -263,32 +246,35 @@ def _recipe(loaded: Loaded) -> Recipe:
     return Recipe()
 
 
-def _images(module: Any, name: str, value: Any, known: Any, recipe: Recipe, size: tuple[int, int] | None,
+def _images(module: Any, name: str, value: Any, example: Any, recipe: Recipe, size: tuple[int, int] | None,
             ) -> tuple[Any, NDArray[Any] | None, list[str]]:
     """The batch of images for one input, what is shown of it, and what is said."""
     import torch
 
     images = [opened(item) for item in (value if isinstance(value, list) else [value])]
     if recipe.call is not None:
-        return *_prepared(module, images, recipe), [recipe.told()]
-    shape = tuple(getattr(known, "shape", ()))
-    channels = shape[1] if len(shape) == 4 else _channels(module)
-    wanted = size or (tuple(shape[2:]) if len(shape) == 4 else None) or recipe.size or _configured_size(module)
+        return *_prepared(module, images, recipe), [recipe.normalisation()]
+    shape = tuple(getattr(example, "shape", ()))
+    channels, *sides = shape[1:] if len(shape) == 4 else [guess.image_channels(module) or 3]     # of its first layer
+    wanted = size or tuple(sides) or recipe.size or _configured_size(module)
     if wanted is None and len({image.size for image in images}) > 1:
         raise ArchvizError("the images differ in size, and nobody said which one the model takes", _say_size(module))
-    notes = []
-    cut = [image.size for image in images if wanted is not None and image.size != wanted[::-1]]
-    if cut:
-        resize = recipe.resize if wanted == recipe.size else None
-        images = [fitted(image, wanted, resize) for image in images]
-        assert wanted is not None
-        many = "an image" if len(cut) == 1 else f"{len(cut)} images"
-        notes.append(f"{many} of {cut[0][0]}×{cut[0][1]} pixels resized and cut to {wanted[1]}×{wanted[0]}")
-    shown = np.stack([pixels(image, channels) for image in images])
+    notes = _notes_of_size(images, wanted)
+    resize = recipe.resize if wanted == recipe.size else None
+    shown = np.stack([pixels(fitted(image, wanted, resize), channels) for image in images])
     batch = torch.from_numpy(recipe.normalised(shown)).to(guess.float_of(module))
     if wanted is None:
         _refuse_size(module, name, batch)
-    return batch, shown, [*notes, recipe.told()]
+    return batch, shown, [*notes, recipe.normalisation()]
+
+
+def _notes_of_size(images: Sequence[Any], wanted: tuple[int, int] | None) -> list[str]:
+    """That images are resized, where some have another size than is wanted."""
+    cut = [image.size for image in images if wanted is not None and image.size != wanted[::-1]]
+    if not cut or wanted is None:
+        return []
+    many = "an image" if len(cut) == 1 else f"{len(cut)} images"
+    return [f"{many} of {cut[0][0]}×{cut[0][1]} pixels resized and cut to {wanted[1]}×{wanted[0]}"]
 
 
 def _prepared(module: Any, images: Sequence[Any], recipe: Recipe) -> tuple[Any, NDArray[Any] | None]:
@@ -303,19 +289,14 @@ def _prepared(module: Any, images: Sequence[Any], recipe: Recipe) -> tuple[Any, 
         try:
             made.append(torch.as_tensor(recipe.call(image if image.mode in ("L", "RGB") else image.convert("RGB"))))
         except Exception as error:
-            raise blamed(error, recipe.said) from error
+            raise blamed(error, recipe.source) from error
     made = [tensor[0] if tensor.dim() == 4 and len(tensor) == 1 else tensor for tensor in made]
     if {tensor.dim() for tensor in made} != {3} or len({tuple(tensor.shape) for tensor in made}) > 1:
-        raise ArchvizError(f"{recipe.said} gave {', '.join(str(tuple(t.shape)) for t in made[:3])} for an image",
+        raise ArchvizError(f"{recipe.source} gave {', '.join(str(tuple(t.shape)) for t in made[:3])} for an image",
                            "it must give a tensor (channels, height, width)")
     batch = torch.stack(made).to(guess.float_of(module))
-    known = (recipe.mean, recipe.std) != ((0.0,), (1.0,))
-    return batch, recipe.restored(batch.float().numpy()) if known else None
-
-
-def _channels(module: Any) -> int:
-    """How many channels the model's images have: what its first layer for images takes, or else 3."""
-    return guess.image_channels(module) or 3
+    invertible = (recipe.mean, recipe.std) != ((0.0,), (1.0,))
+    return batch, recipe.restored(batch.float().numpy()) if invertible else None
 
 
 def _configured_size(module: Any) -> tuple[int, int] | None:

@@ -14,55 +14,38 @@ from archviz.core.errors import ArchvizError
 Words = tuple[tuple[str, ...], ...]
 
 
-def tokenizer_of(given: Any, told: Mapping[str, Any]) -> Any:
+def tokenizer_of(asked: Any, module: Mapping[str, Any]) -> Any:
     """The tokenizer that was asked for, else the model file's own ``tokenizer`` or ``encode``.
 
     Raises `ArchvizError` where there is none, and for a file that is none.
     """
-    found = given if given is not None else told.get("tokenizer", told.get("encode"))
-    if found is None:
+    tokenizer = asked if asked is not None else module.get("tokenizer", module.get("encode"))
+    if tokenizer is None:
         raise ArchvizError("a text needs a tokenizer, and nobody named one",
                            "let the model's file hold `tokenizer`, or `encode` (a function from a text to token ids), "
                            "or say --tokenizer tokenizer.json; token ids go in as --input 'ids=[[1, 2, 3]]'")
-    if not isinstance(found, (str, Path)):
-        return found
-    if not Path(found).is_file():
-        raise ArchvizError(f"there is no tokenizer {found}")
+    if not isinstance(tokenizer, (str, Path)):
+        return tokenizer
+    if not Path(tokenizer).is_file():
+        raise ArchvizError(f"there is no tokenizer {tokenizer}")
     try:
         from tokenizers import Tokenizer
     except ModuleNotFoundError:
-        raise ArchvizError(f"{found} is read by the package tokenizers, which is not installed",
+        raise ArchvizError(f"{tokenizer} is read by the package tokenizers, which is not installed",
                            "pip install tokenizers") from None
     try:
-        return Tokenizer.from_file(str(found))
+        return Tokenizer.from_file(str(tokenizer))
     except Exception as error:      # the library raises nothing more special
-        raise ArchvizError(f"{found} is not a tokenizer: {' '.join(str(error).split())}") from None
+        raise ArchvizError(f"{tokenizer} is not a tokenizer: {' '.join(str(error).split())}") from None
 
 
 def read_text(texts: Sequence[str], tokenizer: Any, name: str, decode: Any = None) -> tuple[dict[str, Any], Words]:
-    """The inputs of a model for `texts`.
+    """The inputs of a model for `texts`, one for each sample: tensors by input, and the words of each sample.
 
-    Parameters
-    ----------
-    texts : sequence of str
-        One for each sample.
-    tokenizer : object
-        Of transformers (called), of tokenizers (its ``encode`` has ``ids`` and ``tokens``), or a function from a text
-        to a list of ids.
-    name : str
-        The input that ids are for, where the tokenizer does not say.
-    decode : callable, optional
-        An id → the token, for a function that gives ids alone.
-
-    Returns
-    -------
-    tuple
-        Tensors by input; the words of each sample.
-
-    Raises
-    ------
-    ArchvizError
-        For a tokenizer that fails, and texts of several lengths where it cannot pad.
+    `tokenizer` is one of transformers (called), one of tokenizers (its ``encode`` has ``ids`` and ``tokens``), or a
+    function from a text to a list of ids; `name` is the input that ids are for where it does not say; `decode`, an id →
+    the token, is for a function that gives ids alone.  Raises `ArchvizError` for a tokenizer that fails, and for texts
+    of several lengths where it cannot pad.
     """
     import torch
 
@@ -84,14 +67,14 @@ def read_text(texts: Sequence[str], tokenizer: Any, name: str, decode: Any = Non
     rows = [[int(i) for i in getattr(one, "ids", one)] for one in encoded]
     lengths = {len(row) for row in rows}
     if len(lengths) > 1:
-        told = ", ".join(map(str, sorted(lengths)))
-        raise ArchvizError(f"the texts have {told} tokens, and one batch has one length",
+        numbers = ", ".join(map(str, sorted(lengths)))
+        raise ArchvizError(f"the texts have {numbers} tokens, and one batch has one length",
                            "explain them one by one, or with a tokenizer of transformers, which pads")
     if lengths == {0}:
         raise ArchvizError("the text has no tokens")
     tokens = [getattr(one, "tokens", None) for one in encoded]
-    words = tuple(tuple(map(str, known or _spelled(tokenizer, text, row, decode)))
-                  for known, text, row in zip(tokens, texts, rows, strict=True))
+    words = tuple(tuple(map(str, spelt or _spelled(tokenizer, text, row, decode)))
+                  for spelt, text, row in zip(tokens, texts, rows, strict=True))
     return {name: torch.tensor(rows)}, words
 
 

@@ -18,15 +18,12 @@ from archviz.core.scene import Box, Cuboid, Group, Mark, Paint, Scene
 from archviz.figure.figure import Figure
 from archviz.figure.rendered import stamped
 from archviz.insight.overlay import _faces, _key, _strips
-from archviz.insight.overlay._bounds import body
+from archviz.insight.overlay._bounds import body, nodes
 from archviz.insight.overlay._flow import Widths
 from archviz.insight.overlay._paint import Colours, columns
 from archviz.insight.painting import colormap, of_drawn, pixels
 
-NOT_NODES = frozenset({"frame", "link", "legend", "inset", "zoom", "frozen"})
-"""Roles of groups that draw no node."""
-
-TOLD = 6            # remarks of one sort that a caption lists
+LISTED = 6            # remarks of one sort that a caption lists
 
 
 class Numbers(Protocol):
@@ -96,17 +93,17 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
     """
     scene = figure.scene
     graphs = [figure.drawn, *(inner for _, inner in figure.drawing.insets)]
-    given = _sampled(what, sample)
-    scores = of_drawn.scored(graphs, given.scores) if colours else {}
-    arrays = of_drawn.mapped(graphs, {**given.maps, **given.shown}) if maps else {}
-    running = of_drawn.flowing(graphs, given.flows) if flows else {}
+    numbers = _sampled(what, sample)
+    scores = of_drawn.scored(graphs, numbers.scores) if colours else {}
+    arrays = of_drawn.mapped(graphs, {**numbers.maps, **numbers.shown}) if maps else {}
+    running = of_drawn.flowing(graphs, numbers.flows) if flows else {}
     remarks = of_drawn.marked(graphs, getattr(what, "marks", {})) if marks else {}
     if not (scores or arrays or running or remarks):
         raise ArchvizError(f"{what.title} has nothing for what this figure draws: no id of it is among the figure's",
                            "draw and explain the same model, and leave colours, maps or flows on")
-    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, given.over,
+    painted = _Painted(figure, graphs, what, scores, arrays, running, remarks, numbers.over,
                        "max" if limit is None else limit)
-    drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences(sample)])
+    drawn, caption = painted.scene(), " ".join([figure.caption, *painted.sentences()])
     if blank:
         return replace(figure, inner=None, drawing=replace(
             figure.drawing, scene=stamped(replace(scene, width=drawn.width, height=drawn.height), figure.caption)))
@@ -142,19 +139,19 @@ class _Painted:
 
     def __init__(self, figure: Figure, graphs: Sequence[Graph], what: Numbers, scores: Mapping[NodeId, float],
                  arrays: Mapping[NodeId, Any], flows: Mapping[tuple[NodeId, NodeId], float],
-                 remarks: Mapping[NodeId, Sequence[str]], given: Mapping[NodeId, Any], limit: float | str) -> None:
+                 remarks: Mapping[NodeId, Sequence[str]], over: Mapping[NodeId, Any], limit: float | str) -> None:
         self.figure, self.graphs, self.what = figure, graphs, what
         self.scores, self.arrays, self.flows, self.remarks = scores, arrays, flows, remarks
         self.style, self.before = figure.drawing.style, figure.scene
         self.nodes = {node.id: node for graph in reversed(graphs) for node in graph.nodes}
         dots = self._dots() if scores else {}
         drawn = [value for node, value in scores.items() if node not in dots]
-        said = ": ".join(filter(None, (what.title, what.unit)))
+        unit = ": ".join(filter(None, (what.title, what.unit)))
         # What a relevance is of all channels is their sum; activations of different channels have nothing in common.
         self.signed = what.signed if hasattr(what, "target") else None
-        shades = colormap.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, said)
+        shades = colormap.scale([drawn, *dots.values()], self.style.heat, what.signed, limit, unit)
         self.scale = shades if scores else None
-        self.given = {} if shades.plain else given      # in greys the input is shown without its map
+        self.over = {} if shades.plain else over      # in greys the input is shown without its map
         self.colours = Colours(self.before, shades, scores, dots)
         self.widths = Widths(self.before, shades, flows)
         self.letters = _key.letters(remarks)
@@ -186,48 +183,48 @@ class _Painted:
             return replace(mark, marks=tuple(map(self.colours.swatch, mark.marks))) if self.scale else mark
         if mark.edge:
             return self.widths.group(mark)
-        if not mark.node or mark.role in NOT_NODES or mark.node not in self.nodes:
+        if not mark.node or mark.role == "frame" or mark.node not in self.nodes:
             return replace(mark, marks=tuple(map(self._mark, mark.marks)))
-        told = self._tip(mark)
+        named = self._tip(mark)
         if self.scale is None or self.nodes[mark.node].kind in ("input", "output") and mark.node not in self.scores:
-            return told
-        return self.colours.group(told)
+            return named
+        return self.colours.group(named)
 
     def _tip(self, group: Group) -> Group:
         """What the mouse tells of a node: its score, and what is remarkable."""
         score = self.scores.get(group.node)
-        said = [] if score is None else [f"{colormap.number(score)} {self.what.unit}".strip()]
-        said += self.remarks.get(group.node, ())
-        words = [group.title, text.clean("; ".join(said))]
-        return replace(group, title=": ".join(filter(None, words))) if said else group
+        facts = [] if score is None else [f"{colormap.number(score)} {self.what.unit}".strip()]
+        facts += self.remarks.get(group.node, ())
+        words = [group.title, text.clean("; ".join(facts))]
+        return replace(group, title=": ".join(filter(None, words))) if facts else group
 
     def _tile(self, node: NodeId) -> pixels.Tile | None:
         if node not in self.arrays:
             return None
         return pixels.tile(self.arrays[node], self._axes(node), self.style.heat, self.signed,
-                            self.nodes[node].kind == "input", self.given.get(node))
+                            self.nodes[node].kind == "input", self.over.get(node))
 
     def _strips(self) -> dict[NodeId, list[pixels.Tile]]:
         """What to show beside boxes; where there are cuboids, nothing but on their faces."""
-        if any(isinstance(mark, Cuboid) for group in _groups(self.before.marks) for mark in group.marks):
+        if any(isinstance(mark, Cuboid) for group in nodes(self.before.marks) for mark in group.marks):
             return {}
-        found = {}
+        strips = {}
         for node, array in self.arrays.items():
             if self.nodes[node].kind == "input":
                 tile = self._tile(node)
-                found[node] = [tile] if tile and min(tile.shape) > 1 else []
+                strips[node] = [tile] if tile and min(tile.shape) > 1 else []
             else:
-                found[node] = pixels.several(array, self._axes(node), self.style.heat, self.signed, _strips.MOST)
-        return found
+                strips[node] = pixels.several(array, self._axes(node), self.style.heat, self.signed, _strips.MOST)
+        return strips
 
     def _dots(self) -> dict[NodeId, Sequence[float]]:
         """The numbers of neurons that are drawn one by one, where there is one for each."""
-        found: dict[NodeId, Sequence[float]] = {}
-        for group in _groups(self.before.marks):
+        dots: dict[NodeId, Sequence[float]] = {}
+        for group in nodes(self.before.marks):
             array = self.arrays.get(group.node)
             if array is not None and 0 < columns(group) <= array.size == max(array.shape, default=0):
-                found[group.node] = [float(value) for value in array.ravel()]
-        return found
+                dots[group.node] = [float(value) for value in array.ravel()]
+        return dots
 
     def _axes(self, node: NodeId) -> str:
         out = self.nodes[node].out
@@ -235,7 +232,7 @@ class _Painted:
 
     def _badges(self, marks: Sequence[Mark], scene: Scene) -> Iterator[Group]:
         taken: list[tuple[float, float]] = []
-        for group in _groups(marks):
+        for group in nodes(marks):
             room = body(group, scene) if group.node in self.remarks else None
             if room is not None:
                 yield _key.badges(group, room, self.remarks[group.node], self.letters, taken)
@@ -252,46 +249,42 @@ class _Painted:
             entries.append((_key.meaning(word, self.remarks), tuple(_key.badge(wide / 2, high / 2, letter))))
         return entries
 
-    def sentences(self, sample: int) -> list[str]:
+    def sentences(self) -> list[str]:
         """What the caption adds."""
-        what, found = self.what, []
-        target = getattr(what, "target", "")
+        what, target = self.what, getattr(self.what, "target", "")
         of = f" for {target}" if target else ""
+        sentences = []
         if self.scores:
             mean = ", a block that stands for several their mean" if of_drawn.averaged(self.graphs, self.scores) else ""
-            said = ", ".join(filter(None, (what.title, what.unit)))
-            found.append(f"Colours: {said}{of}; a box has that of its last operation{mean}.")
+            unit = ", ".join(filter(None, (what.title, what.unit)))
+            sentences.append(f"Colours: {unit}{of}; a box has that of its last operation{mean}.")
         if self.widths.seen:
-            found.append("The wider a link, the more runs along it.")
+            sentences.append("The wider a link, the more runs along it.")
         if self.mapped:
-            of = "" if self.scores else f" of {what.title}{of}"
-            if all(self.nodes[node].kind == "input" for node in self.mapped if node in self.nodes):
-                found.append(f"Over the input: its own map{of}, on a scale of its own." if self.given else
-                             "The input is shown beside its name.")
-            else:
-                found.append(f"The maps{of} have a scale each; of several channels they show "
-                             f"{'those that vary most' if self.signed is None else 'the mean'}.")
-        told = {key: word for key, word in getattr(what, "marks", {}).items() if self.remarks}
-        for word in self.letters:
-            own = [f"{key} ({said.removeprefix(word).strip()})" for key, said in told.items()
-                   if said.split()[0] == word]
-            more = f" and {len(own) - TOLD} more" if len(own) > TOLD else ""
-            found.append(f"{word.capitalize()}: {', '.join(own[:TOLD])}{more}.")
+            sentences.append(self._of_maps("" if self.scores else f" of {what.title}{of}"))
+        sentences += self._of_remarks()
         checks = [check.said for check in getattr(what, "checks", ()) if check.name != "finite" or not check.kept]
         if checks:
-            found.append(f"Checks: {'; '.join(checks)}.")
-        return [text.clean(sentence) for sentence in found]
+            sentences.append(f"Checks: {'; '.join(checks)}.")
+        return [text.clean(sentence) for sentence in sentences]
+
+    def _of_maps(self, of: str) -> str:
+        """What the caption says of the maps, which are `of` something that was not yet named."""
+        if all(self.nodes[node].kind == "input" for node in self.mapped if node in self.nodes):
+            return (f"Over the input: its own map{of}, on a scale of its own." if self.over else
+                    "The input is shown beside its name.")
+        return (f"The maps{of} have a scale each; of several channels they show "
+                f"{'those that vary most' if self.signed is None else 'the mean'}.")
+
+    def _of_remarks(self) -> Iterator[str]:
+        """What the caption says of each sort of remark: where, and how much."""
+        for word in self.letters:
+            where = [f"{key} ({remark.removeprefix(word).strip()})"
+                     for key, remark in getattr(self.what, "marks", {}).items() if remark.split()[0] == word]
+            more = f" and {len(where) - LISTED} more" if len(where) > LISTED else ""
+            yield f"{word.capitalize()}: {', '.join(where[:LISTED])}{more}."
 
     def checked(self) -> dict[str, str]:
         """The checks, for the file's metadata."""
         checks = getattr(self.what, "checks", ())
         return {"checks": "; ".join(f"{c.name}: {c.said}" for c in checks)} if checks else {}
-
-
-def _groups(marks: Sequence[Mark]) -> Iterator[Group]:
-    """The groups that draw a node, wherever they are."""
-    for mark in marks:
-        if isinstance(mark, Group) and mark.role != "legend":
-            if mark.node and mark.role not in NOT_NODES:
-                yield mark
-            yield from _groups(mark.marks)

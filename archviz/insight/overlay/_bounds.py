@@ -73,9 +73,9 @@ def _words(mark: Text, scene: Scene) -> Room:
 
 def body(group: Group, scene: Scene) -> Room | None:
     """The largest area that a node's group fills; None where it is words alone."""
-    found = [room for mark in group.marks if isinstance(mark, (Box, Circle, Cuboid)) or (
+    outlines = [room for mark in group.marks if isinstance(mark, (Box, Circle, Cuboid)) or (
         isinstance(mark, Path) and scene.paint(mark.role).fill) for room in rooms(mark, scene)]
-    return max(found, key=lambda room: (room.x1 - room.x0) * (room.y1 - room.y0), default=None)
+    return max(outlines, key=lambda room: (room.x1 - room.x0) * (room.y1 - room.y0), default=None)
 
 
 def inside(point: Point, corners: Iterable[Point]) -> bool:
@@ -91,3 +91,12 @@ def faces(c: Cuboid) -> tuple[tuple[Point, ...], ...]:
     return ((c.at(0, 0, 0), c.at(1, 0, 0), c.at(1, 1, 0), c.at(0, 1, 0)),
             (c.at(0, 0, 0), c.at(1, 0, 0), c.at(1, 0, 1), c.at(0, 0, 1)),
             (c.at(1, 0, 0), c.at(1, 0, 1), c.at(1, 1, 1), c.at(1, 1, 0)))
+
+
+def nodes(marks: Iterable[Mark]) -> Iterator[Group]:
+    """The groups that draw a node, wherever they are."""
+    for mark in marks:
+        if isinstance(mark, Group) and mark.role != "legend":
+            if mark.node and mark.role != "frame":
+                yield mark
+            yield from nodes(mark.marks)

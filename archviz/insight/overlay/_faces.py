@@ -31,8 +31,8 @@ def painted(marks: Sequence[Mark], show: Callable[[str], Tile | None]) -> tuple[
         later = [other for name, other in solids[i + 1:] if name != node]
         if not isinstance(node, str) or any(name == node for name, _ in solids[i + 1:]):
             continue
-        found = show(node) if _covered(cuboid, later) <= HIDDEN else None
-        if found is not None and (image := _on(cuboid, found)) is not None:
+        tile = show(node) if _covered(cuboid, later) <= HIDDEN else None
+        if tile is not None and (image := _on(cuboid, tile)) is not None:
             faced[node] = image
     return tuple(_drawn(mark, faced) for mark in marks), set(faced)
 

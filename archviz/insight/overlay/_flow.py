@@ -80,11 +80,11 @@ class Widths:
         if not drawn:
             return []
         top = _rounded(self.largest)
-        found = [(f"{'flow ' if not i else ''}{number(part * top)}", line(part * top))
-                 for i, part in enumerate((1.0, 0.5, 0.1))]
+        entries = [(f"{'flow ' if not i else ''}{number(part * top)}", line(part * top))
+                   for i, part in enumerate((1.0, 0.5, 0.1))]
         if min(drawn) < 0:
-            found.append(("negative flow", line(-0.5 * top)))
-        return found
+            entries.append(("negative flow", line(-0.5 * top)))
+        return entries
 
 
 def _rounded(value: float) -> float:
@@ -107,11 +107,11 @@ def _ways(links: Sequence[tuple[Link, float]]) -> list[_Way]:
     corners = sorted({point for link, _ in links for point in link.points})
 
     def cut(points: Sequence[Point]) -> tuple[Point, ...]:
-        found = [points[0]]
+        stops = [points[0]]
         for a, b in pairwise(points):
             on = [c for c in corners if abs(math.dist(a, c) + math.dist(c, b) - math.dist(a, b)) < 1e-6]
-            found += [c for c in sorted(on, key=lambda c: math.dist(a, c)) if c not in (a, b)] + [b]
-        return tuple(found)
+            stops += [c for c in sorted(on, key=lambda c: math.dist(a, c)) if c not in (a, b)] + [b]
+        return tuple(stops)
 
     return [_Way(cut(link.points), link.radius, link.head, flow) for link, flow in links]
 

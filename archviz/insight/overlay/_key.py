@@ -63,41 +63,41 @@ def _block(style: Style, scale: Scale | None, entries: Sequence[Entry], inner: f
 
 def letters(marks: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The first word of each remark → the letter on its badge: ``dead`` → D."""
-    found: dict[str, str] = {}
-    for word in dict.fromkeys(said.split()[0] for all_said in marks.values() for said in all_said if said.split()):
-        own = [c for c in text.clean(word).upper() if c.isalnum()] + [str(i) for i in range(1, 10)]
-        found[word] = next(c for c in own if c not in found.values())
-    return found
+    taken: dict[str, str] = {}
+    for word in dict.fromkeys(remark.split()[0] for each in marks.values() for remark in each if remark.split()):
+        candidates = [c for c in text.clean(word).upper() if c.isalnum()] + [str(i) for i in range(1, 10)]
+        taken[word] = next(c for c in candidates if c not in taken.values())
+    return taken
 
 
 def meaning(word: str, marks: Mapping[str, Sequence[str]]) -> str:
     """What a badge says, for the legend: ``dead 33/64`` and ``dead 47/64`` → ``dead: 80 of 128 units of these layers``,
     ``saturated 30 %`` → ``saturated: up to 30 % of the values``; the word alone where remarks hold no such numbers."""
-    own = {(node, said.removeprefix(word).strip()) for node, every in marks.items() for said in every
-           if said.split()[:1] == [word]}
-    counts = [re.fullmatch(r"(\d+)/(\d+)", said) for _, said in own]
-    parts = [re.fullmatch(r"(\d+)\s?%", said) for _, said in own]
+    remarks = {(node, remark.removeprefix(word).strip()) for node, every in marks.items() for remark in every
+               if remark.split()[:1] == [word]}
+    counts = [re.fullmatch(r"(\d+)/(\d+)", amount) for _, amount in remarks]
+    parts = [re.fullmatch(r"(\d+)\s?%", amount) for _, amount in remarks]
     if all(counts):
-        some, of = (sum(int(found[i]) for found in counts if found) for i in (1, 2))
-        return f"{word}: {some} of {of} units of {'these layers' if len(own) > 1 else 'this layer'}"
+        some, of = (sum(int(match[i]) for match in counts if match) for i in (1, 2))
+        return f"{word}: {some} of {of} units of {'these layers' if len(remarks) > 1 else 'this layer'}"
     if all(parts):
-        most = max(int(found[1]) for found in parts if found)
-        return f"{word}: {'up to ' if len(own) > 1 else ''}{most} % of the values"
+        most = max(int(match[1]) for match in parts if match)
+        return f"{word}: {'up to ' if len(remarks) > 1 else ''}{most} % of the values"
     return word
 
 
-def badges(group: Group, room: Room, said: Sequence[str], letter: Mapping[str, str], taken: list[Point]) -> Group:
+def badges(group: Group, room: Room, remarks: Sequence[str], letter: Mapping[str, str], taken: list[Point]) -> Group:
     """Discs at the upper left corner of a node, or on the top of its cuboid, one for each sort of remark; not where one
     of `taken` is, which gains their places."""
     solid = next((mark for mark in group.marks if isinstance(mark, Cuboid)), None)
     places = [solid.at(0.5, 0, w) for w in (0.75, 0.3, 1.0)] if solid else []
     places += [(room.x0 + i * 2.1 * BADGE, room.y0) for i in range(8)]
     marks: list[Mark] = []
-    for word in dict.fromkeys(one.split()[0] for one in said if one.split()):
+    for word in dict.fromkeys(one.split()[0] for one in remarks if one.split()):
         at = next((p for p in places if all(dist(p, other) > 2 * BADGE for other in taken)), places[0])
         taken.append(at)
         marks += badge(*at, letter[word])
-    return Group(tuple(marks), "mark", title="; ".join(said))
+    return Group(tuple(marks), "mark", title="; ".join(remarks))
 
 
 def badge(x: float, y: float, letter: str) -> list[Mark]:

@@ -32,7 +32,7 @@ class Colours:
     scores: Mapping[NodeId, float]
     dots: Mapping[NodeId, Sequence[float]] = field(default_factory=dict)
     sheet: dict[str, Paint] = field(default_factory=dict)
-    told: set[str] = field(default_factory=set)         # kinds' roles that have heat
+    heated: set[str] = field(default_factory=set)         # kinds' roles that have heat
     missing: bool = False                               # is something drawn without a number?
 
     def group(self, group: Group) -> Group:
@@ -42,14 +42,14 @@ class Colours:
         if number is None and any(isinstance(mark, (Box, Circle, Cuboid)) or self._filled(mark)
                                   for mark in group.marks) and group.node not in self.dots:
             self.missing = True
-        self.told.add(group.role)
+        self.heated.add(group.role)
         if group.node in self.dots:
             return replace(group, marks=self._dotted(group, self.dots[group.node]))
         return replace(group, marks=tuple(self._on(mark, group, fill) for mark in group.marks))
 
     def swatch(self, mark: Mark) -> Mark:
         """A mark of the legend, without the fill of a kind that has heat."""
-        base = next((role for role in sorted(self.told, key=len, reverse=True) if _of(mark.role, role)), None)
+        base = next((role for role in sorted(self.heated, key=len, reverse=True) if _of(mark.role, role)), None)
         if base is None or isinstance(mark, (Group, Text)):
             return mark
         return self._heated(mark, base, self.page)
@@ -90,18 +90,18 @@ class Colours:
         name = f"{base}{' solid' if solid else ''} heat {fill[1:]}"
         if name not in self.sheet:
             paint = self.scene.paint(base)
-            own = paint.fill or self.page
+            ground = paint.fill or self.page
             edge = paint.stroke or self.ink
-            if contrast(mixed(own, edge, VIVID), self.page) > 3:    # as vivid as is still seen on the page
-                edge = mixed(own, edge, VIVID)
+            if contrast(mixed(ground, edge, VIVID), self.page) > 3:    # as vivid as is still seen on the page
+                edge = mixed(ground, edge, VIVID)
             lines = self._hatch(fill) if paint.hatch else None
             self.sheet[name] = replace(paint, fill=fill, stroke=edge, opacity=1.0, hatch_color=lines,
                                        stroke_width=max(EDGES if solid else OUTLINE, paint.stroke_width))
             for part, share in FACES.items() if solid else ():
                 self.sheet[f"{name} {part}"] = replace(self.sheet[name], fill=mixed(fill, "#ffffff", share))
         if isinstance(mark, Cuboid):
-            mark = replace(mark, bands=tuple((a, b, self._ended(own, name) if b >= 1 else own)
-                                             for a, b, own in mark.bands))
+            mark = replace(mark, bands=tuple((a, b, self._ended(band, name) if b >= 1 else band)
+                                             for a, b, band in mark.bands))
         return replace(mark, role=name + mark.role[len(base):])
 
     def _ended(self, band: str, name: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from archviz.core.scene import Box, Group, Image, Link, Mark, Path, Scene
-from archviz.insight.overlay._bounds import Room, body, rooms
+from archviz.insight.overlay._bounds import Room, body, nodes, rooms
 from archviz.insight.painting.pixels import Tile
 
 SIDES = (20.0, 17.0, 14.5, 12.0, 10.0, 8.5)     # of a tile, in points
@@ -28,15 +28,15 @@ LINE = 3.0          # from the drawing to the column
 
 def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]], widest: float) -> tuple[list[Group], float]:
     """A group for each strip, and how wide the page has to be, at most `widest` where it is not wider already."""
-    groups = {group.node: group for group in _nodes(scene.marks) if tiles.get(group.node)}
+    groups = {group.node: group for group in nodes(scene.marks) if tiles.get(group.node)}
     boxes = {node: _box(group, scene) for node, group in groups.items()}
     taken, frames = _taken(scene)
     page = Room(EDGE, EDGE, scene.width - EDGE, scene.height - EDGE)
     best: dict[str, Room] = {}
     for size in (*ALONE, *SIDES) if len(boxes) == 1 else SIDES:
-        found = _places(boxes, size, taken, frames, page)
-        if len(found) * NEARLY > len(best):
-            best = found
+        places = _places(boxes, size, taken, frames, page)
+        if len(places) * NEARLY > len(best):
+            best = places
     column = _column(scene, boxes, max(scene.width, widest))
     if len(column) >= max(len(best), 2) or column and not best:
         marks: list[Group] = []
@@ -62,8 +62,8 @@ def _reach(group: Group, scene: Scene) -> float:
 
 def _box(group: Group, scene: Scene) -> Room:
     """What a node fills: its outline, or its words."""
-    found = body(group, scene)
-    every = [found] if found is not None else list(rooms(group, scene))
+    outline = body(group, scene)
+    every = [outline] if outline is not None else list(rooms(group, scene))
     return Room(min(r.x0 for r in every), min(r.y0 for r in every), max(r.x1 for r in every), max(r.y1 for r in every))
 
 
@@ -73,21 +73,22 @@ def _column(scene: Scene, boxes: Mapping[str, Room], widest: float) -> dict[str,
     drawn = [mark for mark in scene.marks if isinstance(mark, Group) and mark.role not in ("legend", "zoom")]
     if any(group.role == "inset" for group in drawn):       # it stands in the way
         return {}
-    solid = [_box(group, scene) for group in _nodes(scene.marks) if group.marks]
+    solid = [_box(group, scene) for group in nodes(scene.marks) if group.marks]
     solid += [room for mark in drawn for room in _level(mark, scene)]
     x = max((_reach(group, scene) for group in drawn if group.marks), default=0.0) + LINE
-    found: dict[str, float] = {}
+    levels: dict[str, float] = {}
     for node, box in sorted(boxes.items(), key=lambda item: (item[1].y0 + item[1].y1, item[1].x0)):
         y = (box.y0 + box.y1) / 2
         way = Room(box.x1 + 0.5, y - 0.5, x, y + 0.5)
-        if not any(way.meets(other) for other in solid) and all(abs(y - other) > SIDES[-1] for other in found.values()):
-            found[node] = y
-    heights = sorted(found.values())
+        free = not any(way.meets(other) for other in solid)
+        if free and all(abs(y - other) > SIDES[-1] for other in levels.values()):
+            levels[node] = y
+    heights = sorted(levels.values())
     least = min((b - a for a, b in zip(heights, heights[1:], strict=False)), default=SIDES[0])
     side = min(SIDES[0], least - GAP)
     if x + side + EDGE > widest:
         return {}
-    return {node: Room(x, y - side / 2, x + side, y + side / 2) for node, y in found.items()}
+    return {node: Room(x, y - side / 2, x + side, y + side / 2) for node, y in levels.items()}
 
 
 def _level(group: Group, scene: Scene) -> Iterator[Room]:
@@ -100,17 +101,17 @@ def _level(group: Group, scene: Scene) -> Iterator[Room]:
 def _places(boxes: Mapping[str, Room], size: float, taken: Sequence[Room], frames: Sequence[Room], page: Room
             ) -> dict[str, Room]:
     """Where each node has room for one tile."""
-    found: dict[str, Room] = {}
+    places: dict[str, Room] = {}
     for node, box in boxes.items():
         x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
         choices = [Room(box.x1 + AWAY, y - size / 2, box.x1 + AWAY + size, y + size / 2),
                    Room(box.x0 - AWAY - size, y - size / 2, box.x0 - AWAY, y + size / 2),
                    Room(x - size / 2, box.y0 - AWAY - size, x + size / 2, box.y0 - AWAY),
                    Room(x - size / 2, box.y1 + AWAY, x + size / 2, box.y1 + AWAY + size)]
-        free = (room for room in choices if _free(room, box, [*taken, *found.values()], frames, page))
+        free = (room for room in choices if _free(room, box, [*taken, *places.values()], frames, page))
         if (room := next(free, None)) is not None:
-            found[node] = room
-    return found
+            places[node] = room
+    return places
 
 
 def _free(room: Room, box: Room, taken: Sequence[Room], frames: Sequence[Room], page: Room) -> bool:
@@ -133,15 +134,6 @@ def _longer(room: Room, box: Room, most: int, taken: Sequence[Room], frames: Seq
 
 def _others(places: Mapping[str, Room], node: str) -> list[Room]:
     return [room for key, room in places.items() if key != node]
-
-
-def _nodes(marks: Sequence[Mark]) -> Iterator[Group]:
-    """The groups that draw a node, wherever they are."""
-    for mark in marks:
-        if isinstance(mark, Group) and mark.role != "legend":
-            if mark.node and mark.role != "frame":
-                yield mark
-            yield from _nodes(mark.marks)
 
 
 def _taken(scene: Scene) -> tuple[list[Room], list[Room]]:

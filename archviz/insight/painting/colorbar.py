@@ -34,20 +34,9 @@ class Bar:
 
 
 def flat(on: Scale, length: float, style: Style, most: int = 5, ends: tuple[str, str] | None = None) -> Bar:
-    """A bar that lies, its numbers below it, its unit below these.
+    """A bar that lies, its numbers below it, at most `most` and fewer where they would touch, its unit below these.
 
-    Parameters
-    ----------
-    on : Scale
-        What it explains.
-    length : float
-        How long it is, in printed points.
-    style : Style
-        With the roles ``bar``, ``bar label`` and ``tile``.
-    most : int
-        How many numbers there may be; fewer where they would touch.
-    ends : (str, str), optional
-        Words at the two ends instead of numbers: ``("0", "max of each map")``.
+    With `ends`, words stand at the two ends instead of numbers: ``("0", "max of each map")``.
     """
     size = style.roles["bar label"].size
     marks: list[Mark] = [_colours(on, length, THICK), Box(0, 0, length, THICK, "bar")]
@@ -90,13 +79,13 @@ def upright(on: Scale, length: float, style: Style, most: int = 5) -> Bar:
 
 def lines(words: str, room: float, size: float) -> list[str]:
     """The words in lines no wider than `room` where blanks allow it."""
-    found: list[str] = []
+    broken: list[str] = []
     for word in words.split(" "):       # not at spaces that do not break
-        if found and text.width(f"{found[-1]} {word}", size) <= room:
-            found[-1] += f" {word}"
+        if broken and text.width(f"{broken[-1]} {word}", size) <= room:
+            broken[-1] += f" {word}"
         else:
-            found.append(word)
-    return found
+            broken.append(word)
+    return broken
 
 
 def _colours(on: Scale, width: float, height: float, down: bool = False) -> Image:
@@ -107,10 +96,10 @@ def _colours(on: Scale, width: float, height: float, down: bool = False) -> Imag
 def _chosen(on: Scale, length: float, size: float, most: int) -> list[tuple[float, str]]:
     """As many ticks as have room, at least zero and the roundest number near each end, which has the shortest label."""
     for count in range(most, 2, -1):
-        found = on.ticks(count)
-        spans = [(length * float(on.parts(value)), text.width(label, size) / 2) for value, label in found]
+        ticks = on.ticks(count)
+        spans = [(length * float(on.parts(value)), text.width(label, size) / 2) for value, label in ticks]
         if all(b - a - q - p >= BETWEEN for (a, p), (b, q) in zip(spans, spans[1:], strict=False)):
-            return found
+            return ticks
     power = 10.0 ** floor(log10(on.high) + 1e-9)
     end = max(digit for digit in (1, 2, 4, 5, 6, 8) if digit <= on.high / power + 1e-9) * power
     at = [-end, 0.0, end] if on.signed else [0.0, end]

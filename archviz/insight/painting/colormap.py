@@ -77,14 +77,14 @@ class Scale:
     def rgb(self, values: ArrayLike) -> Pixels:
         """The colours of `values` of any shape S, as bytes (S, 3)."""
         parts = self.parts(values)
-        found: Pixels = _ramp(self.map)[np.rint(np.nan_to_num(parts) * (LEVELS - 1)).astype(int)]
-        return np.where(np.isnan(parts)[..., None], np.array(MISSING, np.uint8), found)
+        colours: Pixels = _ramp(self.map)[np.rint(np.nan_to_num(parts) * (LEVELS - 1)).astype(int)]
+        return np.where(np.isnan(parts)[..., None], np.array(MISSING, np.uint8), colours)
 
     def colours(self, values: ArrayLike) -> NDArray[np.str_]:
         """The same as ``#rrggbb``, in the shape of the `values`."""
         r, g, b = np.moveaxis(self.rgb(values).astype(int), -1, 0)
-        found: NDArray[np.str_] = np.vectorize("#{:02x}{:02x}{:02x}".format, otypes=[str])(r, g, b)
-        return found
+        words: NDArray[np.str_] = np.vectorize("#{:02x}{:02x}{:02x}".format, otypes=[str])(r, g, b)
+        return words
 
     def colour(self, value: float) -> str:
         """The colour of one `value`, ``#rrggbb``."""
@@ -139,9 +139,9 @@ def scale(values: Any, maps: Mapping[str, str], signed: bool = True,
     flat = np.concatenate([np.zeros(0), *(_floats(one).ravel() for one in arrays)])
     flat = flat[~np.isnan(flat)]
     sizes = abs(flat) if signed else flat
-    known = sizes[np.isfinite(sizes)]
-    high = _limit(known, "max" if limit is None else limit)
-    if limit is None and known.size >= MANY and high > STRAY * (robust := _limit(known, ROBUST)):
+    finite = sizes[np.isfinite(sizes)]
+    high = _limit(finite, "max" if limit is None else limit)
+    if limit is None and finite.size >= MANY and high > STRAY * (robust := _limit(finite, ROBUST)):
         high = robust
     kind = "signed" if signed else "unsigned"
     if kind not in maps:
@@ -183,11 +183,11 @@ def _ramp(name: str) -> Pixels:
     import cmap
 
     try:
-        found = cmap.Colormap(name)
+        colours = cmap.Colormap(name)
     except ValueError:
         hint = did_you_mean(name, cmap.Catalog().unique_keys())
         raise ArchvizError(f"there is no colour map {name!r}", hint) from None
-    return np.rint(255 * np.asarray(found(np.linspace(0, 1, LEVELS)))[:, :3]).astype(np.uint8)
+    return np.rint(255 * np.asarray(colours(np.linspace(0, 1, LEVELS)))[:, :3]).astype(np.uint8)
 
 
 def colourless(maps: Mapping[str, str]) -> bool:
@@ -255,10 +255,10 @@ def resized(values: ArrayLike, height: int, width: int, smooth: bool = True) -> 
     plain = np.asarray(values, dtype=np.float32)
     if plain.shape == (height, width):
         return plain
-    known = np.nan_to_num(plain, nan=0.0, posinf=np.finfo(np.float32).max, neginf=np.finfo(np.float32).min)
+    finite = np.nan_to_num(plain, nan=0.0, posinf=np.finfo(np.float32).max, neginf=np.finfo(np.float32).min)
     how = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
-    found: NDArray[np.float32] = np.asarray(Image.fromarray(known).resize((width, height), how))
-    return found.clip(known.min(), known.max())
+    heat: NDArray[np.float32] = np.asarray(Image.fromarray(finite).resize((width, height), how))
+    return heat.clip(finite.min(), finite.max())
 
 
 def enlarged(pixels: Pixels, least: int) -> Pixels:
@@ -282,8 +282,8 @@ def blended(image: Pixels, values: ArrayLike, on: Scale, strength: float = STREN
     heat = resized(values, *image.shape[:2])
     alpha = strength * on.strengths(heat)[..., None]
     below = image * (1 - faded) + faded * on.rgb(0.0)
-    found: Pixels = np.rint(below * (1 - alpha) + on.rgb(heat) * alpha).astype(np.uint8)
-    return found
+    pixels: Pixels = np.rint(below * (1 - alpha) + on.rgb(heat) * alpha).astype(np.uint8)
+    return pixels
 
 
 def png(pixels: Pixels) -> bytes:

@@ -28,24 +28,27 @@ def of_sample(arrays: Mapping[T, Array], sample: int) -> dict[T, Array]:
 
 def scored(graphs: Iterable[Graph], scores: Mapping[NodeId, Any]) -> dict[NodeId, float]:
     """Drawn id → its number, of those that have one."""
-    found: dict[NodeId, float] = {}
-    for graph in graphs:
-        for node in graph.nodes:
-            value = _value(graph, node, lambda key: float(scores[key]) if key in scores else None, _mean)
-            if value is not None:
-                found.setdefault(node.id, value)
-    return found
+    return _by_node(graphs, lambda graph, node: _value(
+        graph, node, lambda key: float(scores[key]) if key in scores else None, lambda copies: float(np.mean(copies))))
 
 
 def mapped(graphs: Iterable[Graph], maps: Mapping[NodeId, Array]) -> dict[NodeId, Array]:
     """Drawn id → its map, of those that have one."""
-    found: dict[NodeId, Array] = {}
+    def array(graph: Graph, node: Node) -> Array | None:
+        value = _value(graph, node, maps.get, lambda copies: copies[-1])
+        return None if value is None else _of_stream(node, value)
+
+    return _by_node(graphs, array)
+
+
+def _by_node(graphs: Iterable[Graph], get: Callable[[Graph, Node], T | None]) -> dict[NodeId, T]:
+    """Drawn id → what there is of the node, of those of which there is something."""
+    values: dict[NodeId, T] = {}
     for graph in graphs:
         for node in graph.nodes:
-            value = _value(graph, node, lambda key: maps.get(key), lambda copies: copies[-1])
-            if value is not None:
-                found.setdefault(node.id, _of_stream(node, value))
-    return found
+            if (value := get(graph, node)) is not None:
+                values.setdefault(node.id, value)
+    return values
 
 
 def _of_stream(node: Node, value: Array) -> Array:
@@ -60,20 +63,14 @@ def _of_stream(node: Node, value: Array) -> Array:
 
 def marked(graphs: Iterable[Graph], marks: Mapping[NodeId, str]) -> dict[NodeId, tuple[str, ...]]:
     """Drawn id → what is said of it and of what is in it, each once."""
-    found: dict[NodeId, tuple[str, ...]] = {}
-    for graph in graphs:
-        for node in graph.nodes:
-            said = tuple(dict.fromkeys(marks[key] for key in (node.id, *node.members, *map(whole, node.members))
-                                       if key in marks))
-            if said:
-                found.setdefault(node.id, said)
-    return found
+    return _by_node(graphs, lambda graph, node: tuple(dict.fromkeys(
+        marks[key] for key in (node.id, *node.members, *map(whole, node.members)) if key in marks)) or None)
 
 
 def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any]) -> dict[tuple[NodeId, NodeId], float]:
     """Drawn edge → the sum of what runs from what its one end stands for to what its other end does;
     where it stands for those of N copies, their mean."""
-    found: dict[tuple[NodeId, NodeId], float] = {}
+    running: dict[tuple[NodeId, NodeId], float] = {}
     for graph in graphs:
         sums: dict[tuple[NodeId, NodeId], float] = {}
         for (src, dst), value in flows.items():
@@ -82,8 +79,8 @@ def flowing(graphs: Iterable[Graph], flows: Mapping[tuple[NodeId, NodeId], Any])
         for edge in graph.edges:
             if (edge.src, edge.dst) in sums:
                 times = min(graph.by_id[edge.src].repeat, graph.by_id[edge.dst].repeat)
-                found.setdefault((edge.src, edge.dst), sums[edge.src, edge.dst] / max(times, 1))
-    return found
+                running.setdefault((edge.src, edge.dst), sums[edge.src, edge.dst] / max(times, 1))
+    return running
 
 
 def averaged(graphs: Iterable[Graph], scores: Mapping[NodeId, float]) -> bool:
@@ -94,8 +91,8 @@ def averaged(graphs: Iterable[Graph], scores: Mapping[NodeId, float]) -> bool:
 def _value(graph: Graph, node: Node, get: Callable[[NodeId], T | None], join: Callable[[list[T]], T]) -> T | None:
     copies = len(node.inside) > 1 and node.repeat == sum(part.repeat for part in node.inside)
     if copies and node.kind != "module":
-        known = list(_known(_value(graph, part, get, join) for part in node.inside))
-        return join(known) if known else None
+        values = list(_known(_value(graph, part, get, join) for part in node.inside))
+        return join(values) if values else None
     module = graph.modules.get(node.id)
     own = list(_known(get(key) for key in (module.copies if module and module.copies else (node.id,))))
     if node.kind == "module" and own:
@@ -113,7 +110,3 @@ def _names(node: Node) -> tuple[NodeId, ...]:
 
 def _known(values: Iterable[T | None]) -> Iterator[T]:
     return (value for value in values if value is not None)
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values))

@@ -36,26 +36,26 @@ def shaped(array: Array, axes: str) -> tuple[str, Array]:
     its channels lie side by side.
     """
     plain = np.asarray(array, dtype=np.float64)
-    known = axes[1:] if len(axes) == plain.ndim + 1 else ""
-    if known == "HWC":
-        plain, known = np.moveaxis(plain, -1, 0), "CHW"
+    places = axes[1:] if len(axes) == plain.ndim + 1 else ""
+    if places == "HWC":
+        plain, places = np.moveaxis(plain, -1, 0), "CHW"
     if plain.size == max(plain.shape, default=1):
         return "vector", plain.ravel()
-    if known and not {"H", "W"} <= set(known):          # tokens, or a signal; of several heads their mean
+    if places and not {"H", "W"} <= set(places):          # tokens, or a signal; of several heads their mean
         table = plain.reshape(-1, *plain.shape[-2:]).mean(axis=0)
-        return "table", table.T if known == "CL" else table
+        return "table", table.T if places == "CL" else table
     return "map", plain.reshape(-1, *plain.shape[-2:])
 
 
-def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, given: bool = False,
+def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, is_input: bool = False,
          over: Array | None = None) -> Tile | None:
     """One picture: the mean of the channels, on a scale with or without a sign; where `signed` is None, the one that
-    varies most from place to place; of an input (`given`) its colours, with what is found there `over` it.
+    varies most from place to place; of an input (`is_input`) its colours, with what is found there `over` it.
     None for one number."""
     kind, values = shaped(array, axes)
     if kind == "vector" and values.size < 2:
         return None
-    if given and kind == "map" and values.shape[0] in (1, 3):
+    if is_input and kind == "map" and values.shape[0] in (1, 3):
         return photograph(values, over, None if over is None else colormap.scale(over, maps, bool(signed)))
     flat = (values.mean(axis=0) if signed is not None else values[_order(values)[0]]) if kind == "map" else shrunk(
         np.atleast_2d(values))

@@ -1,6 +1,6 @@
 """The layers of a network that a picture shows one after the other: what each is called, and what it gave.
 
-In: a recording, and the figure of the model where there is one.  Out: `Layer`, in the order of the network.
+In: a recording, and the figure of the model where there is one.  Out: `Activation`, in the order of the network.
 
 With a figure the layers are its boxes, in its words; a box shows what its last operation gives.  Without one they are
 what was recorded, each under the name of its operation.  What changes no number is no layer: an identity, a dropout at
@@ -30,7 +30,7 @@ SCORES = frozenset(("linear", "softmax", "conv", "pool", "reduce", "act", "math"
 
 
 @dataclass(frozen=True)
-class Layer:
+class Activation:
     """One of them.
 
     id        its node
@@ -38,7 +38,7 @@ class Layer:
     more      what else is computed before its values are there: BN, ReLU
     form      ``map`` (C, H, W), ``table`` (rows, columns) or ``vector``
     values    of one sample
-    given     whether it is an input
+    is_input  whether it is an input
     copies    for how many equal ones it stands
     deep      of maps that are slices of volumes: how many slices there are
     scores    whether what it gives, as the last one, may be the scores of classes
@@ -49,7 +49,7 @@ class Layer:
     more: str
     form: str
     values: Array
-    given: bool = False
+    is_input: bool = False
     copies: int = 1
     deep: int = 0
     scores: bool = True
@@ -65,10 +65,10 @@ class Layer:
     @property
     def picture(self) -> bool:
         """Whether it is an image one can look at."""
-        return self.given and self.form == "map" and len(self.values) in (1, 3)
+        return self.is_input and self.form == "map" and len(self.values) in (1, 3)
 
 
-def layers(one: Any, style: Style, figure: Any, nodes: str, sample: int) -> list[Layer]:
+def layers(one: Any, style: Style, figure: Any, nodes: str, sample: int) -> list[Activation]:
     """The layers with values, the inputs first.  `nodes`: a glob on the ids of those that are no inputs.
 
     Raises `ArchvizError` where there is none.
@@ -76,26 +76,27 @@ def layers(one: Any, style: Style, figure: Any, nodes: str, sample: int) -> list
     maps = {key: np.asarray(array) for key, array in one.maps.items()}
     if not maps:
         raise ArchvizError(f"{one.title} holds no values to draw", 'record them: reduce=["values"]')
-    known = list(_distinct(_boxes(maps, figure, style, sample) if figure else _recorded(one, maps, style, sample)))
-    inner = [layer for layer in known if not layer.given]
-    found = [layer for layer in inner if layer.id == nodes or fnmatchcase(layer.id, nodes)]
-    if not found:
+    every = list(_distinct(_boxes(maps, figure, style, sample) if figure else _recorded(one, maps, style, sample)))
+    inner = [layer for layer in every if not layer.is_input]
+    chosen = [layer for layer in inner if layer.id == nodes or fnmatchcase(layer.id, nodes)]
+    if not chosen:
         raise ArchvizError(f"no layer with values is named {nodes}", did_you_mean(nodes, [one.id for one in inner]))
     # Ids are numbers without an order: a strip of them would say nothing.
-    return [*(layer for layer in known if layer.given and (layer.picture or layer.values.dtype.kind == "f")), *found]
+    inputs = [layer for layer in every if layer.is_input and (layer.picture or layer.values.dtype.kind == "f")]
+    return [*inputs, *chosen]
 
 
-def _boxes(maps: Mapping[str, Array], figure: Any, style: Style, sample: int) -> Iterator[Layer]:
+def _boxes(maps: Mapping[str, Array], figure: Any, style: Style, sample: int) -> Iterator[Activation]:
     """What the figure draws, where its values are known."""
     graph = figure.drawn
-    found, said = mapped([graph], maps), looks(graph, figure.drawing.style)
+    arrays, look = mapped([graph], maps), looks(graph, figure.drawing.style)
     for node in sorted(graph.nodes, key=lambda node: node.index):
-        if node.kind in MOVED or node.id not in found:
+        if node.kind in MOVED or node.id not in arrays:
             continue
-        values = found[node.id]
+        values = arrays[node.id]
         key = next(key for key, array in maps.items() if array is values or np.may_share_memory(array, values))
         axes = next((spec.axes for spec in node.out if len(spec.shape) == values.ndim), "")
-        layer = _layer(node.id, _words(node, said[node.id].lines), _more(node, key, style), values[sample], axes,
+        layer = _layer(node.id, _words(node, look[node.id].lines), _more(node, key, style), values[sample], axes,
                        node.kind == "input")
         yield replace(layer, copies=node.repeat, scores=node.kind in SCORES and not _squashed(node))
 
@@ -122,39 +123,39 @@ def _more(node: Node, key: NodeId, style: Style) -> str:
     return ", ".join(text.caption(style.captions, op, {}) for op in done)
 
 
-def _recorded(one: Any, maps: Mapping[str, Array], style: Style, sample: int) -> Iterator[Layer]:
+def _recorded(one: Any, maps: Mapping[str, Array], style: Style, sample: int) -> Iterator[Activation]:
     """All that was recorded, in the order in which it ran."""
     ops = getattr(one, "ops", {})
     spelt = {key.lower(): key for key in style.captions}      # a recording spells layers in lower case
     for key, values in maps.items():
         op = "output" if key.startswith("/out:") else ops.get(key, "")
         if op not in MOVED and key:
-            given = key.startswith("/in:")
-            said = text.caption(style.captions, spelt.get(op.lower(), op), {}) if op else key
-            word = text.clean(key.removeprefix("/in:")) if given else said
-            yield _layer(key, (word,), "", values[sample], "NCDHW" if values.ndim == 5 else "", given)
+            is_input = key.startswith("/in:")
+            caption = text.caption(style.captions, spelt.get(op.lower(), op), {}) if op else key
+            word = text.clean(key.removeprefix("/in:")) if is_input else caption
+            yield _layer(key, (word,), "", values[sample], "NCDHW" if values.ndim == 5 else "", is_input)
 
 
-def _layer(key: str, words: tuple[str, ...], more: str, values: Array, axes: str, given: bool) -> Layer:
+def _layer(key: str, words: tuple[str, ...], more: str, values: Array, axes: str, is_input: bool) -> Activation:
     deep = values.shape[1] if axes == "NCDHW" else 0
     if deep:
         values, axes = values[:, deep // 2], "NCHW"
     form, plain = shaped(values, axes if axes or values.ndim != 2 else "NLC")
     plain = plain if values.dtype.kind == "f" else plain.astype(values.dtype)
-    return Layer(key, words, more, form, plain, given, deep=deep if form == "map" else 0)
+    return Activation(key, words, more, form, plain, is_input, deep=deep if form == "map" else 0)
 
 
-def _distinct(found: Iterator[Layer]) -> Iterator[Layer]:
+def _distinct(candidates: Iterator[Activation]) -> Iterator[Activation]:
     """Without layers that give the numbers of the one before them."""
-    before: Layer | None = None
-    for layer in found:
+    before: Activation | None = None
+    for layer in candidates:
         if before is not None and np.array_equal(before.values.ravel(), layer.values.ravel(), equal_nan=True):
             continue
         yield layer
         before = layer
 
 
-def scored(found: list[Layer]) -> Layer | None:
+def scored(shown: list[Activation]) -> Activation | None:
     """The layer that holds the scores of classes: the last one, if it is a vector that nothing has squashed."""
-    last = found[-1]
-    return last if last.form == "vector" and last.scores and last.values.size > 1 and not last.given else None
+    last = shown[-1]
+    return last if last.form == "vector" and last.scores and last.values.size > 1 and not last.is_input else None

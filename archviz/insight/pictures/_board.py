@@ -47,16 +47,16 @@ class Board:
 
     def lines(self, words: str, role: str, room: float, most: int = 2) -> list[str]:
         """The words in at most `most` lines, the last shortened where they need more; a long word is broken."""
-        found: list[str] = []
+        broken: list[str] = []
         for line in lines(text.clean(words), room, self.size(role)):
-            while self.width(line, role) > room and len(found) + 1 < most and len(line) > 5:
+            while self.width(line, role) > room and len(broken) + 1 < most and len(line) > 5:
                 keep = next((k for k in range(len(line) - 2, 2, -1) if self.width(line[:k] + "-", role) <= room), 3)
-                found.append(line[:keep] + "-")
+                broken.append(line[:keep] + "-")
                 line = line[keep:]
-            found.append(line)
-        if len(found) > most:
-            found = [*found[:most - 1], " ".join(found[most - 1:])]
-        return [self.fit(line, role, room) for line in found]
+            broken.append(line)
+        if len(broken) > most:
+            broken = [*broken[:most - 1], " ".join(broken[most - 1:])]
+        return [self.fit(line, role, room) for line in broken]
 
     def text(self, x: float, y: float, words: str, role: str, anchor: str = "start", rotate: float = 0.0) -> None:
         """One line; (x, y) on its baseline."""

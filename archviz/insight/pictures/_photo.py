@@ -17,30 +17,30 @@ from archviz.insight.painting.colormap import Pixels, Scale
 COARSE = 0.15      # of a map's variance: with less detail than that at the level of pixels it is laid over the image
 
 
-def photo(given: NDArray[Any], mean: Sequence[float] = (), std: Sequence[float] = ()) -> Pixels:
+def photo(array: NDArray[Any], mean: Sequence[float] = (), std: Sequence[float] = ()) -> Pixels:
     """An image (C, H, W) or (H, W) as pixels.
 
     `mean` and `std` undo what the model's preparation did, channel by channel.  Without them values in [0, 1] and bytes
     are taken as they are, and others are stretched so that the darkest is black and the brightest white.
     """
-    image = np.asarray(given, dtype=np.float64)
+    image = np.asarray(array, dtype=np.float64)
     image = image[None] if image.ndim == 2 else image
     if image.ndim != 3:
-        raise ArchvizError(f"an array of shape {tuple(np.shape(given))} is not an image", "give (C, H, W)")
-    known = np.nan_to_num(image)
+        raise ArchvizError(f"an array of shape {tuple(np.shape(array))} is not an image", "give (C, H, W)")
+    values = np.nan_to_num(image)
     if len(mean) or len(std):
         add, by = (np.asarray(one, dtype=np.float64).reshape(-1, 1, 1) for one in (mean or (0.0,), std or (1.0,)))
         if {len(add), len(by)} - {1, len(image)}:
             raise ArchvizError(f"mean and std have {len(add)} and {len(by)} numbers, the image {len(image)} channels")
-        known = np.clip(known * by + add, 0.0, 1.0)
-    elif np.asarray(given).dtype == np.uint8:
-        known = known / 255
-    elif known.min() < 0 or known.max() > 1:
-        low, high = known.min(), known.max()
-        known = (known - low) / (high - low or 1.0)
-    if len(known) != 3:     # grey, or more bands than one can see: their mean
-        known = known.mean(0, keepdims=True).repeat(3, 0)
-    pixels: Pixels = np.rint(255 * known).astype(np.uint8).transpose(1, 2, 0)
+        values = np.clip(values * by + add, 0.0, 1.0)
+    elif np.asarray(array).dtype == np.uint8:
+        values = values / 255
+    elif values.min() < 0 or values.max() > 1:
+        low, high = values.min(), values.max()
+        values = (values - low) / (high - low or 1.0)
+    if len(values) != 3:     # grey, or more bands than one can see: their mean
+        values = values.mean(0, keepdims=True).repeat(3, 0)
+    pixels: Pixels = np.rint(255 * values).astype(np.uint8).transpose(1, 2, 0)
     return pixels
 
 

@@ -75,10 +75,10 @@ def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None
     from archviz.figure.options import Options
 
     draw = find("pictures", kind).draw
-    known = [name for name, one in inspect.signature(draw).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    options_of_it = [name for name, one in inspect.signature(draw).parameters.items() if one.kind is one.KEYWORD_ONLY]
     for name in options:
-        if name not in known:
-            raise ArchvizError(f"the picture {kind} has no option {name!r}", did_you_mean(name, known))
+        if name not in options_of_it:
+            raise ArchvizError(f"the picture {kind} has no option {name!r}", did_you_mean(name, options_of_it))
     style = tightened(Options(settings=settings or {}, width=width, theme=theme).resolved())
     scene = draw(shown, style, **options)
     facts = {"generator": f"archviz {__version__}", "picture": kind}
@@ -99,8 +99,8 @@ def fitting(shown: Sequence[Any]) -> str:
     if "hidden" in extra:
         return "strip"
     for key, values in getattr(one, "inputs", {}).items():
-        given = one.shown.get(key)
-        if given is not None and given.ndim == 4 and values.ndim in (3, 4):
+        shown_input = one.shown.get(key)
+        if shown_input is not None and shown_input.ndim == 4 and values.ndim in (3, 4):
             return "grid" if len(shown) > 1 else "heat"
         if values.ndim == 2:
             return "words"

@@ -21,7 +21,7 @@ SHARE = 0.84        # of a tile's width that the bar below it takes
 
 
 @dataclass(frozen=True)
-class Tile:
+class Panel:
     """An image (H, W, 3); with `cells` its pixels are cells, with sharp edges.  `word` stands above it."""
 
     pixels: Pixels
@@ -43,7 +43,7 @@ class Key:
 class Table:
     """What is in the rows, what stands above the columns and beside the rows, and the bars."""
 
-    rows: Sequence[Sequence[Tile | None]]
+    rows: Sequence[Sequence[Panel | None]]
     titles: Sequence[str] = ()
     labels: Sequence[str] = ()
     keys: Sequence[Key] = ()
@@ -58,14 +58,9 @@ def most_rows(board: Board, shape: tuple[int, ...], each: int = 1) -> int:
 
 
 def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[float, float]:
-    """Draw the table, its top left corner at (x, y), as large as the page lets it be.
+    """Draw the table, its top left corner at (x, y), as large as the page lets it be; its width and height.
 
     Columns that the page is too narrow for go on below, with their titles.
-
-    Returns
-    -------
-    (float, float)
-        Its width and height.
     """
     room, high = board.room
     columns = max((len(row) for row in table.rows), default=0)
@@ -141,9 +136,9 @@ def _label(board: Board, table: Table, label: str, right: float, y: float, high:
     if max(board.width(one, "heading") for one in table.labels) <= SHORT * LEADING * size:
         board.text(right, y + high / 2 + 0.35 * size, label, "heading", "end")
         return
-    found = board.lines(label, "heading", high, 1 if board.width(label, "heading") <= table.least else 2)
-    for i, line in enumerate(found):
-        at = right - 0.25 * size - LEADING * size * (len(found) - 1 - i)
+    lines = board.lines(label, "heading", high, 1 if board.width(label, "heading") <= table.least else 2)
+    for i, line in enumerate(lines):
+        at = right - 0.25 * size - LEADING * size * (len(lines) - 1 - i)
         board.text(at, y + high / 2, line, "heading", "middle", -90.0)
 
 

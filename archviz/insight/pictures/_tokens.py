@@ -64,7 +64,7 @@ def pieces(tokens: Sequence[str]) -> list[Piece]:
     return _spaced(tokens, "")
 
 
-def given(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[str]:
+def spelling(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[str]:
     """The tokens of a sample: one list for all, or a list of lists; without any the ids stand for themselves.
 
     Raises `ArchvizError` where there are not as many as the map has places.
@@ -74,10 +74,10 @@ def given(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[str]
     several = not isinstance(words[0], str)
     if several and sample >= len(words):
         raise ArchvizError(f"there are words for {len(words)} samples, and none for sample {sample}")
-    found = [str(word) for word in (words[sample] if several else words)]
-    if len(found) != length:
-        raise ArchvizError(f"there are {len(found)} words for {length} tokens", "give one for each token, in order")
-    return found
+    tokens = [str(word) for word in (words[sample] if several else words)]
+    if len(tokens) != length:
+        raise ArchvizError(f"there are {len(tokens)} words for {length} tokens", "give one for each token, in order")
+    return tokens
 
 
 def named(one: Any, words: Sequence[Any], sample: int, length: int) -> list[str]:
@@ -85,15 +85,15 @@ def named(one: Any, words: Sequence[Any], sample: int, length: int) -> list[str]
 
     Padding at the end has none.  Raises `ArchvizError` where there are not as many as the axis has places.
     """
-    known = held(one, words, sample, length)
-    found = given(known, sample, None, length)
-    return labels(found[:unpadded(found)]) if len(known) else found
+    spelt = words_of(one, words, sample, length)
+    tokens = spelling(spelt, sample, None, length)
+    return labels(tokens[:unpadded(tokens)]) if len(spelt) else tokens
 
 
-def held(one: Any, words: Sequence[Any], sample: int, length: int) -> Sequence[Any]:
+def words_of(one: Any, words: Sequence[Any], sample: int, length: int) -> Sequence[Any]:
     """The words that were given; else those that the attribution has, if there is one for each place; else none."""
-    known: Sequence[Any] = getattr(one, "extra", {}).get("words", ())
-    return words if len(words) else known if len(known) > sample and len(known[sample]) == length else ()
+    own_words: Sequence[Any] = getattr(one, "extra", {}).get("words", ())
+    return words if len(words) else own_words if len(own_words) > sample and len(own_words[sample]) == length else ()
 
 
 def labels(tokens: Sequence[str]) -> list[str]:
@@ -126,17 +126,17 @@ def _marked(token: str, mark: str) -> Piece:
 
 def _spaced(tokens: Sequence[str], continues: str) -> list[Piece]:
     """Words with spaces between, but for continuations and punctuation."""
-    found: list[Piece] = []
+    parts: list[Piece] = []
     joined = True
     for token in tokens:
         goes_on = bool(continues) and token.startswith(continues) and len(token) > len(continues)
         bare = token.removeprefix(continues) if goes_on else token
         special = SPECIAL.fullmatch(token) is not None
         apart = not (goes_on or joined or (len(bare) == 1 and bare in CLOSING + JOINING)
-                     or (found and bare and _wide(found[-1].words[-1]) and _wide(bare[0])))
-        found.append(_piece(bare, apart or special))
+                     or (parts and bare and _wide(parts[-1].words[-1]) and _wide(bare[0])))
+        parts.append(_piece(bare, apart or special))
         joined = len(bare) == 1 and bare in OPENING + JOINING
-    return found
+    return parts
 
 
 def _wide(character: str) -> bool:

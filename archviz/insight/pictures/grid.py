@@ -14,10 +14,11 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
 from archviz.insight.painting import colormap
 from archviz.insight.painting.colormap import Pixels, Scale
-from archviz.insight.pictures._arrays import chosen, name, of_all, over_images, sentences
+from archviz.insight.pictures._arrays import chosen, name, over_images
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import coarse, over, photo
-from archviz.insight.pictures._table import Key, Table, Tile, most_rows, place
+from archviz.insight.pictures._sentences import of_all, sentences
+from archviz.insight.pictures._table import Key, Panel, Table, most_rows, place
 from archviz.style.style import Style
 
 SCALES = ("method", "map", "all")
@@ -48,49 +49,53 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     ArchvizError
         Where there is no map over an image, and for a choice that is none.
     """
-    for what, word, known in (("scale", scale, SCALES), ("panel", panel, PANELS)):
-        if word not in known:
-            raise ArchvizError(f"there is no {what} {word!r}", did_you_mean(word, known))
+    _refuse(shown, scale, panel)
     methods = list(dict.fromkeys(one.title for one in shown))
     targets = list(dict.fromkeys(one.target for one in shown))
     maps = {(one.title, one.target): over_images(one)[1] for one in shown}
     images = over_images(shown[0])[0]
     board = Board(style)
     which = chosen(len(images), samples, most_rows(board, images.shape, len(targets)))
+    scales = _scales(shown, maps, which, style, scale, limit)
+    photos = {i: photo(images[i], mean, std) for i in which}
+    laid = _laid(methods, maps, which, scales, panel)
+
+    def tile(method: str, target: str, i: int) -> Panel | None:
+        values = maps.get((method, target))
+        return None if values is None else _tile(values[i], photos[i], scales[method, target, i], method in laid, panel,
+                                                 colours)
+
+    asked = [(i, target) for i in which for target in targets]
+    rows = [[Panel(photos[i]) if target == targets[0] else None, *(tile(method, target, i) for method in methods)]
+            for i, target in asked]
+    labels = [", ".join(filter(None, (name(i, len(which), names), target if len(targets) > 1 else "")))
+              for i, target in asked]
+    table = Table(rows, ["input", *methods], labels, _keys(scales, methods, scale))
+    if len(which) == len(methods) == 1 < len(targets):      # one picture, asked several things: side by side
+        table = Table([[rows[0][0], *(row[1] for row in rows)]], ["input", *targets], methods,
+                      [replace(key, last=len(targets)) for key in table.keys])
+    alone = len(table.rows) == 1
+    width, height = place(board, replace(table, least=LEAST) if alone else table)
+    sharing = {"map": "Each map has its own scale, up to its largest magnitude", "all": "All maps share one scale",
+               "method": "" if alone else "The maps of a method share its scale"}[scale]
+    return board.scene(width, height, f"{len(methods)} methods, {targets[0] if len(targets) == 1 else 'targets'}",
+                       [*sentences(shown, list(scales.values())), sharing, of_all(len(which), len(images), samples)])
+
+
+def _refuse(shown: Sequence[Any], scale: str, panel: str) -> None:
+    """Raise `ArchvizError` for a choice that is none, and for one scale of what has no unit in common."""
+    for what, word, choices in (("scale", scale, SCALES), ("panel", panel, PANELS)):
+        if word not in choices:
+            raise ArchvizError(f"there is no {what} {word!r}", did_you_mean(word, choices))
     if scale == "all" and len({(one.signed, one.unit) for one in shown}) > 1:
         raise ArchvizError("these maps have no unit in common, so that they cannot share a scale",
                            'draw them with scale="method"')
-    scales = _scales(shown, maps, which, style, scale, limit)
-    rows, labels = [], []
-    photos = {i: photo(images[i], mean, std) for i in which}
-    grey = any(on.plain for on in scales.values())
-    laid = {method for method in methods if panel == "over" or (panel == "auto" and not grey and coarse(
-        [maps[key][i] for key in maps if key[0] == method for i in which]))}
-    for i in which:
-        for k, target in enumerate(targets):
-            row: list[Tile | None] = [Tile(photos[i]) if not k else None]
-            for method in methods:
-                values = maps.get((method, target))
-                row.append(None if values is None else
-                           _tile(values[i], photos[i], scales[method, target, i], method in laid, panel, colours))
-            rows.append(row)
-            labels.append(", ".join(filter(None, (name(i, len(which), names), target if len(targets) > 1 else ""))))
-    keys, heads = _keys(scales, methods, scale), ["input", *methods]
-    if len(which) == len(methods) == 1 < len(targets):      # one picture, asked several things: side by side
-        keys = [replace(key, last=len(targets)) for key in keys]
-        rows, heads, labels = [[rows[0][0], *(row[1] for row in rows)]], ["input", *targets], [methods[0]]
-    table = Table(rows, heads, labels, keys)
-    width, height = place(board, replace(table, least=LEAST) if len(rows) == 1 else table)
-    said = {"map": "Each map has its own scale, up to its largest magnitude", "all": "All maps share one scale",
-            "method": "The maps of a method share its scale" if len(rows) > 1 else ""}[scale]
-    return board.scene(width, height, f"{len(methods)} methods, {targets[0] if len(targets) == 1 else 'targets'}",
-                       [*sentences(shown, list(scales.values())), said, of_all(len(which), len(images), samples)])
 
 
 def _scales(shown: Sequence[Any], maps: dict[tuple[str, str], Any], which: Sequence[int], style: Style, share: str,
             limit: float | str | None) -> dict[tuple[str, str, int], Scale]:
     """The scale of each map: (method, target, sample) → `Scale`."""
-    found = {}
+    scales = {}
     for one in shown:
         for i in which:
             if share == "map":
@@ -98,15 +103,25 @@ def _scales(shown: Sequence[Any], maps: dict[tuple[str, str], Any], which: Seque
             else:
                 values = [maps[other.title, other.target][which] for other in shown
                           if share == "all" or other.title == one.title]
-            found[one.title, one.target, i] = colormap.scale(values, style.heat, one.signed, limit, one.unit)
-    return found
+            scales[one.title, one.target, i] = colormap.scale(values, style.heat, one.signed, limit, one.unit)
+    return scales
 
 
-def _tile(values: Any, image: Pixels, on: Scale, laid: bool, panel: str, colours: bool) -> Tile:
+def _laid(methods: Sequence[str], maps: dict[tuple[str, str], Any], which: Sequence[int],
+          scales: dict[tuple[str, str, int], Scale], panel: str) -> set[str]:
+    """The methods whose maps lie over the image."""
+    if panel == "over":
+        return set(methods)
+    if panel != "auto" or any(on.plain for on in scales.values()):
+        return set()
+    return {method for method in methods if coarse([maps[key][i] for key in maps if key[0] == method for i in which])}
+
+
+def _tile(values: Any, image: Pixels, on: Scale, laid: bool, panel: str, colours: bool) -> Panel:
     values = np.asarray(values)
     if laid or (panel == "auto" and values.shape != image.shape[:2]):
-        return Tile(over(image, values, on, colours))
-    return Tile(on.rgb(values), cells=True)
+        return Panel(over(image, values, on, colours))
+    return Panel(on.rgb(values), cells=True)
 
 
 def _keys(scales: dict[tuple[str, str, int], Scale], methods: Sequence[str], share: str) -> list[Key]:

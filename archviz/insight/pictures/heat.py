@@ -9,10 +9,12 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
-from archviz.insight.pictures._arrays import chosen, name, of_all, over_images, scaled, sentences
+from archviz.insight.painting import colormap
+from archviz.insight.pictures._arrays import chosen, name, over_images
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import over, photo
-from archviz.insight.pictures._table import Key, Table, Tile, most_rows, place
+from archviz.insight.pictures._sentences import of_all, sentences
+from archviz.insight.pictures._table import Key, Panel, Table, most_rows, place
 from archviz.style.style import Style
 
 PANELS = {"image": "input", "heat": "", "over": "over the input"}
@@ -42,7 +44,7 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "", samples: Seque
     one, board = shown[0], Board(style)
     images, maps = over_images(one)
     which = chosen(len(maps), samples, most_rows(board, images.shape))
-    on = scaled(one, maps[which], style, limit)
+    on = colormap.scale(maps[which], style.heat, one.signed, limit, one.unit)
     wanted = [panel.strip() for panel in (panels or ("image,heat" if on.plain else "image,heat,over")).split(",")]
     for panel in wanted:
         if panel not in PANELS:
@@ -51,7 +53,7 @@ def draw(shown: Sequence[Any], style: Style, *, panels: str = "", samples: Seque
     for i in which:
         image = photo(images[i], mean, std)
         made = {"image": image, "heat": on.rgb(maps[i]), "over": over(image, maps[i], on, colours)}
-        rows.append([Tile(made[panel], panel == "heat") for panel in wanted])
+        rows.append([Panel(made[panel], panel == "heat") for panel in wanted])
     coloured = [k for k, panel in enumerate(wanted) if panel != "image"]
     keys = [Key(on, coloured[0], coloured[-1])] if coloured else []
     labels = [name(i, len(which), names) for i in which]

@@ -19,7 +19,7 @@ from archviz.core.scene import Box, Group, Scene
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Pixels, Scale
 from archviz.insight.painting.pixels import shrunk
-from archviz.insight.pictures._activations import Layer, layers, scored
+from archviz.insight.pictures._activations import Activation, layers, scored
 from archviz.insight.pictures._arrays import chosen
 from archviz.insight.pictures._board import FINE, LEADING, Board
 from archviz.insight.pictures._photo import photo
@@ -67,28 +67,28 @@ def draw(shown: Sequence[Any], style: Style, *, figure: Any = None, nodes: str =
         raise ArchvizError(f"{channels} channels are no picture", "give a number from 1 on")
     one = shown[0]
     sample = chosen(min((len(values) for values in one.maps.values()), default=1), [sample])[0]
-    found = layers(one, style, figure, nodes, sample)
-    known = {key: photo(np.asarray(values)[sample], mean, std) for key, values in (images or {}).items()
-             if np.ndim(values) == 4}
-    last = scored(found)
-    columns = [_column(layer, style, limit, layer is last, known, mean, std) for layer in found]
+    shown_layers = layers(one, style, figure, nodes, sample)
+    photos = {key: photo(np.asarray(values)[sample], mean, std) for key, values in (images or {}).items()
+              if np.ndim(values) == 4}
+    last = scored(shown_layers)
+    columns = [_column(layer, style, limit, layer is last, photos, mean, std) for layer in shown_layers]
     named = dict(names.items() if isinstance(names, Mapping) else enumerate(names))
     board = Board(style)
-    plan = _plan(board, columns, channels)
+    sizes = _sizes(board, columns, channels)
     width = height = 0.0
-    for band in plan.bands:
-        wide, height = _band(board, plan, band, height, named)
+    for band in sizes.bands:
+        wide, height = _band(board, sizes, band, height, named)
         width, height = max(width, wide), height + BELOW
     of = figure.graph.name if figure is not None else ""
     title = f"{one.title}{f' of {of}' if of else ''}, layer by layer"
-    return board.scene(width, height - BELOW, title, _sentences(title, columns, plan, named))
+    return board.scene(width, height - BELOW, title, _sentences(title, columns, sizes, named))
 
 
 @dataclass(frozen=True)
 class Column:
     """One layer as it is drawn: a ``picture``, ``tiles``, a ``table``, a ``vector`` or ``scores``."""
 
-    layer: Layer
+    layer: Activation
     form: str
     scale: Scale
     photo: Pixels | None = None
@@ -104,7 +104,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Sizes:
     """How large all is: `unit`, the width of a column of share 1; `rows` of tiles; `tall`, the height of a row's cell;
     `most` tiles of a layer and `best` classes are shown."""
 
@@ -125,20 +125,39 @@ class Plan:
         return self.rows * (self.tall + GAP) - GAP
 
 
-def _column(layer: Layer, style: Style, limit: float | str | None, last: bool, known: Mapping[str, Pixels],
+def _column(layer: Activation, style: Style, limit: float | str | None, last: bool, photos: Mapping[str, Pixels],
             mean: Sequence[float], std: Sequence[float]) -> Column:
     form = "scores" if last else "picture" if layer.picture else {"map": "tiles"}.get(layer.form, layer.form)
     maps = {**style.heat, "unsigned": style.heat.get("maps", style.heat["unsigned"])}
     on = colormap.scale(layer.values, maps, bool((layer.values < 0).any()), limit)
-    image = known.get(layer.id, photo(layer.values, mean, std)) if form == "picture" else None
+    image = photos.get(layer.id, photo(layer.values, mean, std)) if form == "picture" else None
     return Column(layer, form, on, image)
 
 
 # ------------------------------------------------------------------------------------------------ how large
 
-def _plan(board: Board, columns: Sequence[Column], channels: int | None) -> Plan:
+def _sizes(board: Board, columns: Sequence[Column], channels: int | None) -> Sizes:
     """As few rows of layers as hold their words, as large as they go, with as many tiles as then have room."""
     room, high = board.room
+    bands, unit = _bands(board, columns)
+    sizes = Sizes(bands, unit, 1, 0.0, 0)
+    tallest = max((column.flat for column in columns), default=0.0) or 1.0
+    sizes = replace(sizes, tall=sizes.side * min(1.0, tallest))
+    most = max((len(one.layer.values) for one in columns if one.form == "tiles"), default=ACROSS * ROWS)
+    wanted = ceil(min(channels or ACROSS * ROWS, most) / ACROSS)
+    for rows in range(wanted, 0, -1):
+        sizes = replace(sizes, rows=rows, most=min(channels or rows * ACROSS, rows * ACROSS))
+        sizes = replace(sizes, best=_best(board, sizes, columns[-1]))
+        tall = sum(_head(board, sizes, band) + sizes.high + _foot(board, sizes, band) + BELOW for band in bands) - BELOW
+        if tall <= high and (channels or rows <= 2 or tall <= max(SLIM * room, HIGH * high)):
+            return sizes
+    raise DoesNotFit(f"the activations of {len(columns)} layers do not fit on one page",
+                     "show some of them, --nodes 'layer1*', fewer with --depth 1, or --channels 2")
+
+
+def _bands(board: Board, columns: Sequence[Column]) -> tuple[list[list[Column]], float]:
+    """The rows of layers, as few as hold their words, and how wide a column of share 1 then is."""
+    room = board.room[0]
     words = [(word, "heading") for column in columns for line in column.layer.words for word in line.split()]
     words += [(column.layer.size, "note") for column in columns]
     least = min(max(LEAST, *(colorbar.WIDER * board.width(word, role) - 0.8 * APART for word, role in words)), LARGEST)
@@ -147,24 +166,12 @@ def _plan(board: Board, columns: Sequence[Column], channels: int | None) -> Plan
         unit = min(min((room - APART * (len(band) - 1)) / sum(one.share for one in band) for band in bands), LARGEST)
         if unit >= least or count == len(columns):
             break
-    tallest = max((column.flat for column in columns), default=0.0) or 1.0
-    plan = Plan(bands, unit, 1, 0.0, 0)
-    plan = replace(plan, tall=plan.side * min(1.0, tallest))
-    most = max((len(one.layer.values) for one in columns if one.form == "tiles"), default=ACROSS * ROWS)
-    wanted = ceil(min(channels or ACROSS * ROWS, most) / ACROSS)
-    for rows in range(wanted, 0, -1):
-        plan = replace(plan, rows=rows, most=min(channels or rows * ACROSS, rows * ACROSS))
-        plan = replace(plan, best=_best(board, plan, columns[-1]))
-        tall = sum(_head(board, plan, band) + plan.high + _foot(board, plan, band) + BELOW for band in bands) - BELOW
-        if tall <= high and (channels or rows <= 2 or tall <= max(SLIM * room, HIGH * high)):
-            return plan
-    raise DoesNotFit(f"the activations of {len(columns)} layers do not fit on one page",
-                     "show some of them, --nodes 'layer1*', fewer with --depth 1, or --channels 2")
+    return bands, unit
 
 
-def _best(board: Board, plan: Plan, last: Column) -> int:
+def _best(board: Board, sizes: Sizes, last: Column) -> int:
     """How many classes are shown: all if they are few and have room, else the best."""
-    count, fitting = len(last.layer.values), int(plan.high / (PITCH * board.size("note")))
+    count, fitting = len(last.layer.values), int(sizes.high / (PITCH * board.size("note")))
     return count if count <= min(SCORES, fitting) else max(1, min(TOP, fitting))
 
 
@@ -178,35 +185,35 @@ def _divided(columns: Sequence[Column], count: int) -> list[list[Column]]:
     return [band for band in bands if band]
 
 
-def _head(board: Board, plan: Plan, band: Sequence[Column]) -> float:
+def _head(board: Board, sizes: Sizes, band: Sequence[Column]) -> float:
     """The height of the words above the columns of a row."""
-    return max(sum(LEADING * board.size(role) for _, role in _lines(board, plan, column)) for column in band) + 1.5
+    return max(sum(LEADING * board.size(role) for _, role in _lines(board, sizes, column)) for column in band) + 1.5
 
 
-def _lines(board: Board, plan: Plan, column: Column) -> list[tuple[str, str]]:
+def _lines(board: Board, sizes: Sizes, column: Column) -> list[tuple[str, str]]:
     """What stands above a layer, line by line: (words, role)."""
-    room = (column.share * plan.unit + 0.8 * APART) / colorbar.WIDER
-    found = [(line, "heading") for line in _balanced(board, " ".join(column.layer.words), "heading", room, 3)]
+    room = (column.share * sizes.unit + 0.8 * APART) / colorbar.WIDER
+    lines = [(line, "heading") for line in _balanced(board, " ".join(column.layer.words), "heading", room, 3)]
     if column.layer.more:
-        found += [(line, "note") for line in _balanced(board, column.layer.more, "note", room, 2)]
+        lines += [(line, "note") for line in _balanced(board, column.layer.more, "note", room, 2)]
     size = column.layer.size        # which the words of a vector may say
-    return found if size in " ".join(column.layer.words).split() else [*found, (board.fit(size, "note", room), "note")]
+    return lines if size in " ".join(column.layer.words).split() else [*lines, (board.fit(size, "note", room), "note")]
 
 
 def _balanced(board: Board, words: str, role: str, room: float, most: int) -> list[str]:
     """The words in as few lines as the room allows, nearly equally long."""
-    found = board.lines(words, role, room, most)
+    lines = board.lines(words, role, room, most)
     for part in range(19, 9, -1):
         narrower = board.lines(words, role, room * part / 20, most)
-        if len(narrower) > len(found) or " ".join(narrower) != " ".join(found):
+        if len(narrower) > len(lines) or " ".join(narrower) != " ".join(lines):
             break
-        found = narrower
-    return found
+        lines = narrower
+    return lines
 
 
-def _foot(board: Board, plan: Plan, band: Sequence[Column]) -> float:
+def _foot(board: Board, sizes: Sizes, band: Sequence[Column]) -> float:
     """The height of what stands below the columns of a row: what is left out, the bars."""
-    note = LEADING * board.size("note") if any(_left_out(plan, column) for column in band) else 0.0
+    note = LEADING * board.size("note") if any(_left_out(sizes, column) for column in band) else 0.0
     return note + _bars(board, band) + 3.0
 
 
@@ -216,38 +223,39 @@ def _bars(board: Board, band: Sequence[Column]) -> float:
                 for column in band if column.form not in ("picture", "scores")), default=0.0)
 
 
-def _left_out(plan: Plan, column: Column) -> str:
+def _left_out(sizes: Sizes, column: Column) -> str:
     """What says that not all is shown."""
     count = len(column.layer.values)
     if column.form == "scores":
-        return f"{plan.best} of {count}" if count > plan.best else ""
-    return f"{plan.most} of {count}" if column.form == "tiles" and count > plan.most else ""
+        return f"{sizes.best} of {count}" if count > sizes.best else ""
+    return f"{sizes.most} of {count}" if column.form == "tiles" and count > sizes.most else ""
 
 
 # ------------------------------------------------------------------------------------------------ drawing
 
-def _band(board: Board, plan: Plan, band: Sequence[Column], y: float, names: Mapping[int, str]) -> tuple[float, float]:
+def _band(board: Board, sizes: Sizes, band: Sequence[Column], y: float, names: Mapping[int, str],
+          ) -> tuple[float, float]:
     """One row of layers from `y` on; its width, and where it ends."""
-    head, foot = _head(board, plan, band), _foot(board, plan, band)
+    head, foot = _head(board, sizes, band), _foot(board, sizes, band)
     top, x = y + head, 0.0
     for column in band:
-        wide, layer, start = column.share * plan.unit, column.layer, len(board.marks)
-        lines = _lines(board, plan, column)
+        wide, layer, start = column.share * sizes.unit, column.layer, len(board.marks)
+        lines = _lines(board, sizes, column)
         at = top - 1.5 - sum(LEADING * board.size(role) for _, role in lines)
         if column.form == "picture":
-            at += max(0.0, (plan.high - _tall(column, wide, plan.high)) / 2)
+            at += max(0.0, (sizes.high - _tall(column, wide, sizes.high)) / 2)
         for line, role in lines:
             at += LEADING * board.size(role)
             board.text(x + wide / 2, at - 0.25 * board.size(role), line, role, "middle")
-        end = _drawn(board, plan, column, x, top, wide, names) + LEADING * board.size("note")
-        board.text(x + wide / 2, end - 0.2 * board.size("note"), _left_out(plan, column), "note", "middle")
+        end = _drawn(board, sizes, column, x, top, wide, names) + LEADING * board.size("note")
+        board.text(x + wide / 2, end - 0.2 * board.size("note"), _left_out(sizes, column), "note", "middle")
         if column.form not in ("picture", "scores"):
-            _bar(board, column.scale, x, top + plan.high + foot - _bars(board, band), wide)
+            _bar(board, column.scale, x, top + sizes.high + foot - _bars(board, band), wide)
         marks = tuple(board.marks[start:])
         del board.marks[start:]
         board.marks.append(Group(marks, "maps", layer.id, f"{' '.join(layer.words)}: {layer.size}"))
         x += wide + APART
-    return x - APART, top + plan.high + foot
+    return x - APART, top + sizes.high + foot
 
 
 def _tall(column: Column, wide: float, high: float) -> float:
@@ -255,19 +263,19 @@ def _tall(column: Column, wide: float, high: float) -> float:
     return min(high, wide * pixels.shape[0] / pixels.shape[1]) if pixels is not None else high
 
 
-def _drawn(board: Board, plan: Plan, column: Column, x: float, top: float, wide: float, names: Mapping[int, str],
+def _drawn(board: Board, sizes: Sizes, column: Column, x: float, top: float, wide: float, names: Mapping[int, str],
            ) -> float:
-    """What a layer gave, in a place as wide as `wide` and as high as the plan says; where it ends."""
-    values, high = column.layer.values, plan.high
+    """What a layer gave, in a place as wide as `wide` and as high as the sizes say; where it ends."""
+    values, high = column.layer.values, sizes.high
     if column.form == "scores":
-        return _scores(board, values, plan.best, x, top, wide, high, names)
+        return _scores(board, values, sizes.best, x, top, wide, high, names)
     if column.photo is not None:
         tall = _tall(column, wide, high)
         broad = tall * column.photo.shape[1] / column.photo.shape[0]
         board.image(x + (wide - broad) / 2, top + (high - tall) / 2, broad, tall, column.photo,
                     cells=max(column.photo.shape[:2]) <= FEW)
     elif column.form == "tiles":
-        return _tiles(board, plan, column, x, top)
+        return _tiles(board, sizes, column, x, top)
     elif column.form == "table":
         board.image(x, top, wide, high, column.scale.rgb(shrunk(values, LONG)), cells=True)
     else:
@@ -278,16 +286,16 @@ def _drawn(board: Board, plan: Plan, column: Column, x: float, top: float, wide:
     return top + high
 
 
-def _tiles(board: Board, plan: Plan, column: Column, x: float, top: float) -> float:
+def _tiles(board: Board, sizes: Sizes, column: Column, x: float, top: float) -> float:
     """The first channels, row by row; where they end."""
-    side, values = plan.side, column.layer.values[:plan.most]
-    broad = side * min(1.0, plan.tall / (side * column.flat))
+    side, values = sizes.side, column.layer.values[:sizes.most]
+    broad = side * min(1.0, sizes.tall / (side * column.flat))
     for i, one in enumerate(values):
         row, place = divmod(i, ACROSS)
         pixels = column.scale.rgb(shrunk(one, max(FEW, ceil(FINE * side))))
-        board.image(x + place * (side + GAP) + (side - broad) / 2, top + row * (plan.tall + GAP), broad,
+        board.image(x + place * (side + GAP) + (side - broad) / 2, top + row * (sizes.tall + GAP), broad,
                     broad * column.flat, pixels, cells=max(pixels.shape[:2]) <= FEW)
-    return top + ceil(len(values) / ACROSS) * (plan.tall + GAP) - GAP
+    return top + ceil(len(values) / ACROSS) * (sizes.tall + GAP) - GAP
 
 
 def _strip(values: Any, wide: float, high: float) -> tuple[Any, float]:
@@ -302,13 +310,13 @@ def _strip(values: Any, wide: float, high: float) -> tuple[Any, float]:
 def _scores(board: Board, values: Any, best: int, x: float, top: float, wide: float, high: float,
             names: Mapping[int, str]) -> float:
     """A bar for each class, or for the best, with its name and its number; the largest stands out.  Where they end."""
-    known = np.nan_to_num(values, nan=-np.inf)
-    which = range(len(values)) if best == len(values) else [int(i) for i in np.argsort(-known, kind="stable")[:best]]
+    scores = np.nan_to_num(values, nan=-np.inf)
+    which = range(len(values)) if best == len(values) else [int(i) for i in np.argsort(-scores, kind="stable")[:best]]
     shown = np.nan_to_num(values[list(which)])
     size = board.size("note")
     called = [board.fit(names.get(i, str(i)), "note", 0.42 * wide) for i in which]
-    said = colormap.labels(shown.tolist(), 10.0 ** (floor(log10(abs(shown).max() or 1.0)) - 2))
-    left, right = (max(board.width(word, "note") for word in words) + 2.5 for words in (called, said))
+    numbers = colormap.labels(shown.tolist(), 10.0 ** (floor(log10(abs(shown).max() or 1.0)) - 2))
+    left, right = (max(board.width(word, "note") for word in words) + 2.5 for words in (called, numbers))
     pitch = min(high / len(shown), 2.4 * size)
     thick = min(0.62 * pitch, size)
     low, most = min(0.0, shown.min()), max(0.0, shown.max())
@@ -318,9 +326,9 @@ def _scores(board: Board, values: Any, best: int, x: float, top: float, wide: fl
     for k, i in enumerate(which):
         middle, value = y + (k + 0.5) * pitch, float(shown[k])
         board.text(x + left - 2.5, middle + 0.35 * size, called[k], "note", "end")
-        board.text(x + wide, middle + 0.35 * size, said[k], "note", "end")
+        board.text(x + wide, middle + 0.35 * size, numbers[k], "note", "end")
         if abs(value) * step > 0.05:
-            role = "score best" if i == int(known.argmax()) else "score"
+            role = "score best" if i == int(scores.argmax()) else "score"
             board.marks.append(Box(zero + min(value, 0.0) * step, middle - thick / 2, abs(value) * step, thick, role))
     board.line([(zero, y), (zero, y + pitch * len(shown))], "bar")
     return y + pitch * len(shown)
@@ -338,14 +346,14 @@ def _bar(board: Board, on: Scale, x: float, y: float, wide: float) -> None:
 
 # ------------------------------------------------------------------------------------------------ words
 
-def _sentences(title: str, columns: Sequence[Column], plan: Plan, names: Mapping[int, str]) -> Iterator[str]:
+def _sentences(title: str, columns: Sequence[Column], sizes: Sizes, names: Mapping[int, str]) -> Iterator[str]:
     """The caption."""
     forms = {column.form for column in columns}
     tiles = [column for column in columns if column.form == "tiles"]
     yield (f"{title}: what the network makes of one input, from left to right"
-           + (" and row by row" if len(plan.bands) > 1 else ""))
-    if any(_left_out(plan, column) for column in tiles):
-        yield f"Of each layer of feature maps the first {plan.most} channels are shown, or all where there are no more"
+           + (" and row by row" if len(sizes.bands) > 1 else ""))
+    if any(_left_out(sizes, column) for column in tiles):
+        yield f"Of each layer of feature maps the first {sizes.most} channels are shown, or all where there are no more"
     if any(column.layer.deep for column in columns):
         yield "Of volumes the slice in the middle is shown"
     if any(column.layer.copies > 1 for column in columns):
@@ -362,6 +370,6 @@ def _sentences(title: str, columns: Sequence[Column], plan: Plan, names: Mapping
     if "scores" in forms:
         values = columns[-1].layer.values
         best = int(np.nan_to_num(values, nan=-np.inf).argmax())
-        said = ", ".join(filter(None, (names.get(best, ""), colormap.number(float(values[best])))))
-        those = f"{plan.best} largest of the " if plan.best < len(values) else ""
-        yield f"Bars are the {those}{len(values)} values that come out, the largest that of class {best} ({said})"
+        largest = ", ".join(filter(None, (names.get(best, ""), colormap.number(float(values[best])))))
+        those = f"{sizes.best} largest of the " if sizes.best < len(values) else ""
+        yield f"Bars are the {those}{len(values)} values that come out, the largest that of class {best} ({largest})"

@@ -71,19 +71,19 @@ def draw(shown: Sequence[Any], style: Style, *, node: str | None = None, channel
     unit = one.unit if hasattr(one, "method") else "activation"     # the unit of a recording is that of its scores
     on = colormap.scale(values[which], style.heat, signed, limit, unit)
     width, height = _tiles(board, [on.rgb(values[i]) for i in which], [str(i) for i in which], on)
-    told = [f"{one.title} of {key}: {_said(which, len(values))}, on one scale"]
-    return board.scene(width, height, f"{one.title}, {key}", told)
+    sentences = [f"{one.title} of {key}: {_said(which, len(values))}, on one scale"]
+    return board.scene(width, height, f"{one.title}, {key}", sentences)
 
 
 def _layer(one: Any, node: str | None) -> tuple[str, Any]:
     """The first layer with maps (N, C, H, W), or the first that the glob names."""
-    known = {key: values for key, values in one.maps.items() if np.ndim(values) == 4}
-    if not known:
+    by_id = {key: values for key, values in one.maps.items() if np.ndim(values) == 4}
+    if not by_id:
         raise ArchvizError(f"{one.title} holds no maps of channels", 'record the values: reduce=["values"]')
-    found = [key for key in known if node is None or key == node or fnmatchcase(key, node)]
-    if not found:
-        raise ArchvizError(f"there are no maps of {node!r}", did_you_mean(str(node), known))
-    return found[0], known[found[0]]
+    matching = [key for key in by_id if node is None or key == node or fnmatchcase(key, node)]
+    if not matching:
+        raise ArchvizError(f"there are no maps of {node!r}", did_you_mean(str(node), by_id))
+    return matching[0], by_id[matching[0]]
 
 
 def _channels(values: Any, channels: int | Sequence[int] | None) -> list[int]:
@@ -109,20 +109,20 @@ def _said(which: Sequence[int], count: int) -> str:
 
 def _filters(board: Board, weights: Any, limit: float | str | None) -> Scene:
     """The filters (C, D, h, w) of a convolution."""
-    known = np.asarray(weights, dtype=np.float64)
-    if known.ndim != 4:
-        raise ArchvizError(f"weights of shape {known.shape} are no filters", "give (channels, inputs, height, width)")
-    count, inputs, high, wide = known.shape
+    filters = np.asarray(weights, dtype=np.float64)
+    if filters.ndim != 4:
+        raise ArchvizError(f"weights of shape {filters.shape} are no filters", "give (channels, inputs, height, width)")
+    count, inputs, high, wide = filters.shape
     names = [str(i) for i in range(count)]
     if inputs == 3:
-        tiles = [photo(_stretched(one)) for one in known]
+        tiles = [photo(_stretched(one)) for one in filters]
         width, height = _tiles(board, tiles, names, None)
-        told = "each in colours of its own, from its least to its largest weight"
+        how = "each in colours of its own, from its least to its largest weight"
     else:
-        on = colormap.scale(known.sum(1), board.style.heat, True, limit, "weight")
-        width, height = _tiles(board, [on.rgb(one) for one in known.sum(1)], names, on)
-        told = "on one scale" if inputs == 1 else f"each summed over its {inputs} inputs, on one scale"
-    return board.scene(width, height, "Filters", [f"{count} filters of {high}×{wide}, {told}"])
+        on = colormap.scale(filters.sum(1), board.style.heat, True, limit, "weight")
+        width, height = _tiles(board, [on.rgb(one) for one in filters.sum(1)], names, on)
+        how = "on one scale" if inputs == 1 else f"each summed over its {inputs} inputs, on one scale"
+    return board.scene(width, height, "Filters", [f"{count} filters of {high}×{wide}, {how}"])
 
 
 def _stretched(one: Any) -> Any:
@@ -189,14 +189,14 @@ def _patches(board: Board, patches: Any, units: Sequence[int], mean: Sequence[fl
             left, top = x + (i % each) * (side + THIN), y + LEADING * size + 1.0 + (i // each) * (side + THIN)
             board.image(left, top, side, side, pixels, cells=large < 40, rim=False)
     most = max(map(len, several))
-    told = f"For each of {len(several)} units the {most} parts of images that it answers most, the strongest first"
+    sentence = f"For each of {len(several)} units the {most} parts of images that it answers most, the strongest first"
     return board.scene(min(across, len(several)) * (block + APART) - APART, ceil(len(several) / across) * tall - APART,
-                       "What units look for", [told])
+                       "What units look for", [sentence])
 
 
 def _whole(pixels: Pixels, side: int) -> Pixels:
     """A patch that was cut off at the image's border, in the middle of a grey square."""
-    found = np.full((side, side, 3), 127, np.uint8)
+    square = np.full((side, side, 3), 127, np.uint8)
     top, left = (side - pixels.shape[0]) // 2, (side - pixels.shape[1]) // 2
-    found[top:top + pixels.shape[0], left:left + pixels.shape[1]] = pixels
-    return found
+    square[top:top + pixels.shape[0], left:left + pixels.shape[1]] = pixels
+    return square

@@ -17,8 +17,9 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Scale
-from archviz.insight.pictures._arrays import chosen, parts_by_node, sentences, short
+from archviz.insight.pictures._arrays import chosen, parts_by_node, short
 from archviz.insight.pictures._board import LEADING, Board
+from archviz.insight.pictures._sentences import sentences
 from archviz.insight.pictures._tokens import named
 from archviz.style.style import Style
 
@@ -67,15 +68,15 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), queri
         Where there is no attention, no such layer, head or sample, and for another number of words than tokens.
     """
     one, board = shown[0], Board(style)
-    found = parts_by_node(one, "attention", 4)
+    attention = parts_by_node(one, "attention", 4)
     patterns = [nodes] if isinstance(nodes, str) else list(nodes)
-    layers = [node for node in found if any(fnmatchcase(node, p) or node == p for p in patterns)]
+    layers = [node for node in attention if any(fnmatchcase(node, p) or node == p for p in patterns)]
     if not layers:
-        raise ArchvizError(f"no attention is named {', '.join(patterns)}", did_you_mean(patterns[0], found))
-    which = chosen(len(found[layers[0]]), [sample])[0]
+        raise ArchvizError(f"no attention is named {', '.join(patterns)}", did_you_mean(patterns[0], attention))
+    which = chosen(len(attention[layers[0]]), [sample])[0]
     titles, matrices = [], []
     for node, name in zip(layers, short(layers), strict=True):
-        for title, matrix in _heads(found[node][which], heads, len(layers) > 1):
+        for title, matrix in _heads(attention[node][which], heads, len(layers) > 1):
             titles.append(", ".join(filter(None, (name if len(layers) > 1 else "", title))))
             matrices.append(matrix)
     if len({matrix.shape for matrix in matrices}) > 1:
@@ -87,13 +88,13 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), queri
     matrices = [matrix[:len(asks), :len(keys)] for matrix in matrices]
     on = colormap.scale(matrices, style.heat, False, limit, one.unit or "attention")
     width, height = _place(board, matrices, titles, asks, keys, on)
-    told = [*sentences(shown[:1], [on], of=", ".join(layers)),
-            "Rows are the tokens that look, columns those that are looked at"]
+    caption = [*sentences(shown[:1], [on], of=", ".join(layers)),
+               "Rows are the tokens that look, columns those that are looked at"]
     if padded:
-        told.append("Padding is left out")
+        caption.append("Padding is left out")
     if len(matrices) > 1 and len(layers) > 1 and heads is None:
-        told.append("Each matrix is the mean over the heads of a layer")
-    return board.scene(width, height, f"{one.title}, {layers[0]}", told)
+        caption.append("Each matrix is the mean over the heads of a layer")
+    return board.scene(width, height, f"{one.title}, {layers[0]}", caption)
 
 
 def _heads(weights: Any, heads: str | int | Sequence[int] | None, several: bool) -> list[tuple[str, Any]]:

@@ -16,9 +16,10 @@ from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Box, Group, Scene, Text
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Scale
-from archviz.insight.pictures._arrays import chosen, parts_by_node, sentences
+from archviz.insight.pictures._arrays import chosen, parts_by_node
 from archviz.insight.pictures._board import Board
-from archviz.insight.pictures._tokens import Piece, given, held, pieces
+from archviz.insight.pictures._sentences import sentences
+from archviz.insight.pictures._tokens import Piece, pieces, spelling, words_of
 from archviz.style.style import Style
 
 FORMS = ("text", "cells", "both")
@@ -56,17 +57,17 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), units
     if form not in FORMS:
         raise ArchvizError(f"there is no form {form!r}", did_you_mean(form, FORMS))
     one, board = shown[0], Board(style)
-    found = parts_by_node(one, "hidden", 3)
-    layers = [node for node in found if fnmatchcase(node, nodes) or node == nodes]
+    hidden = parts_by_node(one, "hidden", 3)
+    layers = [node for node in hidden if fnmatchcase(node, nodes) or node == nodes]
     if not layers:
-        raise ArchvizError(f"no recurrent layer is named {nodes}", did_you_mean(nodes, found))
+        raise ArchvizError(f"no recurrent layer is named {nodes}", did_you_mean(nodes, hidden))
     node = layers[-1]
-    sample = chosen(len(found[node]), [sample])[0]
-    states = np.asarray(found[node][sample], dtype=np.float64)
+    sample = chosen(len(hidden[node]), [sample])[0]
+    states = np.asarray(hidden[node][sample], dtype=np.float64)
     numbers = [int(i) for i in one.extra.get(f"units:{node}", range(len(states)))]
     which = _units(states, numbers, units, form)
-    known = held(one, words, sample, states.shape[1])
-    tokens = given(known, sample, None, states.shape[1]) if len(known) else None
+    spelt = words_of(one, words, sample, states.shape[1])
+    tokens = spelling(spelt, sample, None, states.shape[1]) if len(spelt) else None
     on = colormap.scale(states[which], style.heat, one.signed, limit, one.unit)
     width = y = 0.0
     if form != "cells":
@@ -81,9 +82,9 @@ def draw(shown: Sequence[Any], style: Style, *, words: Sequence[Any] = (), units
         width, y = max(width, wide), y + GAP
     drawn = colorbar.flat(on, min(LENGTH, 0.7 * board.room[0]), style)
     board.bar(drawn, drawn.before, y)
-    told = [*sentences(shown[:1], [on], of=node), "Each colour is the state after that "
-            + ("step" if tokens is None else "character" if all(len(token) == 1 for token in tokens) else "token")]
-    return board.scene(max(width, drawn.width), y + drawn.height, f"{one.title}, {node}", told)
+    caption = [*sentences(shown[:1], [on], of=node), "Each colour is the state after that "
+               + ("step" if tokens is None else "character" if all(len(token) == 1 for token in tokens) else "token")]
+    return board.scene(max(width, drawn.width), y + drawn.height, f"{one.title}, {node}", caption)
 
 
 def _units(states: Any, numbers: Sequence[int], units: int | Sequence[int] | None, form: str) -> list[int]:
@@ -104,17 +105,17 @@ def _text(board: Board, tokens: Sequence[str], values: Any, on: Scale, top: floa
     Returns how wide they are and where the last line ends.
     """
     size, room = board.size("on heat"), board.room[0]
-    found = pieces(tokens)
+    parts = pieces(tokens)
     x, y, right = 0.0, top, 0.0
-    for i, piece in enumerate(found):
+    for i, piece in enumerate(parts):
         words = "" if piece.blank else piece.words
         space = 0.32 * size if piece.apart and len(words) > 1 else 0.0
         wide = min(max(CELL * size, board.width(words, "on heat") + WIDE * size) + space, room)
-        ahead = wide + CELL * size * _rest(found, i)
-        if x + wide > room + 0.01 or (x and i and found[i - 1].blank and ahead <= 0.5 * room < x + ahead - 0.5 * room):
+        ahead = wide + CELL * size * _rest(parts, i)
+        if x + wide > room + 0.01 or (x and i and parts[i - 1].blank and ahead <= 0.5 * room < x + ahead - 0.5 * room):
             x, y = 0.0, y + LINE * size
         tint = board.tint(on, float(values[i]))
-        lap = LAP if i + 1 < len(found) and x + wide + LAP <= room else 0.0
+        lap = LAP if i + 1 < len(parts) and x + wide + LAP <= room else 0.0
         marks = (Box(x, y, wide + lap, LINE * size - 1.0, tint),
                  *((Text(x + wide / 2, y + (LINE * size - 1.0) / 2 + 0.35 * size, board.fit(words, "on heat", wide),
                          board.ink(tint), "middle"),) if words else ()))
@@ -126,10 +127,10 @@ def _text(board: Board, tokens: Sequence[str], values: Any, on: Scale, top: floa
     return right, y + (LINE * size if x else 0.0) - 1.0
 
 
-def _rest(found: Sequence[Piece], i: int) -> int:
+def _rest(parts: Sequence[Piece], i: int) -> int:
     """How many characters the word that begins at `i` still has."""
     last = i + 1
-    while last < len(found) and not found[last].blank and not found[last].apart:
+    while last < len(parts) and not parts[last].blank and not parts[last].apart:
         last += 1
     return last - i - 1
 

@@ -12,9 +12,10 @@ from typing import Any
 from archviz.core.scene import Box, Group, Mark, Paint, Path, Scene, Text
 from archviz.insight.painting import colorbar, colormap
 from archviz.insight.painting.colormap import Scale
-from archviz.insight.pictures._arrays import chosen, name, of_all, over_tokens, sentences
+from archviz.insight.pictures._arrays import chosen, name, over_tokens
 from archviz.insight.pictures._board import Board
-from archviz.insight.pictures._tokens import Piece, backwards, given, held, pieces, unpadded
+from archviz.insight.pictures._sentences import of_all, sentences
+from archviz.insight.pictures._tokens import Piece, backwards, pieces, spelling, unpadded, words_of
 from archviz.style.style import Style
 
 LINE, HIGH = 1.72, 1.42     # from line to line, and of a box, as parts of the font size
@@ -72,8 +73,8 @@ def _paragraphs(shown: Sequence[Any], style: Style, words: Sequence[Any], which:
                 width = max(width, board.width(head, "heading"))
                 board.text(0, y, head, "heading")
                 y += 0.45 * board.size("heading")
-            found = given(held(one, words, i, maps.shape[1]), i, ids, maps.shape[1])
-            tokens = pieces(found[:unpadded(found)])
+            spelt = spelling(words_of(one, words, i, maps.shape[1]), i, ids, maps.shape[1])
+            tokens = pieces(spelt[:unpadded(spelt)])
             wide, y = _paragraph(board, tokens, maps[i], on, y, f"{one.method} {i}")
             y, width = y + PARAGRAPH * board.size("heading"), max(width, wide)
         following = shown[k + 1] if k + 1 < len(shown) else None
@@ -155,5 +156,5 @@ def _token(board: Board, piece: Piece, x: float, y: float, wide: float, value: f
     else:
         words = board.fit(piece.words, "on heat", wide - 2 * INSIDE * size + 0.01, middle=True)
         marks.append(Text(x + wide / 2, base, words, ink, "middle"))
-    said = f"{piece.words}: {colormap.number(value)}"
-    board.marks.append(Group(tuple(marks), "token", key, said))
+    tip = f"{piece.words}: {colormap.number(value)}"
+    board.marks.append(Group(tuple(marks), "token", key, tip))

@@ -87,28 +87,28 @@ class Feed:
                 yield self._batch(*_call(self.inputs), None, 0)
             return
         if self.order is not None:
-            own = self.order[self.rank::self.world][skip:]
-            for batch, numbers in zip(_ordered(self.inputs, own), own, strict=True):
+            orders = self.order[self.rank::self.world][skip:]
+            for batch, numbers in zip(_ordered(self.inputs, orders), orders, strict=True):
                 yield self._batch(*self._arguments(batch), torch.tensor(numbers), 0)
             return
         first = 0
         for at, batch in enumerate(self.inputs):
-            found = self._batch(*self._arguments(batch), None, first)
-            first += len(found.numbers)
+            numbered = self._batch(*self._arguments(batch), None, first)
+            first += len(numbered.numbers)
             if at % self.world == self.rank and at // self.world >= skip:
-                yield found
+                yield numbered
 
     def _batch(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], numbers: Tensor | None, first: int) -> Batch:
         device = next((t.device for t in [*self.model.parameters(), *self.model.buffers()]), torch.device("cpu"))
-        held = [value for value in [*args, *kwargs.values()] if isinstance(value, Tensor) and value.dim()]
-        n = len(held[0]) if held else 1
+        counted = [value for value in [*args, *kwargs.values()] if isinstance(value, Tensor) and value.dim()]
+        n = len(counted[0]) if counted else 1
         if numbers is None or len(numbers) != n:
             numbers = torch.arange(n) + first
 
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
-        return Batch(mapped(args, moved), mapped(dict(kwargs), moved), numbers, whole=not held)
+        return Batch(mapped(args, moved), mapped(dict(kwargs), moved), numbers, whole=not counted)
 
     def _arguments(self, batch: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         if isinstance(batch, (tuple, list)) and batch:

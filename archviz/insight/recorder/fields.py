@@ -20,10 +20,10 @@ from archviz.trace.tape import Tape
 def field(tape: Tape, node: NodeId) -> tuple[Axis, ...] | None:
     """The receptive field of the units of `node` in the input image; None where there is no such image."""
     try:
-        found = field_of(tape, node)
+        axes = field_of(tape, node)
     except ArchvizError:
         return None
-    return found if len(found) == 2 and image_size(tape) else None
+    return axes if len(axes) == 2 and image_size(tape) else None
 
 
 def image_size(tape: Tape) -> tuple[int, ...]:
@@ -48,6 +48,6 @@ def boxes(axes: Sequence[Axis], places: NDArray[Any], size: Sequence[int]) -> ND
         start = -((-at * stride.numerator * offset.denominator - offset.numerator * stride.denominator) // over)
         first.append(np.clip(start, 0, most))
         last.append(np.clip(start + axis.size, 0, most))
-    found = np.stack([*first, *last], -1)
-    found[places[..., 0] < 0] = -1
-    return found
+    corners = np.stack([*first, *last], -1)
+    corners[places[..., 0] < 0] = -1
+    return corners

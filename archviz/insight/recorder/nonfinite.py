@@ -52,14 +52,8 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> NonFinite | None:
     """The first node that gives NaN or infinity, or None.
 
     Infinities that mean something (a mask's −∞ before a softmax) are none: only a NaN anywhere, or a result that is not
-    finite, is looked into, and followed back to where it comes from.
-
-    Parameters
-    ----------
-    model : nn.Module
-        Runs once, in evaluation mode, and is afterwards what it was.
-    inputs : Tensor, tuple or dict
-        What to call it with.
+    finite, is looked into, and followed back to where it comes from.  The `model` runs once, with `inputs` (a tensor,
+    tuple or dict), in evaluation mode, and is afterwards what it was.
     """
     seeker = _Seeker()
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
@@ -68,7 +62,7 @@ def first_nonfinite(model: nn.Module, inputs: Any) -> NonFinite | None:
             with watching(model, seeker):
                 model(*batch.args, **batch.kwargs)
             break
-    return seeker.found()
+    return seeker.first()
 
 
 class _Seeker(Watcher):
@@ -86,29 +80,29 @@ class _Seeker(Watcher):
             before = self.states.get(ref.call)
             self.states[ref.call] = state if before is None else before | state.to(before.device)
 
-    def found(self) -> NonFinite | None:
+    def first(self) -> NonFinite | None:
         """Follow what is not finite back to who began with it."""
         nan, inf = _flags(self.states)
         calls = self.tape.calls
         source: dict[int, int] = {}     # call → the call that its NaN or infinity comes from
         for number, call in enumerate(calls):
-            told = [source[ref.call] for ref in call.operands() if ref.call in source]
+            sources = [source[ref.call] for ref in call.operands() if ref.call in source]
             if number in nan or number in inf:
                 weights = call.how == "parameter"
-                if told:
-                    source[number] = told[0]
+                if sources:
+                    source[number] = sources[0]
                 elif number in nan or weights or not _means_it(call):
                     source[number] = number
-            elif call.how == "output" and told and any(ref.call in nan | inf for ref in call.operands()):
-                source[number] = told[0]
+            elif call.how == "output" and sources and any(ref.call in nan | inf for ref in call.operands()):
+                source[number] = sources[0]
         wrong = min(nan, default=None)
         if wrong is None:
             wrong = next((n for n, call in enumerate(calls) if call.how == "output" and n in source), None)
         if wrong is None:
             return None
-        return self._told(source[wrong], source, nan | inf, nan)
+        return self._fault(source[wrong], source, nan | inf, nan)
 
-    def _told(self, number: int, source: dict[int, int], bad: set[int], nan: set[int]) -> NonFinite:
+    def _fault(self, number: int, source: dict[int, int], bad: set[int], nan: set[int]) -> NonFinite:
         call = self.tape.calls[number]
         if call.how == "parameter":     # of a function: who reads it is the node
             reader = next(c for c in self.tape.calls if any(ref.call == number for ref in c.operands()))
@@ -121,8 +115,8 @@ class _Seeker(Watcher):
 def _flags(states: dict[int, Tensor]) -> tuple[set[int], set[int]]:
     """The calls that gave NaN, and those that gave infinities."""
     pairs = torch.stack([state.cpu() for state in states.values()]).tolist() if states else []
-    found = list(zip(states, pairs, strict=True))
-    return {number for number, (nan, _) in found if nan}, {number for number, (_, inf) in found if inf}
+    flags = list(zip(states, pairs, strict=True))
+    return {number for number, (nan, _) in flags if nan}, {number for number, (_, inf) in flags if inf}
 
 
 def _means_it(call: Call) -> bool:

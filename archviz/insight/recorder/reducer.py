@@ -31,19 +31,19 @@ from archviz.trace.receptive_field import Axis
 from archviz.trace.tape import Call, Ref, Tape, tensors
 from archviz.trace.watcher import Watcher
 
-Key = tuple[NodeId, str]
+Slot = tuple[NodeId, str]
 """A node, and who reduces what: the name of a reduction's class, after `GRADIENT` for gradients."""
 
 
 def reductions(names: Iterable[str], k: int) -> dict[str, Reduction]:
     """Who makes the statistics of these names.  Raises `ArchvizError` for one that nobody makes."""
-    found: dict[str, Reduction] = {}
+    by_class: dict[str, Reduction] = {}
     for name in names:
         if name not in REDUCTIONS:
             raise ArchvizError(f"nothing reduces to {name!r}", did_you_mean(name, REDUCTIONS))
         made = REDUCTIONS[name]() if name != "topk" else REDUCTIONS[name](k)
-        found[type(made).__name__] = made
-    return found
+        by_class[type(made).__name__] = made
+    return by_class
 
 
 class Reducer(Watcher):
@@ -87,7 +87,7 @@ class Reducer(Watcher):
     def __init__(self, model: nn.Module, patterns: Sequence[str], reduce: Mapping[str, Reduction], *,
                  gradients: bool = False, budget: int | None = None) -> None:
         self.model, self.patterns, self.reduce, self.gradients, self.budget = model, patterns, reduce, gradients, budget
-        self.totals: dict[Key, Total] = {}
+        self.totals: dict[Slot, Total] = {}
         self.samples: Counter[NodeId] = Counter()
         self.calls: Counter[NodeId] = Counter()
         self.ops: dict[NodeId, str] = {}
@@ -108,11 +108,11 @@ class Reducer(Watcher):
     def _forget(self) -> None:
         """Be ready for a call."""
         self._rows: Tensor | None = None
-        self._last, self._held = -1, 0
+        self._last, self._bytes = -1, 0
         self._open: tuple[Call, Tensor] | None = None
-        self._found: dict[NodeId, dict[str, Partial]] = {}
+        self._parts: dict[NodeId, dict[str, Partial]] = {}
         self._axes: dict[int, tuple[int | None, int]] = {}              # call → its axis of channels, and how many
-        self._known: dict[int, tuple[weak[Tensor], int | None]] = {}    # id of a tensor → its axis of channels
+        self._axis_of: dict[int, tuple[weak[Tensor], int | None]] = {}  # id of a tensor → its axis of channels
         self._done: dict[int, list[NodeId]] = {}                        # id of a tensor → whose value it is now
 
     # ------------------------------------------------------------------------------------------ the run
@@ -145,7 +145,7 @@ class Reducer(Watcher):
             self._rows = self.numbers if self.numbers is not None else torch.arange(len(tensor)) + self._next
         self._weigh(tensor)
         axis = self._axis(call, tensor)
-        self._known[id(tensor)] = weak(tensor), axis
+        self._axis_of[id(tensor)] = weak(tensor), axis
         self._axes[ref.call] = axis, tensor.shape[axis] if axis is not None else 1
         self._done.pop(id(tensor), None)
         if call.group is not None:
@@ -168,28 +168,28 @@ class Reducer(Watcher):
         self._check()
         rows = 0 if self._rows is None else len(self._rows)
         self._next += rows
-        for node in self._found:
+        for node in self._parts:
             self.calls[node] += 1
             self.samples[node] += rows
-        self._send(self._found, "")
+        self._send(self._parts, "")
         self._forget()
 
     # ------------------------------------------------------------------------------------------ a value
 
     def _weigh(self, tensor: Tensor) -> None:
         """Count the memory that the call holds, until it lets go of it; a gradient needs all of it to the end."""
-        known = self._known.get(id(tensor))
-        if self.limit is None or tensor._base is not None or known and known[0]() is tensor:
+        weighed = self._axis_of.get(id(tensor))
+        if self.limit is None or tensor._base is not None or weighed and weighed[0]() is tensor:
             return
         size = tensor.numel() * tensor.element_size()
-        self._held += size
-        if self._held > self.limit:
+        self._bytes += size
+        if self._bytes > self.limit:
             raise TooMuch(f"more than {self.limit} bytes")
         if not self.gradients:
             finalize(tensor, self._release, size).atexit = False
 
     def _release(self, size: int) -> None:
-        self._held -= size
+        self._bytes -= size
 
     def _close(self) -> None:
         """The composite function that was open has given what it gives."""
@@ -205,15 +205,15 @@ class Reducer(Watcher):
         if not self._wanted[node] or not _reducible(tensor):
             return
         self.ops[node] = op
-        held, axis = self._known.get(id(tensor), (None, None))
-        if held is None or held() is not tensor:
+        current, axis = self._axis_of.get(id(tensor), (None, None))
+        if current is None or current() is not tensor:
             axis = _usual(tensor)
         elif id(tensor) in self._done:      # what a module gives that contains others, one of these gave
             same = self._done[id(tensor)]
-            self._found[node] = self._found[same[0]]
+            self._parts[node] = self._parts[same[0]]
             same.append(node)
             return
-        self._found[node] = self._reduced(tensor, op, axis, self._rows)
+        self._parts[node] = self._reduced(tensor, op, axis, self._rows)
         names = self._done[id(tensor)] = [node]
         if self.gradients and tensor.requires_grad:
             rows = self._rows       # the hook must not keep the tensor
@@ -256,20 +256,20 @@ class Reducer(Watcher):
         if self._checked or self.tape is None:
             return
         self._checked = True
-        known = {*self._wanted, *(path for path, _ in walk(self.model))}
+        ids = {*self._wanted, *(path for path, _ in walk(self.model))}
         for pattern in self.patterns:
-            if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
-                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, list(filter(None, known))))
+            if not any(name == pattern or fnmatchcase(name, pattern) for name in ids):
+                raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, list(filter(None, ids))))
 
     # ------------------------------------------------------------------------------------------ totals
 
-    def _send(self, found: Mapping[NodeId, Mapping[str, Partial]], prefix: str) -> None:
-        results = {(node, prefix + name, key): tensor for node, parts in found.items()
+    def _send(self, parts_of: Mapping[NodeId, Mapping[str, Partial]], prefix: str) -> None:
+        results = {(node, prefix + name, key): tensor for node, parts in parts_of.items()
                    for name, part in parts.items() for key, tensor in part.items()}
         raw = {id(tensor): tensor for (_, name, _), tensor in results.items() if name.endswith("Values")}
         self._kept += sum(tensor.numel() * tensor.element_size() for tensor in raw.values())
         if self.budget is not None and self._kept > self.budget:
-            raise ArchvizError(f"the values of {len(found)} nodes take more than {self.budget / 2 ** 20:.4g} MiB",
+            raise ArchvizError(f"the values of {len(parts_of)} nodes take more than {self.budget / 2 ** 20:.4g} MiB",
                                "name fewer nodes, give a larger budget, or reduce them on the way")
         devices = {torch.device("cuda", n) for n in range(torch.cuda.device_count())} if raw else set()
         self._away.append(Shipment(results, devices))
@@ -280,13 +280,13 @@ class Reducer(Watcher):
             self._send(dict.fromkeys(names, parts), GRADIENT)
         self._slopes.clear()
         for shipment in self._away:
-            landed: dict[Key, Total] = {}
+            landed: dict[Slot, Total] = {}
             for (node, name, key), array in shipment.opened().items():
                 landed.setdefault((node, name), {})[key] = array
-            for place, total in landed.items():
-                if "positions" in total and (seen := self._seen(place[0], total["positions"])) is not None:
+            for slot, total in landed.items():
+                if "positions" in total and (seen := self._seen(slot[0], total["positions"])) is not None:
                     total["fields"] = seen
-                self.add(place, total)
+                self.add(slot, total)
         self._away.clear()
 
     def _seen(self, node: NodeId, places: Array) -> Array | None:
@@ -297,22 +297,22 @@ class Reducer(Watcher):
         axes = self._fields[node]
         return boxes(axes, places, image_size(self.tape)) if axes is not None else None
 
-    def add(self, place: Key, part: Total) -> None:
+    def add(self, slot: Slot, part: Total) -> None:
         """Merge a total into that of a node."""
-        reduction = self.reduce[place[1].removeprefix(GRADIENT)]
-        self.totals[place] = reduction.merge(self.totals[place], part) if place in self.totals else part
+        reduction = self.reduce[slot[1].removeprefix(GRADIENT)]
+        self.totals[slot] = reduction.merge(self.totals[slot], part) if slot in self.totals else part
 
     def nodes(self) -> dict[NodeId, dict[str, Array]]:
         """The statistics of each node."""
         self.arrive()
-        found: dict[NodeId, dict[str, Array]] = {node: {} for node in self.calls}
+        statistics: dict[NodeId, dict[str, Array]] = {node: {} for node in self.calls}
         for (node, name), total in self.totals.items():
             prefix = GRADIENT if name.startswith(GRADIENT) else ""
             result = self.reduce[name.removeprefix(GRADIENT)].result(total)
-            found[node] |= {prefix + key: np.asarray(array) for key, array in result.items()}
-        for node, arrays in found.items():
+            statistics[node] |= {prefix + key: np.asarray(array) for key, array in result.items()}
+        for node, arrays in statistics.items():
             arrays |= {"samples": np.array(self.samples[node]), "calls": np.array(self.calls[node])}
-        return found
+        return statistics
 
 
 def _op(call: Call) -> str:

@@ -122,17 +122,7 @@ def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*
     work = _Work(reducer, target if target is not None else "top1", limit)
     with _lent(model, gradients):
         state = State(resume, every, reducer, (patterns, wanted, gradients, str(target), k))
-        feed = shared_feed(model, inputs, state.order)
-        state.order = feed.order
-        with watching(model, reducer), _bar(len(feed), state.done, progress and feed.rank == 0) as bar:
-            for batch in feed.batches(state.done):
-                work.run(batch)
-                state.finished()
-                bar.update()
-        reducer.arrive()        # while the model is in evaluation mode, by which receptive fields go
-        state.write()
-    if not feed.single:
-        gather(reducer)
+        _all_batches(work, inputs, state, progress)
     if not reducer.calls:
         raise ArchvizError("nothing was recorded: there was not one batch")
     return _filled(Recording(statistic=wanted[0]), reducer)
@@ -243,6 +233,22 @@ class _Work:
         reducer.leaves = None
         reducer.kept.clear()
         reducer.arrive()
+
+
+def _all_batches(work: _Work, inputs: Any, state: State, progress: bool) -> None:
+    """Run what this process has to do of `inputs`, and put together what all processes did."""
+    reducer = work.reducer
+    feed = shared_feed(reducer.model, inputs, state.order)
+    state.order = feed.order
+    with watching(reducer.model, reducer), _bar(len(feed), state.done, progress and feed.rank == 0) as bar:
+        for batch in feed.batches(state.done):
+            work.run(batch)
+            state.finished()
+            bar.update()
+    reducer.arrive()        # while the model is in evaluation mode, by which receptive fields go
+    state.write()
+    if not feed.single:
+        gather(reducer)
 
 
 @contextmanager

@@ -82,8 +82,8 @@ class State:
 
 def _own(path: str | Path | None) -> Path | None:
     rank, world = place()
-    found = None if path is None else Path(path)
-    return found.with_name(f"{found.stem}.{rank}-of-{world}{found.suffix}") if found and world > 1 else found
+    whole = None if path is None else Path(path)
+    return whole.with_name(f"{whole.stem}.{rank}-of-{world}{whole.suffix}") if whole and world > 1 else whole
 
 
 def _fingerprint(model: nn.Module, asked: object) -> str:
@@ -118,10 +118,10 @@ def gather(reducer: Reducer) -> None:
     reducer.arrive()
     if place()[1] == 1:
         return
-    found: list[Any] = [None] * place()[1]
-    distributed.all_gather_object(found, (reducer.totals, reducer.samples, reducer.calls, reducer.ops))
+    shares: list[Any] = [None] * place()[1]
+    distributed.all_gather_object(shares, (reducer.totals, reducer.samples, reducer.calls, reducer.ops))
     reducer.totals, reducer.samples, reducer.calls, reducer.ops = {}, Counter(), Counter(), {}
-    for totals, samples, calls, ops in found:
+    for totals, samples, calls, ops in shares:
         reducer.samples.update(samples)
         reducer.calls.update(calls)
         reducer.ops.update(ops)

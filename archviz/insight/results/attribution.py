@@ -117,41 +117,13 @@ class Attribution:
         **options
             ``width``, ``theme`` and ``settings`` as `archviz.draw` takes them, and what the picture leaves to choose:
             ``words`` (the tokens), ``names`` (of the samples), ``samples`` …
-
-        Returns
-        -------
-        Picture
-            With ``save``, ``render`` and ``caption``; a notebook shows it.
-
-        Raises
-        ------
-        ArchvizError
-            For a picture or an option that is none, and where there is nothing to draw it from.
         """
         return Attributions([self]).image(kind, **options)
 
     def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
-        """The figure of the model with what this found painted on it: see `archviz.insight.overlay.overlay`.
+        """The figure of the model with what this found painted on it.
 
-        Parameters
-        ----------
-        figure : Figure
-            Of the same model, in any style.
-        sample : int
-            Which sample of the batch.
-        **options
-            ``colours``, ``maps``, ``flows``, ``marks``: what to paint; ``limit``: where the scale of the colours ends;
-            ``blank``: the figure without any of it, on a page as large.
-
-        Returns
-        -------
-        Figure
-            Every node at its place; its page is larger by the colour bar and what else has to be explained.
-
-        Raises
-        ------
-        ArchvizError
-            For a sample that is not there, and a figure that draws nothing of this.
+        `figure`, `sample` and `options` are those of `archviz.insight.overlay.overlay`.
         """
         from archviz.insight.overlay import overlay
 

@@ -80,9 +80,9 @@ class Statistics:
         if name.startswith("_"):
             raise AttributeError(name)
         if name == "gradient":
-            found = {key.removeprefix(GRADIENT): array for key, array in self.items() if key.startswith(GRADIENT)}
-            if found:
-                return Statistics(f"{self.node} (gradient)", found)
+            slopes = {key.removeprefix(GRADIENT): array for key, array in self.items() if key.startswith(GRADIENT)}
+            if slopes:
+                return Statistics(f"{self.node} (gradient)", slopes)
         if name not in self._arrays:
             raise AttributeError(f"{name!r} of {self.node} was not recorded; what was: {', '.join(self)}")
         array = self._arrays[name]
@@ -146,9 +146,9 @@ class Recording:
 
         Raises `ArchvizError` for one that no node has.
         """
-        known = {name for arrays in self.nodes.values() for name, array in arrays.items() if array.ndim == 0}
-        if statistic not in known:
-            raise ArchvizError(f"there is no {statistic!r} for every node to paint", did_you_mean(statistic, known))
+        numbers = {name for arrays in self.nodes.values() for name, array in arrays.items() if array.ndim == 0}
+        if statistic not in numbers:
+            raise ArchvizError(f"there is no {statistic!r} for every node to paint", did_you_mean(statistic, numbers))
         return replace(self, statistic=statistic)
 
     @property
@@ -177,8 +177,8 @@ class Recording:
     def unit(self) -> str:
         """What the scores are, for the colour bar."""
         name = self.statistic.removeprefix(GRADIENT)
-        said = _UNITS.get(name, name)
-        return said.replace("activation", "gradient") if name != self.statistic else said
+        unit = _UNITS.get(name, name)
+        return unit.replace("activation", "gradient") if name != self.statistic else unit
 
     @property
     def marks(self) -> dict[NodeId, str]:
@@ -200,24 +200,7 @@ class Recording:
     def overlay(self, figure: Any, sample: int = 0, **options: Any) -> Any:
         """The figure of the model with these numbers painted on it, and what is wrong marked.
 
-        Parameters
-        ----------
-        figure : Figure
-            Of the same model, in any style.
-        sample : int
-            Whose maps to show, where values were kept.
-        **options
-            See `archviz.insight.overlay.overlay`.
-
-        Returns
-        -------
-        Figure
-            Every node at its place; its page is larger by the colour bar and what else has to be explained.
-
-        Raises
-        ------
-        ArchvizError
-            For a sample that is not there, and a figure that draws nothing of this.
+        `figure`, `sample` and `options` are those of `archviz.insight.overlay.overlay`.
         """
         from archviz.insight.overlay import overlay
 
@@ -231,17 +214,17 @@ class Recording:
         full = sorted(self._saturated().items(), key=lambda item: -item[1])
         nan = self._nan()
         return [*(f"{node} is the first of {len(nan)} nodes that gave NaN" for node in nan[:1]),
-                *(f"{node}: {found} of {channels} channels are dead: zero everywhere in "
-                  f"{_all(int(self.nodes[node]['samples']))}{few}" for node, (found, channels) in dead),
+                *(f"{node}: {silent} of {channels} channels are dead: zero everywhere in "
+                  f"{_all(int(self.nodes[node]['samples']))}{few}" for node, (silent, channels) in dead),
                 *(f"{node}: {share:.0%} of the values are saturated: within 1.5 % of the ends of what {self.ops[node]} "
                   "can give" for node, share in full)]
 
     def _dead(self) -> dict[NodeId, tuple[int, int]]:
-        found = {}
+        dead = {}
         for node, arrays in self.nodes.items():
             if self.ops.get(node) in RECTIFIERS and "active" in arrays and not arrays["active"].all():
-                found[node] = int((arrays["active"] == 0).sum()), len(arrays["active"])
-        return found
+                dead[node] = int((arrays["active"] == 0).sum()), len(arrays["active"])
+        return dead
 
     def _nan(self) -> list[NodeId]:
         """The nodes that gave NaN, in the order of their work."""
@@ -269,13 +252,13 @@ class Recording:
         list of array
             (C, h, w) each, no larger than the receptive field; what reaches beyond the image is cut off.
         """
-        found = self[node]
-        if "topk_fields" not in found:
+        statistics = self[node]
+        if "topk_fields" not in statistics:
             raise ArchvizError(f"the parts of the input that {node} sees are not known",
                                'record it with reduce=["topk"]; it must be a map (N, C, H, W) made of an image')
         crops = []
-        for sample, (top, left, bottom, right) in zip(found["topk_samples"][channel], found["topk_fields"][channel],
-                                                      strict=True):
+        samples, fields = statistics["topk_samples"][channel], statistics["topk_fields"][channel]
+        for sample, (top, left, bottom, right) in zip(samples, fields, strict=True):
             if sample >= 0:
                 item = data[int(sample)]
                 image = np.asarray(item[0] if isinstance(item, (tuple, list)) else item)
@@ -320,8 +303,8 @@ def _all(samples: int) -> str:
 def packed(index: Mapping[str, Any], arrays: list[Array]) -> bytes:
     """The bytes of an .npz file: arrays in order, and JSON that says what they are."""
     file = io.BytesIO()
-    said = np.frombuffer(json.dumps(index).encode(), np.uint8)
-    np.savez(file, *arrays, index=said)
+    header = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    np.savez(file, *arrays, index=header)
     return file.getvalue()
 
 
@@ -332,5 +315,5 @@ def unpacked(path: Path) -> tuple[dict[str, Any], list[Array]]:
             index: dict[str, Any] = json.loads(file["index"].tobytes())
             return index, [file[f"arr_{number}"] for number in range(len(file.files) - 1)]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else "it is no recording of archviz"
-        raise ArchvizError(f"cannot read {path}: {said}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no recording of archviz"
+        raise ArchvizError(f"cannot read {path}: {reason}") from None
