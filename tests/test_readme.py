@@ -17,7 +17,7 @@ import pytest
 from archviz import cli
 from tests.conftest import ROOT
 
-PROGRAMS = "bash cat chmod dirname env grep mkdir mktemp rm sed tail tr".split()
+PROGRAMS = "bash cat chmod cmp dirname env grep mkdir mktemp rm sed tail tr".split()
 
 
 def blocks(text: str) -> list[str]:
@@ -61,7 +61,11 @@ def tools(tmp_path: Path) -> Path:
     folder.mkdir()
     for program in PROGRAMS:
         (folder / program).symlink_to(str(shutil.which(program)))
-    stand_in(folder / "python3", f'[ "$1" = -c ] || echo "$* $(command -v chromium)" >>{tmp_path}/python')
+    stand_in(folder / "python3", f"""case "$*" in
+        *sys.prefix\\)) echo {tmp_path} ;;
+        -c*) ;;
+        *) echo "$* $(command -v chromium)" >>{tmp_path}/python ;;
+    esac""")
     stand_in(folder / "id", "echo 1000")
     return folder
 
@@ -99,6 +103,8 @@ def test_elsewhere_the_tests_run_with_what_is_there(tools: Path) -> None:
     assert [line.strip() for line in log(tools)] == [
         "-m pip install -q -e .[test] -c constraints.txt", "-m playwright install chromium",
         "-m pytest tests/test_cli.py -k a or b"]
+    called(tools)       # installs nothing again
+    assert [line.strip() for line in log(tools)[3:]] == ["-m playwright install chromium", "-m pytest"]
 
 
 def test_apt_installs_where_sudo_asks_nothing_and_what_it_lacks_stops_nothing_else(tools: Path) -> None:
