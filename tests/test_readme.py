@@ -42,6 +42,15 @@ def test_links_lead_to_files(name: str) -> None:
     assert links and [link for link in links if ":" not in link and not (ROOT / link).exists()] == []
 
 
+def test_contributing_names_files_and_packages_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    paths = {Path(path) for path in re.findall(r"\b(?:archviz|docs|gallery|styles|tests|tools)/[\w/.-]*\w", text)}
+    there = {path if path.name.islower() else path.parent for path in paths if "_build" not in path.parts}
+    assert len(there) > 10 and [path for path in there if not (ROOT / path).exists()] == []
+    folders = {path.parent.name for path in (ROOT / "archviz").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/`", text, re.MULTILINE)) == folders
+
+
 def test_the_commands_for_a_model_of_ones_own_draw_it(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(ROOT / "docs" / "examples" / "tutorial" / "model.py", tmp_path)
