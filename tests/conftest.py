@@ -3,6 +3,7 @@ find the same every time."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,13 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+from archviz import ArchvizError
 from tests.sphinxes import OLD, Project, install_oldest, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 NO_GPU = "there is no GPU"
-PROGRAMS = {"git", "latexmk", "lualatex", "pdfinfo", "pdflatex", "pdftoppm", "pdftotext", "xelatex"}
+PROGRAMS = {"git", "latex", "latexmk", "lualatex", "pdfinfo", "pdflatex", "pdftoppm", "pdftotext", "xelatex"}
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A failure on one machine must be one on every other, and two slow cores must not turn a deadline into a failure.
@@ -88,9 +90,12 @@ def oldest(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 
 def _skipped_without(report: pytest.TestReport, error: BaseException | None) -> pytest.TestReport:
-    """A test that cannot start a program, or a browser, is skipped."""
-    program = error.filename if isinstance(error, FileNotFoundError) and error.filename in PROGRAMS else None
-    if type(error).__module__.startswith("playwright.") and "Executable doesn't exist" in str(error):
+    """A test that lacks a program, or a browser, is skipped."""
+    program = None
+    if isinstance(error, OSError | ArchvizError):
+        words = set(re.findall(r"\w+", str(error)))
+        program = next((name for name in sorted(PROGRAMS & words) if not shutil.which(name)), None)
+    elif type(error).__module__.startswith("playwright.") and "Executable doesn't exist" in str(error):
         program = "chromium"
     if report.failed and program:
         report.outcome, report.longrepr = "skipped", (*report.location[:2], f"{program} is not installed")

@@ -208,6 +208,7 @@ def steps(soup: BeautifulSoup) -> Iterator[tuple[str, str]]:
             yield "", text
 
 
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_the_tutorial_word_for_word(site: Path, tmp_path: Path) -> None:
     """All but the installation, whose place this environment takes."""
     tools, folder = tmp_path / "bin", tmp_path / "first-figure"

@@ -17,7 +17,7 @@ import pytest
 from archviz import cli
 from tests.conftest import ROOT
 
-PROGRAMS = "bash cat chmod dirname env grep mkdir mktemp rm sed tail tr".split()
+PROGRAMS = "bash cat chmod cmp dirname env grep mkdir mktemp rm sed tail tr".split()
 
 
 def blocks(text: str) -> list[str]:
@@ -42,6 +42,15 @@ def test_links_lead_to_files(name: str) -> None:
     assert links and [link for link in links if ":" not in link and not (ROOT / link).exists()] == []
 
 
+def test_contributing_names_files_and_packages_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    paths = {Path(path) for path in re.findall(r"\b(?:archviz|docs|gallery|styles|tests|tools)/[\w/.-]*\w", text)}
+    there = {path if path.name.islower() else path.parent for path in paths if "_build" not in path.parts}
+    assert len(there) > 10 and [path for path in there if not (ROOT / path).exists()] == []
+    folders = {path.parent.name for path in (ROOT / "archviz").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/`", text, re.MULTILINE)) == folders
+
+
 def test_the_commands_for_a_model_of_ones_own_draw_it(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(ROOT / "docs" / "examples" / "tutorial" / "model.py", tmp_path)
@@ -61,7 +70,11 @@ def tools(tmp_path: Path) -> Path:
     folder.mkdir()
     for program in PROGRAMS:
         (folder / program).symlink_to(str(shutil.which(program)))
-    stand_in(folder / "python3", f'[ "$1" = -c ] || echo "$* $(command -v chromium)" >>{tmp_path}/python')
+    stand_in(folder / "python3", f"""case "$*" in
+        *sys.prefix\\)) echo {tmp_path} ;;
+        -c*) ;;
+        *) echo "$* $(command -v chromium)" >>{tmp_path}/python ;;
+    esac""")
     stand_in(folder / "id", "echo 1000")
     return folder
 
@@ -99,6 +112,8 @@ def test_elsewhere_the_tests_run_with_what_is_there(tools: Path) -> None:
     assert [line.strip() for line in log(tools)] == [
         "-m pip install -q -e .[test] -c constraints.txt", "-m playwright install chromium",
         "-m pytest tests/test_cli.py -k a or b"]
+    called(tools)       # installs nothing again
+    assert [line.strip() for line in log(tools)[3:]] == ["-m playwright install chromium", "-m pytest"]
 
 
 def test_apt_installs_where_sudo_asks_nothing_and_what_it_lacks_stops_nothing_else(tools: Path) -> None:

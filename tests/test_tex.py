@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -521,6 +522,7 @@ def saved(tmp_path: File) -> File:
     return path
 
 
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_the_command_line_writes_tikz_and_sets_it(saved: File, run: Run, tmp_path: File) -> None:
     done = run(saved, "-o", "fig.tex", "-o", "fig.pdf", "--engine", "latex", "--width", "column")
     assert done.returncode == 0, done.stderr
