@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from archviz.core.errors import ArchvizError  # noqa: E402
 from archviz.figure import compile, output
 from archviz.figure.options import Options  # noqa: E402
-from archviz.trace import Inputs, trace  # noqa: E402
+from archviz.trace.ladder import Inputs, trace  # noqa: E402
 from tests.lint import FAULTS, LINTER, lint  # noqa: E402
 from tests.zoo import CASES  # noqa: E402
 

@@ -15,7 +15,8 @@ from archviz import ArchvizError, Figure
 from archviz.apps import notebook
 from archviz.core.bands import bands, extent
 from archviz.core.disjoint_union import keys, model_of, models, united
-from archviz.core.graph import Graph, base_edges, merge
+from archviz.core.graph import Graph, base_edges
+from archviz.core.regroup import merge
 from archviz.core.scene import Group
 from archviz.core.scene import Path as Outline
 from archviz.drawing.layouts.towers import towers

@@ -18,7 +18,7 @@ from archviz.figure.figure import Figure
 from archviz.figure.options import Options
 from archviz.passes.annotate import annotate
 from archviz.style.style import load_style
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from gallery import gpt, lenet, moe, resnet
 from tests.zoo import CASES
 

@@ -14,7 +14,8 @@ from archviz.core.plugins import find
 from archviz.figure.caption.describe import alternative, describe
 from archviz.figure.caption.phrases import NUMBERS
 from archviz.style.style import load_style
-from archviz.trace import Inputs, read, trace
+from archviz.trace import read
+from archviz.trace.ladder import Inputs, trace
 from tests.conftest import ROOT
 from tests.zoo import CASES
 

@@ -16,7 +16,7 @@ from archviz.figure.compile import compile
 from archviz.figure.figure import Figure
 from archviz.figure.options import Options
 from archviz.passes.cut import cut
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from tests.conftest import ROOT
 
 

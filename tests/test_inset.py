@@ -24,7 +24,7 @@ from archviz.figure import compile, stages
 from archviz.figure.figure import Figure
 from archviz.figure.insets.leaders import AROUND, HIT, Framed, Zoomed
 from archviz.figure.options import Options
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from tests.conftest import ROOT, Run
 from tests.graphs import Builder, graphs
 from tests.lint import LINTER, lint

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archviz.core import graph_json
-from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec, merge, own_repeat, reached, skips, split
+from archviz.core.graph import Edge, Graph, Module, Node, TensorSpec, own_repeat, reached, skips
+from archviz.core.regroup import merge, split
 from tests.graphs import Builder, graphs
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from archviz.insight.engine.subject import Subject
 from archviz.insight.methods import lrp
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from tests import zoo
 from tests.test_methods_lrp import conserves, relevance
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import Graph, merge, own_repeat, split
+from archviz.core.graph import Graph, own_repeat
 from archviz.core.plugins import find
+from archviz.core.regroup import merge, split
 from archviz.passes.annotate import annotate
 from archviz.passes.collapse import WHOLE, collapse, collapsed, expand, select
 from archviz.passes.fold import fold

@@ -25,7 +25,7 @@ from archviz.core.naming import named as model_name
 from archviz.core.scene import POINTS_PER_MM
 from archviz.figure import output
 from archviz.figure.options import Options
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from gallery import gpt, lenet, resnet
 from tests.conftest import ROOT
 

@@ -11,7 +11,7 @@ import pytest
 from archviz.core.graph import Graph
 from archviz.core.plugins import find
 from archviz.style.style import load_style
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from tests.zoo import CASES
 
 

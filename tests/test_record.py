@@ -17,7 +17,7 @@ import archviz
 from archviz.core.errors import ArchvizError
 from archviz.insight.recorder.reducer import reductions
 from archviz.insight.recorder.statistics import REDUCTIONS, Seen
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from tests.zoo import LSTMClassifier
 
 ALL = tuple(REDUCTIONS)

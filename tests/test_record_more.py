@@ -18,7 +18,7 @@ from archviz.core.errors import ArchvizError
 from archviz.insight.recorder.nonfinite import first_nonfinite
 from archviz.insight.recorder.shipping import Shipment
 from archviz.insight.results.recording import Recording
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from tests.test_record import ALL, images, net, same
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,8 @@ from archviz.core.scene import Group, Link
 from archviz.figure import draw
 from archviz.passes.streams import streams
 from archviz.style.style import load_style
-from archviz.trace import Inputs, read, trace
+from archviz.trace import read
+from archviz.trace.ladder import Inputs, trace
 from tests.conftest import ROOT, Run
 from tests.lint import lint
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from archviz.core import graph_json
 from archviz.core.graph import TensorSpec
-from archviz.trace import Inputs, Trace, trace
+from archviz.trace.ladder import Inputs, Trace, trace
 
 
 def run(model: Any, *args: Any, **kwargs: Any) -> Trace:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from archviz.trace import Inputs, NothingRan, trace
+from archviz.trace.ladder import Inputs, NothingRan, trace
 from tests.test_trace import Codec, Direct, InPlace, Net, ids, run, sound, sources
 
 # ------------------------------------------------------------------------------------------------------ values

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archviz.core.graph import split
+from archviz.core.regroup import split
 from archviz.core.scene import Box, Group, Link, Mark, Text
 from archviz.figure import draw
 from archviz.figure.figure import Figure

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import archviz
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from archviz.trace.recorder import record, watching
 from archviz.trace.watcher import Watcher
 

@@ -23,7 +23,7 @@ from archviz.core.plugins import find
 from archviz.figure import compile, options
 from archviz.figure.figure import Figure
 from archviz.style.style import load_style
-from archviz.trace import Inputs, trace
+from archviz.trace.ladder import Inputs, trace
 from tests.lint import FAULTS, LINTER, MIN_FONT, lint
 from tests.zoo import CASES
 

@@ -21,7 +21,7 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.graph_json import GRAPH
 from archviz.core.plugins import find
-from archviz.core.progress import in_notebook, progress
+from archviz.core.progress import Step, in_notebook, no_step, progress
 from archviz.core.scene import Group, Link, Mark, Scene
 from archviz.figure import stages
 from archviz.figure.draw import graph_of
@@ -29,7 +29,6 @@ from archviz.figure.figure import Figure
 from archviz.figure.fit import Detail, fit
 from archviz.figure.options import DECLARED, Options, flag, with_options
 from archviz.figure.rendered import Finished, described
-from archviz.trace.read import Step, no_step
 
 WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
 """Suffixes of files that hold no drawing."""

@@ -17,6 +17,14 @@ PATIENCE = 1.0      # seconds before progress is shown
 TICK = 0.2          # seconds between two looks at it
 
 
+Step = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+
+def no_step(name: str) -> None:
+    """Tell nobody."""
+
+
 def say(message: str) -> None:
     print(f"archviz: {message}", file=sys.stderr)
 
@@ -28,7 +36,7 @@ def in_notebook() -> bool:
 
 
 @contextlib.contextmanager
-def progress(show: bool) -> Iterator[Callable[[str], None]]:
+def progress(show: bool) -> Iterator[Step]:
     """A function to tell the steps to.  After a second: a running clock, gone when done, or else a line a step."""
     step, since, stop = "", time.monotonic(), threading.Event()
 

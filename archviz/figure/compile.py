@@ -10,6 +10,7 @@ from dataclasses import replace
 from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
 from archviz.core.plugins import find
+from archviz.core.progress import Step, no_step
 from archviz.drawing.forms import traits
 from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
@@ -19,7 +20,6 @@ from archviz.figure.options import Options
 from archviz.figure.rendered import described
 from archviz.figure.stages import cells, detail, facts, in_style, passed, plain
 from archviz.style.style import Style
-from archviz.trace.read import Step, no_step
 
 
 @sparing()

@@ -13,13 +13,13 @@ from typing import Any
 from archviz.core.errors import ArchvizError
 from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
-from archviz.core.progress import in_notebook, progress
+from archviz.core.progress import Step, in_notebook, progress
 from archviz.figure.compile import compile
 from archviz.figure.figure import Figure
 from archviz.figure.options import DECLARED, Options, with_options
 from archviz.figure.side_by_side import check, compile_together
 from archviz.figure.stages import weights
-from archviz.trace.read import Step, read, traced
+from archviz.trace.read import read, traced
 
 
 @sparing()

@@ -18,6 +18,7 @@ from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.geometry import Layout
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
+from archviz.core.progress import Step, no_step
 from archviz.core.scene import Group, Mark, Text, changed, moved
 from archviz.drawing import forms, layouts, sheet
 from archviz.drawing.badges import legend
@@ -29,7 +30,6 @@ from archviz.figure.fit import BARE, Detail, Drawing, bare, fit, tightened
 from archviz.figure.options import Options
 from archviz.figure.rendered import described
 from archviz.style.style import Page, Style
-from archviz.trace.read import Step, no_step
 
 ROWS, PANELS = "tower", "block"
 """The styles where none is asked for: models that are chains on common rows, others in panels."""

@@ -18,9 +18,9 @@ import numpy as np
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import NodeId
 from archviz.core.plugins import find, names
-from archviz.core.progress import in_notebook, progress
+from archviz.core.progress import Step, in_notebook, no_step, progress
 from archviz.insight.inputs.memory import ran_out, size_of
-from archviz.insight.inputs.prepare import Ready, Step, no_torch, prepare
+from archviz.insight.inputs.prepare import Ready, no_torch, prepare
 from archviz.insight.results.attribution import Attribution, Attributions
 
 Asked = Mapping[str, tuple[ModuleType, Mapping[str, Any]]]
@@ -166,7 +166,7 @@ def _typed(key: str, value: Any, default: Any) -> Any:
 # ------------------------------------------------------------------------------------------------ running
 
 def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None = None, position: int = -1,
-                 axis: int = 0, step: Step = lambda name: None) -> Attributions:
+                 axis: int = 0, step: Step = no_step) -> Attributions:
     """What each method says of each target, method by method; all in one visit to the model.
 
     Where memory runs out, the work is done again in smaller pieces.  Raises `ArchvizError` as `explain` does.

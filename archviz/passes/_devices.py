@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archviz.core.graph import Graph, NodeId, merge
+from archviz.core.graph import Graph, NodeId
+from archviz.core.regroup import merge
 
 JOINS = frozenset(("cat", "stack"))
 """Operations that gather the streams for a reader."""

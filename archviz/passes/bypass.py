@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId, merge
+from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.regroup import merge
 from archviz.passes._marks import marks_of
 from archviz.style.style import Style
 

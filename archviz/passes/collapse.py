@@ -13,7 +13,8 @@ from math import prod
 from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.core.graph import Graph, Module, Node, NodeId, merge, split
+from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.regroup import merge, split
 from archviz.style.style import Style
 
 WHOLE = "/model"

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId, merge
+from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.regroup import merge
 from archviz.style.style import Style
 
 FIRST, LAST = 2, 1

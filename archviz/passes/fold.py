@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain, merge
+from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain
+from archviz.core.regroup import merge
 from archviz.passes._marks import marks_of
 from archviz.passes._runs import Copy, alike, skipped
 from archviz.style.style import Style

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import KINDS, Graph, Node, NodeId, merge
+from archviz.core.graph import KINDS, Graph, Node, NodeId
+from archviz.core.regroup import merge
 from archviz.passes._marks import marks_of, presence
 from archviz.style.style import Style
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Edge, Graph, Node, NodeId, merge, reached
+from archviz.core.graph import Edge, Graph, Node, NodeId, reached
+from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._marks import differs, gone, marks_of
 from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float

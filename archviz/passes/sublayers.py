@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Edge, Graph, Node, NodeId, merge, skips
+from archviz.core.graph import Edge, Graph, Node, NodeId, skips
+from archviz.core.regroup import merge
 from archviz.passes._marks import marks_of
 from archviz.style.style import Style
 

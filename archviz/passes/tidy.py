@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Module, Node, NodeId, merge
+from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.regroup import merge
 from archviz.passes._marks import OWN, stays
 from archviz.style.style import Style
 

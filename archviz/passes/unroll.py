@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId, merge, split
+from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.regroup import merge, split
 from archviz.passes import Traits
 from archviz.style.style import Style
 

@@ -5,7 +5,7 @@ In: a target, arguments, inputs.  Out: a `Graph`.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,11 @@ from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
 from archviz.core.graph_json import GRAPH
 from archviz.core.naming import named
+from archviz.core.progress import Step, no_step
 
 MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
-
-Step = Callable[[str], None]
-"""Told the name of each step as it begins."""
-
-
-def no_step(name: str) -> None:
-    """Tell nobody."""
-
 
 def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = no_step, values: int = 0,
          held: Any = None, variables: Mapping[str, Any] | None = None) -> Graph:
@@ -100,7 +93,7 @@ def _saved(path: Path) -> Graph:
 @sparing()
 def traced(model: Any, inputs: Any, source: str, values: int) -> Graph:
     """Run the front ends.  Whatever the user's own code raises while the model is built is the user's to mend."""
-    from archviz.trace import NothingRan, trace
+    from archviz.trace.ladder import NothingRan, trace
 
     built: list[Any] = []
 

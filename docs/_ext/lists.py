@@ -20,8 +20,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from archviz.apps.cli import main
+from archviz.apps.request.arguments import parser
 from archviz.apps.request.catalogue import catalogue
-from archviz.apps.sphinx._directive import shared
+from archviz.apps.sphinx._directive import SEVERAL, SHARED
 from archviz.core.plugins import plugged
 from archviz.style.files import own_names, shipped
 
@@ -98,9 +99,8 @@ def directive(words: list[str], name: str) -> list[str]:
             found.setdefault(last, [])
         else:
             found[last].append(word)
-    known = shared()        # one that may be repeated holds words as in a shell, another is taken as it is
-    said = {key: shlex.join(values) if isinstance(known[key].default, list) else " ".join(values)
-            for key, values in found.items()}
+    # One that may be repeated holds words as in a shell, another is taken as it is.
+    said = {key: shlex.join(values) if SHARED[key] in SEVERAL else " ".join(values) for key, values in found.items()}
     return [f".. archviz:: ../{target}", *(f"   :{key}: {value}".rstrip() for key, value in said.items()), ""]
 
 
@@ -109,7 +109,9 @@ class DirectiveOptions(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         items = []
-        for name, action in sorted(shared().items()):
+        actions = {action.option_strings[-1].removeprefix("--"): action for action in parser()._actions[1:]
+                   if action.option_strings}
+        for name, action in sorted((name, actions[name]) for name in SHARED):
             said = (action.help or "").replace("%%", "%").replace(
                 "may be repeated", "several are words as in a shell").replace("'' for nothing", "empty for nothing")
             if name in ("width", "max-height"):

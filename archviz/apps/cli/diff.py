@@ -8,13 +8,14 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from archviz.apps.cli.run import Files, Outcome, Step, rendered
+from archviz.apps.cli.run import Files, Outcome, rendered
 from archviz.apps.request.job import Job, asked
 from archviz.compare import git
 from archviz.compare.changes import Difference
 from archviz.compare.diff import WORDS, at, check, compare, of_revision
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
+from archviz.core.progress import Step
 
 FILES = Files("-diff", ("markdown", "json"), tuple(WORDS))
 

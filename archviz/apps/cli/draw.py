@@ -7,11 +7,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from archviz.apps.cli.run import Files, Outcome, Step, rendered
+from archviz.apps.cli.run import Files, Outcome, rendered
 from archviz.apps.request.arguments import command
 from archviz.apps.request.catalogue import listing
 from archviz.apps.request.job import Job, asked, failure, remarks
 from archviz.core.errors import ArchvizError
+from archviz.core.progress import Step
 
 FILES = Files(unless=("caption", "emit"))
 

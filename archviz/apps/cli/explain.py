@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from archviz.apps.cli.run import Files, Outcome, Step, check, hushed, rendered
+from archviz.apps.cli.run import Files, Outcome, check, hushed, rendered
 from archviz.apps.request.inference import NUMBERS, Inference, inference
 from archviz.core.errors import ArchvizError
+from archviz.core.progress import Step
 from archviz.insight.explain import NotFinite, attributions, methods_of
 from archviz.insight.inputs.prepare import Ready
 from archviz.insight.inputs.prepare import prepare as prepared

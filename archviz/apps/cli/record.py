@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from archviz.apps.cli.run import Files, Outcome, Step, hushed, rendered
+from archviz.apps.cli.run import Files, Outcome, hushed, rendered
 from archviz.apps.request.inference import NUMBERS, Inference, inference
 from archviz.core.errors import ArchvizError
+from archviz.core.progress import Step
 from archviz.insight.inputs.prepare import Ready
 from archviz.insight.inputs.prepare import prepare as prepared
 from archviz.insight.results.recording import GRADIENT, Recording

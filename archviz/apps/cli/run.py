@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from archviz.core.errors import ArchvizError
-from archviz.core.progress import progress, say
+from archviz.core.progress import Step, progress, say
 from archviz.figure.output import Rendered, check_output, is_ours, write_all
-
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from archviz.apps.cli.run import Outcome, Step
+from archviz.apps.cli.run import Outcome
 from archviz.apps.request.arguments import settings
 from archviz.apps.request.catalogue import show
+from archviz.core.progress import Step
 from archviz.figure.options import Options
 
 

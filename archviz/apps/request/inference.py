@@ -13,11 +13,12 @@ from typing import Any
 from archviz.apps.request.job import Job, asked
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
+from archviz.core.progress import Step
 from archviz.figure.figure import Figure
 from archviz.insight.explain import NotFinite
 from archviz.insight.inputs.images import SUFFIXES
 from archviz.insight.inputs.memory import size_of
-from archviz.insight.inputs.prepare import Ready, Step
+from archviz.insight.inputs.prepare import Ready
 from archviz.insight.overlay import overlay
 
 NUMBERS = ".npz"

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from archviz.apps.request.arguments import options
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.graph_json import GRAPH
+from archviz.core.progress import Step, no_step
 from archviz.figure import compile, stages
 from archviz.figure.figure import Figure
 from archviz.figure.options import Options
@@ -27,10 +28,6 @@ from archviz.figure.side_by_side import compile_together
 from archviz.style.files import chain, locate, own_files
 from archviz.style.project import Project, configured, find_project, project_of
 from archviz.trace import read
-
-
-def _no_step(name: str) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Job:
         found += [form] if form.suffix == ".py" else []
         return tuple(dict.fromkeys(path.resolve() for path in found if path.resolve() not in own_files()))
 
-    def trace(self, step: Callable[[str], None] = _no_step, noisy: bool = False) -> Graph:
+    def trace(self, step: Step = no_step, noisy: bool = False) -> Graph:
         """The graph of the model.  What the model prints goes to stderr; its warnings are shown where `noisy`."""
         values = self.values
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
@@ -104,7 +101,7 @@ class Job:
         """The options for the model of `graph`, with what the project says about it."""
         return configured(self.options, self.project, self.target, graph.name)
 
-    def draw(self, step: Callable[[str], None] = _no_step, noisy: bool = False) -> Figure:
+    def draw(self, step: Step = no_step, noisy: bool = False) -> Figure:
         """The figure.  Raises `ArchvizError`; a model that raises in the middle gives its part, `Figure.failed`."""
         graph = self.trace(step, noisy)
         if not self.beside:

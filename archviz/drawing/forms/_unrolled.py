@@ -17,7 +17,8 @@ from typing import Any
 
 from archviz.core import text
 from archviz.core.geometry import Place
-from archviz.core.graph import Graph, Node, split
+from archviz.core.graph import Graph, Node
+from archviz.core.regroup import split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._inside import broken, crossings, sign
 from archviz.drawing.forms._interior import Interior

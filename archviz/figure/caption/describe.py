@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from archviz.core import text
 from archviz.core.conditioning import Signal, signals
-from archviz.core.graph import Graph, Module, Node, NodeId, split
+from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.regroup import split
 from archviz.core.scene import Scene
 from archviz.drawing.badges import frozen_params
 from archviz.figure.caption.parts import Part, leaf, module_noun, opened, parts, plural

@@ -14,9 +14,10 @@ from math import prod
 
 from archviz.core import text
 from archviz.core.geometry import Layout, Place, Route, Size
-from archviz.core.graph import Edge, Graph, Module, Node, NodeId, lift
+from archviz.core.graph import Edge, Graph, Module, Node, NodeId
 from archviz.core.naming import known_as, titles
 from archviz.core.plugins import find
+from archviz.core.regroup import lift
 from archviz.core.scene import Box, Group, Mark, Path, Point, changed, lower, walk
 from archviz.drawing.badges import badges
 from archviz.drawing.labels import looks

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from archviz.core.errors import ArchvizError, NoTorch, did_you_mean
 from archviz.core.graph import NodeId
-
-Step = Callable[[str], None]
+from archviz.core.progress import Step, no_step
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Ready:
 def prepare(
     model: Any, x: Any, *, args: Sequence[str] = (), specs: Sequence[str] = (), weights: str | Path | None = None,
     preprocess: Any = None, tokenizer: Any = None, size: tuple[int, int] | None = None, class_names: Any = None,
-    device: str | None = None, dtype: str | None = None, step: Step = lambda name: None,
+    device: str | None = None, dtype: str | None = None, step: Step = no_step,
 ) -> Ready:
     """The model built, filled and moved, and its batch beside it.
 

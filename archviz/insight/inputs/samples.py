@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from archviz.core.errors import ArchvizError
 from archviz.insight.inputs.images import Recipe, fitted, is_image, opened, pixels, recipe_of
 from archviz.insight.inputs.texts import Words, read_text, tokenizer_of
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from archviz.trace.source import guess
 from archviz.trace.source.load import Loaded
 from archviz.trace.source.specs import from_specs
@@ -318,7 +318,7 @@ def _say_size(module: Any) -> str:
 
 def _refuse_size(module: Any, name: str, batch: Any) -> None:
     """Raise where the model does not take images of this size, before anything is computed."""
-    from archviz.trace import trace
+    from archviz.trace.ladder import trace
 
     args, kwargs = _call(module, {name: batch[:1]})
     report = trace(module, Inputs(args, kwargs)).report

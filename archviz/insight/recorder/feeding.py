@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
 from archviz.core.errors import ArchvizError
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from archviz.trace.tape import mapped, tensors
 
 

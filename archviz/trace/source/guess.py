@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from archviz.trace.source.values import DTYPES, Shape, fill, from_value
 
 Wish = tuple[Shape, torch.dtype, str]

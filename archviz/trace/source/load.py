@@ -21,7 +21,7 @@ from typing import Any, get_type_hints
 from torch import nn
 
 from archviz.core.errors import ArchvizError, culprit, did_you_mean
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from archviz.trace.source import guess, values
 from archviz.trace.source.construct import Build, builder, parse_arguments
 from archviz.trace.source.specs import from_specs

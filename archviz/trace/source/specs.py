@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 from archviz.trace.source.guess import accepted_by, dtype_of, family_of_name
 from archviz.trace.source.values import DTYPES, fill, on_cpu
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from archviz.core.errors import ArchvizError
-from archviz.trace import Inputs
+from archviz.trace.ladder import Inputs
 
 Shape = tuple[int, ...]
 DTYPES = {str(t).removeprefix("torch."): t for t in (
