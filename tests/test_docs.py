@@ -178,8 +178,8 @@ def test_public_docstrings_say_what_goes_in_and_what_comes_out(site: Path) -> No
     found = list(documented(site))
     names = {name for _, name in found}
     assert {"archviz.draw", "archviz.Figure", "archviz.Figure.save", "archviz.figure.options.Options",
-            "archviz.core.regroup.merge", "archviz.explain", "archviz.record", "archviz.Attribution", "archviz.Recording",
-            "archviz.core.geometry.Size", "archviz.style.style.Style", "archviz.ArchvizError",
+            "archviz.core.regroup.merge", "archviz.explain", "archviz.record", "archviz.Attribution",
+            "archviz.Recording", "archviz.core.geometry.Size", "archviz.style.style.Style", "archviz.ArchvizError",
             "archviz.DoesNotFit"} <= names
     for kind, name in found:
         if kind in ("function", "method"):
