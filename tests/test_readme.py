@@ -107,11 +107,11 @@ def test_where_nothing_may_be_installed_ci_fails_with_what_is_missing(tools: Pat
 
 
 def test_elsewhere_the_tests_run_with_what_is_there(tools: Path) -> None:
-    done = called(tools, "tests/test_cli.py", "-k", "a or b")
+    done = called(tools, "tests/apps/test_cli.py", "-k", "a or b")
     assert done.returncode == 0 and "pdflatex" in done.stderr
     assert [line.strip() for line in log(tools)] == [
         "-m pip install -q -e .[test] -c constraints.txt", "-m playwright install chromium",
-        "-m pytest tests/test_cli.py -k a or b"]
+        "-m pytest tests/apps/test_cli.py -k a or b"]
     called(tools)       # installs nothing again
     assert [line.strip() for line in log(tools)[3:]] == ["-m playwright install chromium", "-m pytest"]
 
