@@ -5,7 +5,7 @@ whole figure is, and its `Scene`.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archviz.core import text
@@ -109,6 +109,11 @@ def extent(
 ) -> tuple[float, float]:
     """Width and height of the whole figure around a body of this size."""
     margin = 2 * style.sizes["margin"]
+    entries = [] if style.legend == "none" else entries
+    if style.legend == "right":
+        wide, high = _column(entries, style)
+        return (max([width + wide, *(_wide(line, style) for line in lines)]) + margin,
+                heading_height(lines, style) + max(height, high) + margin)
     width = max([width, *(_wide(line, style) for line in lines)])
     rows = _rows(entries, style, max(width, min(style.page.width - margin, 150.0)))
     width = max([width, *(w for w, _ in rows)])
@@ -116,12 +121,14 @@ def extent(
     return width + margin, heading_height(lines, style) + height + legend + margin
 
 
-def _rows(
-    entries: Sequence[Entry], style: Style, limit: float,
-) -> list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]:
-    """Entries (x, name, swatch) in rows no wider than `limit`, with the width of each row."""
+Rows = list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]]
+"""The rows of a legend: how wide each is, and its entries (x, name, swatch)."""
+
+
+def _rows(entries: Sequence[Entry], style: Style, limit: float) -> Rows:
+    """Entries in rows no wider than `limit`."""
     s, size = style.sizes, style.roles["legend"].size
-    rows: list[tuple[float, list[tuple[float, str, tuple[Mark, ...]]]]] = []
+    rows: Rows = []
     for name, swatch in entries:
         wide = s["swatch"] + 3.0 + text.width(name, size)
         x = rows[-1][0] + s["legend_between"] if rows else 0.0
@@ -132,13 +139,21 @@ def _rows(
     return rows
 
 
+def _column(entries: Sequence[Entry], style: Style) -> tuple[float, float]:
+    """Width and height of a legend beside the drawing, with the gap between them."""
+    widths = [width for width, _ in _rows(entries, style, 0.0)]
+    if not widths:
+        return 0.0, 0.0
+    return style.sizes["legend_between"] + max(widths), len(widths) * style.sizes["legend_row"]
+
+
 def scene(
     marks: Sequence[Mark], width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry], style: Style,
     title: str = "", description: str = "",
 ) -> Scene:
     """The figure: the body of `marks`, `width` × `height` from the origin, with heading and legend."""
     margin = style.sizes["margin"]
-    entries = _seen(entries, marks)
+    entries = [] if style.legend == "none" else _seen(entries, marks)
     whole, tall = extent(width, height, lines, entries, style)
     placed: list[Mark] = []
     y = margin
@@ -149,10 +164,17 @@ def scene(
             placed.append(Text(x, y - style.roles[role].size * 0.3, string, role))
             x += _wide([(string, role)], style) + BESIDE
     top = margin + heading_height(lines, style)
-    placed.extend(moved(mark, (whole - width) / 2, top) for mark in marks)
-    below = legend(entries, style, whole - 2 * margin, top + height + style.sizes["legend_gap"])
-    if below:
-        placed.append(Group(below, "legend"))
+    if style.legend == "right":
+        wide, high = _column(entries, style)
+        left, middle = (whole - width - wide) / 2, top + (tall - margin - top) / 2
+        placed.extend(moved(mark, left, middle - height / 2) for mark in marks)
+        start = left + width + style.sizes["legend_between"]
+        swatches = _placed(_rows(entries, style, 0.0), style, middle - high / 2, lambda wide: start)
+    else:
+        placed.extend(moved(mark, (whole - width) / 2, top) for mark in marks)
+        swatches = legend(entries, style, whole - 2 * margin, top + height + style.sizes["legend_gap"])
+    if swatches:
+        placed.append(Group(swatches, "legend"))
     return Scene(tuple(placed), dict(style.roles), whole, tall, title, description)
 
 
@@ -176,9 +198,15 @@ def legend_height(entries: Sequence[Entry], style: Style, inner: float) -> float
 
 def legend(entries: Sequence[Entry], style: Style, inner: float, y: float) -> tuple[Mark, ...]:
     """The rows of a legend from `y` down, each in the middle between the margins, which are `inner` apart."""
+    return _placed(_rows(entries, style, inner + 0.01), style, y,
+                   lambda wide: style.sizes["margin"] + (inner - wide) / 2)
+
+
+def _placed(rows: Rows, style: Style, y: float, left: Callable[[float], float]) -> tuple[Mark, ...]:
+    """The entries of a legend from `y` down; `left` says where a row begins that is so wide."""
     s, marks = style.sizes, list[Mark]()
-    for wide, row in _rows(entries, style, inner + 0.01):
-        start = s["margin"] + (inner - wide) / 2
+    for wide, row in rows:
+        start = left(wide)
         for x, name, swatch in row:
             middle = y + s["legend_row"] / 2
             marks.extend(moved(mark, start + x, middle - s["swatch_height"] / 2) for mark in swatch)

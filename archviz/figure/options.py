@@ -110,6 +110,10 @@ class Options:
     unroll: str | None = _declared(
         None, "over how many steps of time a node-link figure draws recurrent layers (default: 0, folded)",
         "str or int, optional", metavar="N", setting="options.unroll")
+    legend: str | None = _declared(
+        None, "where the legend stands: below the drawing, right of it, or nowhere (default: auto, which is below); a "
+        "page in which things open has it below", choices=("auto", "none", "below", "right"), setting="legend",
+        echoed=False)
     layout: str | None = _declared(
         None, "where everything goes: dot, neato or another engine of the Graphviz on this machine, or one of ours, "
         "see archviz --list layouts (default: the style's)", metavar="NAME", names=_layouts, setting="layout")

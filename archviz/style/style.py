@@ -35,6 +35,7 @@ from archviz.style.option import Option
 WIDTHS = {"column": 84 * POINTS_PER_MM, "page": 174 * POINTS_PER_MM}
 DIRECTIONS = ("auto", "down", "right", "up")
 STREAMS = ("none", "auto", "groups", "devices")
+LEGENDS = ("auto", "none", "below", "right")
 HEAT = ("signed", "unsigned", "maps")
 SHAPES = ("box", "stadium", "trapezoid", "trapezoid up", "glyph", "text", "parallelogram", "dashed", "dots")
 
@@ -117,6 +118,8 @@ class Style:
         `archviz.insight.painting.colormap`).
     streams : str
         What is divided into streams that run side by side: one of `STREAMS`.
+    legend : str
+        Where the legend stands: one of `LEGENDS`; ``auto`` is below the drawing.
     """
 
     name: str
@@ -136,9 +139,10 @@ class Style:
     narrow: Mapping[str, float] = field(default_factory=dict)
     heat: Mapping[str, str] = field(default_factory=dict)
     streams: str = "none"
+    legend: str = "auto"
 
 
-WORDS = ("form", "layout", "direction", "streams")                             # key → one word
+WORDS = ("form", "layout", "direction", "streams", "legend")                   # key → one word
 LISTS = ("passes", "fuse", "hide")                                  # key → a list of words
 TABLES = ("page", "colors", "captions", "titles", "sizes", "options", "narrow", "heat")    # key → name → value
 RECORDS = {"roles": tuple(f.name for f in fields(Paint)),           # key → name → setting → value
@@ -311,7 +315,7 @@ class Settings:
                 raise ArchvizError(f"the style {name!r} names no {key}", "add 'extends: block', or name one")
         words = {key: located_yaml.word(self.plain[key]) for key in WORDS if key in self.plain}
         for key, known in (("form", names("forms")), ("layout", names("layouts")), ("direction", DIRECTIONS),
-                           ("streams", STREAMS)):
+                           ("streams", STREAMS), ("legend", LEGENDS)):
             if key in words and not (key == "form" and words[key].endswith(".py")):
                 located_yaml.one_of(self.plain[key], key, known)
         palette = self.tables["colors"]
