@@ -421,7 +421,7 @@ def test_saved_graphs_need_no_torch(run, tmp_path):
     (["HEAD:"], "a revision was named, but no file"),
     (["one.json", "one.json", "-o", "x.nope"], "no output has the suffix nope"),
     (["one.json", "two.json", "--inset", "x"], "has no insets"),
-    (["one.json", "two.json", "--in-place"], "nothing opens in place"),
+    (["one.json", "two.json", "--in-place"], "nothing in it opens in place"),
     (["one.json", "two.json", "--new-arg", "a=1"], "--arg means nothing for two.json"),
 ])
 def test_mistakes_are_told(arguments, told, tmp_path, monkeypatch, capsys):

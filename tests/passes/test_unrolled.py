@@ -35,7 +35,7 @@ class Before(Translator):
     """The state before asks; the sum makes the next state.  All in one hand-written loop of ten operations."""
 
     def __init__(self, last: int = -1) -> None:
-        super().__init__(over=24)
+        super().__init__(given=24)
         self.last = last
         self.state, self.position, self.score = nn.Linear(24, 8), nn.Linear(24, 8), nn.Linear(8, 1)
 
