@@ -1,6 +1,8 @@
 """The page around a drawing: where the legend stands."""
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from archviz import Figure
@@ -8,12 +10,17 @@ from archviz.core.graph import Graph
 from archviz.core.scene import Box, Group, Mark, Text
 from archviz.figure.compile import compile
 from archviz.figure.options import Options
-from tests.graphs import residual
+from archviz.trace.read import read
+from tests.conftest import ROOT
+
+
+@cache
+def graph() -> Graph:
+    return read(f"{ROOT / 'gallery' / 'resnet.py'}:resnet18")
 
 
 def drawn(legend: str) -> Figure:
-    graph: Graph = residual().graph
-    return compile(graph, Options(legend=legend))
+    return compile(graph(), Options(legend=legend))
 
 
 def parts(figure: Figure) -> tuple[list[Mark], list[Mark]]:
