@@ -52,5 +52,5 @@ def hostile(names: Sequence[Name], **options: str) -> Figure:
             x = build.op("LayerNorm", x, name=f"{name.raw}.norm")
     build.output(x, "y\\")
     return compile(build.graph(), Options(
-        "block", {"sizes.max_label": "400", "sizes.break_label": "400"}, width="900mm", max_height="3000mm", depth=9,
-        **options))
+        "block", settings={"sizes.max_label": "400", "sizes.break_label": "400"}, width="900mm", max_height="3000mm",
+        depth=9, **options))

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 import archviz
 from archviz.core.graph import Graph, Node
 from archviz.drawing.labels import looks
-from archviz.figure import compile, options, stages
+from archviz.figure import options, stages
 from archviz.passes.collapse import collapse, expand
+from archviz.style.overrides import Overrides
 from archviz.style.style import load_style
 from archviz.trace import read
 from tests.conftest import ROOT
@@ -29,12 +30,12 @@ def traced(model: str) -> Graph:
 def drawn(model: str, style: str = "block", **settings: str) -> Graph:
     """The graph after its passes, everything open."""
     named = {key.replace("_", "."): value for key, value in settings.items()}
-    return stages.passed(traced(model), options.Options(style, settings=named).resolved(), compile.Overrides())
+    return stages.passed(traced(model), options.Options(style, settings=named).resolved(), Overrides())
 
 
 def small(model: nn.Module, *inputs: Tensor) -> Graph:
     graph = archviz.draw(model, inputs=inputs).graph
-    return stages.passed(graph, load_style("block"), compile.Overrides())
+    return stages.passed(graph, load_style("block"), Overrides())
 
 
 def said(graph: Graph, node: Node) -> list[str]:

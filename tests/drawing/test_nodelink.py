@@ -432,7 +432,7 @@ def chains(draw: st.DrawFn) -> Graph:
 @given(chains(), st.sampled_from(("84mm", "174mm")), st.sampled_from(("all", "none", "top30%")), st.booleans())
 def test_any_chain_of_layers_is_drawn_by_the_laws(graph, width, edges, bias):
     drawn = compile.compile(graph, Options(
-        "node-link", {"options.edges": edges, "options.bias": str(bias).lower()}, width=width))
+        "node-link", settings={"options.edges": edges, "options.bias": str(bias).lower()}, width=width))
     check(drawn)
 
 

@@ -301,8 +301,8 @@ def test_importing_archviz_is_light() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert told.stdout == "[]\nFalse\n"
-    with pytest.raises(AttributeError, match="no attribute 'drawing'"):
-        archviz.drawing  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'drawings'"):
+        archviz.drawings  # noqa: B018
 
 
 def test_a_graph_made_by_hand_is_drawn() -> None:
