@@ -21,6 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 NO_GPU = "there is no GPU"
 PROGRAMS = {"git", "latex", "latexmk", "lualatex", "pdfinfo", "pdflatex", "pdftoppm", "pdftotext", "xelatex"}
+LONGEST = ("backends/test_tex", "apps/test_cli", "figure/test_zoo", "insight/test_methods_occlusion",
+           "insight/test_real_models", "drawing/test_recurrent", "insight/test_truth", "drawing/test_nodelink",
+           "apps/test_sphinx", "style/test_themes", "apps/test_plugged", "backends/test_page", "apps/test_serve",
+           "insight/test_record", "test_figures", "test_docs")
+"""Files of tests by the time they take."""
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A failure on one machine must be one on every other, and two slow cores must not turn a deadline into a failure.
@@ -45,7 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked ``gpu`` need one; where there is none they are skipped, and say so, on CI too."""
+    """The longest files come first, so that no core is idle at the end.  Tests marked ``gpu`` need one; where there is
+    none they are skipped, and say so, on CI too."""
+    rank = {str(ROOT / "tests" / f"{name}.py"): i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(rank)))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return
