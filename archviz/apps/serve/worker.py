@@ -22,7 +22,7 @@ from archviz.apps.serve.answer import READY, Answer, died, late, read, step
 GRACE = 0.5     # seconds beyond its limit in which a process says where it stands
 
 # As multiprocessing does: the new process finds modules where this one does, and nothing in the current folder before.
-CODE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from archviz.serve.redraw import main; main()"
+CODE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from archviz.apps.serve.redraw import main; main()"
 
 
 @dataclass
