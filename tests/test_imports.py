@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1] / "archviz"
@@ -100,6 +101,16 @@ def test_a_file_opens_with_what_it_is_and_stays_short() -> None:
         text = path.read_text("utf-8")
         assert ast.get_docstring(ast.parse(text)), f"{name(path)} has no docstring"
         assert text.count("\n") <= 450, f"{name(path)} is too long"
+
+
+def test_code_in_strings_names_modules_that_are_there() -> None:
+    """What another process is told to run is an import, too."""
+    for path in FILES:
+        text = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for module in re.findall(r"\b(?:from|import) (archviz\.[a-z_.]+)", node.value):
+                    assert module in MODULES, f"{name(path)}:{node.lineno} names {module}"
 
 
 def test_what_needs_no_torch_imports_none() -> None:

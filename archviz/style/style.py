@@ -119,7 +119,7 @@ class Style:
     streams : str
         What is divided into streams that run side by side: one of `STREAMS`.
     legend : str
-        Where the legend stands: one of `LEGENDS`; ``auto`` is below the drawing.
+        Where the legend stands, one of `LEGENDS`; ``auto`` is below.
     """
 
     name: str
@@ -314,8 +314,7 @@ class Settings:
             if key not in self.plain:
                 raise ArchvizError(f"the style {name!r} names no {key}", "add 'extends: block', or name one")
         words = {key: located_yaml.word(self.plain[key]) for key in WORDS if key in self.plain}
-        for key, known in (("form", names("forms")), ("layout", names("layouts")), ("direction", DIRECTIONS),
-                           ("streams", STREAMS), ("legend", LEGENDS)):
+        for key, known in zip(WORDS, (names("forms"), names("layouts"), DIRECTIONS, STREAMS, LEGENDS), strict=True):
             if key in words and not (key == "form" and words[key].endswith(".py")):
                 located_yaml.one_of(self.plain[key], key, known)
         palette = self.tables["colors"]
