@@ -47,7 +47,7 @@ def entries(style: str, table: str) -> Iterator[Entry | str]:
             yield Entry(name, "\n".join(content[name]) if name == "fuse" else ", ".join(content[name]), "")
         return
     if table == "options":
-        for name, option in traits(content["form"]).options.items():
+        for name, option in traits("forms", content["form"]).options.items():
             yield Entry(name, content.get("options", {}).get(name, option.default), option.help)
         return
     heading, inside = "", False
