@@ -311,6 +311,23 @@ def test_verbose_says_how_the_model_was_traced(run: Run) -> None:
     assert "operations" in result.stderr
 
 
+@pytest.mark.parametrize("words, told", [
+    (["explian", "m.py"], "did you mean explain?"), (["style"], "write archviz style show block"),
+    (["style", "shwo"], "write archviz style show block"), (["recrod"], "did you mean record?")])
+def test_a_mistyped_command_is_told(run: Run, words: list[str], told: str) -> None:
+    done = run(*words)
+    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_lists_the_commands_and_each_has_its_own(run: Run) -> None:
+    first = run("--help").stdout.splitlines()[:12]
+    for name in ("explain", "record", "diff", "serve", "style"):
+        assert any(line.split()[:1] == [name] for line in first)
+        assert run("help", name).stdout == run(name, "--help").stdout
+        assert f"archviz {name}" in run(name, "--help").stdout
+    assert run("help").stdout == run("--help").stdout
+
+
 def test_help_list_and_version(run: Run) -> None:
     told = run("--help").stdout
     for option in ("style theme output input arg depth collapse expand direction width max-height min-font dpi set "

@@ -110,8 +110,10 @@ COMMANDS = {
 class Parser(argparse.ArgumentParser):
     """Says a mistake as all of archviz does: one line, and what to do."""
 
+    hint = ""       # in place of the one that names --help
+
     def error(self, message: str) -> NoReturn:
-        raise ArchvizError(message, f"{self.prog} --help lists the options")
+        raise ArchvizError(message, self.hint or f"{self.prog} --help lists the options")
 
 
 def parser(command: str = "draw") -> argparse.ArgumentParser:
@@ -267,6 +269,7 @@ def diff() -> argparse.ArgumentParser:
 def style() -> argparse.ArgumentParser:
     p = _parser("archviz style", "Print a style with all it extends, as one YAML file to change and draw with.",
                 STYLING, usage="archviz style show [STYLE] [options]")
+    p.hint = "write archviz style show block; archviz style --help tells more"
     p.add_argument("show", choices=("show",), help=argparse.SUPPRESS)
     p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
     p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
