@@ -115,8 +115,7 @@ def test_ids_are_unique_on_each_page(site: Path) -> None:
 
 def test_every_option_of_the_command_line_is_told(site: Path) -> None:
     told = {word for code in codes(page(site, "command-line")) for word in re.split(r"[ ,]+", code)}
-    for parser in (arguments.parser(), arguments.explained(), arguments.recorded(), arguments.served(),
-                   arguments.compared(), arguments.shown()):
+    for parser in map(arguments.parser, ("draw", *arguments.COMMANDS)):
         assert {word for action in parser._actions for word in action.option_strings} - told <= {"-h", "--help"}
 
 
@@ -149,7 +148,7 @@ def test_every_key_of_a_project_file_is_told(site: Path) -> None:
 
 def test_every_option_of_the_extension_is_told(site: Path) -> None:
     told = {code.split(" ")[0] for code in codes(page(site, "sphinx"))}
-    options = {*_directive.shared(), *_directive.FIGURE, *_directive.OWN}
+    options = {*_directive.SHARED, *_directive.FIGURE, *_directive.OWN}
     assert {f":{name}:" for name in options} <= told
     app = MagicMock()
     sphinx.setup(app)

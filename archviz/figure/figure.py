@@ -137,8 +137,23 @@ class Figure(Finished):
     def render(self, suffix: str, **options: Any) -> bytes:
         """The bytes of a file.
 
-        Parameters and errors are those of `Finished.render`; besides, ``"dot"``, ``"mmd"`` and ``"json"``, the traced
-        graph, can be written of a network.
+        Parameters
+        ----------
+        suffix : str
+            ``"svg"``, ``"pdf"``, ``"png"``, ``"tex"``, ``"html"``, ``"dot"``, ``"mmd"``, that of another backend, or
+            ``"json"`` for the traced graph.
+        **options
+            As for `Finished.render`.
+
+        Returns
+        -------
+        bytes
+            The same for the same figure and options.
+
+        Raises
+        ------
+        ArchvizError
+            As `Finished.render`.
         """
         if suffix == GRAPH:
             return graph_json.to_json(self.graph).encode("utf-8", "surrogatepass")
