@@ -1,14 +1,18 @@
 """What went wrong, where, and what to do: the only errors a user meets."""
 from __future__ import annotations
 
-import sysconfig
-import traceback
 from collections.abc import Iterable
-from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
-LIBRARIES = (str(Path(__file__).parents[1]), sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages", "<")
-"""What is in the file names of code that is not the user's."""
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """What is in the file names of code that is not the user's."""
+    import sysconfig  # here, as the others below: most runs have no error to tell
+
+    return (str(Path(__file__).parents[1]), sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages", "<")
+
 
 
 class ArchvizError(Exception):
@@ -48,19 +52,23 @@ def fault(error: Exception) -> str:
 
 def is_users(file: str) -> bool:
     """Whether a file with code is the user's own."""
-    return not any(part in file for part in LIBRARIES)
+    return not any(part in file for part in _libraries())
 
 
 def culprit(error: BaseException) -> tuple[Path, int] | None:
     """Where the user's own code raised `error`: the file and line of the innermost frame that is theirs."""
     if isinstance(error, SyntaxError) and error.filename:
         return Path(error.filename), error.lineno or 1
+    import traceback
+
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
     return (Path(frames[-1].filename), frames[-1].lineno or 1) if frames else None
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """A hint that names the nearest known words, or all of them when they are few."""
+    from difflib import get_close_matches
+
     words = sorted(words)
     near = get_close_matches(word, words, n=2, cutoff=0.6)
     if not near:        # a longer or a shorter form of it

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import shutil
 import sys
 import threading
 import time
@@ -54,6 +53,8 @@ def progress(show: bool) -> Iterator[Step]:
     def clock() -> None:
         if stop.wait(PATIENCE):
             return
+        import shutil
+
         from tqdm import tqdm
 
         size = shutil.get_terminal_size()       # a terminal that does not say its size is none to tqdm
