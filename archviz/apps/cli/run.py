@@ -36,7 +36,7 @@ class Files:
 
     def of(self, o: argparse.Namespace, target: str) -> list[Path]:
         """The files to write, each of which can be written.  Raises `ArchvizError`."""
-        paths = list(dict.fromkeys(o.output or ()))
+        paths = list(dict.fromkeys(o.output))
         if self.default and not paths and not any(getattr(o, option) for option in self.unless):
             paths = [self.named_after(target, o.force)]
         check(paths, o, self.undrawn)

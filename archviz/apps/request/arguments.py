@@ -5,7 +5,8 @@ In: arguments.  Out: what they say; `archviz.apps.request.job` makes a figure of
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -106,6 +107,9 @@ COMMANDS = {
 }
 """What ``archviz`` does besides drawing, each with a line on it; the parser of each is a function below."""
 
+REPEATED: Mapping[str, Any] = {"action": "append", "default": []}
+SWITCH: Mapping[str, Any] = {"action": "store_true"}
+
 
 class Parser(argparse.ArgumentParser):
     """Says a mistake as all of archviz does: one line, and what to do."""
@@ -118,9 +122,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser(command: str = "draw") -> argparse.ArgumentParser:
     """The parser of ``archviz <command>``."""
-    made: argparse.ArgumentParser = {"draw": draw, "explain": explain, "record": record, "diff": diff, "serve": serve,
-                                     "style": style}[command]()
-    return made
+    return {"draw": draw, "explain": explain, "record": record, "diff": diff, "serve": serve, "style": style}[command]()
 
 
 def _parser(prog: str, description: str, examples: str, **more: Any) -> Parser:
@@ -128,19 +130,13 @@ def _parser(prog: str, description: str, examples: str, **more: Any) -> Parser:
                   formatter_class=argparse.RawDescriptionHelpFormatter, **more)
 
 
-def _listed(commands: Mapping[str, str]) -> str:
-    return "\n".join(f"  {name:<9} {line}" for name, line in commands.items())
-
-
 def draw() -> argparse.ArgumentParser:
-    description = f"{DESCRIPTION}\n\ncommands (archviz COMMAND --help tells more):\n{_listed(COMMANDS)}"
-    p = _parser("archviz", description, EXAMPLES, usage=USAGE)
+    listed = "\n".join(f"  {name:<9} {line}" for name, line in COMMANDS.items())
+    p = _parser("archviz", f"{DESCRIPTION}\n\ncommands (archviz COMMAND --help tells more):\n{listed}", EXAMPLES,
+                usage=USAGE)
     _models(p, "?")
-    p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
-                   help="write .svg, .pdf, .tex (TikZ), .png, .html, .dot (Graphviz), .mmd (Mermaid) or .json (the "
-                        "traced graph); may be repeated (default on the command line: <model>.svg)")
-    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
-
+    _output(p, "write .svg, .pdf, .tex (TikZ), .png, .html, .dot (Graphviz), .mmd (Mermaid) or .json (the "
+               "traced graph); may be repeated (default on the command line: <model>.svg)")
     _made(p)
     _written(_look(p))
 
@@ -161,9 +157,9 @@ def serve() -> argparse.ArgumentParser:
     how = p.add_argument_group("the server")
     how.add_argument("--port", type=_port, metavar="N",
                      help="where it listens on 127.0.0.1; 0 is any that is free (default: 8420, or the next that is)")
-    how.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
-    how.add_argument("--time-limit", type=_seconds, default=120.0, metavar="SECONDS",
-                     help="stop a model that takes longer to draw (default: 120)")
+    how.add_argument("--no-browser", **SWITCH, help="print the address, and open no browser")
+    how.add_argument("--time-limit", type=_number(1e-9, 86400, "is no number of seconds"), default=120.0,
+                     metavar="SECONDS", help="stop a model that takes longer to draw (default: 120)")
     _made(p)
     _look(p)
     _saying(p.add_argument_group("what is said"))
@@ -174,35 +170,21 @@ def explain() -> argparse.ArgumentParser:
     p = _parser(
         "archviz explain", "Show what a model did with one input: where it looked, and which of its layers had a say.",
         EXPLAINING)
-    p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
-    p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
-                   help="write the picture as .svg, .pdf, .tex (TikZ), .png or .html, or the numbers as .npz; may be "
-                        "repeated (default: <model>-explained.svg)")
-    p.add_argument("--overlay", action="append", default=[], type=Path, metavar="FILE",
+    _output(p, "write the picture as .svg, .pdf, .tex (TikZ), .png or .html, or the numbers as .npz; may be "
+               "repeated (default: <model>-explained.svg)")
+    p.add_argument("--overlay", **REPEATED, type=Path, metavar="FILE",
                    help="write the figure of the architecture with the result painted on it; may be repeated")
-    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
-
-    _running(p)
-    how = p.add_argument_group("what is explained")
+    how = _running(p, "what is explained", "top1, top5, a class as in 281, or a unit as in layer4.1[7] (default: top1)",
+                   "the nodes that get a map, for methods that make one at nodes; may be repeated")
+    p.set_defaults(target="top1")
     how.add_argument("--method", default="gradcam", metavar="NAME,...",
                      help="one method or several, see archviz --list methods (default: gradcam)")
-    how.add_argument("--target", default="top1", metavar="WHAT",
-                     help="top1, top5, a class as in 281, or a unit as in layer4.1[7] (default: top1)")
-    how.add_argument("--nodes", action="append", default=[], metavar="GLOB",
-                     help="the nodes that get a map, for methods that make one at nodes; may be repeated")
-    how.add_argument("--option", action="append", default=[], metavar="[METHOD.]KEY=VALUE",
+    how.add_argument("--option", **REPEATED, metavar="[METHOD.]KEY=VALUE",
                      help="an option of the methods, as in ig.steps=200; may be repeated")
     how.add_argument("--position", type=int, default=-1, metavar="N",
                      help="the token whose logits are meant, where each has its own (default: -1, the last)")
-    how.add_argument("--class-names", type=Path, metavar="FILE", help="names for captions: one a line, or JSON")
-    how.add_argument("--budget", metavar="SIZE",
-                     help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
     how.add_argument("--picture", metavar="KIND",
                      help="what is drawn, see archviz --list pictures (default: what the data is)")
-    _written(_look(p))
-    tell = p.add_argument_group("beside a file")
-    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the picture")
-    _saying(tell)
     return p
 
 
@@ -210,15 +192,10 @@ def record() -> argparse.ArgumentParser:
     p = _parser(
         "archviz record", "Watch a model run: statistics of every node, painted on its figure, with dead units marked.",
         RECORDING)
-    p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
-    p.add_argument("-o", "--output", action="append", default=[], type=Path, metavar="FILE",
-                   help="write the figure of the architecture with a statistic painted on it, or all numbers as .npz; "
-                        "may be repeated (default: <model>-recorded.svg)")
-    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
-    _running(p)
-    how = p.add_argument_group("what is recorded")
-    how.add_argument("--nodes", action="append", default=[], metavar="GLOB",
-                     help="the nodes that are watched; may be repeated (default: all)")
+    _output(p, "write the figure of the architecture with a statistic painted on it, or all numbers as .npz; "
+               "may be repeated (default: <model>-recorded.svg)")
+    how = _running(p, "what is recorded", "whose gradients, as for archviz explain (default: top1)",
+                   "the nodes that are watched; may be repeated (default: all)")
     how.add_argument("--stat", metavar="NAME,...",
                      help="mean, std, min, max, norm, per_channel, sparsity, saturation, histogram, topk, values; the "
                           "first number among them is painted, values are maps (default: "
@@ -228,16 +205,7 @@ def record() -> argparse.ArgumentParser:
                           "tiles, from the input to the scores; maps, those of one layer")
     how.add_argument("--channels", type=int, metavar="N",
                      help="so many maps of a layer in a picture (default: what has room)")
-    how.add_argument("--class-names", type=Path, metavar="FILE",
-                     help="names for the scores of a picture: one a line, or JSON")
-    how.add_argument("--gradients", action="store_true", help="the same of the gradients of the target")
-    how.add_argument("--target", metavar="WHAT", help="whose gradients, as for archviz explain (default: top1)")
-    how.add_argument("--budget", metavar="SIZE",
-                     help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
-    _written(_look(p))
-    tell = p.add_argument_group("beside a file")
-    tell.add_argument("--caption", action="store_true", help="print the caption that goes below the figure")
-    _saying(tell)
+    how.add_argument("--gradients", **SWITCH, help="the same of the gradients of the target")
     return p
 
 
@@ -247,20 +215,17 @@ def diff() -> argparse.ArgumentParser:
     p.add_argument("model", nargs="+", metavar="MODEL",
                    help="the old and the new one: model.py, model.py:Name, package.module:Name or graph.json; with a "
                         "git revision before it: HEAD~1:model.py, or HEAD~1: for the same file as the other")
-    p.add_argument("-o", "--output", action="append", type=Path, metavar="FILE",
-                   help="write the figure as .svg, .pdf, .tex (TikZ), .png or .html, or the difference as .md or "
-                        ".json; may be repeated (default: <new>-diff.svg)")
-    p.add_argument("--force", action="store_true", help="let the default file replace one that archviz did not write")
-    p.add_argument("--markdown", action="store_true", help="print the difference as Markdown, and not as a table")
-    p.add_argument("--json", action="store_true", help="print it as JSON")
+    _output(p, "write the figure as .svg, .pdf, .tex (TikZ), .png or .html, or the difference as .md or "
+               ".json; may be repeated (default: <new>-diff.svg)")
+    p.add_argument("--markdown", **SWITCH, help="print the difference as Markdown, and not as a table")
+    p.add_argument("--json", **SWITCH, help="print it as JSON")
 
     what = p.add_argument_group("the models")
-    for side, whose in (("", "both models"), ("old-", "the old model"), ("new-", "the new model")):
-        what.add_argument(f"--{side}input", action="append", default=[], metavar="SPEC",
-                          help=f"what {whose} {'are' if not side else 'is'} called with, as in 1x3x224x224")
-    for side, whose in (("", "both models"), ("old-", "the old model"), ("new-", "the new model")):
-        what.add_argument(f"--{side}arg", action="append", default=[], metavar="KEY=VALUE",
-                          help=f"an argument of the constructor of {whose}; may be repeated")
+    for name, metavar, use in (("input", "SPEC", "what {} {} called with, as in 1x3x224x224"),
+                               ("arg", "KEY=VALUE", "an argument of the constructor of {}; may be repeated")):
+        for side, whose, verb in (("", "both models", "are"), ("old-", "the old model", "is"),
+                                  ("new-", "the new model", "is")):
+            what.add_argument(f"--{side}{name}", **REPEATED, metavar=metavar, help=use.format(whose, verb))
     _written(_look(p))
     _saying(p.add_argument_group("beside a file"))
     return p
@@ -273,53 +238,70 @@ def style() -> argparse.ArgumentParser:
     p.add_argument("show", choices=("show",), help=argparse.SUPPRESS)
     p.add_argument("style", nargs="?", default="block", metavar="STYLE", help="a name or a YAML file (default: block)")
     p.add_argument("--theme", metavar="NAME|FILE", help="a theme to lay on top")
-    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
-    p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
+    p.add_argument("--set", **REPEATED, metavar="KEY=VALUE", help="one setting; may be repeated")
+    p.add_argument("--debug", **SWITCH, help="with an error, print where in the code it came from")
     p.set_defaults(quiet=True)
     return p
 
 
-def _running(p: argparse.ArgumentParser) -> None:
-    """The model that runs, and what it is given."""
+def _output(p: argparse.ArgumentParser, help: str) -> None:
+    """The files to write."""
+    p.add_argument("-o", "--output", **REPEATED, type=Path, metavar="FILE", help=help)
+    p.add_argument("--force", **SWITCH, help="let the default file replace one that archviz did not write")
+
+
+def _running(p: argparse.ArgumentParser, title: str, target: str, nodes: str) -> argparse._ArgumentGroup:
+    """The model that runs, what it takes and how it is drawn; the group, under `title`, of what is asked about it."""
+    p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
     what = p.add_argument_group("the model")
     what.add_argument("--weights", type=Path, metavar="FILE",
                       help="fill it with the weights in a .pt, .pth or .safetensors")
-    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
-                      help="an argument of the constructor; may be repeated")
+    what.add_argument("--arg", **REPEATED, metavar="KEY=VALUE", help="an argument of the constructor; may be repeated")
     what.add_argument("--device", metavar="NAME", help="where it runs: cpu, cuda, cuda:1 or mps (default: cpu)")
     what.add_argument("--dtype", metavar="NAME",
                       help="in what it computes: float32, bfloat16 or float16 (default: its own)")
+    what.add_argument("--budget", metavar="SIZE",
+                      help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
+    what.add_argument("--class-names", type=Path, metavar="FILE",
+                      help="names for its scores, in captions and pictures: one a line, or JSON")
 
-    given = p.add_argument_group("the input")
-    given.add_argument("--image", action="append", default=[], metavar="FILE",
+    taken = p.add_argument_group("the input")
+    taken.add_argument("--image", **REPEATED, metavar="FILE",
                        help="an image, or a folder of them, brought to the size that is said to be the model's; may be "
                             "repeated")
-    given.add_argument("--text", action="append", default=[], metavar="TEXT",
+    taken.add_argument("--text", **REPEATED, metavar="TEXT",
                        help="a text, for the tokenizer of the model's file; may be repeated")
-    given.add_argument("--input", action="append", default=[], metavar="SPEC",
+    taken.add_argument("--input", **REPEATED, metavar="SPEC",
                        help="name=file.npy, ids=[[1, 2, 3]] or 1x3x224x224; may be repeated (default: example_inputs)")
-    given.add_argument("--size", type=_size, metavar="N|HxW", help="the size of images that the model was trained on")
-    given.add_argument("--normalize", metavar="NAME|MEAN:STD",
+    taken.add_argument("--size", type=_size, metavar="N|HxW", help="the size of images that the model was trained on")
+    taken.add_argument("--normalize", metavar="NAME|MEAN:STD",
                        help="imagenet, half, none, means and deviations of pixels from 0 to 1 as in 0.13:0.31, or an "
                             "image processor's .json (default: preprocess of the model's file)")
-    given.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
+    taken.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json, in the place of the model file's own")
+    how = p.add_argument_group(title)
+    how.add_argument("--target", metavar="WHAT", help=target)
+    how.add_argument("--nodes", **REPEATED, metavar="GLOB", help=nodes)
+    _written(_look(p))
+    tell = p.add_argument_group("beside a file")
+    tell.add_argument("--caption", **SWITCH, help="print the caption that goes below what is drawn")
+    _saying(tell)
+    return how
 
 
 def _models(p: argparse.ArgumentParser, nargs: str | None = None) -> None:
     p.add_argument("model", nargs=nargs, metavar="MODEL",
                    help="model.py, model.py:Name, package.module:Name (a class, an instance, a factory), or graph.json")
     p.add_argument("more", nargs="*", metavar="MODEL", help="further models, to be drawn beside it with --align")
-    p.add_argument("--align", action="store_true",
+    p.add_argument("--align", **SWITCH,
                    help="draw several models in one figure on one scale; --title 'A | B' names them")
 
 
 def _made(p: argparse.ArgumentParser) -> None:
     """How the model is made and called."""
     what = p.add_argument_group("the model")
-    what.add_argument("--input", action="append", default=[], metavar="SPEC",
+    what.add_argument("--input", **REPEATED, metavar="SPEC",
                       help="1x3x224x224, or name=1x128:int64; may be repeated (default: example_inputs, or a guess)")
-    what.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE",
-                      help="an argument of the constructor; may be repeated")
+    what.add_argument("--arg", **REPEATED, metavar="KEY=VALUE", help="an argument of the constructor; may be repeated")
 
 
 def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -328,9 +310,9 @@ def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     for name, declared in DECLARED.items():
         spec: dict[str, Any] = {"help": declared.help.replace("%", "%%")}
         if declared.kind == "switch":
-            spec["action"] = "store_true"
+            spec |= SWITCH
         elif declared.kind in ("words", "settings"):
-            spec |= {"action": "append", "default": [], "metavar": declared.metavar}
+            spec |= {**REPEATED, "metavar": declared.metavar}
         elif declared.choices:
             spec["choices"] = declared.choices
         else:
@@ -338,7 +320,7 @@ def _look(p: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         if declared.kind == "levels":
             spec["type"] = _levels
         look.add_argument(f"--{flag(name)}", **spec)
-    look.add_argument("--no-project", action="store_true",
+    look.add_argument("--no-project", **SWITCH,
                       help="look for no archviz.yaml or [tool.archviz] of pyproject.toml beside or above the model")
     return look
 
@@ -361,8 +343,9 @@ def command(o: argparse.Namespace) -> list[str]:
 
 def _written(look: argparse._ArgumentGroup) -> None:
     """How the files are written."""
-    look.add_argument("--dpi", type=_dpi, metavar="N", help="pixels per inch of a .png (default: 300)")
-    look.add_argument("--standalone", action="store_true",
+    look.add_argument("--dpi", type=_number(1, 10000, "is not a resolution in dots per inch"), metavar="N",
+                      help="pixels per inch of a .png (default: 300)")
+    look.add_argument("--standalone", **SWITCH,
                       help="make a .tex a document of its own (default: a picture to \\input)")
     look.add_argument("--engine", choices=("typst", "latex", "pdflatex", "lualatex", "xelatex"),
                       help="what sets a .pdf: typst, or the TeX of this machine (default: typst, which needs none)")
@@ -370,9 +353,9 @@ def _written(look: argparse._ArgumentGroup) -> None:
 
 def _saying(p: argparse._ArgumentGroup) -> None:
     """How much is said on stderr."""
-    p.add_argument("--verbose", action="store_true", help="say how the model was traced")
-    p.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    p.add_argument("--debug", action="store_true", help="with an error, print where in the code it came from")
+    p.add_argument("--verbose", **SWITCH, help="say how the model was traced")
+    p.add_argument("--quiet", **SWITCH, help="say nothing but errors")
+    p.add_argument("--debug", **SWITCH, help="with an error, print where in the code it came from")
     p.add_argument("--version", action="version", version=f"archviz {__version__}")
 
 
@@ -390,14 +373,18 @@ def _port(word: str) -> int:
     return int(word)
 
 
-def _seconds(word: str) -> float:
-    try:
-        value = float(word)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"{word!r} is no number of seconds")
-    return value
+def _number(least: float, most: float, wrong: str) -> Callable[[str], float]:
+    """How a number from `least` to `most` is read, or what is `wrong` with a word that is none."""
+    def read(word: str) -> float:
+        try:
+            value = float(word)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{word!r} {wrong}")
+        return value
+
+    return read
 
 
 def _size(word: str) -> tuple[int, int]:
@@ -407,19 +394,9 @@ def _size(word: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-def _dpi(word: str) -> float:
-    try:
-        value = float(word)
-    except ValueError:
-        value = 0.0
-    if not 1 <= value <= 10000:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a resolution in dots per inch")
-    return value
-
-
-def settings(given: Sequence[str]) -> dict[str, str]:
+def settings(written: Sequence[str]) -> dict[str, str]:
     settings = {}
-    for setting in given:
+    for setting in written:
         key, equals, value = setting.partition("=")
         if not equals or not key:
             raise ArchvizError(f"cannot read --set {setting!r}",
