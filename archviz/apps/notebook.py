@@ -14,13 +14,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from archviz.apps.request.arguments import parser
-from archviz.core.errors import ArchvizError, fault
+from archviz.core.errors import ArchvizError, did_you_mean, fault
 
 if TYPE_CHECKING:
     from archviz.apps.request.job import Job
@@ -83,43 +84,36 @@ def magic(shell: Any, line: str) -> Any:
     from IPython.core.error import UsageError
 
     silent = line.rstrip().endswith(";")
-    given: list[str] = []
+    line_words: list[str] = []
     try:
-        given = words(line.rstrip().removesuffix(";"))
-        figure = run(given, shell.user_ns)
+        line_words = words(line.rstrip().removesuffix(";"))
+        figure = run(line_words, shell.user_ns)
     except SystemExit:              # --help and --version have said what there is to say
         return None
     except Exception as error:
-        if "--debug" in given:
+        if "--debug" in line_words:
             raise
         message = _in_cells(shell, error) if isinstance(error, ArchvizError) else fault(error)
         raise UsageError(message) from None
     return None if silent else figure
 
 
-def run(given: list[str], variables: Mapping[str, Any]) -> Any:
+def run(line_words: list[str], variables: Mapping[str, Any]) -> Any:
     """Do what the words of a line ask for.  Raises `ArchvizError`."""
     from archviz.apps.cli import draw, style
     from archviz.apps.cli.run import Files, carry_out
-    from archviz.core.progress import say
 
-    if given[:2] == ["style", "show"] and "style" not in variables:
-        o = parser("style").parse_args(given[1:])
+    if line_words[:2] == ["style", "show"] and "style" not in variables:
+        o = parser("style").parse_args(line_words[1:])
         work = style.prepare(o)
     else:
         p = parser()
         p.prog, p.usage, p.description, p.epilog = "%archviz", None, DESCRIPTION, EXAMPLES
-        o = p.parse_args(given)
+        o = p.parse_args(line_words)
         job = None if o.list is not None or o.model is None else _job(o, variables)
         work = draw.prepare(o, job, Files(default=False))
-    outcome = carry_out(work, o)
-    for remark in () if o.quiet else outcome.said():
-        print(f"archviz: {remark}")         # not on stderr, which a notebook shows as something gone wrong
-    if outcome.printed:
-        print(outcome.printed)
-    if outcome.failed:
-        say(f"error: {outcome.failed}")
-    return outcome.value
+    # Not on stderr, which a notebook shows as something gone wrong.
+    return carry_out(work, o, lambda remark: print(f"archviz: {remark}")).value
 
 
 def _job(o: argparse.Namespace, variables: Mapping[str, Any]) -> Job:
@@ -169,8 +163,8 @@ def meant(word: str, variables: Mapping[str, Any], built: bool = True) -> tuple[
     if re.search(r"\.(py|json)$", word) or not (dotted or isinstance(tree, ast.Call | ast.Subscript)):
         return word, None
     if dotted and word.partition(".")[0] not in variables:
-        if isinstance(tree, ast.Name):
-            _check_module(word, variables)
+        if isinstance(tree, ast.Name) and find_spec(word) is None:
+            raise ArchvizError(f"there is no variable {word}, and no module", did_you_mean(word, _own(variables)))
         return word, None
     from archviz.figure.figure import Figure
 
@@ -201,26 +195,16 @@ def _value(tree: ast.expr, variables: Mapping[str, Any], built: bool) -> Any:
         inspect.signature(cls).bind(*build.args, **build.keywords)
     except (TypeError, ValueError):
         return build()                      # which says what it does not take
-    given = [*build.args, *build.keywords.values()]
-    for several in [value for value in given if isinstance(value, list | tuple | dict)]:
-        given += several.values() if isinstance(several, dict) else several
-    return build() if any(_is_model(type(value)) for value in given) else build
+    values = [*build.args, *build.keywords.values()]
+    for several in [value for value in values if isinstance(value, list | tuple | dict)]:
+        values += several.values() if isinstance(several, dict) else several
+    return build() if any(_is_model(type(value)) for value in values) else build
 
 
 def _is_model(value: Any) -> bool:
     """Whether it is a class of models, of which there is none where torch is not loaded."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, type) and issubclass(value, torch.nn.Module)
-
-
-def _check_module(name: str, variables: Mapping[str, Any]) -> None:
-    """Raise `ArchvizError` for a name that is neither a variable's nor a module's."""
-    from importlib.util import find_spec
-
-    from archviz.core.errors import did_you_mean
-
-    if find_spec(name) is None:
-        raise ArchvizError(f"there is no variable {name}, and no module", did_you_mean(name, _own(variables)))
 
 
 def _own(variables: Mapping[str, Any]) -> dict[str, Any]:

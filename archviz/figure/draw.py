@@ -7,6 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,15 @@ def draw(model: Any, inputs: Any = None, *, name: str | None = None, align: bool
     """
     asked = Options.of(overrides, **options)
     models = list(model) if align and isinstance(model, (list, tuple)) else [model]
-    given = list(inputs) if align and isinstance(inputs, (list, tuple)) else [inputs] * len(models)
+    several = list(inputs) if align and isinstance(inputs, (list, tuple)) else [inputs] * len(models)
     if align:
-        if name or len(given) != len(models):
+        if name or len(several) != len(models):
             raise ArchvizError("what is said of one model does not go with several",
                                "write title='a | b', and inputs=[…] with as many as there are models")
         check(asked, len(models))
     resolved = asked.resolved()
     with progress(in_notebook()) as step:
-        graphs = [graph_of(one, values, asked, step) for one, values in zip(models, given, strict=True)]
+        graphs = [graph_of(one, values, asked, step) for one, values in zip(models, several, strict=True)]
         if align:
             figure = compile_together(graphs, [asked] * len(graphs), step)
         else:
@@ -87,13 +88,13 @@ def graph_of(model: Any, inputs: Any, options: Options, step: Step) -> Graph:
     from archviz.trace.source import guess, values
     from archviz.trace.source.specs import from_specs
 
-    given: Any = guess.from_model
+    example: Any = guess.from_model
     if specs is not None:
-        given = lambda module: from_specs(module, specs)  # noqa: E731
+        example = partial(from_specs, specs=specs)
     elif inputs is not None:
-        given = inputs if callable(inputs) else values.from_value(inputs, "")
+        example = inputs if callable(inputs) else values.from_value(inputs, "")
     step("trace")
-    return traced(model, given, getattr(model, "__name__", type(model).__name__), weights(options))
+    return traced(model, example, getattr(model, "__name__", type(model).__name__), weights(options))
 
 
 def _specs(inputs: Any) -> tuple[str, ...] | None:

@@ -117,7 +117,8 @@ def fit(
 
 def _asked(graph: Graph, detail: Detail) -> tuple[set[NodeId], set[NodeId]]:
     """The modules that have to be open, and those that must not be."""
-    selected, closed = (_selected(graph, patterns) for patterns in (detail.expand, detail.collapse))
+    select = find("passes", "collapse").select
+    selected, closed = (set[NodeId](select(graph, patterns)) for patterns in (detail.expand, detail.collapse))
     pinned = {key for chosen in selected for key in (*graph.modules[chosen].scope, chosen)}
     pinned |= {outer for key in detail.inset for outer in graph.modules[key].scope}
     alike = {graph.modules[key].cls for key in detail.inset} - {""}
@@ -141,10 +142,6 @@ def _kinds(graph: Graph) -> Graph:
     nodes = tuple(node for node in graph.nodes if "appended" not in node.attrs)
     kept = {node.id for node in nodes}
     return replace(graph, nodes=nodes, edges=tuple(edge for edge in graph.edges if {edge.src, edge.dst} <= kept))
-
-
-def _selected(graph: Graph, patterns: tuple[str, ...]) -> set[NodeId]:
-    return set(find("passes", "collapse").select(graph, patterns)) if patterns else set()
 
 
 def scale(graph: Graph, alike: bool = False) -> list[set[NodeId]]:

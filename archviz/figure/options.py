@@ -10,6 +10,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,22 +30,11 @@ def _declared(default: Any, help: str, type: str = "str, optional", **more: Any)
     return field(**made, metadata={"declared": Declaration(help, type, **more)})
 
 
-def _styles() -> Sequence[str]:
-    from archviz.style.style import style_names
-
-    return style_names()
-
-
-def _themes() -> Sequence[str]:
-    from archviz.style.style import theme_names
-
-    return theme_names()
-
-
-def _layouts() -> Sequence[str]:
+def _names(kind: str) -> Sequence[str]:
     from archviz.core.plugins import names
+    from archviz.style.style import style_names, theme_names
 
-    return names("layouts")
+    return style_names() if kind == "styles" else theme_names() if kind == "themes" else names(kind)
 
 
 @dataclass(frozen=True)
@@ -58,10 +48,10 @@ class Options:
 
     style: str | Path | None = _declared(
         None, "a style's name or a YAML file (default: block)", "str or Path, optional", metavar="NAME|FILE",
-        names=_styles)
+        names=partial(_names, "styles"))
     theme: str | Path | None = _declared(
         None, "how it looks, on top of any style: paper, mono, dark, print, pastel, or a YAML file",
-        "str or Path, optional", metavar="NAME|FILE", names=_themes)
+        "str or Path, optional", metavar="NAME|FILE", names=partial(_names, "themes"))
     settings: Mapping[str, str] = _declared(
         {}, "one setting of the style, as in --set sizes.margin=6; may be repeated", "Mapping, optional",
         kind="settings", metavar="KEY=VALUE")
@@ -116,7 +106,8 @@ class Options:
         echoed=False)
     layout: str | None = _declared(
         None, "where everything goes: dot, neato or another engine of the Graphviz on this machine, or one of ours, "
-        "see archviz --list layouts (default: the style's)", metavar="NAME", names=_layouts, setting="layout")
+        "see archviz --list layouts (default: the style's)", metavar="NAME", names=partial(_names, "layouts"),
+        setting="layout")
     overrides: Overrides = Overrides()
 
     @classmethod
@@ -212,7 +203,7 @@ def _documented(names: Sequence[str], indent: str) -> str:
 
 def with_options(names: Sequence[str]) -> Callable[[Function], Function]:
     """Tell a function's ``**options`` one by one: in its signature, and where its docstring says ``{options}``."""
-    def told(function: Function) -> Function:
+    def documented(function: Function) -> Function:
         signature = inspect.signature(function)
         kept = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
         defaults = {part.name: None if DECLARED[part.name].kind == "settings" else part.default
@@ -222,7 +213,7 @@ def with_options(names: Sequence[str]) -> Callable[[Function], Function]:
         function.__doc__ = (function.__doc__ or "").replace("{options}", _documented(names, "    "))
         return function
 
-    return told
+    return documented
 
 
 Options.__doc__ = (Options.__doc__ or "").replace("{options}", _documented([*DECLARED], "    ") + """

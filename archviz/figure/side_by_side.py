@@ -36,26 +36,10 @@ ROWS, PANELS = "tower", "block"
 
 
 def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: Step = no_step) -> Figure:
-    """Draw several graphs in one figure.
+    """Draw several traces in one figure, from left to right: ``conv1`` of the first model is ``VGG-19.conv1`` there.
 
-    Parameters
-    ----------
-    graphs : sequence of Graph
-        Traces, from left to right.
-    options : sequence of Options
-        For each what its layers shall be like; style, page and title of the first count for all.
-    step : callable
-        Told the name of each step as it begins.
-
-    Returns
-    -------
-    Figure
-        Of one graph: ``conv1`` of the first model is ``VGG-19.conv1`` there.
-
-    Raises
-    ------
-    ArchvizError
-        As `pipeline.compile`, and for a title that does not name as many models as there are.
+    Each of `options` says what the layers of one shall be like; style, page and title of the first count for all.
+    Raises `ArchvizError` as `archviz.figure.compile.compile`, and as `check`.
     """
     main = options[0]
     check(main, len(graphs))

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from archviz.apps.cli.run import Files, Outcome, check, hushed, rendered
+from archviz.apps.cli.run import Files, Outcome, check, rendered
 from archviz.apps.request.inference import NUMBERS, Inference, inference
+from archviz.apps.request.job import hushed
 from archviz.core.errors import ArchvizError
 from archviz.core.progress import Step
 from archviz.insight.explain import NotFinite, attributions, methods_of
@@ -74,7 +75,7 @@ def not_finite(asked: Inference, error: NotFinite, ready: Ready, paths: Sequence
     drawn = [path for path in paths if path.suffix != NUMBERS]
     where = f"\n  {', '.join(map(str, drawn))} shows where" if drawn else ""
     return Outcome(rendered(figure, drawn, o), figure.caption if o.caption else "", failed=f"{error}{where}", code=1,
-                   told=False)
+                   listed=False)
 
 
 def _options(given: Sequence[str]) -> dict[str, Any]:
@@ -129,17 +130,10 @@ def _remarks(asked: Inference, ready: Ready, maps: Sequence[Attribution], overla
 
 
 def numbers(maps: Sequence[Attribution]) -> bytes:
-    """The arrays of `maps` as the bytes of an ``.npz``.
+    """The arrays of `maps` as the bytes of an ``.npz``, the same for the same numbers.
 
-    Parameters
-    ----------
-    maps : sequence of Attribution
-
-    Returns
-    -------
-    bytes
-        ``<method>/<number of its target>/<inputs, shown, maps, scores, flows or extra>/<id>`` → array (of a flow:
-        ``<id> -> <id>``), ``…/output``, and as ``about`` what they are, in JSON.  The same for the same numbers.
+    ``<method>/<number of its target>/<inputs, shown, maps, scores, flows or extra>/<id>`` → array (of a flow:
+    ``<id> -> <id>``), ``…/output``, and as ``about`` what they are, in JSON.
     """
     arrays: dict[str, Any] = {}
     about = []

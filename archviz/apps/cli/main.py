@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 
 from archviz.apps.request.arguments import COMMANDS, parser
 from archviz.core.errors import ArchvizError, did_you_mean, fault
@@ -54,9 +55,9 @@ def run(words: Sequence[str]) -> int:
     command = import_module(f"archviz.apps.cli.{name}")
     if name == "serve":         # which ends when it is told to
         return int(command.run(answers, rest))
-    from archviz.apps.cli.run import run
+    from archviz.apps.cli.run import carry_out
 
-    return run(command, answers)
+    return carry_out(command.prepare(answers), answers).code
 
 
 def _check_command(word: str) -> None:
@@ -64,9 +65,6 @@ def _check_command(word: str) -> None:
     if not word.isidentifier() or os.path.exists(word):
         return
     near = did_you_mean(word, COMMANDS)
-    if near.startswith("did you mean"):
-        from importlib.util import find_spec
-
-        if find_spec(word) is None:
-            raise ArchvizError(f"there is no command {word!r}, and no model of this name",
-                               f"{near} archviz --help lists the commands")
+    if near.startswith("did you mean") and find_spec(word) is None:
+        raise ArchvizError(f"there is no command {word!r}, and no model of this name",
+                           f"{near} archviz --help lists the commands")

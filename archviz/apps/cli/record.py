@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from archviz.apps.cli.run import Files, Outcome, hushed, rendered
+from archviz.apps.cli.run import Files, Outcome, rendered
 from archviz.apps.request.inference import NUMBERS, Inference, inference
+from archviz.apps.request.job import hushed
 from archviz.core.errors import ArchvizError
 from archviz.core.progress import Step
 from archviz.insight.inputs.prepare import Ready

@@ -6,13 +6,11 @@ stderr; the exit code.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from archviz.core.errors import ArchvizError
 from archviz.core.progress import Step, progress, say
@@ -61,7 +59,7 @@ class Outcome:
     failed    what went wrong though there is something to show
     code      the exit code
     size      how large the drawing is, in printed points; None: not said
-    told      whether it is said which files were written, which `failed` may have done
+    listed    whether it is said which files were written, which `failed` may have done
     value     the figure, for a notebook
     """
 
@@ -71,44 +69,29 @@ class Outcome:
     failed: str = ""
     code: int = 0
     size: tuple[float, float] | None = None
-    told: bool = True
+    listed: bool = True
     value: Any = None
 
-    def said(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """The remarks, and at last which files were written."""
         yield from self.remarks
-        if self.files and self.told:
+        if self.files and self.listed:
             mm = [round(side / 72.27 * 25.4) for side in self.size or ()]
             yield f"wrote {', '.join(map(str, self.files))}{' ({} mm × {} mm)'.format(*mm) if mm else ''}"
 
 
-class Command(Protocol):
-    """A file of this folder that draws something."""
-
-    FILES: Files
-
-    def prepare(self, o: argparse.Namespace) -> Callable[[Step], Outcome]:
-        """Check what is asked for, as far as that takes no work.  Raises `ArchvizError`."""
-
-
-def run(command: Command, o: argparse.Namespace) -> int:
-    """Do what a command is asked for; returns the exit code."""
-    outcome = carry_out(command.prepare(o), o)
-    for remark in () if o.quiet else outcome.said():
-        say(remark)
+def carry_out(work: Callable[[Step], Outcome], o: argparse.Namespace, tell: Callable[[str], None] = say) -> Outcome:
+    """Do the work, write its files, and print what was asked for; progress and remarks are shown unless ``o.quiet``."""
+    with progress(not o.quiet) as step:
+        outcome = work(step)
+        write_all(outcome.files)
+    for remark in () if o.quiet else outcome.lines():
+        tell(remark)
     if outcome.printed:
         print(outcome.printed)
     sys.stdout.flush()
     if outcome.failed:
         say(f"error: {outcome.failed}")
-    return outcome.code
-
-
-def carry_out(work: Callable[[Step], Outcome], o: argparse.Namespace) -> Outcome:
-    """Do the work, showing progress unless ``o.quiet``, and write its files."""
-    with progress(not o.quiet) as step:
-        outcome = work(step)
-        write_all(outcome.files)
     return outcome
 
 
@@ -123,12 +106,3 @@ def rendered(drawing: Rendered, paths: Sequence[Path], o: argparse.Namespace, **
     options = {"dpi": o.dpi, "engine": o.engine, "standalone": o.standalone, **more}
     options = {key: value for key, value in options.items() if value}
     return {path: drawing.render(path.suffix.removeprefix("."), **options) for path in paths}
-
-
-@contextlib.contextmanager
-def hushed(noisy: bool) -> Iterator[None]:
-    """What the model prints goes to stderr; its warnings are shown where `noisy`."""
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        if not noisy:
-            warnings.simplefilter("ignore")
-        yield

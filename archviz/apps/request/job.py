@@ -92,9 +92,7 @@ class Job:
     def trace(self, step: Step = no_step, noisy: bool = False) -> Graph:
         """The graph of the model.  What the model prints goes to stderr; its warnings are shown where `noisy`."""
         values = self.values
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            if not noisy:
-                warnings.simplefilter("ignore")
+        with hushed(noisy):
             return read.read(self.target, self.args, self.inputs, step, values, self.held, self.variables)
 
     def configured(self, graph: Graph) -> Options:
@@ -110,9 +108,18 @@ class Job:
         return compile_together(graphs, [job.configured(one) for job, one in zip(jobs, graphs, strict=True)], step)
 
 
+@contextlib.contextmanager
+def hushed(noisy: bool) -> Iterator[None]:
+    """What the model prints goes to stderr; its warnings are shown where `noisy`."""
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        if not noisy:
+            warnings.simplefilter("ignore")
+        yield
+
+
 def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
     """What the answers of `archviz.apps.request.arguments.parser` ask for."""
-    more, align = getattr(o, "more", ()), getattr(o, "align", False)  # of one figure; explain and record draw one model
+    more, align = getattr(o, "more", ()), getattr(o, "align", False)    # explain, record and diff have none
     if more and not align:
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
     job = Job(o.model, tuple(o.arg), tuple(o.input), options(o), o.no_project, held=held, variables=variables)
@@ -150,5 +157,5 @@ PARTIAL = "the figure shows what ran until then, with the failing call marked"
 
 def failure(figure: Figure) -> str:
     """Where the model raised while it was traced, in words; empty for one that ran."""
-    said, at = raised(figure) or ("", "")
-    return f"{said}{f', at {at}' if at else ''}\n  {PARTIAL}" if said else ""
+    error, at = raised(figure) or ("", "")
+    return f"{error}{f', at {at}' if at else ''}\n  {PARTIAL}" if error else ""

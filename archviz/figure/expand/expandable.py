@@ -31,14 +31,9 @@ from archviz.style.style import Style
 class Unfolded:
     """All that a figure can show.
 
-    Attributes
-    ----------
-    drawing : Drawing
-        What the paper's figure shows of it.
-    title : str
-        What stands above it; empty: nothing.
-    inner : Style
-        In which what opens is drawn, where the figure's form has no frames.
+    drawing  what the paper's figure shows of it
+    title    what stands above it; empty: nothing
+    inner    in which style what opens is drawn, where the figure's form has no frames
     """
 
     drawing: Drawing
@@ -68,10 +63,10 @@ class Unfolded:
         if self.nested:
             collapse = find("passes", "collapse")
             return plates(collapse.expand(drawn.graph, ids=collapse.collapsed(drawn.graph)), self.style, self.direction)
-        found = plates_of(drawn.graph, drawn.layout, self.style, self.inner)
+        opening = plates_of(drawn.graph, drawn.layout, self.style, self.inner)
         return {key: replace(plate, items=tuple(
             replace(item, marks=tuple(renamed(mark, self._names) for mark in item.marks)) for item in plate.items))
-            if key else plate for key, plate in found.items()}
+            if key else plate for key, plate in opening.items()}
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -110,23 +105,14 @@ class Unfolded:
             form, swatches = find("forms", style.form), dict[str, tuple[Mark, ...]]()
             for name, swatch in (*form.legend(shown, style), *legend(shown, style, form.frames(shown, style))):
                 names = self._names if style is self.inner else {}
-                swatches.setdefault(name, tuple(renamed(core, names) for mark in swatch for core in _plain(mark)))
+                faces = (core for mark in swatch for core in (lower(mark) if isinstance(mark, Cuboid) else (mark,)))
+                swatches.setdefault(name, tuple(renamed(core, names) for core in faces))
             entries += swatches.items()
         return entries
 
     def scene(self, opened: Collection[NodeId]) -> Scene:
-        """The figure in a state.
-
-        Parameters
-        ----------
-        opened : collection of str
-            The ids that are open; one in a closed thing does not show.
-
-        Returns
-        -------
-        Scene
-            As large as it is, with a legend of what is seen.
-        """
+        """The figure in which these ids are open, of which one in a closed thing does not show: as large as that is,
+        with a legend of what is seen."""
         marks, width, height = view(self.plates, opened)
         seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is shown as the box of its kind
         entries: dict[str, tuple[Mark, ...]] = {}
@@ -172,20 +158,11 @@ class Unfolded:
         return frozenset(named)
 
 
-def _plain(mark: Mark) -> tuple[Mark, ...]:
-    """A solid by its faces, which a page knows."""
-    return lower(mark) if isinstance(mark, Cuboid) else (mark,)
-
-
 def _together(some: Iterable[Plate], drawn: Graph, loose: bool) -> Graph:
     """What is on `some` plates as one graph, for a legend; where they are `loose`, without what is around it."""
     nodes: dict[NodeId, Node] = {}
     edges: list[Edge] = []
     for plate in some:
         nodes |= {node.id: replace(node, scope=()) if loose else node for node in plate.nodes}
-        edges += [edge for edge in plate.graph.edges if not _outside(edge)]
+        edges += [edge for edge in plate.graph.edges if not edge.src.startswith(STUB) and not edge.dst.startswith(STUB)]
     return replace(drawn, nodes=tuple(nodes.values()), edges=tuple(edges))
-
-
-def _outside(edge: Edge) -> bool:
-    return edge.src.startswith(STUB) or edge.dst.startswith(STUB)

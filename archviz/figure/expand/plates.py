@@ -61,20 +61,12 @@ class Item:
 class Plate:
     """One thing from inside.
 
-    Attributes
-    ----------
-    key : str
-        What it shows; empty: the whole model.
-    width, height : float
-        Its size at rest, in printed points.
-    items : tuple of Item
-        What is on it, in the order in which it is drawn.
-    ports : tuple of Port
-        Where lines cross its border.
-    graph : Graph
-        What it draws, with a stub for each port.
-    times : int
-        How many copies the frames around it stand for, its own not counted.
+    key     what it shows; empty: the whole model
+    width, height   its size at rest, in printed points
+    items   what is on it, in the order in which it is drawn
+    ports   where lines cross its border
+    graph   what it draws, with a stub for each port
+    times   how many copies the frames around it stand for, its own not counted
     """
 
     key: NodeId
@@ -114,21 +106,9 @@ class _Closed:
 
 
 def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
-    """All plates of a model, each before those of the things on it.
+    """All plates of a model, each before those of the things on it: by the id of what opens, the whole model's first.
 
-    Parameters
-    ----------
-    graph : Graph
-        After its passes, nothing collapsed.
-    style : Style
-        In which it is drawn.
-    direction : str
-        Which way the data flows through the whole: one that the style's layout knows.
-
-    Returns
-    -------
-    dict
-        The plate of each thing that opens, by its id, after the whole model's, ``""``.
+    `graph` is what its passes give, nothing collapsed; `direction` is that of the whole, one that the layout knows.
     """
     levels = _levels(graph, style)
     closed = find("passes", "collapse").collapse(graph, style, ids=graph.modules)
@@ -141,22 +121,8 @@ def plates(graph: Graph, style: Style, direction: str) -> dict[NodeId, Plate]:
 
 
 def plates_of(graph: Graph, laid: Layout, style: Style, inner: Style) -> dict[NodeId, Plate]:
-    """All plates of a figure in a form that draws no frames: the figure as it is, and what its things hold.
-
-    Parameters
-    ----------
-    graph : Graph
-        What is drawn.
-    laid : Layout
-        Where.
-    style, inner : Style
-        In which it is drawn, and in which what opens.
-
-    Returns
-    -------
-    dict
-        As `plates`.
-    """
+    """All plates, as above, of a figure in a form that draws no frames: the figure as it is, and what its things hold,
+    which is drawn in the style `inner`."""
     sizes = find("forms", style.form).sizes(graph, style)
     items = [item if item.what == "link" else replace(item, marks=tuple(c for mark in item.marks for c in lower(mark)))
              for item in _items(graph, laid, sizes, style, 0)]

@@ -69,22 +69,9 @@ def bordered(
 ) -> tuple[Layout, tuple[Port, ...]]:
     """`laid` without what is outside of its frame `key`, from the upper left corner of a border around that.
 
-    Parameters
-    ----------
-    laid : Layout
-        The frame, and outside of it a place for each end of a line.
-    key : str
-        The frame.
-    ends : sequence of End
-        The lines that reach the closed thing.
-    place : Place
-        The closed thing.
-    skirt : float
-        Room to the right of the frame and below it that the copies behind it take.
-    track : float
-        Between two lines side by side.
-    margin : (float, float)
-        What the frame keeps at least from the border, to its sides and above and below.
+    In `laid`, each of `ends`, the lines that reach the closed thing at `place`, has a place outside of the frame.
+    `skirt` is the room to the right of the frame and below it that the copies behind it take, `track` what is between
+    two lines side by side, `margin` what the frame keeps at least from the border, to its sides and above and below.
     """
     frame = laid.frames[key]
     box = Place(frame.x, frame.y, frame.width + skirt, frame.height + skirt)

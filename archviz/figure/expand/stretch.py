@@ -115,7 +115,7 @@ def _knots(items: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) 
     return knots
 
 
-def _steps(knots: Sequence[Knot], given: Sequence[Need]) -> Steps:
+def _steps(knots: Sequence[Knot], more_needs: Sequence[Need]) -> Steps:
     """The least room that keeps all places apart as far as they need to be: the longest path through them."""
     starts, ends = {old[0] for old, _ in knots}, {old[-1] for old, _ in knots}
     needs: dict[float, list[tuple[float, float]]] = {}
@@ -124,7 +124,7 @@ def _steps(knots: Sequence[Knot], given: Sequence[Need]) -> Steps:
         for i in range(len(old) - 1):
             needs.setdefault(old[i + 1], []).append((old[i], new[i + 1] - new[i]))
             places.add(old[i + 1])
-    for start, end, length in given:
+    for start, end, length in more_needs:
         needs.setdefault(end, []).append((start, length))
         places |= {start, end}
     at: dict[float, float] = {}
