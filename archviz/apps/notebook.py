@@ -64,16 +64,16 @@ def completed(shell: Any, event: Any) -> list[str]:
     typed: str = event.symbol
     before = event.line[:len(event.line) - len(typed)].split()[-1:]
     if typed.startswith("-"):
-        known = [flag for action in parser()._actions for flag in action.option_strings if flag.startswith("--")]
+        candidates = [flag for action in parser()._actions for flag in action.option_strings if flag.startswith("--")]
     elif before in (["--style"], ["--theme"]):
         from archviz.apps.request.catalogue import catalogue
 
-        known = [*catalogue()[f"{before[0][2:]}s"]]
+        candidates = [*catalogue()[f"{before[0][2:]}s"]]
     elif typed.isidentifier():
-        known = sorted(_own(shell.user_ns))
+        candidates = sorted(_own(shell.user_ns))
     else:
         raise TryNext
-    return [word for word in known if word.startswith(typed)]
+    return [word for word in candidates if word.startswith(typed)]
 
 
 def magic(shell: Any, line: str) -> Any:

@@ -78,10 +78,10 @@ def not_finite(asked: Inference, error: NotFinite, ready: Ready, paths: Sequence
                    listed=False)
 
 
-def _options(given: Sequence[str]) -> dict[str, Any]:
+def _options(written: Sequence[str]) -> dict[str, Any]:
     """``ig.steps=200`` → ``{"ig": {"steps": 200}}``; values are Python literals, else words."""
     options: dict[str, Any] = {}
-    for word in given:
+    for word in written:
         key, equals, value = word.partition("=")
         if not equals or not key.strip("."):
             raise ArchvizError(f"cannot read --option {word!r}", "write key=value, as in --option ig.steps=200")

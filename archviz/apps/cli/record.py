@@ -73,8 +73,8 @@ def _drawn(asked: Inference, recording: Recording, wanted: Sequence[str], ready:
 def _wanted(o: argparse.Namespace) -> list[str]:
     """The statistics to record.  Raises `ArchvizError` where the picture has no use for them."""
     if not o.picture:
-        for option, given in (("--channels", o.channels), ("--class-names", o.class_names)):
-            if given is not None:
+        for option, value in (("--channels", o.channels), ("--class-names", o.class_names)):
+            if value is not None:
                 raise ArchvizError(f"{option} is for a picture, and none was asked for", "say --picture layers")
     elif o.channels is not None and o.channels < 1:
         raise ArchvizError(f"--channels {o.channels}: no picture has so few", "give a number from 1 on")

@@ -142,8 +142,8 @@ class _Module:
 class _Search:
     """Follows names from file to file; `files` is what it came by."""
 
-    def __init__(self, own: frozenset[str]) -> None:
-        self.own = own                      # the top-level packages whose files count wherever they are
+    def __init__(self, tops: frozenset[str]) -> None:
+        self.own = tops                      # the top-level packages whose files count wherever they are
         self.files: set[Path] = set()
         self.modules: dict[str, _Module | None] = {}
         self.done: set[object] = set()
@@ -181,8 +181,8 @@ class _Search:
     def found(self) -> tuple[Path, ...]:
         """All files, once everything is followed."""
         while self.todo:
-            step, given = self.todo.pop()
-            step(*given)
+            step, arguments = self.todo.pop()
+            step(*arguments)
         return tuple(sorted(self.files))
 
     def need(self, name: str, chain: Chain) -> None:
@@ -220,10 +220,10 @@ class _Search:
     def by_star(self, module: _Module, chain: Chain) -> bool:
         """Follow a name that came by ``from … import *``."""
         stars = [s.imports[0].module for s in module.bound.get("*", ())]
-        given = [star for star in stars if chain[0] in (_values(star) or {})]
-        for star in given:
+        modules = [star for star in stars if chain[0] in (_values(star) or {})]
+        for star in modules:
             self.go(star, chain)
-        return bool(given)
+        return bool(modules)
 
     def by_value(self, module: _Module, wanted: str, values: Mapping[str, Any]) -> None:
         """Follow a name that no statement binds: put there from outside, or made when it was asked for."""

@@ -84,10 +84,10 @@ class Job:
         """The files of the user's own that say how the figure looks: styles, themes, and the forms they name."""
         asked = [("styles", options.style), ("themes", options.theme),
                  *(("styles", spec.partition("=")[2]) for spec in options.inset)]
-        found = [path for group, name in asked if name for path, _ in chain(group, locate(group, str(name)))]
+        paths = [path for group, name in asked if name for path, _ in chain(group, locate(group, str(name)))]
         form = Path(options.resolved().form)
-        found += [form] if form.suffix == ".py" else []
-        return tuple(dict.fromkeys(path.resolve() for path in found if path.resolve() not in own_files()))
+        paths += [form] if form.suffix == ".py" else []
+        return tuple(dict.fromkeys(path.resolve() for path in paths if path.resolve() not in own_files()))
 
     def trace(self, step: Step = no_step, noisy: bool = False) -> Graph:
         """The graph of the model.  What the model prints goes to stderr; its warnings are shown where `noisy`."""
@@ -117,12 +117,12 @@ def hushed(noisy: bool) -> Iterator[None]:
         yield
 
 
-def asked(o: argparse.Namespace, held: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
+def asked(o: argparse.Namespace, model: Any = None, variables: Mapping[str, Any] | None = None) -> Job:
     """What the answers of `archviz.apps.request.arguments.parser` ask for."""
     more, align = getattr(o, "more", ()), getattr(o, "align", False)    # explain, record and diff have none
     if more and not align:
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
-    job = Job(o.model, tuple(o.arg), tuple(o.input), options(o), o.no_project, held=held, variables=variables)
+    job = Job(o.model, tuple(o.arg), tuple(o.input), options(o), o.no_project, held=model, variables=variables)
     if align:
         check_together(job.options, 1 + len(more))
     return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))

@@ -57,23 +57,23 @@ class Answer:
         """Leave it in `folder`: what says that it is there comes last, and at once."""
         if self.page is not None:
             (folder / PAGE).write_bytes(self.page)
-        told = {"mistake": self.mistake and asdict(self.mistake), "files": [str(file) for file in self.files],
-                "certain": self.certain, "remarks": self.remarks}
-        (folder / f"{TOLD}.tmp").write_text(json.dumps(told), "ascii")
+        record = {"mistake": self.mistake and asdict(self.mistake), "files": [str(file) for file in self.files],
+                  "certain": self.certain, "remarks": self.remarks}
+        (folder / f"{TOLD}.tmp").write_text(json.dumps(record), "ascii")
         os.replace(folder / f"{TOLD}.tmp", folder / TOLD)
 
 
 def read(folder: Path) -> Answer | None:
     """What a process left in its folder; None where it left nothing."""
     try:
-        told = json.loads((folder / TOLD).read_text("ascii"))
+        record = json.loads((folder / TOLD).read_text("ascii"))
     except FileNotFoundError:
         return None
-    mistake = told["mistake"]
+    mistake = record["mistake"]
     if mistake is not None:
         mistake = Mistake(**{**mistake, "lines": tuple((number, text) for number, text in mistake["lines"])})
     page = (folder / PAGE).read_bytes() if (folder / PAGE).exists() else None
-    return Answer(page, mistake, tuple(map(Path, told["files"])), told["certain"], tuple(told["remarks"]))
+    return Answer(page, mistake, tuple(map(Path, record["files"])), record["certain"], tuple(record["remarks"]))
 
 
 def step(folder: Path) -> str:
@@ -97,9 +97,9 @@ def pointed(message: str, hint: str, at: tuple[Path, int] | None, partial: bool 
 def named(message: str, files: Iterable[Path]) -> tuple[Path, int] | None:
     """The place that `message` names, ``mine.yaml:3``, if one of `files` alone is called so."""
     for name, line in PLACE.findall(message):
-        found = {file for file in files if file.as_posix().endswith(f"/{name.lstrip('./')}")}
-        if len(found) == 1:
-            return found.pop(), int(line)
+        matches = {file for file in files if file.as_posix().endswith(f"/{name.lstrip('./')}")}
+        if len(matches) == 1:
+            return matches.pop(), int(line)
     return None
 
 

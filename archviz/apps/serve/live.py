@@ -42,11 +42,12 @@ def live(page: bytes, name: str) -> tuple[bytes, str]:
 
     `name` is what the server calls this version of the page, empty for one without a figure.
     """
-    found = META.findall(page)
-    if len(found) != 1 or page.count(END) != 1:
-        raise ValueError(f"a page has one content security policy and one end, not {len(found)} and {page.count(END)}")
+    policies = META.findall(page)
+    if len(policies) != 1 or page.count(END) != 1:
+        raise ValueError(f"a page has one content security policy and one end, not {len(policies)} and "
+                         f"{page.count(END)}")
     digest = b64encode(sha256(SCRIPT.encode()).digest()).decode()
-    policy = allowing(allowing(unescape(found[0][1].decode()), "script-src", f"'sha256-{digest}'"),
+    policy = allowing(allowing(unescape(policies[0][1].decode()), "script-src", f"'sha256-{digest}'"),
                       "connect-src", "'self'")
     page = META.sub(lambda meta: meta[1] + escape(policy, quote=False).encode() + meta[3], page)
     head, _, tail = page.rpartition(END)
@@ -57,11 +58,11 @@ def live(page: bytes, name: str) -> tuple[bytes, str]:
 def allowing(policy: str, directive: str, source: str) -> str:
     """`policy` with one more source that is allowed."""
     parts = [part.split() for part in policy.split(";") if part.strip()]
-    own = next((part for part in parts if part[0].lower() == directive), None)
-    if own is None:
+    sources = next((part for part in parts if part[0].lower() == directive), None)
+    if sources is None:
         parts.append([directive, source])
-    elif own[1:] == ["'none'"]:
-        own[1:] = [source]
+    elif sources[1:] == ["'none'"]:
+        sources[1:] = [source]
     else:
-        own.append(source)
+        sources.append(source)
     return "; ".join(" ".join(part) for part in parts)

@@ -60,7 +60,7 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
         figure = job.draw(step, noisy=o.verbose)
         step("write")
         page: bytes | None = figure.render("html", command=command(o))
-        said = tuple(remarks(job, figure, o.verbose))
+        remarked = tuple(remarks(job, figure, o.verbose))
         files = [file for one in jobs for file in sources.sources(one.target, figure.graph)]
         files += job.style_files(job.configured(figure.graph))
         mistake = None
@@ -70,18 +70,18 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
     except (Exception, SystemExit) as error:
         if o.debug:
             sys.excepthook(type(error), error, error.__traceback__)
-        page, said, certain = None, (), False
+        page, remarked, certain = None, (), False
         files = [*_loaded(jobs), *_styles(job), *wanted(error, jobs)]
         mistake = _mistake(error, o.model, [*files, *beside(job)])
     else:
         files += _loaded(jobs) if not certain else ()
-    return Answer(page, mistake, tuple(dict.fromkeys((*files, *beside(job)))), certain, said)
+    return Answer(page, mistake, tuple(dict.fromkeys((*files, *beside(job)))), certain, remarked)
 
 
 def beside(job: Job) -> tuple[Path, ...]:
     """The files that `job` names, and those of the project, be they there or not; no code of the user's runs."""
-    found = [file for one in (job, *job.beside) for file in (*_files(one.target), *places(one.target))]
-    return tuple(dict.fromkeys((*found, *own_looks(job))))
+    files = [file for one in (job, *job.beside) for file in (*_files(one.target), *places(one.target))]
+    return tuple(dict.fromkeys((*files, *own_looks(job))))
 
 
 def own_looks(job: Job) -> Iterable[Path]:
@@ -100,8 +100,8 @@ def _styles(job: Job) -> Iterable[Path]:
 
 def file_of(target: str) -> Path | None:
     """The file that a target names; None for a module's name."""
-    found = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
-    return Path(found[1]) if found else None
+    match = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
+    return Path(match[1]) if match else None
 
 
 def _files(target: str) -> Iterable[Path]:

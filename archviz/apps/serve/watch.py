@@ -52,9 +52,9 @@ class Watch:
         before = self.seen
         self.seen = {} if all_of_them else dict(before)
         for path in files:
-            found = before.get(path) or _seen(path)
-            unsure = path not in before and found.stamp is not None and since < found.stamp[0] / 1e9 <= time.time()
-            self.seen[path] = Seen((0, 0, 0), b"") if unsure else found
+            state = before.get(path) or _seen(path)
+            unsure = path not in before and state.stamp is not None and since < state.stamp[0] / 1e9 <= time.time()
+            self.seen[path] = Seen((0, 0, 0), b"") if unsure else state
 
     def changed(self, now: float) -> tuple[Path, ...]:
         """The files that are not as they were and have settled, at the time `now` of a clock that never jumps."""
@@ -65,9 +65,9 @@ class Watch:
         gone = any(current[path] is None for path in other)
         if not other or now - self.moved < (GONE if gone else QUIET):
             return ()
-        found = {path: _seen(path) for path in other}
-        changed = tuple(path for path in other if found[path].digest != self.seen[path].digest)
-        self.seen.update({path: one for path, one in found.items() if path not in changed})
+        states = {path: _seen(path) for path in other}
+        changed = tuple(path for path in other if states[path].digest != self.seen[path].digest)
+        self.seen.update({path: one for path, one in states.items() if path not in changed})
         return changed
 
 

@@ -75,9 +75,9 @@ class Board:
         self.condition = threading.Condition()
         self.closed = False
 
-    def put(self, page: bytes | None = None, **said: object) -> None:
+    def put(self, page: bytes | None = None, **parts: object) -> None:
         """Show another page, and say something else of it."""
-        changes = dict(said)
+        changes = dict(parts)
         if page is not None and page != self.drawn:
             self.drawn, name = page, secrets.token_hex(8)
             content, policy = live(page, name)
@@ -213,8 +213,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def _alone(policy: str) -> str:
     """`policy` with what is said of every answer, where it does not say it itself."""
-    said = {part.split()[0] for part in policy.split(";") if part.strip()}
-    return "; ".join((policy, *(one for one in ALONE if one.split()[0] not in said)))
+    directives = {part.split()[0] for part in policy.split(";") if part.strip()}
+    return "; ".join((policy, *(one for one in ALONE if one.split()[0] not in directives)))
 
 
 def _split(url: str) -> SplitResult:

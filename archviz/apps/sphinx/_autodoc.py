@@ -50,35 +50,35 @@ def _extend(app: Sphinx, config: Config) -> None:
     if "sphinx.ext.autodoc" not in app.extensions:
         return
     for name in KINDS:
-        known, _ = directives.directive(name, en, None)     # type: ignore[arg-type]
-        if known is not None:
-            app.add_directive(name, type(f"Drawing{known.__name__}", (_Drawing, known), {}), override=True)
+        base, _ = directives.directive(name, en, None)     # type: ignore[arg-type]
+        if base is not None:
+            app.add_directive(name, type(f"Drawing{base.__name__}", (_Drawing, base), {}), override=True)
 
 
 class _Drawing(SphinxDirective):
     """Stands before one of autodoc's directives."""
 
     def run(self) -> list[nodes.Node]:
-        said = self.options.pop(OPTION, False)              # None for a flag without a value
+        option = self.options.pop(OPTION, False)              # None for a flag without a value
         left_out = f"no-{OPTION}" in self.options
         self.options.pop(f"no-{OPTION}", None)
         usual = self.config.autodoc_default_options.get(OPTION, False)
-        named = self.name == "autoclass" and said is not False
-        if said is False:
-            said = None if usual is True else usual
+        named = self.name == "autoclass" and option is not False
+        if option is False:
+            option = None if usual is True else usual
         made = list(super().run())
-        if left_out or said is False:
+        if left_out or option is False:
             return made
         try:
-            options = words(said or "")
+            options = words(option or "")
         except ArchvizError as error:
             warn(self, in_words(error))
             return made
-        found = [desc for node in made for desc in node.findall(addnodes.desc)
-                 if desc["objtype"] == "class" and desc.get("domain") == "py"]
-        if named and made and not found:
+        classes = [desc for node in made for desc in node.findall(addnodes.desc)
+                   if desc["objtype"] == "class" and desc.get("domain") == "py"]
+        if named and made and not classes:
             warn(self, f"{self.arguments[0]} is another name for a class, which is not drawn; name the class itself")
-        for described in found[:1] if self.name == "autoclass" else found:
+        for described in classes[:1] if self.name == "autoclass" else classes:
             self.complete(described, options, named)
         return made
 
@@ -90,8 +90,8 @@ class _Drawing(SphinxDirective):
         cls = _value(module, name)
         content = described.children[-1]
         assert isinstance(content, addnodes.desc_content)
-        own = [child for child in content.children if not isinstance(child, addnodes.desc)]
-        if any(_ours(node) for child in own for node in child.findall(nodes.Element)):
+        contents = [child for child in content.children if not isinstance(child, addnodes.desc)]
+        if any(_ours(node) for child in contents for node in child.findall(nodes.Element)):
             return
         if not is_model(cls):
             if named:
@@ -100,37 +100,37 @@ class _Drawing(SphinxDirective):
         if not named and not plain(cls):
             return
         source, line = self.get_source_info()
-        said = [f"   :{key}: {value}" for key, value in options.items()]
-        text = [f".. archviz:: {_target(cls, module, name)}", *said, ""]
+        rows = [f"   :{key}: {value}" for key, value in options.items()]
+        text = [f".. archviz:: {_target(cls, module, name)}", *rows, ""]
         parsed = nodes.Element()
         self.state.nested_parse(StringList(text, items=[(source, line - 1)] * len(text)), 0, parsed)
         content[:0] = parsed.children
 
 
-def words(said: str) -> dict[str, str]:
+def words(option: str) -> dict[str, str]:
     """``--style cube --expand a --expand=b`` as options of the directive: ``{"style": "cube", "expand": "a b"}``.
 
     Raises `ArchvizError` for what is not written like that.
     """
     try:
-        given = shlex.split(said)
+        parts = shlex.split(option)
     except ValueError as error:
-        raise ArchvizError(f"cannot read :{OPTION}: {said}: {str(error).lower()}") from None
-    found: dict[str, list[str]] = {}
+        raise ArchvizError(f"cannot read :{OPTION}: {option}: {str(error).lower()}") from None
+    values_of: dict[str, list[str]] = {}
     name = ""
-    for word in given:
+    for word in parts:
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
-            found.setdefault(name, []).extend([value] if equals else [])
+            values_of.setdefault(name, []).extend([value] if equals else [])
             name = "" if equals else name
         elif name:
-            found[name].append(word)
+            values_of[name].append(word)
             name = ""
         else:
-            raise ArchvizError(f"cannot read {word!r} in :{OPTION}: {said}",
+            raise ArchvizError(f"cannot read {word!r} in :{OPTION}: {option}",
                                "write options as on a command line: --style cube --depth 1")
     several = {name for name, kind in SHARED.items() if kind in SEVERAL}
-    return {key: shlex.join(values) if key in several else "".join(values[-1:]) for key, values in found.items()}
+    return {key: shlex.join(values) if key in several else "".join(values[-1:]) for key, values in values_of.items()}
 
 
 def _ours(node: nodes.Element) -> bool:
@@ -148,8 +148,8 @@ def _value(module: str, name: str) -> Any:
 
 def _target(cls: type, module: str, name: str) -> str:
     """The class where it is defined, if it is found there: the page then depends on no package that hands it on."""
-    home, own = cls.__module__, cls.__qualname__
-    return f"{home}:{own}" if _value(home, own) is cls else f"{module}:{name}"
+    home, qualname = cls.__module__, cls.__qualname__
+    return f"{home}:{qualname}" if _value(home, qualname) is cls else f"{module}:{name}"
 
 
 def _above(cls: Any) -> list[type] | None:

@@ -62,15 +62,15 @@ class ArchvizDirective(Figure, SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         env: BuildEnvironment = self.env
-        given, content, drawn = dict(self.options), list(self.content), None
+        written, content, drawn = dict(self.options), list(self.content), None
         try:
-            self.options, wrong = figure_options(given)
-            if SHOWN.fullmatch(given.get("width", "")):
-                self.options["width"] = re.sub(r"\s", "", given.pop("width"))
+            self.options, wrong = figure_options(written)
+            if SHOWN.fullmatch(written.get("width", "")):
+                self.options["width"] = re.sub(r"\s", "", written.pop("width"))
             if wrong:
                 raise wrong
-            job = self.job(given)
-            drawn = self.drawn(job, given)
+            job = self.job(written)
+            drawn = self.drawn(job, written)
         except KeyboardInterrupt:
             raise
         except BaseException as error:                  # a model's own code may do anything
@@ -102,10 +102,10 @@ class ArchvizDirective(Figure, SphinxDirective):
     def job(self, options: Mapping[str, str]) -> Job:
         """What the options ask for, read as on a command line.  Raises `ArchvizError`."""
         config = self.env.config
-        known = (*SHARED, *FIGURE, *OWN)
-        for given, names, where in ((options, known, "archviz"),
-                                    (config.archviz_options, tuple(SHARED), "archviz_options in conf.py")):
-            for name in given:
+        names_here = (*SHARED, *FIGURE, *OWN)
+        for source, names, where in ((options, names_here, "archviz"),
+                                     (config.archviz_options, tuple(SHARED), "archviz_options in conf.py")):
+            for name in source:
                 if name not in names:
                     raise ArchvizError(f"{where} has no option {name!r}", did_you_mean(name, sorted({*names})))
         common = config.archviz_options
@@ -125,11 +125,11 @@ class ArchvizDirective(Figure, SphinxDirective):
 
     def near(self, word: str, folder: str = "", option: str = "") -> str:
         """A word that names a file, as seen from the page; with a slash in front, from the documentation's folder."""
-        found = re.fullmatch(r"((?:.*=)?)(.*\.(?:py|json|ya?ml))((?::.*)?)", word, re.DOTALL)
-        if not found or option and option not in FILES:
+        match = re.fullmatch(r"((?:.*=)?)(.*\.(?:py|json|ya?ml))((?::.*)?)", word, re.DOTALL)
+        if not match or option and option not in FILES:
             return word
-        name = folder + found[2].lstrip("/") if folder else found[2]
-        return found[1] + self.env.relfn2path(name)[1] + found[3]
+        name = folder + match[2].lstrip("/") if folder else match[2]
+        return match[1] + self.env.relfn2path(name)[1] + match[3]
 
     def fill(self, figure: nodes.figure, drawn: Drawn | None, content: bool) -> None:
         """Put the drawing into `figure`, and a caption below it."""
@@ -141,8 +141,8 @@ class ArchvizDirective(Figure, SphinxDirective):
             link.replace_self(nodes.paragraph("", "", missing, classes=["archviz-missing"]))
             written = self.arguments[0]
         else:
-            said = caption is None and not content      # our own words, below the figure
-            alt = image.get("alt") or (f"Architecture of {drawn.facts.title}" if said else drawn.facts.caption)
+            ours = caption is None and not content      # our own words, below the figure
+            alt = image.get("alt") or (f"Architecture of {drawn.facts.title}" if ours else drawn.facts.caption)
             fresh = drawing(key=drawn.key, facts=drawn.facts, alt=alt, own_alt="alt" in image)
             # Of a width and a height the width counts, since no figure is distorted.
             for name in ("width", "scale", "classes", *(("height",) if "width" not in image else ())):
@@ -157,14 +157,14 @@ class ArchvizDirective(Figure, SphinxDirective):
             figure += made
 
 
-def figure_options(given: Mapping[str, str]) -> tuple[dict[str, Any], ArchvizError | None]:
-    """Those of `given` that `figure` has, as it reads them, and the first mistake among them."""
+def figure_options(written: Mapping[str, str]) -> tuple[dict[str, Any], ArchvizError | None]:
+    """Those of `written` that `figure` has, as it reads them, and the first mistake among them."""
     read: dict[str, Any] = {}
     wrong = None
     for name, reader in FIGURE.items():
         try:
-            if name in given:
-                read[name] = reader(given[name])
+            if name in written:
+                read[name] = reader(written[name])
         except (ValueError, TypeError) as error:
             wrong = wrong or ArchvizError(f"option {name!r}: {error}")
     # The width may be that of the page to draw for; nothing is loaded, and older docutils does not know the word.

@@ -37,8 +37,8 @@ def links(builder: Builder, docname: str, classes: Mapping[str, str]) -> dict[st
 def _place(builder: Builder, docname: str, cls: str) -> str:
     """The address of what documents a class; empty for none."""
     for name in names(cls):
-        if found := _own(builder, docname, name) or _other(builder, docname, name):
-            return found if safe(found) else ""
+        if address := _own(builder, docname, name) or _other(builder, docname, name):
+            return address if safe(address) else ""
     return ""
 
 
@@ -77,8 +77,8 @@ def _other(builder: Builder, docname: str, name: str) -> str:
     from sphinx.ext.intersphinx import resolve_reference_any_inventory
 
     asked = pending_xref("", refdomain="py", reftype=CLASSES, reftarget=name, refdoc=docname, refexplicit=True)
-    found = resolve_reference_any_inventory(builder.env, True, asked, nodes.literal())
-    return str(found["refuri"]) if found is not None else ""
+    reference = resolve_reference_any_inventory(builder.env, True, asked, nodes.literal())
+    return str(reference["refuri"]) if reference is not None else ""
 
 
 def safe(href: str) -> bool:
@@ -94,13 +94,13 @@ def linked(svg: str, links: Mapping[str, str]) -> str:
     A box becomes a link as a whole; a frame, which may hold linked boxes, has a link on its title.  Nothing else
     changes, but that a picture with links in it is a group to a screen reader, which would not tell them in a picture.
     """
-    known = {key: href for key, href in links.items() if safe(href)}
+    safe_links = {key: href for key, href in links.items() if safe(href)}
     tags = [tag for tag in TAG.finditer(svg) if not tag[4]]
     ends = _ends(tags)
     edits: dict[int, tuple[int, str]] = {}
     for i, tag in enumerate(tags):
-        given = NODE.search(tag[3])
-        href = known.get(html.unescape(given[1])) if given and tag[2] == "g" and not tag[1] else None
+        match = NODE.search(tag[3])
+        href = safe_links.get(html.unescape(match[1])) if match and tag[2] == "g" and not tag[1] else None
         if href is None:
             continue
         opened = f'<a href="{html.escape(href)}"'

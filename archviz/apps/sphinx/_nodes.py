@@ -59,8 +59,8 @@ class ForBuilder(SphinxPostTransform):
         store = store_of(self.env)
         for node in list(self.document.findall(drawing)):
             if builder.format in ("text", "man"):
-                said = nodes.paragraph("", f"[{node['alt']}]")
-                (node.parent if isinstance(node.parent, nodes.reference) else node).replace_self(said)
+                paragraph = nodes.paragraph("", f"[{node['alt']}]")
+                (node.parent if isinstance(node.parent, nodes.reference) else node).replace_self(paragraph)
             elif builder.format == "latex" and store.tikz:
                 text = store.path(node["key"], TEX).read_text("utf-8")
                 node.replace_self(nodes.raw("", scaled(text, node), format="latex"))
@@ -69,10 +69,10 @@ class ForBuilder(SphinxPostTransform):
                 node.replace_self(self.image(node, file))
 
     def image(self, node: drawing, path: Path) -> nodes.image:
-        own = {key: node[key] for key in ("alt", "width", "height", "scale", "classes") if key in node}
+        attributes = {key: node[key] for key in ("alt", "width", "height", "scale", "classes") if key in node}
         if self.app.builder.format == "latex":
-            own |= {key: in_tex(own[key]) for key in ("width", "height") if key in own}
-        image = nodes.image("", uri=str(path), candidates={"*": str(path)}, **own)
+            attributes |= {key: in_tex(attributes[key]) for key in ("width", "height") if key in attributes}
+        image = nodes.image("", uri=str(path), candidates={"*": str(path)}, **attributes)
         image.source, image.line = node.source, node.line
         self.env.images.add_file(self.env.docname, str(path))
         return image
@@ -80,14 +80,14 @@ class ForBuilder(SphinxPostTransform):
 
 def scaled(tex: str, node: drawing) -> str:
     """TikZ as wide as the author says, or as it is; always so that it fits the line.  A link ends at an empty line."""
-    facts, own, factor = node["facts"], r"\wd0", node.get("scale", 100) / 100
+    facts, length, factor = node["facts"], r"\wd0", node.get("scale", 100) / 100
     if "width" in node:
-        own = rstdim_to_latexdim(in_tex(node["width"]))
+        length = rstdim_to_latexdim(in_tex(node["width"]))
     elif "height" in node:
-        own, factor = rstdim_to_latexdim(in_tex(node["height"])), factor * facts.width / facts.height
+        length, factor = rstdim_to_latexdim(in_tex(node["height"])), factor * facts.width / facts.height
     return "\n".join([
         r"\leavevmode\begingroup\setbox0=\hbox{%", re.sub(r"\n\s*\n", "\n", tex.rstrip()),
-        rf"}}\dimen0={own}\relax\dimen0={factor:.4f}\dimen0",
+        rf"}}\dimen0={length}\relax\dimen0={factor:.4f}\dimen0",
         r"\ifdim\dimen0>\linewidth\dimen0=\linewidth\fi",
         r"\ifdim\dimen0=\wd0\box0\else\resizebox{\dimen0}{!}{\box0}\fi\endgroup{}"])
 
@@ -127,19 +127,19 @@ def _own(self: HTML5Translator, svg: str, node: drawing) -> str:
 
 def _ground(svg: str) -> str:
     """Whether a figure is drawn for light or for dark pages, by the colour behind it."""
-    found = re.search(r'<path class="background"[^<>]* fill="#(..)(..)(..)"', svg)
-    return "dark" if found and sum(int(part, 16) for part in found.groups()) < 3 * 128 else "light"
+    colour = re.search(r'<path class="background"[^<>]* fill="#(..)(..)(..)"', svg)
+    return "dark" if colour and sum(int(part, 16) for part in colour.groups()) < 3 * 128 else "light"
 
 
 def _size(node: drawing, facts: Facts) -> str:
     """How large the figure is shown: as an author says it, else at most a quarter larger than it prints."""
     scale = node.get("scale", 100) / 100
-    said = f"--archviz-width: {facts.width * PT * scale:.2f}pt"
+    style = f"--archviz-width: {facts.width * PT * scale:.2f}pt"
     for key, factor in (("width", scale), ("height", scale * facts.width / facts.height)):
         if key in node:
             length = f"{node[key]}px" if re.fullmatch(r"[\d.]+", node[key]) else node[key]
-            said += f"; width: {length if factor == 1 else f'calc({length} * {factor:.4g})'}"
-    return said
+            style += f"; width: {length if factor == 1 else f'calc({length} * {factor:.4g})'}"
+    return style
 
 
 def setup(app: Sphinx) -> None:

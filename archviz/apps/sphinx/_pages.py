@@ -36,8 +36,8 @@ def store_of(env: BuildEnvironment) -> Store:
 
 def failed(env: BuildEnvironment) -> set[str]:
     """The pages with a figure that could not be drawn, or only in part."""
-    found: set[str] = env.__dict__.setdefault("archviz_failed", set())
-    return found
+    pages: set[str] = env.__dict__.setdefault("archviz_failed", set())
+    return pages
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Kept:
 
 def figures_of(env: BuildEnvironment) -> dict[str, set[Kept]]:
     """What figures are on each page."""
-    found: dict[str, set[Kept]] = env.__dict__.setdefault("archviz_figures", {})
-    return found
+    figures: dict[str, set[Kept]] = env.__dict__.setdefault("archviz_figures", {})
+    return figures
 
 
 def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
@@ -82,9 +82,9 @@ def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
     Those that failed, those whose figures are gone or fall under another project file, and all with figures after
     archviz itself has changed.
     """
-    known = env.__dict__.get("archviz_engine")
+    before = env.__dict__.get("archviz_engine")
     env.__dict__["archviz_engine"] = engine()
-    if known != engine():
+    if before != engine():
         return failed(env) | set(figures_of(env))
     return failed(env) | {name for name, figures in figures_of(env).items() if any(one.stale(env) for one in figures)}
 

@@ -100,9 +100,9 @@ class Store:
         if dark is None:
             dark = "none" if options.theme else usual
         looks = {LIGHT: options, **({DARK: replace(options, theme=dark)} if dark != "none" else {})}
-        own = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
+        styles = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
         key = digest(to_json(_bare(graph, "lines"), indent=None), *(catalogue.show(look) for look in looks.values()),
-                     repr(replace(options, style=None, theme=None)), *map(_content, own), engine(), str(self.tikz))
+                     repr(replace(options, style=None, theme=None)), *map(_content, styles), engine(), str(self.tikz))
         if not self.holds(key, DARK in looks):
             self.say("draw", self.told(job.target))
             self._write(key, graph, looks)
@@ -111,7 +111,7 @@ class Store:
         if facts.failed:
             where = facts.failed[0].removesuffix("/failed") or facts.title
             raised = f"{where} raised {' '.join(facts.failed[1].split())}; the figure shows what ran until then"
-        return Drawn(key, facts, (*files, *own), DARK in looks, tuple(filter(None, (warning, raised))))
+        return Drawn(key, facts, (*files, *styles), DARK in looks, tuple(filter(None, (warning, raised))))
 
     # ------------------------------------------------------------------------------------------------ graphs
 
@@ -138,17 +138,17 @@ class Store:
             warning = (f"{path.name} was traced from an older {', '.join(other)}, and {error.message}"
                        if other else "")
             return _bare(kept), (*self._named(kept), path, *project), warning
-        found = sources(job.target, graph)
-        said = {self.seen(file): _content(file) for file in found}
-        if edited := changed(found):
+        files = sources(job.target, graph)
+        digests = {self.seen(file): _content(file) for file in files}
+        if edited := changed(files):
             warning = (f"{', '.join(map(self.seen, edited))} was edited after it had been loaded; "
                        "the figure shows what it was before, until the next build")
-            return graph, (*found, *project), warning
+            return graph, (*files, *project), warning
         if "failed" not in (graph.attrs.get("report") or {}):
-            content = to_json(replace(graph, attrs={**graph.attrs, "sources": said, "engine": engine()}))
+            content = to_json(replace(graph, attrs={**graph.attrs, "sources": digests, "engine": engine()}))
             with _into(path.parent):
                 write(path, content.encode("utf-8", "surrogatepass"))
-        return graph, (*found, *project), ""
+        return graph, (*files, *project), ""
 
     def _graph(self, job: Job) -> Path:
         """The file of a traced graph: named for a reader, and for all that changes what is traced."""
@@ -187,8 +187,8 @@ class Store:
         return all(self.path(key, name).is_file() for name in wanted)
 
     def facts(self, key: str) -> Facts:
-        known: dict[str, Any] = json.loads(self.path(key, FACTS).read_text("utf-8"))
-        return Facts(**known)
+        values: dict[str, Any] = json.loads(self.path(key, FACTS).read_text("utf-8"))
+        return Facts(**values)
 
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
         home = self._home(key)
@@ -207,8 +207,8 @@ class Store:
                         (fresh / self.path(key, TEX).name).write_bytes(figure.render("tex"))
                     facts = Facts(figure.scene.title or graph.name, figure.caption, figure.scene.width,
                                   figure.scene.height, figure.classes, figure.failed)
-                    said = json.dumps(asdict(facts), ensure_ascii=False)
-                    (fresh / self.path(key, FACTS).name).write_text(said, "utf-8")
+                    content = json.dumps(asdict(facts), ensure_ascii=False)
+                    (fresh / self.path(key, FACTS).name).write_text(content, "utf-8")
                 try:
                     fresh.rename(home)
                 except OSError:     # it is there, from another process, or lacks a file; what is in it is the same
@@ -242,10 +242,10 @@ _first = os.getpid()
 
 
 def digest(*words: str) -> str:
-    found = blake2b(digest_size=16)
+    hashed = blake2b(digest_size=16)
     for word in words:
-        found.update(f"{len(word)}:{word}".encode("utf-8", "surrogatepass"))
-    return found.hexdigest()
+        hashed.update(f"{len(word)}:{word}".encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()
 
 
 @cache
@@ -271,7 +271,7 @@ def _kept(path: Path) -> Graph | None:
     return graph if {"sources", "engine"} <= set(graph.attrs) and isinstance(graph.attrs["sources"], dict) else None
 
 
-def _bare(graph: Graph, *said: str) -> Graph:
-    """Without what is only said of the file, and without what else is `said` that no figure shows."""
-    dropped = ("sources", "engine", *said)
+def _bare(graph: Graph, *more: str) -> Graph:
+    """Without what is only said of the file, and without what else is `more` that no figure shows."""
+    dropped = ("sources", "engine", *more)
     return replace(graph, attrs={key: value for key, value in graph.attrs.items() if key not in dropped})
