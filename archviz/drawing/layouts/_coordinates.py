@@ -1,28 +1,30 @@
 """Positions across the flow: chains stay straight, forks stay centred, nothing overlaps.
 
-In: an ordered `Layered`.  Out: `u` of its elements.  Elements joined by a line that must be
-straight form one column with one position; positions then minimise the weighted squared bends under the separation
-constraints (projection after Dwyer, Marriott and Stuckey, "Fast node overlap removal", 2005, without its splitting
-step).
+In: an ordered `Layered`.  Out: `u` of its elements.  Elements joined by a line that must be straight form one column
+with one position; positions then minimise the weighted squared bends under the separation constraints (projection
+after Dwyer, Marriott and Stuckey, "Fast node overlap removal", 2005, without its splitting step).
 """
-
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
-from archviz.drawing.layouts._level import Element, Layered, Wire
+from archviz.drawing.layouts._level import Element, Item, Layered, Wire
 
 
+@dataclass(slots=True, eq=False)
 class _Axis:
-    """Elements that share one line; `offset` of each from the column's position."""
+    """Elements that share one line; `offsets` of each from the column's position."""
 
-    __slots__ = ("offsets", "position", "weight")
+    offsets: dict[Element, float] = field(default_factory=dict)
+    position: float = 0.0
+    weight: float = 1.0
 
-    def __init__(self) -> None:
-        self.offsets: dict[int, float] = {}
-        self.position = 0.0
-        self.weight = 1.0
+
+_Apart = tuple[_Axis, _Axis, float]
+"""How far at least the position of the second is right of the first one's."""
 
 
 def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) -> float:
@@ -31,56 +33,50 @@ def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) 
     `evenly` centres, at the end, what several lines leave or enter over exactly these, where there is room.
     """
     _ports(layered)
-    columns, member = _columns(layered)
-    constraints = _constraints(layered, member, spacing)
-    order = _left_to_right(columns, constraints)
-    if order is None:  # straight lines that contradict each other: every element stands alone, which always works
-        columns, member = _columns(layered, straight=False)
+    for straight in (True, False):  # lines that contradict each other: every element stands alone, which always works
+        columns, member = _columns(layered, straight)
         constraints = _constraints(layered, member, spacing)
-        order = _left_to_right(columns, constraints)
-        assert order is not None
+        if (order := _left_to_right(columns, constraints)) is not None:
+            break
+    assert order is not None
     pulls = _pulls(layered, columns, member)
     for round_ in range(10 if len(columns) > 1 else 1):
-        ordered = columns if round_ % 2 == 0 else columns[::-1]
-        wanted = {id(c): c.position for c in columns}
-        for column in ordered:
-            total = sum(w for _, _, w in pulls[id(column)])
-            if total:
-                goal = sum((wanted[id(other)] + shift) * w for other, shift, w in pulls[id(column)]) / total
-                wanted[id(column)] = goal
+        wanted = {c: c.position for c in columns}
+        for column in columns if round_ % 2 == 0 else columns[::-1]:
+            if total := sum(w for _, _, w in pulls[column]):
+                wanted[column] = sum((wanted[other] + shift) * w for other, shift, w in pulls[column]) / total
         _project(order, wanted, constraints)
     if evenly:
-        wanted = {id(c): c.position for c in columns}
+        wanted = {c: c.position for c in columns}
         for column in columns:
-            if len(pulls[id(column)]) > 2:
-                shifts = [other.position + shift for other, shift, _ in pulls[id(column)]]
-                wanted[id(column)] = sum(shifts) / len(shifts)
+            if len(pulls[column]) > 2:
+                shifts = [other.position + shift for other, shift, _ in pulls[column]]
+                wanted[column] = sum(shifts) / len(shifts)
         _project(order, wanted, constraints)
     return _set(layered, member)
 
 
-Pulls = Mapping[int, list[tuple["_Axis", float, float]]]
-"""What each column is drawn to: another one, at which shift from it, and how strongly."""
-
-
-def _pulls(layered: Layered, columns: Iterable[_Axis], member: Mapping[int, _Axis]) -> Pulls:
-    pulls: dict[int, list[tuple[_Axis, float, float]]] = {id(c): [] for c in columns}
+def _pulls(
+    layered: Layered, columns: Iterable[_Axis], member: Mapping[Element, _Axis],
+) -> dict[_Axis, list[tuple[_Axis, float, float]]]:
+    """What each column is drawn to: another one, at which shift from it, and how strongly."""
+    pulls: dict[_Axis, list[tuple[_Axis, float, float]]] = {c: [] for c in columns}
     for wire in layered.wires:
-        a, b = member[id(wire.upper)], member[id(wire.lower)]
+        a, b = member[wire.upper], member[wire.lower]
         if a is not b:
             # a.position + shift == b.position makes the wire straight
-            shift = (a.offsets[id(wire.upper)] + out_port(wire)) - (b.offsets[id(wire.lower)] + in_port(wire))
-            pulls[id(a)].append((b, -shift, wire.weight))
-            pulls[id(b)].append((a, shift, wire.weight))
+            shift = (a.offsets[wire.upper] + out_port(wire)) - (b.offsets[wire.lower] + in_port(wire))
+            pulls[a].append((b, -shift, wire.weight))
+            pulls[b].append((a, shift, wire.weight))
     return pulls
 
 
-def _set(layered: Layered, member: Mapping[int, _Axis]) -> float:
+def _set(layered: Layered, member: Mapping[Element, _Axis]) -> float:
     """Give every element the `u` of its column, so that the leftmost room starts at 0; the width used."""
     elements = [element for layer in layered.layers for element in layer]
     for element in elements:
-        column = member[id(element)]
-        element.u = column.position + column.offsets[id(element)]
+        column = member[element]
+        element.u = column.position + column.offsets[element]
     room = [(e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for e in elements]
     low, high = min((a for a, _ in room), default=0.0), max((b for _, b in room), default=0.0)
     for element in elements:
@@ -94,9 +90,7 @@ def span(layered: Layered) -> dict[str, float]:
     Returns the lengths.  `place` must run again, as others give way.
     """
     lengths: dict[str, float] = {}
-    for element, wires in _spanning(layered):
-        item = element.item
-        assert item is not None
+    for element, item, wires in _spanning(layered):
         begun = {w.net: _begun(w, layered) for w in wires}
         ends = [(w.upper.u, w.upper.u + (w.upper.item.width if w.upper.item else 0.0)) for w in begun.values()]
         low, high = min(a for a, _ in ends), max(b for _, b in ends)
@@ -110,27 +104,24 @@ def span(layered: Layered) -> dict[str, float]:
 
 def straighten(layered: Layered) -> None:
     """What enters a bar does so where it comes from, as far as the bar reaches."""
-    for element, wires in _spanning(layered):
-        item = element.item
-        assert item is not None
+    for element, item, wires in _spanning(layered):
         for w in wires:
             item.ins[w.net] = min(max(w.upper.u + out_port(w) - element.u, 2.0), item.width - 2.0)
 
 
 def _begun(wire: Wire, layered: Layered) -> Wire:
     """The first hop of the line that ends in `wire`."""
-    while wire.upper.bend:
-        above = next((w for w in layered.wires if w.lower is wire.upper and w.upper.layer < w.lower.layer), None)
-        if above is None:
-            break
+    above: Wire | None = wire
+    while above and above.upper.bend:
         wire = above
-    return wire
+        above = next((w for w in layered.wires if w.lower is wire.upper and w.upper.layer < w.lower.layer), None)
+    return above or wire
 
 
-def _spanning(layered: Layered) -> list[tuple[Element, list[Wire]]]:
+def _spanning(layered: Layered) -> list[tuple[Element, Item, list[Wire]]]:
     """The bars, each with what enters it."""
-    bars = [e for e in layered.elements.values() if e.item and e.item.spans]
-    return [(e, wires) for e in bars if len(wires := [w for w in layered.wires if w.lower is e]) > 1]
+    bars = [(e, e.item) for e in layered.elements.values() if e.item and e.item.spans]
+    return [(e, item, wires) for e, item in bars if len(wires := [w for w in layered.wires if w.lower is e]) > 1]
 
 
 def _port(layered: Layered, element: Element) -> bool:
@@ -149,10 +140,10 @@ def in_port(wire: Wire) -> float:
 
 def _ports(layered: Layered) -> None:
     """Where nets enter nodes: the main one in the middle, the others beside it in the order they come from."""
-    entering: dict[int, list[Wire]] = {}
+    entering: dict[Element, list[Wire]] = {}
     for wire in layered.wires:
         if wire.lower.item is not None and not wire.lower.item.rigid and wire.upper.layer != wire.lower.layer:
-            entering.setdefault(id(wire.lower), []).append(wire)
+            entering.setdefault(wire.lower, []).append(wire)
     for wires in entering.values():
         item = wires[0].lower.item
         assert item is not None
@@ -165,56 +156,48 @@ def _ports(layered: Layered) -> None:
             item.ins[wire.net] = item.width / 2 + (i - middle) * step
 
 
-def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Axis], dict[int, _Axis]]:
+def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Axis], dict[Element, _Axis]]:
     """Join what must be straight: bends of one net, and a node with the one that continues it."""
     below = _straight(layered) if straight else {}
-    above = {id(wire.lower) for wire in below.values()}
+    above = {wire.lower for wire in below.values()}
     columns: list[_Axis] = []
-    member: dict[int, _Axis] = {}
-    for element in (element for layer in layered.layers for element in layer if id(element) not in above):
-        column = _Axis()
+    member: dict[Element, _Axis] = {}
+    for element in (element for layer in layered.layers for element in layer if element not in above):
+        column = _Axis({element: 0.0})
         columns.append(column)
-        at, offset, real = element, 0.0, 0
-        while True:
-            column.offsets[id(at)] = offset
-            member[id(at)] = column
-            real += not at.bend
-            wire = below.get(id(at))
-            if wire is None:
-                break
-            offset = offset + out_port(wire) - in_port(wire)
+        at = element
+        while wire := below.get(at):
+            column.offsets[wire.lower] = column.offsets[at] + out_port(wire) - in_port(wire)
             at = wire.lower
-        column.weight = 0.05 + real * real
+        member.update(dict.fromkeys(column.offsets, column))
+        column.weight = 0.05 + sum(not at.bend for at in column.offsets) ** 2
     return columns, member
 
 
-def _straight(layered: Layered) -> dict[int, Wire]:
+def _straight(layered: Layered) -> dict[Element, Wire]:
     """The wires that must be straight, at most one below and one above each element, by the upper one."""
-    below: dict[int, Wire] = {}
-    above: set[int] = set()
+    below: dict[Element, Wire] = {}
+    above: set[Element] = set()
     # bends first: long lines are straight before anything else is
-    ranked = sorted(
-        (w for w in layered.wires if w.upper.layer != w.lower.layer),
-        key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight),
-    )
-    direct = {id(wire.upper) for wire in ranked if not wire.lower.bend}
+    ranked = sorted((w for w in layered.wires if w.upper.layer != w.lower.layer),
+                    key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight))
+    direct = {wire.upper for wire in ranked if not wire.lower.bend}
     for wire in ranked:
-        if not _continues(layered, wire, direct):
-            continue
-        if id(wire.upper) not in below and id(wire.lower) not in above and not _crosses(layered, wire, below):
-            below[id(wire.upper)] = wire
-            above.add(id(wire.lower))
+        free = wire.upper not in below and wire.lower not in above
+        if free and _continues(layered, wire, direct) and not _crosses(layered, wire, below):
+            below[wire.upper] = wire
+            above.add(wire.lower)
     return below
 
 
-def _continues(layered: Layered, wire: Wire, direct: Container[int]) -> bool:
+def _continues(layered: Layered, wire: Wire, direct: Container[Element]) -> bool:
     """Whether a wire goes on with what is above it; `direct` is what leads to an item at once."""
     if wire.upper.bend and wire.lower.bend and wire.upper.layer > 0:
         return True
     if layered.branches.get(wire.net, 0) > 2 and not _middle(layered, wire):
         return False
     if wire.lower.item is None:
-        return id(wire.upper) not in direct
+        return wire.upper not in direct
     return layered.mains.get(wire.lower.item.key) == wire.net
 
 
@@ -225,86 +208,77 @@ def _middle(layered: Layered, wire: Wire) -> bool:
     return len(lower) == 3 and not any(element.bend for element in lower) and wire.lower is middle
 
 
-def _crosses(layered: Layered, wire: Wire, below: dict[int, Wire]) -> bool:
+def _crosses(layered: Layered, wire: Wire, below: Mapping[Element, Wire]) -> bool:
     """Would this line cross one that is already straight?"""
-    for element in layered.layers[wire.upper.layer]:
-        other = below.get(id(element))
-        if other and (element.order - wire.upper.order) * (other.lower.order - wire.lower.order) < 0:
-            return True
-    return False
+    return any((element.order - wire.upper.order) * (below[element].lower.order - wire.lower.order) < 0
+               for element in layered.layers[wire.upper.layer] if element in below)
 
 
-def _constraints(
-    layered: Layered, member: Mapping[int, _Axis], spacing: Mapping[str, float]
-) -> list[tuple[_Axis, _Axis, float]]:
-    """(left, right, distance) for neighbours in a layer."""
-    tightest: dict[tuple[int, int], tuple[_Axis, _Axis, float]] = {}
+def _constraints(layered: Layered, member: Mapping[Element, _Axis], spacing: Mapping[str, float]) -> list[_Apart]:
+    """For neighbours in a layer."""
+    tightest: dict[tuple[_Axis, _Axis], float] = {}
     for layer in layered.layers:
         for a, b in pairwise(layer):
             gap = spacing["across"] if not (a.bend or b.bend) else spacing["beside"] if not (a.bend and b.bend) else 0.0
-            ca, cb = member[id(a)], member[id(b)]
-            distance = a.right + gap + b.left + ca.offsets[id(a)] - cb.offsets[id(b)]
-            key = (id(ca), id(cb))
-            if ca is not cb and (key not in tightest or tightest[key][2] < distance):
-                tightest[key] = (ca, cb, distance)
-    return list(tightest.values())
+            ca, cb = member[a], member[b]
+            distance = a.right + gap + b.left + ca.offsets[a] - cb.offsets[b]
+            if ca is not cb and tightest.get((ca, cb), -inf) < distance:
+                tightest[ca, cb] = distance
+    return [(left, right, distance) for (left, right), distance in tightest.items()]
 
 
-def _left_to_right(columns: list[_Axis], constraints: list[tuple[_Axis, _Axis, float]]) -> list[_Axis] | None:
+def _left_to_right(columns: list[_Axis], constraints: list[_Apart]) -> list[_Axis] | None:
     """The columns so that each comes after those left of it; None when the constraints form a cycle."""
-    outof: dict[int, list[_Axis]] = {id(c): [] for c in columns}
-    waiting = dict.fromkeys((id(c) for c in columns), 0)
+    outof: dict[_Axis, list[_Axis]] = {c: [] for c in columns}
+    waiting = dict.fromkeys(columns, 0)
     for a, b, _ in constraints:
-        outof[id(a)].append(b)
-        waiting[id(b)] += 1
-    ready = [c for c in columns if not waiting[id(c)]]
+        outof[a].append(b)
+        waiting[b] += 1
+    ready = [c for c in columns if not waiting[c]]
     order: list[_Axis] = []
     while ready:
-        column = ready.pop()
-        order.append(column)
-        for right in outof[id(column)]:
-            waiting[id(right)] -= 1
-            if not waiting[id(right)]:
+        order.append(ready.pop())
+        for right in outof[order[-1]]:
+            waiting[right] -= 1
+            if not waiting[right]:
                 ready.append(right)
     return order if len(order) == len(columns) else None
 
 
-def _project(
-    order: list[_Axis], wanted: Mapping[int, float], constraints: list[tuple[_Axis, _Axis, float]]
-) -> None:
+def _project(order: list[_Axis], wanted: Mapping[_Axis, float], constraints: list[_Apart]) -> None:
     """Move columns as little as possible (weighted squares) so that every constraint holds."""
-    into: dict[int, list[tuple[_Axis, float]]] = {id(c): [] for c in order}
+    into: dict[_Axis, list[tuple[_Axis, float]]] = {c: [] for c in order}
     for a, b, distance in constraints:
-        into[id(b)].append((a, distance))
+        into[b].append((a, distance))
     # clusters of columns held together by tight constraints
-    cluster = {id(c): [c] for c in order}
-    root = {id(c): id(c) for c in order}
-    offset = {id(c): 0.0 for c in order}
-    mass = {id(c): c.weight for c in order}
-    moment = {id(c): c.weight * wanted[id(c)] for c in order}
+    cluster = {c: [c] for c in order}
+    root = {c: c for c in order}
+    offset = dict.fromkeys(order, 0.0)
+    mass = {c: c.weight for c in order}
+    moment = {c: c.weight * wanted[c] for c in order}
 
     def at(column: _Axis) -> float:
-        r = root[id(column)]
-        return moment[r] / mass[r] + offset[id(column)]
+        r = root[column]
+        return moment[r] / mass[r] + offset[column]
 
     for column in order:
         while True:
-            r = root[id(column)]
+            r = root[column]
             worst, pair = 1e-7, None
             for c in cluster[r]:
-                for a, distance in into[id(c)]:
-                    if root[id(a)] != r and (gap := at(a) + distance - at(c)) > worst:
+                for a, distance in into[c]:
+                    if root[a] != r and (gap := at(a) + distance - at(c)) > worst:
                         worst, pair = gap, (a, c, distance)
             if pair is None:
                 break
             a, c, distance = pair
-            ra = root[id(a)]
-            shift = offset[id(a)] + distance - offset[id(c)]  # added to every offset of this cluster
+            ra = root[a]
+            shift = offset[a] + distance - offset[c]  # added to every offset of this cluster
             moment[ra] += moment[r] - mass[r] * shift
             mass[ra] += mass[r]
             for c in cluster[r]:
-                offset[id(c)] += shift
-                root[id(c)] = ra
+                offset[c] += shift
+                root[c] = ra
             cluster[ra] += cluster.pop(r)
     for column in order:
         column.position = at(column)

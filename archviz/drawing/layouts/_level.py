@@ -1,9 +1,8 @@
 """One level of nesting: its items into layers, long edges into chains of bends, and an order within each layer.
 
-In: the items of one frame and the nets among them.  Out: `Layered`.  The flow runs along v,
-across it is u; the caller swaps the axes for figures that read from left to right.
+In: the items of one frame and the nets among them.  Out: `Layered`.  The flow runs along v, across it is u; the caller
+swaps the axes for figures that read from left to right.
 """
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,8 @@ IN, OUT = "▸in", "▸out"  # no NodeId starts with these
 class Item:
     """Something to place: a node, or the finished block of an inner frame.
 
-    ins and outs give the offset from its left edge at which the net of a source enters or leaves; for a node they are
-    filled in once the order is known.
+    `ins` and `outs` give the offset from its left edge at which the net of a source enters or leaves, for a node once
+    the order is known.
     """
 
     key: str
@@ -135,14 +134,11 @@ def _sorted(succ: Mapping[str, Sequence[str]]) -> list[str]:
     done: dict[str, None] = {}
     while len(done) < len(succ):
         key = ready.pop(0) if ready else next(key for key in succ if key not in done)
-        if key in done:
-            continue
         done[key] = None
         for target in succ[key]:
-            if target not in done:
-                waiting[target] -= 1
-                if waiting[target] == 0:
-                    ready.append(target)
+            waiting[target] -= 1
+            if not waiting[target] and target not in done:
+                ready.append(target)
     return list(done)
 
 
@@ -173,13 +169,9 @@ def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, 
     for net in nets:
         _chain(layered, net, spacing["lane"] / 2)
         _connect(layered, net)
-    # what only passes through on its way to something deeper keeps to the left, so that skips have the right to
-    # themselves
-    through = {
-        net.source
-        for net in nets
-        if net.start == IN and all(t == OUT or layer[t] > 0 and not items[t].joint for t in net.targets)
-    }
+    # what only passes through to something deeper keeps to the left, so that skips have the right to themselves
+    through = {net.source for net in nets if net.start == IN and all(
+        t == OUT or layer[t] > 0 and not items[t].joint for t in net.targets)}
     for row in layers:
         row.sort(key=lambda element: element.net not in through)
     _order(layered)
@@ -205,16 +197,14 @@ def _chain(layered: Layered, net: Net, lane: float) -> None:
 def _connect(layered: Layered, net: Net) -> None:
     """The last hop to each of the net's items."""
     sides: set[int] = set()
-    for target in net.targets:
-        if target == OUT:
-            continue
+    for target in (target for target in net.targets if target != OUT):
         element = layered.elements[target]
         at = element.layer
         # one bend stands beside one joint: a second joint of the same layer is entered from above
         if layered.joins(net, target) and at not in sides:
             sides.add(at)
-            layered.sides[net.source, target] = layered.chains[net.source, at]
-            layered.wires.append(Wire(net.source, layered.chains[net.source, at], element, 0.02))
+            layered.sides[net.source, target] = bend = layered.chains[net.source, at]
+            layered.wires.append(Wire(net.source, bend, element, 0.02))
             continue
         upper = layered.chains.get((net.source, at - 1)) or layered.elements[net.start]
         straight = layered.mains.get(target) == net.source
@@ -223,27 +213,17 @@ def _connect(layered: Layered, net: Net) -> None:
 
 def _branches(nets: Sequence[Net], items: Mapping[str, Item], mains: Mapping[str, str]) -> dict[str, int]:
     """How many ways each net forks into: targets that are more than the far end of a skip."""
-    return {
-        net.source: sum(1 for t in net.targets if t != OUT and not (items[t].joint and mains.get(t) != net.source))
-        for net in nets
-    }
+    return {net.source: sum(t != OUT and not (items[t].joint and mains.get(t) != net.source) for t in net.targets)
+            for net in nets}
 
 
 def _depths(items: Mapping[str, Item], nets: Sequence[Net], layer: Mapping[str, int]) -> dict[str, int]:
     """Items on the longest way from a source to each item: how much of the model lies above it."""
     depth = dict.fromkeys(items, 1)
-    feeds = sorted(
-        (
-            (layer[net.start], net.start, t)
-            for net in nets
-            if net.start in items
-            for t in net.targets
-            if t in items and layer[t] > layer[net.start]
-        ),
-        key=lambda f: f[0],
-    )
-    for _, start, target in feeds:
-        depth[target] = max(depth[target], depth[start] + 1)
+    for net in sorted((net for net in nets if net.start in items), key=lambda net: layer[net.start]):
+        for target in net.targets:
+            if target in items and layer[target] > layer[net.start]:
+                depth[target] = max(depth[target], depth[net.start] + 1)
     return depth
 
 
@@ -291,9 +271,8 @@ def _order(layered: Layered) -> None:
         if fewest == 0 and sweep:
             break
         downward = sweep % 2 == 0
-        for layer in layered.layers if downward else layered.layers[::-1]:
-            if len(layer) > 1:
-                _sweep(layer, (down if downward else up).get(layer[0].layer, []), downward)
+        for layer in (layer for layer in layered.layers[::1 if downward else -1] if len(layer) > 1):
+            _sweep(layer, (down if downward else up).get(layer[0].layer, []), downward)
         count = _crossings(layered.layers, down)
         if count < fewest:
             fewest, best = count, [list(layer) for layer in layered.layers]
@@ -312,13 +291,11 @@ def _number(layer: Sequence[Element]) -> None:
 
 def _sweep(layer: list[Element], wires: Sequence[Wire], downward: bool) -> None:
     """Each element of a layer as near as it can be to the middle of what it is joined to in the layer before."""
-    pull: dict[int, list[float]] = {}
+    pull: dict[Element, list[float]] = {}
     for wire in wires:
         this, other = (wire.lower, wire.upper) if downward else (wire.upper, wire.lower)
-        pull.setdefault(id(this), []).append(other.order + (_out(wire) if downward else _in(wire)))
-    keyed = [(sum(p) / len(p) if (p := pull.get(id(e))) else e.order, e.bend, e.order, e) for e in layer]
-    keyed.sort(key=lambda entry: entry[:3])
-    layer[:] = [entry[3] for entry in keyed]
+        pull.setdefault(this, []).append(other.order + (_out(wire) if downward else _in(wire)))
+    layer.sort(key=lambda e: (sum(p) / len(p) if (p := pull.get(e)) else e.order, e.bend, e.order))
     _number(layer)
 
 
@@ -337,15 +314,14 @@ def _out(wire: Wire) -> float:
 def _draw_near(layer: list[Element], joint: Element, bend: Element) -> None:
     """Nothing but bends may stand between a joint and the line that enters its side."""
     i, j = layer.index(joint), layer.index(bend)
-    between = layer[min(i, j) + 1 : max(i, j)]
-    if any(not element.bend for element in between):
+    if not all(element.bend for element in layer[min(i, j) + 1:max(i, j)]):
         layer.remove(bend)
         layer.insert(layer.index(joint) + (j > i), bend)
 
 
 def _crossings(layers: list[list[Element]], down: Mapping[int, list[Wire]]) -> int:
-    total = 0
-    for k in range(1, len(layers)):
-        ends = sorted((wire.upper.order + _out(wire), wire.lower.order + _in(wire)) for wire in down.get(k, ()))
-        total += sum(1 for i, (_, b) in enumerate(ends) for _, d in ends[i + 1 :] if d < b) if len(ends) < 200 else 0
-    return total
+    """How often lines cross, but for layers between which too many run to count."""
+    every = (sorted((wire.upper.order + _out(wire), wire.lower.order + _in(wire)) for wire in down.get(k, ()))
+             for k in range(1, len(layers)))
+    return sum(1 for ends in every if len(ends) < 200
+               for i, (_, b) in enumerate(ends) for _, d in ends[i + 1:] if d < b)
