@@ -176,6 +176,13 @@ class Frame:
     skirt: float = 0.0
 
 
+Sizes = Mapping[NodeId, Size]
+Frames = Mapping[NodeId, Frame]
+Places = Mapping[NodeId, Place]
+Spacing = Mapping[str, float]
+"""``style.sizes``, as a layout reads it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """How an edge runs.

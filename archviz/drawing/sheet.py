@@ -5,12 +5,12 @@ whole figure is, and its `Scene`.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from archviz.core import text
-from archviz.core.geometry import Layout, Size
-from archviz.core.graph import Graph, NodeId
+from archviz.core.geometry import Layout, Sizes
+from archviz.core.graph import Graph
 from archviz.core.scene import Group, Mark, Scene, Text, moved, walk
 from archviz.style.style import Style
 
@@ -19,8 +19,6 @@ Line = list[tuple[str, str]]
 
 Entry = tuple[str, tuple[Mark, ...]]
 """One line of a legend: its name, and its swatch at the origin."""
-
-Sizes = Mapping[NodeId, Size]
 
 BESIDE = 6.0        # between two words of the heading
 
@@ -104,9 +102,8 @@ def heading_height(lines: Sequence[Line], style: Style) -> float:
     return sum(max(style.roles[role].size for _, role in line) * 1.35 for line in lines) + (4.0 if lines else 0.0)
 
 
-def extent(
-    width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry], style: Style,
-) -> tuple[float, float]:
+def extent(width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry],
+           style: Style) -> tuple[float, float]:
     """Width and height of the whole figure around a body of this size."""
     margin = 2 * style.sizes["margin"]
     entries = [] if style.legend == "none" else entries
@@ -147,10 +144,8 @@ def _column(entries: Sequence[Entry], style: Style) -> tuple[float, float]:
     return style.sizes["legend_between"] + max(widths), len(widths) * style.sizes["legend_row"]
 
 
-def scene(
-    marks: Sequence[Mark], width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry], style: Style,
-    title: str = "", description: str = "",
-) -> Scene:
+def scene(marks: Sequence[Mark], width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry],
+          style: Style, title: str = "", description: str = "") -> Scene:
     """The figure: the body of `marks`, `width` × `height` from the origin, with heading and legend."""
     margin = style.sizes["margin"]
     entries = [] if style.legend == "none" else _seen(entries, marks)

@@ -124,9 +124,8 @@ def _value(glyph: Glyph, at: Mapping[str, Point], style: Style) -> tuple[Mark, .
 
 # ------------------------------------------------------------------------------------------------ lines
 
-def _run(
-    wire: Wire, glyphs: Mapping[str, Glyph], at: Mapping[str, Point], step: Point, style: Style
-) -> tuple[Point, ...]:
+def _run(wire: Wire, glyphs: Mapping[str, Glyph], at: Mapping[str, Point], step: Point,
+         style: Style) -> tuple[Point, ...]:
     """The corners of a line from border to border."""
     via = [(x * step[0], y * step[1]) for x, y in wire.via]
     points = [*([] if wire.fork else [at[wire.src]]), *via, at[wire.dst]]

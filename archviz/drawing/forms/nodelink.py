@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from archviz.core import text
-from archviz.core.geometry import Frame, Layout, Place, Size
+from archviz.core.geometry import Frame, Layout, Place, Places, Size
 from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms import Traits, _connections, _recurrent, block
@@ -164,7 +164,7 @@ def _corner(part: Part, layout: Layout, drawn: Row) -> Point:
     return place.x + part.left, place.y + drawn.axis - part.axis
 
 
-def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], drawn: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
+def _link(a: Part, b: Part, cores: Places, drawn: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
     """What is drawn from `a` to `b`, and what of it lies on top of everything."""
     start, end = cores[a.node.id], cores[b.node.id]
     if a.units is not None and b.units is not None:
@@ -186,7 +186,7 @@ def _link(a: Part, b: Part, cores: Mapping[NodeId, Place], drawn: Row, style: St
     return [Link(points, "edge", style.sizes["bend"], not entering, style.sizes["arrow"])], []
 
 
-def _pill(a: Part, b: Part, cores: Mapping[NodeId, Place], style: Style) -> list[Mark]:
+def _pill(a: Part, b: Part, cores: Places, style: Style) -> list[Mark]:
     """What is applied on the way from `a` to `b`, in a small box above the lines between them."""
     size, (name, role) = style.roles["sublabel"].size, b.pill
     wide, high = text.width(name, size) + 6.0, size + 2.4

@@ -6,11 +6,11 @@ In: the sizes of volumes.  Out: `Block`s.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from archviz.core.geometry import Place, Size
+from archviz.core.geometry import Place, Size, Sizes, Spacing
 from archviz.core.graph import Graph, NodeId
 
 SLICES = 6  # of a slanted outline, each a rectangle
@@ -47,7 +47,7 @@ class Block:
         return self.x + self._right
 
 
-def blocks_of(graph: Graph, sizes: Mapping[NodeId, Size], spacing: Mapping[str, float]) -> list[Block]:
+def blocks_of(graph: Graph, sizes: Sizes, spacing: Spacing) -> list[Block]:
     follows: dict[NodeId, NodeId] = {}
     for node in graph.nodes:
         if sizes[node.id].abuts:
@@ -60,7 +60,7 @@ def blocks_of(graph: Graph, sizes: Mapping[NodeId, Size], spacing: Mapping[str, 
     return [_block(run, sizes, spacing["tuck"]) for run in runs]
 
 
-def _block(run: Sequence[NodeId], sizes: Mapping[NodeId, Size], tuck: float) -> Block:
+def _block(run: Sequence[NodeId], sizes: Sizes, tuck: float) -> Block:
     """Volumes side by side, the centres of their faces on the axis."""
     at: dict[NodeId, tuple[float, float]] = {}
     solid: list[Place] = []
@@ -105,7 +105,7 @@ def _edge(x: float, w: float, bx: float, rise: float, by: float, first: str) -> 
     return d1 * x / n1 if x <= n1 and n1 > 0 else d1 + d2 * (x - n1) / max(n2, 1e-9)
 
 
-def clearance(left: Block, right: Block, spacing: Mapping[str, float]) -> float:
+def clearance(left: Block, right: Block, spacing: Spacing) -> float:
     """The least x of `right` so that nothing of it touches `left`, which stands already."""
     least = -math.inf
     pairs = (

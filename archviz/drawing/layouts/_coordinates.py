@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 
+from archviz.core.geometry import Spacing
 from archviz.drawing.layouts._level import Element, Item, Layered, Wire
 
 
@@ -27,7 +28,7 @@ _Apart = tuple[_Axis, _Axis, float]
 """How far at least the position of the second is right of the first one's."""
 
 
-def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) -> float:
+def place(layered: Layered, spacing: Spacing, evenly: bool = False) -> float:
     """Set `u` of every element so that the leftmost room starts at 0; returns the width used.
 
     `evenly` centres, at the end, what several lines leave or enter over exactly these, where there is room.
@@ -56,9 +57,8 @@ def place(layered: Layered, spacing: Mapping[str, float], evenly: bool = False) 
     return _set(layered, member)
 
 
-def _pulls(
-    layered: Layered, columns: Iterable[_Axis], member: Mapping[Element, _Axis],
-) -> dict[_Axis, list[tuple[_Axis, float, float]]]:
+def _pulls(layered: Layered, columns: Iterable[_Axis],
+           member: Mapping[Element, _Axis]) -> dict[_Axis, list[tuple[_Axis, float, float]]]:
     """What each column is drawn to: another one, at which shift from it, and how strongly."""
     pulls: dict[_Axis, list[tuple[_Axis, float, float]]] = {c: [] for c in columns}
     for wire in layered.wires:
@@ -214,7 +214,7 @@ def _crosses(layered: Layered, wire: Wire, below: Mapping[Element, Wire]) -> boo
                for element in layered.layers[wire.upper.layer] if element in below)
 
 
-def _constraints(layered: Layered, member: Mapping[Element, _Axis], spacing: Mapping[str, float]) -> list[_Apart]:
+def _constraints(layered: Layered, member: Mapping[Element, _Axis], spacing: Spacing) -> list[_Apart]:
     """For neighbours in a layer."""
     tightest: dict[tuple[_Axis, _Axis], float] = {}
     for layer in layered.layers:

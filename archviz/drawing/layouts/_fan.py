@@ -8,12 +8,12 @@ below the U and runs up both of its outer sides.  Readers are entered from the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from archviz.core.conditioning import Signal
-from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, cleaned
+from archviz.core.geometry import Frame, Frames, Layout, Place, Point, Route, Sizes, Spacing, cleaned
 from archviz.core.graph import Graph, NodeId
 from archviz.drawing.layouts.layered import layered
 
@@ -48,10 +48,7 @@ def parted(graph: Graph, signals: Sequence[Signal]) -> tuple[Graph, Graph] | Non
     return None if shared else (main, beside)
 
 
-def groups(
-    graph: Graph, signals: Sequence[Signal], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
-) -> list[Group]:
+def groups(graph: Graph, signals: Sequence[Signal], sizes: Sizes, frames: Frames, spacing: Spacing) -> list[Group]:
     """Each signal laid out: the first as it runs down, the others as they run up."""
     ordered = sorted(enumerate(signals), key=lambda item: (-len(item[1].nodes), item[0]))
     done = []
@@ -61,10 +58,8 @@ def groups(
     return done
 
 
-def fanned(
-    u: Layout, signals: Sequence[Group], hall: float, roof: float, foot: Collection[NodeId],
-    frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-) -> Layout | None:
+def fanned(u: Layout, signals: Sequence[Group], hall: float, roof: float, foot: Collection[NodeId], frames: Frames,
+           spacing: Spacing) -> Layout | None:
     """The U with its signals, or None where one cannot reach all its readers.
 
     `hall` is the middle of the space between the arms, `roof` the height of its uppermost skip, `foot` what lies below
@@ -89,9 +84,7 @@ def fanned(
 class _Fan:
     """A U that takes in one signal after the other; `reached` as long as each came to all its readers."""
 
-    def __init__(
-        self, u: Layout, foot: Collection[NodeId], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float]
-    ) -> None:
+    def __init__(self, u: Layout, foot: Collection[NodeId], frames: Frames, spacing: Spacing) -> None:
         self.u, self.foot, self.frames, self.s, self.reached = u, foot, frames, spacing, True
         self.floor = min((u.nodes[key].y for key in foot), default=0.0)
         self.floor = min([self.floor, *(p.y for p in u.frames.values() if p.bottom > self.floor)])
@@ -121,9 +114,8 @@ class _Fan:
         self._join(alone, group.signal, way, ((start, (start[0], bus)), "up"))
         self.u = replace(self.u, height=max(self.u.height, top + alone.height))
 
-    def _join(
-        self, alone: Layout, signal: Signal, way: Callable[[Place], tuple[Points, float]], upright: tuple[Points, str],
-    ) -> None:
+    def _join(self, alone: Layout, signal: Signal, way: Callable[[Place], tuple[Points, float]],
+              upright: tuple[Points, str]) -> None:
         """Take in what is laid out, and its lines: to the sides of readers, each turning off the lane that `way` says,
         and `upright` to those in the foot."""
         routes = []

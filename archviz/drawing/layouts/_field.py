@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archviz.core.geometry import Point
+from archviz.core.geometry import Point, Spacing
 from archviz.drawing.layouts._coordinates import in_port, out_port, place, span, straighten
 from archviz.drawing.layouts._level import IN, OUT, Item, Layered, Net, build
 from archviz.drawing.layouts._tracks import pack
@@ -41,7 +41,7 @@ class Field:
     wide: dict[str, float] = field(default_factory=dict)
 
 
-def solve(items: dict[str, Item], nets: list[Net], spacing: Mapping[str, float]) -> Field:
+def solve(items: dict[str, Item], nets: list[Net], spacing: Spacing) -> Field:
     """One level as a single run: coordinates across, then heights along, then the lines."""
     items = {key: replace(item) if item.spans else item for key, item in items.items()}     # bars grow, for this run
     layered = build(items, nets, spacing)
@@ -79,7 +79,7 @@ class _Rows:
     end: float = 0.0
 
 
-def _rows(layered: Layered, spacing: Mapping[str, float]) -> _Rows:
+def _rows(layered: Layered, spacing: Spacing) -> _Rows:
     """Layers one after the other, as far apart as the nets and labels between them need."""
     layers, count = layered.layers, len(layered.layers)
     heights = [max((e.item.height for e in layer if e.item), default=0.0) for layer in layers]
@@ -114,9 +114,8 @@ def _spans(layered: Layered, k: int) -> dict[str, tuple[float, list[float]]]:
     return spans
 
 
-def _lines(
-    net: Net, items: Mapping[str, Item], layered: Layered, at: Mapping[str, Point], rows: _Rows,
-) -> dict[int, list[Point]]:
+def _lines(net: Net, items: Mapping[str, Item], layered: Layered, at: Mapping[str, Point],
+           rows: _Rows) -> dict[int, list[Point]]:
     """The net's line down to each layer that it passes, from where it starts."""
     if net.start == IN:
         reach, line = 0, [(layered.chains[net.source, 0].u, 0.0)]
@@ -131,10 +130,8 @@ def _lines(
     return lines
 
 
-def _last_hop(
-    net: Net, target: str, lines: Mapping[int, list[Point]], items: Mapping[str, Item], layered: Layered,
-    at: Mapping[str, Point], rows: _Rows,
-) -> Points:
+def _last_hop(net: Net, target: str, lines: Mapping[int, list[Point]], items: Mapping[str, Item], layered: Layered,
+              at: Mapping[str, Point], rows: _Rows) -> Points:
     """The net's whole line to one of its targets."""
     if target == OUT:
         last = len(layered.layers) - 1

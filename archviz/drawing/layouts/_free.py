@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, bounds, united
+from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, Size, Sizes, Spacing, bounds, united
 from archviz.core.graph import Edge, Graph, NodeId, skips
 from archviz.drawing.layouts._blocks import blocks_of
 from archviz.drawing.layouts._graphviz import Sheet, placed
@@ -26,10 +26,8 @@ USUAL = {"across": 11.0, "beside": 6.0, "turn": 4.0, "lane": 5.0, "pad": 6.0, "l
 MANY = 400          # lines beyond which none is looked for: no page is large enough to tell them apart
 
 
-def free(
-    engine: str, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float], direction: str, limit: float,
-) -> Layout:
+def free(engine: str, graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str,
+         limit: float) -> Layout:
     """Lay `graph` out by `engine`.
 
     spacing: that of `layered`; for volumes, that of `chain`.
@@ -40,7 +38,7 @@ def free(
     if "tuck" not in spacing:
         return _Free(engine, graph, sizes, frames, room, direction).layout(limit)
 
-    def base(flat: Graph, boxes: Mapping[NodeId, Size]) -> Layout:
+    def base(flat: Graph, boxes: Sizes) -> Layout:
         return _Free(engine, flat, boxes, {}, room, "right").layout(limit)
 
     return boxed(graph, blocks_of(graph, sizes, spacing), sizes, frames, spacing, base)
@@ -60,9 +58,9 @@ class _Around:
 class _Free:
     engine: str
     graph: Graph
-    sizes: Mapping[NodeId, Size]
-    frames: Mapping[NodeId, Frame]
-    s: Mapping[str, float]
+    sizes: Sizes
+    frames: Frames
+    s: Spacing
     direction: str
     scope: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
     modules: list[str] = field(default_factory=list)
@@ -214,7 +212,7 @@ class _Free:
 
     # -------------------------------------------------------------------------------------- lines
 
-    def _title(self, key: str, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place]) -> tuple[float, float]:
+    def _title(self, key: str, nodes: Places, boxes: Mapping[str, Place]) -> tuple[float, float]:
         """Where a title starts: at the left, or at the right where fewer lines would run through it."""
         place, frame, pad = boxes[key], self.frames[key], self.s["pad"]
         wide = frame.title + frame.count
@@ -228,7 +226,7 @@ class _Free:
         best = min(spots, key=lambda x: (sum(x - 3 < at < x + wide + 3 for at in crossing), spots.index(x)))
         return best, place.y + frame.bar * 0.78 + 1.0
 
-    def _walls(self, nodes: Mapping[NodeId, Place], titles: Mapping[str, tuple[float, float]]) -> list[Place]:
+    def _walls(self, nodes: Places, titles: Mapping[str, tuple[float, float]]) -> list[Place]:
         """Labels at arrows and titles of frames, with a little air."""
         gap, walls = self.s.get("label_gap", 0.0), []
         for key, place in nodes.items():
@@ -248,10 +246,8 @@ class _Free:
                 walls.append(Place(x - 2, base - 0.78 * frame.bar, frame.title + frame.count + 4, frame.bar))
         return walls
 
-    def _lines(
-        self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
-        crowded: bool,
-    ) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
+    def _lines(self, nodes: Places, boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
+               crowded: bool) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
         out = FLOWS[self.direction]
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
         wires, entering = [], Counter(edge.dst for edge in self.flows)
@@ -278,7 +274,7 @@ class _Free:
         return routed(wires, {key: self._forked(key, place) for key, place in nodes.items()},
                       self._walls(nodes, titles), list(boxes.values()), self.s, crowded)
 
-    def _ports(self, edge: Edge, nodes: Mapping[NodeId, Place]) -> list[float]:
+    def _ports(self, edge: Edge, nodes: Places) -> list[float]:
         """Where the lines of one edge end, if it stands for several operands or is told from others by its place."""
         ports = self.sizes[edge.dst].ports.get(edge.src, ()) if self.direction != "right" else ()
         return [nodes[edge.dst].x + x for x in ports]
@@ -290,9 +286,7 @@ class _Free:
         fork = self.s.get("fork", self.s["along"])
         return Place(place.x, place.y - (0.0 if self.direction == "up" else fork), place.width, place.height + fork)
 
-    def _branches(
-        self, edge: Edge, points: tuple[Point, ...], nodes: Mapping[NodeId, Place],
-    ) -> list[tuple[Point, ...]]:
+    def _branches(self, edge: Edge, points: tuple[Point, ...], nodes: Places) -> list[tuple[Point, ...]]:
         """The lines of an edge: one, or one to each port."""
         ports = self._ports(edge, nodes)
         if not ports:
@@ -303,10 +297,8 @@ class _Free:
         return [(*points[:-1], (at[0], end)) if abs(x - at[0]) < 1e-6 else
                 (*points[:-1], (at[0], turn), (x, turn), (x, end)) for x in ports]
 
-    def _finished(
-        self, nodes: Mapping[NodeId, Place], boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
-        lines: Mapping[tuple[NodeId, NodeId], tuple[Point, ...]],
-    ) -> Layout:
+    def _finished(self, nodes: Places, boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
+                  lines: Mapping[tuple[NodeId, NodeId], tuple[Point, ...]]) -> Layout:
         """All of it, moved to the origin; a line that found no way goes straight."""
         routes = []
         for edge in self.flows:
@@ -327,10 +319,7 @@ class _Free:
         return Layout(nodes, boxes, tuple(routes), right - left, low - top, titles, self.direction).moved(-left, -top)
 
 
-def _discs(
-    engine: str, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float], direction: str,
-) -> Layout:
+def _discs(engine: str, graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str) -> Layout:
     """Discs with rings around them, each with its name beside it, and no routes: every dot has lines of its own."""
     core = {node.id: sizes[node.id].abuts or node.id for node in graph.nodes}
     ends = dict.fromkeys((core[e.src], core[e.dst]) for e in graph.flows if core[e.src] != core[e.dst])
@@ -359,7 +348,7 @@ def _with_name(across: float, label: tuple[float, float], gap: float, direction:
     return Size(across + 2 * (gap + wide), max(across, high))
 
 
-def _names(at: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], direction: str) -> dict[NodeId, Point]:
+def _names(at: Places, sizes: Sizes, direction: str) -> dict[NodeId, Point]:
     """Where the name of each disc stands: on the outer side, where fewer lines are."""
     names: dict[NodeId, Point] = {}
     axis = 1 if direction == "right" else 0

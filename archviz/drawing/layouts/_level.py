@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from archviz.core.geometry import Spacing
+
 IN, OUT = "▸in", "▸out"  # no NodeId starts with these
 
 
@@ -153,7 +155,7 @@ def _loose(nets: Sequence[Net], done: Sequence[str], succ: Mapping[str, Sequence
     return loose | exclusive
 
 
-def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Mapping[str, float]) -> Layered:
+def build(items: Mapping[str, Item], nets: Sequence[Net], spacing: Spacing) -> Layered:
     """Elements, chains and wires for `items`, ordered to cross as little as the heuristics find."""
     layer, loose = assign_layers(items, nets)
     last = max(layer.values(), default=-1) + 1

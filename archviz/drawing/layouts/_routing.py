@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from archviz.core.geometry import Place, Point, cleaned
+from archviz.core.geometry import Place, Places, Point, Spacing, cleaned
 from archviz.core.graph import NodeId
 
 Spot = tuple[int, int]
@@ -47,7 +47,7 @@ class Connection:
 class Grid:
     """Where lines may run, what is in the way, and the lines so far."""
 
-    boxes: Mapping[NodeId, Place]
+    boxes: Places
     walls: Sequence[Place]
     rims: Sequence[Place]
     clear: float
@@ -144,10 +144,8 @@ class Grid:
             self.ports.setdefault((end, side), []).append((at[0] if side in (0, 2) else at[1], wire.src))
         return cleaned(points)
 
-    def _ends(
-        self, key: NodeId, sides: Mapping[int, float], net: NodeId, near: Mapping[NodeId, Sequence[NodeId]],
-        stub: float, only: float | None = None,
-    ) -> dict[Spot, End]:
+    def _ends(self, key: NodeId, sides: Mapping[int, float], net: NodeId, near: Mapping[NodeId, Sequence[NodeId]],
+              stub: float, only: float | None = None) -> dict[Spot, End]:
         """Grid point just outside of the box → cost, side, and the point on the border."""
         place, ends = self.boxes[key], dict[Spot, End]()
         for side, cost in sides.items():
@@ -210,10 +208,8 @@ class Grid:
 
         return ahead
 
-    def _onward(
-        self, state: State, cost: float, goals: Mapping[Spot, End], net: NodeId,
-        foreign: Sequence[tuple[bytearray, bytearray]],
-    ) -> Iterator[tuple[float, State]]:
+    def _onward(self, state: State, cost: float, goals: Mapping[Spot, End], net: NodeId,
+                foreign: Sequence[tuple[bytearray, bytearray]]) -> Iterator[tuple[float, State]]:
         """What comes after `state`, and what it costs to be there."""
         i, j, way = state
         goal = goals.get((i, j))
@@ -281,10 +277,8 @@ class Grid:
                 self.corners.setdefault(spot, set()).add(net)
 
 
-def routed(
-    wires: Sequence[Connection], boxes: Mapping[NodeId, Place], walls: Sequence[Place], rims: Sequence[Place],
-    spacing: Mapping[str, float], lax: bool = False,
-) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
+def routed(wires: Sequence[Connection], boxes: Places, walls: Sequence[Place], rims: Sequence[Place], spacing: Spacing,
+           lax: bool = False) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
     """The corners of each of `wires` among `boxes`; `walls` are labels and titles, with the air that they need, `rims`
     frames, along whose border no line should run.  Where `lax`, a line that
     finds no other way runs along another one."""

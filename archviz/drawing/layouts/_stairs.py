@@ -15,15 +15,8 @@ from archviz.drawing.layouts._blocks import Block
 Spot = Callable[[NodeId], tuple[float, float]]
 
 
-def stand(
-    spine: Sequence[Block],
-    levels: Sequence[int],
-    edges: Sequence[Edge],
-    push: Callable[[Block, Sequence[Block]], None],
-    top: Spot,
-    bottom: Spot,
-    gap: float,
-) -> None:
+def stand(spine: Sequence[Block], levels: Sequence[int], edges: Sequence[Edge],
+          push: Callable[[Block, Sequence[Block]], None], top: Spot, bottom: Spot, gap: float) -> None:
     """Place the blocks: those of one level on one axis, each first of a level under or over what leads there."""
     high, low = [0.0] * (max(levels) + 1), [0.0] * (max(levels) + 1)
     for block, level in zip(spine, levels, strict=True):
@@ -47,9 +40,8 @@ def stand(
         placed.append(block)
 
 
-def lines(
-    edges: Sequence[Edge], of: Mapping[NodeId, Block], spine: Sequence[Block], top: Spot, bottom: Spot
-) -> list[Route]:
+def lines(edges: Sequence[Edge], of: Mapping[NodeId, Block], spine: Sequence[Block], top: Spot,
+          bottom: Spot) -> list[Route]:
     """Straight from volume to volume."""
     rank = {id(block): i for i, block in enumerate(spine)}
     routes = []

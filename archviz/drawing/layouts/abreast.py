@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
-from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, bounds, cleaned
+from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, Sizes, Spacing, bounds, cleaned
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._spine import Tower, Towers, towers
@@ -22,10 +22,8 @@ TRAITS = Traits(wraps=False)
 Points = tuple[Point, ...]
 
 
-def abreast(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "up", limit: float = math.inf,
-) -> Layout:
+def abreast(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "up",
+            limit: float = math.inf) -> Layout:
     """Lay `graph` out in columns, upwards or downwards; from left to right as `layered` does.
 
     spacing: besides that of `layered`: fork (from where a line branches to its arrow heads), column (between columns).
@@ -45,7 +43,7 @@ def _clear(layout: Layout) -> bool:
     return all(_runs_free(route, layout.nodes) for route in layout.routes)
 
 
-def _runs_free(route: Route, nodes: Mapping[NodeId, Place]) -> bool:
+def _runs_free(route: Route, nodes: Places) -> bool:
     if not (_borders(nodes[route.src], route.points[0]) and _borders(nodes[route.dst], route.points[-1])):
         return False
     others = [place for key, place in nodes.items() if key not in (route.src, route.dst)]
@@ -88,10 +86,8 @@ class _Stack:
 
 
 class _Abreast:
-    def __init__(
-        self, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-        scope: Mapping[NodeId, list[NodeId]], spacing: Mapping[str, float], towers: Towers,
-    ) -> None:
+    def __init__(self, graph: Graph, sizes: Sizes, frames: Frames, scope: Mapping[NodeId, list[NodeId]],
+                 spacing: Spacing, towers: Towers) -> None:
         self.graph, self.sizes, self.frames, self.scope = graph, sizes, frames, scope
         self.s, self.towers = spacing, towers
         # What else reads a node than the next one turns off above it.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, around, bounds
+from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, Size, Sizes, Spacing, around, bounds
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
@@ -26,10 +26,8 @@ from archviz.drawing.layouts.layered import layered
 TRAITS = Traits(wraps=False)  # there is one row; what is too long is for the form to draw smaller
 
 
-def chain(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "right", limit: float = math.inf,
-) -> Layout:
+def chain(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "right",
+          limit: float = math.inf) -> Layout:
     """Lay `graph` out as a chain of volumes; `frames` are those to be marked by a brace below.
 
     spacing: along (between two outlines), beside (around labels), row (between rows), track (between skip lines), tuck
@@ -61,8 +59,8 @@ class _Branch:
 class _Rows:
     graph: Graph
     blocks: list[Block]
-    sizes: Mapping[NodeId, Size]
-    spacing: Mapping[str, float]
+    sizes: Sizes
+    spacing: Spacing
     of: dict[NodeId, int] = field(default_factory=dict)
     spine: list[int] = field(default_factory=list)
     branches: list[_Branch] = field(default_factory=list)
@@ -136,7 +134,7 @@ class _Rows:
 
     # -------------------------------------------------------------------------------------------- where
 
-    def layout(self, frames: Mapping[NodeId, Frame]) -> Layout:
+    def layout(self, frames: Frames) -> Layout:
         placed: list[Block] = []
         for rank, i in enumerate(self.spine):
             for n, branch in enumerate(b for b in self.branches if b.end == rank):
@@ -227,7 +225,7 @@ class _Rows:
         """Do skips end in glyphs, and not at volumes?"""
         return any(self.sizes[block.nodes[0]].joint for block in self.blocks)
 
-    def stairs(self, frames: Mapping[NodeId, Frame]) -> Layout:
+    def stairs(self, frames: Frames) -> Layout:
         """The U of volumes whose arrows all are straight."""
         levels, s, of = self.levels() or [], self.spacing, {k: self.blocks[i] for k, i in self.of.items()}
         spine = [self.blocks[i] for i in self.spine]
@@ -239,7 +237,7 @@ class _Rows:
         routes = lines(self.edges, of, spine, self._top, self._bottom)
         return replace(finished(self.graph, self.blocks, self.sizes, routes, frames, s), direction="around")
 
-    def around(self, frames: Mapping[NodeId, Frame]) -> Layout:
+    def around(self, frames: Frames) -> Layout:
         """Down on the left, a level for each resolution, and up on the right."""
         levels, s = self.levels() or [], self.spacing
         spine = [self.blocks[i] for i in self.spine]
@@ -336,10 +334,8 @@ class _Rows:
 # ------------------------------------------------------------------------------------------------ the finished layout
 
 
-def finished(
-    graph: Graph, blocks: Sequence[Block], sizes: Mapping[NodeId, Size], routes: Sequence[Route],
-    frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-) -> Layout:
+def finished(graph: Graph, blocks: Sequence[Block], sizes: Sizes, routes: Sequence[Route], frames: Frames,
+             spacing: Spacing) -> Layout:
     """Everything moved so that it begins at the origin, with braces for the frames below."""
     nodes = {
         key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
@@ -359,9 +355,7 @@ def _full(place: Place, size: Size) -> Place:
     return Place(place.x, place.y + up, place.width + size.back[0], place.height + down - up)
 
 
-def _braces(
-    graph: Graph, nodes: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], y: float,
-) -> dict[NodeId, Place]:
+def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, y: float) -> dict[NodeId, Place]:
     """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
     braces: dict[NodeId, Place] = {}
     for key in sorted(frames, key=lambda k: (-len(graph.modules[k].scope), k)):
@@ -382,10 +376,8 @@ def _braces(
     return braces
 
 
-def boxed(
-    graph: Graph, blocks: Sequence[Block], sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float], base: Callable[[Graph, Mapping[NodeId, Size]], Layout],
-) -> Layout:
+def boxed(graph: Graph, blocks: Sequence[Block], sizes: Sizes, frames: Frames, spacing: Spacing,
+          base: Callable[[Graph, Sizes], Layout]) -> Layout:
     """Each block a box around its outline and labels, symmetric about its axis, laid out by `base` to the right."""
     of = {key: block.nodes[0] for block in blocks for key in block.nodes}
     boxes: dict[NodeId, Size] = {}

@@ -6,17 +6,14 @@ otherwise what `layered` gives.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frames, Layout, Place, Route, Sizes, Spacing
 from archviz.core.graph import Graph, NodeId, is_chain
 from archviz.drawing.layouts.layered import layered
 
 
-def columns(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "down", limit: float = math.inf,
-) -> Layout:
+def columns(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
+            limit: float = math.inf) -> Layout:
     """Lay a chain out in one row, whatever `direction` says; a row is never wrapped.
 
     The gap before a node is the width of its `Size.label`.
@@ -26,7 +23,7 @@ def columns(
     return _row(graph, sizes)
 
 
-def _row(graph: Graph, sizes: Mapping[NodeId, Size]) -> Layout:
+def _row(graph: Graph, sizes: Sizes) -> Layout:
     height = max((size.height for size in sizes.values()), default=0.0)
     places: dict[NodeId, Place] = {}
     x = 0.0

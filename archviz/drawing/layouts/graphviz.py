@@ -5,10 +5,10 @@ In: a graph, sizes, frames, spacing.  Out: `Layout`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from archviz.core.geometry import Frame, Layout, Size
-from archviz.core.graph import Graph, NodeId
+from archviz.core.geometry import Frames, Layout, Sizes, Spacing
+from archviz.core.graph import Graph
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._free import free
 
@@ -16,10 +16,8 @@ TRAITS = Traits(wraps=False)
 
 
 def _engine(name: str) -> Callable[..., Layout]:
-    def layout(
-        graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-        direction: str = "down", limit: float = math.inf,
-    ) -> Layout:
+    def layout(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
+               limit: float = math.inf) -> Layout:
         return free(name, graph, sizes, frames, spacing, direction, limit)
 
     layout.__name__ = layout.__qualname__ = name

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, cleaned
+from archviz.core.geometry import Frame, Frames, Layout, Place, Point, Route, Size, Sizes, Spacing, cleaned
 from archviz.core.graph import Graph, NodeId, skips
 from archviz.drawing.layouts._field import FORBIDDEN, Field, Points, cut, solve
 from archviz.drawing.layouts._level import IN, OUT, Item, Net
@@ -35,10 +35,8 @@ class Enclosed:
     skirt: float = 0.0
 
 
-def layered(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "down", limit: float = math.inf,
-) -> Layout:
+def layered(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
+            limit: float = math.inf) -> Layout:
     """Lay `graph` out, `direction` "down", "right" or "up"; whatever is longer than `limit` along the flow wraps.
 
     spacing: along (between layers), across (between neighbours), beside (a line and a box), lane (between lines),
@@ -50,10 +48,7 @@ def layered(
 class _Nest:
     """The frames of one graph, and the nets of each."""
 
-    def __init__(
-        self, graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-        spacing: Mapping[str, float], direction: str,
-    ) -> None:
+    def __init__(self, graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str) -> None:
         self.graph, self.sizes, self.frames, self.spacing, self.direction = graph, sizes, frames, spacing, direction
         self.turned, self.upward, self.length = direction == "right", direction == "up", 0.0
         self.scope = {node.id: node.scope for node in graph.nodes}
@@ -233,7 +228,7 @@ class _Nest:
 class _Columns:
     """Segments of a run side by side, and the lines that lead from the foot of one to the top of the next."""
 
-    def __init__(self, parts: Sequence[Field], spacing: Mapping[str, float]) -> None:
+    def __init__(self, parts: Sequence[Field], spacing: Spacing) -> None:
         s = spacing
         self.parts, self.s = parts, spacing
         self.joins = [[source for source in a.outs if source in b.ins] for a, b in pairwise(parts)]

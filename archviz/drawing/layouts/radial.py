@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size, bounds, united
+from archviz.core.geometry import Frames, Layout, Place, Point, Route, Size, Sizes, Spacing, bounds, united
 from archviz.core.graph import Graph, NodeId, skips
 from archviz.drawing.layouts import Traits
 
@@ -19,13 +19,9 @@ TRAITS = Traits(wraps=False)
 STEPS = 40          # halvings of the ring's radius: far below a hundredth of a point
 NEAR = 60           # so many discs before one may stand in its way
 
-Spacing = Mapping[str, float]
 
-
-def radial(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "down", limit: float = math.inf,
-) -> Layout:
+def radial(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
+           limit: float = math.inf) -> Layout:
     """Lay a network out clockwise from the top, however it is directed and whatever the limit.
 
     Parameters
@@ -84,7 +80,7 @@ class _Disc:
     radius: float
 
 
-def _discs(graph: Graph, sizes: Mapping[NodeId, Size]) -> list[_Disc]:
+def _discs(graph: Graph, sizes: Sizes) -> list[_Disc]:
     discs: dict[NodeId, _Disc] = {}
     for node in graph.nodes:
         size = sizes[node.id]
@@ -188,10 +184,8 @@ def _turned(discs: Sequence[_Disc], lifts: Sequence[float], ring: float, spacing
 
 # ------------------------------------------------------------------------------------------------ labels
 
-def _labels(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame],
-    centre: Mapping[NodeId, tuple[float, float]], radius: float, spacing: Spacing,
-) -> dict[NodeId, Place]:
+def _labels(graph: Graph, sizes: Sizes, frames: Frames, centre: Mapping[NodeId, tuple[float, float]], radius: float,
+            spacing: Spacing) -> dict[NodeId, Place]:
     """Where each label stands outside a circle, as near as it can be to the middle of what it names; on each side in
     their order, without overlap."""
     rooms = {key: (frame.title, frame.bar) for key, frame in frames.items() if key}

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from archviz.core.geometry import Frame, Layout, Route, Size
+from archviz.core.geometry import Frames, Layout, Route, Sizes, Spacing
 from archviz.core.graph import Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
@@ -21,14 +21,8 @@ from archviz.drawing.layouts.chain import chain, finished
 TRAITS = Traits(wraps=False)
 
 
-def streams(
-    graph: Graph,
-    sizes: Mapping[NodeId, Size],
-    frames: Mapping[NodeId, Frame],
-    spacing: Mapping[str, float],
-    direction: str = "right",
-    limit: float = math.inf,
-) -> Layout:
+def streams(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "right",
+            limit: float = math.inf) -> Layout:
     """Lay `graph` out in rows.  spacing: along (between two outlines), beside (around labels), row (between rows)."""
     columns = _columns(graph)
     if columns is None or any(size.abuts for size in sizes.values()):
@@ -90,8 +84,7 @@ def _crossed(graph: Graph, column: Sequence[NodeId]) -> float:
     return max((abs(row(edge.src) - row(key)) for key in column for edge in graph.incoming[key]), default=0.0)
 
 
-def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[NodeId, Block],
-          spacing: Mapping[str, float]) -> None:
+def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[NodeId, Block], spacing: Spacing) -> None:
     """Put each stream so far below the one before that no two of their volumes and labels meet."""
     count = max((int(node.attrs.get("streams", 1)) for node in graph.nodes), default=1)
     pitch = 0.0

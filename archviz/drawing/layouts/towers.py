@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archviz.core.bands import bands
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frames, Layout, Place, Places, Route, Size, Sizes, Spacing
 from archviz.core.graph import Graph, NodeId, skips
 from archviz.drawing.layouts import Traits
 
@@ -35,10 +35,8 @@ class _Model:
         return max(self.lanes.values(), default=-1) + 1
 
 
-def towers(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "down", limit: float = math.inf,
-) -> Layout:
+def towers(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
+           limit: float = math.inf) -> Layout:
     """Lay each model out as a column.  A node that is a joint stands in the gap below the row before it.
 
     `spacing` says the gap between rows (``along``), between columns (``apart``), from a column to its first lane and
@@ -85,7 +83,7 @@ def towers(
                   ((0, strays),) if strays else ())
 
 
-def _rows(ids: Sequence[NodeId], of: Mapping[NodeId, int], sizes: Mapping[NodeId, Size]) -> dict[NodeId, float]:
+def _rows(ids: Sequence[NodeId], of: Mapping[NodeId, int], sizes: Sizes) -> dict[NodeId, float]:
     """For each node its row in its band; a joint has the row before and a half, but a row of its own where it is the
     first of a band or follows another joint."""
     rows: dict[NodeId, float] = {}
@@ -105,9 +103,7 @@ def _rows(ids: Sequence[NodeId], of: Mapping[NodeId, int], sizes: Mapping[NodeId
     return rows
 
 
-def _place(
-    size: Size, middle: float, top: float, row: float, high: float, pitch: float, spacing: Mapping[str, float],
-) -> Place:
+def _place(size: Size, middle: float, top: float, row: float, high: float, pitch: float, spacing: Spacing) -> Place:
     y = top + math.floor(row) * pitch
     if size.abuts:
         return Place(middle - size.width / 2, y + high, size.width, size.height)
@@ -163,10 +159,8 @@ def _lanes(graph: Graph, ids: Sequence[NodeId]) -> dict[tuple[NodeId, NodeId], i
     return lanes
 
 
-def _routes(
-    graph: Graph, column: _Model, places: Mapping[NodeId, Place], sizes: Mapping[NodeId, Size], middle: float,
-    spacing: Mapping[str, float], passing: set[tuple[NodeId, NodeId]],
-) -> list[Route]:
+def _routes(graph: Graph, column: _Model, places: Places, sizes: Sizes, middle: float, spacing: Spacing,
+            passing: set[tuple[NodeId, NodeId]]) -> list[Route]:
     """The lines of one column: from row to row, and beside it from the gap below one row to the gap above another."""
     routes = []
     edge_of = middle + column.width / 2

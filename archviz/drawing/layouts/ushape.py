@@ -15,17 +15,15 @@ from dataclasses import replace
 from itertools import pairwise
 
 from archviz.core.conditioning import signals
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frames, Layout, Place, Places, Route, Sizes, Spacing
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.core.graph import skips as bypasses
 from archviz.drawing.layouts._fan import Group, fanned, groups, part, parted
 from archviz.drawing.layouts.layered import layered
 
 
-def ushape(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    direction: str = "down", limit: float = math.inf,
-) -> Layout:
+def ushape(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
+           limit: float = math.inf) -> Layout:
     """Lay a graph with at least two nested skips out as a U (its direction is then "around"), any other as `layered`
     does.
 
@@ -36,9 +34,7 @@ def ushape(
     return u if u and u.height <= limit else layered(graph, sizes, frames, spacing, direction, limit)
 
 
-def _conditioned(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float]
-) -> Layout | None:
+def _conditioned(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing) -> Layout | None:
     """A U, with what it is conditioned on outside its arms."""
     conditions, alone, beside = signals(graph), graph, list[Group]()
     if conditions:
@@ -49,10 +45,8 @@ def _conditioned(
     return _u(alone, sizes, frames, spacing, beside, True) or _u(alone, sizes, frames, spacing, beside)
 
 
-def _u(
-    graph: Graph, sizes: Mapping[NodeId, Size], frames: Mapping[NodeId, Frame], spacing: Mapping[str, float],
-    beside: Sequence[Group], footed: bool = False,
-) -> Layout | None:
+def _u(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, beside: Sequence[Group],
+       footed: bool = False) -> Layout | None:
     """Two arms and what joins them below; `footed`, with what stands lowest between them."""
     arms = _arms(graph)
     if arms is None:
@@ -83,7 +77,7 @@ def _u(
     return fanned(whole, beside, a.width + gap / 2, roof, foot, frames, spacing) if beside else whole
 
 
-def _joined(u: Layout, bottom: Edge, spacing: Mapping[str, float]) -> Layout:
+def _joined(u: Layout, bottom: Edge, spacing: Spacing) -> Layout:
     """The arms with a line from the foot of the one to the foot of the other."""
     low = u.height + spacing["along"]
     src, dst = u.nodes[bottom.src], u.nodes[bottom.dst]
@@ -92,7 +86,7 @@ def _joined(u: Layout, bottom: Edge, spacing: Mapping[str, float]) -> Layout:
     return replace(u, routes=(*u.routes, Route(bottom.src, bottom.dst, points)), height=low + 1.0)
 
 
-def _based(u: Layout, base: Layout, enter: Edge, bottom: Edge, spacing: Mapping[str, float]) -> Layout | None:
+def _based(u: Layout, base: Layout, enter: Edge, bottom: Edge, spacing: Spacing) -> Layout | None:
     """The arms with `base` below, from the left to the right; None where it is too wide to lie between them."""
     src, dst = u.nodes[enter.src], u.nodes[bottom.dst]
     x0, x1 = src.cx, dst.cx
@@ -109,7 +103,7 @@ def _based(u: Layout, base: Layout, enter: Edge, bottom: Edge, spacing: Mapping[
                    height=u.height + spacing["along"] + base.height + 1.0)
 
 
-def _crosses(route: Route, nodes: Mapping[NodeId, Place]) -> bool:
+def _crosses(route: Route, nodes: Places) -> bool:
     """Does a line run through a box that is not at its ends?"""
     lines = list(pairwise(route.points))
     return any(place.crossed(a, b) for key, place in nodes.items() if key not in (route.src, route.dst)
@@ -171,9 +165,7 @@ def _returning(graph: Graph, rank: Mapping[NodeId, int]) -> tuple[list[Edge], li
     return far, near
 
 
-def _halves(
-    graph: Graph, rank: Mapping[NodeId, int], skips: list[Edge],
-) -> tuple[set[NodeId], list[Edge], Edge] | None:
+def _halves(graph: Graph, rank: Mapping[NodeId, int], skips: list[Edge]) -> tuple[set[NodeId], list[Edge], Edge] | None:
     """The arms whose only ties are `skips` and one edge at the bottom."""
     inner = skips[-1]
     between = [n for n in graph.nodes if rank[inner.src] < rank[n.id] <= rank[inner.dst]]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from math import dist
 
 from archviz.core import text
-from archviz.core.geometry import Layout, Place, Size, bounds
+from archviz.core.geometry import Layout, Place, Size, Sizes, bounds
 from archviz.core.graph import Graph, NodeId
 from archviz.core.scene import Box, Group, Mark, Paint, Path, Point, Text, moved, walk
-from archviz.drawing.sheet import Body, Entry, Sizes
+from archviz.drawing.sheet import Body, Entry
 
 GAP = 26.0          # between the drawing and an inset, where the lines fan out
 BETWEEN = 10.0      # between two insets
