@@ -2,7 +2,6 @@
 
 In: the sizes of volumes.  Out: `Block`s.
 """
-
 from __future__ import annotations
 
 import math
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from archviz.core.geometry import Place, Size, Sizes, Spacing
+from archviz.core.geometry import Place, Size, Sizes, Spacing, bounds
 from archviz.core.graph import Graph, NodeId
 
 SLICES = 6  # of a slanted outline, each a rectangle
@@ -34,17 +33,14 @@ class Block:
         return [p.moved(self.x, self.y) for p in (*self.solid, *self.soft)]
 
     @cached_property
-    def left(self) -> float:
-        """From its x to its left end, labels included."""
-        return min(p.x for p in (*self.solid, *self.soft))
-
-    @cached_property
-    def _right(self) -> float:
-        return max(p.right for p in (*self.solid, *self.soft))
+    def reach(self) -> tuple[float, float]:
+        """From its x to its left and its right end, labels included."""
+        left, _, right, _ = bounds([*self.solid, *self.soft])
+        return left, right
 
     @property
     def right(self) -> float:
-        return self.x + self._right
+        return self.x + self.reach[1]
 
 
 def blocks_of(graph: Graph, sizes: Sizes, spacing: Spacing) -> list[Block]:
@@ -63,9 +59,7 @@ def blocks_of(graph: Graph, sizes: Sizes, spacing: Spacing) -> list[Block]:
 def _block(run: Sequence[NodeId], sizes: Sizes, tuck: float) -> Block:
     """Volumes side by side, the centres of their faces on the axis."""
     at: dict[NodeId, tuple[float, float]] = {}
-    solid: list[Place] = []
-    tucked: list[Place] = []
-    soft: list[Place] = []
+    solid, tucked, soft = list[Place](), list[Place](), list[Place]()
     x, sunk = 0.0, -sum(sizes[key].rise for key in run) / 2
     for key in run:
         size = sizes[key]
@@ -108,12 +102,8 @@ def _edge(x: float, w: float, bx: float, rise: float, by: float, first: str) -> 
 def clearance(left: Block, right: Block, spacing: Spacing) -> float:
     """The least x of `right` so that nothing of it touches `left`, which stands already."""
     least = -math.inf
-    pairs = (
-        (left.tucked, right.solid, "along"),
-        (left.solid, right.soft, "beside"),
-        (left.soft, right.solid, "beside"),
-        (left.soft, right.soft, "beside"),
-    )
+    pairs = ((left.tucked, right.solid, "along"), (left.solid, right.soft, "beside"),
+             (left.soft, right.solid, "beside"), (left.soft, right.soft, "beside"))
     margin = spacing["beside"] / 2
     for mine, its, gap in pairs:
         for p in mine:

@@ -5,7 +5,6 @@ In: a U, what it is conditioned on, sizes, frames, spacing.  Out: `Layout`.
 The signal with the longest way of its own stands above the space between the arms and runs down it; any other stands
 below the U and runs up both of its outer sides.  Readers are entered from the side.
 """
-
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -50,9 +49,8 @@ def parted(graph: Graph, signals: Sequence[Signal]) -> tuple[Graph, Graph] | Non
 
 def groups(graph: Graph, signals: Sequence[Signal], sizes: Sizes, frames: Frames, spacing: Spacing) -> list[Group]:
     """Each signal laid out: the first as it runs down, the others as they run up."""
-    ordered = sorted(enumerate(signals), key=lambda item: (-len(item[1].nodes), item[0]))
     done = []
-    for i, (_, signal) in enumerate(ordered):
+    for i, signal in enumerate(sorted(signals, key=lambda signal: -len(signal.nodes))):
         layout = layered(part(graph, signal.nodes), sizes, frames, spacing, "up" if i else "down")
         done.append(Group(signal, layout, layout.nodes[signal.source].cx))
     return done

@@ -2,7 +2,6 @@
 
 In: the items of one frame, the nets among them, spacing.  Out: `Field`.
 """
-
 from __future__ import annotations
 
 import math
@@ -95,9 +94,8 @@ def _rows(layered: Layered, spacing: Spacing) -> _Rows:
         label = max((e.item.label[1] for e in layers[k + 1] if e.item), default=0.0)
         border = k == 0 or k == count - 2
         lead = spacing["turn"] if depth else 0.0
-        for source, track in zip(spans, tracks, strict=True):
-            if track is not None:
-                rows.tracks[k][source] = v + lead + track * spacing["track"]
+        rows.tracks[k] = {source: v + lead + track * spacing["track"]
+                          for source, track in zip(spans, tracks, strict=True) if track is not None}
         v += lead + (depth - 1) * spacing["track"] if depth else 0.0
         v += max(spacing["along"] * (0.45 if border and not depth else 1.0), label + 1.5 if label else 0.0)
         v -= spacing["along"] * 0.45 if k == count - 2 and not depth else 0.0
@@ -154,10 +152,7 @@ def _hop(line: list[Point], u: float, track: float | None) -> list[Point]:
 
 def cut(ends: Sequence[float], limit: float, bundles: Sequence[int]) -> list[int]:
     """After which layers to cut so that no run is longer than `limit`: few runs, few lines cut, runs about equally
-    long.
-
-    Dynamic programming over the layers; a layer that is too long by itself stands alone.
-    """
+    long.  A layer that is too long by itself stands alone."""
     n = len(ends)
     goal = ends[-1] / math.ceil(ends[-1] / limit) if limit > 0 else ends[-1]
     best: list[tuple[float, list[int]]] = [(0.0, [])]  # for the layers before each index

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, Size, Sizes, Spacing, bounds, united
 from archviz.core.graph import Edge, Graph, NodeId, skips
@@ -45,16 +45,6 @@ def free(engine: str, graph: Graph, sizes: Sizes, frames: Frames, spacing: Spaci
 
 
 @dataclass
-class _Around:
-    """What a node takes besides its box, towards the left, the top, the right and the bottom."""
-
-    left: float = 0.0
-    top: float = 0.0
-    right: float = 0.0
-    bottom: float = 0.0
-
-
-@dataclass
 class _Free:
     engine: str
     graph: Graph
@@ -62,17 +52,12 @@ class _Free:
     frames: Frames
     s: Spacing
     direction: str
-    scope: dict[NodeId, tuple[str, ...]] = field(default_factory=dict)
-    modules: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.flows = [e for e in self.graph.flows if self.sizes[e.dst].abuts != e.src]
         self.passing = skips(self.graph)
-        for node in self.graph.nodes:
-            self.scope[node.id] = tuple(key for key in node.scope if key in self.frames)
-            for key in self.scope[node.id]:
-                if key not in self.modules:
-                    self.modules.append(key)
+        self.scope = {node.id: tuple(key for key in node.scope if key in self.frames) for node in self.graph.nodes}
+        self.modules = list(dict.fromkeys(key for scope in self.scope.values() for key in scope))
         self.around = {node.id: self._around(node.id) for node in self.graph.nodes}
         self.hung = {key: size.abuts for key, size in self.sizes.items() if size.abuts}
 
@@ -96,28 +81,26 @@ class _Free:
         size = self.sizes[key]
         return (size.height, size.width) if size.spans and self.direction == "right" else (size.width, size.height)
 
-    def _around(self, key: NodeId) -> _Around:
-        """Room for the label at the arrow that enters, as wide on the other side, so that arrows stay straight; and for
-        what hangs below."""
+    def _around(self, key: NodeId) -> tuple[float, float, float, float]:
+        """What a node takes besides its box, towards the left, the top, the right and the bottom: room for the label at
+        the arrow that enters, as wide on the other side, so that arrows stay straight; and for what hangs below."""
         (wide, high), gap = self.sizes[key].label, self.s.get("label_gap", 0.0)
         width, height = self._box(key)
-        room = _Around()
+        left = right = ahead = behind = 0.0     # ahead: on the side that the flow enters
         if wide and self.direction == "right":
-            room.left = wide + self.s["arrow"] + 2 * gap
-            room.top = room.bottom = max(high + 2 * gap - height / 2, 0.0)
+            left = wide + self.s["arrow"] + 2 * gap
+            ahead = behind = max(high + 2 * gap - height / 2, 0.0)
         elif wide:
-            room.left = room.right = max(wide + 2 * gap - width / 2, 0.0)
-            room.bottom, room.top = (high + gap, 0.0) if self.direction == "up" else (0.0, high + gap)
+            left = right = max(wide + 2 * gap - width / 2, 0.0)
+            ahead = high + gap
         if self.sizes[key].ports and self.direction != "right":
-            fork = self.s.get("fork", self.s["along"])
-            room.bottom, room.top = (room.bottom + fork, room.top) if self.direction == "up" else (
-                room.bottom, room.top + fork)
-        room.bottom += sum(self.sizes[k].height for k, size in self.sizes.items() if size.abuts == key)
-        return room
+            ahead += self.s.get("fork", self.s["along"])
+        top, bottom = (behind, ahead) if self.direction == "up" else (ahead, behind)
+        return left, top, right, bottom + sum(size.height for size in self.sizes.values() if size.abuts == key)
 
     def _full(self, key: NodeId) -> tuple[float, float]:
-        (width, height), more = self._box(key), self.around[key]
-        return width + more.left + more.right, height + more.top + more.bottom
+        (width, height), (left, top, right, bottom) = self._box(key), self.around[key]
+        return width + left + right, height + top + bottom
 
     def _head(self, key: str) -> tuple[float, float]:
         """Room for the title of a frame; twice as wide where lines enter there, which then have a half of it."""
@@ -138,8 +121,7 @@ class _Free:
             if key.startswith("▣"):
                 boxes[key[1:]] = place
                 continue
-            more = self.around[key]
-            nodes[key] = Place(place.x + more.left, place.y + more.top, *self._box(key))
+            nodes[key] = Place(place.x + self.around[key][0], place.y + self.around[key][1], *self._box(key))
         for key, host in self.hung.items():
             above, size = nodes[host], self.sizes[key]
             left = above.x + (above.width - size.width) / 2
@@ -307,15 +289,11 @@ class _Free:
                 (a.cx, a.bottom), (b.cx, b.y))
             for way in self._branches(edge, points, nodes):
                 routes.append(Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing))
-        walls = self._walls(nodes, titles)
         stacks = [Place(p.x, p.y, p.width + self.frames[key].skirt, p.height + self.frames[key].skirt)
                   for key, p in boxes.items()]
-        every = [*nodes.values(), *stacks, *walls]
-        xs = [p.x for p in every] + [x for route in routes for x, _ in route.points]
-        ys = [p.y for p in every] + [y for route in routes for _, y in route.points]
-        left, top = min(xs, default=0.0), min(ys, default=0.0)
-        right = max([p.right for p in every] + xs, default=0.0)
-        low = max([p.bottom for p in every] + ys, default=0.0)
+        corners = [Place(x, y, 0.0, 0.0) for route in routes for x, y in route.points]
+        every = [*nodes.values(), *stacks, *self._walls(nodes, titles), *corners]
+        left, top, right, low = bounds(every) if every else (0.0, 0.0, 0.0, 0.0)
         return Layout(nodes, boxes, tuple(routes), right - left, low - top, titles, self.direction).moved(-left, -top)
 
 

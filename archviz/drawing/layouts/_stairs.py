@@ -3,12 +3,11 @@
 In: the blocks of the U from its beginning to its end, how deep each stands, and where lines may begin and end.  Out:
 the blocks placed, and the lines among them.
 """
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from archviz.core.geometry import Route
+from archviz.core.geometry import Route, bounds
 from archviz.core.graph import Edge, NodeId
 from archviz.drawing.layouts._blocks import Block
 
@@ -20,9 +19,8 @@ def stand(spine: Sequence[Block], levels: Sequence[int], edges: Sequence[Edge],
     """Place the blocks: those of one level on one axis, each first of a level under or over what leads there."""
     high, low = [0.0] * (max(levels) + 1), [0.0] * (max(levels) + 1)
     for block, level in zip(spine, levels, strict=True):
-        places = [*block.solid, *block.soft]
-        high[level] = max(high[level], *(-p.y for p in places))
-        low[level] = max(low[level], *(p.bottom for p in places))
+        _, upper, _, lower = bounds([*block.solid, *block.soft])
+        high[level], low[level] = max(high[level], -upper), max(low[level], lower)
     axis = [0.0]
     for level in range(1, max(levels) + 1):
         axis.append(axis[-1] + low[level - 1] + gap + high[level])
@@ -33,10 +31,8 @@ def stand(spine: Sequence[Block], levels: Sequence[int], edges: Sequence[Edge],
             push(block, placed)
         else:
             leading = next(e for e in edges if e.src in spine[i - 1].nodes and e.dst in block.nodes)
-            if level > levels[i - 1]:
-                block.x += bottom(leading.src)[0] - top(leading.dst)[0]
-            else:
-                block.x += top(leading.src)[0] - bottom(leading.dst)[0]
+            leave, enter = (bottom, top) if level > levels[i - 1] else (top, bottom)
+            block.x += leave(leading.src)[0] - enter(leading.dst)[0]
         placed.append(block)
 
 

@@ -2,7 +2,6 @@
 
 In: the nets that pass a gap, as where they come from and where they go across the flow.  Out: a track number each.
 """
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -19,27 +18,13 @@ def pack(spans: Sequence[Span]) -> tuple[list[int | None], int]:
     order: list[int] = []
     rest = sorted(turning, key=lambda i: spans[i][0])
     while rest:
-        best = (
-            min(
-                rest,
-                key=lambda i: (
-                    sum(_cost(spans[i], spans[j]) - _cost(spans[j], spans[i]) for j in rest if j != i),
-                    spans[i][0],
-                    i,
-                ),
-            )
-            if len(rest) <= 60
-            else rest[0]
-        )
+        best = rest[0] if len(rest) > 60 else min(rest, key=lambda i: (
+            sum(_cost(spans[i], spans[j]) - _cost(spans[j], spans[i]) for j in rest if j != i), spans[i][0], i))
         order.append(best)
         rest.remove(best)
     tracks: list[int | None] = [None] * len(spans)
     for n, i in enumerate(order):
-        lowest = 0
-        for j in order[:n]:
-            if _meet(spans[i], spans[j]):
-                lowest = max(lowest, (tracks[j] or 0) + 1)
-        tracks[i] = lowest
+        tracks[i] = max(((tracks[j] or 0) + 1 for j in order[:n] if _meet(spans[i], spans[j])), default=0)
     return tracks, max((t + 1 for t in tracks if t is not None), default=0)
 
 

@@ -8,7 +8,6 @@ All volumes of a row are centred on one axis, so that arrows run straight from t
 Neighbours come as close as their outlines and labels allow.  A graph that is no chain with branches is laid out by
 `layered`.
 """
-
 from __future__ import annotations
 
 import math
@@ -112,24 +111,19 @@ class _Rows:
     def _run(self, first: int, rank: Mapping[int, int]) -> list[int]:
         """The blocks from `first` on that follow each other alone, off the spine."""
         row = [first]
-        while len(self.after[row[-1]]) == 1:
-            following = self.after[row[-1]][0]
-            if following in rank or len(self.before[following]) != 1:
-                break
-            row.append(following)
+        while (after := self.after[row[-1]]) and len(after) == len(self.before[after[0]]) == 1 and after[0] not in rank:
+            row.append(after[0])
         return row
 
     def _order(self) -> list[int] | None:
         """The blocks, each after those it depends on; None if they depend on each other."""
-        waiting = {i: len(self.before[i]) for i in self.before}
-        ready, order = [i for i, n in waiting.items() if n == 0], []
-        while ready:
-            i = ready.pop(0)
-            order.append(i)
+        waiting = {i: len(before) for i, before in self.before.items()}
+        order = [i for i in waiting if not waiting[i]]
+        for i in order:     # grows
             for j in self.after[i]:
                 waiting[j] -= 1
-                if waiting[j] == 0:
-                    ready.append(j)
+                if not waiting[j]:
+                    order.append(j)
         return order if len(order) == len(self.blocks) else None
 
     # -------------------------------------------------------------------------------------------- where
@@ -165,10 +159,10 @@ class _Rows:
         leaving = [e for e in self.edges if e.src == block.nodes[-1] and e.dst != following]
         return self.sizes[block.nodes[-1]].joint and any(self.of[e.dst] in self.spine for e in leaving)
 
-    def _push(self, block: Block, placed: Iterable[Block], least: float) -> None:
+    def _push(self, block: Block, placed: Iterable[Block], least: float = -math.inf) -> None:
         """As far left as outlines and labels allow."""
         x = least - block.enter if least > -math.inf else 0.0
-        reach = self.spacing["along"] - block.left
+        reach = self.spacing["along"] - block.reach[0]
         for other in sorted(placed, key=lambda other: -other.right):
             if other.right + reach > x:
                 x = max(x, clearance(other, block, self.spacing))
@@ -177,7 +171,7 @@ class _Rows:
     def _row(self, branch: _Branch, above: bool, placed: list[Block]) -> None:
         """Put a branch above or below all that stands between its ends."""
         row = self._lined(branch)
-        left, right = min(block.x + block.left for block in row), max(block.right for block in row)
+        left, right = min(block.x + block.reach[0] for block in row), max(block.right for block in row)
         crowd = [p for block in placed for p in block.places() if p.x < right and p.right > left]
         # the lines of branches to the same place run on in their rows
         beside = [self.blocks[i] for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
@@ -191,15 +185,13 @@ class _Rows:
 
     def _lined(self, branch: _Branch) -> list[Block]:
         """The blocks of a branch side by side, after the one from which it leaves or just before what it joins."""
-        start = self.blocks[self.spine[branch.start]] if branch.start is not None else None
-        row: list[Block] = []
-        for i in branch.blocks:
-            block, least = self.blocks[i], -math.inf
-            if start and not row:
-                least = start.right + self.spacing["along"] + block.enter - block.left
-            self._push(block, row, least)
-            row.append(block)
-        if start is None and branch.end:
+        row, least = [self.blocks[i] for i in branch.blocks], -math.inf
+        if branch.start is not None:
+            start = self.blocks[self.spine[branch.start]]
+            least = start.right + self.spacing["along"] + row[0].enter - row[0].reach[0]
+        for i, block in enumerate(row):
+            self._push(block, row[:i], least if not i else -math.inf)
+        if branch.start is None and branch.end:
             shift = self.blocks[self.spine[branch.end - 1]].right - row[-1].right
             for block in row:
                 block.x += max(shift, 0.0)
@@ -229,11 +221,7 @@ class _Rows:
         """The U of volumes whose arrows all are straight."""
         levels, s, of = self.levels() or [], self.spacing, {k: self.blocks[i] for k, i in self.of.items()}
         spine = [self.blocks[i] for i in self.spine]
-
-        def push(block: Block, placed: Sequence[Block]) -> None:
-            self._push(block, placed, -math.inf)
-
-        stand(spine, levels, self.edges, push, self._top, self._bottom, s["drop"])
+        stand(spine, levels, self.edges, self._push, self._top, self._bottom, s["drop"])
         routes = lines(self.edges, of, spine, self._top, self._bottom)
         return replace(finished(self.graph, self.blocks, self.sizes, routes, frames, s), direction="around")
 
@@ -241,19 +229,17 @@ class _Rows:
         """Down on the left, a level for each resolution, and up on the right."""
         levels, s = self.levels() or [], self.spacing
         spine = [self.blocks[i] for i in self.spine]
-        above = [
-            max(-p.y for block, at in zip(spine, levels, strict=True) if at == level for p in block.solid)
-            for level in range(max(levels) + 1)
-        ]
+        above = [max(-p.y for block, at in zip(spine, levels, strict=True) if at == level for p in block.solid)
+                 for level in range(max(levels) + 1)]
         axis = {0: 0.0}
         placed: list[Block] = []
         for i, (block, level) in enumerate(zip(spine, levels, strict=True)):
-            before = spine[i - 1] if i else None
-            if before is None or levels[i - 1] == level:
+            before = spine[max(i - 1, 0)]
+            if not i or levels[i - 1] == level:
                 block.y = axis[level]
-                self._push(block, placed, -math.inf)
+                self._push(block, placed)
                 if i > 1 and levels[i - 2] > level:  # its labels clear of the line that leads up
-                    line, low = self._bottom(spine[i - 1].nodes[0])[0], [p.x for p in block.soft if p.y > 0]
+                    line, low = self._bottom(before.nodes[0])[0], [p.x for p in block.soft if p.y > 0]
                     block.x = max(block.x, line + s["beside"] + 1.0 - min(low, default=0.0))
             elif level > levels[i - 1]:  # under the corner of the line that leads down to it
                 offset = self._top(block.nodes[0], 0.25)[0] - block.x
@@ -261,10 +247,9 @@ class _Rows:
                 if level not in axis:
                     reach = axis[level - 1] + s["glyph"] / 2 + s["along"] + above[level]
                     axis[level] = max(reach, self._below(block, placed))
-                block.y = axis[level]
             else:  # over the middle of what leads up to it
-                block.y = axis[level]
                 block.x = self._top(before.nodes[-1])[0] - self.sizes[block.nodes[0]].width / 2
+            block.y = axis[level]
             placed.append(block)
         done = finished(self.graph, self.blocks, self.sizes, self._routes(), frames, s)
         return replace(done, direction="around")
@@ -291,12 +276,11 @@ class _Rows:
         taken += [around(route.points) for route in routes]
         for edge in sorted(late, key=lambda e: (rank[self.of[e.dst]] - rank[self.of[e.src]], rank[self.of[e.src]])):
             # a line that comes down from another level enters the same face nearer to the front
-            here = self.of[edge.src]
-            above = (self.blocks[self.of[e.src]].y for e in self.edges if self.of[e.dst] == here)
-            entered = any(y < self.blocks[here].y for y in above)
+            here, source = self.of[edge.src], self.blocks[self.of[edge.src]]
+            entered = any(self.blocks[self.of[e.src]].y < source.y for e in self.edges if self.of[e.dst] == here)
             start, end = self._top(edge.src, 0.8 if entered else 0.5), self._top(edge.dst)
             if self.sizes[edge.src].joint:
-                start = (self.blocks[here].right + self.spacing["along"] / 3, self.blocks[here].y)
+                start = (source.right + self.spacing["along"] / 3, source.y)
             y = min(p.y for p in taken if p.x <= end[0] + 2 and p.right >= start[0] - 2) - self.spacing["track"]
             points = (start, (start[0], y), (end[0], y), end)
             taken.append(Place(start[0], y, end[0] - start[0], 0.0))
@@ -337,11 +321,8 @@ class _Rows:
 def finished(graph: Graph, blocks: Sequence[Block], sizes: Sizes, routes: Sequence[Route], frames: Frames,
              spacing: Spacing) -> Layout:
     """Everything moved so that it begins at the origin, with braces for the frames below."""
-    nodes = {
-        key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
-        for block in blocks
-        for key, (x, y) in block.at.items()
-    }
+    nodes = {key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
+             for block in blocks for key, (x, y) in block.at.items()}
     everything = [p for block in blocks for p in block.places()] + [_full(nodes[key], sizes[key]) for key in nodes]
     everything += [around(route.points) for route in routes]
     braces = _braces(graph, nodes, sizes, frames, bounds(everything)[3] + spacing["beside"])
@@ -365,14 +346,10 @@ def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, y: float)
         left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
         right = max(nodes[k].right + sizes[k].back[0] / 2 for k in inside)
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
-        middle, bar = (left + right) / 2, frames[key].bar
-        row = y
-        while any(
-            p.y < row + bar and row < p.bottom and p.x < middle + room / 2 and middle - room / 2 < p.right
-            for p in braces.values()
-        ):
+        low, high, row, bar = (left + right) / 2 - room / 2, (left + right) / 2 + room / 2, y, frames[key].bar
+        while any(p.y < row + bar and row < p.bottom and p.x < high and low < p.right for p in braces.values()):
             row += 1.0
-        braces[key] = Place(middle - room / 2, row, room, bar)
+        braces[key] = Place(low, row, room, bar)
     return braces
 
 
@@ -381,21 +358,17 @@ def boxed(graph: Graph, blocks: Sequence[Block], sizes: Sizes, frames: Frames, s
     """Each block a box around its outline and labels, symmetric about its axis, laid out by `base` to the right."""
     of = {key: block.nodes[0] for block in blocks for key in block.nodes}
     boxes: dict[NodeId, Size] = {}
-    reach: dict[NodeId, tuple[float, float]] = {}
     for block in blocks:
         left, top, right, bottom = bounds([*block.solid, *block.soft])
-        half = max(-top, bottom)
-        first = sizes[block.nodes[0]]
-        boxes[block.nodes[0]] = Size(right - left, 2 * half, first.joint)
-        reach[block.nodes[0]] = (left, half)
+        boxes[block.nodes[0]] = Size(right - left, 2 * max(-top, bottom), sizes[block.nodes[0]].joint)
     heads = [replace(n, scope=()) for n in graph.nodes if of[n.id] == n.id]
     edges = {(of[e.src], of[e.dst]): e for e in graph.edges if of[e.src] != of[e.dst]}
     flat = Graph(graph.name, tuple(heads), tuple(
         Edge(a, b, e.tensor, e.role, slot) for slot, ((a, b), e) in enumerate(edges.items())))
     result = base(flat, boxes)
     for block in blocks:
-        place, (left, half) = result.nodes[block.nodes[0]], reach[block.nodes[0]]
-        block.x, block.y = place.x - left, place.y + half
+        place = result.nodes[block.nodes[0]]
+        block.x, block.y = place.x - block.reach[0], place.y + boxes[block.nodes[0]].height / 2
     standing = {block.nodes[0]: block for block in blocks}
     routes = []
     for route in result.routes:

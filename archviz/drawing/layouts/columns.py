@@ -32,8 +32,6 @@ def _row(graph: Graph, sizes: Sizes) -> Layout:
         x += size.label[0] if places else 0.0
         places[node.id] = Place(x, (height - size.height) / 2, size.width, size.height)
         x += size.width
-    routes = []
-    for edge in graph.flows:
-        src, dst = places[edge.src], places[edge.dst]
-        routes.append(Route(edge.src, edge.dst, ((src.right, height / 2), (dst.x, height / 2))))
+    routes = (Route(edge.src, edge.dst, ((places[edge.src].right, height / 2), (places[edge.dst].x, height / 2)))
+              for edge in graph.flows)
     return Layout(places, {}, tuple(routes), x, height, direction="right")

@@ -6,7 +6,6 @@ Each frame is laid out by itself, from the inside out, with ports on its border 
 then places it like a node.  Everything is computed along the flow (v) and across it (u); a figure that reads from left
 to right is the same computation with the axes swapped.
 """
-
 from __future__ import annotations
 
 import math
@@ -68,6 +67,8 @@ class _Nest:
             self.children[parent].append(node.id)
             self.index[node.id] = node.index
         self.nets = self._nets()
+        self.fields: dict[str, Field] = {}
+        self.cuts: list[tuple[int, int]] = []
 
     def _nets(self) -> dict[str, list[Net]]:
         """Per frame, everything that flows between its children and across its border, one net per source."""
@@ -146,19 +147,15 @@ class _Nest:
         return (u, self.length - v) if self.upward else self._turned(u, v)
 
     def _block(self, key: str, limit: float) -> Enclosed:
-        if not key:
-            self.fields: dict[str, Field] = {}
-            self.cuts: list[tuple[int, int]] = []
-        pad, frame = self.spacing["pad"], self.frames.get(_bare(key), Frame()) if key else Frame()
-        before, after, left, right = (pad, pad, pad, pad) if key else (0.0, 0.0, 0.0, 0.0)
-        if key:
-            # the title's row is the frame's upper edge, whichever way the flow runs
-            if self.turned:
-                left = pad * 0.5 + frame.bar
-            elif self.upward:
-                after = frame.bar + self.spacing["along"] * 0.4
-            else:
-                before = max(before, frame.bar)
+        pad, frame = self.spacing["pad"] if key else 0.0, self.frames.get(_bare(key), Frame()) if key else Frame()
+        before, after, left = pad, pad, pad
+        # the title's row is the frame's upper edge, whichever way the flow runs
+        if key and self.turned:
+            left = pad * 0.5 + frame.bar
+        elif key and self.upward:
+            after = frame.bar + self.spacing["along"] * 0.4
+        elif key:
+            before = max(before, frame.bar)
         room = math.inf if frame.whole else limit - before - after
         items: dict[str, Item] = {}
         children: dict[str, Enclosed] = {}
@@ -189,7 +186,7 @@ class _Nest:
         if self.turned:
             height = max(content.height + before + after, text + 2 * pad)
             return Enclosed(
-                content, content.width + left + right, height, left, before, (pad, baseline), children, frame.skirt)
+                content, content.width + left + pad, height, left, before, (pad, baseline), children, frame.skirt)
         width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
         return Enclosed(
             content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
@@ -218,8 +215,8 @@ class _Nest:
         """How many nets pass below each layer."""
         passing = [0] * layers
         for net in nets:
-            first = whole.layer[net.start] if net.start != IN else 0
-            last = max((whole.layer[t] if t != OUT else layers for t in net.targets), default=first)
+            first = whole.layer.get(net.start, 0)
+            last = max((whole.layer.get(t, layers) for t in net.targets), default=first)
             for k in range(first, min(last, layers)):
                 passing[k] += 1
         return passing

@@ -46,7 +46,7 @@ def streams(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direct
     for edge in graph.flows:
         a, b = blocks[edge.src], blocks[edge.dst]
         start, end = (a.x + a.leave, a.y), (b.x + b.enter, b.y)
-        turn = b.x + b.left - spacing["along"] / 3
+        turn = b.x + b.reach[0] - spacing["along"] / 3
         bent = () if abs(a.y - b.y) < 1e-6 else ((turn, start[1]), (turn, end[1]))
         routes.append(Route(edge.src, edge.dst, (start, *bent, end)))
     return finished(graph, list(blocks.values()), sizes, routes, frames, spacing)
@@ -57,11 +57,8 @@ def _columns(graph: Graph) -> list[list[NodeId]] | None:
     far: dict[NodeId, int] = {}
     columns: list[list[NodeId]] = []
     for node in graph.nodes:
-        before = [edge.src for edge in graph.inflow[node.id]]
-        if any(src not in far for src in before):
-            return None
-        steps = {far[src] for src in before}
-        if len(steps) > 1:
+        steps = {far.get(edge.src, -1) for edge in graph.inflow[node.id]}
+        if len(steps) > 1 or -1 in steps:
             return None
         far[node.id] = steps.pop() + 1 if steps else 0
         columns += [[]] if far[node.id] == len(columns) else []
@@ -91,8 +88,7 @@ def _rows(graph: Graph, columns: Sequence[Sequence[NodeId]], blocks: Mapping[Nod
     for column in columns:
         rows = sorted((int(graph.by_id[key].attrs["stream"]), key) for key in column if len(column) > 1)
         for (i, upper), (k, lower) in pairwise(rows):
-            low = max(p.bottom for p in blocks[upper].places())
-            high = min(p.y for p in blocks[lower].places())
+            low, high = max(p.bottom for p in blocks[upper].places()), min(p.y for p in blocks[lower].places())
             pitch = max(pitch, (low - high + spacing["row"]) / (k - i))
     for key, block in blocks.items():
         row = graph.by_id[key].attrs.get("stream")

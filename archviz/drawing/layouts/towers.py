@@ -106,11 +106,12 @@ def _rows(ids: Sequence[NodeId], of: Mapping[NodeId, int], sizes: Sizes) -> dict
 def _place(size: Size, middle: float, top: float, row: float, high: float, pitch: float, spacing: Spacing) -> Place:
     y = top + math.floor(row) * pitch
     if size.abuts:
-        return Place(middle - size.width / 2, y + high, size.width, size.height)
-    if size.joint:      # in the gap
-        at = y + high + JOIN * spacing["along"]
-        return Place(middle - size.width / 2, at - size.height / 2, size.width, size.height)
-    return Place(middle - size.width / 2, y + (high - size.height) / 2, size.width, size.height)
+        y += high
+    elif size.joint:      # in the gap
+        y = y + high + JOIN * spacing["along"] - size.height / 2
+    else:
+        y += (high - size.height) / 2
+    return Place(middle - size.width / 2, y, size.width, size.height)
 
 
 # ------------------------------------------------------------------------------------------------ lines
@@ -164,23 +165,18 @@ def _routes(graph: Graph, column: _Model, places: Places, sizes: Sizes, middle: 
     """The lines of one column: from row to row, and beside it from the gap below one row to the gap above another."""
     routes = []
     edge_of = middle + column.width / 2
-    for key in column.ids:
-        for edge in graph.outflow[key]:
-            if sizes[edge.dst].abuts == edge.src:
-                continue
-            src, dst = places[edge.src], places[edge.dst]
-            start, end = src.bottom, dst.y
-            lane = column.lanes.get((edge.src, edge.dst))
-            if lane is None:
-                routes.append(Route(edge.src, edge.dst, ((middle, start), (middle, end))))
-                continue
-            # just above the next row, however far down that is
-            after = next((one for one in column.ids[column.ids.index(key) + 1:] if not sizes[one].abuts), edge.dst)
-            leave = places[after].y - (1 - LEAVE) * spacing["along"] if not sizes[after].joint else (
-                (start + places[after].y) / 2)
-            x = edge_of + spacing["lane"] * (lane + 1)
-            end = dst.cy
-            points = ((middle, start), (middle, leave), (edge_of, leave), (x, leave), (x, end), (edge_of, end),
-                      (middle + dst.width / 2, end))
-            routes.append(Route(edge.src, edge.dst, points, (edge.src, edge.dst) in passing))
+    for edge in (edge for key in column.ids for edge in graph.outflow[key] if sizes[edge.dst].abuts != edge.src):
+        start, dst = places[edge.src].bottom, places[edge.dst]
+        lane = column.lanes.get((edge.src, edge.dst))
+        if lane is None:
+            routes.append(Route(edge.src, edge.dst, ((middle, start), (middle, dst.y))))
+            continue
+        # just above the next row, however far down that is
+        after = next((one for one in column.ids[column.ids.index(edge.src) + 1:] if not sizes[one].abuts), edge.dst)
+        leave = (start + places[after].y) / 2 if sizes[after].joint else (
+            places[after].y - (1 - LEAVE) * spacing["along"])
+        x, end = edge_of + spacing["lane"] * (lane + 1), dst.cy
+        points = ((middle, start), (middle, leave), (edge_of, leave), (x, leave), (x, end), (edge_of, end),
+                  (middle + dst.width / 2, end))
+        routes.append(Route(edge.src, edge.dst, points, (edge.src, edge.dst) in passing))
     return routes

@@ -6,7 +6,6 @@ In: a graph, sizes, frames, spacing.  Out: `Layout`: a U where skips are nested 
 Both arms are laid out by `layered`; then room is added where an arm is shorter, until the two ends of every skip are
 level.  What the network is conditioned on stands outside the arms.
 """
-
 from __future__ import annotations
 
 import math
