@@ -37,9 +37,8 @@ def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[
     p.arrows.update(_arrows(graph, p, style))
     _label(graph, p, style, seen)
     runs: dict[NodeId, list[NodeId]] = {}
-    for node in graph.nodes:
-        if node.id in p.volumes:
-            runs.setdefault(p.abutting.get(node.id, node.id), []).append(node.id)
+    for key in p.volumes:
+        runs.setdefault(p.abutting.get(key, key), []).append(key)
     p.blocks += runs.values()
 
 
@@ -73,24 +72,18 @@ def _words(node: Node, style: Style) -> str:
 def operations(graph: Graph, style: Style) -> dict[NodeId, tuple[str, str]]:
     """For each node the role of the arrow into it, and what its colour means; more operations of one kind than the
     style has colours for have one colour."""
-    words_of: dict[str, dict[str, None]] = {}
-    for node in graph.nodes:
-        if node.kind not in ("input", "output", "parameter"):
-            words_of.setdefault(kind_of(node), {})[_words(node, style)] = None
+    worded = [(node.id, kind_of(node), _words(node, style)) for node in graph.nodes
+              if node.kind not in ("input", "output", "parameter")]
     painted = {}
-    for node in graph.nodes:
-        kind = kind_of(node)
-        if node.kind in ("input", "output", "parameter"):
-            continue
+    for key, kind, word in worded:
         roles = [role for number in SEVERAL if (role := f"arrow {kind}{number}") in style.roles]
-        words = list(words_of[kind])
+        words = list(dict.fromkeys(word for _, other, word in worded if other == kind))
         if not roles:
-            painted[node.id] = ("arrow other", "any other operation")
+            painted[key] = ("arrow other", "any other operation")
         elif len(words) > len(roles):
-            painted[node.id] = (roles[0], style.kinds[kind].name)
+            painted[key] = (roles[0], style.kinds[kind].name)
         else:
-            word = _words(node, style)
-            painted[node.id] = (roles[words.index(word)], word)
+            painted[key] = (roles[words.index(word)], word)
     return painted
 
 
@@ -111,11 +104,9 @@ def _arrows(graph: Graph, p: Volumes, style: Style) -> dict[tuple[NodeId, NodeId
 def _crops(edge: Edge, p: Volumes) -> bool:
     """Is more given than what is concatenated?"""
     a, b = p.volumes.get(edge.src), p.volumes.get(edge.dst)
-    return bool(a and b and p.paints.get(edge.dst) == "map copied" and _larger(a, b))
-
-
-def _larger(a: Volume, b: Volume) -> bool:
-    return a.kind == b.kind and (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
+    if a is None or b is None or p.paints.get(edge.dst) != "map copied" or a.kind != b.kind:
+        return False
+    return (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
 
 # ------------------------------------------------------------------------------------------------ labels

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from archviz.core import text
@@ -88,16 +89,12 @@ def _shown(graph: Graph, node: Node) -> TensorSpec | None:
 def _abut(graph: Graph, p: Volumes) -> None:
     """Which volumes stand against the one before them."""
     passing = skips(graph)
-
-    def main(edges: Iterable[tuple[NodeId, NodeId]]) -> list[tuple[NodeId, NodeId]]:
-        return [edge for edge in edges if edge not in passing]
-
     runs: dict[NodeId, list[NodeId]] = {}
     for node in graph.nodes:
-        into = main((e.src, e.dst) for e in graph.inflow[node.id])
-        if len(into) == 1 and _joins(graph, p, into[0][0], node):
-            before = into[0][0]
-            out = main((e.src, e.dst) for e in graph.outflow[before])
+        into = [e.src for e in graph.inflow[node.id] if (e.src, e.dst) not in passing]
+        if len(into) == 1 and _joins(graph, p, into[0], node):
+            before = into[0]
+            out = [e for e in graph.outflow[before] if (e.src, e.dst) not in passing]
             if len(out) == 1 and before in runs and runs[before][-1] == before:
                 p.abutting[node.id] = before
                 runs[node.id] = runs[before]
@@ -267,32 +264,20 @@ class Labels:
         number, bold = self.style.roles["number"].size, self.style.roles["name"].size
         first = self.main[0]
         y = self.volume.height + max(self.rise, 0.0) + self.gap + number * 0.8
-        x = 0.0
-        runs: list[tuple[float, float, str]] = []
-        for key in self.main:
-            v = self.p.volumes[key]
-            wide = self.p.edges(key)[0][0]
-            channels: int | str | None = v.channels
-            if v.thick_of is not None:
-                channels = f"{channels}@{v.thick_of}" if self.new else channels  # so many frames
-            if runs and runs[-1][2] == str(channels):
-                runs[-1] = (runs[-1][0], x + wide, str(channels))
-            else:
-                runs.append((x, x + wide, "" if channels is None else str(channels)))
-            x += wide
-        spots: list[tuple[float, str]] = []
-        row_end = -math.inf
-        for a, b, string in runs:
+        x, row_end, spots = 0.0, -math.inf, list[tuple[float, str]]()
+        for string, keys in groupby(self.main, self._channels):
+            start = x
+            for key in keys:
+                x += self.p.edges(key)[0][0]
             if string:
                 half = text.width(string, number) / 2
-                spots.append((max((a + b) / 2, row_end + half + 1.5), string))
+                spots.append((max((start + x) / 2, row_end + half + 1.5), string))
                 row_end = spots[-1][0] + half
         # make room for what stands at the corner
         shift = max(row_end - self.reach + 3.0, 0.0) if self.low and spots else 0.0
         for middle, string in spots:
             self.p.label(first, middle - shift, y, string, "number")
-        rows = bool(spots)
-        y += number * 1.1 if rows else 0.0
+        y += number * 1.1 if spots else 0.0
         limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
         shown = text.fit(title, bold, limit, "bold")
         if shown and self.corner:  # below what stands along the edge into the depth
@@ -302,11 +287,15 @@ class Labels:
         if shown:
             self.p.label(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
 
-    def around(self, before: Extent | None, at: float | None = None) -> None:
-        """Height at the left edge, width along the edge into the depth, each where it differs from what is `before`.
+    def _channels(self, key: NodeId) -> str:
+        """What stands below a volume, with so many frames in a new one."""
+        v = self.p.volumes[key]
+        channels = f"{v.channels}@{v.thick_of}" if v.thick_of is not None and self.new else v.channels
+        return "" if channels is None else str(channels)
 
-        at    how far down the left edge the height stands; None: in the middle, or where no arrow is in the way
-        """
+    def around(self, before: Extent | None, at: float | None = None) -> None:
+        """Height at the left edge, as far down as `at` says (None: in the middle, or where no arrow is in the way), and
+        width along the edge into the depth, each where it differs from what is `before`."""
         number = self.style.roles["number"].size
         v, self.new = self.volume, True
         same = before is not None and before[0] == v.kind
@@ -320,10 +309,10 @@ class Labels:
             last, string = self.last, str(v.depth_of)
             along, down, back = self.p.edges(last)
             angle = math.atan2(-back[1], back[0])
-            off, wide = number * 0.9 + 1.2, text.width(string, number)
+            off = number * 0.9 + 1.2
             x = along[0] + back[0] / 2 + off * math.sin(angle)
             y = down[1] + along[1] + back[1] / 2 + off * math.cos(angle)
-            self.low = back[0] < wide * math.cos(angle) + 4 * off
+            self.low = back[0] < text.width(string, number) * math.cos(angle) + 4 * off
             if self.low:
                 x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
             self.corner = self.p.label(last, x, y, string, "number", "middle", -math.degrees(angle)).box

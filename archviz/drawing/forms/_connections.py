@@ -49,11 +49,8 @@ def weights(node: Node, inputs: int, outputs: int) -> tuple[list[list[float]] | 
 
 
 def _numbers(value: Any, size: int, *rest: int) -> bool:
-    if not isinstance(value, list) or len(value) != size:
-        return False
-    if rest:
-        return all(_numbers(item, *rest) for item in value)
-    return all(isinstance(item, int | float) and math.isfinite(item) for item in value)
+    return isinstance(value, list) and len(value) == size and all(
+        _numbers(item, *rest) if rest else isinstance(item, int | float) and math.isfinite(item) for item in value)
 
 
 def strongest(lines: Sequence[Connection], share: float) -> list[Connection]:
@@ -91,11 +88,8 @@ def role(weight: float, level: int) -> str:
 
 def ones(src: Units, start: Point, dst: Units, end: Point, head: float) -> list[Mark]:
     """Each number to the same number of the next node, with an arrow."""
-    marks: list[Mark] = []
-    for index in (index for index in src.at if index in dst.at and index != BIAS):
-        (ax, ay), (bx, by) = _shifted(src.at[index], start), _shifted(dst.at[index], end)
-        marks.append(Link(((ax + src.reach, ay), (bx - dst.reach, by)), "edge", 0.0, True, head))
-    return marks
+    pairs = ((_shifted(at, start), _shifted(dst.at[i], end)) for i, at in src.at.items() if i in dst.at and i != BIAS)
+    return [Link(((ax + src.reach, ay), (bx - dst.reach, by)), "edge", 0.0, True, head) for (ax, ay), (bx, by) in pairs]
 
 
 def _shifted(point: Point, by: Point) -> Point:
@@ -123,11 +117,9 @@ def windows(node: Node, src: Units, dst: Units) -> list[Window]:
     """Windows to draw for a convolution or a pooling: the first and the last that lie in what is drawn, where these do
     not overlap; of a signal of one channel, all.  None where the sizes of the node are not those of its numbers.
     """
-    rank = len(dst.shape) - 1
-    if rank not in (1, 2) or len(src.shape) != len(dst.shape):
+    if len(dst.shape) not in (2, 3) or len(src.shape) != len(dst.shape):
         return []
-    sizes = _kernel(node, src.shape[1:], dst.shape[1:])
-    if sizes is None:
+    if (sizes := _kernel(node, src.shape[1:], dst.shape[1:])) is None:
         return []
     every = len(src.shape) == 2 and len({i // src.shape[1] for i in src.at}) == 1
     channel = min(dst.at) // math.prod(dst.shape[1:])
@@ -224,9 +216,7 @@ def taps(seen: Sequence[Window], node: Node, src: Units, start: Point, dst: Unit
     most = MOST_TAPS["conv" if node.kind == "conv" else "pool"]
     under = [index for window in seen for index, _ in window.taps]
     apart = len(set(under)) == len(under)
-    cells: list[Mark] = []
-    lines: list[Mark] = []
-    fed: list[Mark] = []
+    cells, lines, fed = list[Mark](), list[Mark](), list[Mark]()
     for window in seen:
         x, y = _shifted(dst.at[window.out], end)
         if apart:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 from archviz.core import text
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text
@@ -41,13 +42,10 @@ def inside(wiring: Wiring, style: Style) -> Inside:
         head = glyphs[wire.dst].op not in ("port", "join")
         crossed = [p for other, run in runs.items() if other.src != wire.src for p in crossings(points, run)]
         pieces = broken(points, crossed if wire.gap else (), style.sizes["cell_gap"])
-        s = style.sizes
-        lines = tuple(
-            Link(piece, role, s["cell_bend"], head and piece is pieces[-1], s["cell_arrow"]) for piece in pieces)
+        lines = tuple(Link(piece, role, style.sizes["cell_bend"], head and piece is pieces[-1],
+                           style.sizes["cell_arrow"]) for piece in pieces)
         made.append(Group(lines, "wire", title=f"{_called(glyphs[wire.src])} → {_called(glyphs[wire.dst])}"))
-    for glyph in wiring.glyphs:
-        if glyph.op not in ("port", "join"):
-            made.append(_drawn(glyph, at[glyph.name], style))
+    made += [_drawn(glyph, at[glyph.name], style) for glyph in wiring.glyphs if glyph.op not in ("port", "join")]
     made += [mark for glyph in wiring.glyphs if glyph.value for mark in _value(glyph, at, style)]
     return Inside(width, height, tuple(made), {g.name: at[g.name] for g in wiring.glyphs if g.op == "port"})
 
@@ -90,8 +88,7 @@ def _radius(op: str, style: Style) -> float:
 def _drawn(glyph: Glyph, at: Point, style: Style) -> Group:
     (x, y), (half, tall) = at, _half(glyph, style)
     if glyph.op in MATHS:
-        marks_ = sign(glyph.op, x, y, style)
-        return Group(marks_, MATHS[glyph.op], title=glyph.tip)
+        return Group(sign(glyph.op, x, y, style), MATHS[glyph.op], title=glyph.tip)
     role, radius = BOXES[glyph.op], tall if glyph.op == "act" else style.sizes["corner"]
     label = style.roles["gate label"]
     tip = f"{glyph.value} = {glyph.tip}" if glyph.value else glyph.tip
@@ -145,12 +142,11 @@ def _toward(centre: Point, other: Point, half: tuple[float, float]) -> Point:
 
 def crossings(run: Sequence[Point], other: Sequence[Point]) -> Iterable[Point]:
     """Where two orthogonal lines cross, not touching with an end."""
-    for (ax, ay), (bx, by) in zip(run, run[1:], strict=False):
-        for (cx, cy), (dx, dy) in zip(other, other[1:], strict=False):
-            if ax == bx and cy == dy and min(ay, by) < cy < max(ay, by) and min(cx, dx) < ax < max(cx, dx):
-                yield ax, cy
-            if ay == by and cx == dx and min(ax, bx) < cx < max(ax, bx) and min(cy, dy) < ay < max(cy, dy):
-                yield cx, ay
+    for ((ax, ay), (bx, by)), ((cx, cy), (dx, dy)) in product(pairwise(run), pairwise(other)):
+        if ax == bx and cy == dy and min(ay, by) < cy < max(ay, by) and min(cx, dx) < ax < max(cx, dx):
+            yield ax, cy
+        if ay == by and cx == dx and min(ax, bx) < cx < max(ax, bx) and min(cy, dy) < ay < max(cy, dy):
+            yield cx, ay
 
 
 def broken(run: Sequence[Point], crossed: Iterable[Point], gap: float) -> list[tuple[Point, ...]]:
@@ -158,7 +154,7 @@ def broken(run: Sequence[Point], crossed: Iterable[Point], gap: float) -> list[t
     pieces: list[tuple[Point, ...]] = []
     piece: list[Point] = [run[0]]
     points = list(crossed)
-    for a, b in zip(run, run[1:], strict=False):
+    for a, b in pairwise(run):
         length = max(abs(b[0] - a[0]) + abs(b[1] - a[1]), 1e-9)
         ux, uy = (b[0] - a[0]) / length, (b[1] - a[1]) / length
         on = sorted(t for x, y in points if abs(t := (x - a[0]) * ux + (y - a[1]) * uy) < length

@@ -173,8 +173,8 @@ def _names(units: Units, style: Style) -> float:
 def _pill(node: Node, style: Style) -> tuple[str, str]:
     """What follows within the node, and the role it is painted in."""
     ops, kinds = node.attrs.get("fused", ()), node.attrs.get("fused_kinds", ())
-    names = [text.caption(style.captions, op, {}) for op in ops]
-    return ", ".join(names), style.kinds[kinds[-1]].role if kinds and kinds[-1] in style.kinds else "math"
+    return ", ".join(text.caption(style.captions, op, {}) for op in ops), (
+        style.kinds[kinds[-1]].role if kinds and kinds[-1] in style.kinds else "math")
 
 
 def _units(node: Node, shape: tuple[int, ...] | None, before: Part | None, follows: Node | None, style: Style
@@ -209,13 +209,11 @@ def _outputs(taken: Units, style: Style) -> Units | None:
     """Names beside the numbers before."""
     if not taken.side_by_side or (len(taken.shape) > 1 and not taken.round):
         return None
-    keys = [key for key in taken.at if key != BIAS]
-    subs = {key: str(key + 1) if taken.count > 1 else "" for key in keys}
+    subs = {key: str(key + 1) if taken.count > 1 else "" for key in taken.at if key != BIAS}
     wide = max(symbol_width("ŷ", style, sub=sub) for sub in subs.values())
-    marks: list[Mark] = []
-    for key in keys:
-        marks += symbol(0.0, taken.at[key][1] + 0.3 * style.roles["symbol"].size, "ŷ", style, sub=subs[key])
-    return Units(wide, taken.height, taken.shape, tuple(marks), {key: (0.0, taken.at[key][1]) for key in keys}, 1.5)
+    marks = tuple(mark for key, sub in subs.items() for mark in symbol(
+        0.0, taken.at[key][1] + 0.3 * style.roles["symbol"].size, "ŷ", style, sub=sub))
+    return Units(wide, taken.height, taken.shape, marks, {key: (0.0, taken.at[key][1]) for key in subs}, 1.5)
 
 
 def _bar(node: Node, taken: Units, role: str, style: Style) -> Units | None:

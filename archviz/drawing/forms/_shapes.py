@@ -50,12 +50,6 @@ def line_swatch(role: str, style: Style, head: str = "arrow", radius: float = 2.
     return (Link(((0.0, middle), (s["swatch"], middle)), role, radius, True, s[head]),)
 
 
-def glyph_swatch(style: Style) -> Place:
-    """Where a glyph stands in the legend."""
-    s, side = style.sizes, style.sizes["glyph"]
-    return Place((s["swatch"] - side) / 2, (s["swatch_height"] - side) / 2, side, side)
-
-
 # ------------------------------------------------------------------------------------------------ braces
 
 def brace_frames(titles: Mapping[NodeId, str], style: Style) -> dict[NodeId, Frame]:
@@ -84,6 +78,5 @@ def grounded(label: Text, under: str, style: Style) -> tuple[Mark, ...]:
     paint = style.roles[label.role]
     wide = text.width(label.string, paint.size, paint.weight, paint.italic) + 2 * AROUND
     high = 1.05 * paint.size
-    if label.rotate:
-        return Box(label.x - 0.35 * paint.size - high / 2, label.y - wide / 2, high, wide, f"{under} plain"), label
-    return Box(label.x - wide / 2, label.y - 0.35 * paint.size - high / 2, wide, high, f"{under} plain"), label
+    dx, dy, w, h = (0.35 * paint.size, 0.0, high, wide) if label.rotate else (0.0, 0.35 * paint.size, wide, high)
+    return Box(label.x - dx - w / 2, label.y - dy - h / 2, w, h, f"{under} plain"), label

@@ -26,16 +26,10 @@ FOLLOWING = frozenset({"norm", "act", "softmax", "dropout", "output"})
 class Stage:
     """A part of the network.
 
-    Attributes
-    ----------
-    key : str
-        The id of its module, or of its first node where that is in none.
-    nodes : tuple of str
-        What it holds, in order.
-    name, detail : str
-        What it is called, and what it gives; empty: not said.
-    cls : str
-        The class of its module; empty for a node.
+    key             the id of its module, or of its first node where that is in none
+    nodes           what it holds, in order
+    name, detail    what it is called, and what it gives; empty: not said
+    cls             the class of its module; empty for a node
     """
 
     key: NodeId
@@ -54,9 +48,8 @@ def stages(graph: Graph, style: Style, most: int) -> list[Stage]:
         if key in graph.modules:
             parts.append(Stage(key, nodes, names[key], "", graph.modules[key].cls))
         else:
-            node = graph.by_id[key]
-            lines = [line for line, _ in seen[key].lines] or [style.kinds[node.kind].name or node.op]
-            parts.append(Stage(key, nodes, lines[0]))
+            node, lines = graph.by_id[key], seen[key].lines
+            parts.append(Stage(key, nodes, lines[0][0] if lines else style.kinds[node.kind].name or node.op))
     if len(parts) > most:
         parts = [part if part.cls else replace(part, name="") for part in parts]
     parts = _detailed(graph, parts)

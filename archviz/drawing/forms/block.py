@@ -15,16 +15,7 @@ from archviz.core.scene import Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._lines import branching, line_entries, line_role
 from archviz.drawing.forms._operands import operands
-from archviz.drawing.forms._shapes import (
-    box,
-    glyph_swatch,
-    grounded,
-    line_swatch,
-    link_group,
-    node_group,
-    polyline,
-    three_dots,
-)
+from archviz.drawing.forms._shapes import box, grounded, line_swatch, link_group, node_group, polyline, three_dots
 from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame, own_role
 from archviz.style.style import Style
 
@@ -103,8 +94,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style, known_as(names[key], graph.modules[key])))
     marks += _lines(graph, layout, style)
-    for node in graph.nodes:
-        marks.append(node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style))
+    marks += [node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style) for node in graph.nodes]
     conditions = conditioning(graph)
     written: set[NodeId] = set()
     for route in layout.routes:
@@ -255,11 +245,16 @@ def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
     return Circle(x, y, r, role), *(polyline(line, "glyph sign") for line in ends)
 
 
+def glyph_swatch(kind: str, role: str, style: Style) -> tuple[Mark, ...]:
+    """A glyph as it stands in the legend."""
+    s, side = style.sizes, style.sizes["glyph"]
+    return glyph(kind, Place((s["swatch"] - side) / 2, (s["swatch_height"] - side) / 2, side, side), role, style)
+
+
 def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
     """Three dots in the place of what is left out, side by side across the flow."""
     step = (0.0, p.height / 3) if direction == "right" else (p.width / 3, 0.0)
-    x, y = p.centre
-    return three_dots(x, y, p.width / 16, step, role)
+    return three_dots(*p.centre, p.width / 16, step, role)
 
 
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:
@@ -286,8 +281,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         drawn = [seen[n.id] for n in graph.nodes if kind_of(n) == kind and not own_role(n.attrs, style)]
         look = drawn[0].kind if drawn else None
         if look and look.name and look.shape != "text":
-            entries.setdefault(look.name, glyph(kind, glyph_swatch(style), look.role, style)
-                               if any(one.glyph for one in drawn) else
+            entries.setdefault(look.name, glyph_swatch(kind, look.role, style) if any(one.glyph for one in drawn) else
                                (_outline(Look(look, ()), swatch, "right", look.role, s),))
     for band in dict.fromkeys(band for look in seen.values() for band in look.bands):
         stripe = _band(swatch, (swatch.height - s["band"]) / 2, s["band"], band, True, 0.0)

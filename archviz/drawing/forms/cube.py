@@ -18,17 +18,7 @@ from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._blocks import volumes
 from archviz.drawing.forms._lines import line_entries, line_role
 from archviz.drawing.forms._painter import Solid, painters_order
-from archviz.drawing.forms._shapes import (
-    box,
-    brace,
-    brace_frames,
-    glyph_swatch,
-    line_swatch,
-    link_group,
-    node_group,
-    polyline,
-    rays,
-)
+from archviz.drawing.forms._shapes import box, brace, brace_frames, line_swatch, link_group, node_group, polyline, rays
 from archviz.drawing.forms._volumes import SCALED, Volume, Volumes, law, projection, scaled
 from archviz.drawing.labels import kind_of, own_frame, own_role, role_of
 from archviz.style.option import Option, one_of
@@ -230,8 +220,7 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         look = style.kinds.get(kind)
         if not nodes or not look or not look.name:
             continue
-        entries.setdefault(look.name, block.glyph(kind, glyph_swatch(style), look.role, style)
-                           if nodes[0].id in p.glyphs else
+        entries.setdefault(look.name, block.glyph_swatch(kind, look.role, style) if nodes[0].id in p.glyphs else
                            _swatch(look.role, style, thick=0.3 if kind == "pool" else 0.62))
         for fused in (fused for node in nodes for fused in node.attrs.get("fused_kinds", ())):
             bands.setdefault(fused, look.role)

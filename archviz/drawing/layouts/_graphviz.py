@@ -28,18 +28,12 @@ DIRECTIONS = {"down": "TB", "right": "LR", "up": "BT"}
 class Sheet:
     """What one call places.
 
-    Attributes
-    ----------
-    boxes : Mapping
-        Key → width and height.
-    edges : tuple of (str, str, int)
-        Ends, and how straight it should be.
-    inside : Mapping
-        Key of a box or cluster → the cluster that it is in.
-    clusters : Mapping
-        Key → width and height of the title that it needs room for; the outer ones first.
-    direction, apart, along, pad
-        Which way edges lead; room beside boxes, along edges, and inside of a cluster.
+    boxes                    key → width and height
+    edges                    ends, and how straight each should be
+    inside                   key of a box or cluster → the cluster that it is in
+    clusters                 key → width and height of the title that it needs room for; the outer ones first
+    direction                which way edges lead
+    apart, along, pad        room beside boxes, along edges, and inside of a cluster
     """
 
     boxes: Mapping[str, tuple[float, float]]

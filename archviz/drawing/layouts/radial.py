@@ -24,41 +24,22 @@ def radial(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directi
            limit: float = math.inf) -> Layout:
     """Lay a network out clockwise from the top, however it is directed and whatever the limit.
 
-    Parameters
-    ----------
-    graph : Graph
-        What is drawn.
-    sizes : Mapping
-        For each node the diameter of its disc, or of its ring around the disc it abuts; for one that has a label of its
-        own at the rim, the room of that label.
-    frames : Mapping
-        For each module with a label at the rim, the room of it (`title` wide, `bar` high).
-    spacing : Mapping
-        ``style.sizes``.
-    direction, limit
-        Without meaning here.
-
-    Returns
-    -------
-    Layout
-        Its frame ``""`` is the square around the rim; `titles` has the top left corner of each label.
+    `sizes` has for each node the diameter of its disc, or of its ring around the disc it abuts, and the room of its
+    label at the rim, `frames` that of each module with one (`title` wide, `bar` high).  In the layout the frame ``""``
+    is the square around the rim, and `titles` has the top left corner of each label.
     """
     discs = _discs(graph, sizes)
     lifts = _lifts(graph, discs, spacing)
     ring, turns = _fitted(discs, lifts, spacing)
     out = [ring + lift * ring for lift in lifts]
     rim = max((rho + disc.radius for rho, disc in zip(out, discs, strict=True)), default=0.0) + spacing["rim"]
-    centre: dict[NodeId, tuple[float, float]] = {}
-    for disc, turn, rho in zip(discs, turns, out, strict=True):
-        for key in disc.nodes:
-            centre[key] = rho * math.sin(turn), -rho * math.cos(turn)
+    centre = {key: (rho * math.sin(turn), -rho * math.cos(turn))
+              for disc, turn, rho in zip(discs, turns, out, strict=True) for key in disc.nodes}
     labels = _labels(graph, sizes, frames, centre, rim + spacing["label_gap"], spacing)
     left, top, right, bottom = bounds([Place(-rim, -rim, 2 * rim, 2 * rim), *labels.values()])
     places = {node.id: _around(centre[node.id], sizes[node.id], -left, -top) for node in graph.nodes}
     boxes = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
-    for key in frames:
-        if key:
-            boxes[key] = united(places[node.id] for node in graph.nodes if key in node.scope)
+    boxes |= {key: united(places[node.id] for node in graph.nodes if key in node.scope) for key in frames if key}
     passing = skips(graph)
     routes = tuple(Route(edge.src, edge.dst, (places[edge.src].centre, places[edge.dst].centre),
                          (edge.src, edge.dst) in passing) for edge in graph.edges)
