@@ -42,8 +42,10 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     names = titles(graph, style.titles)
     arrows = arrow_labels(graph)
     drawn = {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
-    return drawn | {key: replace(look, glyph=False, bar=True, lines=look.lines or _joined(key, graph, style))
-                    for key in _bars(graph, style) for look in [drawn[key]]}
+    for node, look in ((graph.by_id[key], drawn[key]) for key in _bars(graph, style)):
+        lines = look.lines or ((text.caption(style.captions, node.op, node.attrs), "label"),)
+        drawn[node.id] = replace(look, glyph=False, bar=True, lines=lines)
+    return drawn
 
 
 def _bars(graph: Graph, style: Style) -> list[NodeId]:
@@ -53,11 +55,6 @@ def _bars(graph: Graph, style: Style) -> list[NodeId]:
              and len(graph.inflow[n.id]) >= least]
     passing = {dst for _, dst in skips(graph)} if joins else set()
     return [key for key in joins if key not in passing]
-
-
-def _joined(key: NodeId, graph: Graph, style: Style) -> tuple[tuple[str, str], ...]:
-    node = graph.by_id[key]
-    return ((text.caption(style.captions, node.op, node.attrs), "label"),)
 
 
 def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:

@@ -116,9 +116,7 @@ class Stacks:
 
     def words(self, key: NodeId) -> list[Words]:
         """All words around a node."""
-        below = [self.below[key]] if key in self.below else []
-        port = [self.ports[key]] if key in self.ports else []
-        return [*self.above.get(key, ()), *below, *port]
+        return [*self.above.get(key, ()), *(words[key] for words in (self.below, self.ports) if key in words)]
 
 
 @latest
@@ -195,11 +193,6 @@ def _stack(side: tuple[float, float], n: int, most: int, s: Mapping[str, float])
 
 # ------------------------------------------------------------------------------------------------ what is computed
 
-def _first(node: Node) -> Node:
-    """The operation that gives a node its name: of what is fused into one box, the first."""
-    return node.inside[0] if node.inside and node.kind != "module" else node
-
-
 def _see(graph: Graph, node: Node, p: Stacks) -> None:
     """Through which window a node looks at the map before it, or whether it sees all of it."""
     entering = [e.src for e in graph.inflow[node.id]]
@@ -213,7 +206,8 @@ def _see(graph: Graph, node: Node, p: Stacks) -> None:
     if window is None or source.kind not in ("map", "signal"):
         return
     high, wide = window if source.kind == "map" else (window[-1], 1)
-    if result.kind == "vector" and (high, wide) >= (source.height, source.width) and _first(node).kind == "conv":
+    first = node.inside[0] if node.inside and node.kind != "module" else node   # of what is fused into one box
+    if result.kind == "vector" and (high, wide) >= (source.height, source.width) and first.kind == "conv":
         p.whole.add(node.id)
     elif result.kind != "vector" or node.kind == "pool":
         p.kernels[node.id] = (min(high, source.height), min(wide, source.width))

@@ -229,10 +229,8 @@ class Unrolling:
     def draw(self) -> tuple[float, float]:
         """Make the marks; how far they reach to the right, and up."""
         right = max(cell.right for cell in self.cells[-1].values()) + self._beside(left=False) + EDGE
-        for rows in self.floors:
-            for row in rows:
-                if row.number:
-                    self._states(row)
+        for row in (row for rows in self.floors for row in rows if row.number):
+            self._states(row)
         for column, cells in zip(self.columns, self.cells, strict=True):
             if not column.dots:
                 self._upwards(column, cells)
@@ -328,7 +326,7 @@ class Unrolling:
     def _upwards(self, column: Step, cells: dict[Lane, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""
         rise, r = self.s["cell_rise"], self.s["glyph"] / 2
-        x, y = self._first(cells).enter, -rise - 2 * self.r - self.lift
+        x, y = cells[self.floors[0][0]].enter, -rise - 2 * self.r - self.lift
         for rows in self.floors:
             row, cell = rows[0], cells[rows[0]]
             bottom = row.top + row.height
@@ -346,13 +344,6 @@ class Unrolling:
             for each in rows:
                 self._body(each, cells[each])
         self._line(((x, y), (x, self.top - rise)))
-
-    def _first(self, cells: dict[Lane, Cell]) -> Cell:
-        return cells[self.floors[0][0]]
-
-    def _last(self, cells: dict[Lane, Cell]) -> float:
-        """Where h leaves the highest layer."""
-        return sum(cells[row].leave for row in self.floors[-1]) / len(self.floors[-1])
 
     def _body(self, row: Lane, cell: Cell) -> None:
         if cell.dots:
@@ -397,11 +388,11 @@ class Unrolling:
     def where(self, letter: str) -> Iterator[tuple[Step, float]]:
         """Where x or h of each step stands."""
         for column, cells in zip(self.columns, self.cells, strict=True):
-            first = self._first(cells)
+            first, leaves = cells[self.floors[0][0]], [cells[row].leave for row in self.floors[-1]]
             if column.dots:
                 yield column, (first.left + first.right) / 2
             else:
-                yield column, first.enter if letter == "x" else self._last(cells)
+                yield column, first.enter if letter == "x" else sum(leaves) / len(leaves)
 
 
 def closed_cell(place: Place, middle: Point, name: str, number: str, style: Style) -> list[Mark]:

@@ -81,7 +81,8 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
             marks.extend(three_dots(radius, y, 0.75, (0.0, pitch * 0.24), "dots"))
             continue
         at[index] = (radius, y)
-        marks.append(_unit(radius, y, radius, role if index != BIAS else "bias", cells and index != BIAS))
+        marks.append(Box(0.0, y - radius, 2 * radius, 2 * radius, f"{role} cell") if cells and index != BIAS else
+                     Circle(radius, y, radius, f"{role if index != BIAS else 'bias'} neuron"))
         if index == BIAS:
             size = style.roles["bias sign"].size
             marks.append(Text(radius, y + 0.36 * size, "1", "bias sign", "middle"))
@@ -89,10 +90,6 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
             marks.extend(symbol(-3.0, y + 0.3 * style.roles["symbol"].size, letter, style,
                                 sub=str(index + 1) if count > 1 else "", anchor="end"))
     return Units(2 * radius, 2 * radius + (len(order) - 1) * pitch, (count,), tuple(marks), at, radius, not cells)
-
-
-def _unit(x: float, y: float, r: float, role: str, cell: bool) -> Mark:
-    return Box(x - r, y - r, 2 * r, 2 * r, f"{role} cell") if cell else Circle(x, y, r, f"{role} neuron")
 
 
 def grids(shape: tuple[int, int, int], role: str, style: Style) -> Units:

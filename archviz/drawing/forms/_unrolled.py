@@ -31,7 +31,6 @@ from archviz.style.style import Style
 TARGET = "T′"
 """The number of the decoder's steps, as T is that of the encoder's."""
 
-
 JOINS = ("cat", "add")
 
 
@@ -64,10 +63,11 @@ def opened(node: Node, graph: Graph) -> Parts:
 class Translation:
     """A picture while it is drawn: y = 0 is the line below the encoder's x, everything above it has a smaller y."""
 
-    def __init__(self, parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step], style: Style,
-                 ) -> None:
+    def __init__(self, parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step],
+                 style: Style) -> None:
         self.parts, self.layer, self.style, self.s = parts, decoder, style, style.sizes
-        self.columns, self.marks, self.notes = columns, [], []
+        self.columns, self.marks = columns, list[Mark]()
+        self.notes = list[tuple[float, Sequence[tuple[str, str]]]]()
         self.looks = looks(parts.graph, style)
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
         # the step whose weights are drawn: the second, where nothing is left out before it
@@ -78,9 +78,6 @@ class Translation:
         half = max(self.wide, style.sizes["cell_width"]) / 2
         self.aside = 0.0 if self.before else half + style.sizes["step_beside"]   # of the sums, from the cells they pass
         self.low = self._encoder(replace(encoder, alone=True, last=False))
-
-    marks: list[Mark]
-    notes: list[tuple[float, Sequence[tuple[str, str]]]]
 
     def _encoder(self, layer: Recurrence) -> Unrolling:
         """The encoder's steps, so far apart that what belongs to the decoder's has room between them."""

@@ -184,7 +184,8 @@ def _kernel(volume: Volume, kernel: tuple[float, ...], source: Cuboid, target: C
     for top in (0.2, 0.8 - high):  # above the arrow, or below it, where no label is in the way
         corners = [source.at(1, v, w) for v, w in (
             (top, front), (top, front + wide), (top + high, front + wide), (top + high, front))]
-        at = target.at(0, min(max(_share(target, corners), 0.08), 0.9), 0)
+        share = (sum(y for _, y in corners) / len(corners) - target.y) / target.down[1]     # along its front edge
+        at = target.at(0, min(max(share, 0.08), 0.9), 0)
         if not _struck(words, [(corner, at) for corner in corners[1:3]]):
             return [polygon(corners, "kernel"), *rays(corners[1:3], at)]
     return []
@@ -196,12 +197,6 @@ def _struck(words: Sequence[Place], lines: Sequence[tuple[Point, Point]]) -> boo
     return any(word.x - 1 < start[0] + (end[0] - start[0]) * i / steps < word.right + 1
                and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.bottom + 1
                for word in words for start, end in lines for i in range(steps + 1))
-
-
-def _share(target: Cuboid, corners: Sequence[Point]) -> float:
-    """Where along the front edge of `target` the middle of `corners` lies."""
-    y = sum(p[1] for p in corners) / len(corners)
-    return (y - target.y) / target.down[1]
 
 
 # ------------------------------------------------------------------------------------------------ legend

@@ -17,7 +17,7 @@ from itertools import pairwise
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Places, Size
 from archviz.core.graph import Graph, Node, NodeId
-from archviz.core.scene import Box, Group, Link, Mark, Point, Text, moved
+from archviz.core.scene import Box, Group, Link, Mark, Text, moved
 from archviz.drawing.forms import Traits, _connections, _recurrent, block
 from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._latest import latest
@@ -88,14 +88,10 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     if drawn is not None:
         return drawn.sizes()
     boxes = block.sizes(graph, style)
-    for key, picture in _content(graph, style)[0].items():
-        boxes[key] = Size(picture.width, _height(picture), label=boxes[key].label)
+    for key, picture in _content(graph, style)[0].items():      # the line into a picture ends in the middle
+        high = 2 * max(picture.enters[1], picture.height - picture.enters[1])
+        boxes[key] = Size(picture.width, high, label=boxes[key].label)
     return boxes
-
-
-def _height(picture: Interior) -> float:
-    """The height of a place in whose middle the line into `picture` ends."""
-    return 2 * max(picture.enters[1], picture.height - picture.enters[1])
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
@@ -115,30 +111,21 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             place, picture = layout.nodes[mark.node], pictures[mark.node]
             inside = (moved(m, place.x, place.cy - picture.enters[1]) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
-        elif isinstance(mark, Group) and mark.edge and _goes_on(mark.edge, pictures):
+        elif isinstance(mark, Group) and mark.edge and mark.edge[1] in pictures and pictures[mark.edge[1]].through:
             mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
         marks.append(mark)
     return tuple(marks)
-
-
-def _goes_on(edge: tuple[NodeId, NodeId], pictures: Mapping[NodeId, Interior]) -> bool:
-    """Does a line end where it goes on inside a picture?"""
-    picture = pictures.get(edge[1])
-    return picture is not None and picture.through
 
 
 # ------------------------------------------------------------------------------------------------ the row
 
 def _drawn(drawn: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, so that neurons lie on them; the windows of convolutions on top of the cells."""
-    corners = {part.node.id: _corner(part, layout, drawn) for part in drawn.parts}
-    cores = {part.node.id: Place(*corners[part.node.id], part.width, part.height) for part in drawn.parts}
+    cores = {part.node.id: Place(place.x + part.left, place.y + drawn.axis - part.axis, part.width, part.height)
+             for part in drawn.parts for place in [layout.nodes[part.node.id]]}
     boxes = {mark.node: mark for mark in block.draw(graph, replace(layout, routes=(), nodes=cores), style)
              if isinstance(mark, Group)}
-    below: list[Mark] = []
-    above: list[Mark] = []
-    nodes: list[Mark] = []
-    fed: list[Mark] = []
+    below, above, nodes, fed = list[Mark](), list[Mark](), list[Mark](), list[Mark]()
     for a, b in pairwise(drawn.parts):
         marks, over = _link(a, b, cores, drawn, style)
         fed += over
@@ -156,12 +143,6 @@ def _drawn(drawn: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
         marks += _labels(part, core.cx, layout.nodes[key].y + drawn.labels, style)
         nodes.append(replace(boxes[key], marks=tuple(marks)))
     return (*below, *nodes, *above, *fed)
-
-
-def _corner(part: Part, layout: Layout, drawn: Row) -> Point:
-    """Where the top left corner of a core is."""
-    place = layout.nodes[part.node.id]
-    return place.x + part.left, place.y + drawn.axis - part.axis
 
 
 def _link(a: Part, b: Part, cores: Places, drawn: Row, style: Style) -> tuple[list[Mark], list[Mark]]:
@@ -193,14 +174,10 @@ def _pill(a: Part, b: Part, cores: Places, style: Style) -> list[Mark]:
     left, right = cores[a.node.id], cores[b.node.id]
     x0, x1 = left.right, right.x
     x = (x0 + x1) / 2
-
-    def top(at: float) -> float:    # the upper edge of what runs between the cores
-        part = min(max((at - x0) / max(x1 - x0, 1.0), 0.0), 1.0)
-        return left.y + part * (right.y - left.y)
-
-    y = min(top(x - wide / 2), top(x + wide / 2)) - high - 1.0
-    return [Box(x - wide / 2, y, wide, high, role, high / 2), Text(x, y + high / 2 + 0.35 * size, name, "sublabel",
-                                                                  "middle")]
+    parts = (min(max((at - x0) / max(x1 - x0, 1.0), 0.0), 1.0) for at in (x - wide / 2, x + wide / 2))
+    y = min(left.y + part * (right.y - left.y) for part in parts) - high - 1.0  # above what runs between the cores
+    label = Text(x, y + high / 2 + 0.35 * size, name, "sublabel", "middle")
+    return [Box(x - wide / 2, y, wide, high, role, high / 2), label]
 
 
 def _labels(part: Part, x: float, y: float, style: Style) -> list[Mark]:

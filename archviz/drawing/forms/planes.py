@@ -116,13 +116,10 @@ def _body(shape: Shape, place: Place, role: str, style: Style) -> list[Mark]:
     wide, high = shape.side
     if shape.kind == "bar":
         x, y = place.x, place.y
-        corners = [(x, y), (x + wide, y), (x + wide + shape.lean, y + high), (x + shape.lean, y + high)]
-        return [polygon(corners, role)]
-    marks: list[Mark] = [Box(place.x + x, place.y + y, wide, high, role) for x, y in shape.at]
-    for a, b in shape.dots:
-        marks += [Circle(place.x + a[0] + t * (b[0] - a[0]), place.y + a[1] + t * (b[1] - a[1]), style.sizes["dot"],
-                         "dots") for t in DOTS]
-    return marks
+        return [polygon([(x, y), (x + wide, y), (x + wide + shape.lean, y + high), (x + shape.lean, y + high)], role)]
+    return [*(Box(place.x + x, place.y + y, wide, high, role) for x, y in shape.at),
+            *(Circle(place.x + a[0] + t * (b[0] - a[0]), place.y + a[1] + t * (b[1] - a[1]), style.sizes["dot"], "dots")
+              for a, b in shape.dots for t in DOTS)]
 
 
 def _written(one: Words, x: float, y: float, style: Style) -> list[Mark]:
@@ -159,8 +156,7 @@ def _route(route: Route, role: str, drawn: Stacks, layout: Layout, style: Style)
     if straight and src in drawn.shapes and dst in drawn.shapes:
         a, b = (_Placed(drawn.shapes[key], layout.nodes[key]) for key in (src, dst))
         if dst in drawn.whole:
-            pairs = (a.right, b.left)
-            return [polyline(ends, "bundle") for ends in zip(*pairs, strict=True)]
+            return [polyline(ends, "bundle") for ends in zip(a.right, b.left, strict=True)]
         if dst in drawn.kernels and style.options["fields"] == "auto":
             return _field(dst, src, drawn, a, b, style)
         return [Link((a.middle[1], b.middle[0]), "edge", 0.0, True, style.sizes["arrow"])]
@@ -193,26 +189,22 @@ class _Placed:
         wide, high = shape.side
         self.first = Place(place.x + shape.at[0][0], place.y + shape.at[0][1], wide, high)
         self.last = Place(place.x + shape.at[-1][0], place.y + shape.at[-1][1], wide, high)
-        near, far = self.last, self.first
-        self.lean = shape.lean
+        near, far, self.lean = self.last, self.first, shape.lean
         # how much of the plane behind is seen
         self.seen = min(shape.at[1][0] if len(shape.at) > 1 else wide, wide, 2 * high)
         # the upper and the lower end of the side that is turned to what follows, and to what came before
-        self.right: tuple[Point, Point] = (
-            (near.x + wide, near.y), (near.x + wide + shape.lean, near.y + high))
-        self.left: tuple[Point, Point] = ((far.x, far.y), (far.x + shape.lean, far.y + high))
+        self.right = (near.x + wide, near.y), (near.x + wide + shape.lean, near.y + high)
+        self.left = (far.x, far.y), (far.x + shape.lean, far.y + high)
         self.middle = _between(*self.left), _between(*self.right)
 
 
 def _field(dst: NodeId, src: NodeId, drawn: Stacks, a: _Placed, b: _Placed, style: Style) -> list[Mark]:
     """The window on the nearest plane, in proportion, and lines to the unit that sees it, on the plane behind."""
-    (high, wide), seen, s = drawn.kernels[dst], drawn.readings[src], style.sizes
-    plane = a.last
+    (high, wide), seen, s, plane, target = drawn.kernels[dst], drawn.readings[src], style.sizes, a.last, b.first
     h = min(max(high / seen.height * plane.height, s["field"]), plane.height)
     w = min(max(wide / seen.width * plane.width, s["field"]), plane.width)
     x = plane.x + max(plane.width * (1 - s["field_edge"]) - w, 0.0)
     y = plane.y + (plane.height - h) * s["field_high"]
-    target = b.first
     aim = (target.x + b.lean * s["aim"] + b.seen / 2, target.y + target.height * s["aim"])
     return [Box(x, y, w, h, "kernel"), *rays([(x + w, y), (x + w, y + h)], aim), Circle(*aim, s["dot"], "unit")]
 

@@ -159,11 +159,10 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         x, y = layout.nodes[node.id].centre
         turn = order[drawn.core[node.id]] * GOLDEN
         dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(drawn.counts[node.id], drawn.inner[node.id], area, turn)]
+    inner = (*_edges(graph, layout, style, drawn, dots), *_dots(graph, drawn, dots))
     if "" not in layout.frames:     # no ring: discs as another layout places them
-        return (*_frames(layout, style, drawn), *_edges(graph, layout, style, drawn, dots), *_dots(graph, drawn, dots),
-                *_names(layout, style, drawn))
-    return (*_edges(graph, layout, style, drawn, dots), *_dots(graph, drawn, dots),
-            *_rim(graph, layout, style, drawn))
+        return (*_frames(layout, style, drawn), *inner, *_names(layout, style, drawn))
+    return (*inner, *_rim(layout, style, drawn))
 
 
 def _frames(layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
@@ -176,11 +175,9 @@ def _frames(layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
 def _names(layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
     marks: list[Mark] = []
     for stage in drawn.stages:
-        if stage.key not in layout.titles or not drawn.lines[stage.key]:
-            continue
-        x, y = layout.titles[stage.key]
-        middle = x + _room(drawn.lines[stage.key], style)[0] / 2
-        marks += _written(drawn.lines[stage.key], middle, y, "middle", style)
+        if stage.key in layout.titles and (lines := drawn.lines[stage.key]):
+            x, y = layout.titles[stage.key]
+            marks += _written(lines, x + _room(lines, style)[0] / 2, y, "middle", style)
     return marks
 
 
@@ -197,11 +194,8 @@ def _written(lines: Sequence[tuple[str, str]], x: float, y: float, anchor: Liter
 
 def _dots(graph: Graph, drawn: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
     """One path for the dots of each operation."""
-    marks: list[Mark] = []
-    for node in graph.nodes:
-        role = drawn.role(node.id, "" if drawn.core[node.id] == node.id else "ring")
-        marks.append(Group(_spots(dots[node.id], 0.0, 0.0, role), "dots", node.id))
-    return marks
+    roles = {key: drawn.role(key, "" if core == key else "ring") for key, core in drawn.core.items()}
+    return [Group(_spots(dots[node.id], 0.0, 0.0, roles[node.id]), "dots", node.id) for node in graph.nodes]
 
 
 def _edges(graph: Graph, layout: Layout, style: Style, drawn: Discs, dots: Mapping[NodeId, Sequence[Point]],
@@ -235,13 +229,12 @@ def _chord(a: Point, b: Point, centre: Point, style: Style) -> tuple[Command, ..
     return ("M", a), ("C", (*one, *two, bx, by))
 
 
-def _rim(graph: Graph, layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
+def _rim(layout: Layout, style: Style, drawn: Discs) -> list[Mark]:
     """An arc for each part of the network, and its name outside of it."""
     (cx, cy), radius = layout.frames[""].centre, layout.frames[""].width / 2
     spans = _spans(layout, drawn, (cx, cy))
-    marks: list[Mark] = []
-    for stage, (start, end) in zip(drawn.stages, spans, strict=True):
-        marks.append(Path(_arc(cx, cy, radius, start, end), drawn.role(stage.nodes[0], "rim")))
+    marks: list[Mark] = [Path(_arc(cx, cy, radius, *span), drawn.role(stage.nodes[0], "rim"))
+                         for stage, span in zip(drawn.stages, spans, strict=True)]
     for stage, (start, end) in zip(drawn.stages, spans, strict=True):
         lines, at = drawn.lines[stage.key], layout.titles.get(stage.key)
         if not lines or at is None:
@@ -285,7 +278,6 @@ def _spans(layout: Layout, drawn: Discs, centre: Point) -> list[tuple[float, flo
         if b + clear > c:
             meet = (b + c) / 2
             spans[i], spans[i + 1] = (a, max(meet - clear / 2, a)), (min(meet + clear / 2, d), d)
-            c, d = spans[i + 1]
     return spans
 
 

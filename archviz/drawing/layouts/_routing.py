@@ -121,10 +121,8 @@ class Grid:
         """Where lines may end along the sides of a box that lie along `axis`, its middle first."""
         low, size = _span(self.boxes[key], axis)
         middle, room = low + size / 2, size / 2 - self.lane / 2
-        spots = [middle]
-        for other in near:      # level with a neighbour, a line is straight
-            at, wide = _span(self.boxes[other], axis)
-            spots.append(at + wide / 2)
+        level = (_span(self.boxes[other], axis) for other in near)      # with a neighbour, where a line is straight
+        spots = [middle, *(at + wide / 2 for at, wide in level)]
         spots += [middle + sign * k * self.lane for k in range(1, min(len(near), 6) + 1) for sign in (-1, 1)]
         return [at for at in dict.fromkeys(spots) if abs(at - middle) <= max(room, 0.0) + 1e-9]
 
@@ -280,8 +278,7 @@ class Grid:
 def routed(wires: Sequence[Connection], boxes: Places, walls: Sequence[Place], rims: Sequence[Place], spacing: Spacing,
            lax: bool = False) -> dict[tuple[NodeId, NodeId], tuple[Point, ...] | None]:
     """The corners of each of `wires` among `boxes`; `walls` are labels and titles, with the air that they need, `rims`
-    frames, along whose border no line should run.  Where `lax`, a line that
-    finds no other way runs along another one."""
+    frames, along whose border no line should run.  Where `lax`, a line that finds no other way runs along another."""
     clear = min(spacing["beside"] / 2, 3.0)
     grid = Grid(boxes, walls, rims, clear, min(spacing["lane"], 5.0), clear, spacing["arrow"] + 1.6)
     near: dict[NodeId, list[NodeId]] = {key: [] for key in boxes}

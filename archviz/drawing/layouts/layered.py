@@ -51,21 +51,14 @@ class _Nest:
         self.graph, self.sizes, self.frames, self.spacing, self.direction = graph, sizes, frames, spacing, direction
         self.turned, self.upward, self.length = direction == "right", direction == "up", 0.0
         self.scope = {node.id: node.scope for node in graph.nodes}
-        self.children: dict[str, list[str]] = {"": []}
-        self.index: dict[str, int] = {}
+        self.children = {_frame(key) if key else "": [_frame(k) if framed else k for k, framed in inner.items()]
+                         for key, inner in graph.children.items()}
+        self.index = {node.id: node.index for node in graph.nodes}
         self.deep: dict[str, int] = {"": 0}
         for node in graph.nodes:
-            parent = ""
-            for scope in node.scope:
-                key = _frame(scope)
-                if key not in self.children:
-                    self.children[key] = []
-                    self.children[parent].append(key)
-                    self.index[key] = node.index
-                    self.deep[key] = self.deep[parent] + 1
-                parent = key
-            self.children[parent].append(node.id)
-            self.index[node.id] = node.index
+            for deep, scope in enumerate(node.scope, 1):
+                self.index.setdefault(_frame(scope), node.index)
+                self.deep.setdefault(_frame(scope), deep)
         self.nets = self._nets()
         self.fields: dict[str, Field] = {}
         self.cuts: list[tuple[int, int]] = []
