@@ -11,7 +11,8 @@ from math import cos, pi, sin
 
 from archviz.core.geometry import Layout, Place
 from archviz.core.graph import Graph, Module, Node, NodeId
-from archviz.core.scene import Box, Circle, Group, Mark, Path, polygon
+from archviz.core.scene import Box, Circle, Group, Mark, polygon
+from archviz.drawing.forms._shapes import polyline
 from archviz.drawing.sheet import Entry
 from archviz.style.style import Style
 
@@ -55,12 +56,9 @@ def _badge(x: float, y: float) -> tuple[Mark, ...]:
     def at(turn: float, out: float) -> tuple[float, float]:
         return x + out * sin(turn * pi / 6), y - out * cos(turn * pi / 6)
 
-    arms: list[Mark] = []
-    for turn in range(0, 12, 2):
-        arms.append(Path((("M", (x, y)), ("L", at(turn, SPAN))), "frozen sign"))
-        feather = (("M", at(turn - 0.6, 0.95 * SPAN)), ("L", at(turn, 0.62 * SPAN)), ("L", at(turn + 0.6, 0.95 * SPAN)))
-        arms.append(Path(feather, "frozen sign"))
-    return Circle(x, y, BADGE, "frozen"), *arms
+    lines = [line for turn in range(0, 12, 2) for line in (
+        ((x, y), at(turn, SPAN)), (at(turn - 0.6, 0.95 * SPAN), at(turn, 0.62 * SPAN), at(turn + 0.6, 0.95 * SPAN)))]
+    return Circle(x, y, BADGE, "frozen"), *(polyline(line, "frozen sign") for line in lines)
 
 
 # ------------------------------------------------------------------------------------------------ two models
@@ -83,11 +81,10 @@ def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
     """A plus on a disc, a minus on a square, a triangle (a capital delta), a label with its hole; nothing for what is
     the same."""
     r, role = BADGE * 0.92, f"sign {change}"
-    minus = Path((("M", (x - 0.55 * r, y)), ("L", (x + 0.55 * r, y))), f"{role} line")
+    minus = polyline(((x - 0.55 * r, y), (x + 0.55 * r, y)), f"{role} line")
     match change:
         case "added":
-            plus = Path((("M", (x, y - 0.55 * r)), ("L", (x, y + 0.55 * r))), f"{role} line")
-            return Circle(x, y, r, role), minus, plus
+            return Circle(x, y, r, role), minus, polyline(((x, y - 0.55 * r), (x, y + 0.55 * r)), f"{role} line")
         case "removed":
             return Box(x - 0.9 * r, y - 0.9 * r, 1.8 * r, 1.8 * r, role), minus
         case "changed":

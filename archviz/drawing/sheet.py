@@ -138,10 +138,8 @@ def _rows(entries: Sequence[Entry], style: Style, limit: float) -> Rows:
 
 def _column(entries: Sequence[Entry], style: Style) -> tuple[float, float]:
     """Width and height of a legend beside the drawing, with the gap between them."""
-    widths = [width for width, _ in _rows(entries, style, 0.0)]
-    if not widths:
-        return 0.0, 0.0
-    return style.sizes["legend_between"] + max(widths), len(widths) * style.sizes["legend_row"]
+    widths = [style.sizes["legend_between"] + width for width, _ in _rows(entries, style, 0.0)]
+    return max(widths, default=0.0), len(widths) * style.sizes["legend_row"]
 
 
 def scene(marks: Sequence[Mark], width: float, height: float, lines: Sequence[Line], entries: Sequence[Entry],

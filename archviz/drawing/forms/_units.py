@@ -73,8 +73,7 @@ def column(count: int, role: str, style: Style, letter: str = "", bias: bool = F
     s = style.sizes
     radius, pitch = s["neuron"] / 2, s["neuron_pitch"]
     order: list[int | None] = [*([BIAS] if bias else []), *slots(shown(count, round(s["neurons"])))]
-    marks: list[Mark] = []
-    at: dict[int, Point] = {}
+    marks, at = list[Mark](), dict[int, Point]()
     for k, index in enumerate(order):
         y = radius + k * pitch
         if index is None:
@@ -124,9 +123,7 @@ def _maps(shape: tuple[int, int, int], part: tuple[int, int], side: float, gap: 
     (channels, height, width), (rows, columns) = shape, part
     wide = side * (columns + (0.7 if columns < width else 0.0))
     high = side * (rows + (0.7 if rows < height else 0.0))
-    marks: list[Mark] = []
-    at: dict[int, Point] = {}
-    end = 0.0
+    marks, at, end = list[Mark](), dict[int, Point](), 0.0
     for place, channel in enumerate(slots(shown(channels, round(style.sizes["channels"])))):
         end += gap if place else 0.0
         x, y = (end, 0.0) if across else (0.0, end)

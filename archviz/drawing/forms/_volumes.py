@@ -104,8 +104,8 @@ class Scale:
     def __init__(self, specs: Iterable[TensorSpec], style: Style) -> None:
         self.sizes: Mapping[str, float] = style.sizes
         self.space, self.channels = style.options["space"], style.options["channels"]
-        extents = [n for spec in specs for n in _spatial(spec)]
-        self.largest: float = max(extents, default=1)
+        self.largest: float = max((n for spec in specs for axis, n in zip(axes_of(spec), spec.shape, strict=True)
+                                   if axis in "HWDTL"), default=1)
 
     def _extent(self, n: float) -> float:
         share: float = self.space(n) / self.space(self.largest)
@@ -147,10 +147,6 @@ class Scale:
             return Volume("sheet", s["sheet"], self._extent(length), self._length(channels or 1) * 1.4,
                           height_of=length, depth_of=channels)
         return Volume("signal", self._thickness(channels or 1), self._extent(length), s["strip"], channels, length)
-
-
-def _spatial(spec: TensorSpec) -> list[int]:
-    return [n for axis, n in zip(axes_of(spec), spec.shape, strict=True) if axis in "HWDTL"]
 
 
 def axes_of(spec: TensorSpec) -> str:
@@ -214,14 +210,10 @@ class Volumes:
     def bands(self, key: NodeId, role: str) -> tuple[tuple[float, float, str], ...]:
         """The activation as a darker band at the end of the thickness, and the normalisation as a line before it."""
         s, fused = self.style.sizes, self.fused[key] if not self.arrows else ()
-        dark = any(kind in ("act", "softmax") for kind in fused)
-        start = 1.0 - s["band"] if dark else 1.0
-        bands = []
+        bands = [(1.0 - s["band"], 1.0, f"{role} deep")] if {"act", "softmax"} & set(fused) else []
+        start = bands[0][0] if bands else 1.0
         if "norm" in fused:
-            line = min(s["line"] / self.volumes[key].thickness, 0.25)
-            bands.append((start - line, start, "norm band"))
-        if dark:
-            bands.append((start, 1.0, f"{role} deep"))
+            bands = [(start - min(s["line"] / self.volumes[key].thickness, 0.25), start, "norm band"), *bands]
         return tuple(bands)
 
     def cuboid(self, key: NodeId, place: Place, role: str = "") -> Cuboid:
@@ -236,10 +228,8 @@ class Volumes:
         left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
         box = Place(left, y - 0.76 * high, wide, 0.98 * high)
         if rotate:
-            a = math.radians(-rotate)
-            tall = 1.15 * high
+            a, tall, middle = math.radians(-rotate), 1.15 * high, 0.36 * high   # from baseline to middle of the digits
             w, h = wide * math.cos(a) + tall * math.sin(a), wide * math.sin(a) + tall * math.cos(a)
-            middle = 0.36 * high  # from the baseline to the middle of the digits
             box = Place(x - middle * math.sin(a) - w / 2, y - middle * math.cos(a) - h / 2, w, h)
         self.labels.setdefault(key, []).append(Label(x, y, string, role, anchor, box, rotate))
         return self.labels[key][-1]

@@ -148,12 +148,9 @@ def _lattice(c: Cuboid, role: str, side: bool) -> list[Mark]:
 
 def _rays(p: Volumes, layout: Layout, route: Route, style: Style) -> list[Mark]:
     """Where a map is flattened into a vector, a dashed frustum; where a stage begins, the kernel and where it looks."""
-    if route.skip or p.arrows or route.src not in p.volumes or route.dst not in p.volumes:
-        return []
-    if len(route.points) != 2 or abs(route.points[0][1] - route.points[1][1]) > 0.01:
-        return []
-    a, b = p.volumes[route.src], p.volumes[route.dst]
-    if a.kind == "rod":
+    a, b = p.volumes.get(route.src), p.volumes.get(route.dst)
+    straight = len(route.points) == 2 and abs(route.points[0][1] - route.points[1][1]) <= 0.01
+    if a is None or b is None or a.kind == "rod" or not straight or route.skip or p.arrows:
         return []
     source, target = (p.cuboid(key, layout.nodes[key]) for key in (route.src, route.dst))
     words = [label.box.moved(layout.nodes[key].x, layout.nodes[key].y)

@@ -71,10 +71,8 @@ def _content(graph: Graph, style: Style) -> tuple[dict[NodeId, Interior], Row | 
     """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
     pictures: dict[NodeId, Interior] = {}
     if style.sizes["neurons"] >= 0 or any("unrolled" in node.attrs for node in graph.nodes):
-        for node in graph.nodes:
-            picture = PICTURES[node.kind](node, graph, style) if node.kind in PICTURES else None
-            if picture is not None:
-                pictures[node.id] = picture
+        drawn = ((node.id, PICTURES[node.kind](node, graph, style)) for node in graph.nodes if node.kind in PICTURES)
+        pictures = {key: picture for key, picture in drawn if picture is not None}
     return pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
 
 

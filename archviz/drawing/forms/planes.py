@@ -41,17 +41,13 @@ DOTS = (0.22, 0.5, 0.78)  # where they stand between two planes
 
 def variants(style: Style) -> tuple[Style, ...]:
     """The style with its planes ever smaller, then with fewer words, closer together and in two rows."""
-    s, tried = style.sizes, []
-    for first, last, words, rows, low, room, gaps in TRIED:
-        for i in range(first, last + 1):
-            tried.append(scaled(s, SCALED, STEP**i) | {
-                "words": min(float(words), s["words"]), "rows": max(float(rows), s["rows"]),
-                "op_rows": max(float(low), s["op_rows"]),
-                "op_label": s["op_label"] * room, "along": s["along"] * gaps, "beside": s["beside"] * gaps,
-                "least_step": s["least_step"] * max(STEP**i, 0.6), "lean": s["lean"] * gaps,
-                "reach": s["reach"] * gaps,
-            })
-    return tuple(replace(style, sizes=sizes) for sizes in tried)
+    s = style.sizes
+    return tuple(replace(style, sizes=scaled(s, SCALED, STEP**i) | {
+        "words": min(float(words), s["words"]), "rows": max(float(rows), s["rows"]),
+        "op_rows": max(float(low), s["op_rows"]), "op_label": s["op_label"] * room, "along": s["along"] * gaps,
+        "beside": s["beside"] * gaps, "least_step": s["least_step"] * max(STEP**i, 0.6), "lean": s["lean"] * gaps,
+        "reach": s["reach"] * gaps,
+    }) for first, last, words, rows, low, room, gaps in TRIED for i in range(first, last + 1))
 
 
 TRAITS = Traits(alike=True, variants=variants, options={

@@ -154,9 +154,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Frames at the back, then lines, boxes, and the letters of operands on top."""
     s, seen = style.sizes, _looks(graph, style)
     marks: list[Mark] = []
-    for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
+    for key in sorted(layout.frames, key=lambda key: len(graph.modules[key].scope)):
         if _framed(graph.modules[key]):
-            marks.append(_frame(graph, key, place, layout, style))
+            marks.append(_frame(graph, key, layout, style))
     links: dict[tuple[NodeId, NodeId], list[Mark]] = {}
     for route, points in branching(layout.routes, s["bend"]):
         if seen[route.src].kind.shape == "parallelogram" and points[0][1] == points[1][1]:     # its side is slanted
@@ -166,19 +166,15 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         links.setdefault((route.src, route.dst), []).append(Link(points, role, s["bend"], True, s["arrow"]))
     marks += [Group(tuple(lines), "link", edge=ends) for ends, lines in links.items()]
     marks += [_node(graph, node, seen[node.id], layout, style) for node in graph.nodes]
-    for node in graph.nodes:
-        marks += _letters(graph, node, layout, style)
-    return tuple(marks)
+    return (*marks, *(letter for node in graph.nodes for letter in _letters(graph, node, layout, style)))
 
 
-def _frame(graph: Graph, key: NodeId, place: Place, layout: Layout, style: Style) -> Group:
-    module, s = graph.modules[key], style.sizes
-    role = "frame inner" if len([k for k in module.scope if k in layout.frames]) % 2 else "frame"
-    role = own_frame(module.attrs, style) or role
-    marks: list[Mark] = [box(place, role, s["frame_corner"])]
-    if key in layout.titles:
-        marks.append(Text(*layout.titles[key], _count(module), "frame count"))
-    return Group(tuple(marks), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
+def _frame(graph: Graph, key: NodeId, layout: Layout, style: Style) -> Group:
+    module, inner = graph.modules[key], sum(k in layout.frames for k in graph.modules[key].scope) % 2
+    role = own_frame(module.attrs, style) or ("frame inner" if inner else "frame")
+    count = [Text(*layout.titles[key], _count(module), "frame count")] if key in layout.titles else []
+    outline: Mark = box(layout.frames[key], role, style.sizes["frame_corner"])
+    return Group((outline, *count), "frame", key, title=text.clean(f"{module.path} ({module.cls})"))
 
 
 def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) -> Group:

@@ -125,8 +125,7 @@ def _name(graph: Graph, key: NodeId) -> str:
 
 def _costs(graph: Graph, key: NodeId) -> str:
     nodes = [node for node in graph.nodes if model_of(node) == key]
-    params, flops = sum(node.params for node in nodes), sum(node.flops for node in nodes)
-    return costs(params, flops)
+    return costs(sum(node.params for node in nodes), sum(node.flops for node in nodes))
 
 
 # ------------------------------------------------------------------------------------------------ drawing
@@ -134,9 +133,9 @@ def _costs(graph: Graph, key: NodeId) -> str:
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Bands at the back, then lines, then boxes, and what is written around them."""
     bands, seen = _shown(graph, style)
-    marks: list[Mark] = [*_ground(bands, layout, style)]
-    for route in sorted(layout.routes, key=lambda route: not route.skip):
-        marks.append(link_group(route, _line(graph, route, style)))
+    marks = _ground(bands, layout, style)
+    marks += [link_group(route, _line(graph, route, style))
+              for route in sorted(layout.routes, key=lambda route: not route.skip)]
     marks += [_node(graph, node, seen[node.id], bands, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
         middle = x + frames(graph, style)[key].title / 2
@@ -160,14 +159,9 @@ def _ground(bands: Bands, layout: Layout, style: Style) -> list[Mark]:
     rows = {band: [layout.nodes[key] for key in bands.of if bands.of[key] == band and layout.nodes[key].width]
             for band in range(len(bands.extents))}
     tops = [min(place.y for place in rows[band]) - s["along"] / 2 for band in sorted(rows)]
-    marks: list[Mark] = []
-    for band, (top, bottom) in enumerate(zip(tops, [*tops[1:], layout.height], strict=True)):
-        if band % 2 == 0:
-            marks.append(Box(0.0, top, layout.width, bottom - top, "band", s["corner"]))
-    for key, string in words.items():
-        place = layout.nodes[key]
-        marks.append(Text(left, place.cy + 0.35 * size, string, "shape", "end"))
-    return marks
+    every = zip(tops, [*tops[1:], layout.height], strict=True)
+    return [*(Box(0.0, top, layout.width, bottom - top, "band", s["corner"]) for top, bottom in list(every)[::2]),
+            *(Text(left, layout.nodes[key].cy + 0.35 * size, string, "shape", "end") for key, string in words.items())]
 
 
 def _line(graph: Graph, route: Route, style: Style) -> tuple[Mark, ...]:
@@ -175,10 +169,8 @@ def _line(graph: Graph, route: Route, style: Style) -> tuple[Mark, ...]:
     if len(route.points) == 2:
         joins = graph.by_id[route.dst].kind == "add"
         return (Link(route.points, "edge", 0.0, not joins, s["arrow"]),)
-    src, dst = graph.by_id[route.src], graph.by_id[route.dst]
-    role = "edge"
-    if route.skip:
-        role = "edge projected" if _changes(src, dst) else "edge skip"
+    changes = _changes(graph.by_id[route.src], graph.by_id[route.dst])
+    role = "edge" if not route.skip else "edge projected" if changes else "edge skip"
     if len(route.points) != len(("start", "leave", "edge", "down", "up", "back", "end")):     # of another layout
         return (Link(route.points, role, s.get("bend", 2.5), True, s["arrow"]),)
     _, leave, edge, (x, y0), (_, y1), back, end = route.points
@@ -207,12 +199,9 @@ def _node(graph: Graph, node: Node, look: Look, bands: Bands, place: Place, styl
         return node_group(node, role, [Circle(x, y, place.width / 2, role)])
     if not place.width:
         return node_group(node, role, [Link(((x, place.y), (x, place.bottom)), "edge", 0.0, True, s["arrow"])])
-    marks: list[Mark] = []
-    if look.kind.shape != "text":
-        marks.append(box(place, role, s["corner"]))
-    size = style.roles["label"].size
-    marks += grounded(Text(x, y + 0.35 * size, _words(node, look, style), "label", "middle"), role, style)
-    return node_group(node, role, marks)
+    outline = [box(place, role, s["corner"])] if look.kind.shape != "text" else []
+    label = Text(x, y + 0.35 * style.roles["label"].size, _words(node, look, style), "label", "middle")
+    return node_group(node, role, [*outline, *grounded(label, role, style)])
 
 
 def _role(node: Node, look: Look, bands: Bands, style: Style) -> str:

@@ -62,9 +62,8 @@ def volumes(graph: Graph, style: Style) -> Volumes:
             p.fused[node.id] = ()
             p.blocks.append([node.id])
     names = titles(graph, style.titles)
-    for node in graph.nodes:
-        if node.id in p.volumes:
-            _number(graph, node, p, names)
+    for key in p.volumes:
+        _number(graph, graph.by_id[key], p, names)
     for node in graph.nodes:
         _note(graph, node, p)
     return p
@@ -169,11 +168,9 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
-    p = volumes(graph, style)
-    marks: list[Mark] = []
+    p, marks = volumes(graph, style), list[Mark]()
     for node in graph.nodes:
-        place = layout.nodes[node.id]
-        role = role_of(node, style)
+        place, role = layout.nodes[node.id], role_of(node, style)
         written = p.written(node.id, place)
         if node.id in p.glyphs:
             marks.append(node_group(node, role, block.glyph(node.kind, place, role, style)))

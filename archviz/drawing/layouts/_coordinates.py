@@ -160,8 +160,7 @@ def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Axis], dict
     """Join what must be straight: bends of one net, and a node with the one that continues it."""
     below = _straight(layered) if straight else {}
     above = {wire.lower for wire in below.values()}
-    columns: list[_Axis] = []
-    member: dict[Element, _Axis] = {}
+    columns, member = list[_Axis](), dict[Element, _Axis]()
     for element in (element for layer in layered.layers for element in layer if element not in above):
         column = _Axis({element: 0.0})
         columns.append(column)
@@ -176,8 +175,7 @@ def _columns(layered: Layered, straight: bool = True) -> tuple[list[_Axis], dict
 
 def _straight(layered: Layered) -> dict[Element, Wire]:
     """The wires that must be straight, at most one below and one above each element, by the upper one."""
-    below: dict[Element, Wire] = {}
-    above: set[Element] = set()
+    below, above = dict[Element, Wire](), set[Element]()
     # bends first: long lines are straight before anything else is
     ranked = sorted((w for w in layered.wires if w.upper.layer != w.lower.layer),
                     key=lambda w: (not (w.upper.bend and w.upper.layer and w.lower.bend), -w.weight))

@@ -116,12 +116,11 @@ class _Free:
         places = self._natively(room) if self.engine == "dot" else self._inside_out(room)
         left, top = (min((getattr(p, side) for p in places.values()), default=0.0) for side in ("x", "y"))
         nodes, boxes = dict[NodeId, Place](), dict[str, Place]()
-        for key, at in places.items():
-            place = at.moved(-left, -top)
+        for key, place in ((key, at.moved(-left, -top)) for key, at in places.items()):
             if key.startswith("▣"):
                 boxes[key[1:]] = place
-                continue
-            nodes[key] = Place(place.x + self.around[key][0], place.y + self.around[key][1], *self._box(key))
+            else:
+                nodes[key] = Place(place.x + self.around[key][0], place.y + self.around[key][1], *self._box(key))
         for key, host in self.hung.items():
             above, size = nodes[host], self.sizes[key]
             left = above.x + (above.width - size.width) / 2
@@ -198,12 +197,9 @@ class _Free:
         """Where a title starts: at the left, or at the right where fewer lines would run through it."""
         place, frame, pad = boxes[key], self.frames[key], self.s["pad"]
         wide = frame.title + frame.count
-        crossing = []
-        for edge in self.flows:
-            ends = [key in self.scope[end] for end in (edge.src, edge.dst)]
-            if ends[0] != ends[1]:
-                inner = nodes[edge.src if ends[0] else edge.dst]
-                crossing.append(inner.cx)
+        within = {end for end, scope in self.scope.items() if key in scope}
+        crossing = [nodes[edge.src if edge.src in within else edge.dst].cx for edge in self.flows
+                    if (edge.src in within) != (edge.dst in within)]
         spots = [place.x + pad, place.right - pad - wide] if self.direction != "right" else [place.x + pad]
         best = min(spots, key=lambda x: (sum(x - 3 < at < x + wide + 3 for at in crossing), spots.index(x)))
         return best, place.y + frame.bar * 0.78 + 1.0
@@ -215,13 +211,11 @@ class _Free:
             wide, high = self.sizes[key].label
             if not wide:
                 continue
-            middle = place.cx
             if self.direction == "right":
-                y = place.cy
-                walls.append(Place(place.x - self.s["arrow"] - gap - wide - 1, y + gap - 1, wide + 2, high + 2))
+                x, y = place.x - self.s["arrow"] - gap - wide, place.cy + gap
             else:
-                y = place.bottom + gap if self.direction == "up" else place.y - gap - high
-                walls.append(Place(middle + gap - 1, y - 1, wide + 2, high + 2))
+                x, y = place.cx + gap, place.bottom + gap if self.direction == "up" else place.y - gap - high
+            walls.append(Place(x - 1, y - 1, wide + 2, high + 2))
         for key, (x, base) in titles.items():
             frame = self.frames[key]
             if frame.title + frame.count:
@@ -234,8 +228,7 @@ class _Free:
         back, sides, lax = (out + 2) % 4, ((out + 1) % 4, (out + 3) % 4), 10.0 if self.engine == "dot" else 3.0
         wires, entering = [], Counter(edge.dst for edge in self.flows)
         for edge in self.flows:
-            alone = entering[edge.dst] == 1
-            joint, labelled = self.sizes[edge.dst].joint, alone and bool(self.sizes[edge.dst].label[0])
+            joint, labelled = self.sizes[edge.dst].joint, entering[edge.dst] == 1 and self.sizes[edge.dst].label[0] > 0
             leaves = {out: 0.0, **dict.fromkeys(sides, lax)}
             enters = {back: 0.0} | ({} if labelled else dict.fromkeys(sides, 2.0 if joint else lax))
             if self.engine != "dot":
@@ -243,12 +236,9 @@ class _Free:
                 enters |= {} if labelled else {out: 2 * lax}
             if "tuck" in self.s:        # a volume has its two faces on the axis
                 leaves, enters = {out: 0.0}, {back: 0.0} | (dict.fromkeys(sides, 2.0) if joint else {})
-            at = None
-            if labelled:    # its label stands beside the middle
-                place = nodes[edge.dst]
-                at = place.cy if self.direction == "right" else place.cx
-            ports = self._ports(edge, nodes)
-            if ports:
+            # its label stands beside the middle
+            at = nodes[edge.dst].centre[self.direction == "right"] if labelled else None
+            if ports := self._ports(edge, nodes):
                 enters, at = {back: 0.0}, sum(ports) / len(ports)
             inside = {*self.scope[edge.src], *self.scope[edge.dst]}
             foreign = tuple(n for n, key in enumerate(boxes) if key not in inside)
@@ -282,13 +272,12 @@ class _Free:
     def _finished(self, nodes: Places, boxes: Mapping[str, Place], titles: Mapping[str, tuple[float, float]],
                   lines: Mapping[tuple[NodeId, NodeId], tuple[Point, ...]]) -> Layout:
         """All of it, moved to the origin; a line that found no way goes straight."""
-        routes = []
+        routes = list[Route]()
         for edge in self.flows:
             a, b = nodes[edge.src], nodes[edge.dst]
-            points = lines.get((edge.src, edge.dst)) or (
-                (a.cx, a.bottom), (b.cx, b.y))
-            for way in self._branches(edge, points, nodes):
-                routes.append(Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing))
+            points = lines.get((edge.src, edge.dst)) or ((a.cx, a.bottom), (b.cx, b.y))
+            routes += (Route(edge.src, edge.dst, way, (edge.src, edge.dst) in self.passing)
+                       for way in self._branches(edge, points, nodes))
         stacks = [Place(p.x, p.y, p.width + self.frames[key].skirt, p.height + self.frames[key].skirt)
                   for key, p in boxes.items()]
         corners = [Place(x, y, 0.0, 0.0) for route in routes for x, y in route.points]

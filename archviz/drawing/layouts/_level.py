@@ -257,8 +257,7 @@ def _main(item: Item, entries: Sequence[tuple[int, int, str]]) -> str | None:
 
 def _order(layered: Layered) -> None:
     """Barycentre sweeps from the order of the model; the order with the fewest crossings stays."""
-    down: dict[int, list[Wire]] = {}
-    up: dict[int, list[Wire]] = {}
+    down, up = dict[int, list[Wire]](), dict[int, list[Wire]]()
     for wire in layered.wires:
         if wire.upper.layer != wire.lower.layer:
             down.setdefault(wire.lower.layer, []).append(wire)

@@ -173,8 +173,7 @@ class Grid:
     def _search(self, starts: Mapping[Spot, End], goals: Mapping[Spot, End], wire: Connection) -> list[Spot] | None:
         """The grid points of the cheapest way from one of `starts` to one of `goals`."""
         foreign, ahead = [self.inside[n] for n in wire.foreign], self._ahead(goals)
-        best: dict[State, float] = {}
-        came: dict[State, State | None] = {}
+        best, came = dict[State, float](), dict[State, State | None]()
         queue: list[tuple[float, float, State]] = []
         for (i, j), (cost, side, _) in starts.items():
             state = (i, j, side)

@@ -63,9 +63,7 @@ def towers(graph: Graph, scope: Mapping[NodeId, Sequence[NodeId]]) -> Towers | N
     for column in columns:        # grows while it is walked
         columns += walk.fed(column)
     home = {key: column for column in columns for key in column.nodes}
-    for node in graph.nodes:
-        if node.id in walk.placed:
-            continue
+    for node in (node for node in graph.nodes if node.id not in walk.placed):
         sources = [edge.src for edge in graph.inflow[node.id]]
         if len(sources) != 1 or sources[0] not in home or graph.outflow[node.id]:
             return None
@@ -79,17 +77,13 @@ def _sorted(graph: Graph, columns: tuple[Tower, ...]) -> Towers | None:
     rank = {key: (c, i) for c, column in enumerate(columns) for i, key in enumerate(column.nodes)}
     beside = {key for column in columns for key in column.beside()}
     passing, across = [], []
-    for edge in graph.flows:
-        if edge.src in beside or edge.dst in beside:
-            continue
+    for edge in (edge for edge in graph.flows if edge.src not in beside and edge.dst not in beside):
         (a, i), (b, j) = rank[edge.src], rank[edge.dst]
-        if a == b and j == i + 1:
-            continue
         if a == b and j > i + 1:
             passing.append(edge)
         elif a < b and i == len(columns[a].nodes) - 1:
             across.append(edge)
-        else:
+        elif a != b or j != i + 1:
             return None
     steps = {(edge.src, edge.dst) for edge in graph.edges}
     if not all(step in steps for column in columns for step in pairwise(column.nodes)):
@@ -119,9 +113,7 @@ class _Walk:
     def fed(self, column: Tower) -> Iterator[Tower]:
         """Walk back what feeds `column`: the towers among it; short ways become its feeders."""
         for key in reversed(column.nodes):
-            for edge in self.graph.inflow[key]:
-                if edge.src in self.placed:
-                    continue
+            for edge in (edge for edge in self.graph.inflow[key] if edge.src not in self.placed):
                 way = self.back(edge.src)
                 if len(way) > SHORT or any(self.scope[k] != self.scope[key] for k in way):
                     yield Tower(way)

@@ -38,9 +38,8 @@ def abreast(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direct
 
 def _clear(layout: Layout) -> bool:
     """Whether no box lies on another, and all lines run straight up or across, through none, from border to border."""
-    if any(a.meets(b) for a, b in combinations(layout.nodes.values(), 2)):
-        return False
-    return all(_runs_free(route, layout.nodes) for route in layout.routes)
+    return not any(a.meets(b) for a, b in combinations(layout.nodes.values(), 2)) and all(
+        _runs_free(route, layout.nodes) for route in layout.routes)
 
 
 def _runs_free(route: Route, nodes: Places) -> bool:
@@ -100,12 +99,8 @@ class _Abreast:
         height = max(column.top for column in columns)
         if self.towers.across:
             height = max(height, max(column.top for column in columns[:-1]) + self.s["along"])
-        nodes: dict[NodeId, Place] = {}
-        boxes: dict[NodeId, Place] = {}
-        titles: dict[NodeId, tuple[float, float]] = {}
-        axes: list[float] = []
-        gaps: list[float] = []
-        x = 0.0
+        nodes, boxes, titles = dict[NodeId, Place](), dict[NodeId, Place](), dict[NodeId, Point]()
+        x, axes, gaps = 0.0, list[float](), list[float]()
         for column in columns:
             axes.append(x - column.left)
             for places, into in ((column.at, nodes), (column.frames, boxes)):
@@ -119,8 +114,8 @@ class _Abreast:
             gaps.append(x - self.s["column"] / 2)
         routes: list[Route] = []
         for column, axis in zip(columns, axes, strict=True):
-            for edge, points, skip in self._lines(column):
-                routes.append(Route(edge.src, edge.dst, tuple((x + axis, height - y) for x, y in points), skip))
+            routes += (Route(edge.src, edge.dst, tuple((x + axis, height - y) for x, y in points), skip)
+                       for edge, points, skip in self._lines(column))
         routes += self._across(columns, axes, gaps, height)
         return Layout(nodes, boxes, tuple(routes), x - self.s["column"], height, titles, "up")
 
@@ -148,13 +143,11 @@ class _Abreast:
             if i:
                 y = self._gap(column, column.tower.nodes[i - 1], key, below, y)
             ways = column.tower.feeders.get(key, ())
-            beside = [self.sizes[ways[0][-1]].height] if len(ways) == 1 else []
-            more = max([0.0, *(high / 2 - size.height / 2 for high in beside)])
+            more = max(self.sizes[ways[0][-1]].height / 2 - size.height / 2, 0.0) if len(ways) == 1 else 0.0
             y = max(y, reach + more + s["label_gap"]) if more else y
             column.at[key] = Place(-size.width / 2, y, size.width, size.height)
             y += size.height
-            reach = y + more
-            below = inside
+            reach, below = y + more, inside
 
     def _gap(self, column: _Stack, before: NodeId, key: NodeId, below: list[NodeId], y: float) -> float:
         """Where `key` stands above `before`, which ends at `y` in the frames `below`; notes taps and forks."""
@@ -230,10 +223,8 @@ class _Abreast:
             used = {lane for a, b, lane in taken if a < high and low < b}
             lane = next(i for i in range(len(taken) + 1) if i not in used)
             taken.append((low, high, lane))
-            passed = max(self.sizes[key].width for key in column.tower.nodes[low + 1:high])
-            passed = max(passed, self.sizes[edge.dst].width)
-            column.lanes[edge.src, edge.dst] = column.side * (
-                passed / 2 + self.s["beside"] + lane * self.s["lane"])
+            passed = max(self.sizes[key].width for key in column.tower.nodes[low + 1:high + 1])
+            column.lanes[edge.src, edge.dst] = column.side * (passed / 2 + self.s["beside"] + lane * self.s["lane"])
 
     def _framed(self, column: _Stack) -> None:
         """A frame around its nodes, inner frames and lanes, the inner ones first."""

@@ -87,10 +87,8 @@ class _Nest:
     def layout(self, limit: float) -> Layout:
         root = self._block("", limit)
         self.length = root.height
-        nodes: dict[NodeId, Place] = {}
-        boxes: dict[NodeId, Place] = {}
-        titles: dict[NodeId, tuple[float, float]] = {}
-        origin: dict[str, tuple[float, float]] = {}
+        nodes, boxes = dict[NodeId, Place](), dict[NodeId, Place]()
+        titles, origin = dict[NodeId, Point](), dict[str, Point]()
 
         def settle(key: str, block: Enclosed, u: float, v: float) -> None:
             u0, v0 = u + block.du, v + block.dv
@@ -234,10 +232,8 @@ class _Columns:
         return gutter + (len(self.joins[n]) - 1) * self.s["lane"] if n < len(self.joins) else 0.0
 
     def joined(self) -> Field:
-        hops: dict[tuple[str, str], Points] = {}
+        hops, at, wide = dict[tuple[str, str], Points](), dict[str, Point](), dict[str, float]()
         reach: dict[str, Points] = {}  # net → its line up to the column at hand
-        at: dict[str, Point] = {}
-        wide: dict[str, float] = {}
         last = len(self.parts) - 1
         for n, (part, dx) in enumerate(zip(self.parts, self.offsets, strict=True)):
             wide |= part.wide

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from archviz.core.geometry import Frames, Layout, Place, Point, Route, Size, Sizes, Spacing, bounds, united
 from archviz.core.graph import Graph, NodeId, skips
@@ -101,15 +102,10 @@ def _lifts(graph: Graph, discs: Sequence[_Disc], spacing: Spacing) -> list[float
 def _ways(passed: Sequence[bool], flows: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Each run of discs that are passed by, as the longest way through it, the longest through the rest, and so on."""
     ways: list[list[int]] = []
-    left = {i for i, one in enumerate(passed) if one}
     into: dict[int, list[int]] = {}
     for a, b in flows:
         into.setdefault(b, []).append(a)
-    run: list[int] = []
-    for i in range(len(passed) + 1):
-        if i in left:
-            run.append(i)
-            continue
+    for run in (list(run) for one, run in groupby(range(len(passed)), lambda i: passed[i]) if one):
         free = set(run)
         while free:
             best: dict[int, list[int]] = {}
@@ -120,7 +116,6 @@ def _ways(passed: Sequence[bool], flows: Sequence[tuple[int, int]]) -> list[list
             way = max(best.values(), key=len)
             ways.append(way)
             free -= set(way)
-        run = []
     return ways
 
 

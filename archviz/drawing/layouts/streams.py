@@ -54,8 +54,7 @@ def streams(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direct
 
 def _columns(graph: Graph) -> list[list[NodeId]] | None:
     """The nodes by how far they are from the first; None where one holds two of a stream, or a link skips one."""
-    far: dict[NodeId, int] = {}
-    columns: list[list[NodeId]] = []
+    far, columns = dict[NodeId, int](), list[list[NodeId]]()
     for node in graph.nodes:
         steps = {far.get(edge.src, -1) for edge in graph.inflow[node.id]}
         if len(steps) > 1 or -1 in steps:

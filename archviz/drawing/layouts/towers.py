@@ -62,9 +62,7 @@ def towers(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directi
     top = max((frame.bar for frame in frames.values()), default=0.0)
     margin = max((size.label[0] for size in sizes.values()), default=0.0)
     x = margin + spacing["margin_gap"] if margin else 0.0
-    places: dict[NodeId, Place] = {}
-    routes: list[Route] = []
-    heads: dict[NodeId, tuple[float, float]] = {}
+    places, routes, heads = dict[NodeId, Place](), list[Route](), dict[NodeId, tuple[float, float]]()
     for key, column in columns.items():
         side = spacing["lane"] * column.reach
         head = frames[key].title if key in frames else 0.0

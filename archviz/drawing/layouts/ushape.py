@@ -62,11 +62,9 @@ def _u(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, beside: Seq
     gap = max([spacing["gutter"] * 2 + 2 * spacing["across"], *aside])
     height = max(a.height, b.height)
     both = a.moved(0.0, height - a.height).joined(b.moved(a.width + gap, height - b.height))
-    nodes, routes = both.nodes, []
-    for edge in skips:
-        src, dst = nodes[edge.src], nodes[edge.dst]
-        line = ((src.right, dst.cy), (dst.x, dst.cy))
-        routes.append(Route(edge.src, edge.dst, line, (edge.src, edge.dst) in passing))
+    nodes, ends = both.nodes, [(edge.src, edge.dst) for edge in skips]
+    routes = (Route(src, dst, ((nodes[src].right, nodes[dst].cy), (nodes[dst].x, nodes[dst].cy)), (src, dst) in passing)
+              for src, dst in ends)
     u = replace(both, routes=(*both.routes, *routes), width=b.width + a.width + gap, height=height, direction="around")
     base = layered(part(graph, foot), sizes, frames, spacing, "right") if foot else None
     whole = _based(u, base, enter, bottom, spacing) if base else _joined(u, bottom, spacing)
@@ -80,8 +78,7 @@ def _joined(u: Layout, bottom: Edge, spacing: Spacing) -> Layout:
     """The arms with a line from the foot of the one to the foot of the other."""
     low = u.height + spacing["along"]
     src, dst = u.nodes[bottom.src], u.nodes[bottom.dst]
-    x0, x1 = src.cx, dst.cx
-    points = ((x0, src.bottom), (x0, low), (x1, low), (x1, dst.bottom))
+    points = ((src.cx, src.bottom), (src.cx, low), (dst.cx, low), (dst.cx, dst.bottom))
     return replace(u, routes=(*u.routes, Route(bottom.src, bottom.dst, points)), height=low + 1.0)
 
 
@@ -104,9 +101,8 @@ def _based(u: Layout, base: Layout, enter: Edge, bottom: Edge, spacing: Spacing)
 
 def _crosses(route: Route, nodes: Places) -> bool:
     """Does a line run through a box that is not at its ends?"""
-    lines = list(pairwise(route.points))
     return any(place.crossed(a, b) for key, place in nodes.items() if key not in (route.src, route.dst)
-               for a, b in lines)
+               for a, b in pairwise(route.points))
 
 
 def _foot(graph: Graph, left: set[NodeId], skips: list[Edge], bottom: Edge) -> tuple[frozenset[NodeId], Edge]:
