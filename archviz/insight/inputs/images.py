@@ -32,18 +32,11 @@ NORMALISATIONS = {
 class Recipe:
     """How a model wants its images.
 
-    Attributes
-    ----------
-    size : tuple of int, optional
-        Height and width; None: as they are.
-    mean, std : tuple of float
-        Subtracted from, and divided out of, pixels from 0 to 1: one number, or one for each channel.
-    resize : int, optional
-        The length of the shorter side before the middle is cut out; None: that of `size`.
-    call : callable, optional
-        Does all of it instead: a Pillow image → a tensor (C, H, W).
-    source : str
-        Where this was found; empty where nobody said anything.
+    size        height and width; None: as they are
+    mean, std   subtracted from, and divided out of, pixels from 0 to 1: one number, or one for each channel
+    resize      the length of the shorter side before the middle is cut out; None: that of `size`
+    call        does all of it instead: a Pillow image → a tensor (C, H, W)
+    source      where this was found; empty where nobody said anything
     """
 
     size: tuple[int, int] | None = None

@@ -22,10 +22,7 @@ MOST_PREFIXES = 8
 
 def channels_first(subject: Subject, node: NodeId, shape: tuple[int, ...],
                    ) -> tuple[Callable[[Tensor], Tensor], str] | None:
-    """How a node's value (N, …) of this shape is read as (N, C, places…), and what is to say of that.
-
-    None for one without places.
-    """
+    """How a node's value (N, …) of this shape is read as (N, C, places…), and what is to say of that; or None."""
     image = _image(subject)
     if len(shape) == 5 or len(shape) == 4 and not _channels_last(shape, image):
         return (lambda value: value), ""

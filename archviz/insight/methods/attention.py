@@ -26,23 +26,15 @@ OPTIONS = {"nodes": "*"}
 
 
 def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*") -> list[Attribution]:
-    """The weights of every attention of one run.
+    """The weights of every attention of one run, the same for each target.
+
+    A decoder that attends once for each step has one matrix of all of its steps, under the id of the first.  Raises
+    `ArchvizError` where nothing attends, or nothing of that name.
 
     Parameters
     ----------
     nodes : str or iterable of str
         Globs on the ids of nodes: which of them.
-
-    Returns
-    -------
-    list of Attribution
-        One for each target, all with the same weights; a decoder that attends once for each step has one matrix of all
-        of its steps, under the id of the first.
-
-    Raises
-    ------
-    ArchvizError
-        Where nothing attends, or nothing of that name.
     """
     subject.step("watch the model attend")
     run = attended(subject)

@@ -34,7 +34,10 @@ OPTIONS = {"nodes": "*", "states": "output", "units": None}
 
 def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*", states: str = "output",
               units: int | Sequence[int] | None = None) -> list[Attribution]:
-    """The states of every recurrent layer at every step.
+    """The states of every recurrent layer at every step, the same for each target.
+
+    Raises `ArchvizError` where nothing is recurrent, nothing of that name, or no unit of that number; for ``"cell"`` of
+    what has none.
 
     Parameters
     ----------
@@ -46,16 +49,6 @@ def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*", states: str
     units : int, sequence of int or None
         So many of them, those whose states vary most; or these; or all.  Both directions count on: a backward unit k
         of a layer of h units is h + k.
-
-    Returns
-    -------
-    list of Attribution
-        One for each target, all with the same states.
-
-    Raises
-    ------
-    ArchvizError
-        Where nothing is recurrent, nothing of that name, or no unit of that number; for ``"cell"`` of what has none.
     """
     if states not in ("output", "cell"):
         raise ArchvizError(f"states {states!r}", "output or cell")

@@ -94,10 +94,12 @@ def attribute(subject: Subject, *, composite: Composite = "epsilon-plus-flat", e
               gates: str = "half") -> list[Attribution]:
     """Layer-wise relevance propagation.
 
+    Of each attribution ``inputs`` sum over channels (features, for tokens), ``scores`` and ``flows`` over all values;
+    the checks are conservation (over all cuts, absorbed parts counted in) and the kept fraction.  Raises `ArchvizError`
+    for an operation without a rule (`register_rule` adds one), and relevance that is not finite.
+
     Parameters
     ----------
-    subject : Subject
-        What to explain.
     composite : str or Mapping
         Which rule where: a name (`archviz.insight.methods._lrp.composites.COMPOSITES`), or kinds and globs of nodes →
         rules.
@@ -112,17 +114,6 @@ def attribute(subject: Subject, *, composite: Composite = "epsilon-plus-flat", e
         products split ½–½ (AttnLRP: Achtibat et al. 2024).
     gates : {"half", "signal"}
         Products of a signal and an activation (SwiGLU) split ½–½, or the signal takes all (Arras et al. 2019).
-
-    Returns
-    -------
-    list of Attribution
-        One for each target; ``inputs`` sum over channels (features, for tokens), ``scores`` and ``flows`` over all
-        values.  The checks are conservation (over all cuts, absorbed parts counted in) and the kept fraction.
-
-    Raises
-    ------
-    ArchvizError
-        For an operation without a rule (`register_rule` adds one), and relevance that is not finite.
     """
     return _Propagation(subject, _policy(composite, epsilon, gamma, low, high, attention, gates), nodes).done()
 

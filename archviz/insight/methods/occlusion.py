@@ -30,6 +30,10 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
               token: int | None = None, seed: int = 0, incremental: bool = True) -> list[Attribution]:
     """Slide a window over each input, and see what the targets lose.
 
+    The map is the drop f(x) − f(x with the window filled), in the target's unit, averaged over the windows that cover a
+    place; ``extra["boxes"]`` (W, axes, 2) and ``extra["drops"]`` (N, W) hold the drops one by one (of several inputs
+    one after the other).
+
     Parameters
     ----------
     window : int or sequence of int, optional
@@ -46,13 +50,6 @@ def attribute(subject: Subject, *, window: Sides = None, stride: Sides = None, f
     incremental : bool
         Whether layers compute only what a window can reach, where the graph allows that; the map is the same, and the
         check says how far from whole passes a few windows are.
-
-    Returns
-    -------
-    list of Attribution
-        For each target the drop f(x) − f(x with the window filled), in the target's unit, averaged over the windows
-        that cover a place; ``extra["boxes"]`` (W, axes, 2) and ``extra["drops"]`` (N, W) hold them one by one (of
-        several inputs one after the other).
     """
     base = subject.scores(subject.base).detach()
     drops_of: list[tuple[Source, Tensor, Tensor]] = []

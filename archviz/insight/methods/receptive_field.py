@@ -31,26 +31,18 @@ def attribute(subject: Subject, *, window: int | None = None, stride: int | None
               fill: str | float = "random", seed: int = 0) -> list[Attribution]:
     """Where a unit looks.  The target is one unit, ``"layer3[17,5,5]"``, or a channel, ``"layer3[17]"``.
 
+    The map is the discrepancy |u(x) − u(x occluded)|, averaged over the occluders that cover a place; of a channel the
+    unit is the one with the largest activation, each sample's own.  ``extra`` has ``place`` (N, axes), the theoretical
+    field ``boxes`` (N, axes, 2), ``gradient``, the sum of |∂u/∂x| over channels, and ``sizes`` (N, 3): the sides of
+    squares as large as the theoretical field, what the occluders find and what the gradient finds.  Raises
+    `ArchvizError` for a target that is not a unit of a map, or an input without places.
+
     Parameters
     ----------
     window, stride : int, optional
         Of the occluders, in places; None: a twentieth of the input and half of that (11 and 5 of 224).
     fill, seed
         See `archviz.insight.methods._perturbation.windows.filling`.
-
-    Returns
-    -------
-    list of Attribution
-        One.  Its map is the discrepancy |u(x) − u(x occluded)|, averaged over the occluders that cover a place; of a
-        channel the unit is the one with the largest activation, each sample's own.  ``extra`` has ``place`` (N, axes),
-        the theoretical field ``boxes`` (N, axes, 2), ``gradient``, the sum of |∂u/∂x| over channels, and ``sizes``
-        (N, 3): the sides of squares as large as the theoretical field, what the occluders find and what the gradient
-        finds.
-
-    Raises
-    ------
-    ArchvizError
-        For a target that is not a unit of a map, or an input without places.
     """
     name = subject.targets[0].name      # raises for a unit that is not there
     node, channel, source, places = _unit(subject)

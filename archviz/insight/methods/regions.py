@@ -31,6 +31,12 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
               fill: str | float = "gray", warp: bool = False, top: int = 5, seed: int = 0) -> list[Attribution]:
     """What the target is with one region alone, and what it loses without it.
 
+    The map of a target sums, over the regions that cover a place, what the target loses without the region,
+    f(x) − f(x without it), divided by the region's area.  ``extra`` has ``boxes`` (N, W, 2, 2); ``kept`` and
+    ``removed`` (N, W), the target with the region alone and without it; and ``top`` (N, top), the regions whose
+    first and last contribution, f(region) − f(filled) and f(x) − f(x without it), are largest, best first.  Raises
+    `ArchvizError` where there is no image, or the proposals are of another size or empty.
+
     Parameters
     ----------
     proposals : array, optional
@@ -45,19 +51,6 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
         place on a filled image.
     top : int
         How many regions ``extra["top"]`` lists.
-
-    Returns
-    -------
-    list of Attribution
-        For each target the map sums, over the regions that cover a place, what the target loses without the region,
-        f(x) − f(x without it), divided by the region's area.  ``extra`` has ``boxes`` (N, W, 2, 2); ``kept`` and
-        ``removed`` (N, W), the target with the region alone and without it; and ``top`` (N, top), the regions whose
-        first and last contribution, f(region) − f(filled) and f(x) − f(x without it), are largest, best first.
-
-    Raises
-    ------
-    ArchvizError
-        Where there is no image, or the proposals are of another size or empty.
     """
     source = _image(subject)
     masks = _superpixels(source.maps, segments) if proposals is None else _given(proposals, source)

@@ -38,6 +38,9 @@ def attribute(subject: Subject, *, heads: str = "mean", residual: float = 0.5, t
               ) -> list[Attribution]:
     """Roll out the attention of one run.
 
+    Raises `ArchvizError` where nothing attends, or attention does not go from all tokens to all: in windows, or step by
+    step.
+
     Parameters
     ----------
     heads : str
@@ -48,11 +51,6 @@ def attribute(subject: Subject, *, heads: str = "mean", residual: float = 0.5, t
     token : int, optional
         The token that is explained; None: those that the target is read from, by its gradient, in equal parts (a class
         token, the last token, or all of them where a head takes their mean).
-
-    Raises
-    ------
-    ArchvizError
-        Where nothing attends, or attention does not go from all tokens to all: in windows, or step by step.
     """
     if heads not in _JOINED:
         raise ArchvizError(f"heads {heads!r}", "mean, max or min")

@@ -29,16 +29,10 @@ LISTED = 6            # remarks of one sort that a caption lists
 class Numbers(Protocol):
     """What can be painted: an `Attribution` or a `Recording`.
 
-    Attributes
-    ----------
-    scores, maps : Mapping
-        Trace id → array, its first axis the samples.
-    flows : Mapping
-        (source id, destination id) → array, likewise.
-    signed : bool
-        Whether values below zero have a meaning of their own.
-    unit, title : str
-        What the numbers are, and what gave them.
+    scores, maps   trace id → array, its first axis the samples
+    flows          (source id, destination id) → array, likewise
+    signed         whether values below zero have a meaning of their own
+    unit, title    what the numbers are, and what gave them
     """
 
     @property

@@ -31,14 +31,9 @@ VISIBLE = {"\n": "¶", "\r": "¶", "\t": "→", " ": " "}
 class Piece:
     """One token.
 
-    Attributes
-    ----------
-    words : str
-        What is printed; one space or more for white space, which is made visible.
-    apart : bool
-        Whether a space is before it.
-    ends : bool
-        Whether a line ends behind it.
+    words   what is printed; one space or more for white space, which is made visible
+    apart   whether a space is before it
+    ends    whether a line ends behind it
     """
 
     words: str

@@ -44,19 +44,13 @@ class Batch:
 
 
 class Feed:
-    """The batches of `inputs` that are for this process.
+    """The batches of `inputs` that are for this process, brought to the device of the model that takes them.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Who takes them; they are brought to its device.
-    inputs : Tensor, tuple, Mapping, Inputs, or an iterable of batches
-        What to call it with once; or batches: a tensor, a tuple or list that begins with the input, a dict of named
-        arguments, of which those are given that the model takes.
-    rank, world : int
-        Which process this is, of how many.  A loader whose sampler shares the data out already is taken as it is.
-    order : sequence of list of int, optional
-        The samples of each batch of all processes, where an earlier run settled it.
+    inputs        what to call it with once, a tensor, a tuple, a mapping, `Inputs`; or an iterable of batches: tensors,
+                  tuples or lists that begin with the input, dicts of named arguments, of which those are given that the
+                  model takes
+    rank, world   which process this is, of how many; a loader whose sampler shares its data out already stays as it is
+    order         the samples of each batch of all processes, where an earlier run settled it
     """
 
     def __init__(self, model: nn.Module, inputs: Any, rank: int = 0, world: int = 1,

@@ -47,39 +47,20 @@ def reductions(names: Iterable[str], k: int) -> dict[str, Reduction]:
 
 
 class Reducer(Watcher):
-    """Totals of every node that the patterns name.
+    """Totals of every node of `model` that `patterns`, globs of ids, name.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Whose nodes they are.
-    patterns : sequence of str
-        Globs of ids.
-    reduce : Mapping
-        See `reductions`.
-    gradients : bool
-        Reduce the gradient that arrives at each node, too, whenever a backward pass comes through.
-    budget : int
-        Bytes that values kept raw may take.
+    reduce           see `reductions`
+    gradients        reduce the gradient that arrives at each node, too, whenever a backward pass comes through
+    budget           bytes that values kept raw may take
 
-    Attributes
-    ----------
-    totals : dict
-        What was merged so far; `arrive` first, for all of it.
-    samples, calls : Counter
-        How many samples came to each node, in how many calls of the model.
-    ops : dict
-        What ran at each node.
-    numbers : Tensor or None
-        The numbers of the samples of the next call; None: they follow those before.
-    tape : Tape or None
-        The last call.
-    limit : int or None
-        Bytes that a call may hold at once; `TooMuch` ends one that takes more.
-    keep, kept : NodeId or None, dict
-        A node whose value, with its gradient, is wanted after a call, and that value.
-    leaves : list of Tensor or None
-        Where given: embeddings begin to need gradients there, and are put on the list.
+    totals           what was merged so far; `arrive` first, for all of it
+    samples, calls   how many samples came to each node, in how many calls of the model
+    ops              what ran at each node
+    numbers          the numbers of the samples of the next call; None: they follow those before
+    tape             the last call
+    limit            bytes that a call may hold at once; `TooMuch` ends one that takes more
+    keep, kept       a node whose value, with its gradient, is wanted after a call, and that value
+    leaves           where given: embeddings begin to need gradients there, and are put on the list
     """
 
     keeps = False

@@ -23,23 +23,12 @@ from archviz.insight.results.recording import packed, unpacked
 class State:
     """How far a recording has come, in a file that is replaced at once.
 
-    Parameters
-    ----------
-    path : str, Path or None
-        Each of several processes writes one of its own beside it; None: nothing is written.
-    every : float
-        Seconds between two writes.
-    reducer : Reducer
-        Whose totals they are; those of an earlier run are put into it.
-    asked : object
-        What was asked for; a file that holds something else is refused.
-
-    Attributes
-    ----------
-    done : int
-        Batches whose values are in the totals.
-    order : list or None
-        Which samples make each batch, where that was drawn: to go on with the same.
+    path      each of several processes writes one of its own beside it; None: nothing is written
+    every     seconds between two writes
+    reducer   whose totals they are; those of an earlier run are put into it
+    asked     what was asked for; a file that holds something else is refused
+    done      batches whose values are in the totals
+    order     which samples make each batch, where that was drawn: to go on with the same
     """
 
     def __init__(self, path: str | Path | None, every: float, reducer: Reducer, asked: object) -> None:

@@ -88,14 +88,8 @@ def read(targets: Targets, run: Ran) -> Tensor:
 
 
 def perturbed(subject: Subject, targets: Targets, source: Source, count: int, covered: Covered, fill: Fill) -> Tensor:
-    """The targets, for each sample and each of `count` parts of it, where such a part is filled.
-
-    Every one of them goes through the whole model, in batches.
-
-    Returns
-    -------
-    (targets, N, W) float32
-    """
+    """The targets, (targets, N, W) float32, for each sample and each of `count` parts of it, where such a part is
+    filled.  Every one of them goes through the whole model, in batches."""
     def work(numbers: Tensor) -> Tensor:
         rows, parts = numbers // count, numbers % count
         first = torch.zeros((len(rows), len(source.shape)), dtype=torch.long, device=rows.device)
@@ -241,12 +235,8 @@ EXACT = 1e-4
 
 def effects(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, incremental: bool = True,
             ) -> tuple[Tensor, float, str]:
-    """The targets for each sample and box by the fastest way; how far a few are from whole passes; and what was done.
-
-    Returns
-    -------
-    (targets, N, W) float32, float, str
-    """
+    """The targets, (targets, N, W) float32, for each sample and box by the fastest way; how far a few are from whole
+    passes; and what was done."""
     if incremental and not source.tokens:
         try:
             scores, share = followed(subject, targets, source, boxes, fill)

@@ -76,16 +76,12 @@ def gathered(maps: Tensor, samples: Tensor, first: Tensor, size: Sequence[int]) 
 
 
 def filling(fill: str | float, maps: Tensor, window: Sequence[int], seed: int = 0) -> Fill:
-    """What occluded places hold.
+    """What occluded places of `maps` (N, C, *S) hold.
 
-    Parameters
-    ----------
-    fill : str or float
-        ``gray``: the mean of the sample over all channels and places (Zeiler and Fergus 2014); ``mean``: that of each
-        channel; ``blurred``: the sample, smoothed by a Gaussian of half the window (Fong and Vedaldi 2017);
-        ``random``: independent numbers between the sample's smallest and largest of each channel, seeded by `seed`,
-        sample, window and place (Zhou et al. 2015); or a number.
-    maps : (N, C, *S)
+    `fill` is a number, or ``gray``: the mean of the sample over all channels and places (Zeiler and Fergus 2014);
+    ``mean``: that of each channel; ``blurred``: the sample, smoothed by a Gaussian of half the window (Fong and Vedaldi
+    2017); ``random``: independent numbers between the sample's smallest and largest of each channel, seeded by `seed`,
+    sample, window and place (Zhou et al. 2015).
     """
     axes = list(range(2, maps.dim()))
     if fill == "random":
