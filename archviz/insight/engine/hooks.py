@@ -60,11 +60,9 @@ class Hooks:
 def _composed() -> bool:
     """Whether a function that a reader takes for one operation is under way."""
     code = sys._getframe(1)
-    while code.f_back is not None:
-        if composite(code.f_code.co_name) is not None:
-            return True
+    while code.f_back is not None and composite(code.f_code.co_name) is None:
         code = code.f_back
-    return False
+    return code.f_back is not None
 
 
 def named(modules: Mapping[NodeId, nn.Module], nodes: Collection[NodeId]) -> dict[NodeId, nn.Module] | None:

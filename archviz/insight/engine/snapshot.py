@@ -104,7 +104,7 @@ def snapshot_of(subject: Subject, rows: Tensor, limit: int | None = None) -> Sna
     return Snapshot(subject.model, batch.args, dict(batch.kwargs), limit)
 
 
-class _Program(nn.Module):
+class Program(nn.Module):
     """A function of tensors as a module, so that the recorder can watch it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -115,6 +115,3 @@ class _Program(nn.Module):
         return self.function(*args)
 
 
-def snapshot_of_program(function: Callable[..., Any], args: Sequence[Any]) -> Snapshot:
-    """What `function` does with `args` in plain operations."""
-    return Snapshot(_Program(function), args, {})

@@ -149,15 +149,12 @@ def _name(module: Any, family: str) -> str:
 
 
 def _image_like(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(is_image(item) for item in value)
-    return is_image(value)
+    return bool(value) and all(map(is_image, value)) if isinstance(value, list) else is_image(value)
 
 
 def _text_like(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(isinstance(item, str) for item in value)
-    return isinstance(value, str)
+    items = value if isinstance(value, list) else [value]
+    return bool(items) and all(isinstance(item, str) for item in items)
 
 
 # ------------------------------------------------------------------------------------------------ tensors

@@ -6,8 +6,9 @@ and one forward pass serves all rules.
 """
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ class Census:
 def census(end: Tensor) -> Census:
     """Walk the graph that ends in `end`."""
     rectifiers: list[Node] = []
-    others: dict[str, int] = {}
+    others: Counter[str] = Counter()
     hidden = 0
     seen: set[Node] = set()
     stack = [end.grad_fn]
@@ -63,7 +64,7 @@ def census(end: Tensor) -> Census:
         if _is_rectifier(node):
             rectifiers.append(node)
         elif name in SMOOTH:
-            others[SMOOTH[name]] = others.get(SMOOTH[name], 0) + 1
+            others[SMOOTH[name]] += 1
     return Census(tuple(rectifiers), others, hidden)
 
 
@@ -75,15 +76,11 @@ def rectified(end: Tensor, rule: str) -> Iterator[None]:
     ``deconvnet``  what came, where *that* is positive (Zeiler and Fergus 2014, section 2.1)
     ``guided``     what came, where both are (Springenberg et al. 2015, section 3.4)
     """
-    hooks = []
-    try:
-        if rule != "plain":
-            for node in census(end).rectifiers:
-                hooks.append(node.register_prehook(_positive) if rule == "guided" else node.register_hook(_unmasked))
+    with ExitStack() as stack:
+        for node in census(end).rectifiers if rule != "plain" else ():
+            hook = node.register_prehook(_positive) if rule == "guided" else node.register_hook(_unmasked)
+            stack.callback(hook.remove)
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 class Apart(TorchFunctionMode):

@@ -5,9 +5,8 @@ In: a module and its inputs, or a module that runs in someone else's loop.  Out:
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import NodeId
 from archviz.core.progress import in_notebook
+from archviz.insight.engine.subject import Run
 from archviz.insight.engine.target import Spec, resolve, unit_of
 from archviz.insight.inputs.memory import ran_out, size_of
 from archviz.insight.methods._gradients import backward
@@ -156,18 +155,6 @@ def _filled(recording: Recording, reducer: Reducer) -> Recording:
 
 # ---------------------------------------------------------------------------------------------- running
 
-@dataclass
-class _Run:
-    """What a target reads its number from."""
-
-    result: Any
-    rows: Tensor
-    values: Mapping[NodeId, Tensor]
-
-    def value(self, node: NodeId) -> Tensor:
-        if node not in self.values:
-            raise ArchvizError(f"target: no node {node!r} ran")
-        return self.values[node]
 
 
 class _Work:
@@ -223,7 +210,7 @@ class _Work:
         with torch.enable_grad():
             args, kwargs = mapped((batch.args, dict(batch.kwargs)), leaf)
             result = reducer.model(*args, **kwargs)
-            run = _Run(result, torch.arange(len(batch.numbers)), reducer.kept)
+            run = Run(result, torch.arange(len(batch.numbers)), values=reducer.kept)
             targets = resolve(self.target, run)
             if len(targets) > 1:
                 raise ArchvizError(f"target: {self.target} is {len(targets)} targets, and a gradient is of one")

@@ -19,10 +19,10 @@ from archviz.insight.methods._recurrent import CELLS, at_rest, directions, unrol
 @rule_for("scaled_dot_product_attention")
 def attention(step: Step) -> None:
     """softmax(QKᵀ/√d) V, product by product."""
-    step.inside(attend, samples_first=True)
+    step.inside(_attend, samples_first=True)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+def _attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
            is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False) -> Tensor:
     if enable_gqa:
         key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))

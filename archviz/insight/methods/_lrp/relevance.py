@@ -19,7 +19,7 @@ from torch import Tensor
 
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import NodeId
-from archviz.insight.engine.snapshot import Snapshot, snapshot_of_program
+from archviz.insight.engine.snapshot import Program, Snapshot
 from archviz.insight.methods._lrp.step import LAYERS, Policy, Share, Step, exact, find_rule, times
 from archviz.trace.kinds import kind_of_function
 from archviz.trace.tape import Ref, tensors
@@ -186,22 +186,16 @@ class Sweep:
     def _pass(self, number: int, arrived: dict[Ref, Share], amount: Tensor | None, swept: Relevance) -> None:
         """Share what arrived at one call among its operands."""
         call = self.snapshot.tape.calls[number]
-        step = Step(self, number)
-        step.amount = amount
+        step = Step(self, number, amount)
         for ref, share in arrived.items():
             step.take(ref, share)
         if not self.live[number]:
             step.lost.extend([] if amount is None else [amount])
         elif step.got:
-            rule = find_rule(call, self.policy.others)
-            if rule is None:
-                step.inside()
-            else:
-                rule(step)
+            (find_rule(call, self.policy.others) or Step.inside)(step)
         sent = []
         for ref, share in step.shares.items():
-            part = self._send(ref, share)
-            sent.append(part)
+            sent.append(part := self._send(ref, share))
             source = self.snapshot.tape.calls[ref.call].node
             if self.within is None and source != call.node:
                 _count(swept.flows, (source, call.node), part)
@@ -231,14 +225,13 @@ class Sweep:
         """Share the relevance of a call by the rules of the plain operations that `function` does the same with; where
         `first`, with the samples on the first axis."""
         operands = step.call.operands()
-        snapshot = snapshot_of_program(function, [step.value(ref) for ref in operands])
+        snapshot = Snapshot(Program(function), [step.value(ref) for ref in operands], {})
         inputs = [n for n, call in enumerate(snapshot.tape.calls) if call.how == "input"]
         sources = {n: ref for n, ref in zip(inputs, operands, strict=True) if self.live[ref.call]}
         way_in = sources if self.first[step.number] else ()
         sweep = Sweep(snapshot, sources, way_in, self.n, 0 if first else self.axis, self.policy, step)
-        paths = [path for path, _ in tensors(snapshot.result)]
         starts: dict[Ref, Share] = {}
-        for path, (ref, tensor) in zip(paths, snapshot.outputs, strict=True):
+        for (path, _), (ref, tensor) in zip(tensors(snapshot.result), snapshot.outputs, strict=True):
             if path in step.got:
                 step.rounded(path, tensor)
                 starts[ref] = step.got[path]

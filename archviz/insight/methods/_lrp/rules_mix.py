@@ -127,10 +127,7 @@ def add(step: Step) -> None:
     if len(operands) != 2 or step.call.kwargs or any(step.value(ref).shape != g.shape for ref in operands):
         return affine(step)
     for ref in operands:
-        if step.live(ref):
-            step.give(ref, g)
-        else:
-            step.absorb(times(step.value(ref), g))
+        _give_or_absorb(step, ref, g)
     for path in step.got:
         step.rounded(path, step.value(operands[0]) + step.value(operands[1]))
     return None
@@ -144,12 +141,17 @@ def cat(step: Step) -> None:
     parts = [step.value(ref) for ref in operands]
     if not isinstance(dim, int) or any(part.dim() != g.dim() for part in parts):
         return affine(step)
-    for ref, part, taken in zip(operands, parts, torch.split(g, [part.shape[dim] for part in parts], dim), strict=True):
-        if step.live(ref):
-            step.give(ref, taken)
-        else:
-            step.absorb(times(part, taken))
+    for ref, taken in zip(operands, torch.split(g, [part.shape[dim] for part in parts], dim), strict=True):
+        _give_or_absorb(step, ref, taken)
     return None
+
+
+def _give_or_absorb(step: Step, ref: Ref, g: Tensor) -> None:
+    """`g` goes to a signal; what a constant has of it ends here."""
+    if step.live(ref):
+        step.give(ref, g)
+    else:
+        step.absorb(times(step.value(ref), g))
 
 
 @rule_for("mul div matmul mm bmm mv dot einsum tensordot outer inner baddbmm true_divide")
@@ -276,9 +278,8 @@ def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None,
 
 def _constants(step: Step) -> None:
     """Absorb the part of an affine call that does not depend on its signals."""
-    values = [step.snapshot.values[ref] for ref in step.call.operands()]
-    operands = [torch.zeros_like(exact(value)) if step.live(ref) else exact(value)
-                for ref, value in zip(step.call.operands(), values, strict=True)]
+    operands = [torch.zeros_like(step.value(ref)) if step.live(ref) else step.value(ref)
+                for ref in step.call.operands()]
     with torch.no_grad():
         outputs = step.again(operands)
     for path, share in step.got.items():
@@ -289,16 +290,14 @@ def _constants(step: Step) -> None:
 def transpose(step: Step, weights: Sequence[float] | None = None) -> None:
     """Give each signal what the transpose of the call, linear in it, takes back, times the weight of its slot."""
     operands = step.call.operands()
-    leaves: list[Tensor] = []
+    leaves = [exact(step.snapshot.values[ref]) for ref in operands]
     asked: list[int] = []
     for i, ref in enumerate(operands):
-        leaf = exact(step.snapshot.values[ref])
         if step.live(ref):
-            leaf = leaf.detach().clone() if leaf.is_inference() else leaf.detach()
+            leaves[i] = leaves[i].detach().clone() if leaves[i].is_inference() else leaves[i].detach()
             if weights is None or weights[i]:
-                leaf.requires_grad_()
+                leaves[i].requires_grad_()
                 asked.append(i)
-        leaves.append(leaf)
     with torch.enable_grad():
         outputs = step.again(leaves)
     for path in step.got:

@@ -114,15 +114,15 @@ class Step:
     lost     what ended here, each (N,)
     """
 
-    def __init__(self, sweep: Sweeping, number: int) -> None:
-        self.sweep, self.number, self.snapshot, self.policy = sweep, number, sweep.snapshot, sweep.policy
+    def __init__(self, sweep: Sweeping, number: int, amount: Tensor | None = None) -> None:
+        self.sweep, self.number, self.amount = sweep, number, amount
+        self.snapshot, self.policy = sweep.snapshot, sweep.policy
         self.call: Call = self.snapshot.tape.calls[number]
         self.got: dict[Path, Share] = {}
         self.outs: dict[Path, Ref] = {}
         self.shares: dict[Ref, Share] = {}
         self.lost: list[Tensor] = []
         self.before_softmax = False
-        self.amount: Tensor | None = None
 
     def take(self, ref: Ref, share: Share) -> None:
         """Relevance comes for `ref`, which the call gave, or wrote into through a view.
@@ -320,10 +320,7 @@ def find_rule(call: Call, others: Mapping[Any, StepRule]) -> StepRule | None:
             rule = RULES.get(base.__name__)
             if rule is not None and getattr(cls, "forward", None) is getattr(base, "forward", None):
                 return rule
-    return RULES["gelu"] if kind_of(call.module) == "act" and _elementwise(call) else None
+    elementwise = len(call.out) == len(call.operands()) == 1 and call.op != "GLU"
+    return RULES["gelu"] if kind_of(call.module) == "act" and elementwise else None
 
 
-def _elementwise(call: Call) -> bool:
-    """Whether what an activation gives has the shape of what it reads."""
-    shapes = [spec.shape for spec in call.out.values()]
-    return len(shapes) == 1 and len(call.operands()) == 1 and call.op != "GLU"

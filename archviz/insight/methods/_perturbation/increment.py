@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -153,10 +153,9 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
             low[ref], high[ref] = _reached(base, step, low, high, places, ref)
         fold = _norm_behind(base, step, numbers, readers, places)
         if fold is not None:
-            after = Ref(fold)
-            before = step.gives[0]
+            before, after = step.gives[0], Ref(fold)
             places[after], low[after], high[after] = places[before], low[before], high[before]
-            step = LocalCall(number, step.call, step.sliding, step.changed, (after,), calls[fold].module)
+            step = replace(step, gives=(after,), fold=calls[fold].module)
             skipped.add(fold)
         steps.append(step)
     if not any(step.sliding is not None for step in steps):
@@ -238,9 +237,9 @@ def _norm_behind(base: Snapshot, step: LocalCall, numbers: Sequence[int], reader
     """The call of a batch norm that alone reads what this convolution gives."""
     if step.sliding is None or step.sliding.what != "conv" or readers[step.gives[0]] != 1:
         return None
-    for number in numbers:
-        call = base.tape.calls[number]
-        if step.gives[0] in call.operands():
-            norm = isinstance(call.module, nn.modules.batchnorm._BatchNorm) and is_pointwise(call)
-            return number if norm and tuple(call.out) == ((),) else None
-    return None
+    number = next((n for n in numbers if step.gives[0] in base.tape.calls[n].operands()), None)
+    if number is None:
+        return None
+    call = base.tape.calls[number]
+    norm = isinstance(call.module, nn.modules.batchnorm._BatchNorm) and is_pointwise(call)
+    return number if norm and tuple(call.out) == ((),) else None
