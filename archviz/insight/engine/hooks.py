@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,7 +34,7 @@ class Hooks:
         self._handles = [module.register_forward_hook(self._hook(name)) for name, module in self.modules.items()]
         return self
 
-    def __exit__(self, cls: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *error: Any) -> None:
         for handle in self._handles:
             handle.remove()
 

@@ -18,8 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_LEAST = 16
-"""Channels; of fewer the other kernel fills no vectors."""
+_LEAST = 16     # channels; of fewer the other kernel fills no vectors
 
 
 class _Pool(torch.autograd.Function):

@@ -187,18 +187,15 @@ class Keeper(Watcher):
         self.globs = tuple(name for name in self.nodes if any(mark in name for mark in "*?["))
         self.grad, self.source = grad, source
         self._wants = cache(lambda name: any(fnmatchcase(name, glob) for glob in self.globs))
-        self._clear(Tape())
+        self.begin(Tape())
 
-    def _clear(self, tape: Tape) -> None:
+    def begin(self, tape: Tape) -> None:
         self.tape, self.seeker = tape, Seeker(tape)
         self.values: dict[NodeId, Tensor] = {}
         self.edges: dict[NodeId, GradientEdge] = {}
         self.landmarks: dict[NodeId, NodeId] = {}
         self.stored: dict[int, set[NodeId]] = {}
         self.marks = _Landmarks() if self.nodes & {MAP, HEAD} else None
-
-    def begin(self, tape: Tape) -> None:
-        self._clear(tape)
 
     def write(self, tensor: Tensor) -> None:
         for name in self.stored.pop(_memory(tensor), ()):

@@ -31,6 +31,7 @@ from archviz.trace.tape import Call, Tape, mapped, tensors
 
 INPUTS: NodeId = "/inputs"
 """Stands for all sources, among what methods want of the first run."""
+_WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})
 
 
 @dataclass(frozen=True)
@@ -353,6 +354,3 @@ def _with_inputs(model: nn.Module, batch: Arguments, source: Callable[[NodeId, T
         return source(names[id(tensor)], tensor) if real else tensor.clone()
 
     return mapped((batch.args, dict(batch.kwargs)), change)
-
-
-_WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})

@@ -26,6 +26,7 @@ Spec = str | int | Callable[[Any], Tensor] | Sequence[int] | Tensor
 ``"layer4.1[7,3,3]"``      one unit of it, at a place
 a function                 of what the model returns, giving (N,)
 """
+_UNIT = re.compile(r"(?P<node>.+)\[(?P<index>-?\d+(?:\s*,\s*-?\d+)*)\]$")
 
 
 class Ran(Protocol):
@@ -49,9 +50,6 @@ class Target:
     name: str
     node: NodeId | None
     read: Callable[[Ran], Tensor]
-
-
-_UNIT = re.compile(r"(?P<node>.+)\[(?P<index>-?\d+(?:\s*,\s*-?\d+)*)\]$")
 
 
 def unit_of(spec: Spec) -> tuple[NodeId, tuple[int, ...]] | None:

@@ -11,9 +11,7 @@ from typing import Any
 
 from archviz.core.errors import ArchvizError
 
-NESTED = ("state_dict", "model", "model_state_dict")
-"""Where training scripts put the weights among other things."""
-
+NESTED = ("state_dict", "model", "model_state_dict")    # where training scripts put the weights among other things
 SHOWN = 4       # keys that an error names before it counts the rest
 
 

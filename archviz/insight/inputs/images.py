@@ -19,6 +19,7 @@ from archviz.core.errors import ArchvizError
 Pixels = NDArray[np.float32]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+_KEYS = frozenset({"size", "mean", "std", "image_mean", "image_std", "crop_size", "do_normalize", "do_center_crop"})
 
 NORMALISATIONS = {
     "none": ((0.0,), (1.0,)),
@@ -105,9 +106,6 @@ def recipe_of(value: Any, source: str) -> Recipe:
         return replace(recipe, mean=_numbers(mean, source), std=_numbers(std, source)) if mean and std else recipe
     raise ArchvizError(f"{source} is a {type(value).__name__}",
                        "it must be a function, a dict with size, mean and std, or a name like imagenet")
-
-
-_KEYS = frozenset({"size", "mean", "std", "image_mean", "image_std", "crop_size", "do_normalize", "do_center_crop"})
 
 
 def _recipe_of_word(word: str, source: str) -> Recipe:

@@ -22,6 +22,8 @@ from archviz.trace.source import guess
 from archviz.trace.source.load import Loaded
 from archviz.trace.source.specs import from_specs
 
+_STAR = "0"     # what a forward(*inputs) calls its first input
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -122,9 +124,6 @@ def _call(module: Any, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], d
     if rest.keys() == {_STAR}:
         return (*args, rest.pop(_STAR)), {}
     return tuple(args), rest
-
-
-_STAR = "0"     # what a forward(*inputs) calls its first input
 
 
 def _named(module: Any, x: Any) -> dict[str, Any]:
@@ -322,4 +321,3 @@ def _refuse_size(module: Any, name: str, batch: Any) -> None:
     if report.failed is not None:
         raise ArchvizError(f"{type(module).__name__} does not take images of {batch.shape[3]}×{batch.shape[2]} pixels: "
                            f"{report.failed[0]} raised {' '.join(report.failed[1].split())[:160]}", _say_size(module))
-

@@ -21,8 +21,7 @@ from archviz.trace.kinds import kind_of, kind_of_function
 from archviz.trace.recorder import watching
 from archviz.trace.tape import Call, Ref, Tape, refs, tensors
 
-SUM = 0.02
-"""How far from 1 a row may be that still is one of weights: bfloat16 rounds so much."""
+SUM = 0.02      # how far from 1 a row may be that still is one of weights: bfloat16 rounds so much
 
 
 @dataclass(frozen=True)

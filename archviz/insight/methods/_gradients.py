@@ -19,6 +19,10 @@ from archviz.insight.methods._rectifiers import Apart, census, rectified
 from archviz.insight.results.attribution import Attribution, Check
 
 Gradients = dict[NodeId, Tensor]
+_SLACK = 2      # what a pass takes, by what it keeps for the backward one: the gradients on their way, and workspaces
+_FIRST, _CACHED, _MANY = 1, 8, 256
+"""Rows of the first pass, which is weighed; rows at which a processor's caches serve best (measured on ResNet-18 and
+VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
 
 
 # ---------------------------------------------------------------------------------------------- one pass
@@ -206,14 +210,6 @@ def _stack(subject: Subject, samples: Tensor, copies: Tensor, place: Place) -> l
         subject.kept["rows"] = max(1, min(most, budget // subject.kept["bytes"]))
     scores = subject.scores(run)
     return [backward(row, run.leaves, keep=number < len(scores) - 1) for number, row in enumerate(scores)]
-
-
-_SLACK = 2
-"""What a pass takes, by what it keeps for the backward one: the gradients on their way, and workspaces."""
-
-_FIRST, _CACHED, _MANY = 1, 8, 256
-"""Rows of the first pass, which is weighed; rows at which a processor's caches serve best (measured on ResNet-18 and
-VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
 
 
 def points(subject: Subject) -> dict[NodeId, Tensor]:

@@ -16,8 +16,10 @@ from archviz.insight.engine.landmarks import kind
 from archviz.insight.engine.subject import Subject
 from archviz.trace.kinds import class_of, is_leaf, kind_of
 
-MOST_PREFIXES = 8
-"""Tokens without a place (class, distillation, registers) that may stand before those of a grid."""
+MOST_PREFIXES = 8       # tokens without a place (class, distillation, registers) that may stand before those of a grid
+_RESIZED = {2: "linear", 3: "bilinear", 4: "trilinear"}
+_SLIDING = ("conv", "upconv", "pool")
+_NORMS = ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
 
 
 def channels_first(subject: Subject, node: NodeId, shape: tuple[int, ...],
@@ -58,9 +60,6 @@ def to_input(subject: Subject, node: NodeId, places: Tensor) -> dict[NodeId, Ten
     return {}
 
 
-_RESIZED = {2: "linear", 3: "bilinear", 4: "trilinear"}
-
-
 def _image(subject: Subject) -> tuple[int, int] | None:
     """Height and width of the first input that is an image."""
     return next(((shown.shape[2], shown.shape[3]) for name, shown in subject.shown.items()
@@ -94,10 +93,6 @@ def _features_last(subject: Subject, node: NodeId) -> bool:
     if module is not None:
         return class_of(module).__name__ in _NORMS
     return any(call.node == node and call.op in _NORMS for call in subject.tape.calls)
-
-
-_SLIDING = ("conv", "upconv", "pool")
-_NORMS = ("LayerNorm", "layer_norm", "RMSNorm", "rms_norm")
 
 
 def _grid(length: int, image: tuple[int, int]) -> tuple[int, int, int] | None:

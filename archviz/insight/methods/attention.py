@@ -23,6 +23,7 @@ from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Attention"
 OPTIONS = {"nodes": "*"}
+_REPEAT = re.compile(r"@\d+")
 
 
 def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*") -> list[Attribution]:
@@ -83,7 +84,3 @@ def _first(one: Attention, attentions: Sequence[Attention]) -> NodeId:
     place = _REPEAT.sub("", one.node)
     return next(other.node for other in attentions
                 if _REPEAT.sub("", other.node) == place and other.weights.shape == one.weights.shape)
-
-
-_REPEAT = re.compile(r"@\d+")
-

@@ -30,6 +30,7 @@ from archviz.trace.tape import Call
 
 TITLE = "Hidden states"
 OPTIONS = {"nodes": "*", "states": "output", "units": None}
+_REPEAT = re.compile(r"@\d+$")
 
 
 def attribute(subject: Subject, *, nodes: str | Iterable[str] = "*", states: str = "output",
@@ -129,9 +130,6 @@ class _States(Operands):
         state = state if state.dim() == 2 else state[None]
         first = _REPEAT.sub("", call.node)
         self.layers.setdefault(first, _Read([])).states.append(state[:, :, None].to("cpu", torch.float32))
-
-
-_REPEAT = re.compile(r"@\d+$")
 
 
 def _batch_first(module: nn.RNNBase, states: Tensor | PackedSequence) -> Tensor:

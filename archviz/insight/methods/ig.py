@@ -23,6 +23,10 @@ TITLE = "Integrated gradients"
 OPTIONS: Mapping[str, Any] = {"steps": 50, "baseline": "zero", "tolerance": None, "most": 1600, "seed": 0, "first": 0}
 GRAD = True
 
+_TOLERANCE = 1e-3       # how complete a map is meant to be, where the user does not say
+_NEAR = 1e-2            # part of the way within which the model is said to jump at the baseline
+_SUDDEN = 0.25          # part of the difference that is a jump, if it lies so near the baseline
+
 
 def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero", tolerance: float | None = None,
               most: int = 1600, seed: int = 0, first: int = 0, **options: Any) -> list[Attribution]:
@@ -85,13 +89,6 @@ def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero",
     return result
 
 
-_TOLERANCE = 1e-3
-"""How complete a map is meant to be, where the user does not say."""
-
-_NEAR = 1e-2
-"""Part of the way within which the model is said to jump at the baseline."""
-
-
 def _at(subject: Subject, place: Mapping[NodeId, Tensor]) -> Tensor:
     """(targets, N): what the targets are with the sources exchanged."""
     with torch.no_grad():
@@ -119,10 +116,6 @@ def _advice(jump: float, origin: str, tolerance: float | None, steps: int) -> st
     if tolerance is None:
         return "incomplete: more steps, or tolerance=1e-3, would refine it"
     return f"incomplete: refining ended at most={steps} steps; raise it, or say another baseline"
-
-
-_SUDDEN = 0.25
-"""Part of the difference that is a jump, if it lies within `_NEAR` of the baseline."""
 
 
 def integrated(subject: Subject, samples: Tensor, steps: int, start: Mapping[NodeId, Tensor],

@@ -27,6 +27,8 @@ from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Attention rollout"
 OPTIONS: Mapping[str, Any] = {"heads": "mean", "residual": 0.5, "token": None}
+_JOINED = {"mean": lambda weights: weights.mean(1), "max": lambda weights: weights.amax(1),
+           "min": lambda weights: weights.amin(1)}
 
 Stream = tuple[frozenset[NodeId], int]
 """Tokens side by side: which sources they are made of, and how many they are."""
@@ -126,10 +128,6 @@ def _rolled(subject: Subject, seen: AttentionRun, heads: str, residual: float) -
         streams[every, queries] = after
         result.append(after)
     return result
-
-
-_JOINED = {"mean": lambda weights: weights.mean(1), "max": lambda weights: weights.amax(1),
-           "min": lambda weights: weights.amin(1)}
 
 
 # ---------------------------------------------------------------------------------------------- the target's tokens

@@ -20,6 +20,8 @@ STEP = 0.05         # widths are told apart by so much
 HEAD = 4.4          # the longest arrow head, where the largest flow arrives
 AGAINST = (2.0, 1.3)        # dashes of what is negative
 
+Line = tuple[Point, ...]
+
 
 @dataclass
 class Widths:
@@ -106,7 +108,7 @@ class _Way:
 def _ways(links: Sequence[tuple[Link, float]]) -> list[_Way]:
     corners = sorted({point for link, _ in links for point in link.points})
 
-    def cut(points: Sequence[Point]) -> tuple[Point, ...]:
+    def cut(points: Sequence[Point]) -> Line:
         stops = [points[0]]
         for a, b in pairwise(points):
             on = [c for c in corners if abs(math.dist(a, c) + math.dist(c, b) - math.dist(a, b)) < 1e-6]
@@ -114,9 +116,6 @@ def _ways(links: Sequence[tuple[Link, float]]) -> list[_Way]:
         return tuple(stops)
 
     return [_Way(cut(link.points), link.radius, link.head, flow) for link, flow in links]
-
-
-Line = tuple[Point, ...]
 
 
 def _shared(ways: Sequence[_Way], begun: int = 0, after: float = 0.0) -> Iterator[tuple[Line, float, float]]:

@@ -22,8 +22,7 @@ from archviz.core.errors import ArchvizError, did_you_mean
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-ROBUST = "99.5%"
-"""The limit that `scale` takes for a map with many values: beyond it lies 0.5 % of them."""
+ROBUST = "99.5%"        # the limit that `scale` takes for a map with many values: beyond it lies 0.5 % of them
 MANY = 1024             # a map with fewer values has no stray ones: all are shown
 STRAY = 1.5             # nor has one whose largest value is no more than so many times that limit
 LEVELS = 1024           # steps in which a colour map is read

@@ -10,8 +10,7 @@ from typing import Any
 from archviz.insight.painting import colormap
 from archviz.insight.painting.colormap import Scale
 
-OBVIOUS = ("finite",)
-"""Checks that a caption names only where they fail."""
+OBVIOUS = ("finite",)       # checks that a caption names only where they fail
 
 
 def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") -> Iterator[str]:

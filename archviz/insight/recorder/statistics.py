@@ -24,6 +24,14 @@ Array = NDArray[Any]
 Partial = dict[str, Tensor]
 Total = dict[str, Array]
 
+ENDS: dict[str, tuple[float, float]] = {"sigmoid": (0, 1), "tanh": (-1, 1), "hardsigmoid": (0, 1), "hardtanh": (-1, 1)}
+"""Operations that saturate: what they give lies between these two."""
+
+NEAR = 0.015    # of the range, from an end on, is saturated: |tanh| > 0.97, where its slope is less than 0.06
+BINS = 512      # of a running histogram; those that are used are given
+_AT_ONCE = 1 << 22      # values counted in one go: counts are exact in float32 up to 2 ** 24
+_SMALLEST = -100        # the exponent of the range of a value that is zero everywhere
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -143,13 +151,6 @@ class Sparsity:
         return {"sparsity": 1 - total["active"].sum() / total["n"].sum(), "active": total["active"] / total["n"]}
 
 
-ENDS: dict[str, tuple[float, float]] = {"sigmoid": (0, 1), "tanh": (-1, 1), "hardsigmoid": (0, 1), "hardtanh": (-1, 1)}
-"""Operations that saturate: what they give lies between these two."""
-
-NEAR = 0.015
-"""How near to an end is saturated, as a part of the range: |tanh| > 0.97, where its slope is less than 0.06."""
-
-
 @dataclass(frozen=True)
 class Saturation:
     """The share of values at the ends of what a sigmoid or tanh can give."""
@@ -166,12 +167,6 @@ class Saturation:
 
     def result(self, total: Total) -> dict[str, Array]:
         return {"saturation": total["full"] / total["n"]}
-
-
-BINS = 512
-"""Bins of a running histogram; those that are used are given."""
-_AT_ONCE = 1 << 22      # values counted in one go: counts are exact in float32 up to 2 ** 24
-_SMALLEST = -100        # the exponent of the range of a value that is zero everywhere
 
 
 @dataclass(frozen=True)

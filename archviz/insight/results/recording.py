@@ -27,11 +27,8 @@ GRADIENT = "gradient."
 RECTIFIERS = frozenset({"relu", "relu6", "threshold"})
 """Operations whose channels are dead where they give nothing but zero."""
 
-SATURATED = 0.1
-"""A layer is marked from this share of saturated values on."""
-
-FEW = 16
-"""Samples below which silence says little about a channel, which the findings then say."""
+SATURATED = 0.1     # a layer is marked from this share of saturated values on
+FEW = 16            # samples below which silence says little about a channel, which the findings then say
 
 _UNITS = {"mean": "mean activation", "std": "standard deviation of the activation", "max": "largest activation",
           "min": "smallest activation", "norm": "norm of the activation", "sparsity": "share of zeros",

@@ -23,6 +23,13 @@ Terms = Sequence[tuple[Tensor, Tensor]]
 Map = Callable[[Tensor, Tensor], Tensor]
 Back = Callable[[Tensor, Tensor, torch.Size], Tensor]
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_UP = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "linear": ("input", "weight", "bias"), "addmm": ("bias", "input", "weight"),
+    **{f"conv{n}d": _CONV for n in (1, 2, 3)}, **{f"conv_transpose{n}d": _UP for n in (1, 2, 3)}}
+
 
 @dataclass
 class LinearMap:
@@ -136,14 +143,6 @@ def layer_of(step: Step) -> LinearMap | None:
         return None if call.kwargs else _linear(step, weight.t(), bias)
     options = {name: args.get(name, 0 if "padding" in name else 1) for name in _ARGUMENTS[call.op][3:]}
     return _convolution(step, weight, bias, "transpose" in call.op, options)
-
-
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_UP = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
-_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "linear": ("input", "weight", "bias"), "addmm": ("bias", "input", "weight"),
-    **{f"conv{n}d": _CONV for n in (1, 2, 3)}, **{f"conv_transpose{n}d": _UP for n in (1, 2, 3)}}
 
 
 def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> LinearMap:

@@ -24,13 +24,11 @@ from archviz.insight.methods._lrp.step import LAYERS, Policy, Share, Step, exact
 from archviz.trace.kinds import kind_of_function
 from archviz.trace.tape import Ref, tensors
 
+_MIXED = 1e-4       # the conservation check's tolerance
+
 
 class Unclear(Exception):
     """It cannot be said which axis of a tensor counts the samples."""
-
-
-_MIXED = 1e-4
-"""The conservation check's tolerance."""
 
 
 @dataclass

@@ -20,6 +20,8 @@ from archviz.insight.methods._lrp.linear_maps import LinearMap, Terms, layer_of
 from archviz.insight.methods._lrp.step import Share, Step, rule_for, times
 from archviz.trace.kinds import kind_of, kind_of_function
 
+_BEFORE_NORM = ("Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d")
+
 
 class Rule(Protocol):
     """How one layer shares."""
@@ -210,9 +212,6 @@ def layer(step: Step) -> None:
     share = step.policy.rule(call.node, call.scope, kind, step.first).share(linear)
     step.give(linear.ref, share.g, share.r)
     return None
-
-
-_BEFORE_NORM = ("Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d")
 
 
 @rule_for("batch_norm BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm")

@@ -22,8 +22,7 @@ from archviz.insight.methods._perturbation.windows import Fill, gathered
 from archviz.trace.receptive_field import argument, is_pointwise
 from archviz.trace.tape import Call, Ref
 
-WHOLE = 0.9
-"""The part of a map from which it is computed as a whole: a patch saves less than its handling costs."""
+WHOLE = 0.9     # the part of a map from which it is computed as a whole: a patch saves less than its handling costs
 
 PatchLayer = Callable[[Tensor, tuple[int, ...]], Tensor]
 """(an input with what is around it, the padding left to do) → the output."""

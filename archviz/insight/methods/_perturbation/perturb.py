@@ -24,6 +24,18 @@ from archviz.insight.methods._perturbation.windows import Fill, inside
 from archviz.trace.receptive_field import slide
 from archviz.trace.tape import Ref, mapped, refs
 
+Targets = Sequence[Target]
+Covered = Callable[[Tensor, Tensor], Tensor]
+"""(samples (R,), parts (R,)) → which places are filled: (R, *S) bool."""
+
+EXACT = 1e-4            # how far a window may be from a whole pass over it, relative to the target, in float32
+_PAYS = 0.9             # the part of the work that may be left for following windows to pay
+_CACHED = 16 << 20      # bytes of patches that stay near a processor
+_BEHIND = 4             # batches whose maps are gathered before the layers behind them run, to read weights less often
+_FOLLOWED, _FOLLOWED_ON_DEVICE = (32, 96), (256, 1024)
+"""Windows followed at once, from and to: more are less alike, so that more is computed than they reach; fewer fill no
+processor, and patches that are small want more of them."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -79,9 +91,6 @@ def _convolved(subject: Subject, name: NodeId) -> bool:
                if any(calls[ref.call].id == name for ref in call.operands()))
 
 
-Targets = Sequence[Target]
-
-
 def read(targets: Targets, run: Ran) -> Tensor:
     """(targets, R): what the targets are in a run."""
     return torch.stack([target.read(run) for target in targets])
@@ -99,10 +108,6 @@ def perturbed(subject: Subject, targets: Targets, source: Source, count: int, co
     with torch.no_grad():
         scores = in_batches(subject.n * count, rows_at_once(subject), work, source.maps.device)
     return scores.view(-1, subject.n, count)
-
-
-Covered = Callable[[Tensor, Tensor], Tensor]
-"""(samples (R,), parts (R,)) → which places are filled: (R, *S) bool."""
 
 
 def under(boxes: Tensor, source: Source) -> Covered:
@@ -158,10 +163,6 @@ def followed(subject: Subject, targets: Targets, source: Source, boxes: Tensor, 
     return torch.stack(scores, 1), sum(shares) / len(shares)
 
 
-_PAYS = 0.9
-"""The part of the work that may be left for following windows to pay."""
-
-
 def _ends(subject: Subject, targets: Targets, base: Snapshot) -> tuple[Ref, ...]:
     """What the targets read."""
     if not all(target.node is None or target.node in base.named for target in targets):
@@ -212,25 +213,10 @@ def _one(subject: Subject, targets: Targets, plan: Increment, sample: int, fill:
         most = (most + 1) // 2
 
 
-_FOLLOWED, _FOLLOWED_ON_DEVICE = (32, 96), (256, 1024)
-"""Windows followed at once, from and to: more are less alike, so that more is computed than they reach; fewer fill no
-processor, and patches that are small want more of them."""
-
-_CACHED = 16 << 20
-"""Bytes of patches that stay near a processor."""
-
-_BEHIND = 4
-"""Batches whose maps are gathered before the layers behind them run, so that those read their weights less often."""
-
-
 def _rows(value: Tensor) -> Tensor:
     if value.shape[1:2] != (1,):
         raise Unable("what the target reads does not count samples")
     return value.flatten(0, 1)
-
-
-EXACT = 1e-4
-"""How far a window may be from a whole pass over it, relative to the target, in float32."""
 
 
 def effects(subject: Subject, targets: Targets, source: Source, boxes: Tensor, fill: Fill, incremental: bool = True,
