@@ -179,7 +179,7 @@ def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None 
         if results is not None:
             return Attributions(_dressed(one, ready) for one in results)
         step("begin again, in smaller pieces")
-    raise ArchvizError(f"memory runs out, also in pieces of {_amount(budget)}",
+    raise ArchvizError(f"memory runs out, also in pieces of {(budget or 0) / 2**20:.3g} MiB",
                        "use a smaller input, fewer samples at once, --dtype bfloat16, or a device with more memory")
 
 
@@ -252,10 +252,6 @@ def _blamed(error: NotFinite, ready: Ready, step: Step) -> NotFinite:
         return error
     hint = "look at how it was trained, or at what was loaded" if culprit.weights else ""
     return NotFinite(f"{error.message}: {culprit}", hint, culprit.node, culprit.what)
-
-
-def _amount(size: int | None) -> str:
-    return f"{(size or 0) / 2**20:.3g} MiB"
 
 
 def _dressed(one: Attribution, ready: Ready) -> Attribution:

@@ -13,7 +13,6 @@ from torch import Tensor
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.subject import Subject
 from archviz.insight.inputs.memory import ran_out
-from archviz.trace.tape import Tape
 
 _MOST = 4096        # rows from which no device gains anything more
 _CACHE = 24 << 20   # bytes of the largest tensor from which processors lose more to memory than they gain
@@ -42,10 +41,9 @@ def in_batches(total: int, most: int, work: Callable[[Tensor], Tensor], device: 
     return torch.cat(done, -1)
 
 
-def rows_at_once(subject: Subject, tape: Tape | None = None) -> int:
+def rows_at_once(subject: Subject) -> int:
     """How many rows may run together through the whole model, without gradients."""
-    tape = tape or subject.tape
-    sizes = sorted((sum(math.prod(one.shape) for one in call.out.values()) * 4 for call in tape.calls
+    sizes = sorted((sum(math.prod(one.shape) for one in call.out.values()) * 4 for call in subject.tape.calls
                     if call.how not in ("parameter", "constant")), reverse=True)
     rows = max(1, subject.n)
     largest, alive = sizes[0] / rows, sum(sizes[:6]) / rows     # what is alive together, workspaces included

@@ -151,8 +151,6 @@ def _dtype(torch: Any, dtype: str | None) -> Any:
     return kind_of_number
 
 
-
-
 def class_names_of(value: Any) -> dict[int, str]:
     """Names by class, of a list, a dict, or a file: one a line, or JSON.  Raises `ArchvizError` for what is none."""
     if value is None:

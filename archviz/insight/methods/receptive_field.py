@@ -100,8 +100,7 @@ def _at(node: NodeId, channel: int, places: Tensor, name: str) -> Target:
     def value(run: Ran) -> Tensor:
         values = run.value(node)[:, channel]
         rows = torch.arange(len(values), device=values.device)
-        at = places.to(values.device)[run.rows.to(values.device)]
-        where = (rows, *at.unbind(1))
+        where = (rows, *places.to(values.device)[run.rows.to(values.device)].unbind(1))
         return values[where].float()
 
     return Target(name, node, value)

@@ -73,7 +73,8 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     for number, target in enumerate(targets):
         maps = torch.einsum("nw,nwyx->nyx", drops[number] / areas.clamp(min=1), masks.to(drops.dtype))
         best = worth[number].topk(min(top, count), dim=1).indices
-        check = _kept(subject, target, source, _union(masks, best), stand_in, base[number], empty[number, :, 0])
+        union = torch.stack([one[at].any(0) for one, at in zip(masks, best, strict=True)])
+        check = _kept(subject, target, source, union, stand_in, base[number], empty[number, :, 0])
         attributions.append(attribution(
             subject, number, "regions", TITLE, {source.name: maps}, unit="drop of the target per place",
             checks=(check,), notes=notes,
@@ -86,10 +87,6 @@ def _image(subject: Subject) -> Source:
     if source is None:
         raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
     return source
-
-
-def _union(masks: Tensor, best: Tensor) -> Tensor:
-    return torch.stack([one[at].any(0) for one, at in zip(masks, best, strict=True)])
 
 
 def _kept(subject: Subject, target: Target, source: Source, union: Tensor, stand_in: Fill, whole: Tensor,

@@ -39,9 +39,9 @@ class Colours:
         """The group of one node, in the colour of its number."""
         number = self.scores.get(group.node)
         fill = self.unknown if number is None else self.scale.colour(number)
-        if number is None and any(isinstance(mark, (Box, Circle, Cuboid)) or self._filled(mark)
-                                  for mark in group.marks) and group.node not in self.dots:
-            self.missing = True
+        if number is None and group.node not in self.dots:
+            self.missing |= any(isinstance(mark, (Box, Circle, Cuboid)) or isinstance(mark, Path)
+                                and bool(self.scene.paint(mark.role).fill) for mark in group.marks)
         self.heated.add(group.role)
         if group.node in self.dots:
             return replace(group, marks=self._dotted(group, self.dots[group.node]))
@@ -69,9 +69,6 @@ class Colours:
 
     # ---------------------------------------------------------------------------------------- one mark
 
-    def _filled(self, mark: Mark) -> bool:
-        return isinstance(mark, Path) and bool(self.scene.paint(mark.role).fill)
-
     def _on(self, mark: Mark, group: Group, fill: str) -> Mark:
         if isinstance(mark, Group):
             return replace(mark, marks=tuple(self._on(inner, group, fill) for inner in mark.marks))
@@ -94,7 +91,8 @@ class Colours:
             edge = paint.stroke or self.ink
             if contrast(mixed(ground, edge, VIVID), self.page) > 3:    # as vivid as is still seen on the page
                 edge = mixed(ground, edge, VIVID)
-            lines = self._hatch(fill) if paint.hatch else None
+            ink = max(("#ffffff", "#000000"), key=lambda end: contrast(end, fill))
+            lines = mixed(ink, fill, 0.22) if paint.hatch else None    # seen, while the fill stays as light as it is
             self.sheet[name] = replace(paint, fill=fill, stroke=edge, opacity=1.0, hatch_color=lines,
                                        stroke_width=max(EDGES if solid else OUTLINE, paint.stroke_width))
             for part, share in FACES.items() if solid else ():
@@ -110,11 +108,6 @@ class Colours:
         self.sheet[role], self.sheet[f"{role} top"] = self.scene.paint(band), self.scene.paint(f"{band} top")
         self.sheet[f"{role} side"] = self.sheet[f"{name} side"]
         return role
-
-    def _hatch(self, fill: str) -> str:
-        """The colour of a hatch that is seen on `fill`, and leaves its lightness as it is."""
-        end = "#000000" if contrast("#000000", fill) > contrast("#ffffff", fill) else "#ffffff"
-        return mixed(end, fill, 0.22)
 
     def _legible(self, mark: Text, group: Group, fill: str) -> Text:
         """Words that stand on the fill, in a colour that can be read on it."""

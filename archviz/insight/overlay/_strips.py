@@ -8,7 +8,7 @@ single one stands beside its box wherever there is room.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from archviz.core.scene import Box, Group, Image, Link, Mark, Path, Scene
 from archviz.insight.overlay._bounds import Room, body, nodes, rooms
@@ -51,7 +51,8 @@ def placed(scene: Scene, tiles: Mapping[str, Sequence[Tile]], widest: float) -> 
         reach = max(_reach(group, scene) for group in marks)
         return marks, max(scene.width, reach + EDGE)
     for node in best:
-        best[node] = _longer(best[node], boxes[node], len(tiles[node]), [*taken, *_others(best, node)], frames, page)
+        others = [room for key, room in best.items() if key != node]
+        best[node] = _longer(best[node], boxes[node], len(tiles[node]), [*taken, *others], frames, page)
     return [_strip(node, room, tiles[node]) for node, room in best.items()], scene.width
 
 
@@ -74,7 +75,9 @@ def _column(scene: Scene, boxes: Mapping[str, Room], widest: float) -> dict[str,
     if any(group.role == "inset" for group in drawn):       # it stands in the way
         return {}
     solid = [_box(group, scene) for group in nodes(scene.marks) if group.marks]
-    solid += [room for mark in drawn for room in _level(mark, scene)]
+    # And the horizontal parts of links.
+    solid += [room for group in drawn for link in group.marks if isinstance(link, Link) for room in rooms(link, scene)
+              if room.x1 - room.x0 > 3 * (room.y1 - room.y0)]
     x = max((_reach(group, scene) for group in drawn if group.marks), default=0.0) + LINE
     levels: dict[str, float] = {}
     for node, box in sorted(boxes.items(), key=lambda item: (item[1].y0 + item[1].y1, item[1].x0)):
@@ -89,13 +92,6 @@ def _column(scene: Scene, boxes: Mapping[str, Room], widest: float) -> dict[str,
     if x + side + EDGE > widest:
         return {}
     return {node: Room(x, y - side / 2, x + side, y + side / 2) for node, y in levels.items()}
-
-
-def _level(group: Group, scene: Scene) -> Iterator[Room]:
-    """The horizontal parts of links."""
-    for mark in group.marks:
-        if isinstance(mark, Link):
-            yield from (room for room in rooms(mark, scene) if room.x1 - room.x0 > 3 * (room.y1 - room.y0))
 
 
 def _places(boxes: Mapping[str, Room], size: float, taken: Sequence[Room], frames: Sequence[Room], page: Room
@@ -130,10 +126,6 @@ def _longer(room: Room, box: Room, most: int, taken: Sequence[Room], frames: Seq
         if _free(longer, box, taken, frames, page):
             return longer
     return room
-
-
-def _others(places: Mapping[str, Room], node: str) -> list[Room]:
-    return [room for key, room in places.items() if key != node]
 
 
 def _taken(scene: Scene) -> tuple[list[Room], list[Room]]:

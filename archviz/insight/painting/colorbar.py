@@ -40,7 +40,8 @@ def flat(on: Scale, length: float, style: Style, most: int = 5, ends: tuple[str,
     """
     size = style.roles["bar label"].size
     marks: list[Mark] = [_colours(on, length, THICK), Box(0, 0, length, THICK, "bar")]
-    ticks = _chosen(on, length, size, most) if ends is None else _between(on, ends)
+    ticks = _chosen(on, length, size, most) if ends is None else [
+        (on.low, ends[0]), *([(0.0, "0")] if on.signed else []), (on.high, ends[1])]
     low = high = 0.0
     for value, label in ticks:
         x = length * float(on.parts(value))
@@ -104,7 +105,3 @@ def _chosen(on: Scale, length: float, size: float, most: int) -> list[tuple[floa
     end = max(digit for digit in (1, 2, 4, 5, 6, 8) if digit <= on.high / power + 1e-9) * power
     at = [-end, 0.0, end] if on.signed else [0.0, end]
     return list(zip(at, colormap.labels(at, end), strict=True))
-
-
-def _between(on: Scale, ends: tuple[str, str]) -> list[tuple[float, str]]:
-    return [(on.low, ends[0]), *([(0.0, "0")] if on.signed else []), (on.high, ends[1])]

@@ -63,7 +63,8 @@ def _paragraphs(shown: Sequence[Any], style: Style, words: Sequence[Any], which:
     scales: list[Scale] = []
     for k, one in enumerate(shown):
         ids, maps = over_tokens(one)
-        on = _scale(shown, one, which, style, limit)
+        alike = [over_tokens(other)[1][which] for other in shown if _kind(other) == _kind(one)]
+        on = colormap.scale(alike, style.heat, one.signed, limit, one.unit)
         for i in which:
             head = ", ".join(filter(None, (one.title if len(methods) > 1 else "",
                                            one.target if len(targets) > 1 else "", name(i, len(which), names))))
@@ -90,11 +91,6 @@ def _paragraphs(shown: Sequence[Any], style: Style, words: Sequence[Any], which:
 def _kind(one: Any) -> tuple[Any, ...]:
     """What maps that share a bar have in common."""
     return one.title, one.unit, one.signed
-
-
-def _scale(shown: Sequence[Any], one: Any, which: Sequence[int], style: Style, limit: float | str | None) -> Scale:
-    alike = [over_tokens(other)[1][which] for other in shown if _kind(other) == _kind(one)]
-    return colormap.scale(alike, style.heat, one.signed, limit, one.unit)
 
 
 def _paragraph(board: Board, tokens: Sequence[Piece], values: Any, on: Scale, top: float,

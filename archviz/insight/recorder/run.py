@@ -156,7 +156,6 @@ def _filled(recording: Recording, reducer: Reducer) -> Recording:
 # ---------------------------------------------------------------------------------------------- running
 
 
-
 class _Work:
     """Runs batches in pieces that fit into the budget."""
 

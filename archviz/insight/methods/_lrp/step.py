@@ -26,6 +26,8 @@ LAYERS = frozenset({
     "RNN", "LSTMCell", "GRUCell", "RNNCell", "MultiheadAttention"})
 """Operations with weights; the first of them after an input may have a rule of its own."""
 
+StepRule = Callable[["Step"], None]
+
 
 def exact(tensor: Tensor) -> Tensor:
     """Half precision as float32, the rest as it is."""
@@ -65,9 +67,6 @@ class Share:
             return self.r
         product = times(exact(x), self.g)
         return product if self.r is None else product + self.r
-
-
-StepRule = Callable[["Step"], None]
 
 
 @dataclass(frozen=True)
@@ -322,5 +321,3 @@ def find_rule(call: Call, others: Mapping[Any, StepRule]) -> StepRule | None:
                 return rule
     elementwise = len(call.out) == len(call.operands()) == 1 and call.op != "GLU"
     return RULES["gelu"] if kind_of(call.module) == "act" and elementwise else None
-
-

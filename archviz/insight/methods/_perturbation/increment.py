@@ -151,7 +151,7 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
             break
         for ref in step.gives:
             low[ref], high[ref] = _reached(base, step, low, high, places, ref)
-        fold = _norm_behind(base, step, numbers, readers, places)
+        fold = _norm_behind(base, step, numbers, readers)
         if fold is not None:
             before, after = step.gives[0], Ref(fold)
             places[after], low[after], high[after] = places[before], low[before], high[before]
@@ -232,8 +232,7 @@ def in_patches(base: Snapshot, step: LocalCall) -> bool:
     return not over and not padded
 
 
-def _norm_behind(base: Snapshot, step: LocalCall, numbers: Sequence[int], readers: Mapping[Ref, int],
-                 places: Mapping[Ref, Axes]) -> int | None:
+def _norm_behind(base: Snapshot, step: LocalCall, numbers: Sequence[int], readers: Mapping[Ref, int]) -> int | None:
     """The call of a batch norm that alone reads what this convolution gives."""
     if step.sliding is None or step.sliding.what != "conv" or readers[step.gives[0]] != 1:
         return None

@@ -119,13 +119,10 @@ def under(boxes: Tensor, source: Source) -> Covered:
 def scored(subject: Subject, targets: Targets, rows: Tensor, replace: dict[NodeId, Tensor]) -> Tensor:
     """(targets, R): the targets of copies of samples with some sources replaced."""
     nodes = {target.node for target in targets if target.node}
-    placed = {name: _laid_out(tensor) for name, tensor in replace.items()}
+    # Images with their channels last, which convolutions on processors are faster for.
+    placed = {name: tensor.contiguous(memory_format=torch.channels_last if tensor.dim() == 4 else
+                                      torch.contiguous_format) for name, tensor in replace.items()}
     return read(targets, subject.run(subject.batch.take(rows), nodes=nodes, replace=placed))
-
-
-def _laid_out(tensor: Tensor) -> Tensor:
-    """Images with their channels last, which convolutions on processors are faster for."""
-    return tensor.contiguous(memory_format=torch.channels_last if tensor.dim() == 4 else torch.contiguous_format)
 
 
 def token_filling(subject: Subject, source: Source, token: int | None) -> Fill:
