@@ -61,20 +61,16 @@ def _read(path: Path) -> Any:
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
+    except UnpicklingError as error:        # whose long text says which global was refused
+        words = str(error).split("Unsupported global: GLOBAL ")
+        refused = f"it asks for {words[1].split()[0]}" if len(words) > 1 else "it is no plain state dict"
         raise ArchvizError(
-            f"{path} holds more than weights, and a checkpoint is never run: {_refused(str(error))}",
+            f"{path} holds more than weights, and a checkpoint is never run: {refused}",
             "save the weights alone where it comes from: torch.save(model.state_dict(), path)") from None
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ArchvizError(f"{path} cannot be read as weights: {reason[:200] or type(error).__name__}",
                            "a .pt, .pth or .safetensors file is wanted") from None
-
-
-def _refused(message: str) -> str:
-    """Which global was refused, of the long text that says so."""
-    words = message.split("Unsupported global: GLOBAL ")
-    return f"it asks for {words[1].split()[0]}" if len(words) > 1 else "it is no plain state dict"
 
 
 def _unwrapped(saved: Any) -> dict[str, Any]:

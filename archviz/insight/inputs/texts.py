@@ -51,19 +51,11 @@ def read_text(texts: Sequence[str], tokenizer: Any, name: str, decode: Any = Non
 
     if hasattr(tokenizer, "convert_ids_to_tokens"):
         padding = {"padding": True} if len(texts) > 1 else {}
-        try:
-            made = tokenizer(list(texts), return_tensors="pt", **padding)
-        except Exception as error:
-            raise _failed(error) from error
+        made = _made(tokenizer, list(texts), return_tensors="pt", **padding)
         rows = [[int(i) for i in row] for row in made["input_ids"]]
         words = tuple(tuple(map(str, tokenizer.convert_ids_to_tokens(row))) for row in rows)
         return dict(made), words
-    encoded = []
-    for text in texts:
-        try:
-            encoded.append(tokenizer.encode(text) if hasattr(tokenizer, "encode") else tokenizer(text))
-        except Exception as error:
-            raise _failed(error) from error
+    encoded = [_made(getattr(tokenizer, "encode", tokenizer), text) for text in texts]
     rows = [[int(i) for i in getattr(one, "ids", one)] for one in encoded]
     lengths = {len(row) for row in rows}
     if len(lengths) > 1:
@@ -78,8 +70,11 @@ def read_text(texts: Sequence[str], tokenizer: Any, name: str, decode: Any = Non
     return {name: torch.tensor(rows)}, words
 
 
-def _failed(error: Exception) -> ArchvizError:
-    return ArchvizError(f"the tokenizer raised {type(error).__name__}: {' '.join(str(error).split())}")
+def _made(tokenizer: Any, text: Any, **options: Any) -> Any:
+    try:
+        return tokenizer(text, **options)
+    except Exception as error:
+        raise ArchvizError(f"the tokenizer raised {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 def _spelled(tokenizer: Any, text: str, row: Sequence[int], decode: Any) -> Sequence[str]:

@@ -32,7 +32,8 @@ def channels_first(subject: Subject, node: NodeId, shape: tuple[int, ...],
         return (lambda value: value.movedim(-1, 1)), ""
     if len(shape) != 3:
         return None
-    if shape[1] in _lengths(subject):
+    tokens = [shown for name, shown in subject.shown.items() if name not in subject.floats and shown.dim() == 2]
+    if any(shape[1] == shown.shape[1] for shown in tokens):
         return (lambda value: value.movedim(-1, 1)), ""
     grid = _grid(shape[1], image) if image and not _slides(subject, node) else None
     if grid is None:
@@ -64,11 +65,6 @@ def _image(subject: Subject) -> tuple[int, int] | None:
     """Height and width of the first input that is an image."""
     return next(((shown.shape[2], shown.shape[3]) for name, shown in subject.shown.items()
                  if name in subject.floats and shown.dim() == 4), None)
-
-
-def _lengths(subject: Subject) -> set[int]:
-    """The lengths of the token sequences among the inputs."""
-    return {shown.shape[1] for name, shown in subject.shown.items() if name not in subject.floats and shown.dim() == 2}
 
 
 def _channels_last(shape: tuple[int, ...], image: tuple[int, int] | None) -> bool:

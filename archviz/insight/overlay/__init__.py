@@ -53,6 +53,9 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
             flows: bool = True, marks: bool = True, limit: float | str | None = None, blank: bool = False) -> Figure:
     """Paint what a model did on its figure, in any style.
 
+    Every node stays at its place; the page is higher by the colour bar and what else has to be explained.  Raises
+    `ArchvizError` for a sample that is not there, and where no id of `what` is drawn.
+
     Parameters
     ----------
     figure : Figure
@@ -74,16 +77,6 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
         Where the scale of the colours ends: a number, ``"max"``, ``"99%"``; by default the largest score that is drawn.
     blank : bool
         Return the figure as it was, on the page of the one with numbers: two pages that lie upon each other.
-
-    Returns
-    -------
-    Figure
-        Every node at its place; its page is higher by the colour bar and what else has to be explained.
-
-    Raises
-    ------
-    ArchvizError
-        For a sample that is not there, and where no id of `what` is drawn.
     """
     scene = figure.scene
     graphs = [figure.drawn, *(inner for _, inner in figure.drawing.insets)]

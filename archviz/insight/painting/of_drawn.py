@@ -97,15 +97,10 @@ def _value(graph: Graph, node: Node, get: Callable[[NodeId], T | None], join: Ca
     own = list(_known(get(key) for key in (module.copies if module and module.copies else (node.id,))))
     if node.kind == "module" and own:
         return join(own)
-    if not node.inside:     # what is hidden behind it is among its members, too
-        return next(_known(get(key) for key in _names(node)), None)
+    if not node.inside:     # its members are what is hidden behind it, too; a stream's part of a layer is the layer
+        names = (node.id, *reversed(node.members))
+        return next(_known(get(key) for key in (*names, *map(whole, names))), None)
     return next(_known(_value(graph, part, get, join) for part in reversed(node.inside)), None)
-
-
-def _names(node: Node) -> tuple[NodeId, ...]:
-    """The ids under which something may be known of it, the last one first; a stream's part of a layer is the layer."""
-    names = (node.id, *reversed(node.members))
-    return tuple(dict.fromkeys((*names, *map(whole, names))))
 
 
 def _known(values: Iterable[T | None]) -> Iterator[T]:

@@ -98,7 +98,9 @@ def _boxes(maps: Mapping[str, Array], figure: Any, style: Style, sample: int) ->
         axes = next((spec.axes for spec in node.out if len(spec.shape) == values.ndim), "")
         layer = _layer(node.id, _words(node, look[node.id].lines), _more(node, key, style), values[sample], axes,
                        node.kind == "input")
-        yield replace(layer, copies=node.repeat, scores=node.kind in SCORES and not _squashed(node))
+        # Where an activation follows in its box, more layers are to come.
+        act = "act" in node.attrs.get("fused_kinds", ()) and not {"sigmoid", "Sigmoid"} & set(node.attrs["fused"])
+        yield replace(layer, copies=node.repeat, scores=node.kind in SCORES and not act)
 
 
 def _words(node: Node, lines: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -108,11 +110,6 @@ def _words(node: Node, lines: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     kept = lines[:1] if node.kind == "input" else lines
     return tuple(f"{line}," if role != "sublabel" and after == "sublabel" else line
                  for (line, role), (_, after) in zip(kept, [*kept[1:], ("", "")], strict=True))
-
-
-def _squashed(node: Node) -> bool:
-    """Whether an activation follows in its box, as it does where more layers are to come."""
-    return "act" in node.attrs.get("fused_kinds", ()) and not {"sigmoid", "Sigmoid"} & set(node.attrs["fused"])
 
 
 def _more(node: Node, key: NodeId, style: Style) -> str:

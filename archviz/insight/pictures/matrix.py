@@ -142,8 +142,8 @@ def _place(board: Board, matrices: Sequence[Any], titles: Sequence[str], asks: S
         board.text(x + wide / 2, (head if k < across else y) - 0.3 * board.size("heading"),
                    board.fit(title, "heading", wide + GAP), "heading", "middle")
         board.image(x, y, wide, tall, on.rgb(matrix), cells=True)
-        if k % across == 0:
-            _rows(board, axes, x, y, cell)
+        for i, word in enumerate(axes.rows if k % across == 0 else ()):
+            board.text(x - AXIS, y + (i + 0.5) * cell + 0.35 * board.size("note"), word, "note", "end")
         if k < across:
             _columns(board, axes, x, y, cell)
     shown = min(across, len(matrices))
@@ -179,11 +179,6 @@ def _numbers(count: int, cell: float, apart: float) -> list[str]:
     step = next(step for power in range(9) for step in (10**power, 2 * 10**power, 5 * 10**power)
                 if step * cell >= apart)
     return [str(i) if i % step == 0 else "" for i in range(count)]
-
-
-def _rows(board: Board, axes: Axes, x: float, y: float, cell: float) -> None:
-    for i, word in enumerate(axes.rows):
-        board.text(x - AXIS, y + (i + 0.5) * cell + 0.35 * board.size("note"), word, "note", "end")
 
 
 def _columns(board: Board, axes: Axes, x: float, y: float, cell: float) -> None:

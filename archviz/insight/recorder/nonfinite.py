@@ -15,8 +15,10 @@ from archviz.insight.recorder.feeding import Feed
 from archviz.trace.borrow import borrowed
 from archviz.trace.kinds import kind_of_function
 from archviz.trace.recorder import watching
-from archviz.trace.tape import Call, Ref, Tape
+from archviz.trace.tape import Ref, Tape
 from archviz.trace.watcher import Watcher
+
+_MASKS = ("mask", "constant", "index")
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ class _Seeker(Watcher):
             sources = [source[ref.call] for ref in call.operands() if ref.call in source]
             if number in nan or number in inf:
                 weights = call.how == "parameter"
+                # Whether an infinity is what the call is there to give: a mask's.
+                masks = call.how in ("constant", "attribute") or kind_of_function(call.op) in _MASKS
                 if sources:
                     source[number] = sources[0]
-                elif number in nan or weights or not _means_it(call):
+                elif number in nan or weights or not masks:
                     source[number] = number
             elif call.how == "output" and sources and any(ref.call in nan | inf for ref in call.operands()):
                 source[number] = sources[0]
@@ -117,8 +121,3 @@ def _flags(states: dict[int, Tensor]) -> tuple[set[int], set[int]]:
     pairs = torch.stack([state.cpu() for state in states.values()]).tolist() if states else []
     flags = list(zip(states, pairs, strict=True))
     return {number for number, (nan, _) in flags if nan}, {number for number, (_, inf) in flags if inf}
-
-
-def _means_it(call: Call) -> bool:
-    """Whether an infinity is what the call is there to give: a mask's."""
-    return call.how in ("constant", "attribute") or kind_of_function(call.op) in ("mask", "constant", "index")

@@ -106,7 +106,9 @@ class Reducer(Watcher):
     def write(self, tensor: Tensor) -> None:
         self._close()
         self._done.clear()
-        self.kept = {node: value.clone() if _same_memory(value, tensor) else value for node, value in self.kept.items()}
+        for node, value in self.kept.items():
+            if value.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
+                self.kept[node] = value.clone()
 
     def gave(self, call: Call, output: Any) -> Any:
         if self.leaves is None or not isinstance(output, Tensor) or output.requires_grad or _kind(call) != "embedding":
@@ -310,10 +312,6 @@ def _kind(call: Call) -> str:
 def _usual(tensor: Tensor) -> int | None:
     """Where channels are in (N, C), (N, L, C), (N, C, H, W)."""
     return {0: None, 1: None, 3: 2}.get(tensor.dim(), 1)
-
-
-def _same_memory(a: Tensor, b: Tensor) -> bool:
-    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
 def _reducible(tensor: Tensor) -> bool:

@@ -67,12 +67,8 @@ class Seen:
         most = 1 << 20 if self.x.device.type == "cpu" else 1 << 27
         parts = torch.split(self.maps, max(most // self.maps[0].numel(), 1))
         room = torch.empty_like(parts[0])
-        return [_wide(torch.cat(made)) for made in zip(*(make(part, room[:len(part)]) for part in parts), strict=True)]
-
-
-def _wide(x: Tensor) -> Tensor:
-    """In float64, where the device has it."""
-    return x if x.device.type == "mps" else x.double()
+        made = [torch.cat(each) for each in zip(*(make(part, room[:len(part)]) for part in parts), strict=True)]
+        return made if self.x.device.type == "mps" else [each.double() for each in made]    # which that device lacks
 
 
 class Reduction(Protocol):
