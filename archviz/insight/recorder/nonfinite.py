@@ -99,14 +99,11 @@ class _Seeker(Watcher):
                     source[number] = number
             elif call.how == "output" and sources and any(ref.call in nan | inf for ref in call.operands()):
                 source[number] = sources[0]
-        wrong = min(nan, default=None)
-        if wrong is None:
-            wrong = next((n for n, call in enumerate(calls) if call.how == "output" and n in source), None)
-        if wrong is None:
-            return None
-        return self._fault(source[wrong], source, nan | inf, nan)
+        result = next((n for n, call in enumerate(calls) if call.how == "output" and n in source), None)
+        wrong = min(nan, default=result)
+        return None if wrong is None else self._fault(source[wrong], nan | inf, nan)
 
-    def _fault(self, number: int, source: dict[int, int], bad: set[int], nan: set[int]) -> NonFinite:
+    def _fault(self, number: int, bad: set[int], nan: set[int]) -> NonFinite:
         call = self.tape.calls[number]
         if call.how == "parameter":     # of a function: who reads it is the node
             reader = next(c for c in self.tape.calls if any(ref.call == number for ref in c.operands()))
