@@ -56,7 +56,6 @@ def prepare(
 
     from archviz.insight.inputs.checkpoint import load_weights
     from archviz.insight.inputs.samples import samples
-    from archviz.trace.tape import mapped
 
     where = _device(torch, device)
     kind = _dtype(torch, dtype)
@@ -93,8 +92,8 @@ def prepare(
         _materialised(torch, module, batch)
     home = next((p.device for p in module.parameters()), where)
     classes = classes or class_names_of(loaded.told.get("class_names")) or _labels(module)
-    positional, named = mapped((batch.args, dict(batch.kwargs)), lambda tensor: tensor.to(home))
-    return Ready(module, positional, named, batch.shown, batch.words, batch.notes, classes, loaded.source)
+    return Ready(module, _moved(batch.args, home), _moved(dict(batch.kwargs), home), batch.shown, batch.words,
+                 batch.notes, classes, loaded.source)
 
 
 def _materialised(torch: Any, module: Any, batch: Any) -> None:
@@ -149,6 +148,19 @@ def _dtype(torch: Any, dtype: str | None) -> Any:
         real = [name for name, kind in DTYPES.items() if kind.is_floating_point]
         raise ArchvizError(f"dtype {dtype!r} is no type of real numbers", did_you_mean(dtype, real))
     return kind_of_number
+
+
+def _moved(value: Any, device: Any) -> Any:
+    """`value` on `device`; unlike a tape's `mapped`, also what any mapping holds, as tokenizers give them."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if type(value) in (tuple, list):
+        return type(value)(_moved(item, device) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _moved(item, device) for key, item in value.items()}
+    return value
 
 
 def class_names_of(value: Any) -> dict[int, str]:
