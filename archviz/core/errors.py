@@ -14,7 +14,6 @@ def _libraries() -> tuple[str, ...]:
     return (str(Path(__file__).parents[1]), sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages", "<")
 
 
-
 class ArchvizError(Exception):
     """A mistake the user can mend.  The command line then exits with 2.
 

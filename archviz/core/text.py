@@ -25,7 +25,6 @@ from archviz.core.graph import TensorSpec
 FONTS = PACKAGE / "fonts"
 
 
-
 class Measure(Protocol):
     """Anything that measures a line of text as `width` does; tests may hand in a fixed-width one."""
 
