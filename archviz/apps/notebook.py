@@ -110,8 +110,9 @@ def run(line_words: list[str], variables: Mapping[str, Any]) -> Any:
         p = parser()
         p.prog, p.usage, p.description, p.epilog = "%archviz", None, DESCRIPTION, EXAMPLES
         o = p.parse_args(line_words)
-        job = None if o.list is not None or o.model is None else _job(o, variables)
-        work = draw.prepare(o, job, Files(default=False))
+        if o.list is None and o.model is None:
+            raise ArchvizError("no model was named", "write %archviz net, or %archviz --help")
+        work = draw.prepare(o, None if o.list is not None else _job(o, variables), Files(default=False))
     # Not on stderr, which a notebook shows as something gone wrong.
     return carry_out(work, o, lambda remark: print(f"archviz: {remark}")).value
 

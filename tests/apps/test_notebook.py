@@ -83,7 +83,7 @@ SAID = {        # what is printed, and nothing else is: no figure, no error
     "%archviz style show cube": "\nroles:\n",
 }
 MISTAKES = {
-    "%archviz": "no model was named",
+    "%archviz": "no model was named\n  write %archviz net, or %archviz --help",
     "%archviz Net --no-such": "unrecognized arguments: --no-such\n  %archviz --help lists the options",
     "%archviz Nett": "there is no variable Nett, and no module\n  did you mean Net?",
     "%archviz Nett(3)": "Nett(3): NameError: name 'Nett' is not defined",
