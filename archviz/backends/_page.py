@@ -58,8 +58,6 @@ def _word(string: str, role: str, paint: Paint) -> dict[str, Any]:
     return {"string": string, "role": role, "size": paint.size, "width": width(string, paint.size, paint.weight)}
 
 
-# ------------------------------------------------------------------------------------------------ what is drawn
-
 def _plate(plate: Any) -> dict[str, Any]:
     items = []
     for item in plate.items:
@@ -104,8 +102,6 @@ def _dark(colour: str) -> bool:
     r, g, b = (int(colour[i:i + 2], 16) for i in (1, 3, 5))
     return 0.299 * r + 0.587 * g + 0.114 * b < 128
 
-
-# ------------------------------------------------------------------------------------------------ what is told
 
 class _Told:
     """What there is to say of each thing, and what flows between them."""

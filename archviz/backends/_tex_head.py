@@ -108,8 +108,6 @@ def scale(size: float) -> float:
     return size / (12 if size > 11 else max(5, min(10, int(size + 0.5))))
 
 
-# ------------------------------------------------------------------------------------------------ the file
-
 MACROS = r"""
 % A font of any size from one that every installation has, scaled; so no size is ever replaced by another.
 \def\avfont#1{\mdseries\upshape

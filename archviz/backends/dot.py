@@ -84,8 +84,6 @@ def _fill(parent: Any, frame: Frame, drawn: Network, names: Mapping[NodeId, str]
         parent.add_subgraph(cluster)
 
 
-# ------------------------------------------------------------------------------------------------ boxes and lines
-
 def _box(box: Box, drawn: Network, width: float) -> dict[str, Any]:
     paint, written = drawn.paint(box.role), _lines(box.lines, drawn)
     look = {"label": _html(written), "tooltip": _said(box.tip)}
@@ -148,8 +146,6 @@ def _widths(boxes: Sequence[Box], drawn: Network) -> dict[NodeId, float]:
     even = s.get("even", 1.5)
     return {key: max(other for other in widths.values() if other <= width * even) for key, width in widths.items()}
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def _heading(drawn: Network) -> str:
     """Title and totals above everything, and below them the legend."""
@@ -214,8 +210,6 @@ def _written(word: str, role: str, drawn: Network) -> str:
         label = f"<I>{label}</I>"
     return f'<FONT POINT-SIZE="{_points(paint.size)}" COLOR={_color(paint.color)}>{label}</FONT>'
 
-
-# ------------------------------------------------------------------------------------------------ DOT itself
 
 def _names(keys: Iterable[NodeId], prefix: str = "") -> dict[NodeId, str]:
     """A name in quotes for each id: the id itself, its backslashes doubled, without what no file may hold."""

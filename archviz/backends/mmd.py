@@ -85,8 +85,6 @@ def _inside(frame: Frame, names: dict[NodeId, str], groups: dict[NodeId, str], i
         yield f"{indent}end"
 
 
-# ------------------------------------------------------------------------------------------------ colours
-
 def _classes(
     drawn: Network, boxes: list[Box], frames: list[Frame], names: dict[NodeId, str], groups: dict[NodeId, str],
 ) -> Iterator[str]:
@@ -122,8 +120,6 @@ def _css(paint: Paint, words: Paint, dashed: bool = False) -> str:
 def _pixels(paint: Paint) -> str:
     return f"{number(paint.stroke_width * PIXELS)}px"
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def _said(string: str) -> str:
     """A label: in quotes, and with entities for what is neither a letter nor a digit."""

@@ -120,8 +120,6 @@ class _Writer:
             lines[-1] += f" % {comment(name)}"
         yield from lines
 
-    # ---------------------------------------------------------------------------------------- lines
-
     def link(self, link: Link) -> Iterator[str]:
         """One ``\\draw``; where the head is not as TikZ draws it, line and head for themselves."""
         core = lower(link)
@@ -141,8 +139,6 @@ class _Writer:
         for mark in core:
             yield from self.mark(mark)
 
-    # ---------------------------------------------------------------------------------------- words
-
     def text(self, mark: Text, name: str = "") -> Iterator[str]:
         words = tex(mark.string)
         if not words:
@@ -159,8 +155,6 @@ class _Writer:
         size, w = paint.size, measured(mark, paint)
         x = mark.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * w
         return Area(x, mark.y - (LEADING / 2 + 0.35) * size, x + w, mark.y + (LEADING / 2 - 0.35) * size)
-
-    # ---------------------------------------------------------------------------------------- nodes
 
     def node(self, group: Group) -> Iterator[str]:
         """What draws one node of the graph: its largest outline has its name, and the words in its middle."""
@@ -271,8 +265,6 @@ class _Writer:
             written += rf" \\{skip} {line}" if not line.startswith("[") or skip else rf" \\ {{}}{line}"
         return written
 
-    # ---------------------------------------------------------------------------------------- cuboids
-
     def cuboid(self, c: Cuboid, name: str) -> str:
         def short(role: str) -> str:
             return self.sheet.outline(role).removeprefix("av/")
@@ -294,8 +286,6 @@ class _Writer:
         return (r"\pic" + (f"[{', '.join(options)}]" if options else "") + (f" ({name})" if name else "")
                 + f" at ({number(c.x)},{number(c.y)}) {{av/cuboid={{{short(c.role)}}}{vectors}}};")
 
-
-# ------------------------------------------------------------------------------------------------ about marks
 
 def _heading(mark: Mark) -> str:
     match mark:

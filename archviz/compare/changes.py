@@ -211,8 +211,6 @@ def _path(key: NodeId, path: str) -> str:
     return text.clean(path if "@" not in key or "/" not in key else key)
 
 
-# ------------------------------------------------------------------------------------------------ in words
-
 @dataclass(frozen=True)
 class _Row:
     """Changes that are told together, as they differ in the numbers of their paths only."""
@@ -345,4 +343,3 @@ def _code(words: str) -> str:
     fence = "``" if "`" in words else "`"
     padded = f" {words} " if "`" in words else words
     return fence + padded.replace("|", "\\|") + fence
-

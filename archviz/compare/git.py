@@ -73,8 +73,6 @@ def _inside(path: Path, written: Path, root: Path, files: Sequence[tuple[str, st
     return inside
 
 
-# ------------------------------------------------------------------------------------------------ asking git
-
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, stdin=subprocess.DEVNULL,
@@ -141,8 +139,6 @@ def _write(root: Path, files: Sequence[tuple[str, str, str]], tree: Path) -> Non
             else:
                 path.write_bytes(content)
 
-
-# ------------------------------------------------------------------------------------------------ importing from there
 
 @contextlib.contextmanager
 def _instead(root: Path, tree: Path, tracked: frozenset[str]) -> Iterator[None]:

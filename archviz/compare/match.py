@@ -74,8 +74,6 @@ class _Matcher:
         self.pairs[a] = b
         self.taken.add(b)
 
-    # ---------------------------------------------------------------------------------------- from the whole inwards
-
     def within(self, a: Unit, b: Unit) -> None:
         """Match what lies in two matched modules."""
         for x, y in self.aligned(a.inner, b.inner):
@@ -159,8 +157,6 @@ class _Matcher:
         if loose < (0.3 if alike else 0.6):
             return 0.0
         return 0.15 + 0.35 * exact + 0.35 * loose + 0.1 * (a.op == b.op) + _by_name(a, b)
-
-    # ---------------------------------------------------------------------------------------- what moved elsewhere
 
     def moved(self) -> None:
         """Match what is left: layers that have the same path; then equal ones in order, where their neighbours are

@@ -31,8 +31,6 @@ class Measure(Protocol):
     def __call__(self, string: str, size: float = 7.0, weight: str = "normal", italic: bool = False) -> float: ...
 
 
-# ------------------------------------------------------------------------------------------------ measuring
-
 @cache
 def _face(name: str) -> tuple[dict[int, float], dict[str, float]]:
     """Advances and widening kern pairs of one face, as parts of the font size."""
@@ -90,8 +88,6 @@ def _shortened(string: str, keep: int, middle: bool) -> str:
     return string[:head].rstrip(" ,·") + "…" + (string[len(string) - tail:].lstrip(" ,·") if tail else "")
 
 
-# ------------------------------------------------------------------------------------------------ strings and numbers
-
 def clean(string: str) -> str:
     """`string` as one line of plain characters.
 
@@ -136,8 +132,6 @@ def pretty(op: str) -> str:
     """A function's or class's name as words where it is spelt in lower case: ``"log_softmax"`` → ``"log softmax"``."""
     return clean(op.strip("_").replace("_", " ")) if op == op.lower() else clean(op)
 
-
-# ------------------------------------------------------------------------------------------------ caption templates
 
 _FIELD = re.compile(r"(?P<name>\w+)(?::(?P<format>\w+))?(?P<tests>(?:[!=][^!=?{}]*)*)(?P<silent>\?)?")
 _TEST = re.compile(r"([!=])([^!=]*)")

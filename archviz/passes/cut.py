@@ -128,4 +128,3 @@ def _continued(graph: Graph, last: Sequence[NodeId], names: Sequence[str]) -> Gr
         nodes.append(block)
         before = [(block.id, None)]
     return replace(graph, nodes=tuple(nodes), edges=tuple(edges))
-

@@ -75,8 +75,6 @@ class _Cut:
         for i in range(len(values.nodes)):
             self._visit(i)
 
-    # ------------------------------------------------------------------------------------ what is drawn
-
     def _visit(self, i: int) -> None:
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if node.attrs.get("hidden"):        # the project file says so, whatever it is
@@ -248,8 +246,6 @@ class _Cut:
         ones = [tuple(size if i in (0, c) else 1 for i, size in enumerate(sizes)) for c in channels]
         return after in kept or after in ones
 
-    # ----------------------------------------------------------------------------------- what is alive
-
     def _alive(self) -> set[int]:
         """The drawn positions from which an output or an operation with weights on data is reached."""
         outputs = [i for i in self.drawn if self.flow.nodes[i].kind == "output"]
@@ -301,8 +297,6 @@ class _Cut:
         if source in self.begun and source in alive:
             return source
         return _first(owners, (src for src, _ in self._made_of(i, DATA))) if self.flow.bits[i] & DATA else None
-
-    # ------------------------------------------------------------------------------- what stands for what
 
     def _drawn_as(self, i: int) -> Node:
         """The node drawn at position `i`, without members."""

@@ -148,8 +148,6 @@ def written_overrides(table: Mapping[str, Any]) -> Overrides:
     return _section("", _from_python(table, "overrides"), {}, None).overrides
 
 
-# ------------------------------------------------------------------------------------------------ reading
-
 def _short(path: Path) -> str:
     """The file's name in messages: from the current folder where it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

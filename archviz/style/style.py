@@ -214,8 +214,6 @@ def length(string: str) -> float:
     return value
 
 
-# ------------------------------------------------------------------------------------------------ layers of settings
-
 class Settings:
     """The settings of all layers by name, each still a value that knows where it was written."""
 

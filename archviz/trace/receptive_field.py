@@ -163,8 +163,6 @@ def _together(sights: Sequence[Sight]) -> Sight:
     return Sight(sights[0].along, Kernel(sights[0].kernel.stride, first, end - first))
 
 
-# ------------------------------------------------------------------------------------------ ops
-
 ELEMENTWISE = frozenset(
     "relu relu6 leaky_relu prelu elu celu selu gelu silu mish sigmoid tanh softplus softsign softshrink hardshrink "
     "hardswish hardsigmoid hardtanh threshold logsigmoid tanhshrink expit log_sigmoid add sub mul div pow sqrt rsqrt "

@@ -101,8 +101,6 @@ class Recorder(Lookout):
         for path, module in walk(self.model):
             self._adopt(path, module)
 
-    # ------------------------------------------------------------------------------------------ the run
-
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseException | None:
         """Call the model once, count its FLOPs, and return the exception that ended the call, if one did."""
         self.counter = counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
@@ -159,8 +157,6 @@ class Recorder(Lookout):
                 call = Call(f"{inside}/failed", scope, "function", type(error).__name__, args=last[:1])
         call.error = f"{type(error).__name__}: {error}"
         self.tape.calls.append(call)
-
-    # ------------------------------------------------------------------------------------------ modules
 
     def _adopt(self, path: str, module: nn.Module) -> None:
         """Know `module` and its tensors under the qualified name `path`."""
@@ -330,8 +326,6 @@ class Recorder(Lookout):
         counts[name] += 1
         return f"{place}/{name}@{n}" if n else f"{place}/{name}"
 
-    # ------------------------------------------------------------------------------------------ functions
-
     def __torch_function__(self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (),
                            kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
@@ -386,8 +380,6 @@ class Recorder(Lookout):
         operands, named = swap(args, self._ref), swap(dict(kwargs), self._ref)
         return Call(self._count(top, op) if group is None else group[0], top.inner if top else (), how, op,
                     name if how != "function" else func, None, operands, named, group=group)
-
-    # ------------------------------------------------------------------------------------------ the tape
 
     def _add(self, call: Call, output: Any, operands: Sequence[torch.Tensor], wrote: Sequence[torch.Tensor] = (),
              ) -> Any:

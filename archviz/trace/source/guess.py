@@ -27,9 +27,6 @@ IMAGE_SIZES = (224, 32, 64, 28, 128, 256, 512, 227, 299, 84, 96, 160, 192, 240, 
 DIGIT_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 16, 8)
 LENGTHS = (128, 64, 32, 16, 8, 1)
 
-# ---------------------------------------------------------------------------------------------- what the user said
-
-# ---------------------------------------------------------------------------------------------- what the model says
 
 def from_model(module: nn.Module) -> list[Inputs]:
     """What to try when nothing is given: the model's own examples, its config, its first layers.  Best first."""
@@ -78,8 +75,6 @@ def _spec(value: Any) -> str:
 def _named(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {'×'.join(map(str, value.shape))}" for name, value in values.items())
 
-
-# ---------------------------------------------------------------------------------------------- first layers
 
 def _from_layers(module: nn.Module) -> Iterator[Inputs]:
     required = _required(module)
@@ -207,8 +202,6 @@ def _sizes(layer: nn.Module, digits: bool) -> Iterable[Shape]:
         case _:
             return ((size, size) for size in (DIGIT_SIZES if digits else IMAGE_SIZES))
 
-
-# ---------------------------------------------------------------------------------------------- names of arguments
 
 _NAMES: tuple[tuple[str, Shape, torch.dtype | None], ...] = (
     (r"(.*_)?(attention_|padding_)?mask", (1, 128), torch.int64),

@@ -107,8 +107,6 @@ def held(value: Any, name: str, args: Sequence[str] = ()) -> Loaded:
     return Loaded(name, build, instance, name, _examples(value))
 
 
-# ---------------------------------------------------------------------------------------------- the target
-
 def _parse(target: str) -> tuple[Path | None, str]:
     """The file (None for a module's dotted name) and the name in it ("" where none is given)."""
     match = re.fullmatch(r"(.*\.py)(?::(.*))?", target, re.DOTALL)
@@ -242,8 +240,6 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-# ---------------------------------------------------------------------------------------------- the model in it
-
 def _lookup(module: ModuleType, name: str, where: str) -> Any:
     value: Any = module
     for part in name.split("."):
@@ -333,7 +329,3 @@ def _examples(value: Any) -> Any:
     inputs = getattr(value, "example_inputs", None)
     bound_later = isinstance(value, type) and inspect.isfunction(inputs) and inspect.signature(inputs).parameters
     return None if isinstance(inputs, property) or bound_later else inputs
-
-
-# ---------------------------------------------------------------------------------------------- building it
-
