@@ -25,7 +25,7 @@ from archviz.trace.kinds import class_of
 from archviz.trace.modules import parameters, walk
 from archviz.trace.recorder import quiet, record
 from archviz.trace.symbolic import symbolic
-from archviz.trace.tape import Tape, mapped
+from archviz.trace.tape import Tape, dtype_name, mapped
 
 SHARE_OF_MEMORY = 0.6
 """A real run is tried when the weights take at most this part of the memory that is free."""
@@ -234,13 +234,16 @@ def free_memory() -> int:
 
 def shapes(inputs: Inputs) -> str:
     """The inputs as a reader would write them: ``input_ids=1x128:int64``."""
-    def one(value: Any) -> str:
-        if isinstance(value, torch.Tensor):
-            text = "x".join(map(str, value.shape)) or "()"
-            return text if value.dtype == torch.float32 else f"{text}:{str(value.dtype).removeprefix('torch.')}"
+    named = [f"{key}={shape(value)}" for key, value in inputs.kwargs.items()]
+    return ", ".join([*map(shape, inputs.args), *named]) or "no input"
+
+
+def shape(value: Any) -> str:
+    """One input as a reader would write it."""
+    if not isinstance(value, torch.Tensor):
         return repr(value)
-    named = [f"{key}={one(value)}" for key, value in inputs.kwargs.items()]
-    return ", ".join([*map(one, inputs.args), *named]) or "no input"
+    sizes = "x".join(map(str, value.shape)) or "()"
+    return sizes if value.dtype == torch.float32 else f"{sizes}:{dtype_name(value.dtype)}"
 
 
 def _own(tensor: torch.Tensor) -> torch.Tensor:
@@ -260,9 +263,5 @@ def _wants_values(error: BaseException) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {_first_line(error)}"
+    text = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
     return text if len(text) <= 160 else text[:159] + "…"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:300]

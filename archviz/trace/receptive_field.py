@@ -77,7 +77,8 @@ def field_of(tape: Tape, node: NodeId, source: NodeId | None = None) -> tuple[Ax
         Where there is no such node or input, or the node does not depend on the input.
     """
     inputs = [(n, call) for n, call in enumerate(tape.calls) if call.how == "input"]
-    start = next((n for n, call in inputs if call.id == source or source is None and _real(call)), None)
+    start = next((n for n, call in inputs if call.id == source or source is None
+                  and call.out[()].dtype.startswith(("float", "bfloat"))), None)
     if start is None:
         raise ArchvizError(f"there is no input {source!r}" if source else "there is no input of real numbers",
                            "one of " + ", ".join(call.id for _, call in inputs))
@@ -119,10 +120,6 @@ def crop(field: Sequence[Axis], place: Sequence[int], shape: Sequence[int]) -> t
 
 def _plain(number: Number) -> Number:
     return int(number) if number == int(number) else number
-
-
-def _real(call: Call) -> bool:
-    return call.out[()].dtype.startswith(("float", "bfloat"))
 
 
 def _sights(tape: Tape, start: int, last: int) -> dict[tuple[int, Any], tuple[Sight, ...]]:
@@ -189,7 +186,7 @@ def is_pointwise(call: Call) -> bool:
     """Whether each place of the output needs only that place of the inputs."""
     module = call.module
     if module is None:
-        return call.op in ELEMENTWISE and not (call.op == "batch_norm" and _training(call))
+        return call.op in ELEMENTWISE and not (call.op == "batch_norm" and argument(call, 5, "training", False))
     if not is_plain(module):
         return False
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -209,10 +206,6 @@ def is_told_its_size(call: Call) -> bool:
         return isinstance(call.module, _TOLD)
     return call.op.startswith("adaptive") or call.op in ("interpolate", "upsample", "view", "reshape", "flatten",
                                                          "unflatten")
-
-
-def _training(call: Call) -> bool:
-    return bool(argument(call, 5, "training", False))
 
 
 def argument(call: Call, place: int, name: str, default: Any = None) -> Any:
@@ -410,8 +403,7 @@ def _pooled(shape: Sequence[int], out: Sequence[int]) -> Links:
 _LOOK = {"linear": 1, "bilinear": 1, "trilinear": 1, "bicubic": 2}
 
 
-def _resized(shape: Sequence[int], out: Sequence[int], mode: str, corners: bool | None,
-             ) -> Links:
+def _resized(shape: Sequence[int], out: Sequence[int], mode: str, corners: bool | None) -> Links:
     """Interpolation: the places around the one that the middle of a place of the output lies on."""
     if mode == "area":
         return _pooled(shape, out)

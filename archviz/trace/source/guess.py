@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from archviz.trace.ladder import Inputs
+from archviz.trace.ladder import shape as written
 from archviz.trace.source.values import DTYPES, Shape, fill, from_value
 
 Wish = tuple[Shape, torch.dtype, str]
@@ -48,7 +49,8 @@ def from_model(module: nn.Module) -> list[Inputs]:
     for likely, why in shapes(module):
         kwargs = {name: fill(shape, float_of(module) if dtype is None else DTYPES[dtype], name)
                   for name, (shape, dtype) in likely.items()}
-        examples.append(Inputs((), kwargs, f"guessed {_named(kwargs)} from {why}"))
+        named = ", ".join(f"{name} {'×'.join(map(str, value.shape))}" for name, value in kwargs.items())
+        examples.append(Inputs((), kwargs, f"guessed {named} from {why}"))
     return examples + late + list(_from_layers(module))
 
 
@@ -61,19 +63,8 @@ def suggest(module: nn.Module) -> str:
     inputs = guesses[0]
     values = dict(zip(required, inputs.args, strict=False)) | dict(inputs.kwargs)
     if len(values) == 1 and inputs.args:
-        return f"--input {_spec(inputs.args[0])}"
-    return " ".join(f"--input {name}={_spec(value)}" for name, value in values.items())
-
-
-def _spec(value: Any) -> str:
-    if not isinstance(value, torch.Tensor):
-        return repr(value)
-    dtype = "" if value.dtype is torch.float32 else f":{str(value.dtype).removeprefix('torch.')}"
-    return "x".join(map(str, value.shape)) + dtype
-
-
-def _named(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {'×'.join(map(str, value.shape))}" for name, value in values.items())
+        return f"--input {written(inputs.args[0])}"
+    return " ".join(f"--input {name}={written(value)}" for name, value in values.items())
 
 
 def _from_layers(module: nn.Module) -> Iterator[Inputs]:
