@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from archviz.backends import _tex_image as images
 from archviz.backends._number import number
 from archviz.core.errors import ArchvizError
-from archviz.core.latex import Names, comment
+from archviz.core.latex import Names
 from archviz.core.scene import Paint, Scene
+from archviz.core.text import clean
 
 LEADING = 1.22      # height of a line of a label, as a part of its font size
 INSIDE = 0.93       # of a box's width may be words
@@ -147,7 +148,7 @@ STYLES = r"""
                           execute at begin node={\setbox0\hbox\bgroup}, execute at end node={\egroup\avset}},
   av/room/.code        = {\dimen0=#1\relax \edef\avroom{\the\dimen0}},
   av/size/.style       = {node font=\avfont{#1}},
-""".strip("\n")
+""".strip("\n").replace("INSIDE", str(INSIDE))
 
 ARROW = r"""
   % av/arrow=length: an arrow with a head of that length
@@ -219,14 +220,14 @@ def _libraries(sheet: Sheet, drawn: str) -> list[str]:
 
 
 def _comment(scene: Scene, sheet: Sheet, drawn: str) -> str:
-    title = comment(scene.title) or "A figure"
+    title = clean(scene.title) or "A figure"
     filled = [name for name, keys in sheet.styles.items()       # a kind, not the colour of one layer
               if keys.startswith("fill=") and name != "av/background" and not re.search(r" heat [0-9a-f]{6}", name)]
     role = next((name for name in ("av/conv", "av/linear", *filled) if name in filled), "av/background")
     colour = re.sub(".*fill=([^,]*).*", r"\1", sheet.styles.get(role, "fill=av-background"))
     needs = " ".join([r"\usepackage{tikz}", *_libraries(sheet, drawn)])
     return "\n".join([
-        f"% {title}, drawn by {comment(scene.facts.get('generator', 'archviz'))}: "
+        f"% {title}, drawn by {clean(scene.facts.get('generator', 'archviz'))}: "
         f"{number(scene.width)} pt wide, {number(scene.height)} pt high.",
         f"%   needs       {needs}",
         r"%   draw again  archviz MODEL -o THIS.tex   (this file is then replaced; what your preamble says stays)",
@@ -244,24 +245,10 @@ def _setup(sheet: Sheet, drawn: str) -> list[str]:
     lines += [rf"\providecolor{{{name}}}{' ' * (wide - len(name))}{{HTML}}{{{rgb}}}"
               for name, rgb in sheet.colours.items()]
     words = r"\node" in drawn
-    if words:
-        lines.append(MACROS)
-    if sheet.lines:
-        lines.append(LINE)
-    if r"\avchar" in drawn:
-        lines.append(CHARACTER)
-    if sheet.cuboids:
-        lines.append(CUBOID_MACRO)
-    if r"\avimage" in drawn:
-        lines.append(images.MACRO)
-    lines.append(r"\tikzset{")
-    if words:
-        lines.append(STYLES.replace("INSIDE", str(INSIDE)))
-    if "av/arrow" in drawn:
-        lines.append(ARROW)
-    if sheet.cuboids:
-        lines.append(CUBOID)
-    lines.append("  % how each role looks")
+    parts = ((MACROS, words), (LINE, sheet.lines), (CHARACTER, r"\avchar" in drawn), (CUBOID_MACRO, sheet.cuboids),
+             (images.MACRO, r"\avimage" in drawn), (r"\tikzset{", True), (STYLES, words),
+             (ARROW, "av/arrow" in drawn), (CUBOID, sheet.cuboids), ("  % how each role looks", True))
+    lines += [part for part, used in parts if used]
     wide = max(map(len, sheet.styles), default=0)
     lines += [f"  {name}/.style{' ' * (wide - len(name))} = {{{keys}}}," for name, keys in sheet.styles.items()]
     return [*lines, "  av/user/.try}    % what your preamble says"]
@@ -271,15 +258,9 @@ def aligned(lines: Iterable[str]) -> list[str]:
     """The lines, a long one broken between its points."""
     rows = []
     for line in lines:
-        code, mark, remark = _split(line)
+        code, *remark = re.split(r"(?<!\\)(?= % )", line, maxsplit=1)       # the first % that is not escaped ends it
         while len(code) > WIDE and (at := code.rfind(" -- ", 20, WIDE)) > 0:
             rows.append(code[:at])
             code = "   " + code[at:]
-        rows.append(f"{code}{mark}{remark}")
+        rows.append("".join([code, *remark]))
     return rows
-
-
-def _split(line: str) -> tuple[str, str, str]:
-    """(code, " % ", comment): the first % that is not escaped ends the code."""
-    comment = re.search(r"(?<!\\) % ", line)
-    return (line[:comment.start()], " % ", line[comment.end():]) if comment else (line, "", "")

@@ -101,14 +101,11 @@ def _box(box: Box, drawn: Network, width: float) -> dict[str, Any]:
         bands = [drawn.paint(band) for band in box.bands]
         return {**shape, **look, "label": _html(_striped(written, bands, drawn, width)), "margin": "0"}
     if "fixedsize" in shape:    # Graphviz would make it large enough for a label in any of its corners
-        width += 2 * drawn.style.sizes.get("slant", 4.0)
-        look["height"] = _inches(_height(box, drawn))
+        s, roles = drawn.style.sizes, drawn.style.roles
+        width += 2 * s.get("slant", 4.0)
+        height = 2 * s.get("box_y", 1.6) + sum(roles[role].size * s["leading"] for _, role in box.lines)
+        look["height"] = _inches(height)
     return {**shape, **look, "width": _inches(width)}
-
-
-def _height(box: Box, drawn: Network) -> float:
-    s, roles = drawn.style.sizes, drawn.style.roles
-    return float(2 * s.get("box_y", 1.6) + sum(roles[role].size * s["leading"] for _, role in box.lines))
 
 
 def _striped(written: str, bands: Sequence[Paint], drawn: Network, width: float) -> str:

@@ -20,7 +20,7 @@ from archviz.backends._number import number
 from archviz.backends._tex_head import LEADING, Sheet
 from archviz.backends._tex_room import measured, rooms
 from archviz.core import text
-from archviz.core.latex import Names, comment, tex
+from archviz.core.latex import Names, tex
 from archviz.core.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower
 
 NEAR = 0.005        # half a hundredth of a point: what two decimals cannot tell apart
@@ -117,7 +117,7 @@ class _Writer:
         """Marks of no node, with what they are as a comment behind the last."""
         lines = list(self.marks(marks))
         if lines and name:
-            lines[-1] += f" % {comment(name)}"
+            lines[-1] += f" % {text.clean(name)}"
         yield from lines
 
     def link(self, link: Link) -> Iterator[str]:
@@ -177,7 +177,7 @@ class _Writer:
                 lines.insert(0, self.outlined(name, area, words, None))
         if lines:
             at_name = next((i for i, line in enumerate(lines) if f"({name})" in line), 0)
-            lines[at_name] += f" % {comment(group.node)}"
+            lines[at_name] += f" % {text.clean(group.node)}"
         yield from lines
 
     def named(self, body: Mark, name: str, area: Area, words: Sequence[Text]) -> Iterator[str]:
@@ -197,7 +197,8 @@ class _Writer:
             largest = max(area.size for area in areas.values())
             # Copies behind it come before, stripes and the rim on it after.
             last = max(i for i, area in areas.items() if area.size >= 0.999 * largest)
-            same = [i for i, area in areas.items() if _equal(area, areas[last])]
+            same = [i for i, area in areas.items()
+                    if all(abs(a - b) <= NEAR for a, b in zip(area, areas[last], strict=True))]
             return same[0], areas[last]
         return -1, self.worded([mark for mark in marks if isinstance(mark, Text) and text.clean(mark.string)])
 
@@ -333,10 +334,6 @@ def _area(mark: Mark) -> Area:
         return Area(0, 0, 0, 0)
     xs, ys = zip(*corners, strict=True)
     return Area(min(xs), min(ys), max(xs), max(ys))
-
-
-def _equal(a: Area, b: Area) -> bool:
-    return all(abs(p - q) <= NEAR for p, q in zip(a, b, strict=True))
 
 
 def _centre(middle: float, length: float) -> str:

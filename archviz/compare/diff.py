@@ -36,13 +36,7 @@ WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
 
 @dataclass(frozen=True, repr=False)
 class Compared(Figure):
-    """A figure of two models.
-
-    Attributes
-    ----------
-    difference : Difference
-        What it shows.
-    """
+    """A figure of two models, which shows their `difference`."""
 
     difference: Difference = Difference("", "")
 

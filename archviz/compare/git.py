@@ -55,7 +55,8 @@ def at_revision(revision: str, target: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="archviz-") as place:
         tree = Path(place).resolve() / root.name
         _write(root, files, tree)
-        with _instead(root, tree, _tracked(root)):
+        tracked = frozenset(os.fsdecode(_git(root, "ls-files", "-z", "--full-name").stdout).split("\0"))
+        with _instead(root, tree, tracked):
             yield f"{tree / inside}{(file and file[2]) or ''}" if inside else target
 
 
@@ -110,10 +111,6 @@ def _files(root: Path, commit: str) -> list[tuple[str, str, str]]:
             if kind == "blob" and int(size) <= LARGEST:
                 files.append((mode, key, path))
     return files
-
-
-def _tracked(root: Path) -> frozenset[str]:
-    return frozenset(os.fsdecode(_git(root, "ls-files", "-z", "--full-name").stdout).split("\0"))
 
 
 def _write(root: Path, files: Sequence[tuple[str, str, str]], tree: Path) -> None:

@@ -124,13 +124,10 @@ class _Cut:
             first = 1 if node.op == "addmm" else 0
             return data or self._made_of(i, INDEX, DATA | WEIGHT) or [o for o in weights if o[1].slot == first]
         elif data:
-            weights = self._beside_data(node, operands, weights)
+            # of what meets data, the weights and encodings of positions that are worth an arrow
+            weights = [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
+                       *(o for o in operands if self._encodes(node, o))]
         return sorted((*data, *weights), key=lambda operand: (operand[1].slot, operand[0])) or self._made_of(i, INDEX)
-
-    def _beside_data(self, node: Node, operands: list[Operand], weights: list[Operand]) -> list[Operand]:
-        """Of what meets data in `node`, the weights and encodings of positions that are worth an arrow."""
-        return [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
-                *(o for o in operands if self._encodes(node, o))]
 
     def _made_of(self, i: int, what: int, but: int = 0) -> list[Operand]:
         """The operands of position `i` that derive from `what`, and not from `but`."""

@@ -14,7 +14,7 @@ trusted as much as their code.  Nothing else in a style or theme can run anythin
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -337,10 +337,8 @@ class Settings:
 
     def choices(self, form: Written) -> Mapping[str, Option]:
         """What the form leaves to choose.  Raises `ArchvizError`, with the line of `form`, where that is no form."""
-        try:
+        with located_yaml.blamed(form):
             module = find("forms", located_yaml.word(form))
-        except ArchvizError as error:
-            raise located_yaml.mistake(form, error.message, error.hint) from error
         for function in ("sizes", "frames", "draw", "legend"):
             if not callable(getattr(module, function, None)):
                 raise located_yaml.mistake(form, f"the form {form} has no function {function}",
@@ -406,43 +404,32 @@ def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> No
 
 def _length(at: Written) -> float:
     string = located_yaml.word(at)
-    try:
+    with located_yaml.blamed(at):
         return length(string)
-    except ArchvizError as error:
-        raise located_yaml.mistake(at, error.message, error.hint) from None
 
 
 def _template(at: Written) -> str:
     template = located_yaml.string(at)
-    try:
+    with located_yaml.blamed(at):
         text.check(template)
-    except ArchvizError as error:
-        raise located_yaml.mistake(at, error.message, error.hint) from None
     return template
 
 
+LOOKS: Mapping[str, Callable[[Written], Any]] = {
+    "hatch": lambda at: "" if at.value == "none" else located_yaml.one_of(at, "hatch", HATCHES[1:]),
+    "cap": lambda at: located_yaml.one_of(at, "cap", ("butt", "round")),
+    "dash": lambda at: tuple(map(located_yaml.number, located_yaml.listed(at))),
+    "opacity": lambda at: located_yaml.number(at, 0.0, 1.0),
+    "weight": lambda at: located_yaml.one_of(at, "weight", ("normal", "bold")),
+    "italic": located_yaml.truth,
+}
+"""How the settings of a role are read that are neither colours nor plain numbers."""
+
+
 def _paint(settings: Mapping[str, Written], palette: Mapping[str, Written], min_font: float) -> Paint:
-    read: dict[str, Any] = {}
-    for key, at in settings.items():
-        match key:
-            case "fill" | "stroke" | "hatch_color":
-                read[key] = colour(at, palette)
-            case "color":
-                read[key] = colour(at, palette) or "#000000"
-            case "hatch":
-                read[key] = "" if at.value == "none" else located_yaml.one_of(at, "hatch", HATCHES[1:])
-            case "cap":
-                read[key] = located_yaml.one_of(at, "cap", ("butt", "round"))
-            case "dash":
-                read[key] = tuple(located_yaml.number(part) for part in located_yaml.listed(at))
-            case "opacity":
-                read[key] = located_yaml.number(at, 0.0, 1.0)
-            case "weight":
-                read[key] = located_yaml.one_of(at, "weight", ("normal", "bold"))
-            case "italic":
-                read[key] = located_yaml.truth(at)
-            case _:
-                read[key] = located_yaml.number(at)
-    paint = Paint(**read)
+    colours = ("fill", "stroke", "hatch_color", "color")
+    read: dict[str, Any] = {key: colour(at, palette) if key in colours else LOOKS.get(key, located_yaml.number)(at)
+                            for key, at in settings.items()}
+    paint = Paint(**{key: value for key, value in read.items() if value is not None})
     # The page's smallest font size is a promise: no role prints below it.
     return replace(paint, size=max(paint.size, min_font))

@@ -110,19 +110,16 @@ _SAME = {"multiply": "mul", "subtract": "sub", "rsub": "sub", "divide": "div", "
          "max_pool1d_with_indices": "max_pool1d",
          "max_pool2d_with_indices": "max_pool2d", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
          "invert": "bitwise_not", "greater": "gt", "less": "lt", "greater_equal": "ge", "less_equal": "le",
-         "not_equal": "ne", "square_": "square"}
+         "not_equal": "ne", "linalg_matmul": "matmul"}
 
 
 @cache
 def canonical(name: str) -> str:
     """One spelling for a function however it was called: ``__iadd__``, ``add_``, ``torch.add`` → ``"add"``."""
+    bare = name.strip("_")
     if name.startswith("__") and name.endswith("__"):
-        name = name[2:-2]
-        name = _DUNDER.get(name, name)
-    else:
-        name = name.strip("_")
-        name = name.removeprefix("linalg_") if name in ("linalg_matmul",) else name
-    return _SAME.get(name, name)
+        bare = _DUNDER.get(bare, bare)
+    return _SAME.get(bare, bare)
 
 
 @cache

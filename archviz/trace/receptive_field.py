@@ -55,26 +55,10 @@ class Sight(NamedTuple):
 
 
 def field_of(tape: Tape, node: NodeId, source: NodeId | None = None) -> tuple[Axis, ...]:
-    """The theoretical receptive field of the units of `node`.
+    """The theoretical receptive field of the units of `node`, along each axis of the input after batch and channels.
 
-    Parameters
-    ----------
-    tape : Tape
-        One run of the model.
-    node : NodeId
-        A node, or a module call that holds others.
-    source : NodeId, optional
-        The input; None: the first of real numbers.
-
-    Returns
-    -------
-    tuple of Axis
-        For each axis of the input after batch and channels.
-
-    Raises
-    ------
-    ArchvizError
-        Where there is no such node or input, or the node does not depend on the input.
+    `node` may be a module call that holds others; `source` is the input, None: the first of real numbers.  Raises
+    `ArchvizError` where there is no such node or input, or the node does not depend on the input.
     """
     inputs = [(n, call) for n, call in enumerate(tape.calls) if call.how == "input"]
     start = next((n for n, call in inputs if call.id == source or source is None
@@ -99,14 +83,8 @@ def field_of(tape: Tape, node: NodeId, source: NodeId | None = None) -> tuple[Ax
 def crop(field: Sequence[Axis], place: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
     """The part of the input that the unit at `place` sees, clipped to the input.
 
-    Parameters
-    ----------
-    field : sequence of Axis
-        From `field_of`.
-    place : sequence of int
-        Where the unit is on its map, (y, x); empty for a unit that has no place.
-    shape : sequence of int
-        The input's size along the same axes, (H, W).
+    `field` is from `field_of`; `place` is where the unit is on its map, (y, x), and empty for a unit that has none;
+    `shape` is the input's size along the same axes, (H, W).
     """
     places = place or (0,) * len(field)
     if not len(field) == len(places) == len(shape):
