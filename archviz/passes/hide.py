@@ -49,6 +49,9 @@ NOISE = frozenset("randn rand randn_like rand_like normal".split())
 TRIANGLES = frozenset("triu tril triu_ tril_".split())
 """Functions that make the mask which hides what comes later."""
 
+ASIDE = re.compile(r"mask|(?:^|[/:._])pos(?:ition)?(?:s|_|$)|cache", re.IGNORECASE)
+"""In the name of an input of whole numbers: it says where to look, and is no one's data."""
+
 POSITION = re.compile("[Pp]osition")
 """In the class name of an embedding: it looks up where a token stands, not what it is."""
 
@@ -85,7 +88,7 @@ class _Cut:
             wanted = DATA | (WEIGHT if idiom.kind == "attention" and node.op in PRODUCTS else
                              INDEX if idiom.kind == "embedding" else 0)
             beside = [(src, edge) for src, edge in self.flow.operands[i]
-                     if src not in idiom.parts and self.flow.bits[src] & wanted and self._carries(edge)]
+                     if src not in idiom.parts and self.flow.bits[src] & wanted and self._carries((src, edge))]
             self._draw(idiom.last, beside)
             self.sources.append((idiom.last,))
             return
@@ -101,6 +104,10 @@ class _Cut:
         else:
             self.sources.append(tuple(dict.fromkeys(s for origin in origins for s in origin)))
 
+    def _aside(self, operand: Operand) -> bool:
+        """Whether whole numbers that came in only say where to look: which tokens count, where one stands."""
+        return any(ASIDE.search(self.flow.nodes[i].id) for i in self.sources[operand[0]])
+
     def _draw(self, i: int, operands: list[Operand]) -> None:
         self.drawn.add(i)
         edges = self.edges.setdefault(i, [])
@@ -109,7 +116,7 @@ class _Cut:
     def _operands(self, i: int) -> list[Operand]:
         """The operands through which something a reader follows flows into position `i`."""
         node, operands = self.flow.nodes[i], self.flow.operands[i]
-        weights, carried = self._made_of(i, WEIGHT, DATA), [o for o in self._made_of(i, DATA) if self._carries(o[1])]
+        weights, carried = self._made_of(i, WEIGHT, DATA), [o for o in self._made_of(i, DATA) if self._carries(o)]
         data = carried or self._made_of(i, DATA)
         if node.kind == "output":
             return data or weights or list(operands)
@@ -117,7 +124,9 @@ class _Cut:
             indices = self._made_of(i, INDEX, DATA | WEIGHT)
             return [operand for operand in operands if operand in data or operand in indices]
         if node.kind == "embedding":        # looks up integers; by position, when its name says so: no one's data
-            return [] if POSITION.search(node.op) else [o for o in self._made_of(i, INDEX | DATA) if o not in carried]
+            return [] if POSITION.search(node.op) else [
+                (src, edge) for src, edge in self._made_of(i, INDEX | DATA)
+                if edge.tensor is not None and not is_float(edge.tensor.dtype)]
         if node.kind == "attention":
             weights = weights[:max(3 - len(data), 0)]       # learned queries; beside three of data it is a bias
         elif node.kind in WEIGHTED:
@@ -126,7 +135,8 @@ class _Cut:
         elif data:
             # of what meets data, the weights and encodings of positions that are worth an arrow
             weights = [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
-                       *(o for o in operands if self._encodes(node, o))]
+                       *(o for o in operands if self._encodes(node, o)),
+                       *(o for o in self._made_of(i, INDEX, DATA | WEIGHT) if not self._aside(o))]
         return sorted((*data, *weights), key=lambda operand: (operand[1].slot, operand[0])) or self._made_of(i, INDEX)
 
     def _made_of(self, i: int, what: int, but: int = 0) -> list[Operand]:
@@ -134,9 +144,10 @@ class _Cut:
         bits = self.flow.bits
         return [operand for operand in self.flow.operands[i] if bits[operand[0]] & what and not bits[operand[0]] & but]
 
-    def _carries(self, edge: Edge) -> bool:
-        """Not a mask and not an index."""
-        return edge.tensor is None or is_float(edge.tensor.dtype)
+    def _carries(self, operand: Operand) -> bool:
+        """Not a mask and not an index, but where it was computed from data."""
+        src, edge = operand
+        return edge.tensor is None or is_float(edge.tensor.dtype) or bool(self.flow.bits[src] & DATA)
 
     def _substantial(self, node: Node, operand: Operand) -> bool:
         """Whether a weight is worth an arrow where it meets data: position embeddings, class tokens; not biases."""
@@ -149,7 +160,7 @@ class _Cut:
         """Whether a constant is an encoding of positions that is added to data: a table of its shape, or sines."""
         src, edge = operand
         bits = self.flow.bits[src]
-        if bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not self._carries(edge):
+        if bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not is_float(edge.tensor.dtype):
             return False
         root = self._root(src)
         if src in self.group or root in self.group:

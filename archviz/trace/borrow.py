@@ -30,7 +30,7 @@ def borrowed(model: nn.Module, *, ghosts: bool) -> Iterator[nn.Module]:
         for config in configs:
             config.use_cache = False
         if any(module.training for module in modules):
-            model.eval()
+            _evaluate(model, modules)
         _stand_ins(modules, ghosts)
         yield model
     finally:
@@ -44,6 +44,15 @@ def borrowed(model: nn.Module, *, ghosts: bool) -> Iterator[nn.Module]:
             _restore(vars(owner), attributes, inner)
 
 
+def _evaluate(model: nn.Module, modules: list[nn.Module]) -> None:
+    """Evaluation mode; what `torch.export` gives has one mode, which is said to its parts alone."""
+    try:
+        model.eval()
+    except NotImplementedError:
+        for module in modules:
+            module.training = False
+
+
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
     """No gradient for any weight, which saves a third of a pass; afterwards they ask for one as before.
@@ -51,7 +60,7 @@ def frozen(model: nn.Module) -> Iterator[None]:
     Weights made in inference mode, which no gradient can be taken through, are copied; `borrowed` puts them back.
     """
     asked: list[tuple[nn.Parameter, bool]] = []
-    for module in model.modules():
+    for _, module in walk(model):
         for name, parameter in [*module._parameters.items()]:
             if parameter is None:
                 continue

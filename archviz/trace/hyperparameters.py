@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from archviz.trace.kinds import class_of
+from archviz.trace.modules import walk
 
 _LAYER = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "in_features",
           "out_features", "num_embeddings", "embedding_dim", "normalized_shape", "num_features", "num_groups",
@@ -66,7 +67,7 @@ def full_name(cls: type) -> str:
 def lines(module: nn.Module) -> dict[str, str]:
     """Where the classes of `module` and of what it holds compute, but for torch's own: class → ``"model.py:59"``."""
     places = {}
-    for cls in dict.fromkeys(map(class_of, module.modules())):
+    for cls in dict.fromkeys(class_of(part) for _, part in walk(module)):
         code = getattr(inspect.unwrap(inspect.getattr_static(cls, "forward", None)), "__code__", None)
         if code is not None and not cls.__module__.startswith("torch."):
             places[full_name(cls)] = f"{Path(code.co_filename).name}:{code.co_firstlineno}"

@@ -68,7 +68,7 @@ _FUNCTIONS: dict[str, str] = {
             "reshape_as movedim contiguous ravel unfold fold pixel_unshuffle channel_shuffle as_strided "
             "unbind chunk split split_with_sizes tensor_split hsplit vsplit narrow select diagonal repeat "
             "repeat_interleave tile roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d broadcast_to "
-            "broadcast_tensors slice view_as_real view_as_complex real imag pad expand_copy adjoint slice_scatter",
+            "broadcast_tensors meshgrid slice add_batch_dim remove_batch_dim view_as_real view_as_complex real imag pad expand_copy adjoint slice_scatter",
     "cast": "to type type_as float half double bfloat16 long int bool short char byte cpu cuda data detach clone "
             "requires_grad alias asarray as_tensor",
     "index": "getitem setitem index index_select gather take take_along_dim index_put index_add index_copy index_fill "
@@ -80,8 +80,8 @@ _FUNCTIONS: dict[str, str] = {
             "greater less greater_equal less_equal equal not_equal nan_to_num",
     "constant": "arange zeros ones full empty eye linspace logspace tensor zeros_like ones_like full_like empty_like "
                 "new_zeros new_ones new_full new_empty new_tensor rand randn randint rand_like randn_like randint_like "
-                "normal bernoulli randperm uniform meshgrid tril_indices triu_indices complex polar fill zero "
-                "hann_window hamming_window from_numpy multinomial exponential",
+                "randperm uniform tril_indices triu_indices fill zero hann_window hamming_window from_numpy exponential "
+                "vmap_increment_nesting vmap_decrement_nesting",
     "identity": "identity",
 }
 
@@ -90,7 +90,7 @@ FUNCTIONS = {name: kind for kind, names in _FUNCTIONS.items() for name in names.
 
 COMPOSITES: tuple[tuple[str, str, str], ...] = (
     # pattern on the name of a plain Python function, what it is called, its kind
-    (r"\w*(attention_forward|dot_product_attention)", "scaled_dot_product_attention", "attention"),
+    (r"\w*(attention_forward|dot_product_attention)|flex_attention", "scaled_dot_product_attention", "attention"),
     (r"_?apply_\w*rot(ary|emb)\w*|apply_rope\w*", "rotary", "math"),
     (r"\w*(selective_scan|linear_attention|delta_rule|chunk_scan)\w*", "scan", "scan"),
 )
@@ -180,5 +180,6 @@ def kind_of(module: nn.Module) -> str:
 
 
 def kind_of_function(op: str) -> str:
-    """The kind of a function by its canonical name; ``math`` when the table does not know it."""
-    return FUNCTIONS.get(op, "math")
+    """The kind of a function by its canonical name, of an autograd function as of a layer; else ``math``."""
+    known = (kind for pattern, kind in _PATTERNS if pattern.match(re.sub(r"(Auto)?(Function|Fn)$", "", op)))
+    return FUNCTIONS.get(op) or (op[:1].isupper() and next(known, None)) or "math"

@@ -17,15 +17,16 @@ from weakref import ref as weak
 
 import torch
 from torch import nn
+from torch._ops import HigherOrderOperator
 from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.core.graph import Module, NodeId
-from archviz.trace import flops, hyperparameters, kinds
+from archviz.trace import flops, hyperparameters, kinds, passages
 from archviz.trace.fake import without_compiler
 from archviz.trace.hooks import CALLING, MODULE_FILE, Frame, Group, Lookout, named_arguments_above
 from archviz.trace.modules import named_arguments, walk
 from archviz.trace.mutation import may_write, version
-from archviz.trace.tape import Call, Path, Ref, Tape, reads_whole_numbers, spec, swap, tensors
+from archviz.trace.tape import Call, Path, Ref, Tape, opened, reads_whole_numbers, spec, swap, tensors
 from archviz.trace.watcher import Held, Watcher, held
 
 _QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_point", "is_contiguous", "storage_offset",
@@ -107,7 +108,8 @@ class Recorder(Lookout):
         self._inputs(args, kwargs)
         self.running = True
         try:
-            with torch.no_grad(), counter, without_compiler(getattr(counter, "mode", counter)), self.hooked():
+            with torch.no_grad(), counter, without_compiler(getattr(counter, "mode", counter)), self.hooked(), \
+                    passages.watched(self._passed):
                 # Its hooks serve counts per module, which nobody reads here, and break models that use gradients.
                 counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
                 result = self.model(*args, **kwargs)
@@ -123,6 +125,7 @@ class Recorder(Lookout):
                 self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
 
     def _end(self, result: Any) -> None:
+        result = opened(result)
         for path, tensor in tensors(result):
             self._output(path, tensor)
         unknown = sum(call.how == "constant" and "/constant" in call.id for call in self.tape.calls)
@@ -311,8 +314,11 @@ class Recorder(Lookout):
         module = frame.module
         held = module.parameters() if module._modules else module._parameters.values()
         weights = tuple(self.owned[id(p)][1] for p in held if id(p) in self.owned)
+        lent = {name: ref for name, tensor in module._parameters.items()
+                if tensor is not None and id(tensor) not in self.owned and (ref := self._known_or_none(tensor))}
         return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
-                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, group=frame.group)
+                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, lent=lent,
+                    group=frame.group)
 
     def _known(self, tensor: torch.Tensor) -> bool:
         return self._known_or_none(tensor) is not None or id(tensor) in self.owned
@@ -334,6 +340,9 @@ class Recorder(Lookout):
             return func(*args, **kwargs)
         if not self.watcher.reals and not reads_whole_numbers((args, kwargs)):
             return func(*args, **kwargs)
+        if name in passages.HIGHER and isinstance(func, HigherOrderOperator):
+            with self:
+                return passages.HIGHER[name](*args, **kwargs)
         if name == "__get__":
             name = getattr(getattr(func, "__self__", None), "__name__", "")
             if name not in _TENSOR_ATTRIBUTES:
@@ -344,6 +353,20 @@ class Recorder(Lookout):
         self.paused = True
         try:
             return self._function(func, name, how, args, kwargs, sys._getframe(1))
+        finally:
+            self.paused = False
+
+    def _passed(self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
+                code: FrameType) -> Any:
+        """A call that no mode sees."""
+        if self.paused or self.frames and self.frames[-1].leaf:
+            return func(*args, **kwargs)
+        self.paused = True
+        try:
+            if not any(tensors((args, kwargs))):
+                self.tape.calls.append(self._function_call(func, name, "function", args, kwargs, code))
+                return func(*args, **kwargs)
+            return self._function(func, name, "function", args, kwargs, code)
         finally:
             self.paused = False
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributions import Distribution
 
 from archviz.core.graph import Module, NodeId, TensorSpec
 from archviz.trace.kinds import kind_of, kind_of_function
@@ -43,6 +44,7 @@ class Call:
     args      the call's own, as `kwargs`, with a `Ref` in the place of every tensor
     out       what it gave, and where in what it returned; a `silent` call returned nothing and wrote in place
     weights   the names of the parameters it holds
+    lent      what it computes with in the place of its own: name → tensor
     wrote     what it changed in place
     group     the composite function it is part of: id, name, kind
     error     how it failed
@@ -60,6 +62,7 @@ class Call:
     out: dict[Path, TensorSpec] = field(default_factory=dict)
     flops: int = 0
     weights: tuple[str, ...] = ()
+    lent: Mapping[str, Ref] = field(default_factory=dict)
     wrote: tuple[Ref, ...] = ()
     group: tuple[NodeId, str, str] | None = None
     error: str = ""
@@ -79,7 +82,7 @@ class Call:
     def operands(self) -> tuple[Ref, ...]:
         """The tensors it takes, in the order of its arguments."""
         if self.taken is None:
-            self.taken = (*refs(self.args), *refs(self.kwargs))
+            self.taken = (*refs(self.args), *refs(self.kwargs), *self.lent.values())
         return self.taken
 
 
@@ -162,6 +165,19 @@ def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
     else:
         return []
     return [tensor for key, item in items for tensor in tensors(item, (*path, key))]
+
+
+def opened(value: Any) -> Any:
+    """`value` with a dict of its tensors in place of every object that has some: a distribution, an object of the user's."""
+    if type(value) in _ATOMS or isinstance(value, torch.Tensor | Mapping) or dataclasses.is_dataclass(value):
+        return value if not isinstance(value, dict) else {key: opened(item) for key, item in value.items()}
+    if type(value) in (tuple, list):
+        return type(value)(opened(item) for item in value)
+    if isinstance(value, tuple | list | nn.Module | type) or not hasattr(value, "__dict__"):
+        return value
+    held = {name.strip("_"): opened(item) for name, item in vars(value).items() if isinstance(item, Distribution)
+            or isinstance(item, torch.Tensor) and not name.startswith("_")}
+    return held or value
 
 
 def reads_whole_numbers(operands: Any) -> bool:

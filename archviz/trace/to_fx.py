@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import fx, nn
+from torch.func import functional_call
 
 from archviz.trace.tape import Call, Path, Ref, Tape, mapped
 
@@ -50,8 +51,12 @@ class _Writer:
                 return self.graph.get_attr(self.place(name, _find(self.model, call)))
             case "attribute":
                 return self.graph.call_function(getattr, (mapped(call.args[0], self.load, Ref), call.target))
-        target: Any = self.place(call.target or call.op, call.module) if call.how == "module" else call.target
         args, kwargs = mapped((call.args, dict(call.kwargs)), self.load, Ref)
+        if call.lent:
+            module = self.graph.get_attr(self.place(call.target or call.op, call.module))
+            lent = {name: self.load(ref) for name, ref in call.lent.items()}
+            return self.graph.call_function(functional_call, (module, lent, args, kwargs))
+        target: Any = self.place(call.target or call.op, call.module) if call.how == "module" else call.target
         return self.graph.create_node(f"call_{call.how}", target, args, kwargs)
 
     def place(self, name: str, value: Any) -> str:

@@ -16,6 +16,8 @@ from archviz.trace import devices, hyperparameters, kinds
 from archviz.trace.tape import Call, Ref, Tape
 
 BOOKKEEPING = frozenset({"view", "cast", "index", "size", "mask", "constant", "identity", "dropout"})
+APART = frozenset({"broadcast_tensors", "meshgrid"})
+"""Functions of several tensors whose n-th result is the n-th of them in another shape."""
 
 
 def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
@@ -26,7 +28,7 @@ def graph(tape: Tape, name: str, facts: Mapping[str, Any] | None = None,
     kept = _alive(tape, kind)
     read: dict[int, list[tuple[int, Ref]]] = {}
     for number in sorted(kept):
-        for ref in tape.calls[number].operands():
+        for ref in _read(tape.calls[number], tape):
             read.setdefault(ref.call, []).append((number, ref))
     counted: dict[str, NodeId] = {}
     homes: dict[NodeId, str] = {}
@@ -65,8 +67,16 @@ def _alive(tape: Tape, kind: Sequence[str]) -> set[int]:
         needed = call.how in ("input", "output", "parameter", "module") or call.flops or call.wrote
         if number in kept or needed or kind[number] not in BOOKKEEPING:
             kept.add(number)
-            kept.update(ref.call for ref in call.operands())
+            kept.update(ref.call for ref in _read(call, tape))
     return kept
+
+
+def _read(call: Call, tape: Tape) -> Iterator[Ref]:
+    """The tensors that `call` takes; what another one only put into shape is taken from where that got it."""
+    for ref in call.operands():
+        while tape.calls[ref.call].op in APART:
+            ref = tape.calls[ref.call].operands()[ref.path[-1]]
+        yield ref
 
 
 def _together(tape: Tape, kept: set[int]) -> Iterator[list[int]]:
@@ -95,8 +105,8 @@ def _operands(calls: list[Call], tape: Tape) -> list[Ref]:
     """The tensors a node takes: of a composite function each once, and only from outside."""
     group = calls[-1].group
     if group is None:
-        return list(calls[-1].operands())
-    return list(dict.fromkeys(ref for c in calls for ref in c.operands() if tape.calls[ref.call].group != group))
+        return list(_read(calls[-1], tape))
+    return list(dict.fromkeys(ref for c in calls for ref in _read(c, tape) if tape.calls[ref.call].group != group))
 
 
 def _out(calls: list[Call], numbers: list[int], tape: Tape, read: Mapping[int, list[tuple[int, Ref]]],

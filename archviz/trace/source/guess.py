@@ -16,6 +16,7 @@ from torch import nn
 
 from archviz.trace.ladder import Inputs
 from archviz.trace.ladder import shape as written
+from archviz.trace.modules import walk
 from archviz.trace.source.values import DTYPES, Shape, fill, from_value
 
 Wish = tuple[Shape, torch.dtype, str]
@@ -114,7 +115,7 @@ def _entries(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Layers that say what they take, in the order in which they were made; attention counts as one layer."""
     whole = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
     inside: tuple[str, ...] = ()
-    for path, layer in module.named_modules():
+    for path, layer in walk(module):
         if any(path.startswith(prefix) for prefix in inside):
             continue
         if isinstance(layer, whole):

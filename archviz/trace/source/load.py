@@ -23,6 +23,7 @@ from torch import nn
 from archviz.core.errors import ArchvizError, culprit, did_you_mean
 from archviz.core.graph import reached
 from archviz.trace.ladder import Inputs
+from archviz.trace.modules import walk
 from archviz.trace.source import guess, values
 from archviz.trace.source.construct import Build, builder, parse_arguments
 from archviz.trace.source.specs import from_specs
@@ -278,7 +279,7 @@ def _only_model(module: ModuleType, where: str) -> tuple[str, Any]:
     instances = {name: value for name, value in public.items() if isinstance(value, nn.Module)}
     defined = {name: value for name, value in public.items() if getattr(value, "__module__", None) == module.__name__
                and (_is_model_class(value) or _is_factory(value))}
-    built = {type(part) for value in instances.values() for part in value.modules()}
+    built = {type(part) for value in instances.values() for _, part in walk(value)}
     inner = _used_inside(module, defined)
     models = instances | {name: value for name, value in defined.items() if name not in inner and value not in built}
     if len(models) == 1:
