@@ -137,9 +137,9 @@ UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "sort": lambda a: a.sort(1).values, "topk": lambda a: _pad(a.topk(4, 1).values), "normalize": lambda a: F.normalize(a),
     "half": lambda a: a.to(torch.bfloat16).float(), "pool": lambda a: F.avg_pool1d(a[None], 3, 1, 1)[0],
     "round": lambda a: torch.round(a * 8) / 8, "diag": lambda a: a + torch.eye(N, C), "log": lambda a: a.abs().log1p(),
-    "fft": lambda a: torch.fft.fft(a).real, "mean": lambda a: a.mean(0, keepdim=True).expand(N, C),
-    "total": lambda a: a.sum().expand(N, C), "std": lambda a: _pad(a.std(1, keepdim=True).expand(N, C)),
-    "logsumexp": lambda a: a.logsumexp(0).expand(N, C), "unfolded": lambda a: a.unfold(1, 2, 2).reshape(N, C),
+    "fft": lambda a: torch.fft.fft(a).real, "mean": lambda a: a - a.mean(0, keepdim=True).expand(N, C),
+    "total": lambda a: a * a.sum().expand(N, C), "std": lambda a: _pad(a.std(1, keepdim=True).expand(N, C)),
+    "logsumexp": lambda a: a * a.logsumexp(0).expand(N, C), "unfolded": lambda a: a.unfold(1, 2, 2).reshape(N, C),
 }
 LAYERS = ("linear", "sequence", "norm", "residual", "meet", "tuple", "dict", "named", "data", "bilinear", "gru")
 LEARNED = ("vector", "scale", "buffer", "weight", "table", "one_hot", "category")

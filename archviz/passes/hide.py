@@ -15,7 +15,7 @@ from archviz.core.graph import Edge, Graph, Node, NodeId, reached
 from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._marks import differs, gone, marks_of
-from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
+from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, MAKERS, Operand, flow, is_float
 from archviz.style.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
@@ -49,7 +49,7 @@ NOISE = frozenset("randn rand randn_like rand_like normal".split())
 TRIANGLES = frozenset("triu tril triu_ tril_".split())
 """Functions that make the mask which hides what comes later."""
 
-ASIDE = re.compile(r"mask|(?:^|[/:._])pos(?:ition)?(?:s|_|$)|cache", re.IGNORECASE)
+ASIDE = re.compile(r"(?P<mask>mask)|(?P<position>(?:^|[/:._])pos(?:ition)?(?:s|_|$))|(?P<cache>cache|past)", re.I)
 """In the name of an input of whole numbers: it says where to look, and is no one's data."""
 
 POSITION = re.compile("[Pp]osition")
@@ -75,8 +75,11 @@ class _Cut:
         self.drawn: set[int] = set()                        # idioms at their last position
         self.edges: dict[int, list[Operand]] = {}           # per drawn position: (source, operand)
         self.begun: dict[int, Node] = {}                    # constants that are drawn, and as what
+        self.beneath: list[frozenset[int]] = []             # per position: the inputs that reach it by nothing drawn
+        self.asides: dict[int, set[int]] = {}               # per drawn position: inputs it reads and has no arrow from
         for i in range(len(values.nodes)):
             self._visit(i)
+            self._pass_on(i)
 
     def _visit(self, i: int) -> None:
         node, idiom = self.flow.nodes[i], self.group.get(i)
@@ -107,6 +110,16 @@ class _Cut:
     def _aside(self, operand: Operand) -> bool:
         """Whether whole numbers that came in only say where to look: which tokens count, where one stands."""
         return any(ASIDE.search(self.flow.nodes[i].id) for i in self.sources[operand[0]])
+
+    def _pass_on(self, i: int) -> None:
+        """Know which inputs reach position `i` by nothing that is drawn, and what is drawn there reads unsaid."""
+        node, idiom = self.flow.nodes[i], self.group.get(i)
+        at = idiom.last if idiom is not None else i
+        read = frozenset(s for src, _ in self.flow.operands[i] for s in self.beneath[src])
+        if at in self.drawn and node.kind != "input":
+            self.asides.setdefault(at, set()).update(read - {source for source, _ in self.edges[at]})
+        self.beneath.append(frozenset((i,)) if node.kind == "input" else frozenset()
+                            if at in self.drawn or node.op in MAKERS or node.kind == "size" else read)
 
     def _draw(self, i: int, operands: list[Operand]) -> None:
         self.drawn.add(i)
@@ -378,9 +391,17 @@ class _Cut:
         drawn = (self._holding(i, parts) for i, parts in members.items())
         nodes = sorted(drawn, key=lambda node: (node.index, node.id))
         frames = {frame for node in nodes for frame in node.scope}
+        aside = self._said(alive)
         bare = replace(self.graph, nodes=tuple(nodes), edges=self._joined(inputs),
-                       modules={key: module for key, module in self.graph.modules.items() if key in frames})
+                       modules={key: module for key, module in self.graph.modules.items() if key in frames},
+                       attrs={**self.graph.attrs, "aside": aside} if aside else self.graph.attrs)
         return merge(bare, ())
+
+    def _said(self, alive: set[int]) -> dict[NodeId, str]:
+        """The inputs that something drawn reads without an arrow, and as what."""
+        read = sorted({source for i in alive for source in self.asides.get(i, ())})
+        named = {i: ASIDE.search(self.flow.nodes[i].id) for i in read}
+        return {self.flow.nodes[i].id: (word.lastgroup or "") if (word := named[i]) else "mask" for i in read}
 
     def _holding(self, i: int, parts: list[int]) -> Node:
         """The node drawn at position `i`, which stands for the positions `parts`."""

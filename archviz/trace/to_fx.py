@@ -55,7 +55,7 @@ class _Writer:
         if call.lent:
             module = self.graph.get_attr(self.place(call.target or call.op, call.module))
             lent = {name: self.load(ref) for name, ref in call.lent.items()}
-            return self.graph.call_function(functional_call, (module, lent, args, kwargs))
+            return self.graph.call_function(_with, (module, lent, args, kwargs))
         target: Any = self.place(call.target or call.op, call.module) if call.how == "module" else call.target
         return self.graph.create_node(f"call_{call.how}", target, args, kwargs)
 
@@ -79,6 +79,11 @@ class _Writer:
                 self.items[step] = self.graph.call_function(_item, (node, key))
             node = self.items[step]
         return node
+
+
+def _with(module: nn.Module, lent: dict[str, torch.Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of `module` with the tensors `lent` in the place of its own."""
+    return functional_call(module, dict(lent), args, dict(kwargs))
 
 
 def _item(value: Any, key: Any) -> Any:
