@@ -7,10 +7,7 @@ may be drawn as an earlier one and what was added.
 """
 from __future__ import annotations
 
-import copy
-import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 

@@ -134,7 +134,7 @@ def _box(node: Node, look: Look, style: Style) -> Box:
     shape = "bar" if look.bar else "glyph" if look.glyph else look.kind.shape
     lines = tuple((text.clean(line), role) for line, role in look.lines)
     if look.glyph:
-        lines = (({"add": "+", "mul": "×"}.get(node.kind, "C"), "glyph text"),)
+        lines = (({"add": "+", "sub": "−", "mul": "×"}.get(node.kind, "C"), "glyph text"),)
     elif shape == "dots":
         lines = (("· · ·", "label"),)
     out = text.shape(node.out[0]) if node.out else ""

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from archviz.core.graph import Graph, NodeId, reached
+from archviz.core.graph import JOINTS, Graph, NodeId, reached
 
 Links = Mapping[NodeId, tuple[NodeId, ...]]
 
-JOINS = frozenset(("add", "cat", "mul"))
 LEAST = 3       # readers: two are the sublayer that begins and the sum that ends a residual connection
 
 
@@ -85,7 +84,7 @@ def _conditions(graph: Graph, source: NodeId, closed: set[NodeId], beside: set[N
     """Whether what leaves `closed` is read often enough, and again after it was read."""
     readers = {key for node in closed - beside for key in after[node] if key not in closed}
     # what is read by one layer, and then joins what that gave, goes around the layer
-    joins = {key for key in readers if graph.by_id[key].kind in JOINS and key in after[source]}
+    joins = {key for key in readers if graph.by_id[key].kind in JOINTS and key in after[source]}
     read = readers - joins or readers
     return len(readers) >= LEAST and bool(reached(read, after.__getitem__) & read)
 

@@ -20,12 +20,16 @@ forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output).
 
 KINDS = (
     "input", "output", "parameter", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
-    "attention", "recurrent", "add", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
+    "attention", "recurrent", "add", "sub", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
     "failed", "ellipsis",
     # without meaning to a reader, hidden by default:
     "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
 )
 """What a node is to a reader; a style gives each kind a paint and a shape."""
+SUMS = frozenset({"add", "sub"})
+"""Kinds in which what goes around layers meets what went through them."""
+JOINTS = SUMS | {"mul", "cat"}
+"""Kinds in which values meet, drawn as glyphs on the line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archviz.core import text
-from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
+from archviz.core.graph import JOINTS, Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
 from archviz.core.naming import titles
 from archviz.style.style import Kind, Style
 
@@ -231,7 +231,7 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
             continue
         entering = [e for e in graph.inflow[node.id] if e.tensor]
         leaving = [e for e in graph.outflow[node.id] if e.tensor and len(graph.inflow[e.dst]) == 1
-                   and graph.by_id[e.dst].kind not in ("add", "mul", "cat", "output")]
+                   and graph.by_id[e.dst].kind not in JOINTS | {"output"}]
         if not entering or not leaving or leaving[0].dst in labels:
             continue
         after = _carried(graph, leaving[0])

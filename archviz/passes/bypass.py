@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import SUMS, Graph, Node, NodeId
 from archviz.core.regroup import merge
 from archviz.passes._marks import marks_of
 from archviz.style.style import Style
@@ -22,7 +22,7 @@ def bypass(graph: Graph, style: Style, **options: Any) -> Graph:
     """Draw projections of shortcuts as lines."""
     groups = []
     for node in graph.nodes:
-        if node.kind == "add" and (side := _side(graph, node)):
+        if node.kind in SUMS and (side := _side(graph, node)):
             attrs = {**node.attrs, "through": [graph.by_id[key].op for key in side]}
             groups.append((replace(node, attrs=attrs), [node.id, *side]))
     return merge(graph, groups) if groups else graph

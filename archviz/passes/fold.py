@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from archviz.core.graph import Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain
+from archviz.core.graph import SUMS, Edge, Graph, Module, Node, NodeId, TensorSpec, is_chain
 from archviz.core.regroup import merge
 from archviz.passes._marks import marks_of
 from archviz.passes._runs import Copy, alike, skipped
@@ -126,7 +126,7 @@ class _Folder:
             for edge in self.graph.outgoing[node]:
                 dst = self.find(edge.dst)
                 if dst not in copy.place:
-                    joins = self.graph.by_id[edge.dst].kind in ("add", "cat")
+                    joins = self.graph.by_id[edge.dst].kind in SUMS | {"cat"}
                     copy.outgoing.add((here, dst, 0 if joins else edge.slot))
                     copy.joins = copy.joins and joins
         return copy

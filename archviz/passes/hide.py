@@ -15,7 +15,7 @@ from archviz.core.graph import Edge, Graph, Node, NodeId, reached
 from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._marks import differs, gone, marks_of
-from archviz.passes._values import DATA, INDEX, WAVE, WEIGHT, WEIGHTED, Flow, MAKERS, Operand, flow, is_float
+from archviz.passes._values import DATA, INDEX, MAKERS, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
@@ -340,8 +340,8 @@ class _Cut:
 
     def _as_junction(self, node: Node, i: int) -> Node:
         """A node in which values meet, as a sum or a product where it is one; of a hidden kind it is arithmetic."""
-        if node.kind == "math" and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
-            return replace(node, kind="mul" if node.op == "mul" else "add")
+        if node.kind in ("math", "add") and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
+            return replace(node, kind=node.op)
         if (node.op == "stack" and self._summed(i)) or (node.op in ADDED and self._adds(i)):
             return replace(node, op="add", kind="add")
         if node.kind in self.hidden:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.graph import SUMS, Graph, Module, Node, NodeId
 from archviz.core.regroup import merge
 from archviz.passes._marks import OWN, stays
 from archviz.style.style import Style
@@ -104,8 +104,8 @@ def _ends_a_branch(graph: Graph, inner: Mapping[NodeId, bool]) -> bool:
         return False
     outside = {(edge.src, key) for key in inner for edge in graph.inflow[key]
                if edge.src not in inner}
-    at_sum = {src for src, key in outside if graph.by_id[key].kind == "add"}
-    at_sum -= {src for src, key in outside if graph.by_id[key].kind != "add"}   # that branch begins inside
+    at_sum = {src for src, key in outside if graph.by_id[key].kind in SUMS}
+    at_sum -= {src for src, key in outside if graph.by_id[key].kind not in SUMS}   # that branch begins inside
     return bool(at_sum) and len({src for src, _ in outside}) > 1
 
 

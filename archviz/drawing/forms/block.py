@@ -230,7 +230,7 @@ def _band(p: Place, y: float, height: float, role: str, last: bool, corner: floa
 
 
 def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
-    """⊕, ⊗ and the concatenation sign, drawn as shapes: the font has none of them."""
+    """⊕, ⊖, ⊗ and the concatenation sign, drawn as shapes: the font has none of them."""
     r = p.width / 2
     x, y = p.x + r, p.cy
     arm = r * 0.58
@@ -241,7 +241,7 @@ def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
         arm *= 0.7071
         ends = ((x - arm, y - arm), (x + arm, y + arm)), ((x - arm, y + arm), (x + arm, y - arm))
     else:
-        ends = ((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm))
+        ends = (((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm)))[:1 if kind == "sub" else 2]
     return Circle(x, y, r, role), *(polyline(line, "glyph sign") for line in ends)
 
 

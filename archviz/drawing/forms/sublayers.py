@@ -12,7 +12,7 @@ from math import pi, sin
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Size
-from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.graph import SUMS, Graph, Module, Node, NodeId
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Text
 from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._lines import branching
@@ -80,7 +80,7 @@ def _looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     tied = {name for node in graph.nodes if node.shared is not None for name in (node.id, graph.owner.get(node.shared))}
     for node in graph.nodes:
         look = seen[node.id]
-        if kind_of(node) == "add" and not look.glyph:
+        if kind_of(node) in SUMS and not look.glyph:
             look = Look(look.kind, (), glyph=True)
         if _waves(node):
             look = replace(look, lines=((style.captions["sinusoidal"], "label"),))

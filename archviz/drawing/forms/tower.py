@@ -15,7 +15,7 @@ from archviz.core.bands import Bands, Extent
 from archviz.core.bands import bands as bands_of
 from archviz.core.disjoint_union import model_of, models
 from archviz.core.geometry import Frame, Layout, Place, Route, Size
-from archviz.core.graph import Graph, Node, NodeId, skips
+from archviz.core.graph import SUMS, Graph, Node, NodeId, skips
 from archviz.core.scene import KAPPA, Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.drawing.forms import Traits
 from archviz.drawing.forms._latest import latest
@@ -84,7 +84,7 @@ def _ends(graph: Graph, node: Node, bands: Bands) -> NodeId:
     column = next(ids for ids in bands.columns.values() if node.id in ids)
     alone = sum(graph.by_id[key].kind == "output" for key in column) == 1
     feeding = [edge.src for edge in graph.incoming[node.id]]
-    if node.kind != "output" or not alone or column[-2:-1] != tuple(feeding) or graph.by_id[feeding[0]].kind == "add":
+    if node.kind != "output" or not alone or column[-2:-1] != tuple(feeding) or graph.by_id[feeding[0]].kind in SUMS:
         return ""
     return feeding[0]
 
@@ -189,7 +189,7 @@ def _line(graph: Graph, route: Route, style: Style) -> tuple[Mark, ...]:
 def _changes(src: Node, dst: Node) -> bool:
     """Whether what arrives on a shortcut has another shape than what left, or went through a layer."""
     shapes = [node.out[0].shape for node in (src, dst) if node.out]
-    return bool(dst.attrs.get("through")) or (len(shapes) == 2 and shapes[0] != shapes[1] and dst.kind == "add")
+    return bool(dst.attrs.get("through")) or (len(shapes) == 2 and shapes[0] != shapes[1] and dst.kind in SUMS)
 
 
 def _node(graph: Graph, node: Node, look: Look, bands: Bands, place: Place, style: Style) -> Group:
