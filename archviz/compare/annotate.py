@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.graph import SOURCES, Graph, Module, Node, NodeId
 from archviz.style.style import Style
 
 GATHERED = 3        # so many neighbours that are the same are drawn as one box
@@ -79,7 +79,7 @@ def _runs(graph: Graph, units: Sequence[NodeId], changes: Mapping[NodeId, str]) 
     """Neighbours that are the same, without one at either end that is next to something else; only chains."""
     same: list[NodeId] = []
     for one in (*units, ""):
-        ends = one in graph.by_id and graph.by_id[one].kind in ("input", "output", "parameter")
+        ends = one in graph.by_id and graph.by_id[one].kind in SOURCES | {"output"}
         if one and changes[one] == "same" and not ends:
             same.append(one)
             continue

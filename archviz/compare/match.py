@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 from math import log2
 
 from archviz.compare.tree import Numbers, Tree, Unit, function, tree, unnumbered
-from archviz.core.graph import Graph, NodeId, reached
+from archviz.core.graph import SOURCES, Graph, NodeId, reached
 
 EXACT, SAME_OP, SAME_KIND, SAME_NAME = 1.0, 0.6, 0.35, 0.2
 """How alike two operations are: equal; of other hyper-parameters; as ReLU and GELU are; only called the same."""
@@ -288,7 +288,7 @@ def _same(a: Unit, b: Unit) -> bool:
 
 
 def _weighs(unit: Unit) -> bool:
-    return bool(unit.nodes[0].params) or unit.nodes[0].kind in ("parameter", "input", "output")
+    return bool(unit.nodes[0].params) or unit.nodes[0].kind in SOURCES | {"output"}
 
 
 def _by_name(a: Unit, b: Unit) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from archviz.compare.match import Matching, matched
 from archviz.compare.tree import Numbers, Tree, Unit, function, settings, tree, unnumbered
 from archviz.core import text
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import SOURCES, Graph, Node, NodeId
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class _Joiner:
     def of_operation(self, old: Node, new: Node, differs: bool) -> Iterator[Property]:
         """What differs in two operations besides their hyper-parameters; `differs` if anything differs in these."""
         shapes = [[list(tensor.shape) for tensor in node.out] for node in (old, new)]
-        if old.kind in ("input", "parameter") and shapes[0] != shapes[1]:
+        if old.kind in SOURCES and shapes[0] != shapes[1]:
             yield Property("shape", *(shape[0] if len(shape) == 1 else shape for shape in shapes))
         elif old.params != new.params and not differs and old.shared == new.shared:
             yield Property("parameters", old.params, new.params)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.graph import SOURCES, Graph, Module, Node, NodeId
 
 INCIDENTAL = frozenset(("class", "layer_idx", "receptive_field", "activations", "weights", "inplace", "training",
                         "public", "layer", "container"))
@@ -128,7 +128,7 @@ def _within(path: str, around: str) -> str:
 
 def signature(node: Node) -> Hashable:
     """What an operation does, without its name and its place."""
-    shape = tuple(tensor.shape for tensor in node.out) if node.kind in ("input", "parameter") else ()
+    shape = tuple(tensor.shape for tensor in node.out) if node.kind in SOURCES else ()
     return (function(node.op), node.kind, tuple(sorted((key, repr(value)) for key, value in settings(node).items())),
             node.params, node.shared is None, shape)
 

@@ -19,15 +19,17 @@ NodeId = str
 forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output)."""
 
 KINDS = (
-    "input", "output", "parameter", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
-    "attention", "recurrent", "add", "sub", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module", "opaque",
-    "failed", "ellipsis",
+    "input", "output", "parameter", "buffer", "noise", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
+    "attention", "recurrent", "add", "sub", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module",
+    "opaque", "failed", "ellipsis",
     # without meaning to a reader, hidden by default:
     "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
 )
 """What a node is to a reader; a style gives each kind a paint and a shape."""
 SUMS = frozenset({"add", "sub"})
 """Kinds in which what goes around layers meets what went through them."""
+SOURCES = frozenset({"input", "parameter", "buffer", "noise"})
+"""Kinds that data flows from, and that nothing flows into."""
 JOINTS = SUMS | {"mul", "cat"}
 """Kinds in which values meet, drawn as glyphs on the line."""
 

@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archviz.core import text
-from archviz.core.graph import JOINTS, Edge, Graph, Module, Node, NodeId, TensorSpec, hands_on, own_repeat, skips
+from archviz.core.graph import (
+    JOINTS,
+    SOURCES,
+    Edge,
+    Graph,
+    Module,
+    Node,
+    NodeId,
+    TensorSpec,
+    hands_on,
+    own_repeat,
+    skips,
+)
 from archviz.core.naming import titles
 from archviz.style.style import Kind, Style
 
@@ -97,7 +109,11 @@ def _lines(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], 
                     (text.caption(style.captions, "module", values) if "module" in style.captions else "", "sublabel")]
         case "input" | "output":
             return [(_port_name(node), "label"), (text.both(_former(node) or out, out), "sublabel")]
-        case "parameter":
+        case "noise":
+            uniform = node.op in ("rand", "rand_like")
+            return [(text.caption(style.captions, "uniform noise" if uniform else "noise", values), "label"),
+                    (out, "sublabel")]
+        case "parameter" | "buffer":
             path = node.id.split(".")
             name = path[-2] if path[-1] in ("weight", "bias") and len(path) > 1 else path[-1]
             return [(text.pretty(name.rsplit("/", 1)[-1].removesuffix("_like")), "label"), (out, "sublabel")]
@@ -227,7 +243,7 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
     """The shape to write at the arrow into a node: once, after the operation that changed the resolution."""
     labels: dict[NodeId, str] = {}
     for node in graph.nodes:
-        if node.kind in ("input", "parameter") or not node.out:
+        if node.kind in SOURCES or not node.out:
             continue
         entering = [e for e in graph.inflow[node.id] if e.tensor]
         leaving = [e for e in graph.outflow[node.id] if e.tensor and len(graph.inflow[e.dst]) == 1

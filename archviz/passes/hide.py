@@ -220,7 +220,7 @@ class _Cut:
         wave = {"wave": True} if self.flow.bits[root] & WAVE else {}
         if made is None:
             scopes = [self.flow.nodes[user].scope for user in self.flow.users[root]]
-            self.begun[root] = replace(node, kind="parameter", scope=common((node.scope, *scopes)),
+            self.begun[root] = replace(node, kind="noise" if node.op in NOISE else "buffer", scope=common((node.scope, *scopes)),
                                        attrs={**node.attrs, **wave})
         else:
             module = self.graph.modules[made]
@@ -240,7 +240,9 @@ class _Cut:
         # what is done to a weight before it meets data is not drawn
         if not bits & (DATA if node.kind not in WEIGHTED else DATA | WEIGHT) or self._hushed(node):
             return False
-        if node.kind == "reduce" and self._pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)]):
+        if node.kind == "reduce" and (
+                self._pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)])
+                or len(operands) == 1 and not self._normalises(i) and not self._ends_stack(operands[0][0])):
             return True
         if node.kind == "math" and node.op not in HUSHED and meeting:
             return True
@@ -252,6 +254,33 @@ class _Cut:
     def _hushed(self, node: Node) -> bool:
         """Whether its kind is hidden, and nothing meets in it; a dropout that one of two models has not is shown."""
         return node.kind in self.hidden and node.op not in MEETING and not (node.kind == "dropout" and differs(node))
+
+    def _normalises(self, i: int) -> bool:
+        """Whether what position `i` sums up only scales or shifts the values it was taken of, as a norm's mean does."""
+        inside, todo, base = {i}, list(self.flow.users[i]), self._from(self.flow.operands[i])
+        while todo:
+            user = todo.pop()
+            if user in inside:
+                continue
+            node, idiom = self.flow.nodes[user], self.group.get(user)
+            if idiom is not None or node.op not in HUSHED | MEETING and node.kind not in (*self.hidden, "reduce"):
+                return idiom is not None and idiom.kind == "norm"
+            beside = [operand for operand in self.flow.operands[user]
+                      if operand[0] not in inside and self.flow.bits[operand[0]] & DATA]
+            if beside and node.op in MEETING | HUSHED:
+                if not self._from(beside) & base:
+                    return False
+                continue
+            inside.add(user)
+            todo += self.flow.users[user]
+        return True
+
+    def _from(self, operands: Iterable[Operand]) -> set[int]:
+        """The drawn positions that `operands` come from, also those that were not looked at yet."""
+        sources: set[int] = set()
+        for src, _ in operands:
+            sources.update(self.sources[src] if src < len(self.sources) else self._from(self.flow.operands[src]) or {src})
+        return sources
 
     def _pools(self, node: Node, operands: list[Operand]) -> bool:
         """A mean or sum over the image or over the tokens, not one over the channels."""
@@ -342,7 +371,7 @@ class _Cut:
         """A node in which values meet, as a sum or a product where it is one; of a hidden kind it is arithmetic."""
         if node.kind in ("math", "add") and node.op in ("add", "sub", "mul") and len(self.edges[i]) > 1:
             return replace(node, kind=node.op)
-        if (node.op == "stack" and self._summed(i)) or (node.op in ADDED and self._adds(i)):
+        if self._ends_stack(i) or (node.op in ADDED and self._adds(i)):
             return replace(node, op="add", kind="add")
         if node.kind in self.hidden:
             return replace(node, kind="reduce" if node.op in GATHERED else "math")
@@ -366,6 +395,10 @@ class _Cut:
         users = [self.flow.nodes[user] for user in self.flow.users[i]]
         return bool(users) and all(
             user.op in ("sum", "mean") and len(user.out) == 1 and {user.out[0].shape} == shapes for user in users)
+
+    def _ends_stack(self, i: int) -> bool:
+        """Whether position `i` stacks values that are summed at once."""
+        return self.flow.nodes[i].op == "stack" and self._summed(i)
 
     def _adds(self, i: int) -> bool:
         """Whether position `i` is a sum of values: not one of messages to where an index that came in says."""

@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 
 from archviz.core import text
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import JOINTS, KINDS
+from archviz.core.graph import JOINTS, KINDS, SOURCES
 from archviz.style import located_yaml
 from archviz.style.located_yaml import Written
 from archviz.style.option import Declaration
@@ -43,7 +43,7 @@ from archviz.style.style import length, load_style
 NAME, SHARED = "archviz.yaml", "pyproject.toml"
 ROOTS = (SHARED, ".git")            # what marks the topmost folder of a project
 DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
-                 if kind not in {"input", "output", "parameter"} | JOINTS)
+                 if kind not in SOURCES | JOINTS | {"output"})
 """Kinds that a layer may be said to be: those drawn as a box."""
 
 AnyOptions = TypeVar("AnyOptions")

@@ -303,14 +303,29 @@ def test_a_value_times_its_sigmoid_is_an_activation_but_a_gated_half_is_not():
     assert drawn(hide(b.graph(), STYLE)) == ["Linear", "sigmoid", "mul", "Linear"]
 
 
-@pytest.mark.parametrize(("before", "after", "kept"), [
-    ((1, 64, 7, 7), (1, 64), True), ((1, 64, 7, 7), (1, 64, 1, 1), True), ((1, 50, 64), (1, 64), True),
-    ((1, 50, 64), (1, 50, 1), False), ((1, 50, 64), (1, 50), False)])
-def test_means_over_the_image_or_the_tokens_stay(before, after, kept):
+@pytest.mark.parametrize(("before", "after"), [
+    ((1, 64, 7, 7), (1, 64)), ((1, 64, 7, 7), (1, 64, 1, 1)), ((1, 50, 64), (1, 64)), ((1, 50, 64), (1, 50, 1)),
+    ((1, 50, 64), (1, 50))])
+def test_means_over_the_image_the_tokens_or_the_channels_stay(before, after):
     b = Builder()
     x = b.op("Linear", b.input(), shape=before)
     b.output(b.op("Linear", b.op("mean", x, shape=after)))
-    assert ("mean" in drawn(hide(b.graph(), STYLE))) == kept
+    assert drawn(hide(b.graph(), STYLE)) == ["Linear", "mean", "Linear"]
+
+
+def test_a_mean_that_only_centres_what_it_was_taken_of_is_not_drawn():
+    b = Builder()
+    x = b.op("Linear", b.input(), shape=(1, 50, 64))
+    b.output(b.op("Linear", b.op("sub", x, b.op("mean", x, shape=(1, 50, 1)), kind="add")))
+    assert drawn(hide(b.graph(), STYLE)) == ["Linear", "Linear"]
+
+
+@pytest.mark.parametrize("op", ["mean", "sum", "amax", "var", "norm", "cosine_similarity"])
+def test_each_reduction_has_its_name(op):
+    b = Builder()
+    x, y = b.op("Linear", b.input(), shape=(1, 64)), b.op("Linear", b.input(), shape=(1, 64))
+    b.output(b.op("add", x, b.op(op, y, shape=(1, 1), kind="reduce")))
+    assert op in drawn(hide(b.graph(), STYLE))
 
 
 def test_a_maximum_over_points_stays():
@@ -380,7 +395,7 @@ def test_a_decoder_may_start_from_zeros():
     b.output(start)
     shown = run(b.graph(), "hide", "fold")
     assert [node.op for node in shown.nodes] == ["zeros", "input", "Linear", "Linear", "add", "output"]
-    assert shown.modules["layer.0"].repeat == 3 and shown.by_id["/zeros"].kind == "parameter"
+    assert shown.modules["layer.0"].repeat == 3 and shown.by_id["/zeros"].kind == "buffer"
 
 
 def test_a_side_output_stays_if_nothing_else_needs_what_makes_it():

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from archviz.core import text
 from archviz.core.geometry import Place
-from archviz.core.graph import Edge, Graph, Node, NodeId, skips
+from archviz.core.graph import SOURCES, Edge, Graph, Node, NodeId, skips
 from archviz.drawing.forms._volumes import Label, Scale, Volume, Volumes
 from archviz.drawing.labels import Look, kind_of
 from archviz.style.style import Style
@@ -73,7 +73,7 @@ def operations(graph: Graph, style: Style) -> dict[NodeId, tuple[str, str]]:
     """For each node the role of the arrow into it, and what its colour means; more operations of one kind than the
     style has colours for have one colour."""
     worded = [(node.id, kind_of(node), _words(node, style)) for node in graph.nodes
-              if node.kind not in ("input", "output", "parameter")]
+              if node.kind not in SOURCES | {"output"}]
     painted = {}
     for key, kind, word in worded:
         roles = [role for number in SEVERAL if (role := f"arrow {kind}{number}") in style.roles]

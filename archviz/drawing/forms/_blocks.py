@@ -16,7 +16,7 @@ from typing import Any
 
 from archviz.core import text
 from archviz.core.geometry import Place
-from archviz.core.graph import Graph, Node, NodeId, TensorSpec, own_repeat, skips
+from archviz.core.graph import SOURCES, Graph, Node, NodeId, TensorSpec, own_repeat, skips
 from archviz.core.naming import titles
 from archviz.drawing.forms._arrows import arrange
 from archviz.drawing.forms._latest import latest
@@ -109,7 +109,7 @@ def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
     if before not in p.volumes or node.id not in p.volumes:
         return False
     a, b, first = p.volumes[before], p.volumes[node.id], graph.by_id[before]
-    if first.kind in ("input", "pool", "parameter", "embedding") or node.kind in ("module", "upconv", "upsample"):
+    if first.kind in SOURCES | {"pool", "embedding"} or node.kind in ("module", "upconv", "upsample"):
         return False
     if a.kind == "rod" or b.kind == "rod":
         return a.kind == b.kind and node.kind in ELEMENTWISE and a.channels == b.channels

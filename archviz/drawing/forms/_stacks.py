@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from archviz.core import text
 from archviz.core.geometry import Place
-from archviz.core.graph import Graph, Node, NodeId, TensorSpec, is_chain, own_repeat, skips
+from archviz.core.graph import SOURCES, Graph, Node, NodeId, TensorSpec, is_chain, own_repeat, skips
 from archviz.core.naming import titles
 from archviz.core.scene import Point
 from archviz.drawing.forms._latest import latest
@@ -134,7 +134,7 @@ def stacks(graph: Graph, style: Style) -> Stacks:
                 p.ends[node.id] = before[0]
         else:
             p.readings[node.id] = reading(node.out[0] if node.out else None)
-            plain = "plane input" if node.kind in ("input", "parameter") else "plane"
+            plain = "plane input" if node.kind in SOURCES else "plane"
             p.roles[node.id] = own_role(node.attrs, style) or plain
     _shape(p, style)
     for node in graph.nodes:
@@ -239,7 +239,7 @@ def _pair(size: object) -> tuple[int, int]:
 
 def _operation(graph: Graph, node: Node, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) -> str:
     """What is computed, in the words of the style."""
-    if node.kind in ("input", "parameter", "output"):
+    if node.kind in SOURCES | {"output"}:
         return ""
     if node.kind == "module":
         return _summed(node, style) or seen[node.id].lines[0][0]
@@ -332,7 +332,7 @@ def _titles(graph: Graph, p: Stacks, style: Style, seen: Mapping[NodeId, Look]) 
     for node in (node for node in graph.nodes if node.id in p.shapes):
         name, last = _called(node), node.id in p.ends.values()
         what = "output" if last else _sort(p.readings[node.id], spelt and level < 2)
-        if node.kind in ("input", "parameter"):
+        if node.kind in SOURCES:
             name = captions["input"] if inputs == 1 and node.kind == "input" else seen[node.id].lines[0][0]
             what = ""
         elif last and name.lower() in ("", "out", "output", "logits"):

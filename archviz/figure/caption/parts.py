@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archviz.core import text
-from archviz.core.graph import Graph, Node, NodeId, TensorSpec
+from archviz.core.graph import SOURCES, Graph, Node, NodeId, TensorSpec
 from archviz.core.naming import CONTAINERS, title
 
 DOMINANT = 0.7      # a module that holds this part of the operations around it is a wrapper, told by what is inside
-SILENT = frozenset({"input", "output", "parameter", "norm", "act", "add", "sub", "mul", "math", "dropout", "view", "cast",
-                    "index", "size", "mask", "constant", "identity", "softmax", "reduce", "matmul"})
+SILENT = SOURCES | frozenset({"output", "norm", "act", "add", "sub", "mul", "math", "dropout", "view", "cast",
+                                "index", "size", "mask", "constant", "identity", "softmax", "reduce", "matmul"})
 """Kinds a caption leaves out: what stands between the parts one would name."""
 UNCOUNTED = ("pooling", "attention", "upsampling", "concatenation")
 
