@@ -23,7 +23,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from archviz.apps.dependencies.sources import changed, note_loaded, sources
+from archviz.apps.dependencies import changed, note_loaded, sources
 from archviz.apps.request import catalogue
 from archviz.apps.request.job import Job
 from archviz.core.errors import ArchvizError, NoTorch
