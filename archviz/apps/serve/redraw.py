@@ -151,8 +151,6 @@ def _mistake(error: BaseException, target: str, files: Iterable[Path]) -> Mistak
     return pointed(message, hint.strip(), at)
 
 
-# ------------------------------------------------------------------------------------------------ the process
-
 def _stdin() -> BinaryIO:
     """Our stdin; that of the model is empty."""
     begin, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)

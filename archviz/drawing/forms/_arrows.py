@@ -60,8 +60,6 @@ def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     return copied
 
 
-# ------------------------------------------------------------------------------------------------ arrows
-
 def _words(node: Node, style: Style) -> str:
     """What an operation is called, without the sizes that stand beside its map: ``3×3 conv, ReLU``."""
     values = {key: value for key, value in node.attrs.items() if key not in SIZES}
@@ -108,8 +106,6 @@ def _crops(edge: Edge, p: Volumes) -> bool:
         return False
     return (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
-
-# ------------------------------------------------------------------------------------------------ labels
 
 def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     before: Volume | None = None

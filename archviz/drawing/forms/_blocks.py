@@ -84,8 +84,6 @@ def _shown(graph: Graph, node: Node) -> TensorSpec | None:
     return node.out[0] if node.out else None
 
 
-# ------------------------------------------------------------------------------------------------ blocks
-
 def _abut(graph: Graph, p: Volumes) -> None:
     """Which volumes stand against the one before them."""
     passing = skips(graph)
@@ -119,8 +117,6 @@ def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
         return False
     return a.extent == b.extent and a.kind in ("map", "clip", "signal")
 
-
-# ------------------------------------------------------------------------------------------------ words and numbers
 
 def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)

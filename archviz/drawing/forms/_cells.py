@@ -80,8 +80,6 @@ def _gate(gate: str, act: str, x: float, y: float, bias: bool) -> Glyph:
     return Glyph(gate, "gate", x, y, act, f"{gate}_t", f"{act}({_affine(gate, bias)})")
 
 
-# ------------------------------------------------------------------------------------------------ RNN
-
 def rnn(act: str = "tanh", bias: bool = True) -> Wiring:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), or ReLU in the place of tanh."""
     width, line, low = 3.4, 1.5, 2.9
@@ -94,8 +92,6 @@ def rnn(act: str = "tanh", bias: bool = True) -> Wiring:
         Wire("h", "h out", state=True), Wire("h", "y", ((2.7, line), (2.95, line)), fork=True, state=True),
     ))
 
-
-# ------------------------------------------------------------------------------------------------ LSTM
 
 def lstm(bias: bool = True, projected: bool = False) -> Wiring:
     """c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh(c_t), and `projected`: h_t = W_hr (o ⊙ tanh(c_t)).
@@ -133,8 +129,6 @@ def lstm(bias: bool = True, projected: bool = False) -> Wiring:
     ]
     return Wiring(width, bottom, tuple(glyphs), tuple(wires))
 
-
-# ------------------------------------------------------------------------------------------------ GRU
 
 def gru(bias: bool = True) -> Wiring:
     """n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t−1} + b_hn)),  h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}.

@@ -54,8 +54,6 @@ def _called(glyph: Glyph) -> str:
     return glyph.value or glyph.tip or glyph.name
 
 
-# ------------------------------------------------------------------------------------------------ sizes
-
 def _step(style: Style) -> Point:
     """The grid's steps: as wide as a gate and the gap beside it, as high as a gate and a short line."""
     width, height = _box("tanh", style)
@@ -82,8 +80,6 @@ def _radius(op: str, style: Style) -> float:
     paint = style.roles["glyph text"]
     return max(style.sizes["glyph"] / 2, text.width(LETTERS.get(op, ""), paint.size, paint.weight) / 2 + 1.5)
 
-
-# ------------------------------------------------------------------------------------------------ glyphs
 
 def _drawn(glyph: Glyph, at: Point, style: Style) -> Group:
     (x, y), (half, tall) = at, _half(glyph, style)
@@ -118,8 +114,6 @@ def _value(glyph: Glyph, at: Mapping[str, Point], style: Style) -> tuple[Mark, .
     base, _, lower = glyph.value.partition("_")
     return symbol(x + 2.0, y - _half(glyph, style)[1] - 3.2, base, style, sub=lower)
 
-
-# ------------------------------------------------------------------------------------------------ lines
 
 def _run(wire: Wire, glyphs: Mapping[str, Glyph], at: Mapping[str, Point], step: Point,
          style: Style) -> tuple[Point, ...]:

@@ -50,8 +50,6 @@ def line_swatch(role: str, style: Style, head: str = "arrow", radius: float = 2.
     return (Link(((0.0, middle), (s["swatch"], middle)), role, radius, True, s[head]),)
 
 
-# ------------------------------------------------------------------------------------------------ braces
-
 def brace_frames(titles: Mapping[NodeId, str], style: Style) -> dict[NodeId, Frame]:
     """The room of braces with these titles below what they hold."""
     name, s = style.roles["name"], style.sizes
@@ -66,8 +64,6 @@ def brace(key: NodeId, title: str, place: Place, style: Style, role: str = "brac
     label = Text(place.cx, y + high + style.roles["name"].size, title, "name", "middle")
     return Group((polyline(((left, y), (left, low), (right, low), (right, y)), role), label), "frame", key)
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def grounded(label: Text, under: str, style: Style) -> tuple[Mark, ...]:
     """`label`, whose middle is its place, upright or turned by a quarter; where the role `under` is hatched, on a piece

@@ -87,8 +87,6 @@ class Translation:
         lift = len(self.parts.boxes("source")) * (s["step_box"] + s["step_gap"])
         return Unrolling(layer, self.columns, self.style, 0.0, apart, lift)
 
-    # -------------------------------------------------------------------------------------------- from below
-
     def picture(self) -> Interior:
         """Everything, moved to the origin."""
         right, _ = self.low.draw()
@@ -145,8 +143,6 @@ class Translation:
         if words != "attention":
             self.note(bottom - high / 2, [("attention", "label")])
         return bottom - high
-
-    # -------------------------------------------------------------------------------------------- the decoder
 
     def _decoder(self, bar: float) -> None:
         s, r, ring = self.s, self.s["glyph"] / 2, self.low.r
@@ -326,8 +322,6 @@ class Translation:
         self._rings("y", self.xs, y)
         self.top = y - self.low.r
 
-    # -------------------------------------------------------------------------------------------- pieces
-
     def _rings(self, letter: str, xs: Sequence[float], y: float, before: bool = False) -> None:
         """A quantity at each step; with `before` that of the step before it."""
         for i, column in enumerate(self.columns):
@@ -391,8 +385,6 @@ class Translation:
         marks = tuple(moved(mark, 1.0 - self.left, 1.0 - self.top) for mark in self.marks)
         return Interior(wide, high, marks, (0.0, high / 2), (wide, high / 2))
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the lines and signs are; swatches stand at the origin."""

@@ -21,7 +21,6 @@ from archviz.style.style import Style
 
 TRAITS = Traits(opens=True, nests=True)
 
-# ------------------------------------------------------------------------------------------------ how big
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node; nodes of one frame that are nearly equally wide get one width."""
@@ -83,8 +82,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
         )
     return room
 
-
-# ------------------------------------------------------------------------------------------------ drawing
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Frames at the back, then lines, boxes, and labels of lines on top."""
@@ -268,8 +265,6 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
         return Text(x - style.sizes["arrow"] - gap, y + size * 0.72 + gap, label, "shape", "end")
     return Text(x + gap, y + size * 0.72 + gap if upward else y - gap, label, "shape")
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, stripe and special line in the figure; swatches stand at the origin."""

@@ -71,8 +71,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     return brace_frames(volumes(graph, style).braces, style)
 
 
-# ------------------------------------------------------------------------------------------------ drawing
-
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Volumes from the farthest to the nearest, then kernels, lines and braces."""
     p, places = volumes(graph, style), layout.nodes
@@ -195,8 +193,6 @@ def _struck(words: Sequence[Place], lines: Sequence[tuple[Point, Point]]) -> boo
                and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.bottom + 1
                for word in words for start, end in lines for i in range(steps + 1))
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""

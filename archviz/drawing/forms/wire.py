@@ -87,8 +87,6 @@ def _sources(graph: Graph, p: Volumes, key: NodeId) -> list[NodeId]:
     return [source for source in dict.fromkeys(keys) if source in p.volumes]
 
 
-# ------------------------------------------------------------------------------------------------ words and numbers
-
 def _number(graph: Graph, node: Node, p: Volumes, names: Mapping[NodeId, str]) -> None:
     """Channels below each volume; height and width where they are new."""
     labels = Labels(p, p.style, [node.id], [node.id])
@@ -142,8 +140,6 @@ def _stack(p: Volumes, key: NodeId, words: Sequence[str], x: float, low: float, 
         p.label(key, x, low - (len(words) - 1 - i) * size * p.style.sizes["leading"], word, "note", anchor)
 
 
-# ------------------------------------------------------------------------------------------------ sizes
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
     p, sized = volumes(graph, style), {}
@@ -163,8 +159,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """None: the volumes speak for themselves."""
     return {}
 
-
-# ------------------------------------------------------------------------------------------------ drawing
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""

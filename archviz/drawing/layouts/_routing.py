@@ -65,8 +65,6 @@ class Grid:
     corners: dict[Spot, set[NodeId]] = field(default_factory=dict)
     ports: dict[tuple[NodeId, int], list[tuple[float, NodeId]]] = field(default_factory=dict)
 
-    # -------------------------------------------------------------------------------------- the grid
-
     def prepare(self, wires: Sequence[Connection], near: Mapping[NodeId, Sequence[NodeId]]) -> None:
         """Lay the grid for `wires`, and find which of its edges are free."""
         self.xs, self.ys = (_thinned(self._stops(axis, wires, near), self._lanes(axis)) for axis in (0, 1))
@@ -125,8 +123,6 @@ class Grid:
         spots = [middle, *(at + wide / 2 for at, wide in level)]
         spots += [middle + sign * k * self.lane for k in range(1, min(len(near), 6) + 1) for sign in (-1, 1)]
         return [at for at in dict.fromkeys(spots) if abs(at - middle) <= max(room, 0.0) + 1e-9]
-
-    # -------------------------------------------------------------------------------------- one line
 
     def route(self, wire: Connection, near: Mapping[NodeId, Sequence[NodeId]]) -> tuple[Point, ...] | None:
         """The best line for `wire`, which is then in the way of others."""

@@ -119,8 +119,6 @@ class _Abreast:
         routes += self._across(columns, axes, gaps, height)
         return Layout(nodes, boxes, tuple(routes), x - self.s["column"], height, titles, "up")
 
-    # ------------------------------------------------------------------------------------------ one column
-
     def _column(self, one: Tower, side: int) -> _Stack:
         column = _Stack(one, side)
         self._stack(column)
@@ -251,8 +249,6 @@ class _Abreast:
 
     def _deep(self, frame: NodeId) -> int:
         return max(keys.index(frame) for keys in self.scope.values() if frame in keys)
-
-    # ------------------------------------------------------------------------------------------------ lines
 
     def _lines(self, column: _Stack) -> Iterable[tuple[Edge, Points, bool]]:
         order = {key: i for i, key in enumerate(column.tower.nodes)}

@@ -42,9 +42,6 @@ def chain(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directio
     return plan.around(frames) if plan.glyphs() else plan.stairs(frames)
 
 
-# ------------------------------------------------------------------------------------------------ rows
-
-
 @dataclass
 class _Branch:
     """Blocks in a row of their own, from after block `start` to before block `end` of the spine (None: open)."""
@@ -126,8 +123,6 @@ class _Rows:
                     order.append(j)
         return order if len(order) == len(self.blocks) else None
 
-    # -------------------------------------------------------------------------------------------- where
-
     def layout(self, frames: Frames) -> Layout:
         placed: list[Block] = []
         for rank, i in enumerate(self.spine):
@@ -197,8 +192,6 @@ class _Rows:
                 block.x += max(shift, 0.0)
         return row
 
-    # -------------------------------------------------------------------------------------------- the U
-
     def levels(self) -> list[int] | None:
         """How many skips pass over each block of the spine, where they are nested like the levels of a U."""
         if self.branches:
@@ -260,8 +253,6 @@ class _Rows:
         meeting = ((p, q) for p, q in pairs if p.x < block.x + q.x + q.width and block.x + q.x < p.right)
         return max((p.bottom + self.spacing["beside"] - q.y for p, q in meeting), default=0.0)
 
-    # -------------------------------------------------------------------------------------------- lines
-
     def _routes(self) -> list[Route]:
         rank = {block: i for i, block in enumerate(self.spine)}
         routes, late = [], []
@@ -313,9 +304,6 @@ class _Rows:
         block, size = self.blocks[self.of[key]], self.sizes[key]
         x, y = block.at[key]
         return (block.x + x + size.width / 2, block.y + y + size.height + size.rise / 2)
-
-
-# ------------------------------------------------------------------------------------------------ the finished layout
 
 
 def finished(graph: Graph, blocks: Sequence[Block], sizes: Sizes, routes: Sequence[Route], frames: Frames,

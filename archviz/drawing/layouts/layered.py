@@ -182,8 +182,6 @@ class _Nest:
         return Enclosed(
             content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
 
-    # ------------------------------------------------------------------------------------------ wrapping
-
     def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float, deep: int) -> Field:
         whole = solve(items, nets, self.spacing)
         if whole.height <= limit or len(whole.breaks) < 3 or limit <= 0:

@@ -74,8 +74,6 @@ def _without_numbers(run: Run) -> Iterable[Part]:
     return (replace(part, one=one, many=many) for part in run)
 
 
-# ------------------------------------------------------------------------------------------------ what alternates
-
 def _trains(parts: Sequence[Part]) -> list[Part]:
     """Convolutions with pooling between them as one phrase, as the layers of a plain network are told."""
     kept: list[Part] = []
@@ -163,8 +161,6 @@ def _turn(turns: Sequence[Run]) -> str:
     what = {"conv": "filter", "upconv": "filter", "linear": "output"}.get(every[0].kinds[0])
     return bare + (_sizes([_wide(part) for part in every], what) if what else "")
 
-
-# ------------------------------------------------------------------------------------------------ one run
 
 def _run(run: Run) -> str:
     """One phrase: "a 7×7 convolution", "four stages of 3, 4, 6 and 3 bottleneck blocks (…)"."""
@@ -341,8 +337,6 @@ def _attention(part: Part) -> str:
     which = "cross-" if "cross" in name or "encdec" in name or "encoderattn" in name else "self-" if part.inside else ""
     return f"{f'{heads}-head ' if heads else ''}{which}attention"
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def number(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else str(count)

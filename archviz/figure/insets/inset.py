@@ -106,8 +106,6 @@ def _closed(tried: Try) -> int:
     return sum(node.kind == "module" for node in tried.cut.graph.nodes)
 
 
-# ------------------------------------------------------------------------------------------------ the block by itself
-
 STUB = "/inset:"
 """How the ids of the places begin where data enters or leaves the block: they are no nodes of the trace."""
 
@@ -183,8 +181,6 @@ def _names(graph: Graph, key: NodeId, ends: Mapping[NodeId, NodeId], plain: str)
             names[source] = plain
     return names
 
-
-# ------------------------------------------------------------------------------------------------ how large
 
 def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
     """The sizes in which the block can be drawn on this side, opened as far as there is room: what reads best, what is

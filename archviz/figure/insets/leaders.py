@@ -111,8 +111,6 @@ class Zoomed(Body):
             marks.append(Group(inside, "inset"))
         return tuple(marks)
 
-    # -------------------------------------------------------------------------------------------- where they stand
-
     def _stack(self) -> tuple[float, float]:
         """Width and height of all insets: one above the other to the right, in a row below."""
         wide, high = [one.width for one in self.frames], [one.height for one in self.frames]
@@ -153,8 +151,6 @@ class Zoomed(Body):
             places[i] = Place(x, y, one.width, one.height)
             at += (one.height if right else one.width) + BETWEEN
         return [places[i] for i in range(len(blocks))]
-
-    # -------------------------------------------------------------------------------------------- the lines
 
     def _lines(
         self, layout: Layout, sizes: Sizes, extra: float | None, words: Sequence[Place] = (),

@@ -112,8 +112,6 @@ class Increment:
         out = math.prod(next(iter(call.out.values())).shape)
         return float(out * weight[0].numel()) if isinstance(weight, Tensor) and weight.dim() > 1 else float(out)
 
-    # ------------------------------------------------------------------------------------------ batches
-
     def batches(self, most: int) -> list[Tensor]:
         """The windows in groups of at most `most`, those together whose patches are alike in size."""
         count, axes = self.boxes.shape[:2]
