@@ -38,7 +38,8 @@ def serve(o: argparse.Namespace, arguments: Sequence[str]) -> None:
         print(server.address, flush=True)
         if not o.quiet:
             say("draws again whenever a file is saved; Ctrl-C ends it")
-        if not o.no_browser and _has_display():
+        display = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if display and not o.no_browser:
             webbrowser.open(server.address_once)
         with contextlib.closing(Session(o, arguments, job, board, Path(folder))) as session:
             while True:
@@ -169,7 +170,3 @@ def _terminated() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _has_display() -> bool:
-    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

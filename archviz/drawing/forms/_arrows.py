@@ -127,7 +127,8 @@ def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) 
         if node.kind == "input":
             _across(p, node.id, seen[node.id].lines[0][0], "name", halves, (1.2, 2.2), above)
         if any(dst == node.id for _, dst in p.arrows):  # an arrow has its least length
-            p.rooms[node.id] = [_room(node.id, p, style.sizes["operation"])]
+            (_, down, back), long = p.edges(node.id), style.sizes["operation"]
+            p.rooms[node.id] = [Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)]
         before = v
 
 
@@ -150,11 +151,6 @@ def _resolution(p: Volumes, key: NodeId, v: Volume, height: int) -> None:
     y = max(down[1] - wide, middle + p.style.sizes["arrow"])
     box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
     p.labels[key].append(Label(-gap, y, string, "number", "end", box, -90.0))
-
-
-def _room(key: NodeId, p: Volumes, long: float) -> Place:
-    _, down, back = p.edges(key)
-    return Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)
 
 
 def _port(graph: Graph, node: Node, p: Volumes, style: Style, look: Look) -> None:

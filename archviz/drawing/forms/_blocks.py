@@ -278,7 +278,8 @@ class Labels:
         shown = text.fit(title, bold, limit, "bold")
         if shown and self.corner:  # below what stands along the edge into the depth
             half = text.width(shown, bold, "bold") / 2
-            if self.width / 2 + half > self.corner.x + self._offset() and not row:
+            offset = self.reach - self.p.edges(self.last)[0][0]     # from the first volume's front to the last one's
+            if self.width / 2 + half > self.corner.x + offset and not row:
                 y = max(y, self.corner.bottom + bold * 0.7)
         if shown:
             self.p.label(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
@@ -312,10 +313,6 @@ class Labels:
             if self.low:
                 x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
             self.corner = self.p.label(last, x, y, string, "number", "middle", -math.degrees(angle)).box
-
-    def _offset(self) -> float:
-        """From the first volume's front to the last one's."""
-        return self.reach - self.p.edges(self.last)[0][0]
 
     def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:
         """Kernel and stride above the arrow that enters `block`."""

@@ -31,7 +31,9 @@ class Inside:
 
 def inside(wiring: Wiring, style: Style) -> Inside:
     """Draw what `wiring` says: body, lines, glyphs."""
-    step = _step(style)
+    gate = _box("tanh", style)
+    # of the grid: as wide as a gate and the gap beside it, as high as a gate and a short line
+    step = (gate[0] + style.sizes["cell_across"], gate[1] + style.sizes["cell_along"])
     width, height = wiring.width * step[0], wiring.height * step[1]
     at = {glyph.name: (glyph.x * step[0], glyph.y * step[1]) for glyph in wiring.glyphs}
     glyphs = {glyph.name: glyph for glyph in wiring.glyphs}
@@ -52,12 +54,6 @@ def inside(wiring: Wiring, style: Style) -> Inside:
 
 def _called(glyph: Glyph) -> str:
     return glyph.value or glyph.tip or glyph.name
-
-
-def _step(style: Style) -> Point:
-    """The grid's steps: as wide as a gate and the gap beside it, as high as a gate and a short line."""
-    width, height = _box("tanh", style)
-    return width + style.sizes["cell_across"], height + style.sizes["cell_along"]
 
 
 def _box(label: str, style: Style) -> tuple[float, float]:

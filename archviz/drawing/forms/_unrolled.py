@@ -72,8 +72,9 @@ class Translation:
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
         # the step whose weights are drawn: the second, where nothing is left out before it
         self.at = int(len(columns) > 1 and not columns[1].dots)
-        self.wide = max((self._wide(node) for part in ("source", "target", "entry", "head", "handed")
-                         for node in parts.boxes(part)), default=0.0)
+        self.wide = max((text.width(self._short(node), self.size("sublabel")) + 5.0
+                         for part in ("source", "target", "entry", "head", "handed") for node in parts.boxes(part)),
+                        default=0.0)
         self.before = parts.keys["query"] == "before"
         half = max(self.wide, style.sizes["cell_width"]) / 2
         self.aside = 0.0 if self.before else half + style.sizes["step_beside"]   # of the sums, from the cells they pass
@@ -347,9 +348,6 @@ class Translation:
         """What stands in the small boxes: no numbers."""
         ops = [node.op, *node.attrs.get("fused", ())]
         return ", ".join(text.caption(self.style.captions, op, {}) for op in ops)
-
-    def _wide(self, node: Node) -> float:
-        return text.width(self._short(node), self.size("sublabel")) + 5.0
 
     def size(self, role: str) -> float:
         return self.style.roles[role].size

@@ -111,7 +111,9 @@ def _solid(p: Volumes, key: NodeId, place: Place) -> Solid:
 
 
 def _volume(node: Node, p: Volumes, place: Place, style: Style) -> Group:
-    key, role = node.id, _role(node, p, style)
+    key = node.id
+    # its kind's, or where arrows tell what is done, that of a map
+    role = own_role(node.attrs, style) or (p.paints.get(key, "map") if p.arrows else role_of(node, style))
     along, down, back = p.edges(key)
     copies = p.copies[key]
     each = (along[0] / copies, along[1] / copies)
@@ -127,11 +129,6 @@ def _volume(node: Node, p: Volumes, place: Place, style: Style) -> Group:
         if p.volumes[key].kind == "clip" and node.kind not in ("pool", "act", "norm"):
             marks += _lattice(cuboid, f"{role} grid", side=not followed and i == copies - 1)
     return node_group(node, role, (*marks, *p.written(key, place)))
-
-
-def _role(node: Node, p: Volumes, style: Style) -> str:
-    """A volume's paint: its kind's, or where arrows tell what is done, that of a map."""
-    return own_role(node.attrs, style) or (p.paints.get(node.id, "map") if p.arrows else role_of(node, style))
 
 
 def _lattice(c: Cuboid, role: str, side: bool) -> list[Mark]:

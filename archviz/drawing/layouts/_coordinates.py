@@ -77,7 +77,8 @@ def _set(layered: Layered, member: Mapping[Element, _Axis]) -> float:
     for element in elements:
         column = member[element]
         element.u = column.position + column.offsets[element]
-    room = [(e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for e in elements]
+    ports = (0, len(layered.layers) - 1)
+    room = [(e.u, e.u) if e.bend and e.layer in ports else (e.u - e.left, e.u + e.right) for e in elements]
     low, high = min((a for a, _ in room), default=0.0), max((b for _, b in room), default=0.0)
     for element in elements:
         element.u -= low
@@ -122,10 +123,6 @@ def _spanning(layered: Layered) -> list[tuple[Element, Item, list[Wire]]]:
     """The bars, each with what enters it."""
     bars = [(e, e.item) for e in layered.elements.values() if e.item and e.item.spans]
     return [(e, item, wires) for e, item in bars if len(wires := [w for w in layered.wires if w.lower is e]) > 1]
-
-
-def _port(layered: Layered, element: Element) -> bool:
-    return element.bend and element.layer in (0, len(layered.layers) - 1)
 
 
 def out_port(wire: Wire) -> float:

@@ -264,7 +264,8 @@ class Grid:
             for n in range(a, b + 1):
                 spot = (n, line) if axis == 0 else (line, n)
                 self.through[axis].setdefault(spot, set()).add(net)
-        ways = [first, *(_way(a, b) for a, b in pairwise(path)), (last + 2) % 4]
+        steps = (((b[0] > a[0]) - (b[0] < a[0]), (b[1] > a[1]) - (b[1] < a[1])) for a, b in pairwise(path))
+        ways = [first, *map(SIDES.index, steps), (last + 2) % 4]
         for spot, before, after in zip(path, ways, ways[1:], strict=False):
             if before != after:
                 self.corners.setdefault(spot, set()).add(net)
@@ -294,10 +295,6 @@ def routed(wires: Sequence[Connection], boxes: Places, walls: Sequence[Place], r
     grid.lax = lax
     return {(wire.src, wire.dst): lines[wire.src, wire.dst] or (grid.route(wire, near) if lax else None)
             for wire in wires}
-
-
-def _way(a: Spot, b: Spot) -> int:
-    return SIDES.index(((b[0] > a[0]) - (b[0] < a[0]), (b[1] > a[1]) - (b[1] < a[1])))
 
 
 def _back(came: Mapping[State, State | None], state: State | None) -> list[Spot]:
