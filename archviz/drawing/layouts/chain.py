@@ -19,6 +19,7 @@ from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, S
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
+from archviz.drawing.layouts._level import in_order
 from archviz.drawing.layouts._stairs import lines, stand
 from archviz.drawing.layouts.layered import layered
 
@@ -74,8 +75,8 @@ class _Rows:
 
     def regular(self) -> bool:
         """Is it a chain with branches that leave it and come back?  Finds both."""
-        order = self._order()
-        if not order:
+        order = in_order(self.after)
+        if not order or len(order) < len(self.blocks):
             return False
         self.spine = self._longest(order)
         rank = {block: i for i, block in enumerate(self.spine)}
@@ -111,17 +112,6 @@ class _Rows:
         while (after := self.after[row[-1]]) and len(after) == len(self.before[after[0]]) == 1 and after[0] not in rank:
             row.append(after[0])
         return row
-
-    def _order(self) -> list[int] | None:
-        """The blocks, each after those it depends on; None if they depend on each other."""
-        waiting = {i: len(before) for i, before in self.before.items()}
-        order = [i for i in waiting if not waiting[i]]
-        for i in order:     # grows
-            for j in self.after[i]:
-                waiting[j] -= 1
-                if not waiting[j]:
-                    order.append(j)
-        return order if len(order) == len(self.blocks) else None
 
     def layout(self, frames: Frames) -> Layout:
         placed: list[Block] = []
