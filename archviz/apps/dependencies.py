@@ -124,10 +124,10 @@ def _imports(name: str, file: Path) -> Iterator[str]:
                         below = f"{home}.{alias.name}"
                         handed = below in sys.modules and _values(home).get(alias.name, sys.modules[below])
                         yield below if handed is sys.modules.get(below) else home
-            case ast.Call(ast.Name("import_module") | ast.Attribute(attr="import_module"), [ast.Constant(str(text)),
-                                                                                            *_]):
-                with suppress(ImportError):
-                    yield resolve_name(text, package)
+            case ast.Call(ast.Name(called) | ast.Attribute(attr=called), [ast.Constant(str(text)), *_]):
+                if called in ("import_module", "__import__"):
+                    with suppress(ImportError):
+                        yield resolve_name(text, package)
 
 
 def _above(name: str) -> Iterator[str]:

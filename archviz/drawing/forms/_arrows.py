@@ -25,9 +25,10 @@ def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[
     copied = _copied(graph, p)
     for key, part in copied.items():
         out = graph.by_id[key].out[0]
-        taken = p.volumes[part].channels or 0
-        whole = p.volumes[key].channels or 0
-        thickness = scale.volume(replace(out, shape=_narrowed(out.shape, out.axes, whole - taken))).thickness
+        given = (p.volumes[key].channels or 0) - (p.volumes[part].channels or 0)
+        at = out.axes.find("C") if len(out.axes) == len(out.shape) else 1
+        narrowed = (*out.shape[:at], max(given, 1), *out.shape[at + 1:])
+        thickness = scale.volume(replace(out, shape=narrowed)).thickness
         p.volumes[key] = replace(p.volumes[key], thickness=thickness)
         p.abutting[part] = key
         p.paints[key] = "map copied"
@@ -40,11 +41,6 @@ def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[
     for key in p.volumes:
         runs.setdefault(p.abutting.get(key, key), []).append(key)
     p.blocks += runs.values()
-
-
-def _narrowed(shape: tuple[int, ...], axes: str, channels: int) -> tuple[int, ...]:
-    at = axes.find("C") if len(axes) == len(shape) else 1
-    return (*shape[:at], max(channels, 1), *shape[at + 1 :])
 
 
 def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:

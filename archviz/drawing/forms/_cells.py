@@ -70,14 +70,11 @@ class Wiring:
         return next((g.x, g.y) for g in self.glyphs if g.name == name)
 
 
-def _affine(gate: str, bias: bool) -> str:
-    """The linear part of a gate as PyTorch writes it."""
-    x, h = (f" + b_i{gate}", f" + b_h{gate}") if bias else ("", "")
-    return f"W_i{gate} x_t{x} + W_h{gate} h_{{{MINUS}}}{h}"
-
-
 def _gate(gate: str, act: str, x: float, y: float, bias: bool) -> Glyph:
-    return Glyph(gate, "gate", x, y, act, f"{gate}_t", f"{act}({_affine(gate, bias)})")
+    """With its linear part as PyTorch writes it."""
+    from_x, from_h = (f" + b_i{gate}", f" + b_h{gate}") if bias else ("", "")
+    linear = f"W_i{gate} x_t{from_x} + W_h{gate} h_{{{MINUS}}}{from_h}"
+    return Glyph(gate, "gate", x, y, act, f"{gate}_t", f"{act}({linear})")
 
 
 def rnn(act: str = "tanh", bias: bool = True) -> Wiring:
