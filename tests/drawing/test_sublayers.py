@@ -20,8 +20,8 @@ from archviz.figure import draw
 from archviz.figure.figure import Figure
 from archviz.style.style import load_style
 from tests.conftest import ROOT
-from tests.drawing.test_layouts import apart, framed, holds, on_border, sized
 from tests.graphs import graphs
+from tests.layouts import apart, framed, holds, on_border, sized
 
 SPACING = load_style("sublayers").sizes
 

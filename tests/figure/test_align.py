@@ -26,8 +26,8 @@ from archviz.passes.bypass import bypass
 from archviz.style.style import load_style
 from archviz.trace.read import read
 from tests.conftest import ROOT, Run
-from tests.drawing.test_layouts import apart, sized
 from tests.graphs import graphs
+from tests.layouts import apart, sized
 
 IMAGE = torch.zeros(1, 3, 32, 32)
 
