@@ -4,12 +4,23 @@ In: a graph, a layout.  Out: sizes, frames, judgements.
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import strategies as st
+
 from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Edge, Graph, Node
 from archviz.style.style import load_style
 from tests.graphs import Builder
 
 SPACING = load_style("block").sizes
+ROOM = {"along": 10.0, "across": 8.0, "beside": 6.0, "lane": 5.0, "track": 4.0, "turn": 4.0, "pad": 6.0, "gutter": 8.0,
+        "arrow": 3.0, "label_gap": 2.0, "title_gap": 4.0, "fork": 11.0, "column": 24.0, "row": 7.0, "drop": 16.0,
+        "tuck": 0.0, "glyph": 9.0}
+"""Round numbers, each another one where a test is to tell them apart."""
 
 
 def sized(graph: Graph) -> dict[str, Size]:
@@ -107,4 +118,47 @@ def residual() -> Graph:
         y = build.op("Conv2d", y)
         y = build.op("add", y, x)
     build.output(y)
+    return build.graph()
+
+
+def wired(*ways: str) -> Graph:
+    """Nodes of one letter or word each, in the order in which they are named, an edge from each to the next of its
+    way: ``wired("a b c", "a c")`` is a chain of three with a skip."""
+    nodes = dict.fromkeys(key for way in ways for key in way.split())
+    edges, entering = dict[tuple[str, str], Edge](), dict.fromkeys(nodes, 0)
+    for a, b in (step for way in ways for step in pairwise(way.split())):
+        if (a, b) not in edges:
+            edges[a, b] = Edge(a, b, slot=entering[b])
+            entering[b] += 1
+    return Graph("wired", tuple(Node(key, index=i) for i, key in enumerate(nodes)), tuple(edges.values()))
+
+
+def placed(layout: Layout) -> dict[str, tuple[float, float]]:
+    """The corners of all nodes, to the hundredth of a point."""
+    return {key: (round(p.x, 2), round(p.y, 2)) for key, p in layout.nodes.items()}
+
+
+def reordered(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The same entries, the last first."""
+    return dict(reversed(mapping.items()))
+
+
+def flat(graph: Graph) -> Graph:
+    """It without its modules."""
+    return replace(graph, nodes=tuple(replace(node, scope=()) for node in graph.nodes), modules={})
+
+
+@st.composite
+def stacks(draw: st.DrawFn, longest: int = 8, sources: bool = True) -> Graph:
+    """A chain in which some nodes are sums that a skip enters and, with `sources`, some have a source of their own."""
+    length = draw(st.integers(3, longest))
+    skips = {to: draw(st.integers(0, to - 2)) for to in range(2, length) if draw(st.booleans())}
+    fed = {to for to in range(1, length) if sources and to not in skips and draw(st.integers(0, 3)) == 0}
+    build = Builder("Stack")
+    main = list[str]()
+    for i in range(length):
+        inputs = main[-1:] + ([main[skips[i]]] if i in skips else [])
+        if i in fed:
+            inputs.append(build.op("parameter", name=f"w{i}"))
+        main.append(build.op("add" if i in skips else "Linear", *inputs, name=f"n{i}"))
     return build.graph()

@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archviz.core.geometry import Frame, Layout, Size
+from archviz.core.geometry import Frame, Layout, Place, Size
 from archviz.core.graph import Edge, Graph, Module, Node, skips
 from archviz.drawing.layouts.layered import layered
 from tests.graphs import Builder, graphs
-from tests.layouts import SPACING, chain, check, framed, residual, sized
+from tests.layouts import ROOM, SPACING, chain, check, flat, framed, placed, reordered, residual, sized, wired
 
 WAYS = ("down", "right", "up")
 
@@ -26,6 +27,119 @@ def test_nothing_overlaps_and_no_line_runs_through_a_box(graph: Graph, way: str,
     layout = lay(graph, way, limit)
     check(graph, layout)
     assert layout == lay(graph, way, limit)
+
+
+def turned(layout: Layout) -> Layout:
+    """The image of it in the diagonal."""
+    image = layout.mapped(lambda p: Place(p.y, p.x, p.height, p.width), lambda at: (at[1], at[0]))
+    return replace(image, width=layout.height, height=layout.width, direction="right")
+
+
+def upset(layout: Layout) -> Layout:
+    """What is above is below."""
+    high = layout.height
+    image = layout.mapped(lambda p: replace(p, y=high - p.bottom), lambda at: (at[0], high - at[1]))
+    return replace(image, direction="up")
+
+
+@settings(max_examples=25)
+@given(graphs(size=15), st.sampled_from((math.inf, 150.0)))
+def test_the_three_directions_are_images_of_each_other(graph: Graph, limit: float) -> None:
+    """Where nothing is written: words lie level, whichever way the flow runs."""
+    square = {node.id: Size(*(8 + 3 * (node.index % 4),) * 2, joint=node.kind == "add") for node in graph.nodes}
+    down, right, up = (layered(flat(graph), square, {}, SPACING, way, limit) for way in WAYS)
+    assert right == turned(down)
+    assert placed(up) == placed(upset(down)) and (up.width, up.height, up.cuts) == (down.width, down.height, down.cuts)
+    for one, other in zip(up.routes, upset(down).routes, strict=True):
+        assert [x for at in one.points for x in at] == pytest.approx([x for at in other.points for x in at])
+
+
+@settings(max_examples=15)
+@given(graphs(size=15), st.sampled_from(WAYS))
+def test_the_order_of_what_has_none_changes_nothing(graph: Graph, way: str) -> None:
+    again = replace(graph, modules=reordered(graph.modules))
+    assert lay(graph, way) == layered(again, reordered(sized(graph)), reordered(framed(graph)), reordered(SPACING), way)
+
+
+def test_a_chain_stands_where_sizes_and_gaps_say() -> None:
+    graph, sizes = wired("a b c"), {"a": Size(20, 10), "b": Size(30, 16), "c": Size(20, 10)}
+    layout = layered(graph, sizes, {}, ROOM)
+    assert placed(layout) == {"a": (5, 0), "b": (0, 20), "c": (5, 46)} and (layout.width, layout.height) == (30, 56)
+    assert [route.points for route in layout.routes] == [((15, 10), (15, 20)), ((15, 36), (15, 46))]
+    across = layered(graph, sizes, {}, ROOM, "right")
+    assert placed(across) == {"a": (0, 3), "b": (30, 0), "c": (70, 3)} and (across.width, across.height) == (90, 16)
+    above = layered(graph, sizes, {}, ROOM, "up")
+    assert placed(above) == {"a": (5, 46), "b": (0, 20), "c": (5, 0)}
+    assert above.routes[0].points == ((15, 46), (15, 36))
+
+
+def test_a_skip_has_a_lane_beside_the_boxes_and_turns_on_tracks() -> None:
+    """It turns off `turn` below the first box, its lane runs `beside` and half a `lane` from those it passes, and into
+    a plain box it goes from above, beside the main line."""
+    boxes = dict.fromkeys("abcd", Size(20, 10))
+    plain = layered(wired("a b c d", "a d"), boxes, {}, ROOM)
+    assert placed(plain) == {"a": (0, 0), "b": (0, 24), "c": (0, 44), "d": (0, 68)}
+    skip = next(route for route in plain.routes if route.skip)
+    assert skip.points == ((10, 10), (10, 14), (28.5, 14), (28.5, 58), (18, 58), (18, 68))
+    glyph = layered(wired("a b c d", "a d"), {**boxes, "d": Size(9, 9, joint=True)}, {}, ROOM)
+    skip = next(route for route in glyph.routes if route.skip)
+    assert [x for at in skip.points[-2:] for x in at] == pytest.approx([28.5, 68.5, 14.5, 68.5])
+
+
+def test_a_frame_has_its_pad_its_title_and_its_skirt() -> None:
+    graph = wired("a b c")
+    graph = replace(graph, nodes=tuple(replace(node, scope=("f",) if node.id == "b" else ()) for node in graph.nodes),
+                    modules={"f": Module("f")})
+    boxes = dict.fromkeys("abc", Size(20, 10))
+    plain, titled, skirted = (layered(graph, boxes, {"f": frame}, ROOM) for frame in (
+        Frame(), Frame(24, 10, 9), Frame(24, 10, 9, skirt=3)))
+    assert plain.frames["f"] == Place(0, 20, 32, 26.5) and plain.nodes["b"] == Place(6, 30.5, 20, 10)
+    inside, outer = titled.nodes["b"], titled.frames["f"]
+    assert inside.y - outer.y == 9 + 4.5 and outer.bottom - inside.bottom == 6.0    # the bar, or the pad; half a gap
+    left, baseline = titled.titles["f"]
+    assert left == outer.x + 6 and outer.y < baseline < outer.y + 9
+    assert left + 34 + 3 <= inside.cx       # the line that enters runs beside the words
+    assert skirted.frames == titled.frames and skirted.nodes["c"].y == titled.nodes["c"].y + 3
+
+
+def test_a_label_keeps_room_beside_the_arrow_that_enters() -> None:
+    boxes = dict.fromkeys("abcd", Size(20, 10))
+    plain = layered(wired("a b d", "a c d"), boxes, {}, ROOM)
+    written = layered(wired("a b d", "a c d"), {**boxes, "b": Size(20, 10, label=(30, 15))}, {}, ROOM)
+    assert plain.nodes["c"].x - plain.nodes["b"].right == 8.0                       # across
+    assert written.nodes["c"].x - written.nodes["b"].cx == 30 + 2 + 8.0
+    assert written.nodes["b"].y - plain.nodes["b"].y == 15 + 1.5 - 10.0             # higher than the gap was
+    right = layered(wired("a b"), {"a": Size(20, 10), "b": Size(20, 10, label=(30, 8))}, {}, ROOM, "right")
+    assert right.nodes["b"].x - right.nodes["a"].right == 30 + 3 + 2 * 2 + 1.5      # along the arrow, before its head
+
+
+def test_a_bar_reaches_over_all_that_enters_it() -> None:
+    boxes = {**dict.fromkeys("abc", Size(20, 10)), "d": Size(20, 4, spans=True)}
+    for way in WAYS:
+        layout = layered(wired("a b d", "a c d"), boxes, {}, ROOM, way)
+        bar, ends = layout.nodes["d"], [route.points[-1] for route in layout.routes if route.dst == "d"]
+        b, c = layout.nodes["b"], layout.nodes["c"]
+        if way == "right":
+            assert (bar.width, bar.height) == (4, c.bottom - b.y) and sorted(y for _, y in ends) == [b.cy, c.cy]
+        else:
+            assert bar.height == 4 and bar.width == pytest.approx(48) and sorted(x for x, _ in ends) == [b.cx, c.cx]
+
+
+def test_a_source_of_one_reader_moves_to_it() -> None:
+    """What nothing leads to stands just before what reads it, not at the top."""
+    layout = layered(wired("a b c d", "w d"), dict.fromkeys("abcdw", Size(20, 10)), {}, ROOM)
+    assert layout.nodes["w"].y == layout.nodes["c"].y > layout.nodes["a"].y
+
+
+def test_what_is_cut_turns_back_at_the_foot_and_goes_on_at_the_top() -> None:
+    layout = layered(wired("a b c d e f g h"), dict.fromkeys("abcdefgh", Size(20, 10)), {}, ROOM, "down", 100.0)
+    assert layout.cuts == ((0, 1),) and layout.height <= 100
+    assert {p.x for key, p in layout.nodes.items() if key in "abcd"} == {0}
+    assert {p.x for key, p in layout.nodes.items() if key in "efgh"} == {36}        # two gutters farther on
+    (turn,) = (route for route in layout.routes if len(route.points) > 2)
+    assert (turn.src, turn.dst) == ("d", "e")
+    assert [x for x, _ in turn.points] == [10, 10, 28, 28, 46, 46]
+    assert turn.points[1][1] == 84 and turn.points[3][1] == 1
 
 
 @pytest.mark.parametrize("way", WAYS)
