@@ -122,15 +122,16 @@ def residual() -> Graph:
 
 
 def wired(*ways: str) -> Graph:
-    """Nodes of one letter or word each, in the order in which they are named, an edge from each to the next of its
-    way: ``wired("a b c", "a c")`` is a chain of three with a skip."""
-    nodes = dict.fromkeys(key for way in ways for key in way.split())
-    edges, entering = dict[tuple[str, str], Edge](), dict.fromkeys(nodes, 0)
-    for a, b in (step for way in ways for step in pairwise(way.split())):
-        if (a, b) not in edges:
-            edges[a, b] = Edge(a, b, slot=entering[b])
-            entering[b] += 1
-    return Graph("wired", tuple(Node(key, index=i) for i, key in enumerate(nodes)), tuple(edges.values()))
+    """Nodes of one letter or word each, an edge from each to the next of its way: ``wired("a b c", "a c")`` is a chain
+    of three with a skip.  They are in the order in which they are named, but each after what it reads."""
+    steps = list(dict.fromkeys(step for way in ways for step in pairwise(way.split())))
+    left, order = list(dict.fromkeys(key for way in ways for key in way.split())), list[str]()
+    while left:
+        order.append(next(key for key in left if not any(b == key and a in left for a, b in steps)))
+        left.remove(order[-1])
+    slots = {step: [one for one in steps if one[1] == step[1]].index(step) for step in steps}
+    return Graph("wired", tuple(Node(key, index=i) for i, key in enumerate(order)),
+                 tuple(Edge(a, b, slot=slots[a, b]) for a, b in steps))
 
 
 def placed(layout: Layout) -> dict[str, tuple[float, float]]:
