@@ -130,10 +130,10 @@ def test_a_frame_is_a_brace_below_in_a_row_of_its_own_where_two_would_meet() -> 
 def test_what_is_no_chain_flows_to_the_right_in_layers() -> None:
     """Two ways from one branch to the other: there is no row in which it could stand."""
     graph = wired("a b c d", "a x d", "x y", "b y", "y d")
-    written = replace(BOX, parts=(Place(0, 12, 20, 20),))
+    written = replace(BOX, parts=(Place(0, 12, 20, 30),))
     layout = chain(graph, {**boxes(graph), "b": written, "x": written}, {}, ROOM)
     check(graph, layout)
-    words = [Place(0, 12, 20, 20).moved(layout.nodes[key].x, layout.nodes[key].y) for key in "bx"]
+    words = [Place(0, 12, 20, 30).moved(layout.nodes[key].x, layout.nodes[key].y) for key in "bx"]
     assert apart(*words) and all(apart(place, at) for place in layout.nodes.values() for at in words)
     assert points(layout, "a", "x")[-1] == (layout.nodes["x"].x, layout.nodes["x"].cy)     # on the axis, label or not
     order = [layout.nodes[key].x for key in ("a", "b", "y", "d")]

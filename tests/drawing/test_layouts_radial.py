@@ -84,10 +84,10 @@ def test_what_a_connection_passes_by_rises_in_a_lobe() -> None:
 
 def test_labels_stand_beside_what_they_name_off_the_rim_and_off_each_other() -> None:
     graph = wired("a b c d e f g h")
-    layout = radial(graph, dict.fromkeys("abcdefgh", Size(8, 8, label=(30, 8))), {}, ROOM)
+    layout = radial(graph, dict.fromkeys("abcdefgh", Size(8, 8, label=(30, 20))), {}, ROOM)
     x, y = middle(layout)
     radius = layout.frames[""].width / 2 + 7        # the rim, and the gap
-    labels = {key: Place(*at, 30, 8) for key, at in layout.titles.items()}
+    labels = {key: Place(*at, 30, 20) for key, at in layout.titles.items()}
     assert set(labels) == set("abcdefgh") and all(apart(a, b) for a, b in combinations(labels.values(), 2))
     for key, place in labels.items():
         near = x + min(max(0.0, place.x - x), place.right - x), y + min(max(0.0, place.y - y), place.bottom - y)
@@ -96,7 +96,7 @@ def test_labels_stand_beside_what_they_name_off_the_rim_and_off_each_other() -> 
         assert (place.x > x) == (turns(layout)[key] < 180), key
     right, left = ([labels[key].y for key in side] for side in ("abcd", "hgfe"))
     for column in (right, left):
-        assert column == sorted(column) and min(b - a for a, b in pairwise(column)) >= 8 + 2 - 1e-6     # between
+        assert column == sorted(column) and min(b - a for a, b in pairwise(column)) >= 20 + 2 - 1e-6     # between
     assert layout.width == pytest.approx(max(p.right for p in labels.values()) - min(p.x for p in labels.values()))
 
 
