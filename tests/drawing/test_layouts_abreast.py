@@ -122,7 +122,7 @@ def test_what_is_not_made_of_columns_is_layered(ways: tuple[str, ...]) -> None:
 
 
 def test_the_spine_leads_to_the_deepest_output_and_ways_with_many_nodes_are_towers() -> None:
-    graph = wired("a b g c d e", "m n o p d", "w c", "b z")
+    graph = wired("a b z", "b g c d e", "m n o p d", "w c")
     found = towers(graph, {node.id: () for node in graph.nodes})
     assert found is not None
     assert [column.nodes for column in found.columns] == [["m", "n", "o", "p"], ["a", "b", "g", "c", "d", "e"]]

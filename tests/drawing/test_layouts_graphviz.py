@@ -106,7 +106,8 @@ def test_the_source_for_graphviz_holds_numbers_only() -> None:
     assert "rankdir=LR, nodesep=0.1000, ranksep=0.2000" in source and "n0 [width=1.0000, height=0.5000];" in source
     assert "n0 -> n1 [weight=8];" in source and source.index("subgraph cluster_0") < source.index("n1 [width")
     assert 'WIDTH="30" HEIGHT="9"' in source and "labelloc=t" in source
-    assert "labelloc=b" in replace(sheet, direction="up").source()
+    up = replace(sheet, direction="up").source()
+    assert "labelloc=b" in up and "rankdir=BT" in up
 
 
 def test_an_answer_is_turned_over_and_begins_at_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +115,14 @@ def test_an_answer_is_turned_over_and_begins_at_the_origin(monkeypatch: pytest.M
     answer = {"objects": [{"name": "n0", "pos": f"{50 * point},{80 * point}"}, {"name": "strange", "pos": "0,0"},
                           {"name": "n1", "pos": f"{50 * point},{40 * point}!"},
                           {"name": "cluster_0", "bb": f"{30 * point},{30 * point},{70 * point},{50 * point}"}]}
-    monkeypatch.setattr(_graphviz, "_answers", lambda engine, sources: (answer,) * len(sources))
+    asked: list[int] = []
+    monkeypatch.setattr(_graphviz, "_answers", lambda engine, sources: asked.append(len(sources)) or (answer,) * 2)
     sheet = Sheet({"a": (20, 10), "b": (30, 10)}, (("a", "b", 1),), {"b": "▣f"}, {"▣f": (0, 0)})
     alone = Sheet({"c": (7, 8)})        # for one box nobody is asked
     first, second = _graphviz.placed("dot", [sheet, alone])
     rounded = {key: tuple(round(v, 6) for v in (p.x, p.y, p.width, p.height)) for key, p in first.items()}
     assert rounded == {"a": (10, 0, 20, 10), "b": (5, 40, 30, 10), "▣f": (0, 35, 40, 20)}
-    assert second == {"c": Place(0, 0, 7, 8)}
+    assert second == {"c": Place(0, 0, 7, 8)} and asked == [1]
 
 
 def test_values_of_json_one_after_the_other_are_read_and_nothing_else() -> None:
@@ -156,6 +158,12 @@ def test_a_label_has_room_before_its_box_and_no_line_runs_through_it(
     b = layout.nodes["b"]
     label = (Place(b.x - 3 - 2 - 24, b.cy + 2, 24, 6) if way == "right" else
              Place(b.cx + 2, b.bottom + 2 if way == "up" else b.y - 2 - 6, 24, 6))
+    room = engine[0][1][0].boxes["b"]       # with the air of 8 + 2 × 4 around it, and as wide on both sides of an arrow
+    assert room == ((20 + 24 + 3 + 2 * 2 + 16, 10 + 16) if way == "right" else (20 + 2 * 18 + 16, 10 + 6 + 2 + 16))
+    if way != "right":
+        a, c = layout.nodes["a"], layout.nodes["c"]
+        above, below = (b.y - a.bottom, c.y - b.bottom) if way == "down" else (a.y - b.bottom, b.y - c.bottom)
+        assert above - below == pytest.approx(8)
     assert holds(Place(0, 0, layout.width, layout.height), label)
     assert all(apart(label, place) for place in layout.nodes.values())
     assert not any(through(label, *ends) for route in layout.routes for ends in pairwise(route.points))
@@ -193,6 +201,8 @@ def test_discs_have_no_routes_and_their_names_on_the_outer_side(engine: list[tup
     assert engine[0][1][0].edges == (("a", "c", 1),)
     (x, y), a = layout.titles["a"], layout.nodes["b"]
     assert apart(Place(x, y, 30, 8), a) and y + 4 == a.cy
+    right = graphviz.neato(graph, {**sizes, "c": Size(10, 10, label=(30, 8))}, {}, room, "right")
+    assert right.titles["a"][1] + 8 < right.nodes["b"].y and right.titles["c"][1] > right.nodes["c"].bottom
 
 
 def test_volumes_flow_to_the_right_as_boxes(engine: list[tuple[str, list[Sheet]]]) -> None:
