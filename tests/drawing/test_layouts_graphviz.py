@@ -159,7 +159,8 @@ def test_a_label_has_room_before_its_box_and_no_line_runs_through_it(
     label = (Place(b.x - 3 - 2 - 24, b.cy + 2, 24, 6) if way == "right" else
              Place(b.cx + 2, b.bottom + 2 if way == "up" else b.y - 2 - 6, 24, 6))
     room = engine[0][1][0].boxes["b"]       # with the air of 8 + 2 × 4 around it, and as wide on both sides of an arrow
-    assert room == ((20 + 24 + 3 + 2 * 2 + 16, 10 + 16) if way == "right" else (20 + 2 * 18 + 16, 10 + 6 + 2 + 16))
+    assert room == ((20 + 24 + 3 + 2 * 2 + 16, 10 + 2 * 5 + 16) if way == "right" else
+                    (20 + 2 * 18 + 16, 10 + 6 + 2 + 16))
     if way != "right":
         a, c = layout.nodes["a"], layout.nodes["c"]
         above, below = (b.y - a.bottom, c.y - b.bottom) if way == "down" else (a.y - b.bottom, b.y - c.bottom)

@@ -88,4 +88,4 @@ def test_a_single_row_goes_on_below_where_it_is_long() -> None:
     ({"samples": [5]}, "there is no sample 5")])
 def test_a_choice_that_is_none_is_said(options: dict[str, object], message: str) -> None:
     with pytest.raises(ArchvizError, match=message):
-        draw([one()], STYLE, **options)     # type: ignore[arg-type]
+        draw([one()], STYLE, **options)

@@ -96,6 +96,6 @@ def test_the_caption_says_the_target_the_signs_and_what_is_left_out() -> None:
     ({"panels": "heet"}, "no panel 'heet'\n  did you mean heat"), ({"samples": [2]}, "no sample 2\n  there are 2")])
 def test_what_is_none_is_said(options: dict[str, object], message: str) -> None:
     with pytest.raises(ArchvizError, match=message):
-        draw([over_images(VALUES)], STYLE, **options)       # type: ignore[arg-type]
+        draw([over_images(VALUES)], STYLE, **options)
     with pytest.raises(ArchvizError, match="shows one map, not 2"):
         draw([over_images(VALUES)] * 2, STYLE)

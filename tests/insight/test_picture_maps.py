@@ -86,8 +86,9 @@ def test_patches_stand_in_squares_under_their_unit_and_what_was_cut_off_is_grey(
         draw([], STYLE, patches=[])
 
 
-def test_many_tiles_stand_in_rows_of_nearly_equal_length() -> None:
-    scene = draw([result(maps={"conv": np.ones((1, 50, 4, 4))}, signed=False)], STYLE)
+@pytest.mark.parametrize("count", [37, 43, 50, 57])
+def test_many_tiles_stand_in_rows_of_nearly_equal_length(count: int) -> None:
+    scene = draw([result(maps={"conv": np.ones((1, count, 4, 4))}, signed=False)], STYLE)
     found = tiles(scene)
     rows = [sum(tile.y == y for tile in found) for y in sorted({tile.y for tile in found})]
     assert len(rows) > 1 and max(rows) - rows[-1] < len(rows) and len(set(rows[:-1])) == 1

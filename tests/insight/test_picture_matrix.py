@@ -111,4 +111,4 @@ def test_cells_too_small_for_words_are_counted() -> None:
     ({"words": ["one"]}, "1 words for 3 tokens"), ({"sample": 1}, "no sample 1")])
 def test_what_is_none_is_said(options: dict[str, object], message: str) -> None:
     with pytest.raises(ArchvizError, match=message):
-        draw([attention(1, 2, 3, 3)], STYLE, **options)     # type: ignore[arg-type]
+        draw([attention(1, 2, 3, 3)], STYLE, **options)

@@ -23,7 +23,7 @@ def characters(scene: Scene) -> list[Group]:
 
 
 def ground(scene: Scene, group: Group) -> str | None:
-    return scene.paint(group.marks[0].role).fill      # type: ignore[union-attr]
+    return scene.paint(group.marks[0].role).fill
 
 
 def test_each_character_stands_on_the_colour_of_the_state_after_it() -> None:
@@ -37,7 +37,7 @@ def test_each_character_stands_on_the_colour_of_the_state_after_it() -> None:
         assert (word.string, word.anchor) == (character, "middle") and box.x < word.x < box.x + box.width
         assert group.title == f"{character}: {colormap.number(value)}"
     for one, other in zip(found, found[1:], strict=False):      # without gaps: the ground laps under the next one
-        assert one.marks[0].x < other.marks[0].x < one.marks[0].x + one.marks[0].width     # type: ignore[union-attr]
+        assert one.marks[0].x < other.marks[0].x < one.marks[0].x + one.marks[0].width
     assert said(scene, "heading") == ["unit 0"]
     (bar,) = bars(scene)
     assert tuple(pixels(bar)[0, 0]) == tuple(on.rgb(-1.0)) and "tanh c" in said(scene, "bar label")
@@ -49,9 +49,9 @@ def test_white_space_has_a_ground_and_no_word_and_ends_its_line() -> None:
     found = characters(scene)
     assert [len(group.marks) for group in found] == [2, 1, 2, 2, 2]
     assert [group.marks[-1].string for group in found if len(group.marks) > 1] == ["a", "b", "¶", "c"]
-    tops = [group.marks[0].y for group in found]        # type: ignore[union-attr]
+    tops = [group.marks[0].y for group in found]
     assert tops[0] == tops[3] < tops[4] == pytest.approx(tops[0] + 1.42 * STYLE.roles["on heat"].size)
-    assert found[4].marks[0].x == MARGIN      # type: ignore[union-attr]
+    assert found[4].marks[0].x == MARGIN
 
 
 def test_units_are_those_that_were_asked_for_under_their_own_numbers() -> None:
@@ -86,14 +86,14 @@ def test_steps_without_words_are_counted() -> None:
 def test_both_forms_show_both_and_one_bar() -> None:
     scene = draw([states()], STYLE, words="abcde", form="both", units=[0, 2])
     assert len(characters(scene)) == 10 and len(tiles(scene)) == 1 == len(bars(scene))
-    assert tiles(scene)[0].y > max(group.marks[0].y for group in characters(scene))     # type: ignore[union-attr]
+    assert tiles(scene)[0].y > max(group.marks[0].y for group in characters(scene))
 
 
 def test_a_long_text_goes_on_in_lines_within_the_page() -> None:
     scene = draw([states(np.sin(np.arange(400.0)).reshape(1, 1, 400))], STYLE, words="abcdefg " * 50)
     grounds = [group.marks[0] for group in characters(scene)]
-    assert len({box.y for box in grounds}) > 2          # type: ignore[union-attr]
-    assert max(box.x + box.width for box in grounds) <= STYLE.page.width - MARGIN + 0.01      # type: ignore[union-attr]
+    assert len({box.y for box in grounds}) > 2
+    assert max(box.x + box.width for box in grounds) <= STYLE.page.width - MARGIN + 0.01
 
 
 def test_words_are_the_attributions_own_where_none_are_given() -> None:
@@ -108,4 +108,4 @@ def test_words_are_the_attributions_own_where_none_are_given() -> None:
     ({"words": "ab"}, "2 words for 5 tokens"), ({"sample": 4}, "no sample 4")])
 def test_what_is_none_is_said(options: dict[str, object], message: str) -> None:
     with pytest.raises(ArchvizError, match=message):
-        draw([states()], STYLE, **options)      # type: ignore[arg-type]
+        draw([states()], STYLE, **options)

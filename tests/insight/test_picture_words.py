@@ -39,7 +39,7 @@ def test_each_token_stands_on_the_colour_of_its_number_in_ink_that_reads_on_it()
     for group, value in zip(found, VALUES[0], strict=True):
         fill = scene.paint(box(group).role).fill
         assert fill == on.colour(value) and group.title.endswith(f": {colormap.number(value)}")
-        assert contrast(scene.paint(group.marks[1].role).color, fill) >= 4.5      # type: ignore[union-attr]
+        assert contrast(scene.paint(group.marks[1].role).color, fill) >= 4.5
     (bar,) = bars(scene)
     assert [tuple(pixels(bar)[0, i]) for i in (0, -1)] == [tuple(on.rgb(-2.0)), tuple(on.rgb(2.0))]
     assert "relevance" in said(scene, "bar label")
