@@ -130,7 +130,7 @@ def wired(*ways: str) -> Graph:
         order.append(next(key for key in left if not any(b == key and a in left for a, b in steps)))
         left.remove(order[-1])
     slots = {step: [one for one in steps if one[1] == step[1]].index(step) for step in steps}
-    return Graph("wired", tuple(Node(key, index=i) for i, key in enumerate(order)),
+    return Graph("wired", tuple(Node(key, op=key, index=i) for i, key in enumerate(order)),
                  tuple(Edge(a, b, slot=slots[a, b]) for a, b in steps))
 
 

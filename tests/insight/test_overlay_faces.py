@@ -46,7 +46,7 @@ def test_only_what_has_a_map_and_a_side_large_enough_shows_one() -> None:
     assert painted([solid("a", depth=2.0)], lambda key: TILE)[1] == set()
     rod = Tile(b"png", True, (1, 8))
     assert painted([solid("a", depth=2.0)], lambda key: rod)[1] == {"a"}        # of a rod less is enough
-    legend = Group(solid("a").marks, "legend")
+    legend = Group((solid("a"),), "legend")
     assert painted([legend], lambda key: TILE) == ((legend,), set())
 
 

@@ -85,6 +85,9 @@ def test_links_from_elsewhere_share_nothing() -> None:
 def test_the_legend_has_a_round_flow_its_half_and_its_tenth() -> None:
     made = widths(ab=0.37, bc=-0.1)
     assert made.entries(12.0, 7.0) == []        # nothing was drawn
+    large = widths(ab=0.77)
+    large.group(link("a", "b"))
+    assert [word for word, _ in large.entries(12.0, 7.0)] == ["flow 0.5", "0.25", "0.05"]
     made.group(link("a", "b"))
     assert [word for word, _ in made.entries(12.0, 7.0)] == ["flow 0.2", "0.1", "0.02"]
     made.group(link("b", "c"))

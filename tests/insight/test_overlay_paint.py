@@ -154,8 +154,8 @@ def test_numbers_of_a_sample_are_painted_on_one_scale_that_the_bar_shows(small: 
 
 def test_a_limit_ends_the_scale_and_colours_may_be_left_out(small: Figure) -> None:
     what = result(scores={"a": np.array([1.0])}, flows={("/in:x", "a"): np.array([1.0])})
-    strong = overlay(small, what, limit=0.5)
-    assert fill(strong, "a") == colormap.scale([0.5], STYLE.heat, True).colour(0.5)
+    weak = overlay(small, what, limit=4.0)
+    assert fill(weak, "a") == colormap.scale([4.0], STYLE.heat, True).colour(1.0)
     plain = overlay(small, what, colours=False)
     assert fill(plain, "a") == fill(small, "a") and not bars(plain.scene) and "Colours:" not in plain.caption
 
