@@ -1,6 +1,7 @@
 """The block form: outlines tell the kind, glyphs their operation, and what is written stands where it belongs."""
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,7 @@ def test_a_sum_is_a_cross_in_a_circle_and_a_product_a_leaning_one(kind: str, tur
     level = [a[0] == b[0] or a[1] == b[1] for a, b in ends]
     assert level == [not turned] * 2
     assert all((a[0] + b[0], a[1] + b[1]) == pytest.approx((10, 10)) for a, b in ends)      # about the middle
+    assert [math.dist(*both) for both in ends] == pytest.approx([5.8] * 2, abs=0.01)
     _, sign = block.glyph("cat", Place(0, 0, 10, 10), "cat", STYLE)
     assert isinstance(sign, Text) and (sign.string, sign.x) == ("C", 5)
 

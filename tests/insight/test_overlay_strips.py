@@ -33,12 +33,14 @@ def scene(*marks: Mark, width: float = 120.0, height: float = 200.0) -> Scene:
 
 
 def check(plain: Scene, strips: list[Group], wide: float) -> None:
-    """On the page, on nothing that is drawn, on no other strip."""
+    """On the page, on nothing that is drawn, on no other strip; nor do the lines lead over anything."""
     drawn = [room for mark in plain.marks for room in rooms(mark, plain)]
     rims = [[room for mark in images(group) for room in rooms(mark, plain)] for group in strips]
     for some in rims:
         assert all(Room(0, 0, wide, plain.height).holds(room) and not any(room.meets(one) for one in drawn)
                    for room in some)
+    leads = [room for group in strips for mark in group.marks if isinstance(mark, Path) for room in rooms(mark, plain)]
+    assert not any(lead.meets(one, 0.1) for lead in leads for one in drawn)
     assert not any(a.meets(b) for one, other in combinations(rims, 2) for a in one for b in other)
 
 
