@@ -137,6 +137,7 @@ def test_frames_lie_at_the_back_then_lines_the_main_one_on_top_then_boxes() -> N
     marks = block.draw(graph, laid(graph, *routes, frames={"f": Place(-5, -15, 90, 100)}), STYLE)
     groups = [mark for mark in marks if isinstance(mark, Group)]
     assert [group.edge or group.node for group in groups] == ["f", ("a", "c"), ("a", "b"), ("b", "c"), "a", "b", "c"]
+    assert [group.marks[-1].string for group in groups[-3:]] == ["a", "b", "c"]
     outline, title = groups[0].marks
     assert outline == Box(-5, -15, 90, 100, "frame", S["corner"]) and (title.x, title.y) == (-1, -7)
     assert groups[0].title == "layers.f (Block)"

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from archviz.core.graph import Graph
 from archviz.drawing.layouts.layered import layered
 from archviz.drawing.layouts.ushape import ushape
 from tests.graphs import Builder, graphs
-from tests.layouts import SPACING, check, framed, sized
+from tests.layouts import SPACING, check, framed, reordered, sized
 
 
 def unet(levels: int = 3) -> Graph:
@@ -80,3 +81,42 @@ def test_what_is_no_u_is_layered(graph: Graph, limit: float) -> None:
     check(graph, layout)
     if layout.direction != "around":
         assert layout == layered(graph, sized(graph), framed(graph), SPACING, "down", limit)
+
+
+def test_a_u_that_is_too_high_or_does_not_run_down_is_layered() -> None:
+    graph = unet()
+    sizes, frames = sized(graph), framed(graph)
+    layout = ushape(graph, sizes, frames, SPACING)
+    limit = layout.height - 0.1
+    assert ushape(graph, sizes, frames, SPACING, "down", layout.height) == layout
+    assert ushape(graph, sizes, frames, SPACING, "down", limit) == layered(graph, sizes, frames, SPACING, "down", limit)
+    for way in ("right", "up"):
+        assert ushape(graph, sizes, frames, SPACING, way) == layered(graph, sizes, frames, SPACING, way)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 5])
+def test_arms_stand_apart_and_skips_of_any_depth_are_level(levels: int) -> None:
+    graph = unet(levels)
+    layout = ushape(graph, sized(graph), framed(graph), SPACING)
+    across = [route for route in layout.routes if route.skip]
+    assert len(across) == levels and layout == ushape(graph, reordered(sized(graph)), reordered(framed(graph)), SPACING)
+    for route in across:
+        src, dst = layout.nodes[route.src], layout.nodes[route.dst]
+        assert [at for point in route.points for at in point] == pytest.approx([src.right, dst.cy, dst.x, dst.cy])
+        assert src.cy == pytest.approx(dst.cy)
+    left, right = max(layout.frames[f"down{i}"].right for i in range(levels)), min(
+        layout.frames[f"up{i}"].x for i in range(levels))
+    assert right - left >= 2 * SPACING["gutter"]
+    heights = [layout.nodes[route.src].y for route in across]
+    assert len(set(heights)) == levels
+
+
+def test_skips_that_are_not_nested_make_no_u() -> None:
+    build = Builder()
+    x = a = build.op("Conv2d", build.input(shape=(1, 3, 8, 8)), shape=(1, 8, 8, 8))
+    b = x = build.op("Conv2d", x, shape=(1, 8, 8, 8))
+    x = build.op("Conv2d", x, shape=(1, 8, 4, 4))
+    x = build.op("cat", build.op("Conv2d", x, shape=(1, 8, 8, 8)), a, shape=(1, 8, 8, 8))
+    build.output(build.op("cat", build.op("Conv2d", x, shape=(1, 8, 8, 8)), b, shape=(1, 8, 8, 8)))
+    graph = build.graph()
+    assert ushape(graph, sized(graph), {}, SPACING) == layered(graph, sized(graph), {}, SPACING)

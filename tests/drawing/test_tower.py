@@ -70,6 +70,7 @@ def test_every_second_band_is_shaded_and_its_size_stands_once_in_the_margin() ->
     assert bands[0].y + bands[0].height == pytest.approx(layout.nodes["d"].y - S["along"] / 2)
     margin = [mark for mark in marks if isinstance(mark, Text)]
     assert [text.string.split()[-1] for text in margin] == ["8", "4"] and margin[0].string != "8"      # says what it is
+    assert margin[1].string == "4"
     assert all(text.anchor == "end" and text.x < layout.nodes["a"].x for text in margin)
     assert margin[1].y == pytest.approx(layout.nodes["d"].cy + 0.35 * STYLE.roles["shape"].size)
 

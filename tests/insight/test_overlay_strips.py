@@ -87,7 +87,7 @@ def test_where_the_way_is_barred_strips_stand_beside_their_boxes() -> None:
 def test_a_link_or_a_box_in_the_way_is_not_covered() -> None:
     bar = Group((Link(((5, 30), (115, 30)), "edge"),), "link", edge=("a", "b"))
     plain = scene(box("a", 30, 10), box("b", 30, 40), bar, Group((Circle(95, 16, 8, "conv"),), "conv", "c"))
-    strips, wide = placed(plain, {"a": [tile()], "b": [tile()]}, 120.0)
+    strips, wide = placed(plain, {"a": [tile()], "b": [tile()]}, 300.0)
     assert strips
     check(plain, strips, wide)
 
