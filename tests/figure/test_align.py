@@ -128,7 +128,7 @@ def test_a_projection_that_joins_its_sum_changes_no_sum(graph: Graph) -> None:
     assert len(list(base_edges(after))) + len(inside) >= len(graph.edges)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(graphs(), graphs())
 def test_rows_of_any_graphs_do_not_overlap(one: Graph, other: Graph) -> None:
     graph = united([one, other], ["one", "other"])
