@@ -53,6 +53,10 @@ def test_what_stands_lowest_in_a_u_is_between_its_arms() -> None:
     others = [place for place in layout.nodes.values() if place != low]
     assert low.y > max(place.y + place.height for place in others)
     assert min(p.x for p in across) < low.x and low.x + low.width < max(p.x + p.width for p in across)
+    key = next(key for key, place in layout.nodes.items() if place == low)
+    into = next(route.points for route in layout.routes if route.dst == key)
+    out = next(route.points for route in layout.routes if route.src == key)
+    assert into[-1] == (low.x, low.cy) and out[0] == (low.right, low.cy)       # from the left to the right
 
 
 def test_the_innermost_skip_of_a_u_may_go_around_one_node() -> None:
