@@ -94,14 +94,14 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style, known_as(names[key], graph.modules[key])))
     marks += _lines(graph, layout, style)
-    marks += [node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style) for node in graph.nodes]
+    marks += [node_mark(node, seen[node.id], layout.nodes[node.id], layout.way(node.id), style) for node in graph.nodes]
     conditions = conditioning(graph)
     written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
         if label and route.dst not in written and not route.skip and (route.src, route.dst) not in conditions:
             written.add(route.dst)
-            marks.append(_arrow_label(label, route.points, layout.direction, style))
+            marks.append(_arrow_label(label, route.points, layout.way(route.dst), style))
     for route in layout.routes:
         if (route.src, route.dst) in conditions:
             marks += _letters(graph, route, layout, style)
@@ -183,7 +183,7 @@ def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> l
     body = Place(place.x, place.y, place.width, place.height - banded) if slanted else place
     shifts = [i * s["stack"] for i in ((2, 1, 0) if look.stack else (0,))] if shape != "text" else []
     marks = [_outline(look, body.moved(shift, shift), direction, look.kind.role, s) for shift in shifts]
-    inset = _lean(body, s) if slanted and shape == "trapezoid" and direction != "right" else 0.0
+    inset = _lean(body, s) if slanted and shape == "trapezoid" and direction not in ("right", "left") else 0.0
     stripe = Place(place.x + inset, place.y, place.width - 2 * inset, place.height)
     for i, band in enumerate(look.bands):
         last = i == len(look.bands) - 1 and not slanted
@@ -205,11 +205,11 @@ def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, fl
 
 
 def _trapezoid(p: Place, role: str, direction: str, lean: float, narrowing: bool) -> Path:
-    if direction == "right":
+    if direction in ("right", "left"):
         lean = min(lean, p.height / 6)
-    a, b = (0.0, lean) if narrowing else (lean, 0.0)
+    a, b = (0.0, lean) if narrowing is (direction != "left") else (lean, 0.0)
     return polygon([(p.x, p.y + a), (p.right, p.y + b), (p.right, p.bottom - b), (p.x, p.bottom - a)]
-                   if direction == "right" else
+                   if direction in ("right", "left") else
                    [(p.x + a, p.y), (p.right - a, p.y), (p.right - b, p.bottom), (p.x + b, p.bottom)], role)
 
 
@@ -253,7 +253,7 @@ def glyph_swatch(kind: str, role: str, style: Style) -> tuple[Mark, ...]:
 
 def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
     """Three dots in the place of what is left out, side by side across the flow."""
-    step = (0.0, p.height / 3) if direction == "right" else (p.width / 3, 0.0)
+    step = (0.0, p.height / 3) if direction in ("right", "left") else (p.width / 3, 0.0)
     return three_dots(*p.centre, p.width / 16, step, role)
 
 
@@ -262,6 +262,8 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
     x, y = points[-1]
     before = points[-2] if len(points) > 1 else (x, y)
     upward = before[1] > y
+    if direction == "left":
+        return Text(x + style.sizes["arrow"] + gap, y + size * 0.72 + gap, label, "shape")
     if direction != "right" and before[1] == y and before[0] < x:    # round a corner: beside what leads down to it
         return Text(before[0] - gap, y - gap, label, "shape", "end")
     if direction == "right":
