@@ -226,7 +226,8 @@ class Layout:
     cuts : tuple of (int, int)
         Where a run was wrapped: how many frames deep, and how many lines turn back there.
     ways : Mapping
-        NodeId → how the data flows where that is not as `direction` says: ``down``, ``right``, ``up`` or ``left``.
+        NodeId → how the data flows where that is not as `direction` says: ``down``, ``right``, ``left`` or ``rising``,
+        upwards in a figure in which it also goes down.
     """
 
     nodes: Mapping[NodeId, Place]

@@ -182,8 +182,10 @@ def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> l
     slanted = shape.startswith("trapezoid") and bool(look.bands)
     body = Place(place.x, place.y, place.width, place.height - banded) if slanted else place
     shifts = [i * s["stack"] for i in ((2, 1, 0) if look.stack else (0,))] if shape != "text" else []
-    marks = [_outline(look, body.moved(shift, shift), direction, look.kind.role, s) for shift in shifts]
-    inset = _lean(body, s) if slanted and shape == "trapezoid" and direction not in ("right", "left") else 0.0
+    back = -1.0 if direction == "left" else 1.0    # copies do not hide the head of the line that enters
+    marks = [_outline(look, body.moved(back * shift, shift), direction, look.kind.role, s) for shift in shifts]
+    below = shape == ("trapezoid up" if direction == "rising" else "trapezoid")     # narrow there, where a plinth is
+    inset = _lean(body, s) if slanted and below and direction not in ("right", "left") else 0.0
     stripe = Place(place.x + inset, place.y, place.width - 2 * inset, place.height)
     for i, band in enumerate(look.bands):
         last = i == len(look.bands) - 1 and not slanted
@@ -207,7 +209,7 @@ def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, fl
 def _trapezoid(p: Place, role: str, direction: str, lean: float, narrowing: bool) -> Path:
     if direction in ("right", "left"):
         lean = min(lean, p.height / 6)
-    a, b = (0.0, lean) if narrowing is (direction != "left") else (lean, 0.0)
+    a, b = (0.0, lean) if narrowing is (direction not in ("left", "rising")) else (lean, 0.0)
     return polygon([(p.x, p.y + a), (p.right, p.y + b), (p.right, p.bottom - b), (p.x, p.bottom - a)]
                    if direction in ("right", "left") else
                    [(p.x + a, p.y), (p.right - a, p.y), (p.right - b, p.bottom), (p.x + b, p.bottom)], role)
