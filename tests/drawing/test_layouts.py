@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archviz.core.geometry import Frame, Layout, Place, Size
-from archviz.core.graph import Edge, Graph, Module, Node, skips
+from archviz.core.graph import Edge, Graph, Module, Node, is_chain, skips
 from archviz.drawing.layouts.layered import layered
+from archviz.drawing.layouts.serpentine import serpentine
 from archviz.drawing.layouts.ushape import ushape
 from archviz.style.style import load_style
 from tests.graphs import Builder, graphs
@@ -256,6 +258,50 @@ def test_what_is_no_u_is_layered(graph: Graph, limit: float) -> None:
     check(graph, layout)
     if layout.direction != "around":
         assert layout == lay(graph, "down", limit)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> Graph:
+    """Layers one after the other, in modules within modules."""
+    build = Builder()
+    value = build.input("x")
+
+    def layers(depth: int) -> None:
+        nonlocal value
+        for number in range(draw(st.integers(1, 4))):
+            if depth and draw(st.booleans()):
+                with build.module(f"{build.stack[-1] if build.stack else 'm'}.{number}"):
+                    layers(depth - 1)
+            else:
+                value = build.op(draw(st.sampled_from(("Conv2d", "ReLU", "MaxPool2d"))), value)
+
+    for _ in range(draw(st.integers(1, 4))):
+        layers(2)
+    build.output(value)
+    return build.graph()
+
+
+@settings(max_examples=80)
+@given(chains(), st.sampled_from(WAYS), st.sampled_from((math.inf, 400.0, 150.0)))
+def test_a_serpentine_runs_to_and_fro_and_leads_no_line_back(graph: Graph, way: str, limit: float) -> None:
+    layout = serpentine(graph, sized(graph), framed(graph), SPACING, way, limit)
+    kept = replace(graph, nodes=tuple(
+        replace(node, scope=tuple(key for key in node.scope if key in layout.frames)) for node in graph.nodes))
+    check(kept, layout)
+    for route in layout.routes:
+        (ax, ay), (bx, by) = route.points[0], route.points[-1]
+        ahead = {"right": bx > ax, "left": bx < ax, "down": by > ay, "rising": by < ay, "up": by < ay}
+        if layout.way(route.src) == layout.way(route.dst):
+            assert len(route.points) == 2 and ahead[layout.way(route.dst)], route
+        else:
+            assert len(route.points) == 4, route
+
+
+@settings(max_examples=20)
+@given(graphs())
+def test_what_is_no_chain_is_no_serpentine(graph: Graph) -> None:
+    if not is_chain(graph):
+        assert serpentine(graph, sized(graph), framed(graph), SPACING, "down", 150.0) == lay(graph, "down", 150.0)
 
 
 def test_two_thousand_nodes_are_laid_out() -> None:
