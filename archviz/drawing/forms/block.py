@@ -4,7 +4,7 @@ In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from archviz.core import text
 from archviz.core.conditioning import conditioning
@@ -20,6 +20,9 @@ from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame,
 from archviz.style.style import Style
 
 TRAITS = Traits(opens=True, nests=True)
+
+NodeMark = Callable[[Node, Look, Place, str, Style], Group]
+"""Draws a node at its place, by the way in which data flows there."""
 
 # ------------------------------------------------------------------------------------------------ how big
 
@@ -86,15 +89,16 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 
 # ------------------------------------------------------------------------------------------------ drawing
 
-def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
-    """Frames at the back, then lines, boxes, and labels of lines on top."""
+def draw(graph: Graph, layout: Layout, style: Style, mark: NodeMark | None = None) -> tuple[Mark, ...]:
+    """Frames at the back, then lines, boxes (each as `mark` draws it, or as this form does), and labels of lines."""
     seen = looks(graph, style)
     names = titles(graph, style.titles)
     marks: list[Mark] = []
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style, known_as(names[key], graph.modules[key])))
     marks += _lines(graph, layout, style)
-    marks += [node_mark(node, seen[node.id], layout.nodes[node.id], layout.way(node.id), style) for node in graph.nodes]
+    one = mark or node_mark
+    marks += [one(node, seen[node.id], layout.nodes[node.id], layout.way(node.id), style) for node in graph.nodes]
     conditions = conditioning(graph)
     written: set[NodeId] = set()
     for route in layout.routes:
@@ -166,13 +170,20 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
         line, of_line = look.lines[0]
         x = place.cx + style.roles[of_line].size * 0.35
         return node_group(node, role, (*marks, Text(x, place.cy, line, of_line, "middle", -90)))
-    heights = [style.roles[of_line].size * s["leading"] for _, of_line in look.lines]
-    y = (place.y + bottom) / 2 - sum(heights) / 2
+    words = label_marks(look, place.cx, (place.y + bottom) / 2, style)
+    return node_group(node, role, [*marks, *words])
+
+
+def label_marks(look: Look, x: float, y: float, style: Style) -> list[Mark]:
+    """The lines of a label below each other, their middle at (x, y)."""
+    marks: list[Mark] = []
+    heights = [style.roles[of_line].size * style.sizes["leading"] for _, of_line in look.lines]
+    y -= sum(heights) / 2
     for (line, of_line), height in zip(look.lines, heights, strict=True):
         base = y + height / 2 + style.roles[of_line].size * 0.35
-        marks += grounded(Text(place.cx, base, line, of_line, "middle"), role, style)
+        marks += grounded(Text(x, base, line, of_line, "middle"), look.kind.role, style)
         y += height
-    return node_group(node, role, marks)
+    return marks
 
 
 def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> list[Mark]:
