@@ -135,7 +135,7 @@ def small() -> Graph:
     return build.graph()
 
 
-FORMS = ("block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial")
+FORMS = ("block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial", "trapezoid")
 
 
 def test_dot_in_every_form_passes_the_linter(tmp_path: Path):

@@ -176,7 +176,7 @@ def _frame(graph: Graph, key: NodeId, layout: Layout, style: Style) -> Group:
 def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) -> Group:
     place, s, role = layout.nodes[node.id], style.sizes, look.kind.role
     if _boxed(node, look):
-        return block.node_mark(node, look, place, layout.direction, style)
+        return block.node_mark(node, look, place, layout.way(node.id), style)
     if _tokens(node):
         return node_group(node, role, _row(graph, node, place, style))
     if look.glyph:
