@@ -30,7 +30,7 @@ from svgwrite.text import Text as SvgText
 
 from archviz.backends._number import number
 from archviz.core.errors import ArchvizError
-from archviz.core.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower
+from archviz.core.scene import POINTS_PER_MM, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower, polygon
 from archviz.core.text import clean
 
 FAMILY = "Liberation Sans, Arial, Helvetica, sans-serif"    # three fonts of the same widths, none embedded
@@ -65,9 +65,8 @@ def render(scene: Scene) -> bytes:
     writer = _Writer(scene)
     background = scene.sheet.get("background")
     if background and background.fill:
-        page = Path((("M", (0, 0)), ("L", (scene.width, 0)), ("L", (scene.width, scene.height)),
-                     ("L", (0, scene.height)), ("Z", ())), "background")
-        drawing.add(writer.element(page))
+        corners = [(0, 0), (scene.width, 0), (scene.width, scene.height), (0, scene.height)]
+        drawing.add(writer.element(polygon(corners, "background")))
     for element in writer.elements(scene.marks):
         drawing.add(element)
     for pattern in writer.patterns.values():
@@ -243,7 +242,7 @@ def _bare(mark: Core) -> BaseElement:
     """The element without its look."""
     match mark:
         case Path(commands):
-            return SvgPath(d=_data(commands), debug=False)
+            return SvgPath(d="".join(letter + " ".join(map(number, at)) for letter, at in commands), debug=False)
         case Text(x, y, string, rotate=rotate):
             text = SvgText(clean(string), debug=False)
             _set(text, x=number(x), y=number(y))
@@ -293,10 +292,6 @@ def _text(paint: Paint) -> dict[str, str]:
     if paint.opacity < 1:
         look["fill-opacity"] = number(paint.opacity)
     return look
-
-
-def _data(commands: Iterable[Command]) -> str:
-    return "".join(letter + " ".join(map(number, numbers)) for letter, numbers in commands)
 
 
 def _class(role: str) -> str:

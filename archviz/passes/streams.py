@@ -151,9 +151,7 @@ class _Division:
         shared = node.shared
         if node.id not in self.axis:
             return [replace(node, shared=part(shared, 0))] if shared and shared in self.axis else [node]
-        count, axis = self.count, self.axis[node.id]
-        shape = node.out[0].shape
-        out = replace(node.out[0], shape=(*shape[:axis], shape[axis] // count, *shape[axis + 1:]))
+        count, out = self.count, self._divided(node.out[0], node.id)
         attrs = {k: v // count if k in WIDTHS and isinstance(v, int) and v % count == 0 else v
                  for k, v in node.attrs.items()}
         if self._grouped(node):
@@ -176,6 +174,7 @@ class _Division:
         """A part reads its own stream; a layer that mixes channels, and all that is not divided, reads every one."""
         for edge in edges:
             src, dst = edge.src in self.axis, edge.dst in self.axis
+            tensor = self._divided(edge.tensor, edge.src)
             node = self.graph.by_id[edge.dst]
             mixes = node.kind in ("conv", "upconv", "linear") and not self._grouped(node)
             for i in range(self.count if src else 1):
@@ -183,10 +182,11 @@ class _Division:
                     if src and dst and not mixes and i != k:
                         continue
                     yield replace(edge, src=part(edge.src, i) if src else edge.src,
-                                  dst=part(edge.dst, k) if dst else edge.dst, tensor=self._tensor(edge))
+                                  dst=part(edge.dst, k) if dst else edge.dst, tensor=tensor)
 
-    def _tensor(self, edge: Edge) -> Any:
-        axis, tensor = self.axis.get(edge.src), edge.tensor
+    def _divided(self, tensor: Any, key: NodeId) -> Any:
+        """One stream's part of a tensor that the node `key` gave."""
+        axis = self.axis.get(key)
         if axis is None or tensor is None:
             return tensor
         return replace(tensor, shape=(*tensor.shape[:axis], tensor.shape[axis] // self.count, *tensor.shape[axis + 1:]))

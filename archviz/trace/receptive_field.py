@@ -174,8 +174,14 @@ def is_pointwise(call: Call) -> bool:
         isinstance(module, (nn.Identity, nn.LocalResponseNorm)))
 
 
-_TOLD = (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd, nn.Upsample, nn.Flatten,
-         nn.Unflatten)
+_ADAPTIVE = (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd)
+_TOLD = (*_ADAPTIVE, nn.Upsample, nn.Flatten, nn.Unflatten)
+_AS = (((nn.Linear,), "linear"), ((nn.LayerNorm, nn.RMSNorm), "layer_norm"), (_ADAPTIVE, "adaptive_avg_pool"),
+       ((nn.Upsample,), "interpolate"), ((nn.Flatten, nn.Unflatten), "flatten"))
+"""Layers, and a function that treats axes as they do."""
+
+Links = Mapping[int, tuple[int, Kernel]]
+"""Axis of what goes in → the axis of what comes out that it becomes, and through which windows."""
 
 
 def is_told_its_size(call: Call) -> bool:
@@ -189,6 +195,11 @@ def is_told_its_size(call: Call) -> bool:
 def argument(call: Call, place: int, name: str, default: Any = None) -> Any:
     """An argument of a function call, by name or by place."""
     return call.kwargs.get(name, call.args[place] if place < len(call.args) else default)
+
+
+def option(call: Call, name: str, place: int, default: Any = None) -> Any:
+    """The setting of a layer, or the same argument of a function call."""
+    return getattr(call.module, name, default) if call.module is not None else argument(call, place, name, default)
 
 
 @dataclass(frozen=True)
@@ -298,36 +309,17 @@ def axes_of(call: Call, ref: Ref, tape: Tape, out: Sequence[int]) -> Links:
     if is_pointwise(call):
         shift = len(out) - len(shape)
         return {axis: (axis + shift, ONE) for axis, n in enumerate(shape) if n == out[axis + shift]}
-    module = call.module
+    op, axes, module = call.op, len(shape), call.module
     if module is not None:
-        if not is_plain(module):
-            return {}
-        if isinstance(module, nn.Linear):
-            return {axis: link for axis, link in same.items() if axis < len(shape) - 1}
-        if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
-            return {axis: link for axis, link in same.items() if axis < len(shape) - len(module.normalized_shape)}
-        if isinstance(module, (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd)):
-            return _pooled(shape, out)
-        if isinstance(module, nn.Upsample):
-            return _resized(shape, out, module.mode, module.align_corners)
-        return _kept(shape, out) if isinstance(module, (nn.Flatten, nn.Unflatten)) else {}
-    return _of_function(call, shape, out, same)
-
-
-Links = Mapping[int, tuple[int, Kernel]]
-"""Axis of what goes in → the axis of what comes out that it becomes, and through which windows."""
-
-
-def _of_function(call: Call, shape: Sequence[int], out: Sequence[int], same: Links) -> Links:
-    op, axes = call.op, len(shape)
+        op = next((op for classes, op in _AS if isinstance(module, classes) and is_plain(module)), "")
     if op in ("linear", "addmm"):
         return {axis: link for axis, link in same.items() if axis < axes - 1}
     if op in ("layer_norm", "rms_norm"):
-        return {axis: link for axis, link in same.items() if axis < axes - len(argument(call, 1, "normalized_shape"))}
+        return {axis: link for axis, link in same.items() if axis < axes - len(option(call, "normalized_shape", 1))}
     if op.startswith(("adaptive_avg_pool", "adaptive_max_pool")):
         return _pooled(shape, out)
     if op in ("interpolate", "upsample"):
-        return _resized(shape, out, argument(call, 3, "mode", "nearest"), argument(call, 4, "align_corners"))
+        return _resized(shape, out, option(call, "mode", 3, "nearest"), option(call, "align_corners", 4))
     if op in ("permute", "transpose"):
         return _turned(call, axes, same)
     if op in _ACROSS:

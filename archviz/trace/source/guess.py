@@ -21,9 +21,6 @@ from archviz.trace.source.values import DTYPES, Shape, fill, from_value
 Wish = tuple[Shape, torch.dtype, str]
 """A tensor to try: shape, dtype, and the layer that asks for it."""
 
-DTYPES |= {"float": torch.float32, "half": torch.float16, "double": torch.float64,
-           "int": torch.int64, "long": torch.int64}
-
 IMAGE_SIZES = (224, 32, 64, 28, 128, 256, 512, 227, 299, 84, 96, 160, 192, 240, 300, 384, 448, 48, 572, 16, 8)
 DIGIT_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 16, 8)
 LENGTHS = (128, 64, 32, 16, 8, 1)
@@ -95,7 +92,8 @@ def _attempts(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[Wish, .
     dense = any(isinstance(layer, nn.Linear) for _, layer in leaves)
     choices: list[list[list[Wish]]] = []        # per argument, per layer to start from: shapes
     for name in names:
-        if (fixed := _by_name(name)) is not None:
+        fixed = next(((shape, dtype) for pattern, shape, dtype in _NAMES if re.fullmatch(pattern, name)), None)
+        if fixed is not None:
             choices.append([[(fixed[0], fixed[1] or floats, f"the name {name}")]])
             continue
         wanted = family_of_name(name)
@@ -203,10 +201,6 @@ _WORDS = {"image": "images?|img|pixel|picture|frame|rgb|photo|depth",
           "tokens": "ids?|idx|tokens?|text|words?|sentence|captions?|prompt",
           "signal": "audio|wave|wav|waveform|speech|signal|sound",
           "volume": "video|clip|volume|voxels?|scan"}
-
-
-def _by_name(name: str) -> tuple[Shape, torch.dtype | None] | None:
-    return next(((shape, dtype) for pattern, shape, dtype in _NAMES if re.fullmatch(pattern, name)), None)
 
 
 def family_of_name(name: str) -> str:
