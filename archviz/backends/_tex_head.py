@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from archviz.backends import _tex_image as images
 from archviz.backends._number import number
-from archviz.core.errors import ArchvizError
 from archviz.core.latex import Names
 from archviz.core.scene import Paint, Scene
 from archviz.core.text import clean
@@ -40,17 +39,11 @@ class Sheet:
 
     def _style(self, role: str, use: str) -> str:
         if (role, use) not in self._given:
-            paint = self.paint(role)
+            paint = self.scene.paint(role)
             name = "av/" + self._names.new(role, instead="role").replace("-", " ")
             self._given[role, use] = name
             self.styles[name] = self._words(role, paint) if use == "words" else self._outline(role, paint)
         return self._given[role, use]
-
-    def paint(self, role: str) -> Paint:
-        try:
-            return self.scene.paint(role)
-        except LookupError as error:
-            raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
 
     def _outline(self, role: str, paint: Paint) -> str:
         keys = []
@@ -91,7 +84,7 @@ class Sheet:
             return ""
         base, _, part = role.rpartition(" ")
         if base and role not in self.scene.sheet and use != "words":
-            below = self.paint(base)
+            below = self.scene.paint(base)
             colours = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
             if part == "head" and use == "fill" and below.stroke == colour:
                 return self._shade(base, "stroke", colour)

@@ -29,7 +29,6 @@ from svgwrite.pattern import Pattern
 from svgwrite.text import Text as SvgText
 
 from archviz.backends._number import number
-from archviz.core.errors import ArchvizError
 from archviz.core.scene import POINTS_PER_MM, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower, polygon
 from archviz.core.text import clean
 
@@ -96,7 +95,7 @@ def looks(scene: Scene, role: str) -> dict[str, Any]:
     hatch and the ``hatch``: the id of its pattern, and the pattern.  Raises `ArchvizError` as `render`.
     """
     writer = _Writer(scene)
-    paint = writer.looks(role)
+    paint = scene.paint(role)
     look: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
     if paint.hatch:
         name = writer.pattern(paint)
@@ -147,7 +146,7 @@ class _Writer:
             same = list(run)
             if key is None:
                 yield from map(self.group, (mark for mark in same if isinstance(mark, Group)))
-            elif isinstance(same[0], Path) and self.looks(same[0].role).hatch:
+            elif isinstance(same[0], Path) and self.scene.paint(same[0].role).hatch:
                 yield self.hatched(same)
             elif len(same) == 1:
                 yield self.element(same[0])
@@ -186,7 +185,7 @@ class _Writer:
         """Each mark twice: its fill, then its hatch and outline; the next mark may cover both."""
         shared = SvgGroup(debug=False)
         for i, mark in enumerate(same):
-            paint = self.looks(mark.role)
+            paint = self.scene.paint(mark.role)
             if not i:
                 self.paint(shared, mark)
                 _set(shared, fill=f"url(#{self.pattern(paint)})")
@@ -211,14 +210,8 @@ class _Writer:
             pattern.add(tile)
         return name
 
-    def looks(self, role: str) -> Paint:
-        try:
-            return self.scene.paint(role)
-        except LookupError as error:
-            raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
-
     def paint(self, element: BaseElement, mark: Core) -> None:
-        paint = self.looks(mark.role)
+        paint = self.scene.paint(mark.role)
         match mark:
             case Text(anchor=anchor):
                 look = _text(paint)

@@ -233,6 +233,8 @@ class Slide:
 
 _SLIDING = {**{f"conv{n}d": "conv" for n in (1, 2, 3)}, **{f"conv_transpose{n}d": "upconv" for n in (1, 2, 3)},
             **{f"{kind}_pool{n}d": kind for n in (1, 2, 3) for kind in ("max", "avg")}}
+_WINDOWS = ((nn.modules.conv._ConvTransposeNd, "upconv"), (nn.modules.conv._ConvNd, "conv"),
+            (nn.modules.pooling._MaxPoolNd, "max"), (nn.modules.pooling._AvgPoolNd, "avg"))
 
 
 def slide(call: Call, tape: Tape) -> Slide | None:
@@ -241,41 +243,20 @@ def slide(call: Call, tape: Tape) -> Slide | None:
     axes = len(next(iter(call.out.values()), TensorSpec(())).shape) - 2
     if call.op == "pad" or isinstance(module, nn.modules.padding._ConstantPadNd):
         return _border(call, axes)
-    size: Any
-    geometry: tuple[Any, ...]
-    if module is not None:
-        kinds = ((nn.modules.conv._ConvTransposeNd, "upconv"), (nn.modules.conv._ConvNd, "conv"),
-                 (nn.modules.pooling._MaxPoolNd, "max"), (nn.modules.pooling._AvgPoolNd, "avg"))
-        what = next((name for cls, name in kinds if isinstance(module, cls)), None)
-        if what is None or not is_plain(module):
-            return None
-        size = module.kernel_size
-        geometry = module.stride, module.padding, getattr(module, "dilation", 1)
-        mode = getattr(module, "padding_mode", "zeros")
-    else:
-        what = _SLIDING.get(call.op)
-        if what in ("conv", "upconv"):
-            weight = argument(call, 1, "weight")
-            if not isinstance(weight, Ref):
-                return None
-            size = tape.calls[weight.call].out[weight.path].shape[2:]
-            places = (3, 4, 5) if what == "conv" else (3, 4, 7)
-        elif what is not None:
-            size, places = argument(call, 1, "kernel_size"), (2, 3, 4)
-        else:
-            return None
-        geometry = tuple(argument(call, place, name, default) for place, name, default
-                         in zip(places, ("stride", "padding", "dilation"), (None, 0, 1), strict=True))
-        geometry = (*geometry[:2], 1) if what == "avg" else geometry
-        mode = "zeros"
-    size = _each(size, axes)
-    stride = _each(geometry[0] or (size if what in ("max", "avg") else 1), axes)
-    dilation = _each(geometry[2], axes)
-    if geometry[1] == "same":      # what is left over goes to the end
-        padding: tuple[int, ...] = tuple(d * (k - 1) // 2 for k, d in zip(size, dilation, strict=True))
-    else:
-        padding = _each(0 if geometry[1] == "valid" else geometry[1], axes)
-    return Slide(what, size, stride, padding, dilation, mode)
+    what = _SLIDING.get(call.op) if module is None else next(
+        (name for cls, name in _WINDOWS if isinstance(module, cls) and is_plain(module)), None)
+    weight = argument(call, 1, "weight") if module is None and what in ("conv", "upconv") else None
+    if what is None or module is None and what in ("conv", "upconv") and not isinstance(weight, Ref):
+        return None
+    places = {"conv": (3, 4, 5), "upconv": (3, 4, 7)}.get(what, (2, 3, 4))
+    size = _each(tape.calls[weight.call].out[weight.path].shape[2:] if weight else option(call, "kernel_size", 1), axes)
+    stride = _each(option(call, "stride", places[0]) or (size if what in ("max", "avg") else 1), axes)
+    dilation = _each(1 if what == "avg" else option(call, "dilation", places[2], 1), axes)
+    padding = option(call, "padding", places[1], 0)
+    if padding == "same":      # what is left over goes to the end
+        padding = tuple(d * (k - 1) // 2 for k, d in zip(size, dilation, strict=True))
+    return Slide(what, size, stride, _each(0 if padding == "valid" else padding, axes), dilation,
+                 getattr(module, "padding_mode", "zeros"))
 
 
 def _border(call: Call, axes: int) -> Slide | None:
