@@ -185,20 +185,16 @@ CUBOID_MACRO = r"""
 def file(scene: Scene, sheet: Sheet, body: list[str], standalone: bool) -> str:
     """The whole .tex file."""
     drawn = "\n".join(body)
-    parts = [_comment(scene, sheet, drawn)]
-    if standalone:
-        parts.append("\n".join([
-            r"\documentclass{article}", r"\usepackage{tikz}", *_libraries(sheet, drawn),
-            r"\usepackage[active,tightpage]{preview}", r"\PreviewEnvironment{tikzpicture}",
-            r"\setlength\PreviewBorder{0pt}", rf"\setlength\textwidth{{{number(scene.width)}pt}}",
-            r"\begin{document}"]))
     size = f"({number(scene.width)},{number(scene.height)})"
-    parts.append("\n".join([r"\begin{tikzpicture}[x=1pt, y=-1pt, line join=round]", *_setup(sheet, drawn), "",
-                            rf"\path[use as bounding box] (0,0) rectangle {size};", drawn.lstrip("\n"),
-                            r"\end{tikzpicture}" + ("" if standalone else "%")]))
+    lines = [r"\begin{tikzpicture}[x=1pt, y=-1pt, line join=round]", *_setup(sheet, drawn), "",
+             rf"\path[use as bounding box] (0,0) rectangle {size};", drawn.lstrip("\n"),
+             r"\end{tikzpicture}" + ("" if standalone else "%")]
     if standalone:
-        parts.append(r"\end{document}")
-    return "\n".join(parts) + "\n"
+        lines = [r"\documentclass{article}", r"\usepackage{tikz}", *_libraries(sheet, drawn),
+                 r"\usepackage[active,tightpage]{preview}", r"\PreviewEnvironment{tikzpicture}",
+                 r"\setlength\PreviewBorder{0pt}", rf"\setlength\textwidth{{{number(scene.width)}pt}}",
+                 r"\begin{document}", *lines, r"\end{document}"]
+    return "\n".join([_comment(scene, sheet, drawn), *lines]) + "\n"
 
 
 ARROWS, PATTERNS = LIBRARIES = ("arrows.meta", "patterns")

@@ -97,17 +97,10 @@ class Tape:
 
 
 def refs(value: Any) -> list[Ref]:
-    """Every `Ref` in what `swap` made."""
-    kind = type(value)
-    if kind is Ref:
-        return [value]
-    if kind is tuple or kind is list:
-        return [ref for item in value for ref in refs(item)]
-    if kind is dict:
-        return [ref for item in value.values() for ref in refs(item)]
-    if kind is slice:
-        return refs((value.start, value.stop, value.step))
-    return []
+    """Every `Ref` in what `swap` made, in order."""
+    found: list[Ref] = []
+    mapped(value, found.append, Ref)
+    return found
 
 
 _ATOMS = frozenset({str, int, float, bool, type(None), torch.dtype, torch.device, torch.Size})
