@@ -94,20 +94,15 @@ class _Division:
 
     def _below(self, grouped: set[NodeId]) -> set[NodeId]:
         """What depends on a grouped layer, but for the last layers and what follows them."""
-        graph, below = self.graph, set(grouped)
-        for node in graph.nodes:
-            if any(edge.src in below for edge in graph.inflow[node.id]):
-                below.add(node.id)
+        graph = self.graph
+        below = grouped | graph.descendants(grouped)
         layers = set()      # that have a layer after them
         for node in reversed(graph.nodes):
             users = [edge.dst for edge in graph.outgoing[node.id]]
             if any(user in layers or graph.by_id[user].kind in LAYERS for user in users):
                 layers.add(node.id)
         last = {n.id for n in graph.nodes if n.id in below - grouped and n.kind in LAYERS and n.id not in layers}
-        for node in graph.nodes:
-            if any(edge.src in last for edge in graph.incoming[node.id]):
-                last.add(node.id)
-        return below - last
+        return below - last - graph.descendants(last)
 
     def _above(self, grouped: set[NodeId]) -> set[NodeId]:
         """The layers that feed a grouped one, and what stands between."""

@@ -138,13 +138,9 @@ def class_of(module: nn.Module) -> type[nn.Module]:
 
 def _torch_base(cls: type[nn.Module]) -> type[nn.Module] | None:
     """The nearest class among its bases that torch.nn defines as a layer."""
-    for base in cls.__mro__:
-        if base is nn.Module or not issubclass(base, nn.Module):
-            continue
-        home = base.__module__
-        if (home.startswith("torch.nn.") or home.startswith("torch.ao.nn")) and not home.endswith(".container"):
-            return base
-    return None
+    bases = (base for base in cls.__mro__ if base is not nn.Module and issubclass(base, nn.Module))
+    return next((base for base in bases if base.__module__.startswith(("torch.nn.", "torch.ao.nn"))
+                 and not base.__module__.endswith(".container")), None)
 
 
 _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
