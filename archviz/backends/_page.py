@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from archviz.backends import svg
-from archviz.core.graph import Graph, Module, Node, NodeId, TensorSpec, own_repeat
+from archviz.core.graph import Graph, Node, NodeId, TensorSpec, own_repeat
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Paint, Path, Scene, Text, lower, roles
 from archviz.core.text import clean, units, width
 
@@ -58,8 +58,6 @@ def _word(string: str, role: str, paint: Paint) -> dict[str, Any]:
     return {"string": string, "role": role, "size": paint.size, "width": width(string, paint.size, paint.weight)}
 
 
-# ------------------------------------------------------------------------------------------------ what is drawn
-
 def _plate(plate: Any) -> dict[str, Any]:
     items = []
     for item in plate.items:
@@ -105,8 +103,6 @@ def _dark(colour: str) -> bool:
     return 0.299 * r + 0.587 * g + 0.114 * b < 128
 
 
-# ------------------------------------------------------------------------------------------------ what is told
-
 class _Told:
     """What there is to say of each thing, and what flows between them."""
 
@@ -122,6 +118,8 @@ class _Told:
     def _thing(self, key: NodeId, plate: Any, node: Node) -> dict[str, Any]:
         module = self.modules.get(node.id)
         copies = node.repeat * plate.times
+        # under which ids these were traced, its own first
+        copied = module.copies if module else node.members[::max(len(node.members) // copies, 1)]
         drawn = next((item for item in plate.items if item.node == node.id and item.what == "node"), None)
         words = list(Scene(drawn.marks, {}, 0.0, 0.0).strings()) if drawn else []
         entering = [edge.tensor for edge in plate.graph.inflow[node.id] if edge.tensor]
@@ -134,15 +132,8 @@ class _Told:
             "members": len(node.members) // copies,
             "in": ", ".join(map(_shape, entering)), "out": ", ".join(map(_shape, node.out)),
             "facts": [[clean(name), clean(value)] for name, value in self._facts(node, copies)],
-            **({"copies": [clean(key) for key in self._copies(node, module, copies)]} if copies > 1 else {}),
+            **({"copies": [clean(key) for key in copied]} if copies > 1 else {}),
         }
-
-    @staticmethod
-    def _copies(node: Node, module: Module | None, copies: int) -> Sequence[NodeId]:
-        """Under which ids the copies that it stands for were traced, its own first."""
-        if module is not None:
-            return module.copies
-        return node.members[::max(len(node.members) // copies, 1)]
 
     def _facts(self, node: Node, copies: int) -> Iterator[tuple[str, str]]:
         for name, value in node.attrs.items():

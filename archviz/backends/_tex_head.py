@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from archviz.backends import _tex_image as images
 from archviz.backends._number import number
-from archviz.core.errors import ArchvizError
-from archviz.core.latex import Names, comment
+from archviz.core.latex import Names
 from archviz.core.scene import Paint, Scene
+from archviz.core.text import clean
 
 LEADING = 1.22      # height of a line of a label, as a part of its font size
 INSIDE = 0.93       # of a box's width may be words
@@ -39,17 +39,11 @@ class Sheet:
 
     def _style(self, role: str, use: str) -> str:
         if (role, use) not in self._given:
-            paint = self.paint(role)
+            paint = self.scene.paint(role)
             name = "av/" + self._names.new(role, instead="role").replace("-", " ")
             self._given[role, use] = name
             self.styles[name] = self._words(role, paint) if use == "words" else self._outline(role, paint)
         return self._given[role, use]
-
-    def paint(self, role: str) -> Paint:
-        try:
-            return self.scene.paint(role)
-        except LookupError as error:
-            raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
 
     def _outline(self, role: str, paint: Paint) -> str:
         keys = []
@@ -90,7 +84,7 @@ class Sheet:
             return ""
         base, _, part = role.rpartition(" ")
         if base and role not in self.scene.sheet and use != "words":
-            below = self.paint(base)
+            below = self.scene.paint(base)
             colours = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
             if part == "head" and use == "fill" and below.stroke == colour:
                 return self._shade(base, "stroke", colour)
@@ -107,8 +101,6 @@ def scale(size: float) -> float:
     """How much ``\\avfont`` enlarges LaTeX's font for a size that LaTeX has not."""
     return size / (12 if size > 11 else max(5, min(10, int(size + 0.5))))
 
-
-# ------------------------------------------------------------------------------------------------ the file
 
 MACROS = r"""
 % A font of any size from one that every installation has, scaled; so no size is ever replaced by another.
@@ -149,7 +141,7 @@ STYLES = r"""
                           execute at begin node={\setbox0\hbox\bgroup}, execute at end node={\egroup\avset}},
   av/room/.code        = {\dimen0=#1\relax \edef\avroom{\the\dimen0}},
   av/size/.style       = {node font=\avfont{#1}},
-""".strip("\n")
+""".strip("\n").replace("INSIDE", str(INSIDE))
 
 ARROW = r"""
   % av/arrow=length: an arrow with a head of that length
@@ -193,20 +185,16 @@ CUBOID_MACRO = r"""
 def file(scene: Scene, sheet: Sheet, body: list[str], standalone: bool) -> str:
     """The whole .tex file."""
     drawn = "\n".join(body)
-    parts = [_comment(scene, sheet, drawn)]
-    if standalone:
-        parts.append("\n".join([
-            r"\documentclass{article}", r"\usepackage{tikz}", *_libraries(sheet, drawn),
-            r"\usepackage[active,tightpage]{preview}", r"\PreviewEnvironment{tikzpicture}",
-            r"\setlength\PreviewBorder{0pt}", rf"\setlength\textwidth{{{number(scene.width)}pt}}",
-            r"\begin{document}"]))
     size = f"({number(scene.width)},{number(scene.height)})"
-    parts.append("\n".join([r"\begin{tikzpicture}[x=1pt, y=-1pt, line join=round]", *_setup(sheet, drawn), "",
-                            rf"\path[use as bounding box] (0,0) rectangle {size};", drawn.lstrip("\n"),
-                            r"\end{tikzpicture}" + ("" if standalone else "%")]))
+    lines = [r"\begin{tikzpicture}[x=1pt, y=-1pt, line join=round]", *_setup(sheet, drawn), "",
+             rf"\path[use as bounding box] (0,0) rectangle {size};", drawn.lstrip("\n"),
+             r"\end{tikzpicture}" + ("" if standalone else "%")]
     if standalone:
-        parts.append(r"\end{document}")
-    return "\n".join(parts) + "\n"
+        lines = [r"\documentclass{article}", r"\usepackage{tikz}", *_libraries(sheet, drawn),
+                 r"\usepackage[active,tightpage]{preview}", r"\PreviewEnvironment{tikzpicture}",
+                 r"\setlength\PreviewBorder{0pt}", rf"\setlength\textwidth{{{number(scene.width)}pt}}",
+                 r"\begin{document}", *lines, r"\end{document}"]
+    return "\n".join([_comment(scene, sheet, drawn), *lines]) + "\n"
 
 
 ARROWS, PATTERNS = LIBRARIES = ("arrows.meta", "patterns")
@@ -221,14 +209,14 @@ def _libraries(sheet: Sheet, drawn: str) -> list[str]:
 
 
 def _comment(scene: Scene, sheet: Sheet, drawn: str) -> str:
-    title = comment(scene.title) or "A figure"
+    title = clean(scene.title) or "A figure"
     filled = [name for name, keys in sheet.styles.items()       # a kind, not the colour of one layer
               if keys.startswith("fill=") and name != "av/background" and not re.search(r" heat [0-9a-f]{6}", name)]
     role = next((name for name in ("av/conv", "av/linear", *filled) if name in filled), "av/background")
     colour = re.sub(".*fill=([^,]*).*", r"\1", sheet.styles.get(role, "fill=av-background"))
     needs = " ".join([r"\usepackage{tikz}", *_libraries(sheet, drawn)])
     return "\n".join([
-        f"% {title}, drawn by {comment(scene.facts.get('generator', 'archviz'))}: "
+        f"% {title}, drawn by {clean(scene.facts.get('generator', 'archviz'))}: "
         f"{number(scene.width)} pt wide, {number(scene.height)} pt high.",
         f"%   needs       {needs}",
         r"%   draw again  archviz MODEL -o THIS.tex   (this file is then replaced; what your preamble says stays)",
@@ -246,24 +234,10 @@ def _setup(sheet: Sheet, drawn: str) -> list[str]:
     lines += [rf"\providecolor{{{name}}}{' ' * (wide - len(name))}{{HTML}}{{{rgb}}}"
               for name, rgb in sheet.colours.items()]
     words = r"\node" in drawn
-    if words:
-        lines.append(MACROS)
-    if sheet.lines:
-        lines.append(LINE)
-    if r"\avchar" in drawn:
-        lines.append(CHARACTER)
-    if sheet.cuboids:
-        lines.append(CUBOID_MACRO)
-    if r"\avimage" in drawn:
-        lines.append(images.MACRO)
-    lines.append(r"\tikzset{")
-    if words:
-        lines.append(STYLES.replace("INSIDE", str(INSIDE)))
-    if "av/arrow" in drawn:
-        lines.append(ARROW)
-    if sheet.cuboids:
-        lines.append(CUBOID)
-    lines.append("  % how each role looks")
+    parts = ((MACROS, words), (LINE, sheet.lines), (CHARACTER, r"\avchar" in drawn), (CUBOID_MACRO, sheet.cuboids),
+             (images.MACRO, r"\avimage" in drawn), (r"\tikzset{", True), (STYLES, words),
+             (ARROW, "av/arrow" in drawn), (CUBOID, sheet.cuboids), ("  % how each role looks", True))
+    lines += [part for part, used in parts if used]
     wide = max(map(len, sheet.styles), default=0)
     lines += [f"  {name}/.style{' ' * (wide - len(name))} = {{{keys}}}," for name, keys in sheet.styles.items()]
     return [*lines, "  av/user/.try}    % what your preamble says"]
@@ -273,15 +247,9 @@ def aligned(lines: Iterable[str]) -> list[str]:
     """The lines, a long one broken between its points."""
     rows = []
     for line in lines:
-        code, mark, remark = _split(line)
+        code, *remark = re.split(r"(?<!\\)(?= % )", line, maxsplit=1)       # the first % that is not escaped ends it
         while len(code) > WIDE and (at := code.rfind(" -- ", 20, WIDE)) > 0:
             rows.append(code[:at])
             code = "   " + code[at:]
-        rows.append(f"{code}{mark}{remark}")
+        rows.append("".join([code, *remark]))
     return rows
-
-
-def _split(line: str) -> tuple[str, str, str]:
-    """(code, " % ", comment): the first % that is not escaped ends the code."""
-    comment = re.search(r"(?<!\\) % ", line)
-    return (line[:comment.start()], " % ", line[comment.end():]) if comment else (line, "", "")

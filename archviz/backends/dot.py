@@ -84,8 +84,6 @@ def _fill(parent: Any, frame: Frame, drawn: Network, names: Mapping[NodeId, str]
         parent.add_subgraph(cluster)
 
 
-# ------------------------------------------------------------------------------------------------ boxes and lines
-
 def _box(box: Box, drawn: Network, width: float) -> dict[str, Any]:
     paint, written = drawn.paint(box.role), _lines(box.lines, drawn)
     look = {"label": _html(written), "tooltip": _said(box.tip)}
@@ -103,14 +101,11 @@ def _box(box: Box, drawn: Network, width: float) -> dict[str, Any]:
         bands = [drawn.paint(band) for band in box.bands]
         return {**shape, **look, "label": _html(_striped(written, bands, drawn, width)), "margin": "0"}
     if "fixedsize" in shape:    # Graphviz would make it large enough for a label in any of its corners
-        width += 2 * drawn.style.sizes.get("slant", 4.0)
-        look["height"] = _inches(_height(box, drawn))
+        s, roles = drawn.style.sizes, drawn.style.roles
+        width += 2 * s.get("slant", 4.0)
+        height = 2 * s.get("box_y", 1.6) + sum(roles[role].size * s["leading"] for _, role in box.lines)
+        look["height"] = _inches(height)
     return {**shape, **look, "width": _inches(width)}
-
-
-def _height(box: Box, drawn: Network) -> float:
-    s, roles = drawn.style.sizes, drawn.style.roles
-    return float(2 * s.get("box_y", 1.6) + sum(roles[role].size * s["leading"] for _, role in box.lines))
 
 
 def _striped(written: str, bands: Sequence[Paint], drawn: Network, width: float) -> str:
@@ -148,8 +143,6 @@ def _widths(boxes: Sequence[Box], drawn: Network) -> dict[NodeId, float]:
     even = s.get("even", 1.5)
     return {key: max(other for other in widths.values() if other <= width * even) for key, width in widths.items()}
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def _heading(drawn: Network) -> str:
     """Title and totals above everything, and below them the legend."""
@@ -214,8 +207,6 @@ def _written(word: str, role: str, drawn: Network) -> str:
         label = f"<I>{label}</I>"
     return f'<FONT POINT-SIZE="{_points(paint.size)}" COLOR={_color(paint.color)}>{label}</FONT>'
 
-
-# ------------------------------------------------------------------------------------------------ DOT itself
 
 def _names(keys: Iterable[NodeId], prefix: str = "") -> dict[NodeId, str]:
     """A name in quotes for each id: the id itself, its backslashes doubled, without what no file may hold."""

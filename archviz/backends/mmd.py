@@ -51,7 +51,7 @@ def _written(drawn: Network) -> Iterator[str]:
     title = " · ".join(word for word in (drawn.title, drawn.totals) if word)
     yield "---"
     if title:
-        yield f"title: {_yaml(title)}"
+        yield f"title: {json.dumps(text.clean(title), ensure_ascii=False)}"     # as it is: YAML reads strings of JSON
     yield from ("config:", "  flowchart:", "    subGraphTitleMargin: {top: 4, bottom: 10}", "---")
     yield f"%% made by {_bare(drawn.maker)}"
     yield f"flowchart {drawn.direction}"
@@ -85,11 +85,8 @@ def _inside(frame: Frame, names: dict[NodeId, str], groups: dict[NodeId, str], i
         yield f"{indent}end"
 
 
-# ------------------------------------------------------------------------------------------------ colours
-
-def _classes(
-    drawn: Network, boxes: list[Box], frames: list[Frame], names: dict[NodeId, str], groups: dict[NodeId, str],
-) -> Iterator[str]:
+def _classes(drawn: Network, boxes: list[Box], frames: list[Frame], names: dict[NodeId, str],
+             groups: dict[NodeId, str]) -> Iterator[str]:
     """A class for each look, with what looks so."""
     looks: dict[str, list[str]] = {}
     for box in boxes:
@@ -123,16 +120,9 @@ def _pixels(paint: Paint) -> str:
     return f"{number(paint.stroke_width * PIXELS)}px"
 
 
-# ------------------------------------------------------------------------------------------------ words
-
 def _said(string: str) -> str:
     """A label: in quotes, and with entities for what is neither a letter nor a digit."""
     return "".join(c if c.isalnum() or c in PLAIN else f"#{ord(c)};" for c in text.clean(string))
-
-
-def _yaml(string: str) -> str:
-    """A title, which is drawn as it is: a string of JSON is one of YAML, too."""
-    return json.dumps(text.clean(string), ensure_ascii=False)
 
 
 def _bare(string: str) -> str:

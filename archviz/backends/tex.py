@@ -20,7 +20,7 @@ from archviz.backends._number import number
 from archviz.backends._tex_head import LEADING, Sheet
 from archviz.backends._tex_room import measured, rooms
 from archviz.core import text
-from archviz.core.latex import Names, comment, tex
+from archviz.core.latex import Names, tex
 from archviz.core.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower
 
 NEAR = 0.005        # half a hundredth of a point: what two decimals cannot tell apart
@@ -65,7 +65,7 @@ class _Writer:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.sheet, self.names = scene, Sheet(scene), Names()
-        self.rooms = rooms(scene, self.sheet.paint)
+        self.rooms = rooms(scene)
         self.page = scene.sheet.get("background", Paint()).fill or "#ffffff"
 
     def picture(self) -> list[str]:
@@ -73,8 +73,7 @@ class _Writer:
         lines: list[str] = []
         background = self.scene.sheet.get("background")
         if background and background.fill:
-            lines.append(rf"\path[{self.sheet.outline('background')}] (0,0) rectangle "
-                         f"({number(self.scene.width)},{number(self.scene.height)});")
+            lines += self.mark(Box(0, 0, self.scene.width, self.scene.height, "background"))
         for heading, run in groupby(self.scene.marks, _heading):
             if heading:
                 lines += ["", f"% {heading}"]
@@ -82,7 +81,7 @@ class _Writer:
         return lines
 
     def marks(self, marks: Iterable[Mark]) -> Iterator[str]:
-        for mark in _joined(marks, self.sheet):
+        for mark in _joined(marks, self.scene):
             yield from self.mark(mark)
 
     def mark(self, mark: Mark, name: str = "") -> Iterator[str]:
@@ -107,7 +106,7 @@ class _Writer:
             case Cuboid():
                 yield self.cuboid(mark, name)
             case Image(role=role):
-                faint = self.sheet.paint(role).opacity
+                faint = self.scene.paint(role).opacity
                 picture = images.lines(mark, self.page)
                 if faint < 1:
                     picture = [rf"\begin{{scope}}[opacity={number(faint)}]", *picture, r"\end{scope}"]
@@ -117,10 +116,8 @@ class _Writer:
         """Marks of no node, with what they are as a comment behind the last."""
         lines = list(self.marks(marks))
         if lines and name:
-            lines[-1] += f" % {comment(name)}"
+            lines[-1] += f" % {text.clean(name)}"
         yield from lines
-
-    # ---------------------------------------------------------------------------------------- lines
 
     def link(self, link: Link) -> Iterator[str]:
         """One ``\\draw``; where the head is not as TikZ draws it, line and head for themselves."""
@@ -130,7 +127,7 @@ class _Writer:
             return
         if link.arrow:
             tip = link.points[-1]
-            paint, ahead = self.sheet.paint(link.role), self.sheet.paint(f"{link.role} head")
+            paint, ahead = self.scene.paint(link.role), self.scene.paint(f"{link.role} head")
             drawn = paths.source((*line.commands[:-1], ("L", tip)))
             (ax, ay), (bx, by) = line.commands[-2][1][-2:], tip
             if (drawn and ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 > 1.2 * link.head and not ahead.hatch
@@ -140,8 +137,6 @@ class _Writer:
                 return
         for mark in core:
             yield from self.mark(mark)
-
-    # ---------------------------------------------------------------------------------------- words
 
     def text(self, mark: Text, name: str = "") -> Iterator[str]:
         words = tex(mark.string)
@@ -155,16 +150,14 @@ class _Writer:
 
     def area(self, mark: Text) -> Area:
         """Where a line of text stands, from its tallest to its deepest letter."""
-        paint = self.sheet.paint(mark.role)
+        paint = self.scene.paint(mark.role)
         size, w = paint.size, measured(mark, paint)
         x = mark.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * w
         return Area(x, mark.y - (LEADING / 2 + 0.35) * size, x + w, mark.y + (LEADING / 2 - 0.35) * size)
 
-    # ---------------------------------------------------------------------------------------- nodes
-
     def node(self, group: Group) -> Iterator[str]:
         """What draws one node of the graph: its largest outline has its name, and the words in its middle."""
-        marks = list(_joined(group.marks, self.sheet))
+        marks = list(_joined(group.marks, self.scene))
         at, area = self.body(marks)
         words = self.label(marks, at, area)
         body = marks[at] if at >= 0 else None
@@ -183,7 +176,7 @@ class _Writer:
                 lines.insert(0, self.outlined(name, area, words, None))
         if lines:
             at_name = next((i for i, line in enumerate(lines) if f"({name})" in line), 0)
-            lines[at_name] += f" % {comment(group.node)}"
+            lines[at_name] += f" % {text.clean(group.node)}"
         yield from lines
 
     def named(self, body: Mark, name: str, area: Area, words: Sequence[Text]) -> Iterator[str]:
@@ -203,7 +196,8 @@ class _Writer:
             largest = max(area.size for area in areas.values())
             # Copies behind it come before, stripes and the rim on it after.
             last = max(i for i, area in areas.items() if area.size >= 0.999 * largest)
-            same = [i for i, area in areas.items() if _equal(area, areas[last])]
+            same = [i for i, area in areas.items()
+                    if all(abs(a - b) <= NEAR for a, b in zip(area, areas[last], strict=True))]
             return same[0], areas[last]
         return -1, self.worded([mark for mark in marks if isinstance(mark, Text) and text.clean(mark.string)])
 
@@ -233,7 +227,7 @@ class _Writer:
                     between.append(here)
             elif isinstance(mark, Group | Link | Image):
                 return label
-            elif not (isinstance(mark, Box) and not self.sheet.paint(mark.role).fill):
+            elif not (isinstance(mark, Box) and not self.scene.paint(mark.role).fill):
                 between.append(_area(mark))
         return label
 
@@ -252,14 +246,14 @@ class _Writer:
         label = ""
         if words:
             base = words[-1].y - float(y)
-            if abs(base - 0.35 * self.sheet.paint(words[0].role).size) > NEAR:
+            if abs(base - 0.35 * self.scene.paint(words[0].role).size) > NEAR:
                 options.append(f"av/base={number(base)}")
             label = self.lines(words)
         return rf"\node[{', '.join(options)}] ({name}) at ({x},{y}) {{{label}}};"
 
     def lines(self, words: Sequence[Text]) -> str:
         """The label; a line in another role than the first says which."""
-        first = self.sheet.paint(words[0].role)
+        first = self.scene.paint(words[0].role)
         written = tex(words[0].string)
         for above, mark in zip(words, words[1:], strict=False):
             gap = (mark.y - above.y) - LEADING * first.size
@@ -270,8 +264,6 @@ class _Writer:
                 self.sheet.lines = True
             written += rf" \\{skip} {line}" if not line.startswith("[") or skip else rf" \\ {{}}{line}"
         return written
-
-    # ---------------------------------------------------------------------------------------- cuboids
 
     def cuboid(self, c: Cuboid, name: str) -> str:
         def short(role: str) -> str:
@@ -295,8 +287,6 @@ class _Writer:
                 + f" at ({number(c.x)},{number(c.y)}) {{av/cuboid={{{short(c.role)}}}{vectors}}};")
 
 
-# ------------------------------------------------------------------------------------------------ about marks
-
 def _heading(mark: Mark) -> str:
     match mark:
         case Group(node=node, role="frame") if node:
@@ -308,12 +298,12 @@ def _heading(mark: Mark) -> str:
     return "words and legend"
 
 
-def _joined(marks: Iterable[Mark], sheet: Sheet) -> Iterator[Mark]:
+def _joined(marks: Iterable[Mark], scene: Scene) -> Iterator[Mark]:
     """Straight strokes of one solid role that follow each other are one path."""
     def strokes(mark: Mark) -> str:
         if not isinstance(mark, Path) or any(letter in "CZ" for letter, _ in mark.commands):
             return ""
-        paint = sheet.paint(mark.role)
+        paint = scene.paint(mark.role)
         return mark.role if paint.fill is None and paint.opacity == 1 and not paint.dash else ""
 
     for role, run in groupby(marks, strokes):
@@ -343,10 +333,6 @@ def _area(mark: Mark) -> Area:
         return Area(0, 0, 0, 0)
     xs, ys = zip(*corners, strict=True)
     return Area(min(xs), min(ys), max(xs), max(ys))
-
-
-def _equal(a: Area, b: Area) -> bool:
-    return all(abs(p - q) <= NEAR for p, q in zip(a, b, strict=True))
 
 
 def _centre(middle: float, length: float) -> str:

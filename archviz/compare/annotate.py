@@ -53,8 +53,6 @@ def _outermost(graph: Graph, changes: Mapping[NodeId, str]) -> list[NodeId]:
     return [key for key in graph.modules if key in same and not same & set(graph.modules[key].scope)]
 
 
-# ------------------------------------------------------------------------------------------------ what is the same
-
 def _gathered(graph: Graph) -> Graph:
     """The graph with a frame of its own around each longer run of neighbours that are the same, but for those next to
     what differs: closed, it is one box."""

@@ -36,13 +36,7 @@ WORDS = {"md": Difference.markdown, GRAPH: Difference.to_json}
 
 @dataclass(frozen=True, repr=False)
 class Compared(Figure):
-    """A figure of two models.
-
-    Attributes
-    ----------
-    difference : Difference
-        What it shows.
-    """
+    """A figure of two models, which shows their `difference`."""
 
     difference: Difference = Difference("", "")
 
@@ -155,13 +149,9 @@ def check(options: Options) -> None:
                            f"leave out {' and '.join(wrong)}")
 
 
-@contextlib.contextmanager
-def at(revision: str, target: Any) -> Any:
-    if not revision:
-        yield target
-        return
-    with git.at_revision(revision, target) as place:
-        yield place
+def at(revision: str, target: Any) -> contextlib.AbstractContextManager[Any]:
+    """The target at that revision, if one is named."""
+    return git.at_revision(revision, target) if revision else contextlib.nullcontext(target)
 
 
 def of_revision(graph: Graph, revision: str) -> Graph:

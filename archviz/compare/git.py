@@ -55,7 +55,8 @@ def at_revision(revision: str, target: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="archviz-") as place:
         tree = Path(place).resolve() / root.name
         _write(root, files, tree)
-        with _instead(root, tree, _tracked(root)):
+        tracked = frozenset(os.fsdecode(_git(root, "ls-files", "-z", "--full-name").stdout).split("\0"))
+        with _instead(root, tree, tracked):
             yield f"{tree / inside}{(file and file[2]) or ''}" if inside else target
 
 
@@ -72,8 +73,6 @@ def _inside(path: Path, written: Path, root: Path, files: Sequence[tuple[str, st
                            near or f"git log --follow -- {written} says since when there is one, and under which name")
     return inside
 
-
-# ------------------------------------------------------------------------------------------------ asking git
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     try:
@@ -114,10 +113,6 @@ def _files(root: Path, commit: str) -> list[tuple[str, str, str]]:
     return files
 
 
-def _tracked(root: Path) -> frozenset[str]:
-    return frozenset(os.fsdecode(_git(root, "ls-files", "-z", "--full-name").stdout).split("\0"))
-
-
 def _write(root: Path, files: Sequence[tuple[str, str, str]], tree: Path) -> None:
     """Write the files of a commit into a folder."""
     tree.mkdir()
@@ -141,8 +136,6 @@ def _write(root: Path, files: Sequence[tuple[str, str, str]], tree: Path) -> Non
             else:
                 path.write_bytes(content)
 
-
-# ------------------------------------------------------------------------------------------------ importing from there
 
 @contextlib.contextmanager
 def _instead(root: Path, tree: Path, tracked: frozenset[str]) -> Iterator[None]:

@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 from math import log2
 
 from archviz.compare.tree import Numbers, Tree, Unit, function, tree, unnumbered
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import Graph, NodeId, reached
 
 EXACT, SAME_OP, SAME_KIND, SAME_NAME = 1.0, 0.6, 0.35, 0.2
 """How alike two operations are: equal; of other hyper-parameters; as ReLU and GELU are; only called the same."""
@@ -73,8 +73,6 @@ class _Matcher:
     def pair(self, a: NodeId, b: NodeId) -> None:
         self.pairs[a] = b
         self.taken.add(b)
-
-    # ---------------------------------------------------------------------------------------- from the whole inwards
 
     def within(self, a: Unit, b: Unit) -> None:
         """Match what lies in two matched modules."""
@@ -143,7 +141,7 @@ class _Matcher:
         key = (a.id, b.id)
         if key not in self.alike:
             if a.leaf is not None and b.leaf is not None:
-                self.alike[key] = _operations(a, b, a.leaf, b.leaf)
+                self.alike[key] = _operations(a, b)
             elif a.leaf is None and b.leaf is None:
                 score = self.modules(a, b)
                 self.alike[key] = score * (1 + 0.2 * log2(min(len(a.nodes), len(b.nodes)))) if score >= ALIKE else 0.0
@@ -160,15 +158,13 @@ class _Matcher:
             return 0.0
         return 0.15 + 0.35 * exact + 0.35 * loose + 0.1 * (a.op == b.op) + _by_name(a, b)
 
-    # ---------------------------------------------------------------------------------------- what moved elsewhere
-
     def moved(self) -> None:
         """Match what is left: layers that have the same path; then equal ones in order, where their neighbours are
         matched; then the functions between these; and the modules that hold them."""
         paths = {unit.path: unit for unit in self.free(self.other) if unit.named}
         for unit in self.free(self.one):
             twin = paths.get(unit.path) if unit.named else None
-            if twin is not None and twin.id not in self.taken and _operations(unit, twin, *_leaves(unit, twin)):
+            if twin is not None and twin.id not in self.taken and _operations(unit, twin):
                 self.pair(unit.id, twin.id)
         for equal in (lambda unit: unit.shape, lambda unit: (unit.op, unit.name.rpartition(".")[2])):
             self.beside(equal)
@@ -206,20 +202,13 @@ class _Matcher:
 
     def near(self, side: Tree, start: NodeId, onward: bool, ends_at: Callable[[NodeId], bool]) -> set[NodeId]:
         """The nearest operations after (or before) `start` that are `ends_at`, past others without weights."""
-        nearest: set[NodeId] = set()
-        seen, waiting = {start}, [start]
-        while waiting:
-            key = waiting.pop()
-            for edge in (side.graph.outgoing if onward else side.graph.incoming)[key]:
-                end = edge.dst if onward else edge.src
-                if end in seen:
-                    continue
-                seen.add(end)
-                if ends_at(end):
-                    nearest.add(end)
-                elif not _weighs(side.by_id[end]):
-                    waiting.append(end)
-        return nearest
+        edges = side.graph.outgoing if onward else side.graph.incoming
+
+        def beyond(key: NodeId) -> Iterator[NodeId]:
+            if key == start or not (ends_at(key) or _weighs(side.by_id[key])):
+                yield from (edge.dst if onward else edge.src for edge in edges[key])
+
+        return set(filter(ends_at, reached([start], beyond, {start})))
 
     def between(self) -> None:
         """Match equal functions that take from, or give to, what is matched."""
@@ -302,18 +291,15 @@ def _weighs(unit: Unit) -> bool:
     return bool(unit.nodes[0].params) or unit.nodes[0].kind in ("parameter", "input", "output")
 
 
-def _leaves(a: Unit, b: Unit) -> tuple[Node, Node]:
-    return a.nodes[0], b.nodes[0]
-
-
 def _by_name(a: Unit, b: Unit) -> float:
     if a.named and b.named:
         return NAMED if a.name == b.name else NUMBERED if unnumbered(a.name) == unnumbered(b.name) else 0.0
     return 0.0 if a.name != b.name else CALLED if "/" in a.id else NUMBERED
 
 
-def _operations(a: Unit, b: Unit, one: Node, other: Node) -> float:
-    ends = ("input", "output")
+def _operations(a: Unit, b: Unit) -> float:
+    """How alike two operations are."""
+    one, other, ends = a.nodes[0], b.nodes[0], ("input", "output")
     if one.kind in ends or other.kind in ends:
         return EXACT + _by_name(a, b) if one.kind == other.kind else 0.0
     if a.shape == b.shape:

@@ -154,8 +154,6 @@ class _Joiner:
         if inner or old.leaf is not None:
             yield Twin(old, None, inner, copy=("old", old.id) in self.copies)
 
-    # ---------------------------------------------------------------------------------------- what differs
-
     def renamed(self, old: Unit, new: Unit) -> bool:
         if not old.id:
             return False
@@ -207,8 +205,6 @@ class _Joiner:
         # what was put between, or taken away from there, says itself what became of an input
         if sum(lost.values()) > fresh or sum(more.values()) > gone:
             yield Property("inputs", sorted(self.back[key] for key in lost if key), sorted(key for key in more if key))
-
-    # ---------------------------------------------------------------------------------------- stacks of equal blocks
 
     def counted(self, old: Unit, new: Unit) -> Iterator[Stack]:
         """The stacks in two matched modules of which one has more blocks than the other."""

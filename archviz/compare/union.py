@@ -139,4 +139,3 @@ def _free(key: NodeId, taken: set[NodeId]) -> NodeId:
         key = f"{key}~"
     taken.add(key)
     return key
-

@@ -22,14 +22,9 @@ LEAST = 3       # readers: two are the sublayer that begins and the sum that end
 class Signal:
     """Something a network is conditioned on.
 
-    Attributes
-    ----------
-    source : str
-        The node whose output is read by many.
-    nodes : tuple of str
-        This node and all it is made from, in trace order.
-    edges : tuple of (str, str)
-        The ways by which it, or what it is made from, enters the main path.
+    source   the node whose output is read by many
+    nodes    this node and all it is made from, in trace order
+    edges    the ways, (src, dst), by which it, or what it is made from, enters the main path
     """
 
     source: NodeId
@@ -38,18 +33,7 @@ class Signal:
 
 
 def signals(graph: Graph) -> tuple[Signal, ...]:
-    """What `graph` is conditioned on.
-
-    Parameters
-    ----------
-    graph : Graph
-        A trace, or a cut through one.
-
-    Returns
-    -------
-    tuple of Signal
-        Those with most readers first; none of a graph with a single input, for that is its main path.
-    """
+    """What `graph` is conditioned on, what most read first; nothing if it has a single input: that is its main path."""
     inputs = [node.id for node in graph.nodes if node.kind == "input"]
     if len(inputs) < 2:
         return ()

@@ -8,7 +8,7 @@ A model's key stands in front of its ids: ``features.0`` of the first becomes ``
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,8 @@ def united(graphs: Sequence[Graph], titles: Sequence[str]) -> Graph:
     modules: dict[NodeId, Module] = {}
     for key, name, graph in zip(prefixes, titles, graphs, strict=True):
         first = max((node.index for node in nodes), default=-1) + 1
-        modules[key] = Module(key, graph.name, graph.name, attrs={**_of_class(graph), "label": name})
+        known = {"class": graph.attrs["class"]} if "class" in graph.attrs else {}
+        modules[key] = Module(key, graph.name, graph.name, attrs={**known, "label": name})
         modules.update({prefixed(key, one): _module(key, module) for one, module in graph.modules.items()})
         nodes += [_node(key, node, first) for node in graph.nodes]
         edges += [_edge(key, edge) for edge in graph.edges]
@@ -51,10 +52,6 @@ def united(graphs: Sequence[Graph], titles: Sequence[str]) -> Graph:
     if report := _report(prefixes, graphs):
         attrs["report"] = report
     return Graph(" | ".join(titles), tuple(nodes), tuple(edges), modules, attrs)
-
-
-def _of_class(graph: Graph) -> Mapping[str, Any]:
-    return {name: graph.attrs[name] for name in ("class",) if name in graph.attrs}
 
 
 def prefixed(key: NodeId, inner: NodeId) -> NodeId:

@@ -311,8 +311,6 @@ def whole(key: NodeId) -> NodeId:
     return before if sign and number.isdecimal() else key
 
 
-# ---------------------------------------------------------------------------------------------- regrouping
-
 def base_edges(graph: Graph) -> Iterator[Edge]:
     """The trace edges behind the drawn edges (not those inside merged nodes)."""
     for edge in graph.edges:

@@ -111,11 +111,6 @@ def _character(c: str) -> str:
     return rf"\avchar{{{c}}}"
 
 
-def comment(string: str) -> str:
-    """`string` as one line behind a ``%``."""
-    return clean(string)
-
-
 class Names:
     """Names of nodes and styles, each given once: letters, digits and hyphens of what it stands for."""
 

@@ -96,5 +96,3 @@ def _file(path: Path) -> ModuleType:
         line = lines[-1] if lines else getattr(error, "lineno", None) or 1
         raise ArchvizError(f"{path}:{line}: {type(error).__name__}: {' '.join(str(error).split())}") from error
     return module
-
-

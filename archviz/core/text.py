@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
@@ -30,8 +31,6 @@ class Measure(Protocol):
 
     def __call__(self, string: str, size: float = 7.0, weight: str = "normal", italic: bool = False) -> float: ...
 
-
-# ------------------------------------------------------------------------------------------------ measuring
 
 @cache
 def _face(name: str) -> tuple[dict[int, float], dict[str, float]]:
@@ -73,14 +72,12 @@ def fit(string: str, size: float, limit: float, weight: str = "normal", italic: 
     """
     if measure(string, size, weight, italic) <= limit:
         return string
-    low, high = -1, len(string) - 1     # how many characters may stay; -1: nothing fits
-    while low < high:
-        keep = (low + high + 1) // 2
-        if measure(_shortened(string, keep, middle), size, weight, italic) <= limit:
-            low = keep
-        else:
-            high = keep - 1
-    return _shortened(string, low, middle) if low >= 0 else ""
+
+    def wide(keep: int) -> float:
+        return measure(_shortened(string, keep, middle), size, weight, italic)
+
+    room = bisect(range(len(string)), limit, key=wide)      # the more characters stay, the wider
+    return _shortened(string, room - 1, middle) if room else ""
 
 
 def _shortened(string: str, keep: int, middle: bool) -> str:
@@ -89,8 +86,6 @@ def _shortened(string: str, keep: int, middle: bool) -> str:
     # A space or a comma before the ellipsis says nothing.
     return string[:head].rstrip(" ,·") + "…" + (string[len(string) - tail:].lstrip(" ,·") if tail else "")
 
-
-# ------------------------------------------------------------------------------------------------ strings and numbers
 
 def clean(string: str) -> str:
     """`string` as one line of plain characters.
@@ -136,8 +131,6 @@ def pretty(op: str) -> str:
     """A function's or class's name as words where it is spelt in lower case: ``"log_softmax"`` → ``"log softmax"``."""
     return clean(op.strip("_").replace("_", " ")) if op == op.lower() else clean(op)
 
-
-# ------------------------------------------------------------------------------------------------ caption templates
 
 _FIELD = re.compile(r"(?P<name>\w+)(?::(?P<format>\w+))?(?P<tests>(?:[!=][^!=?{}]*)*)(?P<silent>\?)?")
 _TEST = re.compile(r"([!=])([^!=]*)")

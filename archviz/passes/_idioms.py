@@ -71,8 +71,6 @@ def heads(flow: Flow, product: int, width: int | None = None) -> dict[str, Any]:
     return counts if shapes[1][1] == shapes[0][1] else {**counts, "num_key_value_heads": shapes[1][1]}
 
 
-# ------------------------------------------------------------------------------------------------- attention
-
 def _attentions(flow: Flow) -> Iterable[Idiom]:
     """softmax(q kᵀ) v, whatever scaling, mask, bias and dropout stand in between."""
     for i, node in enumerate(flow.nodes):
@@ -122,8 +120,6 @@ def _down(flow: Flow, i: int, steps: int, seen: set[int]) -> list[int] | None:
                 return [user, *below]
     return None
 
-
-# --------------------------------------------------------------------------------- norms and activations
 
 def _elementary(flow: Flow, modules: Mapping[NodeId, Module]) -> Iterable[Idiom]:
     """A module of one data input and one output that holds nothing but elementwise work: a norm, or an activation."""
@@ -227,8 +223,6 @@ def _rotations(flow: Flow) -> Iterable[Idiom]:
         scope = common((flow.nodes[source].scope, flow.nodes[last].scope))
         yield Idiom("rotary", "embedding", parts, last, scope, {}, flow.nodes[source].out)
 
-
-# ---------------------------------------------------------------------------------------------------- shared
 
 def common(scopes: Iterable[tuple[NodeId, ...]]) -> tuple[NodeId, ...]:
     """The longest scope that holds all of them."""

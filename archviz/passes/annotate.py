@@ -44,7 +44,8 @@ def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
         if node.kind == "recurrent" and (step := _taken(node, graph)):
             attrs["taken"] = step
         nodes.append(replace(node, attrs=attrs, out=tuple(_named(tensor, axes[node.id]) for tensor in node.out)))
-    edges = tuple(_edge(edge, axes) for edge in graph.edges)
+    edges = tuple(edge if edge.tensor is None else replace(edge, tensor=_named(edge.tensor, axes.get(edge.src, "")))
+                  for edge in graph.edges)
     return replace(graph, nodes=tuple(nodes), edges=edges)
 
 
@@ -67,10 +68,6 @@ def _taken(node: Node, graph: Graph) -> str:
     indices = [graph.by_id[edge.dst].attrs.get("at") for edge in whole]
     steps = {at[time] for at in indices if isinstance(at, list) and len(at) > time and isinstance(at[time], int)}
     return {0: "first", -1: "last", length - 1: "last"}.get(steps.pop(), "") if len(steps) == 1 else ""
-
-
-def _edge(edge: Edge, axes: dict[NodeId, str]) -> Edge:
-    return edge if edge.tensor is None else replace(edge, tensor=_named(edge.tensor, axes.get(edge.src, "")))
 
 
 def _named(tensor: TensorSpec, axes: str) -> TensorSpec:

@@ -84,8 +84,6 @@ def matches(pattern: str, names: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)
 
 
-# ------------------------------------------------------------------------------------------------- regrouping
-
 def _is_collapsed(node: Node) -> bool:
     return node.kind == "module" and bool(node.inside) and (
         node.id == WHOLE or all(node.id in part.scope for part in node.inside))

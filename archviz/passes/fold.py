@@ -82,8 +82,6 @@ class _Folder:
             key = self.first[key]
         return key
 
-    # ---------------------------------------------------------------------------------------- inside out
-
     def units(self, frame: NodeId) -> list[_Unit]:
         """What lies directly in `frame`, folded."""
         return self._folded([self._of_module(child) if is_frame else self._of_node(self.graph.by_id[child])
@@ -132,8 +130,6 @@ class _Folder:
                     copy.outgoing.add((here, dst, 0 if joins else edge.slot))
                     copy.joins = copy.joins and joins
         return copy
-
-    # --------------------------------------------------------------------------------------- finding runs
 
     def _folded(self, units: list[_Unit]) -> list[_Unit]:
         """`units` with every run replaced by one unit; runs of runs too."""
@@ -212,8 +208,6 @@ class _Folder:
         self.first.update(zip(other.frames, unit.frames, strict=True))
         for mine, copy in zip(unit.frames, other.frames, strict=True):
             self.copies.setdefault(mine, [mine]).extend(self.copies.get(copy, [copy]))
-
-    # ----------------------------------------------------------------------------------------- regrouping
 
     def result(self) -> Graph:
         self.units("")

@@ -75,8 +75,6 @@ class _Cut:
         for i in range(len(values.nodes)):
             self._visit(i)
 
-    # ------------------------------------------------------------------------------------ what is drawn
-
     def _visit(self, i: int) -> None:
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if node.attrs.get("hidden"):        # the project file says so, whatever it is
@@ -126,13 +124,10 @@ class _Cut:
             first = 1 if node.op == "addmm" else 0
             return data or self._made_of(i, INDEX, DATA | WEIGHT) or [o for o in weights if o[1].slot == first]
         elif data:
-            weights = self._beside_data(node, operands, weights)
+            # of what meets data, the weights and encodings of positions that are worth an arrow
+            weights = [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
+                       *(o for o in operands if self._encodes(node, o))]
         return sorted((*data, *weights), key=lambda operand: (operand[1].slot, operand[0])) or self._made_of(i, INDEX)
-
-    def _beside_data(self, node: Node, operands: list[Operand], weights: list[Operand]) -> list[Operand]:
-        """Of what meets data in `node`, the weights and encodings of positions that are worth an arrow."""
-        return [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
-                *(o for o in operands if self._encodes(node, o))]
 
     def _made_of(self, i: int, what: int, but: int = 0) -> list[Operand]:
         """The operands of position `i` that derive from `what`, and not from `but`."""
@@ -248,8 +243,6 @@ class _Cut:
         ones = [tuple(size if i in (0, c) else 1 for i, size in enumerate(sizes)) for c in channels]
         return after in kept or after in ones
 
-    # ----------------------------------------------------------------------------------- what is alive
-
     def _alive(self) -> set[int]:
         """The drawn positions from which an output or an operation with weights on data is reached."""
         outputs = [i for i in self.drawn if self.flow.nodes[i].kind == "output"]
@@ -301,8 +294,6 @@ class _Cut:
         if source in self.begun and source in alive:
             return source
         return _first(owners, (src for src, _ in self._made_of(i, DATA))) if self.flow.bits[i] & DATA else None
-
-    # ------------------------------------------------------------------------------- what stands for what
 
     def _drawn_as(self, i: int) -> Node:
         """The node drawn at position `i`, without members."""

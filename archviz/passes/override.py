@@ -64,8 +64,6 @@ def _with(item: Item, changes: Mapping[NodeId, Mapping[str, Any]]) -> Item:
     return replace(item, attrs=attrs) if marks else item
 
 
-# ------------------------------------------------------------------------------------------------ what a glob names
-
 def _names(graph: Graph) -> dict[NodeId, set[str]]:
     """What every call may be named by: its path, its id, its class or function."""
     names = {key: names_of(module) for key, module in graph.modules.items()}
@@ -88,8 +86,6 @@ def _outermost(graph: Graph, hits: set[NodeId]) -> set[NodeId]:
     """Of `hits` those that lie in no other: ``layer1.*`` names the blocks of a stage, not every layer inside too."""
     return {hit for hit in hits if not hits & set(graph.scopes[hit])}
 
-
-# ------------------------------------------------------------------------------------------------ groups
 
 def _framed(graph: Graph, bundle: Bundle) -> Graph:
     """`graph` with a frame around the members of `bundle`, and whatever lies on a way from one member to another."""

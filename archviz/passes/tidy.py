@@ -28,6 +28,7 @@ SHELL = 0.9     # share of all operations in a module that is the model but for 
 MOVED = (*OWN, "change")
 """Attributes of a frame that what is alone in it takes over."""
 
+
 def tidy(graph: Graph, style: Style, **options: Any) -> Graph:
     """Dissolve the frames that say nothing.  Ids, parameters, FLOPs and edges stay as they are."""
     while (step := _step(graph)) is not graph:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import Graph, Node, NodeId, hands_on
 from archviz.core.regroup import merge, split
 from archviz.passes import Traits
 from archviz.style.style import Style
@@ -56,7 +56,8 @@ def parts(graph: Graph) -> Mapping[str, Any] | None:
     if len(layers) != 2 or any(node.kind in ("failed", "opaque") for node in graph.nodes):
         return None
     encoder, decoder = layers
-    if encoder.repeat > 1 or "batch_first" not in encoder.attrs or not _many(decoder, graph):
+    goes_on = "batch_first" in decoder.attrs if decoder.repeat == 1 else hands_on(graph, decoder)
+    if encoder.repeat > 1 or "batch_first" not in encoder.attrs or not goes_on:
         return None
     mix = _mix(graph, encoder.id)
     return _around(graph, encoder, decoder.id, mix) if mix else None
@@ -94,13 +95,6 @@ def _fits(graph: Graph, ways: Mapping[str, list[NodeId]], decoder: NodeId, asks_
         and all(_is_chain(graph, ways[part], JOINS) for part in ("entry", "head"))
         # what else is handed on to the next step has no place here
         and all(edge.role != "recurrent" or edge.src == decoder for edge in graph.edges))
-
-
-def _many(decoder: Node, graph: Graph) -> bool:
-    """Does it go on from its own state, called again and again or over a sequence?"""
-    if decoder.repeat == 1:
-        return "batch_first" in decoder.attrs
-    return bool(decoder.wires) or len(graph.outflow[decoder.id]) < len(graph.outgoing[decoder.id])
 
 
 def _mix(graph: Graph, encoder: NodeId) -> list[NodeId]:

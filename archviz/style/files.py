@@ -77,10 +77,9 @@ def chain(group: str, path: Path) -> list[tuple[Path, Written]]:
         parent = next((value for _, name, value in located_yaml.items(content) if name == "extends"), None)
         if parent is None:
             return files[::-1]
-        try:
-            path = locate(group, located_yaml.word(parent), path.parent)
-        except ArchvizError as error:
-            raise located_yaml.mistake(parent, error.message, error.hint) from None
+        name = located_yaml.word(parent)
+        with located_yaml.blamed(parent):
+            path = locate(group, name, path.parent)
         if any(path == file for file, _ in files):
             raise located_yaml.mistake(parent, f"extends {parent}, which in the end extends this file itself")
 

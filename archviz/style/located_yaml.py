@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -82,6 +83,15 @@ def _written(node: yaml.Node, name: str, outside: tuple[int, ...], done: dict[in
 def mistake(at: Written, message: str, hint: str = "") -> ArchvizError:
     """The error that says where `at` was written."""
     return ArchvizError(f"{at.where}: {message}", hint)
+
+
+@contextmanager
+def blamed(at: Written) -> Iterator[None]:
+    """Whatever the user can mend in what is done within was written at `at`, and is told with that place."""
+    try:
+        yield
+    except ArchvizError as error:
+        raise mistake(at, error.message, error.hint) from None
 
 
 def refuse(at: Written, what: str, name: str, known: Iterable[str]) -> NoReturn:

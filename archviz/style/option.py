@@ -44,27 +44,16 @@ class Declaration:
     """An option of a figure, declared once for whoever offers it: the parser, `archviz.draw`, the directive, the magic,
     project files, the command line that a page shows, `archviz.diff`, and the documentation.
 
-    Attributes
-    ----------
-    help : str
-        What ``--help`` and the documentation say of it; other options as on the command line: ``--depth``.
-    type : str
-        What it is in Python, in numpydoc's words.
-    kind : str
-        ``word``; ``words`` (may be repeated); ``settings`` (``KEY=VALUE``, may be repeated); ``length``; ``levels`` (a
-        number, or ``auto``); ``switch``.
-    metavar : str
-        What stands for its value in ``--help``.
-    choices : tuple of str
-        The only words it may be, if not empty.
-    names : callable
-        The names it may have in a project file, or those of files where that is said; None: any word.
-    setting : str
-        The setting of the style that it is short for.
-    echoed : bool
-        Whether a page repeats it in its command line, in which the page itself says what is open.
-    of_pairs : bool
-        Whether a figure of two models has it.
+    help      what ``--help`` and the documentation say of it; other options as on the command line: ``--depth``
+    type      what it is in Python, in numpydoc's words
+    kind      ``word``; ``words`` (may be repeated); ``settings`` (``KEY=VALUE``, may be repeated); ``length``;
+              ``levels`` (a number, or ``auto``); ``switch``
+    metavar   what stands for its value in ``--help``
+    choices   the only words it may be, if not empty
+    names     the names it may have in a project file, or those of files where that is said; None: any word
+    setting   the setting of the style that it is short for
+    echoed    whether a page repeats it in its command line, in which the page itself says what is open
+    of_pairs  whether a figure of two models has it
     """
 
     help: str

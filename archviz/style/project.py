@@ -3,29 +3,17 @@
 In: a target as on the command line, or a table of Python values.  Out: a `Project`, and `Options` with its wishes below
 those of the command line.
 
-The file is ``archviz.yaml``, or the table ``[tool.archviz]`` of a ``pyproject.toml``::
-
-    style: cube                     # options of the command line by their long names
-    width: column
-    models:
-      ResNet*:                      # the model's name, its class or factory, or its file; a glob
-        title: Our backbone
-        layers:                     # by glob on path or class, as for --collapse
-          stem: {label: Stem, frozen: true}
-          layer1.*: {color: "#ffcc00", legend: new here}
-          aux: {hide: true}
-          fast_conv: {kind: conv}
-        groups:
-          backbone: [stem, layer1, layer2]      # siblings drawn in one frame
-
-It is looked for beside the model's file (for ``package.module`` in the current folder), then in each folder above, up
-to the first that holds a ``pyproject.toml`` or ``.git``.  Nothing in it is run.
+The file is ``archviz.yaml``, or the table ``[tool.archviz]`` of a ``pyproject.toml``: options of the command line by
+their long names, and below ``models``, by glob on the model's name, its class or factory, or its file, options,
+``layers`` and ``groups`` (an example is in docs/project-file.rst).  It is looked for beside the model's file (for
+``package.module`` in the current folder), then in each folder above, up to the first that holds a ``pyproject.toml`` or
+``.git``.  Nothing in it is run.
 """
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -42,7 +30,6 @@ from archviz.style.style import length, load_style
 
 NAME, SHARED = "archviz.yaml", "pyproject.toml"
 ROOTS = (SHARED, ".git")            # what marks the topmost folder of a project
-LAYER = ("label", "kind", "color", "legend", "frozen", "hide", "collapse", "expand")
 DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
                  if kind not in ("input", "output", "parameter", "add", "mul", "cat"))
 """Kinds that a layer may be said to be: those drawn as a box."""
@@ -92,11 +79,8 @@ def project_of(target: str, options: AnyOptions, folder: Path | None = None) -> 
 
 def find_project(target: str, folder: Path | None = None) -> Path | None:
     """The file that holds for `target`: the nearest one, see above; `folder` stands for the current one."""
-    return next((path for path in places(target, folder) if path.is_file() and _says_something(path)), None)
-
-
-def _says_something(path: Path) -> bool:
-    return path.name == NAME or _shared(path) is not None
+    return next((path for path in places(target, folder)
+                 if path.is_file() and (path.name == NAME or _shared(path) is not None)), None)
 
 
 def places(target: str, folder: Path | None = None) -> tuple[Path, ...]:
@@ -147,8 +131,6 @@ def written_overrides(table: Mapping[str, Any]) -> Overrides:
     """``{"layers": …, "groups": …}`` as in a model's section of the file, but written in Python."""
     return _section("", _from_python(table, "overrides"), {}, None).overrides
 
-
-# ------------------------------------------------------------------------------------------------ reading
 
 def _short(path: Path) -> str:
     """The file's name in messages: from the current folder where it lies below."""
@@ -214,11 +196,10 @@ def _project(at: Written, path: Path, options: Any) -> Project:
 def _checked(options: Mapping[str, Any], common: Mapping[str, Any], known: Declarations) -> dict[str, Any]:
     """`options` with what the style's form reads as text, each tried on that style: a mistake is told with its line."""
     def tried(name: str, at: Written) -> str:
-        try:
-            load_style(common.get("style") or "block", {name: located_yaml.string(at)})
-        except ArchvizError as error:
-            raise located_yaml.mistake(at, error.message, error.hint) from None
-        return located_yaml.string(at)
+        value = located_yaml.string(at)
+        with located_yaml.blamed(at):
+            load_style(common.get("style") or "block", {name: value})
+        return value
 
     short = {name: declared.setting for name, declared in known.values()}
     checked = {**options}
@@ -251,17 +232,9 @@ def _section(pattern: str, at: Written, known: Declarations, path: Path | None) 
 def _rule(key: Written, pattern: str, at: Written) -> Rule:
     changes: dict[str, Any] = {}
     for k, name, value in located_yaml.items(at):
-        match name:
-            case "label" | "legend":
-                changes[name] = text.clean(located_yaml.word(value))
-            case "kind":
-                changes[name] = located_yaml.one_of(value, "kind", DRAWN_AS)
-            case "color":
-                changes[name] = _color(value)
-            case "frozen" | "hide" | "collapse" | "expand":
-                changes[name] = located_yaml.truth(value)
-            case _:
-                located_yaml.refuse(k, "key", name, LAYER)
+        if name not in LAYER:
+            located_yaml.refuse(k, "key", name, LAYER)
+        changes[name] = LAYER[name](value)
     if "color" in changes:
         changes.setdefault("legend", changes.get("label") or text.clean(pattern))
     return Rule(pattern, key.where, changes)
@@ -274,14 +247,23 @@ def _color(at: Written) -> str:
     return digits[1:] if len(digits) == 7 else "".join(2 * digit for digit in digits[1:])
 
 
+def _words(at: Written) -> str:
+    return text.clean(located_yaml.word(at))
+
+
+LAYER: Mapping[str, Callable[[Written], Any]] = {
+    "label": _words, "kind": lambda at: located_yaml.one_of(at, "kind", DRAWN_AS), "color": _color, "legend": _words,
+    **dict.fromkeys(("frozen", "hide", "collapse", "expand"), located_yaml.truth)}
+"""What may be said of a layer, and how it is read."""
+
+
 def _lay(options: dict[str, Any], more: Mapping[str, Any]) -> None:
     for key, value in more.items():
         options[key] = {**options.get(key, {}), **value} if isinstance(value, Mapping) else value
 
 
-def _option(
-    key: Written, name: str, at: Written, known: Declarations, path: Path | None, *others: str,
-) -> dict[str, Any]:
+def _option(key: Written, name: str, at: Written, known: Declarations, path: Path | None, *others: str
+            ) -> dict[str, Any]:
     """One option as ``{field: value}``; its `Declaration` says what may stand there."""
     if name not in known:
         located_yaml.refuse(key, "key", name, (*known, *others))
@@ -304,10 +286,8 @@ def _value(at: Written, name: str, declared: Declaration, path: Path | None) -> 
             return located_yaml.truth(at)
     value = located_yaml.string(at)
     if declared.kind == "length":
-        try:
+        with located_yaml.blamed(at):
             length(value)
-        except ArchvizError as error:
-            raise located_yaml.mistake(at, error.message, error.hint) from None
     elif declared.names is not None and path is not None and value.endswith((".yaml", ".yml")):
         value = str(path.parent / Path(value).expanduser())       # as seen from the project file
         if not Path(value).is_file():

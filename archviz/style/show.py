@@ -15,6 +15,7 @@ from archviz.style.style import LISTS, RECORDS, TABLES, WORDS, Settings
 
 ORDER = (*WORDS, "page", "colors", "heat", "roles", "kinds", "sizes", "options", "narrow", *LISTS, "titles", "captions")
 
+
 def resolved(settings: Settings) -> str:
     """The YAML.  Raises `ArchvizError` for settings that make no style."""
     style = settings.style("style")     # a mistake in them is told before any of them is shown

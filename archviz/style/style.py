@@ -1,20 +1,18 @@
 """Styles and themes: YAML → `Style`, the data that says which form, layout, passes, colours and sizes a figure has.
 
 In: the name of a style that archviz brings, or the path of a YAML file; a theme likewise; single settings to
-override.  Out: a `Style`.  Lengths are printed
-points (1/72.27 in); in YAML also "174mm", "3.4in".
+override.  Out: a `Style`.  Lengths are printed points (1/72.27 in); in YAML also "174mm", "3.4in".
 
 A file may say ``extends: base``; what it says itself goes on top, role by role and setting by setting (lists are
 replaced whole).  A theme is laid on top of any style: it changes how a figure looks, and names no form, layout or
-passes.  It may speak of a role, size or option that only some styles have.  Colours are written as in LaTeX (see
-colour).
+passes.  It may speak of a role, size or option that only some styles have.  Colours are written as in LaTeX.
 
 ``form: ./hexagons.py`` in a style runs that Python file, which lies beside it: a style from someone else is to be
 trusted as much as their code.  Nothing else in a style or theme can run anything.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -214,8 +212,6 @@ def length(string: str) -> float:
     return value
 
 
-# ------------------------------------------------------------------------------------------------ layers of settings
-
 class Settings:
     """The settings of all layers by name, each still a value that knows where it was written."""
 
@@ -339,10 +335,8 @@ class Settings:
 
     def choices(self, form: Written) -> Mapping[str, Option]:
         """What the form leaves to choose.  Raises `ArchvizError`, with the line of `form`, where that is no form."""
-        try:
+        with located_yaml.blamed(form):
             module = find("forms", located_yaml.word(form))
-        except ArchvizError as error:
-            raise located_yaml.mistake(form, error.message, error.hint) from error
         for function in ("sizes", "frames", "draw", "legend"):
             if not callable(getattr(module, function, None)):
                 raise located_yaml.mistake(form, f"the form {form} has no function {function}",
@@ -408,43 +402,32 @@ def _lay(table: Written, onto: dict[str, Written], known: tuple[str, ...]) -> No
 
 def _length(at: Written) -> float:
     string = located_yaml.word(at)
-    try:
+    with located_yaml.blamed(at):
         return length(string)
-    except ArchvizError as error:
-        raise located_yaml.mistake(at, error.message, error.hint) from None
 
 
 def _template(at: Written) -> str:
     template = located_yaml.string(at)
-    try:
+    with located_yaml.blamed(at):
         text.check(template)
-    except ArchvizError as error:
-        raise located_yaml.mistake(at, error.message, error.hint) from None
     return template
 
 
+LOOKS: Mapping[str, Callable[[Written], Any]] = {
+    "hatch": lambda at: "" if at.value == "none" else located_yaml.one_of(at, "hatch", HATCHES[1:]),
+    "cap": lambda at: located_yaml.one_of(at, "cap", ("butt", "round")),
+    "dash": lambda at: tuple(map(located_yaml.number, located_yaml.listed(at))),
+    "opacity": lambda at: located_yaml.number(at, 0.0, 1.0),
+    "weight": lambda at: located_yaml.one_of(at, "weight", ("normal", "bold")),
+    "italic": located_yaml.truth,
+}
+"""How the settings of a role are read that are neither colours nor plain numbers."""
+
+
 def _paint(settings: Mapping[str, Written], palette: Mapping[str, Written], min_font: float) -> Paint:
-    read: dict[str, Any] = {}
-    for key, at in settings.items():
-        match key:
-            case "fill" | "stroke" | "hatch_color":
-                read[key] = colour(at, palette)
-            case "color":
-                read[key] = colour(at, palette) or "#000000"
-            case "hatch":
-                read[key] = "" if at.value == "none" else located_yaml.one_of(at, "hatch", HATCHES[1:])
-            case "cap":
-                read[key] = located_yaml.one_of(at, "cap", ("butt", "round"))
-            case "dash":
-                read[key] = tuple(located_yaml.number(part) for part in located_yaml.listed(at))
-            case "opacity":
-                read[key] = located_yaml.number(at, 0.0, 1.0)
-            case "weight":
-                read[key] = located_yaml.one_of(at, "weight", ("normal", "bold"))
-            case "italic":
-                read[key] = located_yaml.truth(at)
-            case _:
-                read[key] = located_yaml.number(at)
-    paint = Paint(**read)
+    colours = ("fill", "stroke", "hatch_color", "color")
+    read: dict[str, Any] = {key: colour(at, palette) if key in colours else LOOKS.get(key, located_yaml.number)(at)
+                            for key, at in settings.items()}
+    paint = Paint(**{key: value for key, value in read.items() if value is not None})
     # The page's smallest font size is a promise: no role prints below it.
     return replace(paint, size=max(paint.size, min_font))

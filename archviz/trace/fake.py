@@ -1,8 +1,8 @@
 """Tensors without values: build and run a model without compute and without memory for its weights.
 
-In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors with a shape and a dtype, and no values.
+In: nothing; enter `without_values` around a constructor or a forward.  Out: tensors with a shape and a dtype only.
 
-A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `Ghost`
+A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `without_values`
 
 - an operation that meets a ghost runs on ghosts only, and gives ghosts; everything else runs for real, so position ids,
   masks and tables keep their values, and code that looks at them goes the way it always goes;
@@ -12,7 +12,7 @@ A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on t
   filling them costs nothing.
 
 Where code asks a ghost for a value PyTorch raises, as for any meta tensor; with ``invent=True`` the value is made up,
-from data of the same shape and type, and `Ghost.invented` names the operations that were answered this way.
+from data of the same shape and type, and the operations that were answered this way are named.
 """
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -28,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archviz.trace import devices, fake_shapes
+from archviz.trace.tape import mapped
 
 CPU = torch.device("cpu")
 META = torch.device("meta")
@@ -84,25 +84,13 @@ def without_compiler(*modes: object) -> Iterator[None]:
 _DISABLED = "__dynamo_disable"
 
 
-class Ghost:
-    """Context manager: see the module's docstring.  `invented` fills while it is active."""
-
-    def __init__(self, *, building: bool = False, invent: bool = False) -> None:
-        self.invented: list[str] = []
-        self._values = _Values(invent, self.invented)
-        self._device = _Device(building, self._values)
-
-    def __enter__(self) -> Ghost:
-        self._quick = without_compiler(self._values)
-        self._quick.__enter__()
-        self._values.__enter__()  # type: ignore[no-untyped-call]
-        self._device.__enter__()  # type: ignore[no-untyped-call]
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._device.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
-        self._values.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
-        self._quick.__exit__(None, None, None)
+@contextmanager
+def without_values(*, building: bool = False, invent: bool = False) -> Iterator[list[str]]:
+    """See the module's docstring; gives the names of the operations whose values were made up, as it goes on."""
+    invented: list[str] = []
+    values = _Values(invent, invented)
+    with without_compiler(values), values, _Device(building, values):
+        yield invented
 
 
 class _Device(TorchFunctionMode):
@@ -181,16 +169,8 @@ def _tried(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     except RuntimeError:
         if len({is_ghost(tensor) for tensor in _tensors((args, kwargs))}) < 2:
             raise
-        return func(*_all_ghosts(args), **_all_ghosts(kwargs))
-
-
-def _all_ghosts(value: Any) -> Any:
-    """`value` with every real tensor in it replaced by a ghost."""
-    if isinstance(value, torch.Tensor):
-        return value if is_ghost(value) else ghost_of(value)
-    if isinstance(value, (tuple, list)):
-        return type(value)([_all_ghosts(item) for item in value])
-    return {key: _all_ghosts(item) for key, item in value.items()} if isinstance(value, dict) else value
+        args, kwargs = mapped((args, kwargs), lambda tensor: tensor if is_ghost(tensor) else ghost_of(tensor))
+        return func(*args, **kwargs)
 
 
 def _count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
@@ -252,9 +232,9 @@ class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _grouped(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Without values PyTorch takes it in one dtype only, though it runs in others."""
         dtype = kwargs.pop("out_dtype", None) or args[0].dtype
-        halves = [_as_ghosts(arg, torch.bfloat16) if getattr(arg, "dtype", None) == args[0].dtype
-                  else self._twins(arg) for arg in args]
-        return func(*halves, **{key: self._twins(value) for key, value in kwargs.items()}).to(dtype)
+        halves = [_as_ghost(arg, torch.bfloat16) if getattr(arg, "dtype", None) == args[0].dtype
+                  else mapped(arg, self._twin) for arg in args]
+        return func(*halves, **mapped(kwargs, self._twin)).to(dtype)
 
     def _haunted(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What an operation gives that meets ghosts and real tensors."""
@@ -262,7 +242,7 @@ class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
             args = (args[0], _positions(args[1]), *args[2:])
         elif name == "masked_select" and not is_ghost(args[1]):
             return torch.empty(int(args[1].expand_as(args[0]).sum()), dtype=args[0].dtype, device=META)
-        twins, named = self._twins(args), {key: self._twins(value) for key, value in kwargs.items()}
+        twins, named = mapped((args, kwargs), self._twin)
         result = fake_shapes.shortcut(func, twins, named)
         if result is None:
             result = func(*twins, **named)
@@ -282,26 +262,22 @@ class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
         owner = _owner(tensor)
         self.turned[id(owner)] = (owner, ghost_of(owner))
 
-    def _twins(self, value: Any) -> Any:
-        """`value` with every tensor replaced by a ghost of the same kind."""
-        if isinstance(value, torch.Tensor):
-            if value.device.type == "meta":
-                return value
-            if value.dim() == 0 and not self._turned(value):
-                return value  # numbers mix with every device
-            if self._turned(value):
-                base = self.turned[id(_owner(value))][1]
-                return base.as_strided(value.shape, value.stride(), value.storage_offset())
-            return ghost_of(value.detach() if isinstance(value, torch.nn.Parameter) else value)
-        if isinstance(value, (tuple, list)):
-            return type(value)([self._twins(item) for item in value])
-        return value
+    def _twin(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A ghost of the same kind."""
+        if tensor.device.type == "meta":
+            return tensor
+        if self._turned(tensor):
+            base = self.turned[id(_owner(tensor))][1]
+            return base.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+        if tensor.dim() == 0:
+            return tensor  # numbers mix with every device
+        return ghost_of(tensor.detach() if isinstance(tensor, torch.nn.Parameter) else tensor)
 
     def _made_up(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.invented.append(name)
-        values = _made_up((args, kwargs))
-        result = func(*values[0], **values[1])
-        return _as_ghosts(result) if name in ("index", "masked_select") else result
+        args, kwargs = mapped((args, kwargs), _made_up)
+        result = func(*args, **kwargs)
+        return mapped(result, _as_ghost) if name in ("index", "masked_select") else result
 
 
 def _on_meta(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -337,21 +313,17 @@ def _positions(indices: Sequence[torch.Tensor | None]) -> list[torch.Tensor | No
     return positions
 
 
-def _made_up(value: Any) -> Any:
-    """`value` with every ghost replaced by made-up data: coins for integers and masks, fractions for other numbers."""
-    if isinstance(value, torch.Tensor) and is_ghost(value):
-        count = torch.arange(value.numel(), dtype=torch.int64)
-        if value.dtype.is_floating_point:
-            return (count.to(torch.float64).mul(0.7548776662).frac() + 0.01).to(value.dtype).reshape(value.shape)
-        return (count.mul(2654435761).remainder(4294967296) >> 31).to(value.dtype).reshape(value.shape)
-    if isinstance(value, (tuple, list)):
-        return type(value)([_made_up(item) for item in value])
-    if isinstance(value, dict):
-        return {key: _made_up(item) for key, item in value.items()}
-    return value
+def _made_up(tensor: torch.Tensor) -> torch.Tensor:
+    """Made-up data in place of a ghost: coins for integers and masks, fractions for other numbers."""
+    if not is_ghost(tensor):
+        return tensor
+    numbers = torch.arange(tensor.numel(), dtype=torch.int64)
+    if tensor.dtype.is_floating_point:
+        numbers = numbers.to(torch.float64).mul(0.7548776662).frac() + 0.01
+    else:
+        numbers = numbers.mul(2654435761).remainder(4294967296) >> 31
+    return numbers.to(tensor.dtype).reshape(tensor.shape)
 
 
-def _as_ghosts(value: Any, dtype: torch.dtype | None = None) -> Any:
-    if isinstance(value, torch.Tensor):
-        return torch.empty_strided(value.shape, value.stride(), dtype=dtype or value.dtype, device=META)
-    return type(value)([_as_ghosts(item) for item in value]) if isinstance(value, (tuple, list)) else value
+def _as_ghost(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype or tensor.dtype, device=META)

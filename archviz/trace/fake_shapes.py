@@ -5,7 +5,7 @@ times faster: those rules are Python and answer much that nobody asks here.  Non
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,29 +28,26 @@ def shortcut(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     name: str = func.overloadpacket.__name__
     if name in _IN_PLACE:
         return args[0] if not any(isinstance(arg, Tensor) for arg in args[1:]) else None
-    first = args[0] if args else None
     if name in _LIKE_FIRST:
-        return _like(args[0]) if _plain(first) and not _more(args) else None
-    if name.rstrip("_") in _BINARY and name.endswith("_"):
-        return first if _plain(first) and _binary(args, kwargs) is not None else None
-    if name in _BINARY:
-        return _binary(args, kwargs)
-    rule = _RULES.get(name)
-    return rule(args, kwargs) if rule is not None else None
+        return _same(*args)
+    rule = _RULES.get(name.rstrip("_") if name.rstrip("_") in _BINARY else name)
+    result = rule(*args, **kwargs) if rule is not None and "out" not in kwargs else None
+    return args[0] if result is not None and name.endswith("_") else result
 
 
 def _plain(tensor: Any) -> bool:
     return isinstance(tensor, Tensor) and tensor.device == META and tensor.dtype.is_floating_point
 
 
-def _more(args: tuple[Any, ...]) -> bool:
-    return any(isinstance(arg, Tensor) for arg in args[1:]) or torch.float32 in args or torch.float64 in args
+def _same(x: Any, *others: Any) -> Tensor | None:
+    """Elementwise operations of one operand that keep its dtype."""
+    more = any(isinstance(arg, Tensor) for arg in others) or torch.float32 in others or torch.float64 in others
+    return _like(x) if _plain(x) and not more else None
 
 
-def _binary(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+def _binary(a: Any, b: Any, alpha: Any = 1, *, rounding_mode: str | None = None) -> Tensor | None:
     """Elementwise operations of two operands of one dtype, one of which has the shape of the result."""
-    a, b = args[0], args[1]
-    if not _plain(a) or kwargs.get("rounding_mode"):
+    if not _plain(a) or rounding_mode:
         return None
     if not isinstance(b, Tensor):
         return _like(a) if isinstance(b, (int, float)) else None
@@ -79,39 +76,34 @@ def _empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, device=META)
 
 
-def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x = args[0]
+def _batch_norm(x: Tensor, *others: Any) -> Any:
     return (_like(x), _empty((x.shape[1],), x), _empty((x.shape[1],), x)) if _plain(x) and x.dim() > 1 else None
 
 
-def _layer_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x, shape = args[0], args[1]
+def _layer_norm(x: Tensor, shape: Sequence[int], *others: Any) -> Any:
     if not _plain(x) or tuple(x.shape[x.dim() - len(shape):]) != tuple(shape):
         return None
     moments = (*x.shape[: x.dim() - len(shape)], *([1] * len(shape)))
     return _empty(tuple(x.shape), x), _empty(moments, x), _empty(moments, x)
 
 
-def _product(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+def _product(a: Tensor, b: Tensor, *dtype: Any) -> Tensor | None:
     """mm, bmm: the last two shapes multiply."""
-    a, b = args[0], args[1]
-    if not _plain(a) or not _plain(b) or a.dtype != b.dtype or a.dim() != b.dim() or a.dim() not in (2, 3):
+    if dtype or not _plain(a) or not _plain(b) or a.dtype != b.dtype or a.dim() != b.dim() or a.dim() not in (2, 3):
         return None
     if a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
         return None  # PyTorch words the error
     return _empty((*a.shape[:-1], b.shape[-1]), a)
 
 
-def _addmm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    result = _product(args[1:], kwargs)
-    bias = args[0]
+def _addmm(bias: Tensor, a: Tensor, b: Tensor, *dtype: Any, **factors: Any) -> Tensor | None:
+    result = _product(a, b, *dtype)
     if result is None or not _plain(bias) or bias.dtype != result.dtype:
         return None
     return result if bias.dim() == 1 and bias.shape[0] == result.shape[1] else None
 
 
-def _cat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    tensors, dim = args[0], args[1] if len(args) > 1 else 0
+def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
     first = tensors[0]
     if not all(_plain(t) and t.dtype == first.dtype and t.dim() == first.dim() and t.is_contiguous() for t in tensors):
         return None
@@ -122,26 +114,23 @@ def _cat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
     return _empty((*first.shape[:dim], sum(s[dim] for s in shape), *first.shape[dim + 1:]), first)
 
 
-def _mean(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    x, dims, keep = args[0], args[1] if len(args) > 1 else None, args[2] if len(args) > 2 else False
-    if not _plain(x) or not dims or kwargs.get("dtype") is not None or any(not -x.dim() <= d < x.dim() for d in dims):
+def _mean(x: Tensor, dims: Sequence[int] | None = None, keep: bool = False, *, dtype: Any = None) -> Tensor | None:
+    if not _plain(x) or not dims or dtype is not None or any(not -x.dim() <= d < x.dim() for d in dims):
         return None
     gone = {d % x.dim() for d in dims}
-    if keep:
-        return _empty(tuple(1 if i in gone else n for i, n in enumerate(x.shape)), x)
-    return _empty(tuple(n for i, n in enumerate(x.shape) if i not in gone), x)
+    return _empty(tuple(1 if i in gone else n for i, n in enumerate(x.shape) if keep or i not in gone), x)
 
 
-def _power(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    return _like(args[0]) if _plain(args[0]) and isinstance(args[1], (int, float)) else None
+def _power(x: Any, exponent: Any) -> Tensor | None:
+    return _like(x) if _plain(x) and isinstance(exponent, (int, float)) else None
 
 
 def _pair(value: Any, n: int) -> tuple[int, ...]:
     return (value,) * n if isinstance(value, int) else tuple(value) * n if len(value) == 1 else tuple(value)
 
 
-def _convolution(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    x, weight, _, stride, padding, dilation, transposed, more, groups = args
+def _convolution(x: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
+                 more: Any, groups: int) -> Tensor | None:
     n = weight.dim() - 2
     if not _plain(x) or not _plain(weight) or x.dtype != weight.dtype or x.dim() != n + 2:
         return None
@@ -158,51 +147,41 @@ def _convolution(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | N
     return _empty((x.shape[0], outs, *sizes), x)
 
 
-def _windows(x: Tensor, args: tuple[Any, ...], dilated: bool) -> tuple[int, ...] | None:
-    """The shape that ``(input, kernel_size, stride, padding, [dilation], ceil_mode)`` pools `x` to."""
-    names = ("kernel", "stride", "padding", "dilation", "up") if dilated else ("kernel", "stride", "padding", "up")
-    arguments = dict(zip(names, args[1:], strict=False))
+def _max_pool(x: Tensor, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, up: bool = False) -> Any:
+    values = _avg_pool(x, kernel, stride, padding, up, dilation=dilation)
+    return (values, torch.empty(values.shape, dtype=torch.int64, device=META)) if values is not None else None
+
+
+def _avg_pool(x: Tensor, kernel: Any, stride: Any = None, padding: Any = 0, up: bool = False, *others: Any,
+              dilation: Any = 1) -> Tensor | None:
     if not _plain(x) or x.dim() != 4 or not x.is_contiguous():
         return None
-    kernel, padding = _pair(arguments["kernel"], 2), _pair(arguments.get("padding", 0), 2)
-    stride, dilation = _pair(arguments.get("stride") or kernel, 2), _pair(arguments.get("dilation", 1), 2)
+    kernel, stride, padding, dilation = (_pair(value, 2) for value in (kernel, stride or kernel, padding, dilation))
     sizes = []
     for i in (0, 1):
         span = x.shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1
-        size = -(-span // stride[i]) + 1 if arguments.get("up") else span // stride[i] + 1
-        if arguments.get("up") and (size - 1) * stride[i] >= x.shape[i + 2] + padding[i]:
+        size = -(-span // stride[i]) + 1 if up else span // stride[i] + 1
+        if up and (size - 1) * stride[i] >= x.shape[i + 2] + padding[i]:
             size -= 1  # the last window would start in the padding
         sizes.append(size)
-    return (*x.shape[:2], *sizes) if min(sizes) >= 1 and all(2 * padding[i] <= kernel[i] for i in (0, 1)) else None
+    fits = min(sizes) >= 1 and all(2 * padding[i] <= kernel[i] for i in (0, 1))
+    return _empty((*x.shape[:2], *sizes), x) if fits else None
 
 
-def _max_pool(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    shape = _windows(args[0], args, True)
-    return (_empty(shape, args[0]), torch.empty(shape, dtype=torch.int64, device=META)) if shape else None
-
-
-def _avg_pool(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    shape = _windows(args[0], args, False)
-    return _empty(shape, args[0]) if shape else None
-
-
-def _adaptive_pool(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x, size = args[0], args[1]
+def _adaptive_pool(x: Tensor, size: Sequence[int]) -> Tensor | None:
     fits = _plain(x) and x.dim() == 4 and x.is_contiguous() and min(size) > 0
     return _empty((*x.shape[:2], *size), x) if fits else None
 
 
-def _softmax(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    return _like(args[0]) if _plain(args[0]) and args[0].is_contiguous() and not _more(args) else None
+def _softmax(x: Tensor, *others: Any) -> Tensor | None:
+    return _same(x, *others) if x.is_contiguous() else None
 
 
-def _embedding(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    table, indices = args[0], args[1]
+def _embedding(table: Tensor, indices: Tensor, *others: Any) -> Tensor | None:
     return _empty((*indices.shape, table.shape[1]), table) if _plain(table) and table.dim() == 2 else None
 
 
-def _stack(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    tensors, dim = args[0], args[1] if len(args) > 1 else 0
+def _stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
     first = tensors[0]
     if not all(_plain(t) and t.dtype == first.dtype and t.shape == first.shape for t in tensors):
         return None
@@ -210,14 +189,14 @@ def _stack(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
     return _empty((*first.shape[:dim], len(tensors), *first.shape[dim:]), first)
 
 
-def _clone(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    layout = kwargs.get("memory_format")
-    if not _plain(args[0]) or layout not in (None, torch.preserve_format, torch.contiguous_format):
+def _clone(x: Tensor, *, memory_format: Any = None) -> Tensor | None:
+    if not _plain(x) or memory_format not in (None, torch.preserve_format, torch.contiguous_format):
         return None
-    return _empty(tuple(args[0].shape), args[0]) if layout is torch.contiguous_format else _like(args[0])
+    return _empty(tuple(x.shape), x) if memory_format is torch.contiguous_format else _like(x)
 
 
-_RULES: dict[str, Callable[[tuple[Any, ...], Mapping[str, Any]], Any]] = {
+_RULES: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(_BINARY, _binary),
     "_native_batch_norm_legit_no_training": _batch_norm, "native_layer_norm": _layer_norm, "convolution": _convolution,
     "max_pool2d_with_indices": _max_pool, "avg_pool2d": _avg_pool, "_adaptive_avg_pool2d": _adaptive_pool,
     "mm": _product, "bmm": _product, "addmm": _addmm, "cat": _cat, "stack": _stack, "mean": _mean, "pow": _power,

@@ -55,12 +55,7 @@ def values(weight: torch.Tensor) -> list[Any] | None:
 
 def _named(module: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
     attributes = vars(module)
-    parameters = {}
-    for name in names:
-        value = json_value(attributes.get(name))
-        if value is not None:
-            parameters[name] = value
-    return parameters
+    return {name: value for name in names if (value := json_value(attributes.get(name))) is not None}
 
 
 def full_name(cls: type) -> str:
@@ -93,8 +88,7 @@ def of_container(module: nn.Module) -> dict[str, Any]:
     attrs = {"class": full_name(class_of(module)), **_named(module, _CONTAINER)}
     if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
         attrs["container"] = True
-    home = type(module).__module__
-    if home.startswith("torch.nn."):
+    if type(module).__module__.startswith("torch.nn."):
         attrs["layer"] = True
     return attrs
 
@@ -124,19 +118,12 @@ _OPERANDS = frozenset({"input", "weight", "bias", "tensors", "query", "key", "va
 def of_function(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What a caption may say of a function call: its named arguments that are not tensors."""
     arguments = dict(zip(_POSITIONAL.get(op, ()), args, strict=False)) | dict(kwargs)
-    attrs = {}
-    for name, value in arguments.items():
-        value = json_value(value) if name not in _OPERANDS else None
-        if value is not None:
-            attrs[name] = value
     if op in ("add", "sub", "mul", "div", "pow") and len(args) > 1:
-        value = next((json_value(a) for a in args if isinstance(a, (int, float))), None)
-        if value is not None:
-            attrs["scalar"] = value
-    if op == "getitem" and len(args) > 1:
-        at = _at(args[1])
-        if at is not None:
-            attrs["at"] = at
+        arguments["scalar"] = next((a for a in args if isinstance(a, (int, float))), None)
+    attrs = {name: value for name, given in arguments.items()
+             if name not in _OPERANDS and (value := json_value(given)) is not None}
+    if op == "getitem" and len(args) > 1 and (at := _at(args[1])) is not None:
+        attrs["at"] = at
     return attrs
 
 

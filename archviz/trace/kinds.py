@@ -110,19 +110,16 @@ _SAME = {"multiply": "mul", "subtract": "sub", "rsub": "sub", "divide": "div", "
          "max_pool1d_with_indices": "max_pool1d",
          "max_pool2d_with_indices": "max_pool2d", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
          "invert": "bitwise_not", "greater": "gt", "less": "lt", "greater_equal": "ge", "less_equal": "le",
-         "not_equal": "ne", "square_": "square"}
+         "not_equal": "ne", "linalg_matmul": "matmul"}
 
 
 @cache
 def canonical(name: str) -> str:
     """One spelling for a function however it was called: ``__iadd__``, ``add_``, ``torch.add`` → ``"add"``."""
+    bare = name.strip("_")
     if name.startswith("__") and name.endswith("__"):
-        name = name[2:-2]
-        name = _DUNDER.get(name, name)
-    else:
-        name = name.strip("_")
-        name = name.removeprefix("linalg_") if name in ("linalg_matmul",) else name
-    return _SAME.get(name, name)
+        bare = _DUNDER.get(bare, bare)
+    return _SAME.get(bare, bare)
 
 
 @cache
@@ -141,13 +138,9 @@ def class_of(module: nn.Module) -> type[nn.Module]:
 
 def _torch_base(cls: type[nn.Module]) -> type[nn.Module] | None:
     """The nearest class among its bases that torch.nn defines as a layer."""
-    for base in cls.__mro__:
-        if base is nn.Module or not issubclass(base, nn.Module):
-            continue
-        home = base.__module__
-        if (home.startswith("torch.nn.") or home.startswith("torch.ao.nn")) and not home.endswith(".container"):
-            return base
-    return None
+    bases = (base for base in cls.__mro__ if base is not nn.Module and issubclass(base, nn.Module))
+    return next((base for base in bases if base.__module__.startswith(("torch.nn.", "torch.ao.nn"))
+                 and not base.__module__.endswith(".container")), None)
 
 
 _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)

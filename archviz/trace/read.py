@@ -23,6 +23,7 @@ MOST_TRIES = 4      # failed guesses that an error tells
 BEFORE = frozenset({"input", "failed", "parameter", "constant", "view", "cast", "index", "size", "mask", "identity"})
 """Kinds that may stand before a model's first layer: where nothing else ran, there is no part to draw."""
 
+
 def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step: Step = no_step, values: int = 0,
          held: Any = None, variables: Mapping[str, Any] | None = None) -> Graph:
     """The graph of a model that is named as on the command line.

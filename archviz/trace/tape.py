@@ -7,12 +7,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
 from archviz.core.graph import Module, NodeId, TensorSpec
+from archviz.trace.kinds import kind_of, kind_of_function
 
 Path = tuple[Any, ...]
 """Where a tensor sits in a structure: ``("hidden_states", 3)``; empty for a bare tensor."""
@@ -62,13 +64,17 @@ class Call:
     group: tuple[NodeId, str, str] | None = None
     error: str = ""
     silent: bool = False
-
     taken: tuple[Ref, ...] | None = None
 
     @property
     def node(self) -> NodeId:
         """The id of the node that stands for it."""
         return self.group[0] if self.group else self.id
+
+    @property
+    def kind(self) -> str:
+        """What its module, or its function, is to a reader."""
+        return kind_of_function(self.op) if self.module is None else kind_of(self.module)
 
     def operands(self) -> tuple[Ref, ...]:
         """The tensors it takes, in the order of its arguments."""
@@ -91,17 +97,10 @@ class Tape:
 
 
 def refs(value: Any) -> list[Ref]:
-    """Every `Ref` in what `swap` made."""
-    kind = type(value)
-    if kind is Ref:
-        return [value]
-    if kind is tuple or kind is list:
-        return [ref for item in value for ref in refs(item)]
-    if kind is dict:
-        return [ref for item in value.values() for ref in refs(item)]
-    if kind is slice:
-        return refs((value.start, value.stop, value.step))
-    return []
+    """Every `Ref` in what `swap` made, in order."""
+    found: list[Ref] = []
+    mapped(value, found.append, Ref)
+    return found
 
 
 _ATOMS = frozenset({str, int, float, bool, type(None), torch.dtype, torch.device, torch.Size})
@@ -129,16 +128,14 @@ def swap(value: Any, tensor: Callable[[torch.Tensor], Any]) -> Any:
 def mapped(value: Any, change: Callable[[Any], Any], leaf: type = torch.Tensor) -> Any:
     """`value` with every tensor (or `Ref`: every `leaf`) changed, in order, and all else as it was; only plain tuples,
     lists, dicts and slices are looked into, which is all that a tape holds."""
+    kind = type(value)
     if isinstance(value, leaf):
         return change(value)
-    kind = type(value)
     if kind is tuple or kind is list:
         return kind([mapped(item, change, leaf) for item in value])
     if kind is dict:
         return {key: mapped(item, change, leaf) for key, item in value.items()}
-    if kind is slice:
-        return slice(*mapped((value.start, value.stop, value.step), change, leaf))
-    return value
+    return slice(*mapped((value.start, value.stop, value.step), change, leaf)) if kind is slice else value
 
 
 def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
@@ -171,13 +168,12 @@ def reads_whole_numbers(operands: Any) -> bool:
     return False
 
 
-_NAMES: dict[torch.dtype, str] = {}
-
-
 def spec(tensor: torch.Tensor) -> TensorSpec:
     """Its shape and the name of its dtype."""
-    dtype = tensor.dtype
-    name = _NAMES.get(dtype)
-    if name is None:
-        name = _NAMES[dtype] = str(dtype).removeprefix("torch.")
-    return TensorSpec(tuple([int(n) for n in tensor.shape]), name)
+    return TensorSpec(tuple([int(n) for n in tensor.shape]), dtype_name(tensor.dtype))
+
+
+@cache
+def dtype_name(dtype: torch.dtype) -> str:
+    """As torch spells it: ``float32``."""
+    return str(dtype).removeprefix("torch.")

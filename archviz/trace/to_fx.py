@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 
-from archviz.trace.tape import Call, Path, Ref, Tape
+from archviz.trace.tape import Call, Path, Ref, Tape, mapped
 
 
 def program(tape: Tape, model: nn.Module) -> fx.GraphModule:
@@ -21,7 +21,7 @@ def program(tape: Tape, model: nn.Module) -> fx.GraphModule:
             node = writer.node(call)
             node.meta["archviz"] = call.id
             writer.nodes[number] = node
-    writer.graph.output(writer.filled(tape.result))
+    writer.graph.output(mapped(tape.result, writer.load, Ref))
     return fx.GraphModule(writer.root, writer.graph)
 
 
@@ -49,11 +49,10 @@ class _Writer:
                 name = call.id.replace("/", ".").replace("@", "_").strip(".")
                 return self.graph.get_attr(self.place(name, _find(self.model, call)))
             case "attribute":
-                return self.graph.call_function(getattr, (self.filled(call.args[0]), call.target))
+                return self.graph.call_function(getattr, (mapped(call.args[0], self.load, Ref), call.target))
         target: Any = self.place(call.target or call.op, call.module) if call.how == "module" else call.target
-        write = {"module": self.graph.call_module, "method": self.graph.call_method}.get(
-            call.how, self.graph.call_function)
-        return write(target, self.filled(call.args), self.filled(dict(call.kwargs)))
+        args, kwargs = mapped((call.args, dict(call.kwargs)), self.load, Ref)
+        return self.graph.create_node(f"call_{call.how}", target, args, kwargs)
 
     def place(self, name: str, value: Any) -> str:
         """A place for `value` in the module, under a name that is a valid path and free."""
@@ -66,6 +65,7 @@ class _Writer:
         return self.places[id(value)]
 
     def load(self, ref: Ref) -> fx.Node:
+        """The node of what the tape refers to."""
         number, path = ref.origin
         node = self.nodes[number]
         for n, key in enumerate(path):
@@ -74,19 +74,6 @@ class _Writer:
                 self.items[step] = self.graph.call_function(_item, (node, key))
             node = self.items[step]
         return node
-
-    def filled(self, value: Any) -> Any:
-        """`value` with nodes in place of what the tape refers to."""
-        if isinstance(value, Ref):
-            return self.load(value)
-        if isinstance(value, (tuple, list)):
-            items = [self.filled(item) for item in value]
-            return tuple(items) if isinstance(value, tuple) else items
-        if isinstance(value, dict):
-            return {key: self.filled(item) for key, item in value.items()}
-        if isinstance(value, slice):
-            return slice(self.filled(value.start), self.filled(value.stop), self.filled(value.step))
-        return value
 
 
 def _item(value: Any, key: Any) -> Any:

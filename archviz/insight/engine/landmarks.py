@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from archviz.core.graph import NodeId
-from archviz.trace.kinds import class_of, kind_of, kind_of_function
+from archviz.trace.kinds import class_of
 from archviz.trace.tape import Call, Ref, Tape, mapped, tensors
 from archviz.trace.watcher import Watcher
 
@@ -30,9 +30,7 @@ HEAD: NodeId = "/head"
 
 def kind(call: Call) -> str:
     """What a call is to a reader, one of `ir.KINDS`."""
-    if call.group:
-        return call.group[2]
-    return kind_of(call.module) if call.module is not None else kind_of_function(call.op)
+    return call.group[2] if call.group else call.kind
 
 
 class Seeker:

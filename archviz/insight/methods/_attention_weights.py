@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from archviz.core.graph import NodeId
 from archviz.insight.engine.operands import Operands
 from archviz.insight.engine.subject import Run, Subject
-from archviz.trace.kinds import kind_of, kind_of_function
 from archviz.trace.recorder import watching
 from archviz.trace.tape import Call, Ref, Tape, refs, tensors
 
@@ -128,8 +127,7 @@ class _Watcher(Operands):
             self.values[module] = tensors(output)[0][1]
 
     def gave(self, call: Call, output: Any) -> Any:
-        kind = kind_of(call.module) if call.module is not None else kind_of_function(call.op)
-        see = _SEEN.get(call.op if kind == "math" else kind)
+        see = _SEEN.get(call.op if call.kind == "math" else call.kind)
         if see is None:
             return output
         before = len(self.attentions)

@@ -25,7 +25,7 @@ from archviz.insight.recorder.fields import boxes, field, image_size
 from archviz.insight.recorder.shipping import Shipment
 from archviz.insight.recorder.statistics import REDUCTIONS, Array, Partial, Reduction, Seen, Total
 from archviz.insight.results.recording import GRADIENT
-from archviz.trace.kinds import class_of, kind_of, kind_of_function
+from archviz.trace.kinds import class_of
 from archviz.trace.modules import walk
 from archviz.trace.receptive_field import Axis
 from archviz.trace.tape import Call, Ref, Tape, tensors
@@ -109,7 +109,7 @@ class Reducer(Watcher):
                 self.kept[node] = value.clone()
 
     def gave(self, call: Call, output: Any) -> Any:
-        if self.leaves is None or not isinstance(output, Tensor) or output.requires_grad or _kind(call) != "embedding":
+        if self.leaves is None or not isinstance(output, Tensor) or output.requires_grad or call.kind != "embedding":
             return output
         self.leaves.append(output.detach().requires_grad_())
         return self.leaves[-1].view_as(output)      # which the model may write into, as it may not into a leaf
@@ -215,7 +215,7 @@ class Reducer(Watcher):
         assert self.tape is not None
         if tensor.dim() < 2:
             return None
-        kind = _kind(call)
+        kind = call.kind
         if kind in ("linear", "embedding", "recurrent") or kind == "attention" and call.module is not None:
             return tensor.dim() - 1
         if kind in ("conv", "upconv", "pool"):
@@ -297,10 +297,6 @@ def _op(call: Call) -> str:
     if call.group is not None:
         return call.group[1]
     return class_of(call.module).__name__.lower() if call.module is not None else call.op
-
-
-def _kind(call: Call) -> str:
-    return kind_of(call.module) if call.module is not None else kind_of_function(call.op)
 
 
 def _usual(tensor: Tensor) -> int | None:

@@ -21,6 +21,7 @@ from typing import Any, get_type_hints
 from torch import nn
 
 from archviz.core.errors import ArchvizError, culprit, did_you_mean
+from archviz.core.graph import reached
 from archviz.trace.ladder import Inputs
 from archviz.trace.source import guess, values
 from archviz.trace.source.construct import Build, builder, parse_arguments
@@ -106,8 +107,6 @@ def held(value: Any, name: str, args: Sequence[str] = ()) -> Loaded:
     build, instance = builder(value, name, name, parse_arguments(args))
     return Loaded(name, build, instance, name, _examples(value))
 
-
-# ---------------------------------------------------------------------------------------------- the target
 
 def _parse(target: str) -> tuple[Path | None, str]:
     """The file (None for a module's dotted name) and the name in it ("" where none is given)."""
@@ -242,24 +241,19 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-# ---------------------------------------------------------------------------------------------- the model in it
-
 def _lookup(module: ModuleType, name: str, where: str) -> Any:
     value: Any = module
     for part in name.split("."):
         try:
             value = getattr(value, part)
         except AttributeError:
-            known = [n for n, v in vars(module).items() if not n.startswith("_") and _is_candidate(v)]
+            known = [n for n, v in vars(module).items() if not n.startswith("_")
+                     and (isinstance(v, nn.Module) or _is_model_class(v) or _is_factory(v))]
             known += dir(module) if type(module) is not ModuleType else []      # a lazy one knows more than it holds
             raise ArchvizError(f"there is no {name} in {where}", did_you_mean(name, known)) from None
         except Exception as error:              # a lazy module may fail to import what it names
             raise blamed(error, where) from error
     return value
-
-
-def _is_candidate(value: Any) -> bool:
-    return isinstance(value, nn.Module) or _is_model_class(value) or _is_factory(value)
 
 
 def _is_model_class(value: Any) -> bool:
@@ -309,15 +303,7 @@ def _used_inside(module: ModuleType, defined: Mapping[str, Any]) -> set[str]:
     uses = {node.name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
             | {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
             for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
-    reach: dict[str, set[str]] = {}
-    for name in defined:
-        seen: set[str] = set()
-        todo = [name]
-        while todo:
-            fresh = (uses.get(todo.pop(), set()) & uses.keys()) - seen
-            seen |= fresh
-            todo.extend(fresh)
-        reach[name] = seen
+    reach = {name: reached([name], lambda key: uses.get(key, set()) & uses.keys()) for name in defined}
     return {name for name in defined
             if any(name in reach[other] and other not in reach[name] for other in defined if other != name)}
 
@@ -333,7 +319,3 @@ def _examples(value: Any) -> Any:
     inputs = getattr(value, "example_inputs", None)
     bound_later = isinstance(value, type) and inspect.isfunction(inputs) and inspect.signature(inputs).parameters
     return None if isinstance(inputs, property) or bound_later else inputs
-
-
-# ---------------------------------------------------------------------------------------------- building it
-

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from archviz.insight.methods._lrp.linear_maps import LinearMap, Terms, layer_of
 from archviz.insight.methods._lrp.step import Share, Step, rule_for, times
-from archviz.trace.kinds import kind_of, kind_of_function
 
 _BEFORE_NORM = ("Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d")
 
@@ -206,8 +205,7 @@ def layer(step: Step) -> None:
         for path in step.got:
             step.rounded(path, linear.z)
     call = step.outermost
-    kind = kind_of(step.call.module) if step.call.module is not None else kind_of_function(step.call.op)
-    share = step.policy.rule(call.node, call.scope, kind, step.first).share(linear)
+    share = step.policy.rule(call.node, call.scope, step.call.kind, step.first).share(linear)
     step.give(linear.ref, share.g, share.r)
     return None
 

@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches, option
+from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches
 from archviz.insight.methods._perturbation.replay import parts, tail, writes
 from archviz.insight.methods._perturbation.windows import Fill, gathered
-from archviz.trace.receptive_field import argument, is_pointwise
+from archviz.trace.receptive_field import argument, is_pointwise, option
 from archviz.trace.tape import Call, Ref
 
 WHOLE = 0.9     # the part of a map from which it is computed as a whole: a patch saves less than its handling costs
