@@ -23,7 +23,12 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
               **options: Any) -> list[Attribution]:
     """The variance of the gradient over noisy copies, summed over channels or features: one map for each target.
 
-    The parameters are those of SmoothGrad.
+    Parameters
+    ----------
+    samples : int
+        Copies of each input.
+    noise, seed, first
+        The copies of SmoothGrad: see there.
     """
     both = smoothgrad.moments(subject, TITLE, samples, noise, seed, first)
     result = []
