@@ -8,7 +8,7 @@ may be drawn as an earlier one and what was added.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,11 +17,12 @@ from torch import nn
 from archviz.core.graph import Graph
 from archviz.figure.options import Options
 from archviz.figure.stages import passed
+from archviz.trace.borrow import frozen
 from archviz.trace.ladder import Inputs, Trace, trace
 from archviz.trace.mutation import in_place
 from archviz.trace.tape import mapped, opened, tensors
 
-TRIALS = 4
+TRIALS = 12
 Pairs = frozenset[tuple[str, str]]
 
 
@@ -41,8 +42,6 @@ def drawn(graph: Graph) -> Graph:
     """The boxes of a figure before anything is fused, folded or closed."""
     options = Options()
     look = options.resolved()
-    from dataclasses import replace
-
     return passed(graph, replace(look, passes=("annotate", "hide")), options.overrides)
 
 
@@ -147,7 +146,7 @@ class _Program:
         inputs = iter(copied(self.inputs))
         modules = dict(self.program.named_modules())
         torch.manual_seed(0)
-        with torch.set_grad_enabled(grad):
+        with frozen(self.program), torch.set_grad_enabled(grad):
             for node in self.program.graph.nodes:
                 a = torch.fx.node.map_arg(node.args, values.__getitem__)
                 k = torch.fx.node.map_arg(node.kwargs, values.__getitem__)
@@ -294,8 +293,11 @@ class _Watched:
             n = count.get(name, 0)
             count[name] = n + 1
             key = f"{name}@{n}" if n else name
-            open_.append((key, mapped(
-                [list(a), dict(k), [p.detach() for p in module._parameters.values() if p is not None]], torch.clone) if key in self.calls and not _batched([a, k]) else None))
+            taken = None
+            if key in self.calls and not _batched([a, k]):
+                lent = [p.detach() for p in module._parameters.values() if p is not None]
+                taken = mapped([list(a), dict(k), lent], torch.clone)
+            open_.append((key, taken))
 
         def after(module: nn.Module, a: Any, out: Any) -> Any:
             key, taken = open_.pop()
@@ -308,7 +310,7 @@ class _Watched:
         for module in self.names:
             handles += [module.register_forward_pre_hook(before, with_kwargs=True), module.register_forward_hook(after)]
         try:
-            with torch.set_grad_enabled(grad):
+            with frozen(self.model), torch.set_grad_enabled(grad):
                 torch.manual_seed(0)
                 result = self.model(*mapped(args, torch.clone), **mapped(dict(kwargs), torch.clone))
         finally:

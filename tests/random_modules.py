@@ -1,8 +1,8 @@
 """Random modules: programs over a pool of layers, from a grammar of what models do with tensors.
 
-`programs` is a hypothesis strategy of lists of steps; `Program` runs one.  Values are ``(3, 8)`` floats, so that every
-step can follow every other; index inputs are three whole numbers.  What a list leaves open (an operand that is not there
-yet) wraps around, so that every list is a program and hypothesis can shrink it step by step.
+`programs` is a hypothesis strategy of lists of steps; `Program` runs one.  Values are ``(3, 8)`` floats, so that each
+step can follow every other; index inputs are three whole numbers.  What a list leaves open (an operand that is not
+there yet) wraps around, so that every list is a program and hypothesis can shrink it step by step.
 """
 from __future__ import annotations
 
@@ -110,36 +110,73 @@ def _meshed(a: Tensor, b: Tensor) -> Tensor:
 
 
 BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / (b.abs() + 1), "max": torch.maximum, "min": torch.minimum,
-    "where": lambda a, b: torch.where(a > b, a, b * 0.5), "choose": lambda a, b: torch.where(b > 0, a, -a),
-    "in_place": _in_place, "part": _part, "swap": _swap, "attend": _attend, "noise": _noise,
-    "complex": lambda a, b: torch.complex(a, b).abs(), "polar": lambda a, b: torch.view_as_real(
-        torch.polar(a.abs(), b))[..., 1],
-    "normal": lambda a, b: torch.normal(a, b.abs() + 0.1), "rsample": lambda a, b: Normal(a, b.exp()).rsample(),
-    "log_prob": lambda a, b: Normal(a, 1.0).log_prob(b), "bernoulli": lambda a, b: a * torch.bernoulli(b.sigmoid().clamp(0, 1)),
-    "mean_added": lambda a, b: a + b.mean(1, keepdim=True), "norm_scaled": lambda a, b: a / b.norm(dim=1, keepdim=True),
-    "cosine": lambda a, b: a * F.cosine_similarity(a, b, dim=1)[:, None], "var": lambda a, b: a * b.var(0),
-    "largest": lambda a, b: a - b.amax(0), "broadcast": lambda a, b: torch.broadcast_tensors(a, b[:1])[1] + a,
-    "stacked": lambda a, b: torch.stack([a, b]).mean(0), "einsum": lambda a, b: torch.einsum("nc,nd->nd", a, b),
-    "lerp": lambda a, b: torch.lerp(a, b, 0.3), "addcmul": lambda a, b: torch.addcmul(a, a, b),
-    "gather": lambda a, b: a.gather(0, b.argsort(0)), "masked": lambda a, b: a.masked_fill(b > 0, 0.0),
-    "meshed": _meshed, "scatter": lambda a, b: a.scatter_add(0, torch.zeros(N, C, dtype=torch.long), b),
-    "index_put": lambda a, b: a.index_put((torch.tensor([0, 2]),), b[:2]), "vmap": lambda a, b: torch.vmap(
-        lambda u, v: torch.tanh(u) * v)(a, b), "cdist": lambda a, b: a * torch.cdist(a, b).mean(1, keepdim=True),
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / (b.abs() + 1),
+    "max": torch.maximum,
+    "min": torch.minimum,
+    "where": lambda a, b: torch.where(a > b, a, b * 0.5),
+    "choose": lambda a, b: torch.where(b > 0, a, -a),
+    "in_place": _in_place,
+    "part": _part,
+    "swap": _swap,
+    "attend": _attend,
+    "noise": _noise,
+    "complex": lambda a, b: torch.complex(a, b).abs(),
+    "polar": lambda a, b: torch.view_as_real(torch.polar(a.abs(), b))[..., 1],
+    "normal": lambda a, b: torch.normal(a, b.abs() + 0.1),
+    "rsample": lambda a, b: Normal(a, b.exp()).rsample(),
+    "log_prob": lambda a, b: Normal(a, 1.0).log_prob(b),
+    "bernoulli": lambda a, b: a * torch.bernoulli(b.sigmoid().clamp(0, 1)),
+    "mean_added": lambda a, b: a + b.mean(1, keepdim=True),
+    "norm_scaled": lambda a, b: a / b.norm(dim=1, keepdim=True),
+    "cosine": lambda a, b: a * F.cosine_similarity(a, b, dim=1)[:, None],
+    "var": lambda a, b: a * b.var(0),
+    "largest": lambda a, b: a - b.amax(0),
+    "broadcast": lambda a, b: torch.broadcast_tensors(a, b[:1])[1] + a,
+    "stacked": lambda a, b: torch.stack([a, b]).mean(0),
+    "einsum": lambda a, b: torch.einsum("nc,nd->nd", a, b),
+    "lerp": lambda a, b: torch.lerp(a, b, 0.3),
+    "addcmul": lambda a, b: torch.addcmul(a, a, b),
+    "gather": lambda a, b: a.gather(0, b.argsort(0)),
+    "masked": lambda a, b: a.masked_fill(b > 0, 0.0),
+    "meshed": _meshed,
+    "scatter": lambda a, b: a.scatter_add(0, torch.zeros(N, C, dtype=torch.long), b),
+    "index_put": lambda a, b: a.index_put((torch.tensor([0, 2]),), b[:2]),
+    "vmap": lambda a, b: torch.vmap( lambda u, v: torch.tanh(u) * v)(a, b),
+    "cdist": lambda a, b: a * torch.cdist(a, b).mean(1, keepdim=True),
     "outer": lambda a, b: a + torch.outer(b[:, 0], b[0]),
 }
 UNARY: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softmax": lambda a: a.softmax(-1),
-    "exp": lambda a: a.clamp(max=2).exp(), "centred": lambda a: a - a.mean(1, keepdim=True), "cumsum": lambda a: a.cumsum(1),
-    "roll": lambda a: a.roll(1, 1), "flip": lambda a: a.flip(1), "shuffle": _shuffle, "slice": lambda a: _pad(a[:, 2:]),
-    "unbound": lambda a: torch.stack(a.unbind(0)[::-1]), "double": Double.apply, "detach": lambda a: a.detach(),
-    "sort": lambda a: a.sort(1).values, "topk": lambda a: _pad(a.topk(4, 1).values), "normalize": lambda a: F.normalize(a),
-    "half": lambda a: a.to(torch.bfloat16).float(), "pool": lambda a: F.avg_pool1d(a[None], 3, 1, 1)[0],
-    "round": lambda a: torch.round(a * 8) / 8, "diag": lambda a: a + torch.eye(N, C), "log": lambda a: a.abs().log1p(),
-    "fft": lambda a: torch.fft.fft(a).real, "mean": lambda a: a - a.mean(0, keepdim=True).expand(N, C),
-    "total": lambda a: a * a.sum().expand(N, C), "std": lambda a: _pad(a.std(1, keepdim=True).expand(N, C)),
-    "logsumexp": lambda a: a * a.logsumexp(0).expand(N, C), "unfolded": lambda a: a.unfold(1, 2, 2).reshape(N, C),
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda a: a.softmax(-1),
+    "exp": lambda a: a.clamp(max=2).exp(),
+    "centred": lambda a: a - a.mean(1, keepdim=True),
+    "cumsum": lambda a: a.cumsum(1),
+    "roll": lambda a: a.roll(1, 1),
+    "flip": lambda a: a.flip(1),
+    "shuffle": _shuffle,
+    "slice": lambda a: _pad(a[:, 2:]),
+    "unbound": lambda a: torch.stack(a.unbind(0)[::-1]),
+    "double": Double.apply,
+    "detach": lambda a: a.detach(),
+    "sort": lambda a: a.sort(1).values,
+    "topk": lambda a: _pad(a.topk(4, 1).values),
+    "normalize": lambda a: F.normalize(a),
+    "half": lambda a: a.to(torch.bfloat16).float(),
+    "pool": lambda a: F.avg_pool1d(a[None], 3, 1, 1)[0],
+    "round": lambda a: torch.round(a * 8) / 8,
+    "diag": lambda a: a + torch.eye(N, C),
+    "log": lambda a: a.abs().log1p(),
+    "fft": lambda a: torch.fft.fft(a).real,
+    "mean": lambda a: a - a.mean(0, keepdim=True).expand(N, C),
+    "total": lambda a: a * a.sum().expand(N, C),
+    "std": lambda a: _pad(a.std(1, keepdim=True).expand(N, C)),
+    "logsumexp": lambda a: a * a.logsumexp(0).expand(N, C),
+    "unfolded": lambda a: a.unfold(1, 2, 2).reshape(N, C),
 }
 LAYERS = ("linear", "sequence", "norm", "residual", "meet", "tuple", "dict", "named", "data", "bilinear", "gru")
 LEARNED = ("vector", "scale", "buffer", "weight", "table", "one_hot", "category")

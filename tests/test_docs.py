@@ -130,7 +130,8 @@ def test_every_method_is_told(site: Path) -> None:
 
 
 @pytest.mark.parametrize("style", [
-    "base", "block", "cube", "planes", "node-link", "radial", "tower", "sublayers", "wire"])
+    "base", "block", "cube", "planes", "node-link", "radial", "tower", "sublayers", "wire",
+    "trapezoid"])
 def test_every_setting_of_a_style_is_told(style: str, site: Path) -> None:
     content = yaml.safe_load((shipped("styles") / f"{style}.yaml").read_text("utf-8"))
     told = codes(page(site, "style-files" if style == "base" else f"style-{style}"))

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from archviz.backends import _tex_image as images
 from archviz.backends._number import number
-from archviz.core.errors import ArchvizError
 from archviz.core.latex import Names
 from archviz.core.scene import Paint, Scene
 from archviz.core.text import clean
@@ -40,17 +39,11 @@ class Sheet:
 
     def _style(self, role: str, use: str) -> str:
         if (role, use) not in self._given:
-            paint = self.paint(role)
+            paint = self.scene.paint(role)
             name = "av/" + self._names.new(role, instead="role").replace("-", " ")
             self._given[role, use] = name
             self.styles[name] = self._words(role, paint) if use == "words" else self._outline(role, paint)
         return self._given[role, use]
-
-    def paint(self, role: str) -> Paint:
-        try:
-            return self.scene.paint(role)
-        except LookupError as error:
-            raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
 
     def _outline(self, role: str, paint: Paint) -> str:
         keys = []
@@ -91,7 +84,7 @@ class Sheet:
             return ""
         base, _, part = role.rpartition(" ")
         if base and role not in self.scene.sheet and use != "words":
-            below = self.paint(base)
+            below = self.scene.paint(base)
             colours = {"fill": below.fill, "stroke": below.stroke, "hatch": below.hatch_color}
             if part == "head" and use == "fill" and below.stroke == colour:
                 return self._shade(base, "stroke", colour)
@@ -192,20 +185,16 @@ CUBOID_MACRO = r"""
 def file(scene: Scene, sheet: Sheet, body: list[str], standalone: bool) -> str:
     """The whole .tex file."""
     drawn = "\n".join(body)
-    parts = [_comment(scene, sheet, drawn)]
-    if standalone:
-        parts.append("\n".join([
-            r"\documentclass{article}", r"\usepackage{tikz}", *_libraries(sheet, drawn),
-            r"\usepackage[active,tightpage]{preview}", r"\PreviewEnvironment{tikzpicture}",
-            r"\setlength\PreviewBorder{0pt}", rf"\setlength\textwidth{{{number(scene.width)}pt}}",
-            r"\begin{document}"]))
     size = f"({number(scene.width)},{number(scene.height)})"
-    parts.append("\n".join([r"\begin{tikzpicture}[x=1pt, y=-1pt, line join=round]", *_setup(sheet, drawn), "",
-                            rf"\path[use as bounding box] (0,0) rectangle {size};", drawn.lstrip("\n"),
-                            r"\end{tikzpicture}" + ("" if standalone else "%")]))
+    lines = [r"\begin{tikzpicture}[x=1pt, y=-1pt, line join=round]", *_setup(sheet, drawn), "",
+             rf"\path[use as bounding box] (0,0) rectangle {size};", drawn.lstrip("\n"),
+             r"\end{tikzpicture}" + ("" if standalone else "%")]
     if standalone:
-        parts.append(r"\end{document}")
-    return "\n".join(parts) + "\n"
+        lines = [r"\documentclass{article}", r"\usepackage{tikz}", *_libraries(sheet, drawn),
+                 r"\usepackage[active,tightpage]{preview}", r"\PreviewEnvironment{tikzpicture}",
+                 r"\setlength\PreviewBorder{0pt}", rf"\setlength\textwidth{{{number(scene.width)}pt}}",
+                 r"\begin{document}", *lines, r"\end{document}"]
+    return "\n".join([_comment(scene, sheet, drawn), *lines]) + "\n"
 
 
 ARROWS, PATTERNS = LIBRARIES = ("arrows.meta", "patterns")

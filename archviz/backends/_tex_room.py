@@ -8,7 +8,7 @@ grows; only what is wider still will be squeezed.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from archviz.core import text
 from archviz.core.scene import Paint, Path, Scene, Text, lowered, walk
@@ -26,15 +26,15 @@ def measured(mark: Text, paint: Paint) -> float:
     return text.width(text.clean(mark.string), paint.size, paint.weight, paint.italic)
 
 
-def rooms(scene: Scene, paint: Callable[[str], Paint]) -> dict[Text, float]:
-    """The room of every text; `paint` says how a role looks."""
+def rooms(scene: Scene) -> dict[Text, float]:
+    """The room of every text."""
     words, lines = list[Text](), list[Span]()
     for mark in walk(lowered(scene).marks):
         if isinstance(mark, Text):
             words.append(mark)
         elif isinstance(mark, Path):
             lines += _segments(mark)
-    spans = [_span(mark, paint(mark.role)) for mark in words]
+    spans = [_span(mark, scene.paint(mark.role)) for mark in words]
     lines += [(0.0, 0.0, 0.0, scene.height), (scene.width, scene.width, 0.0, scene.height)]
     lines.sort(key=lambda span: span[2])
     room = {}

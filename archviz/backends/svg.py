@@ -29,8 +29,7 @@ from svgwrite.pattern import Pattern
 from svgwrite.text import Text as SvgText
 
 from archviz.backends._number import number
-from archviz.core.errors import ArchvizError
-from archviz.core.scene import POINTS_PER_MM, Command, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower
+from archviz.core.scene import POINTS_PER_MM, Core, Group, Image, Mark, Paint, Path, Scene, Text, lower, polygon
 from archviz.core.text import clean
 
 FAMILY = "Liberation Sans, Arial, Helvetica, sans-serif"    # three fonts of the same widths, none embedded
@@ -65,9 +64,8 @@ def render(scene: Scene) -> bytes:
     writer = _Writer(scene)
     background = scene.sheet.get("background")
     if background and background.fill:
-        page = Path((("M", (0, 0)), ("L", (scene.width, 0)), ("L", (scene.width, scene.height)),
-                     ("L", (0, scene.height)), ("Z", ())), "background")
-        drawing.add(writer.element(page))
+        corners = [(0, 0), (scene.width, 0), (scene.width, scene.height), (0, scene.height)]
+        drawing.add(writer.element(polygon(corners, "background")))
     for element in writer.elements(scene.marks):
         drawing.add(element)
     for pattern in writer.patterns.values():
@@ -97,7 +95,7 @@ def looks(scene: Scene, role: str) -> dict[str, Any]:
     hatch and the ``hatch``: the id of its pattern, and the pattern.  Raises `ArchvizError` as `render`.
     """
     writer = _Writer(scene)
-    paint = writer.looks(role)
+    paint = scene.paint(role)
     look: dict[str, Any] = {"class": _class(role), "shape": _outline(paint), "words": _text(paint)}
     if paint.hatch:
         name = writer.pattern(paint)
@@ -148,7 +146,7 @@ class _Writer:
             same = list(run)
             if key is None:
                 yield from map(self.group, (mark for mark in same if isinstance(mark, Group)))
-            elif isinstance(same[0], Path) and self.looks(same[0].role).hatch:
+            elif isinstance(same[0], Path) and self.scene.paint(same[0].role).hatch:
                 yield self.hatched(same)
             elif len(same) == 1:
                 yield self.element(same[0])
@@ -187,7 +185,7 @@ class _Writer:
         """Each mark twice: its fill, then its hatch and outline; the next mark may cover both."""
         shared = SvgGroup(debug=False)
         for i, mark in enumerate(same):
-            paint = self.looks(mark.role)
+            paint = self.scene.paint(mark.role)
             if not i:
                 self.paint(shared, mark)
                 _set(shared, fill=f"url(#{self.pattern(paint)})")
@@ -212,14 +210,8 @@ class _Writer:
             pattern.add(tile)
         return name
 
-    def looks(self, role: str) -> Paint:
-        try:
-            return self.scene.paint(role)
-        except LookupError as error:
-            raise ArchvizError(str(error.args[0]), "add it to the style's roles") from None
-
     def paint(self, element: BaseElement, mark: Core) -> None:
-        paint = self.looks(mark.role)
+        paint = self.scene.paint(mark.role)
         match mark:
             case Text(anchor=anchor):
                 look = _text(paint)
@@ -243,7 +235,7 @@ def _bare(mark: Core) -> BaseElement:
     """The element without its look."""
     match mark:
         case Path(commands):
-            return SvgPath(d=_data(commands), debug=False)
+            return SvgPath(d="".join(letter + " ".join(map(number, at)) for letter, at in commands), debug=False)
         case Text(x, y, string, rotate=rotate):
             text = SvgText(clean(string), debug=False)
             _set(text, x=number(x), y=number(y))
@@ -293,10 +285,6 @@ def _text(paint: Paint) -> dict[str, str]:
     if paint.opacity < 1:
         look["fill-opacity"] = number(paint.opacity)
     return look
-
-
-def _data(commands: Iterable[Command]) -> str:
-    return "".join(letter + " ".join(map(number, numbers)) for letter, numbers in commands)
 
 
 def _class(role: str) -> str:

@@ -65,7 +65,7 @@ class _Writer:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.sheet, self.names = scene, Sheet(scene), Names()
-        self.rooms = rooms(scene, self.sheet.paint)
+        self.rooms = rooms(scene)
         self.page = scene.sheet.get("background", Paint()).fill or "#ffffff"
 
     def picture(self) -> list[str]:
@@ -73,8 +73,7 @@ class _Writer:
         lines: list[str] = []
         background = self.scene.sheet.get("background")
         if background and background.fill:
-            lines.append(rf"\path[{self.sheet.outline('background')}] (0,0) rectangle "
-                         f"({number(self.scene.width)},{number(self.scene.height)});")
+            lines += self.mark(Box(0, 0, self.scene.width, self.scene.height, "background"))
         for heading, run in groupby(self.scene.marks, _heading):
             if heading:
                 lines += ["", f"% {heading}"]
@@ -82,7 +81,7 @@ class _Writer:
         return lines
 
     def marks(self, marks: Iterable[Mark]) -> Iterator[str]:
-        for mark in _joined(marks, self.sheet):
+        for mark in _joined(marks, self.scene):
             yield from self.mark(mark)
 
     def mark(self, mark: Mark, name: str = "") -> Iterator[str]:
@@ -107,7 +106,7 @@ class _Writer:
             case Cuboid():
                 yield self.cuboid(mark, name)
             case Image(role=role):
-                faint = self.sheet.paint(role).opacity
+                faint = self.scene.paint(role).opacity
                 picture = images.lines(mark, self.page)
                 if faint < 1:
                     picture = [rf"\begin{{scope}}[opacity={number(faint)}]", *picture, r"\end{scope}"]
@@ -128,7 +127,7 @@ class _Writer:
             return
         if link.arrow:
             tip = link.points[-1]
-            paint, ahead = self.sheet.paint(link.role), self.sheet.paint(f"{link.role} head")
+            paint, ahead = self.scene.paint(link.role), self.scene.paint(f"{link.role} head")
             drawn = paths.source((*line.commands[:-1], ("L", tip)))
             (ax, ay), (bx, by) = line.commands[-2][1][-2:], tip
             if (drawn and ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 > 1.2 * link.head and not ahead.hatch
@@ -151,14 +150,14 @@ class _Writer:
 
     def area(self, mark: Text) -> Area:
         """Where a line of text stands, from its tallest to its deepest letter."""
-        paint = self.sheet.paint(mark.role)
+        paint = self.scene.paint(mark.role)
         size, w = paint.size, measured(mark, paint)
         x = mark.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * w
         return Area(x, mark.y - (LEADING / 2 + 0.35) * size, x + w, mark.y + (LEADING / 2 - 0.35) * size)
 
     def node(self, group: Group) -> Iterator[str]:
         """What draws one node of the graph: its largest outline has its name, and the words in its middle."""
-        marks = list(_joined(group.marks, self.sheet))
+        marks = list(_joined(group.marks, self.scene))
         at, area = self.body(marks)
         words = self.label(marks, at, area)
         body = marks[at] if at >= 0 else None
@@ -228,7 +227,7 @@ class _Writer:
                     between.append(here)
             elif isinstance(mark, Group | Link | Image):
                 return label
-            elif not (isinstance(mark, Box) and not self.sheet.paint(mark.role).fill):
+            elif not (isinstance(mark, Box) and not self.scene.paint(mark.role).fill):
                 between.append(_area(mark))
         return label
 
@@ -247,14 +246,14 @@ class _Writer:
         label = ""
         if words:
             base = words[-1].y - float(y)
-            if abs(base - 0.35 * self.sheet.paint(words[0].role).size) > NEAR:
+            if abs(base - 0.35 * self.scene.paint(words[0].role).size) > NEAR:
                 options.append(f"av/base={number(base)}")
             label = self.lines(words)
         return rf"\node[{', '.join(options)}] ({name}) at ({x},{y}) {{{label}}};"
 
     def lines(self, words: Sequence[Text]) -> str:
         """The label; a line in another role than the first says which."""
-        first = self.sheet.paint(words[0].role)
+        first = self.scene.paint(words[0].role)
         written = tex(words[0].string)
         for above, mark in zip(words, words[1:], strict=False):
             gap = (mark.y - above.y) - LEADING * first.size
@@ -299,12 +298,12 @@ def _heading(mark: Mark) -> str:
     return "words and legend"
 
 
-def _joined(marks: Iterable[Mark], sheet: Sheet) -> Iterator[Mark]:
+def _joined(marks: Iterable[Mark], scene: Scene) -> Iterator[Mark]:
     """Straight strokes of one solid role that follow each other are one path."""
     def strokes(mark: Mark) -> str:
         if not isinstance(mark, Path) or any(letter in "CZ" for letter, _ in mark.commands):
             return ""
-        paint = sheet.paint(mark.role)
+        paint = scene.paint(mark.role)
         return mark.role if paint.fill is None and paint.opacity == 1 and not paint.dash else ""
 
     for role, run in groupby(marks, strokes):

@@ -108,8 +108,8 @@ class Difference:
         lines = [head]
         for row in rows(self.changes):
             times = f" ×{row.times}" if row.times > 1 else ""
-            lines.append((SIGNS[row.change.kind], _short(row.path) + times, row.what, *_numbers(row.params),
-                          *_numbers(row.macs)))
+            path = row.path if len(row.path) <= LONGEST else f"…{row.path[1 - LONGEST:]}"
+            lines.append((SIGNS[row.change.kind], path + times, row.what, *_numbers(row.params), *_numbers(row.macs)))
         if rest := self._elsewhere:
             lines.append(("", "other layers", "other sizes of tensors", "", "", "", _delta((0, rest))))
         lines.append(("", "total", "", *_numbers(self.params, True), *_numbers(self.macs, True)))
@@ -125,8 +125,9 @@ class Difference:
         if not self:
             return f"{title}\n\nNo difference.\n"
         lines = [title, "", "| | old | new | |", "|---|---:|---:|---:|"]
-        for name, numbers in (("parameters", self.params), ("MACs", self.macs)):
-            lines.append(f"| {name} | {numbers[0]:,} | {numbers[1]:,} | {_delta(numbers)}{_share(numbers)} |")
+        for name, (old, new) in (("parameters", self.params), ("MACs", self.macs)):
+            share = f" ({(new / old - 1) * 100:+.1f} %)".replace("-", "−") if old and old != new else ""
+            lines.append(f"| {name} | {old:,} | {new:,} | {_delta((old, new))}{share} |")
         if self.counts:
             lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
             lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in self.counts]
@@ -306,20 +307,11 @@ def _delta(numbers: tuple[int, int]) -> str:
     return f"+{text.units(more)}" if more > 0 else text.units(more) if more else "0"
 
 
-def _share(numbers: tuple[int, int]) -> str:
-    return f" ({(numbers[1] / numbers[0] - 1) * 100:+.1f} %)".replace("-", "−") if numbers[0] and (
-        numbers[0] != numbers[1]) else ""
-
-
 def _numbers(numbers: tuple[int, int], always: bool = False) -> tuple[str, str]:
     """The two columns about parameters, or MACs; what is new or gone as a whole needs only the second."""
     if not always and not all(numbers):
         return "", _delta(numbers) if any(numbers) else ""
     return _both(numbers), _delta(numbers)
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= LONGEST else f"…{path[1 - LONGEST:]}"
 
 
 def _section(kind: str, group: Sequence[_Row]) -> Iterator[str]:

@@ -149,13 +149,9 @@ def check(options: Options) -> None:
                            f"leave out {' and '.join(wrong)}")
 
 
-@contextlib.contextmanager
-def at(revision: str, target: Any) -> Any:
-    if not revision:
-        yield target
-        return
-    with git.at_revision(revision, target) as place:
-        yield place
+def at(revision: str, target: Any) -> contextlib.AbstractContextManager[Any]:
+    """The target at that revision, if one is named."""
+    return git.at_revision(revision, target) if revision else contextlib.nullcontext(target)
 
 
 def of_revision(graph: Graph, revision: str) -> Graph:

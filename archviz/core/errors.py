@@ -39,6 +39,10 @@ class DoesNotFit(ArchvizError):
     """The figure is larger than its page; `hint` names what to collapse."""
 
 
+class NoLook(ArchvizError, LookupError):
+    """A role that the style does not paint."""
+
+
 class NoTorch(ArchvizError):
     """PyTorch is not installed, and a model is to be traced."""
 

@@ -225,6 +225,9 @@ class Layout:
         How the data flows in it: ``down``, ``right``, ``up`` or, in a U, ``around``.
     cuts : tuple of (int, int)
         Where a run was wrapped: how many frames deep, and how many lines turn back there.
+    ways : Mapping
+        NodeId → how the data flows where that is not as `direction` says: ``down``, ``right``, ``left`` or ``rising``,
+        upwards in a figure in which it also goes down.
     """
 
     nodes: Mapping[NodeId, Place]
@@ -235,6 +238,11 @@ class Layout:
     titles: Mapping[NodeId, Point] = field(default_factory=dict)
     direction: str = "down"
     cuts: tuple[tuple[int, int], ...] = ()
+    ways: Mapping[NodeId, str] = field(default_factory=dict, repr=False)
+
+    def way(self, node: NodeId) -> str:
+        """How the data flows at `node`."""
+        return self.ways.get(node, self.direction)
 
     def mapped(self, place: Callable[[Place], Place], point: Callable[[Point], Point]) -> Layout:
         """Every rectangle and every point elsewhere; the room is as it was."""
@@ -252,4 +260,5 @@ class Layout:
         """What stands in it and what stands in `other`; the room is as it was."""
         return replace(
             self, nodes={**self.nodes, **other.nodes}, frames={**self.frames, **other.frames},
-            routes=(*self.routes, *other.routes), titles={**self.titles, **other.titles})
+            routes=(*self.routes, *other.routes), titles={**self.titles, **other.titles},
+            ways={**self.ways, **other.ways})

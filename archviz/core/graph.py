@@ -19,9 +19,9 @@ NodeId = str
 forward of ``layers.0``), ``"/in:x"`` (an input), ``"/out:logits"`` (an output)."""
 
 KINDS = (
-    "input", "output", "parameter", "buffer", "noise", "conv", "upconv", "linear", "embedding", "norm", "act", "pool", "upsample",
-    "attention", "recurrent", "add", "sub", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan", "module",
-    "opaque", "failed", "ellipsis",
+    "input", "output", "parameter", "buffer", "noise", "conv", "upconv", "linear", "embedding", "norm", "act", "pool",
+    "upsample", "attention", "recurrent", "add", "sub", "mul", "cat", "matmul", "softmax", "reduce", "math", "scan",
+    "module", "opaque", "failed", "ellipsis",
     # without meaning to a reader, hidden by default:
     "dropout", "view", "cast", "index", "size", "mask", "constant", "identity",
 )

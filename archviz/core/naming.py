@@ -2,7 +2,6 @@
 
 In: a graph.  Out: a title per module call.
 """
-
 from __future__ import annotations
 
 import re

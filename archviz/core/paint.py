@@ -4,9 +4,11 @@ In: a sheet, role → `Paint`, and a role.  Out: a `Paint`.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from archviz.core.errors import NoLook
 
 HATCHES = ("", "north east lines", "north west lines", "horizontal lines", "vertical lines", "crosshatch", "dots")
 """Patterns for printing without colour, by their names in TikZ."""
@@ -57,48 +59,43 @@ class Paint:
 
 
 def look(sheet: Mapping[str, Paint], role: str) -> Paint:
-    """How `role` looks on `sheet`, as `Scene.paint` says.  Raises `LookupError` for a role that has no look."""
+    """How `role` looks on `sheet`, as `Scene.paint` says.  Raises `NoLook` for a role that has none."""
     plain = sheet.get(role)
     if plain is not None:
         return plain
     base, _, part = role.rpartition(" ")
-    match part:
-        case "head" if base:
-            paint = look(sheet, base)
-            return replace(paint, fill=paint.stroke, stroke=None, dash=(), hatch="")
-        case "rim" if base:
-            return replace(look(sheet, base), fill=None, hatch="")
-        case "band" if base:
-            return look(sheet, base)
-        case "top" | "side" | "deep" if base:   # one light, from above and in front
-            paint, veil = look(sheet, base), sheet.get(part)
-            if veil is None or veil.fill is None:
-                return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
-            return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
-                           hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
-        case "grid" if base:
-            paint = look(sheet, base)
-            return replace(paint, fill=None, hatch="", stroke_width=0.5 * paint.stroke_width)
-        case "hidden" if base:
-            paint = look(sheet, base)
-            return replace(paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width)
-        case "plain" if base:
-            return replace(look(sheet, base), stroke=None, hatch="")
-        case "neuron" | "cell" if base:     # too small for a hatch; of many cells one would see only the edges
-            paint = look(sheet, base)
-            return replace(paint, stroke_width=(0.55 if part == "cell" else 1) * paint.stroke_width, hatch="")
-        case _ if base and part.isdecimal():    # so many percent as strong
-            paint, page = look(sheet, base), sheet.get("background", Paint(fill="#ffffff"))
-            share = min(int(part), 100) / 100
-            return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
-                           stroke_width=share * paint.stroke_width)
-    raise LookupError(f"the style has no role {role!r}")
+    if not base or part not in PARTS and not part.isdecimal():
+        raise NoLook(f"the style has no role {role!r}", "add it to the style's roles")
+    paint = look(sheet, base)
+    if part in DERIVED:
+        return DERIVED[part](paint)
+    if part in INK:         # one light, from above and in front
+        veil = sheet.get(part)
+        if veil is None or veil.fill is None:
+            return replace(paint, fill=_inked(paint.fill, part), hatch_color=_inked(paint.hatch_color, part))
+        return replace(paint, fill=_mixed(paint.fill, veil.fill, 1 - veil.opacity),
+                       hatch_color=_mixed(paint.hatch_color, veil.fill, 1 - veil.opacity))
+    share = min(int(part), 100) / 100       # so many percent as strong
+    page = sheet.get("background", Paint(fill="#ffffff"))
+    return replace(paint, stroke=_mixed(paint.stroke, page.fill, 0.25 + 0.75 * share),
+                   stroke_width=share * paint.stroke_width)
 
 
-PARTS = ("head", "rim", "band", "deep", "top", "side", "hidden", "grid", "plain", "neuron", "cell")
-"""What a role may end in without being in the sheet."""
+DERIVED: Mapping[str, Callable[[Paint], Paint]] = {
+    "head": lambda paint: replace(paint, fill=paint.stroke, stroke=None, dash=(), hatch=""),
+    "rim": lambda paint: replace(paint, fill=None, hatch=""),
+    "band": lambda paint: paint,
+    "hidden": lambda paint: replace(
+        paint, fill=None, hatch="", dash=(1.4, 1.2), stroke_width=0.6 * paint.stroke_width),
+    "grid": lambda paint: replace(paint, fill=None, hatch="", stroke_width=0.5 * paint.stroke_width),
+    "plain": lambda paint: replace(paint, stroke=None, hatch=""),
+    "neuron": lambda paint: replace(paint, hatch=""),       # too small for one
+    "cell": lambda paint: replace(paint, stroke_width=0.55 * paint.stroke_width, hatch=""),     # of many one sees edges
+}
 INK = {"top": (0.55, 1.0), "side": (1.4, 0.95), "deep": (1.5, 0.9)}
 """How much of its colour lies on a face, of what lies on the front, and the light it gets."""
+PARTS = (*DERIVED, *INK)
+"""What a role may end in without being in the sheet."""
 
 
 def _inked(fill: str | None, part: str) -> str | None:

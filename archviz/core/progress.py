@@ -15,7 +15,6 @@ from importlib import import_module
 PATIENCE = 1.0      # seconds before progress is shown
 TICK = 0.2          # seconds between two looks at it
 
-
 Step = Callable[[str], None]
 """Told the name of each step as it begins."""
 

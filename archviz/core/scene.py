@@ -1,7 +1,7 @@
 """The drawing, free of any output format: marks that carry roles, and one sheet that says how a role is painted.
 
-In: marks made by a form.  Out: `Scene`.  Lengths are printed points (1/72.27 inch), y grows
-downwards.  Every backend draws four core marks (Group, Path, Text, Image); `lower` turns the rich ones into these.
+In: marks made by a form.  Out: `Scene`.  Lengths are printed points (1/72.27 inch), y grows downwards.  Every backend
+draws four core marks (Group, Path, Text, Image); `lower` turns the rich ones into these.
 """
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
@@ -71,14 +72,12 @@ def fit(string: str, size: float, limit: float, weight: str = "normal", italic: 
     """
     if measure(string, size, weight, italic) <= limit:
         return string
-    low, high = -1, len(string) - 1     # how many characters may stay; -1: nothing fits
-    while low < high:
-        keep = (low + high + 1) // 2
-        if measure(_shortened(string, keep, middle), size, weight, italic) <= limit:
-            low = keep
-        else:
-            high = keep - 1
-    return _shortened(string, low, middle) if low >= 0 else ""
+
+    def wide(keep: int) -> float:
+        return measure(_shortened(string, keep, middle), size, weight, italic)
+
+    room = bisect(range(len(string)), limit, key=wide)      # the more characters stay, the wider
+    return _shortened(string, room - 1, middle) if room else ""
 
 
 def _shortened(string: str, keep: int, middle: bool) -> str:

@@ -23,8 +23,6 @@ CHANGES = {"added": "added", "removed": "removed", "changed": "changed", "rename
 """How two models differ → what the legend calls it."""
 
 
-# ------------------------------------------------------------------------------------------------ frozen layers
-
 def frozen(node: Node) -> bool:
     """Whether all weights of what `node` stands for are frozen, and there are some."""
     heavy = [part for part in node.leaves() if part.params or part.shared is not None]
@@ -61,8 +59,6 @@ def _badge(x: float, y: float) -> tuple[Mark, ...]:
     return Circle(x, y, BADGE, "frozen"), *(polyline(line, "frozen sign") for line in lines)
 
 
-# ------------------------------------------------------------------------------------------------ two models
-
 def changes(graph: Graph, layout: Layout) -> list[Mark]:
     """At the upper left corner of all that differs between two models how it does, by shape; once at a frame of which
     everything is new, or gone."""
@@ -95,8 +91,6 @@ def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
             return polygon(outline, role), Circle(x + 0.45 * r, y, 0.25 * r, f"{role} line")
     return ()
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     """Entries for colours of layers' own, and for the badge where a layer is frozen; `seen` are the frames that the

@@ -99,8 +99,6 @@ def _passed(graphs: Sequence[Graph], style: Style, options: Sequence[Options]) -
     return [stages.plain(graph, style) for graph in passed]
 
 
-# ------------------------------------------------------------------------------------------------ panels
-
 @dataclass(frozen=True)
 class _Panel:
     """One model, drawn: its marks from the origin, with its title above, and how large it is with that."""

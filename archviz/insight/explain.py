@@ -107,8 +107,6 @@ def explain(
     return results[0] if isinstance(method, str) and len(asked) == len(results) == 1 else results
 
 
-# ------------------------------------------------------------------------------------------------ what was asked
-
 def methods_of(method: str | Sequence[str], options: Mapping[str, Any]) -> Asked:
     """The methods that are named, each with those of `options` that it knows.
 
@@ -162,8 +160,6 @@ def _typed(key: str, value: Any, default: Any) -> Any:
         raise ArchvizError(f"option {key} is {value!r}, and must be finite")
     return value
 
-
-# ------------------------------------------------------------------------------------------------ running
 
 def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None = None, position: int = -1,
                  axis: int = 0, step: Step = no_step) -> Attributions:

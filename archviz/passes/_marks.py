@@ -38,3 +38,12 @@ def presence(attrs: Mapping[str, Any]) -> str:
     else empty."""
     change = attrs.get("change")
     return change if change in ("added", "removed") else ""
+
+
+def one_layer(node: Node, after: Node) -> bool:
+    """Whether nothing was said about `after` that its box must show, both are frozen, or neither, and of two models
+    that are compared they are in the same ones."""
+    marks = dict(marks_of(after.attrs))
+    frozen = marks.pop("frozen", False)
+    return not marks and presence(node.attrs) == presence(after.attrs) and (
+        not after.params or frozen == node.attrs.get("frozen", False))

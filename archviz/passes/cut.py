@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.passes.collapse import matches
 from archviz.style.style import Style
 
 OURS = "/append:"
@@ -43,17 +43,13 @@ def _ending(graph: Graph, name: str) -> list[NodeId]:
     layer = [node.id for node in graph.nodes if name in (node.id, *node.scope)]
     if not layer:
         called = {node.id: _called(graph, node) for node in graph.nodes}
-        layer = [key for key, names in called.items() if any(_matches(each, name) for each in names)]
+        # or something in the list of layers of that name, which is never called
+        layer = [key for key, names in called.items() if matches(name, names) or matches(f"{name}.*", names)]
         if not layer:
             every = {each for names in called.values() for each in names if not each.startswith("/out")}
             raise ArchvizError(f"--cut: no layer is called {name!r}, neither by path nor by class",
                                did_you_mean(name, every) or "the paths are those of the model's named_modules()")
     return layer
-
-
-def _matches(path: str, name: str) -> bool:
-    """Is `path` what the glob `name` says, or something in the list of layers of that name, which is never called?"""
-    return fnmatchcase(path, name) or fnmatchcase(path, f"{name}.*")
 
 
 def _called(graph: Graph, node: Node) -> set[str]:

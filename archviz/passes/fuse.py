@@ -17,7 +17,7 @@ from typing import Any
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import KINDS, Graph, Node, NodeId
 from archviz.core.regroup import merge
-from archviz.passes._marks import marks_of, presence
+from archviz.passes._marks import one_layer
 from archviz.style.style import Style
 
 Rule = tuple[frozenset[str], ...]
@@ -64,16 +64,7 @@ def _only_next(graph: Graph, node: Node) -> Node | None:
         return None
     after = graph.by_id[leaving[0].dst]
     chained = len(graph.incoming[after.id]) == 1 and after.scope == node.scope and after.repeat == node.repeat
-    return after if chained and _one_layer(node, after) else None
-
-
-def _one_layer(node: Node, after: Node) -> bool:
-    """Whether nothing was said about `after` that its box must show, both are frozen, or neither, and of two models
-    that are compared they are in the same ones."""
-    marks = dict(marks_of(after.attrs))
-    frozen = marks.pop("frozen", False)
-    return not marks and presence(node.attrs) == presence(after.attrs) and (
-        not after.params or frozen == node.attrs.get("frozen", False))
+    return after if chained and one_layer(node, after) else None
 
 
 def _match(rule: Rule, node: Node, after: dict[NodeId, Node | None], taken: set[NodeId]) -> list[Node] | None:

@@ -14,6 +14,7 @@ from typing import Any
 from archviz.core.graph import Edge, Graph, Node, NodeId, reached
 from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
+from archviz.passes._joins import joined_sums, pools, running_cats
 from archviz.passes._marks import differs, gone, marks_of
 from archviz.passes._values import DATA, INDEX, MAKERS, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
@@ -220,8 +221,8 @@ class _Cut:
         wave = {"wave": True} if self.flow.bits[root] & WAVE else {}
         if made is None:
             scopes = [self.flow.nodes[user].scope for user in self.flow.users[root]]
-            self.begun[root] = replace(node, kind="noise" if node.op in NOISE else "buffer", scope=common((node.scope, *scopes)),
-                                       attrs={**node.attrs, **wave})
+            self.begun[root] = replace(node, kind="noise" if node.op in NOISE else "buffer",
+                                       scope=common((node.scope, *scopes)), attrs={**node.attrs, **wave})
         else:
             module = self.graph.modules[made]
             self.begun[root] = replace(node, kind="embedding", op=module.cls, scope=module.scope, attrs=wave)
@@ -241,7 +242,7 @@ class _Cut:
         if not bits & (DATA if node.kind not in WEIGHTED else DATA | WEIGHT) or self._hushed(node):
             return False
         if node.kind == "reduce" and (
-                self._pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)])
+                pools(node, [o for o in operands if not gone(self.flow.nodes[o[0]].attrs)])
                 or len(operands) == 1 and not self._normalises(i) and not self._ends_stack(operands[0][0])):
             return True
         if node.kind == "math" and node.op not in HUSHED and meeting:
@@ -277,24 +278,8 @@ class _Cut:
 
     def _from(self, operands: Iterable[Operand]) -> set[int]:
         """The drawn positions that `operands` come from, also those that were not looked at yet."""
-        sources: set[int] = set()
-        for src, _ in operands:
-            sources.update(self.sources[src] if src < len(self.sources) else self._from(self.flow.operands[src]) or {src})
-        return sources
-
-    def _pools(self, node: Node, operands: list[Operand]) -> bool:
-        """A mean or sum over the image or over the tokens, not one over the channels."""
-        if node.op not in ("mean", "sum", "max", "amax", "logsumexp") or len(operands) != 1 or not node.out:
-            return False
-        before = operands[0][1].tensor
-        if before is None or len(before.shape) not in (3, 4, 5):
-            return False
-        after, sizes = node.out[0].shape, before.shape
-        # where nothing else is known, tokens have their channels last and images either way
-        channels = (before.axes.find("C"),) if "C" in before.axes else (2,) if len(sizes) == 3 else (1, len(sizes) - 1)
-        kept = [(sizes[0], sizes[c]) for c in channels]
-        ones = [tuple(size if i in (0, c) else 1 for i, size in enumerate(sizes)) for c in channels]
-        return after in kept or after in ones
+        return {source for src, _ in operands for source in (
+            self.sources[src] if src < len(self.sources) else self._from(self.flow.operands[src]) or {src})}
 
     def _alive(self) -> set[int]:
         """The drawn positions from which an output or an operation with weights on data is reached."""
@@ -416,8 +401,8 @@ class _Cut:
     def result(self) -> Graph:
         alive = self._alive()
         inputs = {i: [(source, edge) for source, edge in self.edges[i] if source in alive] for i in alive}
-        into = _joined_sums(self.flow.nodes, inputs, {i for i in inputs if self._adds(i)})
-        _running_cats(self.flow.nodes, inputs)
+        into = joined_sums(self.flow.nodes, inputs, {i for i in inputs if self._adds(i)})
+        running_cats(self.flow.nodes, inputs)
         members: dict[int, list[int]] = {}
         for i, owner in enumerate(self._owners(alive)):
             members.setdefault(into.get(owner, owner), []).append(i)
@@ -460,45 +445,3 @@ class _Cut:
 def _first(owners: Sequence[int | None], positions: Iterable[int]) -> int | None:
     """The owner of the first of `positions` that has one."""
     return next((owners[i] for i in positions if owners[i] is not None), None)
-
-
-def _joined_sums(nodes: list[Node], inputs: dict[int, list[Operand]], sums: set[int]) -> dict[int, int]:
-    """Let a + b + c be one sum: one that feeds nothing but a sum beside it joins that one; what joined what."""
-    users: dict[int, set[int]] = {}
-    for i, operands in inputs.items():
-        for source, _ in operands:
-            users.setdefault(source, set()).add(i)
-    into: dict[int, int] = {}
-    for i in sorted(inputs):
-        after = next(iter(users.get(i, ())), None)
-        if (i in sums and after is not None and len(users[i]) == 1 and after in sums
-                and nodes[after].scope == nodes[i].scope and sum(source == i for source, _ in inputs[after]) == 1):
-            inputs[after] = [pair for source, edge in inputs[after]
-                             for pair in (inputs[i] if source == i else [(source, edge)])]
-            for source, _ in inputs[i]:
-                users[source] = {after if user == i else user for user in users[source]}
-            del inputs[i]
-            into = {key: after if value == i else value for key, value in into.items()} | {i: after}
-    return into
-
-
-def _running_cats(nodes: list[Node], inputs: dict[int, list[Operand]]) -> None:
-    """Let cat(a, b, c) continue an earlier cat(a, b) that leads to c: dense connections read as one growing value."""
-    cats: dict[tuple[int, ...], int] = {}
-    for i in sorted(inputs):
-        if nodes[i].kind != "cat":
-            continue
-        sources = tuple(source for source, _ in inputs[i])
-        cats.setdefault(sources, i)
-        for length in range(len(sources) - 1, 1, -1):
-            before = cats.get(sources[:length])
-            if before is not None and nodes[before].attrs.get("dim") == nodes[i].attrs.get("dim"):
-                if _leads(inputs, before, [source for source, _ in inputs[i][length:]]):
-                    tensor = nodes[before].out[0] if nodes[before].out else None
-                    inputs[i] = [(before, Edge("", "", tensor)), *inputs[i][length:]]
-                break
-
-
-def _leads(inputs: dict[int, list[Operand]], start: int, goals: list[int]) -> bool:
-    """Whether a path runs from `start` to one of `goals`."""
-    return start in {*goals} | reached(goals, lambda i: (src for src, _ in inputs.get(i, ()) if src >= start))

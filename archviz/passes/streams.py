@@ -94,20 +94,15 @@ class _Division:
 
     def _below(self, grouped: set[NodeId]) -> set[NodeId]:
         """What depends on a grouped layer, but for the last layers and what follows them."""
-        graph, below = self.graph, set(grouped)
-        for node in graph.nodes:
-            if any(edge.src in below for edge in graph.inflow[node.id]):
-                below.add(node.id)
+        graph = self.graph
+        below = grouped | graph.descendants(grouped)
         layers = set()      # that have a layer after them
         for node in reversed(graph.nodes):
             users = [edge.dst for edge in graph.outgoing[node.id]]
             if any(user in layers or graph.by_id[user].kind in LAYERS for user in users):
                 layers.add(node.id)
         last = {n.id for n in graph.nodes if n.id in below - grouped and n.kind in LAYERS and n.id not in layers}
-        for node in graph.nodes:
-            if any(edge.src in last for edge in graph.incoming[node.id]):
-                last.add(node.id)
-        return below - last
+        return below - last - graph.descendants(last)
 
     def _above(self, grouped: set[NodeId]) -> set[NodeId]:
         """The layers that feed a grouped one, and what stands between."""
@@ -151,9 +146,7 @@ class _Division:
         shared = node.shared
         if node.id not in self.axis:
             return [replace(node, shared=part(shared, 0))] if shared and shared in self.axis else [node]
-        count, axis = self.count, self.axis[node.id]
-        shape = node.out[0].shape
-        out = replace(node.out[0], shape=(*shape[:axis], shape[axis] // count, *shape[axis + 1:]))
+        count, out = self.count, self._divided(node.out[0], node.id)
         attrs = {k: v // count if k in WIDTHS and isinstance(v, int) and v % count == 0 else v
                  for k, v in node.attrs.items()}
         if self._grouped(node):
@@ -176,6 +169,7 @@ class _Division:
         """A part reads its own stream; a layer that mixes channels, and all that is not divided, reads every one."""
         for edge in edges:
             src, dst = edge.src in self.axis, edge.dst in self.axis
+            tensor = self._divided(edge.tensor, edge.src)
             node = self.graph.by_id[edge.dst]
             mixes = node.kind in ("conv", "upconv", "linear") and not self._grouped(node)
             for i in range(self.count if src else 1):
@@ -183,10 +177,11 @@ class _Division:
                     if src and dst and not mixes and i != k:
                         continue
                     yield replace(edge, src=part(edge.src, i) if src else edge.src,
-                                  dst=part(edge.dst, k) if dst else edge.dst, tensor=self._tensor(edge))
+                                  dst=part(edge.dst, k) if dst else edge.dst, tensor=tensor)
 
-    def _tensor(self, edge: Edge) -> Any:
-        axis, tensor = self.axis.get(edge.src), edge.tensor
+    def _divided(self, tensor: Any, key: NodeId) -> Any:
+        """One stream's part of a tensor that the node `key` gave."""
+        axis = self.axis.get(key)
         if axis is None or tensor is None:
             return tensor
         return replace(tensor, shape=(*tensor.shape[:axis], tensor.shape[axis] // self.count, *tensor.shape[axis + 1:]))

@@ -3,23 +3,11 @@
 In: a target as on the command line, or a table of Python values.  Out: a `Project`, and `Options` with its wishes below
 those of the command line.
 
-The file is ``archviz.yaml``, or the table ``[tool.archviz]`` of a ``pyproject.toml``::
-
-    style: cube                     # options of the command line by their long names
-    width: column
-    models:
-      ResNet*:                      # the model's name, its class or factory, or its file; a glob
-        title: Our backbone
-        layers:                     # by glob on path or class, as for --collapse
-          stem: {label: Stem, frozen: true}
-          layer1.*: {color: "#ffcc00", legend: new here}
-          aux: {hide: true}
-          fast_conv: {kind: conv}
-        groups:
-          backbone: [stem, layer1, layer2]      # siblings drawn in one frame
-
-It is looked for beside the model's file (for ``package.module`` in the current folder), then in each folder above, up
-to the first that holds a ``pyproject.toml`` or ``.git``.  Nothing in it is run.
+The file is ``archviz.yaml``, or the table ``[tool.archviz]`` of a ``pyproject.toml``: options of the command line by
+their long names, and below ``models``, by glob on the model's name, its class or factory, or its file, options,
+``layers`` and ``groups`` (an example is in docs/project-file.rst).  It is looked for beside the model's file (for
+``package.module`` in the current folder), then in each folder above, up to the first that holds a ``pyproject.toml`` or
+``.git``.  Nothing in it is run.
 """
 from __future__ import annotations
 

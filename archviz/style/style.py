@@ -1,13 +1,11 @@
 """Styles and themes: YAML → `Style`, the data that says which form, layout, passes, colours and sizes a figure has.
 
 In: the name of a style that archviz brings, or the path of a YAML file; a theme likewise; single settings to
-override.  Out: a `Style`.  Lengths are printed
-points (1/72.27 in); in YAML also "174mm", "3.4in".
+override.  Out: a `Style`.  Lengths are printed points (1/72.27 in); in YAML also "174mm", "3.4in".
 
 A file may say ``extends: base``; what it says itself goes on top, role by role and setting by setting (lists are
 replaced whole).  A theme is laid on top of any style: it changes how a figure looks, and names no form, layout or
-passes.  It may speak of a role, size or option that only some styles have.  Colours are written as in LaTeX (see
-colour).
+passes.  It may speak of a role, size or option that only some styles have.  Colours are written as in LaTeX.
 
 ``form: ./hexagons.py`` in a style runs that Python file, which lies beside it: a style from someone else is to be
 trusted as much as their code.  Nothing else in a style or theme can run anything.

@@ -111,12 +111,8 @@ def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 def _cached_configs(modules: list[nn.Module]) -> list[Any]:
     """The configurations that ask for a generation cache: a figure shows one pass over one input, which has none."""
-    configs: dict[int, Any] = {}
-    for module in modules:
-        config = getattr(module, "config", None)
-        if getattr(config, "use_cache", False) is True:
-            configs[id(config)] = config
-    return list(configs.values())
+    configs = (getattr(module, "config", None) for module in modules)
+    return list({id(config): config for config in configs if getattr(config, "use_cache", False) is True}.values())
 
 
 def _copy(attributes: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Any, Any]]]:

@@ -19,17 +19,14 @@ HERE = frozenset(("cpu", "meta"))
 def asked(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
     """The device that ``tensor.to(…)`` or ``tensor.cuda(…)`` asks for, unless it is the CPU."""
     operands = [*args, *kwargs.values()]
+    device = next((value for value in operands if isinstance(value, (str, torch.device))), None)
+    number = next((value for value in operands if type(value) is int), None)
     if name == "cuda":
-        index = next((value for value in operands if isinstance(value, int) and not isinstance(value, bool)), None)
-        device = next((value for value in operands if isinstance(value, (str, torch.device))), None)
-        return str(device or f"cuda:{index or 0}")
-    for value in operands:
-        if isinstance(value, (str, torch.device)):
-            device = torch.device(value)
-            return str(device) if device.type not in HERE else None
-        if isinstance(value, int) and not isinstance(value, bool) and value is operands[0]:
-            return f"cuda:{value}"      # a bare number is one of the accelerators
-    return None
+        return str(device or f"cuda:{number or 0}")
+    if number is not None and number is operands[0]:
+        return f"cuda:{number}"     # a bare number is one of the accelerators
+    device = torch.device(device or "cpu")
+    return str(device) if device.type not in HERE else None
 
 
 def mark(tensor: torch.Tensor, device: str) -> None:

@@ -1,8 +1,8 @@
 """Tensors without values: build and run a model without compute and without memory for its weights.
 
-In: nothing; enter `Ghost` around a constructor or a forward.  Out: tensors with a shape and a dtype, and no values.
+In: nothing; enter `without_values` around a constructor or a forward.  Out: tensors with a shape and a dtype only.
 
-A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `Ghost`
+A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on the CPU.  Within `without_values`
 
 - an operation that meets a ghost runs on ghosts only, and gives ghosts; everything else runs for real, so position ids,
   masks and tables keep their values, and code that looks at them goes the way it always goes;
@@ -12,7 +12,7 @@ A *ghost* is a tensor on PyTorch's meta device that is told to say it lives on t
   filling them costs nothing.
 
 Where code asks a ghost for a value PyTorch raises, as for any meta tensor; with ``invent=True`` the value is made up,
-from data of the same shape and type, and `Ghost.invented` names the operations that were answered this way.
+from data of the same shape and type, and the operations that were answered this way are named.
 """
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -85,25 +84,13 @@ def without_compiler(*modes: object) -> Iterator[None]:
 _DISABLED = "__dynamo_disable"
 
 
-class Ghost:
-    """Context manager: see the module's docstring.  `invented` fills while it is active."""
-
-    def __init__(self, *, building: bool = False, invent: bool = False) -> None:
-        self.invented: list[str] = []
-        self._values = _Values(invent, self.invented)
-        self._device = _Device(building, self._values)
-
-    def __enter__(self) -> Ghost:
-        self._quick = without_compiler(self._values)
-        self._quick.__enter__()
-        self._values.__enter__()  # type: ignore[no-untyped-call]
-        self._device.__enter__()  # type: ignore[no-untyped-call]
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._device.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
-        self._values.__exit__(kind, error, tb)  # type: ignore[no-untyped-call]
-        self._quick.__exit__(None, None, None)
+@contextmanager
+def without_values(*, building: bool = False, invent: bool = False) -> Iterator[list[str]]:
+    """See the module's docstring; gives the names of the operations whose values were made up, as it goes on."""
+    invented: list[str] = []
+    values = _Values(invent, invented)
+    with without_compiler(values), values, _Device(building, values):
+        yield invented
 
 
 class _Device(TorchFunctionMode):

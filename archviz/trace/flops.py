@@ -30,7 +30,7 @@ def _attention(query: Shape, key: Shape, value: Shape, *args: Any, **kwargs: Any
     return 2 * batch * heads * length * key[2] * (dim + value[3])
 
 
-def _grouped(a: Shape, b: Shape, *args: Any, out_shape: Shape = (), **kwargs: Any) -> int:
+def _grouped(a: Shape, b: Shape, *args: Any, **kwargs: Any) -> int:
     rows = a[0] if len(a) == 2 else a[0] * a[1]
     return 2 * rows * a[-1] * b[-1]
 

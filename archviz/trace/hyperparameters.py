@@ -89,8 +89,7 @@ def of_container(module: nn.Module) -> dict[str, Any]:
     attrs = {"class": full_name(class_of(module)), **_named(module, _CONTAINER)}
     if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
         attrs["container"] = True
-    home = type(module).__module__
-    if home.startswith("torch.nn."):
+    if type(module).__module__.startswith("torch.nn."):
         attrs["layer"] = True
     return attrs
 

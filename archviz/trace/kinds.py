@@ -68,7 +68,8 @@ _FUNCTIONS: dict[str, str] = {
             "reshape_as movedim contiguous ravel unfold fold pixel_unshuffle channel_shuffle as_strided "
             "unbind chunk split split_with_sizes tensor_split hsplit vsplit narrow select diagonal repeat "
             "repeat_interleave tile roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d broadcast_to "
-            "broadcast_tensors meshgrid slice add_batch_dim remove_batch_dim view_as_real view_as_complex real imag pad expand_copy adjoint slice_scatter",
+            "broadcast_tensors meshgrid slice view_as_real view_as_complex real imag pad expand_copy adjoint "
+            "slice_scatter add_batch_dim remove_batch_dim",
     "cast": "to type type_as float half double bfloat16 long int bool short char byte cpu cuda data detach clone "
             "requires_grad alias asarray as_tensor",
     "index": "getitem setitem index index_select gather take take_along_dim index_put index_add index_copy index_fill "
@@ -80,8 +81,8 @@ _FUNCTIONS: dict[str, str] = {
             "greater less greater_equal less_equal equal not_equal nan_to_num",
     "constant": "arange zeros ones full empty eye linspace logspace tensor zeros_like ones_like full_like empty_like "
                 "new_zeros new_ones new_full new_empty new_tensor rand randn randint rand_like randn_like randint_like "
-                "randperm uniform tril_indices triu_indices fill zero hann_window hamming_window from_numpy exponential "
-                "vmap_increment_nesting vmap_decrement_nesting",
+                "randperm uniform tril_indices triu_indices fill zero hann_window hamming_window from_numpy "
+                "exponential vmap_increment_nesting vmap_decrement_nesting",
     "identity": "identity",
 }
 
@@ -138,13 +139,9 @@ def class_of(module: nn.Module) -> type[nn.Module]:
 
 def _torch_base(cls: type[nn.Module]) -> type[nn.Module] | None:
     """The nearest class among its bases that torch.nn defines as a layer."""
-    for base in cls.__mro__:
-        if base is nn.Module or not issubclass(base, nn.Module):
-            continue
-        home = base.__module__
-        if (home.startswith("torch.nn.") or home.startswith("torch.ao.nn")) and not home.endswith(".container"):
-            return base
-    return None
+    bases = (base for base in cls.__mro__ if base is not nn.Module and issubclass(base, nn.Module))
+    return next((base for base in bases if base.__module__.startswith(("torch.nn.", "torch.ao.nn"))
+                 and not base.__module__.endswith(".container")), None)
 
 
 _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)

@@ -19,7 +19,7 @@ from archviz.core.errors import ArchvizError, culprit
 from archviz.core.graph import Graph, NodeId
 from archviz.trace import to_fx, to_graph
 from archviz.trace.borrow import borrowed
-from archviz.trace.fake import Ghost
+from archviz.trace.fake import without_values
 from archviz.trace.hyperparameters import full_name, lines
 from archviz.trace.kinds import class_of
 from archviz.trace.modules import parameters, walk
@@ -84,7 +84,7 @@ Model = nn.Module | Callable[[], nn.Module]
 Given = Inputs | Sequence[Inputs] | Callable[[nn.Module], Inputs | Sequence[Inputs]]
 
 
-def trace(model: Model, inputs: Given, name: str = "", weights: int = 0) -> Trace:
+def trace(model: Model, inputs: Given, *, weights: int = 0) -> Trace:
     """Run `model` once without compute where that is possible, and return what it did.
 
     `model` is an instance, which is given back as it was, or a function that builds one, which is then built without
@@ -94,16 +94,15 @@ def trace(model: Model, inputs: Given, name: str = "", weights: int = 0) -> Trac
     are not guesses, gives the part that ran, and ``report.failed``.
     """
     start = time.perf_counter()
-    climb = _Climb(model, inputs, name, start, weights)
     with quiet():
-        return climb.run()
+        return _Climb(model, inputs, start, weights).run()
 
 
 class _Climb:
     """One walk up the ladder."""
 
-    def __init__(self, model: Model, inputs: Given, name: str, start: float, weights: int) -> None:
-        self.model, self.inputs, self.name, self.start, self.weights = model, inputs, name, start, weights
+    def __init__(self, model: Model, inputs: Given, start: float, weights: int) -> None:
+        self.model, self.inputs, self.start, self.weights = model, inputs, start, weights
         self.notes: list[str] = []
         self.guessed = False
 
@@ -138,7 +137,7 @@ class _Climb:
         if not self.guessed:
             return self._trace(module, failed[0][0], rung, tries[0], failed[0][1])
         raise NothingRan(
-            f"none of the inputs tried can be given to {self.name or type(module).__name__}\n" + "\n".join(
+            f"none of the inputs tried can be given to {type(module).__name__}\n" + "\n".join(
                 f"  {inputs.note or shapes(inputs)}: {_said(error)}"
                 for inputs, (_, error) in zip(tries, failed, strict=True))) from failed[0][1]
 
@@ -162,7 +161,7 @@ class _Climb:
             if not ghosts:
                 return build()
             try:
-                with Ghost(building=True):
+                with without_values(building=True):
                     return build()
             except Exception as error:
                 if not _wants_values(error):
@@ -177,11 +176,11 @@ class _Climb:
             torch.manual_seed(0)
             if not ghosts:
                 return record(module, args, kwargs)
-            with Ghost(invent=invent) as ghost:
+            with without_values(invent=invent) as invented:
                 tape, error = record(module, args, kwargs)
-            if ghost.invented:
+            if invented:
                 tape.invented = True
-                tape.notes.append(f"made-up values answered {', '.join(sorted(set(ghost.invented)))}")
+                tape.notes.append(f"made-up values answered {', '.join(sorted(set(invented)))}")
             return tape, error
 
     def _trace(self, module: nn.Module, tape: Tape, rung: str, inputs: Inputs,
@@ -197,12 +196,12 @@ class _Climb:
                 facts["report"]["raised"] = f"{at[0].name}:{at[1]}"
         # what a constructor leaves in the weights of a model that was built here is chance
         weights = parameters(module) if self.weights and isinstance(self.model, nn.Module) else {}
-        graph = to_graph.graph(tape, self.name or type(module).__name__, facts,
+        graph = to_graph.graph(tape, type(module).__name__, facts,
                             {key: p for key, p in weights.items() if not is_lazy(p) and p.numel() <= self.weights})
         return Trace(graph, report, tape, module)
 
     def _symbolic(self, module: nn.Module) -> Trace:
-        name = self.name or type(module).__name__
+        name = type(module).__name__
         try:
             with borrowed(module, ghosts=False):
                 graph, module_, opaque = symbolic(module, name)

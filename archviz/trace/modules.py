@@ -26,10 +26,8 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         for name, value in vars(module).items():
             if name in _OWN or not isinstance(value, (list, tuple, dict)):
                 continue
-            if isinstance(value, (list, tuple)):
-                inner += [(f"{dot}{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, nn.Module)]
-            else:
-                inner += [(f"{dot}{name}.{key}", item) for key, item in value.items() if isinstance(item, nn.Module)]
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            inner += [(f"{dot}{name}.{key}", item) for key, item in items if isinstance(item, nn.Module)]
         stack.extend(reversed(inner))
 
 

@@ -174,8 +174,14 @@ def is_pointwise(call: Call) -> bool:
         isinstance(module, (nn.Identity, nn.LocalResponseNorm)))
 
 
-_TOLD = (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd, nn.Upsample, nn.Flatten,
-         nn.Unflatten)
+_ADAPTIVE = (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd)
+_TOLD = (*_ADAPTIVE, nn.Upsample, nn.Flatten, nn.Unflatten)
+_AS = (((nn.Linear,), "linear"), ((nn.LayerNorm, nn.RMSNorm), "layer_norm"), (_ADAPTIVE, "adaptive_avg_pool"),
+       ((nn.Upsample,), "interpolate"), ((nn.Flatten, nn.Unflatten), "flatten"))
+"""Layers, and a function that treats axes as they do."""
+
+Links = Mapping[int, tuple[int, Kernel]]
+"""Axis of what goes in → the axis of what comes out that it becomes, and through which windows."""
 
 
 def is_told_its_size(call: Call) -> bool:
@@ -189,6 +195,11 @@ def is_told_its_size(call: Call) -> bool:
 def argument(call: Call, place: int, name: str, default: Any = None) -> Any:
     """An argument of a function call, by name or by place."""
     return call.kwargs.get(name, call.args[place] if place < len(call.args) else default)
+
+
+def option(call: Call, name: str, place: int, default: Any = None) -> Any:
+    """The setting of a layer, or the same argument of a function call."""
+    return getattr(call.module, name, default) if call.module is not None else argument(call, place, name, default)
 
 
 @dataclass(frozen=True)
@@ -222,6 +233,8 @@ class Slide:
 
 _SLIDING = {**{f"conv{n}d": "conv" for n in (1, 2, 3)}, **{f"conv_transpose{n}d": "upconv" for n in (1, 2, 3)},
             **{f"{kind}_pool{n}d": kind for n in (1, 2, 3) for kind in ("max", "avg")}}
+_WINDOWS = ((nn.modules.conv._ConvTransposeNd, "upconv"), (nn.modules.conv._ConvNd, "conv"),
+            (nn.modules.pooling._MaxPoolNd, "max"), (nn.modules.pooling._AvgPoolNd, "avg"))
 
 
 def slide(call: Call, tape: Tape) -> Slide | None:
@@ -230,41 +243,20 @@ def slide(call: Call, tape: Tape) -> Slide | None:
     axes = len(next(iter(call.out.values()), TensorSpec(())).shape) - 2
     if call.op == "pad" or isinstance(module, nn.modules.padding._ConstantPadNd):
         return _border(call, axes)
-    size: Any
-    geometry: tuple[Any, ...]
-    if module is not None:
-        kinds = ((nn.modules.conv._ConvTransposeNd, "upconv"), (nn.modules.conv._ConvNd, "conv"),
-                 (nn.modules.pooling._MaxPoolNd, "max"), (nn.modules.pooling._AvgPoolNd, "avg"))
-        what = next((name for cls, name in kinds if isinstance(module, cls)), None)
-        if what is None or not is_plain(module):
-            return None
-        size = module.kernel_size
-        geometry = module.stride, module.padding, getattr(module, "dilation", 1)
-        mode = getattr(module, "padding_mode", "zeros")
-    else:
-        what = _SLIDING.get(call.op)
-        if what in ("conv", "upconv"):
-            weight = argument(call, 1, "weight")
-            if not isinstance(weight, Ref):
-                return None
-            size = tape.calls[weight.call].out[weight.path].shape[2:]
-            places = (3, 4, 5) if what == "conv" else (3, 4, 7)
-        elif what is not None:
-            size, places = argument(call, 1, "kernel_size"), (2, 3, 4)
-        else:
-            return None
-        geometry = tuple(argument(call, place, name, default) for place, name, default
-                         in zip(places, ("stride", "padding", "dilation"), (None, 0, 1), strict=True))
-        geometry = (*geometry[:2], 1) if what == "avg" else geometry
-        mode = "zeros"
-    size = _each(size, axes)
-    stride = _each(geometry[0] or (size if what in ("max", "avg") else 1), axes)
-    dilation = _each(geometry[2], axes)
-    if geometry[1] == "same":      # what is left over goes to the end
-        padding: tuple[int, ...] = tuple(d * (k - 1) // 2 for k, d in zip(size, dilation, strict=True))
-    else:
-        padding = _each(0 if geometry[1] == "valid" else geometry[1], axes)
-    return Slide(what, size, stride, padding, dilation, mode)
+    what = _SLIDING.get(call.op) if module is None else next(
+        (name for cls, name in _WINDOWS if isinstance(module, cls) and is_plain(module)), None)
+    weight = argument(call, 1, "weight") if module is None and what in ("conv", "upconv") else None
+    if what is None or module is None and what in ("conv", "upconv") and not isinstance(weight, Ref):
+        return None
+    places = {"conv": (3, 4, 5), "upconv": (3, 4, 7)}.get(what, (2, 3, 4))
+    size = _each(tape.calls[weight.call].out[weight.path].shape[2:] if weight else option(call, "kernel_size", 1), axes)
+    stride = _each(option(call, "stride", places[0]) or (size if what in ("max", "avg") else 1), axes)
+    dilation = _each(1 if what == "avg" else option(call, "dilation", places[2], 1), axes)
+    padding = option(call, "padding", places[1], 0)
+    if padding == "same":      # what is left over goes to the end
+        padding = tuple(d * (k - 1) // 2 for k, d in zip(size, dilation, strict=True))
+    return Slide(what, size, stride, _each(0 if padding == "valid" else padding, axes), dilation,
+                 getattr(module, "padding_mode", "zeros"))
 
 
 def _border(call: Call, axes: int) -> Slide | None:
@@ -298,36 +290,17 @@ def axes_of(call: Call, ref: Ref, tape: Tape, out: Sequence[int]) -> Links:
     if is_pointwise(call):
         shift = len(out) - len(shape)
         return {axis: (axis + shift, ONE) for axis, n in enumerate(shape) if n == out[axis + shift]}
-    module = call.module
+    op, axes, module = call.op, len(shape), call.module
     if module is not None:
-        if not is_plain(module):
-            return {}
-        if isinstance(module, nn.Linear):
-            return {axis: link for axis, link in same.items() if axis < len(shape) - 1}
-        if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
-            return {axis: link for axis, link in same.items() if axis < len(shape) - len(module.normalized_shape)}
-        if isinstance(module, (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd)):
-            return _pooled(shape, out)
-        if isinstance(module, nn.Upsample):
-            return _resized(shape, out, module.mode, module.align_corners)
-        return _kept(shape, out) if isinstance(module, (nn.Flatten, nn.Unflatten)) else {}
-    return _of_function(call, shape, out, same)
-
-
-Links = Mapping[int, tuple[int, Kernel]]
-"""Axis of what goes in → the axis of what comes out that it becomes, and through which windows."""
-
-
-def _of_function(call: Call, shape: Sequence[int], out: Sequence[int], same: Links) -> Links:
-    op, axes = call.op, len(shape)
+        op = next((op for classes, op in _AS if isinstance(module, classes) and is_plain(module)), "")
     if op in ("linear", "addmm"):
         return {axis: link for axis, link in same.items() if axis < axes - 1}
     if op in ("layer_norm", "rms_norm"):
-        return {axis: link for axis, link in same.items() if axis < axes - len(argument(call, 1, "normalized_shape"))}
+        return {axis: link for axis, link in same.items() if axis < axes - len(option(call, "normalized_shape", 1))}
     if op.startswith(("adaptive_avg_pool", "adaptive_max_pool")):
         return _pooled(shape, out)
     if op in ("interpolate", "upsample"):
-        return _resized(shape, out, argument(call, 3, "mode", "nearest"), argument(call, 4, "align_corners"))
+        return _resized(shape, out, option(call, "mode", 3, "nearest"), option(call, "align_corners", 4))
     if op in ("permute", "transpose"):
         return _turned(call, axes, same)
     if op in _ACROSS:

@@ -26,7 +26,7 @@ from archviz.trace.fake import without_compiler
 from archviz.trace.hooks import CALLING, MODULE_FILE, Frame, Group, Lookout, named_arguments_above
 from archviz.trace.modules import named_arguments, walk
 from archviz.trace.mutation import may_write, version
-from archviz.trace.tape import Call, Path, Ref, Tape, opened, reads_whole_numbers, spec, swap, tensors
+from archviz.trace.tape import Call, Ref, Tape, opened, reads_whole_numbers, spec, swap, tensors
 from archviz.trace.watcher import Held, Watcher, held
 
 _QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_point", "is_contiguous", "storage_offset",
@@ -54,7 +54,8 @@ def watching(model: nn.Module, watcher: Watcher) -> Iterator[None]:
 
     Gradients, modes and devices are as the caller has them; what runs between two calls is not seen.
     """
-    with quiet(), Recorder(model, watcher).hooked():
+    recorder = Recorder(model, watcher)
+    with quiet(), recorder.hooked(), passages.watched(recorder._passed):
         yield
 
 
@@ -127,25 +128,22 @@ class Recorder(Lookout):
     def _end(self, result: Any) -> None:
         result = opened(result)
         for path, tensor in tensors(result):
-            self._output(path, tensor)
+            name = "/out:" + (".".join(map(str, path)) or "0")
+            ref = self._ref(tensor)
+            self.tape.calls.append(Call(name, (), "output", "output", args=(ref,), out={(): spec(tensor)}))
         unknown = sum(call.how == "constant" and "/constant" in call.id for call in self.tape.calls)
         if unknown:
             self.tape.notes.append(f"{unknown} tensors were made where nothing is seen (literals, numpy, vmap)")
-        self.tape.result = swap(result, self._known_or_none)
+        self.tape.result = swap(result, self._known)
 
     def _hold(self, tensor: torch.Tensor, ref: Ref) -> None:
         """Know `tensor` as `ref`."""
         self.values[id(tensor)] = (tensor if self.watcher.keeps else weak(tensor), ref)
         self.watcher.holds(ref, tensor)
 
-    def _known_or_none(self, tensor: torch.Tensor) -> Ref | None:
+    def _known(self, tensor: torch.Tensor) -> Ref | None:
         entry = self.values.get(id(tensor))
         return entry[1] if entry and held(entry[0]) is tensor else None
-
-    def _output(self, path: Path, tensor: torch.Tensor) -> None:
-        name = "/out:" + (".".join(map(str, path)) or "0")
-        ref = self._ref(tensor)
-        self.tape.calls.append(Call(name, (), "output", "output", args=(ref,), out={(): spec(tensor)}))
 
     def _fail(self, error: BaseException) -> None:
         """Put what failed at the end of the tape: the call that raised, or the module whose own code did."""
@@ -309,19 +307,16 @@ class Recorder(Lookout):
 
     def _module_call(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         path = self.tape.paths[id(frame.module)]
-        if any(not self._known(tensor) for _, tensor in tensors(args)):
+        if any(self._known(tensor) is None and id(tensor) not in self.owned for _, tensor in tensors(args)):
             args = frame.args  # the module's own hooks made the rest of them, as a part of it
         module = frame.module
         held = module.parameters() if module._modules else module._parameters.values()
         weights = tuple(self.owned[id(p)][1] for p in held if id(p) in self.owned)
         lent = {name: ref for name, tensor in module._parameters.items()
-                if tensor is not None and id(tensor) not in self.owned and (ref := self._known_or_none(tensor))}
+                if tensor is not None and id(tensor) not in self.owned and (ref := self._known(tensor))}
         return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
                     swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, lent=lent,
                     group=frame.group)
-
-    def _known(self, tensor: torch.Tensor) -> bool:
-        return self._known_or_none(tensor) is not None or id(tensor) in self.owned
 
     def _scope(self) -> tuple[NodeId, ...]:
         return self.frames[-1].inner if self.frames else ()
@@ -359,7 +354,7 @@ class Recorder(Lookout):
     def _passed(self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
                 code: FrameType) -> Any:
         """A call that no mode sees."""
-        if self.paused or self.frames and self.frames[-1].leaf:
+        if self.paused or not self.running or self.frames and self.frames[-1].leaf:
             return func(*args, **kwargs)
         self.paused = True
         try:
@@ -428,10 +423,10 @@ class Recorder(Lookout):
                 self._hold(tensor, Ref(number, path))
         first = next(iter(call.out), ())
         for tensor in wrote:
-            call.wrote += tuple(ref for ref in (self._known_or_none(tensor),) if ref and ref.call != number)
+            call.wrote += tuple(ref for ref in (self._known(tensor),) if ref and ref.call != number)
             written: torch.Tensor | None = tensor
             while written is not None:
-                before = self._known_or_none(written)
+                before = self._known(written)
                 made = None if before is None else before.origin if before.call != number else before.made
                 self._hold(written, Ref(number, first, made))
                 above = self.views.get(id(written))
@@ -448,14 +443,14 @@ class Recorder(Lookout):
         return ref
 
     def _ref(self, tensor: torch.Tensor) -> Ref:
-        known = self._known_or_none(tensor)
+        known = self._known(tensor)
         if known is not None:
             return known
         owned = self.owned.get(id(tensor))
         if owned is not None:
             return self._source(owned[1], owned[2], owned[2], tensor, self._scope())
         base = tensor._base
-        known = self._known_or_none(base) if base is not None else None
+        known = self._known(base) if base is not None else None
         if known is not None:
             return known
         top = self.frames[-1] if self.frames else None

@@ -100,17 +100,10 @@ class Tape:
 
 
 def refs(value: Any) -> list[Ref]:
-    """Every `Ref` in what `swap` made."""
-    kind = type(value)
-    if kind is Ref:
-        return [value]
-    if kind is tuple or kind is list:
-        return [ref for item in value for ref in refs(item)]
-    if kind is dict:
-        return [ref for item in value.values() for ref in refs(item)]
-    if kind is slice:
-        return refs((value.start, value.stop, value.step))
-    return []
+    """Every `Ref` in what `swap` made, in order."""
+    found: list[Ref] = []
+    mapped(value, found.append, Ref)
+    return found
 
 
 _ATOMS = frozenset({str, int, float, bool, type(None), torch.dtype, torch.device, torch.Size})
@@ -168,7 +161,7 @@ def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
 
 
 def opened(value: Any) -> Any:
-    """`value` with a dict of its tensors in place of every object that has some: a distribution, an object of the user's."""
+    """`value` with a dict of its tensors in place of every object that has some: a distribution, a user's own."""
     if type(value) in _ATOMS or isinstance(value, torch.Tensor | Mapping) or dataclasses.is_dataclass(value):
         return value if not isinstance(value, dict) else {key: opened(item) for key, item in value.items()}
     if type(value) in (tuple, list):

@@ -251,11 +251,8 @@ def _unused(tape: Tape, counted: Mapping[str, NodeId], taken: set[NodeId], index
     nodes: list[Node] = []
     for path, total in left.items():
         name = f"{path}/unused" if path in taken or path in tape.modules or not path else path
-        scope = next(((*tape.modules[p].scope, p) for p in _ancestors(path) if p in tape.modules), ())
+        parts = path.split(".")
+        above = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        scope = next(((*tape.modules[p].scope, p) for p in above if p in tape.modules), ())
         nodes.append(Node(name, scope, "unused", "constant", {"unused": True}, params=total, index=index + len(nodes)))
     return nodes
-
-
-def _ancestors(path: str) -> list[str]:
-    parts = path.split(".")
-    return [".".join(parts[:n]) for n in range(len(parts), 0, -1)]

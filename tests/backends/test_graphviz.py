@@ -88,7 +88,8 @@ def test_every_program_draws_it_without_a_warning(engine):
     assert b"3\xc3\x973 conv, 8" in laid_out(residual().render("dot"), engine)
 
 
-@pytest.mark.parametrize("style", ["block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial"])
+@pytest.mark.parametrize("style", ["block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial",
+                                   "trapezoid"])
 @pytest.mark.parametrize("theme", ["paper", "dark", "mono"])
 def test_the_network_is_written_in_every_style_and_theme(style, theme):
     build = Builder()

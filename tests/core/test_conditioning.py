@@ -14,8 +14,8 @@ from archviz.figure.figure import Figure
 from archviz.style.style import load_style
 from gallery import diffusion
 from tests.drawing.test_cube import flat
-from tests.drawing.test_layouts import SPACING, check, framed, sized
 from tests.graphs import Builder, graphs
+from tests.layouts import SPACING, check, framed, sized
 
 CLOSED = ("ResidualBlock", "CrossAttention", "Sequential")
 

@@ -94,7 +94,7 @@ def hidden(boxes: list[Solid], u: float, v: float) -> list[tuple[int, int]]:
 
 
 @given(solids)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_the_nearest_solid_is_drawn_last(boxes: list[Solid]) -> None:
     """Seen through a grid of lines of sight, each of which meets the boxes in the order of their depth."""
     assume(all(apart(a, b) for a, b in combinations(boxes, 2)))
@@ -267,7 +267,7 @@ def test_a_network_without_convolutions_is_drawn_too() -> None:
 # ------------------------------------------------------------------------------------------------ the laws
 
 @given(graphs(), st.sampled_from((160.0, 239.0, 495.0)))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, width: float) -> None:
     try:
         drawn = compile.compile(graph, Options("cube", width=width))
@@ -287,7 +287,7 @@ def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, widt
 
 
 @given(graphs(16), st.sampled_from((230.0, 330.0, 600.0)))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_volumes_of_one_row_do_not_overlap_and_labels_touch_nothing(graph: Graph, width: float) -> None:
     drawn = compile.compile(graph, Options("cube", width=width))
     cut, layout = drawn.drawn, drawn.layout
@@ -321,7 +321,7 @@ def covers(size: Size, x: float, y: float) -> bool:
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=2, max_size=5), st.integers(6, 9),
        st.sampled_from((300.0, 495.0)))
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_a_u_has_a_level_for_each_resolution(stages: list[tuple[int, int]], log_side: int, width: float) -> None:
     b = Builder("U")
 
@@ -364,11 +364,10 @@ def clear(p: Place, q: Place, slack: float = 0.3) -> bool:
             or p.y + p.height <= q.y + slack or q.y + q.height <= p.y + slack)
 
 
-@pytest.mark.parametrize("hashes", ["1", "2"])
-def test_the_same_bytes_in_every_process(hashes: str, tmp_path: Path, run: Run) -> None:
+def test_the_same_bytes_in_every_process(tmp_path: Path, run: Run) -> None:
     saved = tmp_path / "graph.json"
     saved.write_text(graph_json.to_json(traced("resnet:resnet18")), encoding="utf-8")
-    run(saved, "--style", "cube", "-o", tmp_path / "x.svg", env={"PYTHONHASHSEED": hashes}).check_returncode()
+    run(saved, "--style", "cube", "-o", tmp_path / "x.svg", env={"PYTHONHASHSEED": "1"}).check_returncode()
     assert (tmp_path / "x.svg").read_bytes() == compile.compile(
         traced("resnet:resnet18"), Options("cube")).render("svg")
 

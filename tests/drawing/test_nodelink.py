@@ -376,7 +376,7 @@ def check(drawn: Figure) -> None:
     assert svg.render(scene) == svg.render(lowered(scene))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(graphs(), st.sampled_from(("84mm", "174mm")))
 def test_any_graph_is_drawn_by_the_laws(graph, width):
     try:
@@ -428,7 +428,7 @@ def chains(draw: st.DrawFn) -> Graph:
     return build.graph()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(chains(), st.sampled_from(("84mm", "174mm")), st.sampled_from(("all", "none", "top30%")), st.booleans())
 def test_any_chain_of_layers_is_drawn_by_the_laws(graph, width, edges, bias):
     drawn = compile.compile(graph, Options(

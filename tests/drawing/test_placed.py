@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from archviz.apps.cli import main
 from archviz.core.errors import ArchvizError
 from archviz.core.geometry import Layout, Place
 from archviz.core.graph import Graph
+from archviz.core.graph_json import to_json
 from archviz.core.plugins import find
 from archviz.drawing.layouts import _graphviz
 from archviz.figure.compile import compile
@@ -89,7 +91,7 @@ def through_titles(graph: Graph, layout: Layout) -> list[str]:
     return found
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(graphs(size=20))
 def test_dot_breaks_no_law(graph: Graph):
     drawn = compile(graph, Options(width="900mm", max_height="2500mm", depth=9)).drawn
@@ -133,7 +135,7 @@ def small() -> Graph:
     return build.graph()
 
 
-FORMS = ("block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial")
+FORMS = ("block", "cube", "planes", "tower", "wire", "sublayers", "node-link", "radial", "trapezoid")
 
 
 def test_dot_in_every_form_passes_the_linter(tmp_path: Path):
@@ -177,26 +179,34 @@ def test_our_own_layouts_by_name():
         draw(small(), layout="chain")
 
 
-MODEL = "import torch\nfrom torch import nn\nnet = nn.Sequential(nn.Linear(4, 2), nn.ReLU())\n" \
-        "example_inputs = (torch.zeros(1, 4),)\n"
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch) -> Path:
+    """A folder, the working one, with a graph in it."""
+    (tmp_path / "graph.json").write_text(to_json(small()), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_on_the_command_line_and_in_a_project_file(run, tmp_path: Path):
-    (tmp_path / "net.py").write_text(MODEL)
-    assert run("net.py", "--layout", "dot", "-o", "a.svg").returncode == 0
-    (tmp_path / "archviz.yaml").write_text("layout: dot\n")
-    assert run("net.py", "-o", "b.svg").returncode == 0
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    (tmp_path / "archviz.yaml").write_text("layout: dto\n")
-    done = run("net.py", "-o", "c.svg")
-    assert done.returncode == 2 and "archviz.yaml:1" in done.stderr and "dot" in done.stderr
+def test_on_the_command_line_and_in_a_project_file(saved: Path, capsys):
+    assert main.main(["graph.json", "--layout", "dot", "-o", "a.svg"]) == 0
+    (saved / "archviz.yaml").write_text("layout: dot\n")
+    assert main.main(["graph.json", "-o", "b.svg"]) == 0
+    assert (saved / "a.svg").read_bytes() == (saved / "b.svg").read_bytes()
+    (saved / "archviz.yaml").write_text("layout: dto\n")
+    capsys.readouterr()
+    assert main.main(["graph.json", "-o", "c.svg"]) == 2
+    said = capsys.readouterr().err
+    assert "archviz.yaml:1" in said and "dot" in said
 
 
-def test_without_graphviz_it_says_what_to_install(run, tmp_path: Path):
-    (tmp_path / "net.py").write_text(MODEL)
-    done = run("net.py", "--layout", "dot", "-o", "a.svg", env={"PATH": ""})
-    assert done.returncode == 2 and "apt install graphviz" in done.stderr and "pygraphviz" in done.stderr
-    assert "Traceback" not in done.stderr and not (tmp_path / "a.svg").exists()
+def test_without_graphviz_it_says_what_to_install(saved: Path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    _graphviz._answers.cache_clear()
+    assert main.main(["graph.json", "--layout", "dot", "-o", "a.svg"]) == 2
+    said = capsys.readouterr().err
+    assert "apt install graphviz" in said and "pygraphviz" in said
+    assert "Traceback" not in said and not (saved / "a.svg").exists()
 
 
 def test_the_graphviz_that_pygraphviz_brings(monkeypatch):

@@ -183,7 +183,7 @@ def test_every_number_stands_where_the_graph_has_it(name: str) -> None:
 
 
 @given(graphs(), st.sampled_from((239.0, 495.0)))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_any_network_fits_its_page_and_every_node_stands_once(graph: Graph, width: float) -> None:
     try:
         drawn = compile.compile(graph, Options("planes", width=width))

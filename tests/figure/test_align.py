@@ -26,8 +26,8 @@ from archviz.passes.bypass import bypass
 from archviz.style.style import load_style
 from archviz.trace.read import read
 from tests.conftest import ROOT, Run
-from tests.drawing.test_layouts import apart, sized
 from tests.graphs import graphs
+from tests.layouts import apart, sized
 
 IMAGE = torch.zeros(1, 3, 32, 32)
 
@@ -128,7 +128,7 @@ def test_a_projection_that_joins_its_sum_changes_no_sum(graph: Graph) -> None:
     assert len(list(base_edges(after))) + len(inside) >= len(graph.edges)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(graphs(), graphs())
 def test_rows_of_any_graphs_do_not_overlap(one: Graph, other: Graph) -> None:
     graph = united([one, other], ["one", "other"])

@@ -19,7 +19,7 @@ from tests.graphs import Builder
 from tests.insight.test_overlay import numbers
 
 PLAIN, ODD = "inner", "a->b"
-STYLES = ("block", "cube", "planes", "node-link", "tower", "wire", "sublayers", "radial")
+STYLES = ("block", "cube", "planes", "node-link", "tower", "wire", "sublayers", "radial", "trapezoid")
 
 
 class Net(nn.Module):

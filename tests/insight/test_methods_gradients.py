@@ -22,9 +22,9 @@ from archviz.insight.methods import _gradients as shared
 from archviz.insight.results.attribution import Attribution
 from tests import peers  # noqa: F401  what pytorch-grad-cam imports
 
-METHODS = ("saliency", "gradient_input", "smoothgrad", "ig", "guided", "deconvnet", "gradcam", "cam")
+METHODS = ("saliency", "gradient_input", "smoothgrad", "vargrad", "ig", "guided", "deconvnet", "gradcam", "cam")
 pytestmark = pytest.mark.filterwarnings("ignore")       # captum tells of every hook it sets
-QUICK: dict[str, dict[str, Any]] = {"smoothgrad": {"samples": 6}, "ig": {"steps": 8}}
+QUICK: dict[str, dict[str, Any]] = {"smoothgrad": {"samples": 6}, "vargrad": {"samples": 6}, "ig": {"steps": 8}}
 
 
 class Functional(nn.Module):
@@ -145,6 +145,34 @@ def test_integrated_gradients_are_captums_for_every_target_at_once():
     for place, top in enumerate(model(x).topk(3).indices.T):
         theirs = captum.IntegratedGradients(model).attribute(x, target=top, n_steps=20)     # Gauss-Legendre, too
         close(found[place].input_map, theirs.sum(1))
+
+
+def test_vargrad_is_the_variance_of_the_gradients_at_smoothgrads_copies(monkeypatch):
+    """Against a slow loop over the copies that the model was really shown."""
+    model, x, shown = made(Modular), images(), []
+    stack = shared._stack
+
+    def watched(subject, samples, copies, place):
+        shown.append((samples, next(iter(place(samples, copies).values())).clone()))
+        return stack(subject, samples, copies, place)
+
+    monkeypatch.setattr(shared, "_stack", watched)
+    found = run(model, x, methods=("smoothgrad", "vargrad"))
+    assert sum(len(samples) for samples, _ in shown) == 2 * 6, "the two share their passes"
+    top = model(x).argmax(1)
+    for sample in range(2):
+        copies = [row for samples, rows in shown for number, row in zip(samples, rows, strict=True) if number == sample]
+        slopes = []
+        for copy_ in copies:
+            leaf = copy_[None].clone().requires_grad_()
+            slopes.append(torch.autograd.grad(model(leaf)[0, top[sample]], leaf)[0][0])
+        close(found["vargrad"][0].input_map[sample], torch.stack(slopes).var(0).sum(0))
+        close(found["smoothgrad"][0].input_map[sample], torch.stack(slopes).mean(0).abs().amax(0))
+
+
+def test_a_gradient_that_is_the_same_everywhere_does_not_vary():
+    linear = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(400, 5))
+    assert not one(linear, images(), method="vargrad").input_map.any()
 
 
 def test_guided_and_deconvnet_are_captums_where_it_sees_the_rectifiers():
@@ -495,7 +523,8 @@ def test_a_batch_is_its_samples_one_by_one(method):
     model, x = made(Modular), images(3)
     whole = one(model, x, method=method).input_map
     for number in range(3):
-        own = {"first": number} if method == "smoothgrad" else {}       # whose noise is seeded by a sample's number
+        noisy = method in ("smoothgrad", "vargrad")     # whose noise is seeded by a sample's number
+        own = {"first": number} if noisy else {}
         close(one(model, x[number:number + 1], method=method, **own).input_map, whole[number:number + 1])
 
 
@@ -717,7 +746,7 @@ def test_a_gpu_says_the_same():
     model, x = made(Modular), images()
     here, there = run(model, x, methods=METHODS), run(copy.deepcopy(model).cuda(), x.cuda(), methods=METHODS)
     for name in METHODS:
-        if name != "smoothgrad":        # whose noise is the device's own
+        if name not in ("smoothgrad", "vargrad"):       # whose noise is the device's own
             close(there[name][0].input_map, here[name][0].input_map, 1e-3)
     run(made(Recurrent).cuda(), texts().cuda(), methods=("ig", "smoothgrad"))
 

@@ -12,7 +12,6 @@ from PIL import Image as Pillow
 
 from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.scene import Group, Image, Mark, Text
-from archviz.insight.painting import colormap
 from archviz.insight.pictures._standalone import Picture, picture
 from archviz.insight.pictures._tokens import pieces
 from archviz.insight.results.attribution import Attribution, Attributions, Check
@@ -200,24 +199,11 @@ def test_no_word_is_smaller_than_the_page_allows(name):
         assert min(scene.paint(mark.role).size for mark in marks(scene.marks) if isinstance(mark, Text)) >= least
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", ["heat", "grid", "words", "matrix", "strip-both", "maps"])
 def test_the_same_picture_is_the_same_bytes(name):
     first, second = PICTURES[name](), PICTURES[name]()
     for suffix in ("svg", "tex"):
         assert first.render(suffix) == second.render(suffix)
-
-
-def test_the_map_has_the_colours_of_its_bar():
-    values = ramp(2, 32, 32)
-    one = attribution("lrp", values)
-    drawn = one.image(panels="heat", samples=[0])
-    on = colormap.scale(values[0], load_style("block").heat, unit=one.unit)
-    tile, bar = images(drawn)
-    times = tile.shape[0] // 32
-    assert np.array_equal(tile[::times, ::times], on.rgb(values[0]))
-    assert [tuple(bar[0, i]) for i in (0, -1)] == [tuple(on.rgb(v)) for v in (on.low, on.high)]
-    assert on.high == -on.low == abs(values[0]).max()
-    assert [word for word in words(drawn) if word[-1].isdigit()] == [label for _, label in on.ticks()]
 
 
 def test_the_caption_says_target_scale_and_checks():
@@ -230,14 +216,6 @@ def test_the_caption_says_target_scale_and_checks():
     assert failed.caption.endswith("Sums to half of the logit, which is more than 0.001 off.")
 
 
-def test_a_smooth_map_lies_over_the_image_and_a_fine_one_by_itself():
-    fine, smooth = (Attributions([attribution("a", values), attribution("b", values)]).image(samples=[0])
-                    for values in (abs(ramp(2, 32, 32)), bump(2, 32)))
-    on = colormap.scale(abs(ramp(1, 32, 32)), load_style("block").heat, signed=False)
-    assert (images(fine)[1].reshape(-1, 3) == on.rgb(abs(ramp(1, 32, 32))[0, 0, 0])).all(1).any()
-    assert len(np.unique(images(smooth)[1].reshape(-1, 3), axis=0)) > 200
-
-
 def test_a_style_without_colours_shows_images_without_colours():
     for drawn, plain in ((several().image(theme="mono"), True), (several().image(), False)):
         assert all(np.ptp(tile.astype(int), -1).max() <= 1 for tile in images(drawn)) is plain
@@ -248,17 +226,6 @@ def test_a_recording_draws_the_maps_it_kept():
     drawn = Recording(values, {"conv1": "conv2d"}).image(sample=1, width="84mm")
     assert [word for word in words(drawn) if word.isdigit()][:5] == list("01234")
     assert drawn.caption == "Activations of conv1: all 5 channels, on one scale."
-
-
-def test_what_shares_a_scale_is_as_asked():
-    weak = attribution("weak", 0.1 * bump(2, 32))
-    both = Attributions([attribution(), weak])
-    by_method, by_map, together = (both.image(scale=scale, panel="heat") for scale in ("method", "map", "all"))
-    assert (images(by_method)[1] == images(by_method)[2]).all()
-    assert (images(together)[1] != images(together)[2]).any()
-    assert words(by_map).count("max") == 1 and "Each map has its own scale" in by_map.caption
-    with pytest.raises(ArchvizError, match="no unit in common"):
-        several().image(scale="all")
 
 
 def said(*tokens: str) -> str:
@@ -342,22 +309,6 @@ def test_padding_at_the_end_is_left_out():
 def test_what_is_not_there_is_said(make, message):
     with pytest.raises(ArchvizError, match=message):
         make()
-
-
-def test_the_units_that_vary_most_are_shown_and_named():
-    moving = states(units=3)
-    moving.extra["hidden:lstm"][:, 1] *= 0.01
-    assert [word for word in words(moving.image(units=2)) if word.startswith("unit")] == ["unit 10", "unit 12"]
-
-
-def test_a_bar_of_states_is_symmetric_and_of_attention_begins_at_zero():
-    for drawn, low in ((states().image(form="cells"), -1), (attention(a=(1, 1, 4, 4)).image(), 0)):
-        pixels = images(drawn)[-1]
-        ends = pixels[-1, 0], pixels[0, -1]
-        style = load_style("block").heat
-        on = colormap.scale([1.0], style, signed=low < 0)
-        first, last = (ends if pixels.shape[0] > pixels.shape[1] else (pixels[0, 0], pixels[0, -1]))
-        assert (tuple(first), tuple(last)) == (tuple(on.rgb(on.low)), tuple(on.rgb(on.high)))
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -22,7 +22,8 @@ from tests import peers, trained
 Maps = NDArray[np.float32]
 MATRICES = ("attention", "rollout", "hidden", "receptive_field")       # not of images, or not of what is in one
 METHODS = tuple(name for name in names("methods") if name not in MATRICES)
-FAST = {"ig": {"steps": 16}, "smoothgrad": {"samples": 16}, "occlusion": {"window": 6, "stride": 3}}
+FAST = {"ig": {"steps": 16}, "smoothgrad": {"samples": 16}, "vargrad": {"samples": 16},
+        "occlusion": {"window": 6, "stride": 3}}
 
 
 @cache

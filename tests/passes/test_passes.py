@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import reduce
+from itertools import cycle
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +16,14 @@ from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph, own_repeat
 from archviz.core.plugins import find
 from archviz.core.regroup import merge, split
+from archviz.core.text import caption
 from archviz.passes.annotate import annotate
 from archviz.passes.collapse import WHOLE, collapse, collapsed, expand, select
 from archviz.passes.fold import fold
 from archviz.passes.fuse import fuse, parse
 from archviz.passes.hide import hide
 from archviz.passes.tidy import tidy
+from archviz.style.style import load_style
 from tests.graphs import STYLE, Builder, drawn, graphs, sources
 
 PASSES = ("annotate", "hide", "fuse", "fold", "tidy")
@@ -463,6 +468,52 @@ def test_no_chain_across_a_fork_or_a_module():
 def test_a_bad_rule_is_told(rule):
     with pytest.raises(ArchvizError, match="is not a fuse rule"):
         parse(rule)
+
+
+# ------------------------------------------------------------------------------------------------ separable
+
+DEPTHWISE = {"in_channels": 8, "out_channels": 8, "groups": 8, "kernel_size": [3, 3], "stride": [2, 2]}
+POINTWISE = {"in_channels": 8, "out_channels": 16, "groups": 1, "kernel_size": [1, 1], "stride": [1, 1]}
+
+
+@given(graphs())
+@settings(max_examples=60)
+def test_separable_keeps_the_laws(graph):
+    """Of any graph in which every convolution, in turn, is depthwise or pointwise."""
+    in_turn = cycle((DEPTHWISE, POINTWISE))
+    graph = shown = replace(graph, nodes=tuple(
+        replace(node, attrs=next(in_turn)) if node.kind == "conv" else node for node in graph.nodes))
+    for name in ("annotate", "hide", "fuse", "separable", "fold", "tidy"):
+        shown = run(shown, name)
+        check(graph, shown)
+
+
+def separated(*attrs: dict[str, Any], beside: bool = False) -> Graph:
+    """Convolutions in modules of their own, each with a norm and a ReLU; `beside`: with a sum around the second."""
+    b = Builder()
+    value = b.input(shape=(1, 8, 16, 16))
+    for number, values in enumerate(attrs):
+        with b.module(f"block{number}"):
+            before = value
+            for op, more in (("Conv2d", values), ("BatchNorm2d", {}), ("ReLU", {})):
+                value = b.op(op, value, shape=(1, values["out_channels"], 8, 8), params=1, **more)
+    b.output(b.op("add", before, value) if beside else value)
+    return run(b.graph(), "fuse", "separable")
+
+
+def test_depthwise_and_pointwise_are_one_separable_convolution():
+    shown = separated(POINTWISE, DEPTHWISE, POINTWISE, POINTWISE)
+    assert drawn(shown) == ["Conv2d", "separable_conv2d", "Conv2d"] and list(shown.modules) == ["block0", "block3"]
+    node = shown.nodes[2]
+    assert caption(load_style("block").captions, node.op, node.attrs) == "3×3 separable conv, 16, /2"
+    assert (node.params, len(node.members), node.out[0].shape[1]) == (6, 6, 16)
+    assert node.attrs["fused_kinds"] == ["norm", "act"]
+
+
+@pytest.mark.parametrize("second, beside", [({**POINTWISE, "stride": [2, 2]}, False), (DEPTHWISE, False),
+                                            ({**POINTWISE, "kernel_size": [1, 3]}, False), (POINTWISE, True)])
+def test_others_stay_two(second, beside):
+    assert drawn(separated(DEPTHWISE, second, beside=beside))[:2] == ["Conv2d", "Conv2d"]
 
 
 # ------------------------------------------------------------------------------------------------ fold

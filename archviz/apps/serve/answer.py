@@ -83,8 +83,6 @@ def step(folder: Path) -> str:
     return ""
 
 
-# ------------------------------------------------------------------------------------------------ where it is
-
 def pointed(message: str, hint: str, at: tuple[Path, int] | None, partial: bool = False) -> Mistake:
     """A mistake at a line of a file, with what stands there."""
     if at is None:
@@ -121,8 +119,6 @@ def told(path: Path) -> str:
     """A file's name for the user: from the current folder where it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
-
-# ------------------------------------------------------------------------------------------------ no answer
 
 def died(target: str, code: int, folder: Path) -> Answer:
     """What is said where the process ended without an answer."""

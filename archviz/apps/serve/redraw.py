@@ -23,7 +23,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from archviz.apps.dependencies import sources
+from archviz.apps import dependencies
 from archviz.apps.request.arguments import command, parser
 from archviz.apps.request.job import PARTIAL, Job, asked, raised, remarks
 from archviz.apps.serve.answer import READY, STACK, STEP, Answer, Mistake, named, pointed
@@ -61,7 +61,7 @@ def drawn(o: argparse.Namespace, folder: Path) -> Answer:
         step("write")
         page: bytes | None = figure.render("html", command=command(o))
         remarked = tuple(remarks(job, figure, o.verbose))
-        files = [file for one in jobs for file in sources.sources(one.target, figure.graph)]
+        files = [file for one in jobs for file in dependencies.sources(one.target, figure.graph)]
         files += job.style_files(job.configured(figure.graph))
         mistake = None
         if failed := raised(figure):
@@ -116,7 +116,7 @@ def _of_module(name: str, folder: Path) -> Iterable[Path]:
 
 
 def _loaded(jobs: Iterable[Job]) -> list[Path]:
-    return [file for one in jobs for file in sources.loaded(one.target)]
+    return [file for one in jobs for file in dependencies.loaded(one.target)]
 
 
 def wanted(error: BaseException, jobs: Iterable[Job]) -> Iterable[Path]:
@@ -150,8 +150,6 @@ def _mistake(error: BaseException, target: str, files: Iterable[Path]) -> Mistak
     message, _, hint = fault(error).partition("\n")     # type: ignore[arg-type]  # no SystemExit, so an Exception
     return pointed(message, hint.strip(), at)
 
-
-# ------------------------------------------------------------------------------------------------ the process
 
 def _stdin() -> BinaryIO:
     """Our stdin; that of the model is empty."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from archviz.apps.request.job import Job, asked
-from archviz.apps.serve.answer import Answer, Mistake, told
+from archviz.apps.serve.answer import Answer, told
 from archviz.apps.serve.redraw import beside, file_of, own_looks
 from archviz.apps.serve.watch import TICK, Watch
 from archviz.apps.serve.web import Board, Busy, Server, listen
@@ -38,7 +38,8 @@ def serve(o: argparse.Namespace, arguments: Sequence[str]) -> None:
         print(server.address, flush=True)
         if not o.quiet:
             say("draws again whenever a file is saved; Ctrl-C ends it")
-        if not o.no_browser and _has_display():
+        display = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if display and not o.no_browser:
             webbrowser.open(server.address_once)
         with contextlib.closing(Session(o, arguments, job, board, Path(folder))) as session:
             while True:
@@ -105,7 +106,8 @@ class Session:
         self.board.put(answer.page, busy=None, mistake=answer.mistake)
         took = f"{self.reason}{'drawn in' if answer.page else 'not drawn, after'} {seconds:.1f} s"
         if answer.mistake:
-            say(f"{took}: error: {_words(answer.mistake)}")
+            at = f"{answer.mistake.place}: " if answer.mistake.place else ""
+            say(f"{took}: error: {at}{ArchvizError(answer.mistake.message, answer.mistake.hint)}")
         elif not self.o.quiet:
             say(took)
         if answer.page and not self.o.quiet:
@@ -118,12 +120,6 @@ class Session:
         for worker in (self.working, self.spare):
             if worker is not None:
                 worker.end()
-
-
-def _words(mistake: Mistake) -> str:
-    """A mistake as the command line tells it."""
-    message = f"{mistake.place}: {mistake.message}" if mistake.place else mistake.message
-    return f"{message}\n  {mistake.hint}" if mistake.hint else message
 
 
 def _check(job: Job) -> None:
@@ -169,7 +165,3 @@ def _terminated() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _has_display() -> bool:
-    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -91,7 +91,8 @@ class _Drawing(SphinxDirective):
         content = described.children[-1]
         assert isinstance(content, addnodes.desc_content)
         contents = [child for child in content.children if not isinstance(child, addnodes.desc)]
-        if any(_ours(node) for child in contents for node in child.findall(nodes.Element)):
+        inside = [node for child in contents for node in child.findall(nodes.Element)]
+        if any(isinstance(node, drawing) or MISSING in node.get("classes", ()) for node in inside):
             return
         if not is_model(cls):
             if named:
@@ -131,11 +132,6 @@ def words(option: str) -> dict[str, str]:
                                "write options as on a command line: --style cube --depth 1")
     several = {name for name, kind in SHARED.items() if kind in SEVERAL}
     return {key: shlex.join(values) if key in several else "".join(values[-1:]) for key, values in values_of.items()}
-
-
-def _ours(node: nodes.Element) -> bool:
-    """A figure of ours, or what stands where one is missing."""
-    return isinstance(node, drawing) or MISSING in node.get("classes", ())
 
 
 def _value(module: str, name: str) -> Any:

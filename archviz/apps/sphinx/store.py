@@ -23,7 +23,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from archviz.apps.dependencies.sources import changed, note_loaded, sources
+from archviz.apps.dependencies import changed, note_loaded, sources
 from archviz.apps.request import catalogue
 from archviz.apps.request.job import Job
 from archviz.core.errors import ArchvizError, NoTorch
@@ -113,8 +113,6 @@ class Store:
             raised = f"{where} raised {' '.join(facts.failed[1].split())}; the figure shows what ran until then"
         return Drawn(key, facts, (*files, *styles), DARK in looks, tuple(filter(None, (warning, raised))))
 
-    # ------------------------------------------------------------------------------------------------ graphs
-
     def traced(self, job: Job) -> tuple[Graph, tuple[Path, ...], str]:
         """The graph of `job`, the files it was made from, and a warning, where a saved graph had to do."""
         project = (job.project.path,) if job.project else ()
@@ -171,8 +169,6 @@ class Store:
             return Path(os.path.relpath(file, self.base)).as_posix()
         except ValueError:
             return file.as_posix()
-
-    # ----------------------------------------------------------------------------------------------- figures
 
     def path(self, key: str, name: str) -> Path:
         """Where a file of a figure lies: under a name of its own, as builders gather the files of all figures."""

@@ -25,9 +25,10 @@ def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[
     copied = _copied(graph, p)
     for key, part in copied.items():
         out = graph.by_id[key].out[0]
-        taken = p.volumes[part].channels or 0
-        whole = p.volumes[key].channels or 0
-        thickness = scale.volume(replace(out, shape=_narrowed(out.shape, out.axes, whole - taken))).thickness
+        given = (p.volumes[key].channels or 0) - (p.volumes[part].channels or 0)
+        at = out.axes.find("C") if len(out.axes) == len(out.shape) else 1
+        narrowed = (*out.shape[:at], max(given, 1), *out.shape[at + 1:])
+        thickness = scale.volume(replace(out, shape=narrowed)).thickness
         p.volumes[key] = replace(p.volumes[key], thickness=thickness)
         p.abutting[part] = key
         p.paints[key] = "map copied"
@@ -42,11 +43,6 @@ def arrange(graph: Graph, p: Volumes, style: Style, scale: Scale, seen: Mapping[
     p.blocks += runs.values()
 
 
-def _narrowed(shape: tuple[int, ...], axes: str, channels: int) -> tuple[int, ...]:
-    at = axes.find("C") if len(axes) == len(shape) else 1
-    return (*shape[:at], max(channels, 1), *shape[at + 1 :])
-
-
 def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     """Concatenations of what comes from far with what comes from right before them → the latter."""
     passing, copied = skips(graph), {}
@@ -59,8 +55,6 @@ def _copied(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
                 copied[node.id] = near[0]
     return copied
 
-
-# ------------------------------------------------------------------------------------------------ arrows
 
 def _words(node: Node, style: Style) -> str:
     """What an operation is called, without the sizes that stand beside its map: ``3×3 conv, ReLU``."""
@@ -109,8 +103,6 @@ def _crops(edge: Edge, p: Volumes) -> bool:
     return (a.height_of or 0, a.depth_of or 0) > (b.height_of or 0, b.depth_of or 0)
 
 
-# ------------------------------------------------------------------------------------------------ labels
-
 def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     before: Volume | None = None
     halves = {part: whole for part, whole in p.abutting.items() if part in p.volumes}
@@ -131,7 +123,8 @@ def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) 
         if node.kind == "input":
             _across(p, node.id, seen[node.id].lines[0][0], "name", halves, (1.2, 2.2), above)
         if any(dst == node.id for _, dst in p.arrows):  # an arrow has its least length
-            p.rooms[node.id] = [_room(node.id, p, style.sizes["operation"])]
+            (_, down, back), long = p.edges(node.id), style.sizes["operation"]
+            p.rooms[node.id] = [Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)]
         before = v
 
 
@@ -154,11 +147,6 @@ def _resolution(p: Volumes, key: NodeId, v: Volume, height: int) -> None:
     y = max(down[1] - wide, middle + p.style.sizes["arrow"])
     box = Place(-gap - 0.76 * number, y, 0.98 * number, wide)
     p.labels[key].append(Label(-gap, y, string, "number", "end", box, -90.0))
-
-
-def _room(key: NodeId, p: Volumes, long: float) -> Place:
-    _, down, back = p.edges(key)
-    return Place(min(back[0] / 2, 0.0) - long, (down[1] + back[1]) / 2 - 1.0, long, 2.0)
 
 
 def _port(graph: Graph, node: Node, p: Volumes, style: Style, look: Look) -> None:

@@ -84,8 +84,6 @@ def _shown(graph: Graph, node: Node) -> TensorSpec | None:
     return node.out[0] if node.out else None
 
 
-# ------------------------------------------------------------------------------------------------ blocks
-
 def _abut(graph: Graph, p: Volumes) -> None:
     """Which volumes stand against the one before them."""
     passing = skips(graph)
@@ -119,8 +117,6 @@ def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
         return False
     return a.extent == b.extent and a.kind in ("map", "clip", "signal")
 
-
-# ------------------------------------------------------------------------------------------------ words and numbers
 
 def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:
     names = titles(graph, style.titles)
@@ -282,7 +278,8 @@ class Labels:
         shown = text.fit(title, bold, limit, "bold")
         if shown and self.corner:  # below what stands along the edge into the depth
             half = text.width(shown, bold, "bold") / 2
-            if self.width / 2 + half > self.corner.x + self._offset() and not row:
+            offset = self.reach - self.p.edges(self.last)[0][0]     # from the first volume's front to the last one's
+            if self.width / 2 + half > self.corner.x + offset and not row:
                 y = max(y, self.corner.bottom + bold * 0.7)
         if shown:
             self.p.label(first, self.width / 2, y + bold * (0.15 + 1.15 * row), shown, "name")
@@ -316,10 +313,6 @@ class Labels:
             if self.low:
                 x, y = along[0] + off - 1.4, down[1] + along[1] + 2.8
             self.corner = self.p.label(last, x, y, string, "number", "middle", -math.degrees(angle)).box
-
-    def _offset(self) -> float:
-        """From the first volume's front to the last one's."""
-        return self.reach - self.p.edges(self.last)[0][0]
 
     def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:
         """Kernel and stride above the arrow that enters `block`."""

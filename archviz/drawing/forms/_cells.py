@@ -70,17 +70,12 @@ class Wiring:
         return next((g.x, g.y) for g in self.glyphs if g.name == name)
 
 
-def _affine(gate: str, bias: bool) -> str:
-    """The linear part of a gate as PyTorch writes it."""
-    x, h = (f" + b_i{gate}", f" + b_h{gate}") if bias else ("", "")
-    return f"W_i{gate} x_t{x} + W_h{gate} h_{{{MINUS}}}{h}"
-
-
 def _gate(gate: str, act: str, x: float, y: float, bias: bool) -> Glyph:
-    return Glyph(gate, "gate", x, y, act, f"{gate}_t", f"{act}({_affine(gate, bias)})")
+    """With its linear part as PyTorch writes it."""
+    from_x, from_h = (f" + b_i{gate}", f" + b_h{gate}") if bias else ("", "")
+    linear = f"W_i{gate} x_t{from_x} + W_h{gate} h_{{{MINUS}}}{from_h}"
+    return Glyph(gate, "gate", x, y, act, f"{gate}_t", f"{act}({linear})")
 
-
-# ------------------------------------------------------------------------------------------------ RNN
 
 def rnn(act: str = "tanh", bias: bool = True) -> Wiring:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), or ReLU in the place of tanh."""
@@ -94,8 +89,6 @@ def rnn(act: str = "tanh", bias: bool = True) -> Wiring:
         Wire("h", "h out", state=True), Wire("h", "y", ((2.7, line), (2.95, line)), fork=True, state=True),
     ))
 
-
-# ------------------------------------------------------------------------------------------------ LSTM
 
 def lstm(bias: bool = True, projected: bool = False) -> Wiring:
     """c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh(c_t), and `projected`: h_t = W_hr (o ⊙ tanh(c_t)).
@@ -133,8 +126,6 @@ def lstm(bias: bool = True, projected: bool = False) -> Wiring:
     ]
     return Wiring(width, bottom, tuple(glyphs), tuple(wires))
 
-
-# ------------------------------------------------------------------------------------------------ GRU
 
 def gru(bias: bool = True) -> Wiring:
     """n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t−1} + b_hn)),  h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}.

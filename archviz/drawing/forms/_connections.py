@@ -103,8 +103,6 @@ def _between(a: Point, ra: float, b: Point, rb: float) -> tuple[Point, Point]:
     return ((a[0] + dx / length * ra, a[1] + dy / length * ra), (b[0] - dx / length * rb, b[1] - dy / length * rb))
 
 
-# ------------------------------------------------------------------------------------------------ windows
-
 @dataclass(frozen=True)
 class Window:
     """The numbers that feed the number `out`, each with the number of its weight in the kernel."""

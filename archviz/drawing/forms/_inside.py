@@ -31,7 +31,9 @@ class Inside:
 
 def inside(wiring: Wiring, style: Style) -> Inside:
     """Draw what `wiring` says: body, lines, glyphs."""
-    step = _step(style)
+    gate = _box("tanh", style)
+    # of the grid: as wide as a gate and the gap beside it, as high as a gate and a short line
+    step = (gate[0] + style.sizes["cell_across"], gate[1] + style.sizes["cell_along"])
     width, height = wiring.width * step[0], wiring.height * step[1]
     at = {glyph.name: (glyph.x * step[0], glyph.y * step[1]) for glyph in wiring.glyphs}
     glyphs = {glyph.name: glyph for glyph in wiring.glyphs}
@@ -54,14 +56,6 @@ def _called(glyph: Glyph) -> str:
     return glyph.value or glyph.tip or glyph.name
 
 
-# ------------------------------------------------------------------------------------------------ sizes
-
-def _step(style: Style) -> Point:
-    """The grid's steps: as wide as a gate and the gap beside it, as high as a gate and a short line."""
-    width, height = _box("tanh", style)
-    return width + style.sizes["cell_across"], height + style.sizes["cell_along"]
-
-
 def _box(label: str, style: Style) -> tuple[float, float]:
     """Width and height of a gate with this label; all labels that are shorter than tanh have one width."""
     paint = style.roles["gate label"]
@@ -82,8 +76,6 @@ def _radius(op: str, style: Style) -> float:
     paint = style.roles["glyph text"]
     return max(style.sizes["glyph"] / 2, text.width(LETTERS.get(op, ""), paint.size, paint.weight) / 2 + 1.5)
 
-
-# ------------------------------------------------------------------------------------------------ glyphs
 
 def _drawn(glyph: Glyph, at: Point, style: Style) -> Group:
     (x, y), (half, tall) = at, _half(glyph, style)
@@ -118,8 +110,6 @@ def _value(glyph: Glyph, at: Mapping[str, Point], style: Style) -> tuple[Mark, .
     base, _, lower = glyph.value.partition("_")
     return symbol(x + 2.0, y - _half(glyph, style)[1] - 3.2, base, style, sub=lower)
 
-
-# ------------------------------------------------------------------------------------------------ lines
 
 def _run(wire: Wire, glyphs: Mapping[str, Glyph], at: Mapping[str, Point], step: Point,
          style: Style) -> tuple[Point, ...]:

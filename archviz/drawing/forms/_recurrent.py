@@ -124,8 +124,6 @@ def columns(layer: Recurrence, unroll: int, opened: bool) -> tuple[Step, ...]:
     return (*first, Step("T")) if layer.length == shown + 1 else (*first, Step("", dots=True), Step("T"))
 
 
-# ------------------------------------------------------------------------------------------------ legend
-
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the pictures of recurrent nodes are made of; swatches stand at the origin."""
     state = (style.captions["state"], line_swatch("state", style, "cell_arrow"))

@@ -117,8 +117,6 @@ def _gap(a: Part, b: Part, style: Style) -> float:
     return max(apart - a.right - b.left, s["least_apart"])
 
 
-# ------------------------------------------------------------------------------------------------ parts
-
 def _with_cells(shapes: Mapping[NodeId, tuple[int, ...]], style: Style) -> Style:
     """The style with cells so large that the highest feature map is as high as the style asks for."""
     s = style.sizes
@@ -230,8 +228,6 @@ def _bar(node: Node, taken: Units, role: str, style: Style) -> Units | None:
     at = {key: (wide / 2, y + top) for key, (_, y) in taken.at.items() if key != BIAS}
     return Units(wide, high, taken.shape, marks, at, wide / 2)
 
-
-# ------------------------------------------------------------------------------------------------ shapes and links
 
 def _shapes(graph: Graph) -> dict[NodeId, tuple[int, ...]]:
     """The shape of what each node gives, where it can be drawn number by number: (n,), (channels, length), (channels,

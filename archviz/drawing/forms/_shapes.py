@@ -5,11 +5,12 @@ In: places, points, words, a style.  Out: marks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Place, Route
 from archviz.core.graph import Edge, Node, NodeId
-from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text
+from archviz.core.scene import Box, Circle, Group, Link, Mark, Path, Point, Text, polygon
 from archviz.style.style import Style
 
 AROUND = 1.2  # points beside words on a plain ground
@@ -50,8 +51,6 @@ def line_swatch(role: str, style: Style, head: str = "arrow", radius: float = 2.
     return (Link(((0.0, middle), (s["swatch"], middle)), role, radius, True, s[head]),)
 
 
-# ------------------------------------------------------------------------------------------------ braces
-
 def brace_frames(titles: Mapping[NodeId, str], style: Style) -> dict[NodeId, Frame]:
     """The room of braces with these titles below what they hold."""
     name, s = style.roles["name"], style.sizes
@@ -67,8 +66,6 @@ def brace(key: NodeId, title: str, place: Place, style: Style, role: str = "brac
     return Group((polyline(((left, y), (left, low), (right, low), (right, y)), role), label), "frame", key)
 
 
-# ------------------------------------------------------------------------------------------------ words
-
 def grounded(label: Text, under: str, style: Style) -> tuple[Mark, ...]:
     """`label`, whose middle is its place, upright or turned by a quarter; where the role `under` is hatched, on a piece
     of it that is not.
@@ -80,3 +77,31 @@ def grounded(label: Text, under: str, style: Style) -> tuple[Mark, ...]:
     high = 1.05 * paint.size
     dx, dy, w, h = (0.35 * paint.size, 0.0, high, wide) if label.rotate else (0.0, 0.35 * paint.size, wide, high)
     return Box(label.x - dx - w / 2, label.y - dy - h / 2, w, h, f"{under} plain"), label
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """A box, its ends where data enters and leaves, and the way in which that flows."""
+
+    place: Place
+    first: float
+    last: float
+    way: str
+
+    def at(self, part: float, side: float) -> Point:
+        """The point so far through the box, and from its middle (0) to a side (±½)."""
+        p, side = self.place, side * (self.first + part * (self.last - self.first)) / max(self.first, self.last)
+        part = 1.0 - part if self.way in ("left", "rising", "up") else part
+        return (p.x + part * p.width, p.cy + side * p.height) if self.way in ("right", "left") else \
+            (p.cx + side * p.width, p.y + part * p.height)
+
+    def slice(self, start: float, stop: float, role: str) -> Mark:
+        return polygon([self.at(start, -0.5), self.at(stop, -0.5), self.at(stop, 0.5), self.at(start, 0.5)], role)
+
+    def attached(self, x: float, y: float) -> Point:
+        """Where a line ends that leads to (x, y) on the box's place: on a side, although that slants."""
+        p = self.place
+        part = (x - p.x) / p.width if self.way in ("right", "left") else (y - p.y) / p.height
+        part = 1.0 - part if self.way in ("left", "rising", "up") else part
+        (left, top), (right, bottom) = self.at(part, -0.5), self.at(part, 0.5)
+        return min(max(x, left), right), min(max(y, top), bottom)

@@ -156,8 +156,6 @@ def _card(lines: Sequence[str], style: Style) -> Words:
     return replace(one, x=wide / 2, box=Place(0.0, 0.0, wide, high))
 
 
-# ------------------------------------------------------------------------------------------------ shapes
-
 def _shape(p: Stacks, style: Style) -> None:
     """One scale for all planes, one for all bars."""
     s, law = style.sizes, style.options["space"]
@@ -190,8 +188,6 @@ def _stack(side: tuple[float, float], n: int, most: int, s: Mapping[str, float])
     (a, _), (b, _) = at[first - 1], at[first]
     return Shape("stack", side, at, dots=(((a + side[0], a), (b + side[0], b)), ((a, a + side[1]), (b, b + side[1]))))
 
-
-# ------------------------------------------------------------------------------------------------ what is computed
 
 def _see(graph: Graph, node: Node, p: Stacks) -> None:
     """Through which window a node looks at the map before it, or whether it sees all of it."""
@@ -271,8 +267,6 @@ def _spelt(node: Node) -> Node:
         return node
     return replace(node, attrs={**node.attrs, "kernel_size": [size] * int(rank[1])})
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def _wrapped(string: str, size: float, limit: float) -> list[str]:
     """`string` in lines no longer than `limit`, as far as its words allow; no line begins with a ×N alone."""

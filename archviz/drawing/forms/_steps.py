@@ -86,8 +86,6 @@ def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, c
                     through=True)
 
 
-# ------------------------------------------------------------------------------------------------ places
-
 @dataclass(frozen=True)
 class Lane:
     """The cells of one layer in one direction: heights of its top, of itself and of the states' lines.
@@ -197,8 +195,6 @@ class Unrolling:
                 enter = (cell.leave + cells[back].leave) / 2
         return cells
 
-    # -------------------------------------------------------------------------------------------- words
-
     def _sup(self, row: Lane) -> str:
         """The upper index of a state: its layer, where there are several."""
         return f"({row.number})" if self.layer.layers > 1 else ""
@@ -218,8 +214,6 @@ class Unrolling:
         if not self.folded:
             return self._name(ends) + self.s["cell_reach"] + 3.0
         return self._name(ends) + self.s["cell_loop"] + 3.0 if self.layer.both or not left else 0.0
-
-    # -------------------------------------------------------------------------------------------- drawing
 
     def picture(self, caption: Sequence[tuple[str, str]]) -> Interior:
         """Everything, moved to the origin."""

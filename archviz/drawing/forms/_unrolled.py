@@ -72,8 +72,9 @@ class Translation:
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
         # the step whose weights are drawn: the second, where nothing is left out before it
         self.at = int(len(columns) > 1 and not columns[1].dots)
-        self.wide = max((self._wide(node) for part in ("source", "target", "entry", "head", "handed")
-                         for node in parts.boxes(part)), default=0.0)
+        self.wide = max((text.width(self._short(node), self.size("sublabel")) + 5.0
+                         for part in ("source", "target", "entry", "head", "handed") for node in parts.boxes(part)),
+                        default=0.0)
         self.before = parts.keys["query"] == "before"
         half = max(self.wide, style.sizes["cell_width"]) / 2
         self.aside = 0.0 if self.before else half + style.sizes["step_beside"]   # of the sums, from the cells they pass
@@ -86,8 +87,6 @@ class Translation:
             2 * self.aside + s["step_query"] + width("s", self.style, sub="1")
         lift = len(self.parts.boxes("source")) * (s["step_box"] + s["step_gap"])
         return Unrolling(layer, self.columns, self.style, 0.0, apart, lift)
-
-    # -------------------------------------------------------------------------------------------- from below
 
     def picture(self) -> Interior:
         """Everything, moved to the origin."""
@@ -145,8 +144,6 @@ class Translation:
         if words != "attention":
             self.note(bottom - high / 2, [("attention", "label")])
         return bottom - high
-
-    # -------------------------------------------------------------------------------------------- the decoder
 
     def _decoder(self, bar: float) -> None:
         s, r, ring = self.s, self.s["glyph"] / 2, self.low.r
@@ -326,8 +323,6 @@ class Translation:
         self._rings("y", self.xs, y)
         self.top = y - self.low.r
 
-    # -------------------------------------------------------------------------------------------- pieces
-
     def _rings(self, letter: str, xs: Sequence[float], y: float, before: bool = False) -> None:
         """A quantity at each step; with `before` that of the step before it."""
         for i, column in enumerate(self.columns):
@@ -353,9 +348,6 @@ class Translation:
         """What stands in the small boxes: no numbers."""
         ops = [node.op, *node.attrs.get("fused", ())]
         return ", ".join(text.caption(self.style.captions, op, {}) for op in ops)
-
-    def _wide(self, node: Node) -> float:
-        return text.width(self._short(node), self.size("sublabel")) + 5.0
 
     def size(self, role: str) -> float:
         return self.style.roles[role].size
@@ -391,8 +383,6 @@ class Translation:
         marks = tuple(moved(mark, 1.0 - self.left, 1.0 - self.top) for mark in self.marks)
         return Interior(wide, high, marks, (0.0, high / 2), (wide, high / 2))
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for what the lines and signs are; swatches stand at the origin."""

@@ -159,8 +159,6 @@ def axes_of(spec: TensorSpec) -> str:
     return {1: "C", 2: "NC", 3: "NLC", 5: "NCDHW"}.get(len(shape), "N" + "X" * (len(shape) - 2) + "C")
 
 
-# ------------------------------------------------------------------------------------------------ of a figure
-
 @dataclass(frozen=True, slots=True)
 class Label:
     """Text beside a volume; (x, y) and the `box` it fills are relative to the top left corner of the front face."""

@@ -4,7 +4,7 @@ In: a graph, its layout, a style.  Out: sizes for the layout, and marks.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from archviz.core import text
 from archviz.core.conditioning import conditioning
@@ -21,7 +21,9 @@ from archviz.style.style import Style
 
 TRAITS = Traits(opens=True, nests=True)
 
-# ------------------------------------------------------------------------------------------------ how big
+NodeMark = Callable[[Node, Look, Place, str, Style], Group]
+"""Draws a node at its place, by the way in which data flows there."""
+
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node; nodes of one frame that are nearly equally wide get one width."""
@@ -84,24 +86,23 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     return room
 
 
-# ------------------------------------------------------------------------------------------------ drawing
-
-def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
-    """Frames at the back, then lines, boxes, and labels of lines on top."""
+def draw(graph: Graph, layout: Layout, style: Style, mark: NodeMark | None = None) -> tuple[Mark, ...]:
+    """Frames at the back, then lines, boxes (each as `mark` draws it, or as this form does), and labels of lines."""
     seen = looks(graph, style)
     names = titles(graph, style.titles)
     marks: list[Mark] = []
     for key, place in sorted(layout.frames.items(), key=lambda entry: len(graph.modules[entry[0]].scope)):
         marks.append(_frame(graph, key, place, layout, style, known_as(names[key], graph.modules[key])))
     marks += _lines(graph, layout, style)
-    marks += [node_mark(node, seen[node.id], layout.nodes[node.id], layout.direction, style) for node in graph.nodes]
+    one = mark or node_mark
+    marks += [one(node, seen[node.id], layout.nodes[node.id], layout.way(node.id), style) for node in graph.nodes]
     conditions = conditioning(graph)
     written: set[NodeId] = set()
     for route in layout.routes:
         label = seen[route.dst].arrow
         if label and route.dst not in written and not route.skip and (route.src, route.dst) not in conditions:
             written.add(route.dst)
-            marks.append(_arrow_label(label, route.points, layout.direction, style))
+            marks.append(_arrow_label(label, route.points, layout.way(route.dst), style))
     for route in layout.routes:
         if (route.src, route.dst) in conditions:
             marks += _letters(graph, route, layout, style)
@@ -166,13 +167,20 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
         line, of_line = look.lines[0]
         x = place.cx + style.roles[of_line].size * 0.35
         return node_group(node, role, (*marks, Text(x, place.cy, line, of_line, "middle", -90)))
-    heights = [style.roles[of_line].size * s["leading"] for _, of_line in look.lines]
-    y = (place.y + bottom) / 2 - sum(heights) / 2
+    words = label_marks(look, place.cx, (place.y + bottom) / 2, style)
+    return node_group(node, role, [*marks, *words])
+
+
+def label_marks(look: Look, x: float, y: float, style: Style) -> list[Mark]:
+    """The lines of a label below each other, their middle at (x, y)."""
+    marks: list[Mark] = []
+    heights = [style.roles[of_line].size * style.sizes["leading"] for _, of_line in look.lines]
+    y -= sum(heights) / 2
     for (line, of_line), height in zip(look.lines, heights, strict=True):
         base = y + height / 2 + style.roles[of_line].size * 0.35
-        marks += grounded(Text(place.cx, base, line, of_line, "middle"), role, style)
+        marks += grounded(Text(x, base, line, of_line, "middle"), look.kind.role, style)
         y += height
-    return node_group(node, role, marks)
+    return marks
 
 
 def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> list[Mark]:
@@ -182,8 +190,10 @@ def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> l
     slanted = shape.startswith("trapezoid") and bool(look.bands)
     body = Place(place.x, place.y, place.width, place.height - banded) if slanted else place
     shifts = [i * s["stack"] for i in ((2, 1, 0) if look.stack else (0,))] if shape != "text" else []
-    marks = [_outline(look, body.moved(shift, shift), direction, look.kind.role, s) for shift in shifts]
-    inset = _lean(body, s) if slanted and shape == "trapezoid" and direction != "right" else 0.0
+    back = -1.0 if direction == "left" else 1.0    # copies do not hide the head of the line that enters
+    marks = [_outline(look, body.moved(back * shift, shift), direction, look.kind.role, s) for shift in shifts]
+    below = shape == ("trapezoid up" if direction == "rising" else "trapezoid")     # narrow there, where a plinth is
+    inset = _lean(body, s) if slanted and below and direction not in ("right", "left") else 0.0
     stripe = Place(place.x + inset, place.y, place.width - 2 * inset, place.height)
     for i, band in enumerate(look.bands):
         last = i == len(look.bands) - 1 and not slanted
@@ -205,11 +215,11 @@ def _outline(look: Look, p: Place, direction: str, role: str, s: Mapping[str, fl
 
 
 def _trapezoid(p: Place, role: str, direction: str, lean: float, narrowing: bool) -> Path:
-    if direction == "right":
+    if direction in ("right", "left"):
         lean = min(lean, p.height / 6)
-    a, b = (0.0, lean) if narrowing else (lean, 0.0)
+    a, b = (0.0, lean) if narrowing is (direction not in ("left", "rising")) else (lean, 0.0)
     return polygon([(p.x, p.y + a), (p.right, p.y + b), (p.right, p.bottom - b), (p.x, p.bottom - a)]
-                   if direction == "right" else
+                   if direction in ("right", "left") else
                    [(p.x + a, p.y), (p.right - a, p.y), (p.right - b, p.bottom), (p.x + b, p.bottom)], role)
 
 
@@ -241,8 +251,8 @@ def glyph(kind: str, p: Place, role: str, style: Style) -> tuple[Mark, ...]:
         arm *= 0.7071
         ends = ((x - arm, y - arm), (x + arm, y + arm)), ((x - arm, y + arm), (x + arm, y - arm))
     else:
-        ends = (((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm)))[:1 if kind == "sub" else 2]
-    return Circle(x, y, r, role), *(polyline(line, "glyph sign") for line in ends)
+        ends = ((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm))
+    return Circle(x, y, r, role), *(polyline(line, "glyph sign") for line in ends[:1 if kind == "sub" else 2])
 
 
 def glyph_swatch(kind: str, role: str, style: Style) -> tuple[Mark, ...]:
@@ -253,7 +263,7 @@ def glyph_swatch(kind: str, role: str, style: Style) -> tuple[Mark, ...]:
 
 def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
     """Three dots in the place of what is left out, side by side across the flow."""
-    step = (0.0, p.height / 3) if direction == "right" else (p.width / 3, 0.0)
+    step = (0.0, p.height / 3) if direction in ("right", "left") else (p.width / 3, 0.0)
     return three_dots(*p.centre, p.width / 16, step, role)
 
 
@@ -262,14 +272,14 @@ def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: s
     x, y = points[-1]
     before = points[-2] if len(points) > 1 else (x, y)
     upward = before[1] > y
+    if direction == "left":
+        return Text(x + style.sizes["arrow"] + gap, y + size * 0.72 + gap, label, "shape")
     if direction != "right" and before[1] == y and before[0] < x:    # round a corner: beside what leads down to it
         return Text(before[0] - gap, y - gap, label, "shape", "end")
     if direction == "right":
         return Text(x - style.sizes["arrow"] - gap, y + size * 0.72 + gap, label, "shape", "end")
     return Text(x + gap, y + size * 0.72 + gap if upward else y - gap, label, "shape")
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, stripe and special line in the figure; swatches stand at the origin."""

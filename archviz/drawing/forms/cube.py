@@ -71,8 +71,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     return brace_frames(volumes(graph, style).braces, style)
 
 
-# ------------------------------------------------------------------------------------------------ drawing
-
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Volumes from the farthest to the nearest, then kernels, lines and braces."""
     p, places = volumes(graph, style), layout.nodes
@@ -113,7 +111,9 @@ def _solid(p: Volumes, key: NodeId, place: Place) -> Solid:
 
 
 def _volume(node: Node, p: Volumes, place: Place, style: Style) -> Group:
-    key, role = node.id, _role(node, p, style)
+    key = node.id
+    # its kind's, or where arrows tell what is done, that of a map
+    role = own_role(node.attrs, style) or (p.paints.get(key, "map") if p.arrows else role_of(node, style))
     along, down, back = p.edges(key)
     copies = p.copies[key]
     each = (along[0] / copies, along[1] / copies)
@@ -129,11 +129,6 @@ def _volume(node: Node, p: Volumes, place: Place, style: Style) -> Group:
         if p.volumes[key].kind == "clip" and node.kind not in ("pool", "act", "norm"):
             marks += _lattice(cuboid, f"{role} grid", side=not followed and i == copies - 1)
     return node_group(node, role, (*marks, *p.written(key, place)))
-
-
-def _role(node: Node, p: Volumes, style: Style) -> str:
-    """A volume's paint: its kind's, or where arrows tell what is done, that of a map."""
-    return own_role(node.attrs, style) or (p.paints.get(node.id, "map") if p.arrows else role_of(node, style))
 
 
 def _lattice(c: Cuboid, role: str, side: bool) -> list[Mark]:
@@ -195,8 +190,6 @@ def _struck(words: Sequence[Place], lines: Sequence[tuple[Point, Point]]) -> boo
                and word.y - 1 < start[1] + (end[1] - start[1]) * i / steps < word.bottom + 1
                for word in words for start, end in lines for i in range(steps + 1))
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """(name, swatch) for every kind, band and special line in the figure; swatches stand at the origin."""

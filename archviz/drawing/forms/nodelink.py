@@ -115,8 +115,6 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-# ------------------------------------------------------------------------------------------------ the row
-
 def _drawn(drawn: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, so that neurons lie on them; the windows of convolutions on top of the cells."""
     cores = {part.node.id: Place(place.x + part.left, place.y + drawn.axis - part.axis, part.width, part.height)
@@ -186,8 +184,6 @@ def _labels(part: Part, x: float, y: float, style: Style) -> list[Mark]:
         y += size * style.sizes["leading"]
     return marks
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What lines mean, and the kinds of what is drawn as a box."""

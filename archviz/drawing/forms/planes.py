@@ -79,8 +79,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     return brace_frames(stacks(graph, style).braces, style)
 
 
-# ------------------------------------------------------------------------------------------------ drawing
-
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Stacks, then lines and receptive fields on them, then braces."""
     drawn = stacks(graph, style)
@@ -143,8 +141,6 @@ def _operations(graph: Graph, drawn: Stacks, layout: Layout, style: Style) -> di
     return centres
 
 
-# ------------------------------------------------------------------------------------------------ between two stacks
-
 def _route(route: Route, role: str, drawn: Stacks, layout: Layout, style: Style) -> list[Mark]:
     """What leads from one node to another: a receptive field, a bundle, or an arrow."""
     src, dst = route.src, route.dst
@@ -204,8 +200,6 @@ def _field(dst: NodeId, src: NodeId, drawn: Stacks, a: _Placed, b: _Placed, styl
     aim = (target.x + b.lean * s["aim"] + b.seen / 2, target.y + target.height * s["aim"])
     return [Box(x, y, w, h, "kernel"), *rays([(x + w, y), (x + w, y + h)], aim), Circle(*aim, s["dot"], "unit")]
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """Nothing but lines of special kinds: all else is written where it stands."""

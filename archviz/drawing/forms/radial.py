@@ -147,8 +147,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     return {"": Frame(), **{key: Frame(title=wide, bar=high) for key, (wide, high) in rooms.items()}}
 
 
-# ------------------------------------------------------------------------------------------------ drawing
-
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Lines first, dots on them, then the rim with its names."""
     drawn = discs(graph, style)
@@ -294,8 +292,6 @@ def _arc(cx: float, cy: float, radius: float, start: float, end: float) -> tuple
                                bx - reach * math.cos(b), by - reach * math.sin(b), bx, by)))
     return tuple(commands)
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What a dot, a ring of dots and a line are."""

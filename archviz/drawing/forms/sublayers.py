@@ -28,8 +28,6 @@ MOST_PATCHES = 16   # a side cut into more is shown as so many
 TRAITS = Traits(opens=True)
 
 
-# ------------------------------------------------------------------------------------------------ how big
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node; boxes have one width, as wide as the widest of them."""
     s = style.sizes
@@ -148,8 +146,6 @@ def _framed(module: Module) -> bool:
     return module.repeat > 1 or "times" in module.attrs
 
 
-# ------------------------------------------------------------------------------------------------ drawing
-
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Frames at the back, then lines, boxes, and the letters of operands on top."""
     s, seen = style.sizes, _looks(graph, style)
@@ -180,7 +176,7 @@ def _frame(graph: Graph, key: NodeId, layout: Layout, style: Style) -> Group:
 def _node(graph: Graph, node: Node, look: Look, layout: Layout, style: Style) -> Group:
     place, s, role = layout.nodes[node.id], style.sizes, look.kind.role
     if _boxed(node, look):
-        return block.node_mark(node, look, place, layout.direction, style)
+        return block.node_mark(node, look, place, layout.way(node.id), style)
     if _tokens(node):
         return node_group(node, role, _row(graph, node, place, style))
     if look.glyph:
@@ -256,8 +252,6 @@ def _letters(graph: Graph, node: Node, layout: Layout, style: Style) -> list[Mar
     y = foot + sign * (s["arrow"] * 0.5 + size * 0.5) + size * 0.35
     return [Text(place.x + x + s["operand_gap"], y, letter, "operand") for x, letter in zip(at, ORDER, strict=True)]
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """Nothing: every box says what it is."""

@@ -44,8 +44,6 @@ def _shown(graph: Graph, style: Style) -> tuple[Bands, Mapping[NodeId, Look]]:
     return bands_of(graph), looks(graph, style)
 
 
-# ------------------------------------------------------------------------------------------------ how big
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node: boxes are all as wide as the longest label, sums are points, a lone output is an arrow."""
     s, (bands, seen) = style.sizes, _shown(graph, style)
@@ -127,8 +125,6 @@ def _costs(graph: Graph, key: NodeId) -> str:
     nodes = [node for node in graph.nodes if model_of(node) == key]
     return costs(sum(node.params for node in nodes), sum(node.flops for node in nodes))
 
-
-# ------------------------------------------------------------------------------------------------ drawing
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Bands at the back, then lines, then boxes, and what is written around them."""
@@ -216,8 +212,6 @@ def _role(node: Node, look: Look, bands: Bands, style: Style) -> str:
     stages = sum(role.startswith("stage ") and role[6:].isdigit() for role in style.roles)
     return f"stage {order.index(extent) % stages + 1}" if extent and node.kind in WORKS and stages else "layer"
 
-
-# ------------------------------------------------------------------------------------------------ legend
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """The two sorts of shortcuts, where there are any."""

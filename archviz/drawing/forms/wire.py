@@ -19,7 +19,7 @@ from archviz.drawing.forms import Traits, block
 from archviz.drawing.forms._blocks import ELEMENTWISE, Labels, kernel_of
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._shapes import link_group, node_group, rays
-from archviz.drawing.forms._volumes import SCALED, Anchor, Scale, Volume, Volumes, law, projection, scaled
+from archviz.drawing.forms._volumes import SCALED, Anchor, Scale, Volumes, law, projection, scaled
 from archviz.drawing.forms.cube import STEP, STEPS
 from archviz.drawing.labels import role_of
 from archviz.style.option import Option
@@ -57,7 +57,9 @@ def volumes(graph: Graph, style: Style) -> Volumes:
         elif node.kind in NOTED and graph.incoming[node.id]:
             p.notes.add(node.id)
         else:
-            p.volumes[node.id] = _upright(scale.volume(node.out[0] if node.out else None))
+            v = scale.volume(node.out[0] if node.out else None)
+            # a vector stands, its features from top to bottom
+            p.volumes[node.id] = replace(v, height=v.depth, depth=v.height) if v.kind == "rod" else v
             p.copies[node.id] = 1
             p.fused[node.id] = ()
             p.blocks.append([node.id])
@@ -67,11 +69,6 @@ def volumes(graph: Graph, style: Style) -> Volumes:
     for node in graph.nodes:
         _note(graph, node, p)
     return p
-
-
-def _upright(volume: Volume) -> Volume:
-    """A vector stands, its features from top to bottom."""
-    return replace(volume, height=volume.depth, depth=volume.height) if volume.kind == "rod" else volume
 
 
 def _source(graph: Graph, p: Volumes, key: NodeId) -> NodeId:
@@ -86,8 +83,6 @@ def _sources(graph: Graph, p: Volumes, key: NodeId) -> list[NodeId]:
     keys = (_source(graph, p, edge.src) for edge in graph.inflow[key])
     return [source for source in dict.fromkeys(keys) if source in p.volumes]
 
-
-# ------------------------------------------------------------------------------------------------ words and numbers
 
 def _number(graph: Graph, node: Node, p: Volumes, names: Mapping[NodeId, str]) -> None:
     """Channels below each volume; height and width where they are new."""
@@ -142,8 +137,6 @@ def _stack(p: Volumes, key: NodeId, words: Sequence[str], x: float, low: float, 
         p.label(key, x, low - (len(words) - 1 - i) * size * p.style.sizes["leading"], word, "note", anchor)
 
 
-# ------------------------------------------------------------------------------------------------ sizes
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
     p, sized = volumes(graph, style), {}
@@ -163,8 +156,6 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """None: the volumes speak for themselves."""
     return {}
 
-
-# ------------------------------------------------------------------------------------------------ drawing
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
@@ -211,7 +202,9 @@ def _kernel(graph: Graph, p: Volumes, layout: Layout, route: Route, source: Node
     high = _share(kernel[0], seen[-2] if len(seen) > 3 else seen[-1], volume.height, s["kernel_least"])
     wide = _share(kernel[-1], seen[-1], volume.depth, s["kernel_least"])
     ends = _readers(graph, layout, route.src)
-    top = _between(ends.index(layout.nodes[route.dst].y), len(ends), high)
+    # several are spread over the side, below its upper edge
+    part = 0.2 + 0.84 * (2 * ends.index(layout.nodes[route.dst].y) + 1) / (2 * len(ends))
+    top = min(max(part - high / 2, 0.0), 1 - high)
     front = DEEP * (1 - wide)
     corner = a.at(0, top, front)
     down, back = (a.down[0] * high, a.down[1] * high), (a.back[0] * wide, a.back[1] * wide)
@@ -255,11 +248,6 @@ def _measured(c: Cuboid, volume: Cuboid, kernel: tuple[float, ...], style: Style
 def _share(kernel: float, of: int, length: float, least: float) -> float:
     """The part of a side that a kernel covers; never too small to be seen."""
     return min(max(kernel / of, least / length), 0.9)
-
-
-def _between(i: int, count: int, share: float) -> float:
-    """Where the `i`-th of `count` parts begins when they are spread over a side, below its upper edge."""
-    return min(max(0.2 + 0.84 * (2 * i + 1) / (2 * count) - share / 2, 0.0), 1 - share)
 
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:

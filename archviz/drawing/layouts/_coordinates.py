@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import inf
 
 from archviz.core.geometry import Spacing
-from archviz.drawing.layouts._level import Element, Item, Layered, Wire
+from archviz.drawing.layouts._level import Element, Item, Layered, Wire, in_order
 
 
 @dataclass(slots=True, eq=False)
@@ -37,9 +37,12 @@ def place(layered: Layered, spacing: Spacing, evenly: bool = False) -> float:
     for straight in (True, False):  # lines that contradict each other: every element stands alone, which always works
         columns, member = _columns(layered, straight)
         constraints = _constraints(layered, member, spacing)
-        if (order := _left_to_right(columns, constraints)) is not None:
+        right_of: dict[_Axis, list[_Axis]] = {column: [] for column in columns}
+        for left, right, _ in constraints:
+            right_of[left].append(right)
+        order = in_order(right_of, deep=True)
+        if len(order) == len(columns):
             break
-    assert order is not None
     pulls = _pulls(layered, columns, member)
     for round_ in range(10 if len(columns) > 1 else 1):
         wanted = {c: c.position for c in columns}
@@ -77,7 +80,8 @@ def _set(layered: Layered, member: Mapping[Element, _Axis]) -> float:
     for element in elements:
         column = member[element]
         element.u = column.position + column.offsets[element]
-    room = [(e.u, e.u) if _port(layered, e) else (e.u - e.left, e.u + e.right) for e in elements]
+    ports = (0, len(layered.layers) - 1)
+    room = [(e.u, e.u) if e.bend and e.layer in ports else (e.u - e.left, e.u + e.right) for e in elements]
     low, high = min((a for a, _ in room), default=0.0), max((b for _, b in room), default=0.0)
     for element in elements:
         element.u -= low
@@ -122,10 +126,6 @@ def _spanning(layered: Layered) -> list[tuple[Element, Item, list[Wire]]]:
     """The bars, each with what enters it."""
     bars = [(e, e.item) for e in layered.elements.values() if e.item and e.item.spans]
     return [(e, item, wires) for e, item in bars if len(wires := [w for w in layered.wires if w.lower is e]) > 1]
-
-
-def _port(layered: Layered, element: Element) -> bool:
-    return element.bend and element.layer in (0, len(layered.layers) - 1)
 
 
 def out_port(wire: Wire) -> float:
@@ -223,24 +223,6 @@ def _constraints(layered: Layered, member: Mapping[Element, _Axis], spacing: Spa
             if ca is not cb and tightest.get((ca, cb), -inf) < distance:
                 tightest[ca, cb] = distance
     return [(left, right, distance) for (left, right), distance in tightest.items()]
-
-
-def _left_to_right(columns: list[_Axis], constraints: list[_Apart]) -> list[_Axis] | None:
-    """The columns so that each comes after those left of it; None when the constraints form a cycle."""
-    outof: dict[_Axis, list[_Axis]] = {c: [] for c in columns}
-    waiting = dict.fromkeys(columns, 0)
-    for a, b, _ in constraints:
-        outof[a].append(b)
-        waiting[b] += 1
-    ready = [c for c in columns if not waiting[c]]
-    order: list[_Axis] = []
-    while ready:
-        order.append(ready.pop())
-        for right in outof[order[-1]]:
-            waiting[right] -= 1
-            if not waiting[right]:
-                ready.append(right)
-    return order if len(order) == len(columns) else None
 
 
 def _project(order: list[_Axis], wanted: Mapping[_Axis, float], constraints: list[_Apart]) -> None:

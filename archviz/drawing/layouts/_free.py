@@ -74,8 +74,6 @@ class _Free:
                 break
         return self._finished(nodes, boxes, titles, {key: points for key, points in lines.items() if points})
 
-    # -------------------------------------------------------------------------------------- sizes
-
     def _box(self, key: NodeId) -> tuple[float, float]:
         """Width and height of a node's outline; a bar lies across the flow."""
         size = self.sizes[key]
@@ -109,8 +107,6 @@ class _Free:
         if not frame.bar or not wide:
             return 0.0, 0.0
         return wide * (1 if self.direction == "right" else 2) + self.s["pad"], frame.bar
-
-    # -------------------------------------------------------------------------------------- places
 
     def _placed(self, room: float) -> tuple[dict[NodeId, Place], dict[str, Place]]:
         places = self._natively(room) if self.engine == "dot" else self._inside_out(room)
@@ -190,8 +186,6 @@ class _Free:
         inside, pad, frame = united(content.values()), self.s["pad"], self.frames[key]
         return (max(inside.width + 2 * pad, frame.title + frame.count + 2 * pad) + frame.skirt,
                 inside.height + 2 * pad + frame.bar + frame.skirt)
-
-    # -------------------------------------------------------------------------------------- lines
 
     def _title(self, key: str, nodes: Places, boxes: Mapping[str, Place]) -> tuple[float, float]:
         """Where a title starts: at the left, or at the right where fewer lines would run through it."""

@@ -104,8 +104,6 @@ def _read(sheet: Sheet, answer: Mapping[str, Any]) -> dict[str, Place]:
     return {key: p.moved(-left, -top) for key, p in places.items()}
 
 
-# ------------------------------------------------------------------------------------------------ the program
-
 @lru_cache(maxsize=128)
 def _answers(engine: str, sources: tuple[str, ...]) -> tuple[Mapping[str, Any], ...]:
     """What Graphviz says to each of `sources`, as JSON."""

@@ -5,10 +5,14 @@ swaps the axes for figures that read from left to right.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from archviz.core.geometry import Spacing
+
+Key = TypeVar("Key", bound=Hashable)
 
 IN, OUT = "▸in", "▸out"  # no NodeId starts with these
 
@@ -104,7 +108,7 @@ def assign_layers(items: Mapping[str, Item], nets: Sequence[Net]) -> tuple[dict[
     for net in nets:
         if net.start in items:
             succ[net.start] += [target for target in net.targets if target in items and target != net.start]
-    done = _sorted(succ)
+    done = in_order(succ, cyclic=True)     # among frames there may be cycles
     position = {key: i for i, key in enumerate(done)}
     layer = dict.fromkeys(succ, 0)
     for key in done:
@@ -126,18 +130,18 @@ def _in_order(items: Mapping[str, Item]) -> list[str]:
     return sorted(items, key=lambda key: (items[key].index, key))
 
 
-def _sorted(succ: Mapping[str, Sequence[str]]) -> list[str]:
-    """The keys, each after those that lead to it; a cycle among frames is broken where the model comes first."""
-    waiting = dict.fromkeys(succ, 0)
-    for targets in succ.values():
-        for target in targets:
-            waiting[target] += 1
-    ready = [key for key in succ if not waiting[key]]
-    done: dict[str, None] = {}
-    while len(done) < len(succ):
-        key = ready.pop(0) if ready else next(key for key in succ if key not in done)
+def in_order(after: Mapping[Key, Sequence[Key]], cyclic: bool = False, deep: bool = False) -> list[Key]:
+    """The keys, each after those that lead to it; `deep`: what a key has made possible comes next.
+
+    A cycle, and what it leads to, is left out, or where that may be `cyclic`, broken at the first key that there is.
+    """
+    waiting = Counter(target for targets in after.values() for target in targets)
+    ready = [key for key in after if not waiting[key]]
+    done: dict[Key, None] = {}
+    while ready or cyclic and len(done) < len(after):
+        key = ready.pop(-1 if deep else 0) if ready else next(key for key in after if key not in done)
         done[key] = None
-        for target in succ[key]:
+        for target in after[key]:
             waiting[target] -= 1
             if not waiting[target] and target not in done:
                 ready.append(target)

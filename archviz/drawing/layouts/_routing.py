@@ -65,8 +65,6 @@ class Grid:
     corners: dict[Spot, set[NodeId]] = field(default_factory=dict)
     ports: dict[tuple[NodeId, int], list[tuple[float, NodeId]]] = field(default_factory=dict)
 
-    # -------------------------------------------------------------------------------------- the grid
-
     def prepare(self, wires: Sequence[Connection], near: Mapping[NodeId, Sequence[NodeId]]) -> None:
         """Lay the grid for `wires`, and find which of its edges are free."""
         self.xs, self.ys = (_thinned(self._stops(axis, wires, near), self._lanes(axis)) for axis in (0, 1))
@@ -125,8 +123,6 @@ class Grid:
         spots = [middle, *(at + wide / 2 for at, wide in level)]
         spots += [middle + sign * k * self.lane for k in range(1, min(len(near), 6) + 1) for sign in (-1, 1)]
         return [at for at in dict.fromkeys(spots) if abs(at - middle) <= max(room, 0.0) + 1e-9]
-
-    # -------------------------------------------------------------------------------------- one line
 
     def route(self, wire: Connection, near: Mapping[NodeId, Sequence[NodeId]]) -> tuple[Point, ...] | None:
         """The best line for `wire`, which is then in the way of others."""
@@ -268,7 +264,8 @@ class Grid:
             for n in range(a, b + 1):
                 spot = (n, line) if axis == 0 else (line, n)
                 self.through[axis].setdefault(spot, set()).add(net)
-        ways = [first, *(_way(a, b) for a, b in pairwise(path)), (last + 2) % 4]
+        steps = (((b[0] > a[0]) - (b[0] < a[0]), (b[1] > a[1]) - (b[1] < a[1])) for a, b in pairwise(path))
+        ways = [first, *map(SIDES.index, steps), (last + 2) % 4]
         for spot, before, after in zip(path, ways, ways[1:], strict=False):
             if before != after:
                 self.corners.setdefault(spot, set()).add(net)
@@ -298,10 +295,6 @@ def routed(wires: Sequence[Connection], boxes: Places, walls: Sequence[Place], r
     grid.lax = lax
     return {(wire.src, wire.dst): lines[wire.src, wire.dst] or (grid.route(wire, near) if lax else None)
             for wire in wires}
-
-
-def _way(a: Spot, b: Spot) -> int:
-    return SIDES.index(((b[0] > a[0]) - (b[0] < a[0]), (b[1] > a[1]) - (b[1] < a[1])))
 
 
 def _back(came: Mapping[State, State | None], state: State | None) -> list[Spot]:

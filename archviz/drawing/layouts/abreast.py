@@ -119,8 +119,6 @@ class _Abreast:
         routes += self._across(columns, axes, gaps, height)
         return Layout(nodes, boxes, tuple(routes), x - self.s["column"], height, titles, "up")
 
-    # ------------------------------------------------------------------------------------------ one column
-
     def _column(self, one: Tower, side: int) -> _Stack:
         column = _Stack(one, side)
         self._stack(column)
@@ -228,7 +226,9 @@ class _Abreast:
 
     def _framed(self, column: _Stack) -> None:
         """A frame around its nodes, inner frames and lanes, the inner ones first."""
-        for key in sorted(dict.fromkeys(f for k in column.at for f in self.scope[k]), key=lambda f: -self._deep(f)):
+        depth = {frame: max(keys.index(frame) for keys in self.scope.values() if frame in keys)
+                 for k in column.at for frame in self.scope[k]}
+        for key in sorted(depth, key=lambda frame: -depth[frame]):
             inside = [k for k in column.at if key in self.scope[k]]
             inner = [column.frames[f] for f in column.frames if any(
                 self.scope[k][:1 + self.scope[k].index(f)].count(key) for k in inside if f in self.scope[k])]
@@ -248,11 +248,6 @@ class _Abreast:
         first = min(nodes.index(key) for key in inside if key in nodes)
         tap = column.taps.get(nodes[first - 1]) if first else None
         return [*column.forks.get(nodes[first], ()), *([] if tap is None else [tap])]
-
-    def _deep(self, frame: NodeId) -> int:
-        return max(keys.index(frame) for keys in self.scope.values() if frame in keys)
-
-    # ------------------------------------------------------------------------------------------------ lines
 
     def _lines(self, column: _Stack) -> Iterable[tuple[Edge, Points, bool]]:
         order = {key: i for i, key in enumerate(column.tower.nodes)}

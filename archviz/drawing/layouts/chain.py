@@ -19,6 +19,7 @@ from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, S
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
+from archviz.drawing.layouts._level import in_order
 from archviz.drawing.layouts._stairs import lines, stand
 from archviz.drawing.layouts.layered import layered
 
@@ -40,9 +41,6 @@ def chain(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directio
     if direction != "down" or not plan.levels():
         return plan.layout(frames)
     return plan.around(frames) if plan.glyphs() else plan.stairs(frames)
-
-
-# ------------------------------------------------------------------------------------------------ rows
 
 
 @dataclass
@@ -77,8 +75,8 @@ class _Rows:
 
     def regular(self) -> bool:
         """Is it a chain with branches that leave it and come back?  Finds both."""
-        order = self._order()
-        if not order:
+        order = in_order(self.after)
+        if not order or len(order) < len(self.blocks):
             return False
         self.spine = self._longest(order)
         rank = {block: i for i, block in enumerate(self.spine)}
@@ -114,19 +112,6 @@ class _Rows:
         while (after := self.after[row[-1]]) and len(after) == len(self.before[after[0]]) == 1 and after[0] not in rank:
             row.append(after[0])
         return row
-
-    def _order(self) -> list[int] | None:
-        """The blocks, each after those it depends on; None if they depend on each other."""
-        waiting = {i: len(before) for i, before in self.before.items()}
-        order = [i for i in waiting if not waiting[i]]
-        for i in order:     # grows
-            for j in self.after[i]:
-                waiting[j] -= 1
-                if not waiting[j]:
-                    order.append(j)
-        return order if len(order) == len(self.blocks) else None
-
-    # -------------------------------------------------------------------------------------------- where
 
     def layout(self, frames: Frames) -> Layout:
         placed: list[Block] = []
@@ -197,8 +182,6 @@ class _Rows:
                 block.x += max(shift, 0.0)
         return row
 
-    # -------------------------------------------------------------------------------------------- the U
-
     def levels(self) -> list[int] | None:
         """How many skips pass over each block of the spine, where they are nested like the levels of a U."""
         if self.branches:
@@ -260,8 +243,6 @@ class _Rows:
         meeting = ((p, q) for p, q in pairs if p.x < block.x + q.x + q.width and block.x + q.x < p.right)
         return max((p.bottom + self.spacing["beside"] - q.y for p, q in meeting), default=0.0)
 
-    # -------------------------------------------------------------------------------------------- lines
-
     def _routes(self) -> list[Route]:
         rank = {block: i for i, block in enumerate(self.spine)}
         routes, late = [], []
@@ -313,9 +294,6 @@ class _Rows:
         block, size = self.blocks[self.of[key]], self.sizes[key]
         x, y = block.at[key]
         return (block.x + x + size.width / 2, block.y + y + size.height + size.rise / 2)
-
-
-# ------------------------------------------------------------------------------------------------ the finished layout
 
 
 def finished(graph: Graph, blocks: Sequence[Block], sizes: Sizes, routes: Sequence[Route], frames: Frames,

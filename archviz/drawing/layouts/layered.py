@@ -111,7 +111,8 @@ class _Nest:
             points: list[Point] = []
             for frame, _, target in self.path(edge.src, edge.dst):
                 u0, v0 = origin[frame]
-                points += [self._point(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
+                hops = [(u + u0, v + v0) for u, v in fields[frame].hops[edge.src, target]]
+                points += [(u, self.length - v) if self.upward else self._turned(u, v) for u, v in hops]
             routes.append(Route(edge.src, edge.dst, cleaned(points, 0.01), (edge.src, edge.dst) in passing))
         width, height = self._turned(root.width, root.height)
         return Layout(nodes, boxes, tuple(routes), width, height, titles, self.direction, tuple(self.cuts))
@@ -133,9 +134,6 @@ class _Nest:
         if self.upward:
             return Place(u, self.length - v - height, width, height)
         return Place(*self._turned(u, v), *self._turned(width, height))
-
-    def _point(self, u: float, v: float) -> tuple[float, float]:
-        return (u, self.length - v) if self.upward else self._turned(u, v)
 
     def _block(self, key: str, limit: float) -> Enclosed:
         pad, frame = self.spacing["pad"] if key else 0.0, self.frames.get(_bare(key), Frame()) if key else Frame()
@@ -181,8 +179,6 @@ class _Nest:
         width, du, x = _title_room(content, content.outs if self.upward else content.ins, text, pad)
         return Enclosed(
             content, width, content.height + before + after, du, before, (x, baseline), children, frame.skirt)
-
-    # ------------------------------------------------------------------------------------------ wrapping
 
     def _wrapped(self, items: dict[str, Item], nets: list[Net], limit: float, deep: int) -> Field:
         whole = solve(items, nets, self.spacing)

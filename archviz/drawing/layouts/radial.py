@@ -52,8 +52,6 @@ def _around(at: Point, size: Size, dx: float, dy: float) -> Place:
     return Place(at[0] + dx - size.width / 2, at[1] + dy - size.height / 2, size.width, size.height)
 
 
-# ------------------------------------------------------------------------------------------------ discs on a ring
-
 @dataclass
 class _Disc:
     """Nodes that share a centre, and how far the outermost of them reaches."""
@@ -157,8 +155,6 @@ def _turned(discs: Sequence[_Disc], lifts: Sequence[float], ring: float, spacing
     whole = max((turns[j] + half[j] + half[i] - turns[i] for i in first for j in last), default=0.0)
     return turns, whole
 
-
-# ------------------------------------------------------------------------------------------------ labels
 
 def _labels(graph: Graph, sizes: Sizes, frames: Frames, centre: Mapping[NodeId, tuple[float, float]], radius: float,
             spacing: Spacing) -> dict[NodeId, Place]:

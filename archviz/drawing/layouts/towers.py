@@ -112,8 +112,6 @@ def _place(size: Size, middle: float, top: float, row: float, high: float, pitch
     return Place(middle - size.width / 2, y, size.width, size.height)
 
 
-# ------------------------------------------------------------------------------------------------ lines
-
 @dataclass(frozen=True)
 class _Line:
     """An edge that does not lead to the next row, and between which places of the column it runs."""

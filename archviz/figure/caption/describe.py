@@ -227,7 +227,8 @@ def conditioned(drawn: Graph) -> list[str]:
     """What reads what from beside the main path: ``The seven residual blocks are conditioned on time.``"""
     sources: dict[str, list[str]] = {}
     for signal in sorted(_signals(drawn), key=lambda signal: drawn.by_id[signal.nodes[0]].index):
-        names = [_word(drawn.by_id[key]) for key in signal.nodes if drawn.by_id[key].kind == "input"]
+        names = [text.clean(key.split(":", 1)[-1]).rsplit(".", 1)[-1].replace("_", " ") for key in signal.nodes
+                 if drawn.by_id[key].kind == "input"]
         readers = [drawn.by_id[key] for key in dict.fromkeys(dst for _, dst in signal.edges)]
         nouns = {module_noun(node.op, node.id, drawn) for node in readers if node.kind == "module"}
         every = [node for node in drawn.nodes if node.op == readers[0].op]
@@ -239,10 +240,6 @@ def conditioned(drawn: Graph) -> list[str]:
     words = listed([f"{them} {'' if i else 'are conditioned '}on {listed(words_of)}"
                     for i, (them, words_of) in enumerate(sources.items())])
     return [f"{words[0].upper()}{words[1:]}."] if sources else []
-
-
-def _word(node: Node) -> str:
-    return text.clean(node.id.split(":", 1)[-1]).rsplit(".", 1)[-1].replace("_", " ")
 
 
 WORDS = ("linear", "embedding", "recurrent", "conv", "attention")

@@ -74,8 +74,6 @@ def _without_numbers(run: Run) -> Iterable[Part]:
     return (replace(part, one=one, many=many) for part in run)
 
 
-# ------------------------------------------------------------------------------------------------ what alternates
-
 def _trains(parts: Sequence[Part]) -> list[Part]:
     """Convolutions with pooling between them as one phrase, as the layers of a plain network are told."""
     kept: list[Part] = []
@@ -136,15 +134,11 @@ def _rounds(runs: list[Run]) -> list[Run]:
 
 def _times(runs: Sequence[Run], at: int, period: int) -> int:
     """How often the `period` runs at `at` come one after the other."""
-    keys = [_key(run) for run in runs[at:]]
+    keys = [(run[0].cls if run[0].inside else "", run[0].one, len(run)) for run in runs[at:]]
     times = 1
     while len(keys) >= (times + 1) * period and keys[:period] == keys[times * period:(times + 1) * period]:
         times += 1
     return times
-
-
-def _key(run: Run) -> tuple[str, str, int]:
-    return (run[0].cls if run[0].inside else "", run[0].one, len(run))
 
 
 def _turn(turns: Sequence[Run]) -> str:
@@ -163,8 +157,6 @@ def _turn(turns: Sequence[Run]) -> str:
     what = {"conv": "filter", "upconv": "filter", "linear": "output"}.get(every[0].kinds[0])
     return bare + (_sizes([_wide(part) for part in every], what) if what else "")
 
-
-# ------------------------------------------------------------------------------------------------ one run
 
 def _run(run: Run) -> str:
     """One phrase: "a 7×7 convolution", "four stages of 3, 4, 6 and 3 bottleneck blocks (…)"."""
@@ -196,16 +188,11 @@ def _stages(run: Run, blocks: Sequence[Run]) -> str:
 def _one(part: Part, blocks: Run) -> str:
     """A part by itself: an encoder, and the blocks that make up most of it."""
     if len(blocks) > 1:
-        names = [_shorter(block.one, part.one) for block in blocks]
+        names = [block.one.removeprefix(f"{part.one} ") for block in blocks]    # "layer" for an encoder's encoder layer
         inside = tuple(replace(block, one=name, many=plural(name)) for block, name in zip(blocks, names, strict=True))
         return f"{with_article(part.one)} of {_run(inside)}"
     wide = _width((part,)) if part.out is not None and set(part.out.axes) & set("HWD") else ""
     return f"{with_article(part.one)}{wide}{_contents((part,))}"
-
-
-def _shorter(noun: str, around: str) -> str:
-    """``encoder layer`` is a ``layer`` where it is said to be in an ``encoder``."""
-    return noun.removeprefix(f"{around} ")
 
 
 def _leaves(run: Run) -> str:
@@ -341,8 +328,6 @@ def _attention(part: Part) -> str:
     which = "cross-" if "cross" in name or "encdec" in name or "encoderattn" in name else "self-" if part.inside else ""
     return f"{f'{heads}-head ' if heads else ''}{which}attention"
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def number(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else str(count)

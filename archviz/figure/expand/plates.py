@@ -230,8 +230,6 @@ def _named(node: Node, named: set[NodeId]) -> Node:
     return node if key == node.id else replace(node, id=key)
 
 
-# ------------------------------------------------------------------------------------------------ what is on a plate
-
 def _opened(thing: _Closed, graph: Graph, style: Style) -> tuple[Plate, Layout]:
     """The plate of `thing`, which `graph` is drawn on, and how it is laid out."""
     key, form = thing.node.id, find("forms", style.form)

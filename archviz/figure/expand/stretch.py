@@ -71,8 +71,6 @@ def shift(steps: Steps, at: float) -> float:
     return room
 
 
-# ------------------------------------------------------------------------------------------------ how much room
-
 def stretched(
     plates: Mapping[NodeId, Plate], key: NodeId, opened: frozenset[NodeId],
     needs: tuple[Sequence[Need], Sequence[Need]] = ((), ()),
@@ -167,8 +165,6 @@ def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> l
             needs.append((rest_a, rest_b, apart))
     return needs
 
-
-# ------------------------------------------------------------------------------------------------ where everything is
 
 def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
     """The marks of a plate whose upper left corner is at (x, y)."""

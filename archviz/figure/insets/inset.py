@@ -46,7 +46,8 @@ def fit_with(graph: Graph, style: Style, detail: Detail, title: str | None, want
     Raises `ArchvizError` for a pattern that names no module, and for a module that is not seen as it lies in a closed
     one; `DoesNotFit` when there is no room for both.
     """
-    keys = [_key(graph, one.pattern) for one in wanted]
+    # the first module that a pattern names is the outermost; a folded copy names its block
+    keys: list[NodeId] = [find("passes", "collapse").select(graph, [one.pattern])[0] for one in wanted]
     detail = replace(detail, inset=tuple(dict.fromkeys(keys)))
     best: tuple[float, Drawing] | None = None
     refused: DoesNotFit | None = None
@@ -60,7 +61,9 @@ def fit_with(graph: Graph, style: Style, detail: Detail, title: str | None, want
         if missing:
             raise ArchvizError(f"{graph.modules[missing[0]].path} is not seen in the figure: it lies in a module "
                                "that is closed", "leave out --collapse or --depth, or expand what holds it")
-        cost = drawing.cost + sum(CLOSED * _closed(tried) + tried.score - tried.height for tried in tries)
+        closed = [sum(node.kind == "module" for node in tried.cut.graph.nodes) for tried in tries]
+        cost = drawing.cost + sum(CLOSED * count + tried.score - tried.height
+                                  for count, tried in zip(closed, tries, strict=True))
         if best is None or cost < best[0]:
             sheet = {**drawing.scene.sheet, **{role: paint for one in body.frames for role, paint in one.sheet.items()}}
             insets = tuple((key, tried.cut.graph) for key, tried in zip(keys, tries, strict=True))
@@ -88,12 +91,6 @@ def _bodies(
                 yield body, [tried for _, tried in chosen]
 
 
-def _key(graph: Graph, pattern: str) -> NodeId:
-    """The first module that `pattern` names, which is the outermost; a folded copy names its block."""
-    key: NodeId = find("passes", "collapse").select(graph, [pattern])[0]
-    return key
-
-
 def _same(one: Wanted, key: NodeId) -> tuple[Graph, NodeId]:
     same = next((k for k, m in one.graph.modules.items() if key == k or key in m.copies), None)
     if same is None:
@@ -101,12 +98,6 @@ def _same(one: Wanted, key: NodeId) -> tuple[Graph, NodeId]:
                            "leave out the style of this inset")
     return one.graph, same
 
-
-def _closed(tried: Try) -> int:
-    return sum(node.kind == "module" for node in tried.cut.graph.nodes)
-
-
-# ------------------------------------------------------------------------------------------------ the block by itself
 
 STUB = "/inset:"
 """How the ids of the places begin where data enters or leaves the block: they are no nodes of the trace."""
@@ -183,8 +174,6 @@ def _names(graph: Graph, key: NodeId, ends: Mapping[NodeId, NodeId], plain: str)
             names[source] = plain
     return names
 
-
-# ------------------------------------------------------------------------------------------------ how large
 
 def _sizes(sub: Graph, style: Style, side: str) -> list[tuple[Judge, Try]]:
     """The sizes in which the block can be drawn on this side, opened as far as there is room: what reads best, what is

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import dist
 
 from archviz.core import text
@@ -100,7 +101,8 @@ class Zoomed(Body):
         for one, place, way in zip(self.frames, places, self._lines(layout, sizes, extra, words), strict=True):
             inside = tuple(moved(mark, place.x, place.y) for mark in one.marks)
             if way.price < HIT:
-                lined: tuple[Mark, ...] = tuple(_path(line) for line in way.lines)
+                lined: tuple[Mark, ...] = tuple(
+                    Path((("M", line[0]), *(("L", point) for point in line[1:])), "zoom") for line in way.lines)
                 plain = way.block == layout.nodes[one.key]
                 marks.append(Group(lined if plain else (moved(_outline(way.block, 0.0), dx, dy), *lined), "zoom"))
             else:       # no way is free: the same outline around both says that they belong together
@@ -110,8 +112,6 @@ class Zoomed(Body):
                 inside = (*inside, _outline(place, OUTSIDE))
             marks.append(Group(inside, "inset"))
         return tuple(marks)
-
-    # -------------------------------------------------------------------------------------------- where they stand
 
     def _stack(self) -> tuple[float, float]:
         """Width and height of all insets: one above the other to the right, in a row below."""
@@ -127,9 +127,6 @@ class Zoomed(Body):
 
     def _seen(self, layout: Layout) -> bool:
         return all(one.key in layout.nodes for one in self.frames)
-
-    def _extent(self, layout: Layout) -> tuple[float, float]:
-        return (layout.width, layout.height) if self.side == "right" else (layout.height, layout.width)
 
     def _origin(self, layout: Layout, extra: float) -> tuple[float, float]:
         """Where the drawing begins in the body: in the middle, across the side that the insets are on."""
@@ -154,8 +151,6 @@ class Zoomed(Body):
             at += (one.height if right else one.width) + BETWEEN
         return [places[i] for i in range(len(blocks))]
 
-    # -------------------------------------------------------------------------------------------- the lines
-
     def _lines(
         self, layout: Layout, sizes: Sizes, extra: float | None, words: Sequence[Place] = (),
     ) -> list[_Way]:
@@ -166,7 +161,8 @@ class Zoomed(Body):
         """
         dx, dy = self._origin(layout, extra or 0.0)
         frames = [p.moved(-dx, -dy) for p in self._places(layout, extra or 0.0)]
-        labels = {key: _labels(place, sizes.get(key)) for key, place in layout.nodes.items()}
+        labels = {key: [p.moved(place.x, place.y) for p in sizes[key].parts] if key in sizes else []
+                  for key, place in layout.nodes.items()}
         every = [*words, *(label for beside in labels.values() for label in beside)]
         ways = []
         for one, frame in zip(self.frames, frames, strict=True):
@@ -203,8 +199,10 @@ class Zoomed(Body):
         A solid is left to the right and upwards from the corners of its face in the `back`, else from its front.
         """
         boxes, words = ([_turned(p, self.side) for p in some] for some in (boxes, words))
-        sides = (back, back, block) if self.side == "right" else (block, block, back)
-        ways = _ways([_turned(p, self.side) for p in sides], *self._extent(layout), _turned(frame, self.side))
+        sides, extent = (block, block, back), (layout.height, layout.width)
+        if self.side == "right":
+            sides, extent = (back, back, block), (layout.width, layout.height)
+        ways = _ways([_turned(p, self.side) for p in sides], *extent, _turned(frame, self.side))
         priced = []
         for i, (price, lines) in enumerate(ways):
             if i >= 2 and extra == 0.0:
@@ -213,7 +211,7 @@ class Zoomed(Body):
             price += HIT * sum(_through(line, box, 0.0) for line in lines for box in words)
             price += ENCLOSED * sum(_between(lines, box) for box in boxes)
             price += CROSSED * sum(_crossings(line, edge) for line in lines for edge in edges)
-            price += LENGTH * sum(_length(line) for line in lines)
+            price += LENGTH * sum(sum(dist(a, b) for a, b in pairwise(line)) for line in lines)
             priced.append(_Way(price + OUTLINED * (block not in layout.nodes.values()), i >= 2, block, lines))
         return priced
 
@@ -250,10 +248,6 @@ def _flipped(point: Point, side: str) -> Point:
     return point if side == "right" else (point[1], point[0])
 
 
-def _length(line: tuple[Point, ...]) -> float:
-    return sum(dist(a, b) for a, b in zip(line, line[1:], strict=False))
-
-
 def _between(lines: Lines, box: Place) -> bool:
     """Whether the middle of a box lies between the two lines, as if it belonged to what is shown."""
     x, y = box.centre
@@ -268,11 +262,6 @@ def _between(lines: Lines, box: Place) -> bool:
 def _through(line: tuple[Point, ...], box: Place, clear: float) -> bool:
     low, high = (box.x - clear, box.y - clear), (box.right + clear, box.bottom + clear)
     return any(_clipped(a, b, low, high) for a, b in zip(line, line[1:], strict=False))
-
-
-def _labels(place: Place, size: Size | None) -> list[Place]:
-    """Where the labels beside a node stand that its size tells of."""
-    return [p.moved(place.x, place.y) for p in (size.parts if size else ())]
 
 
 def _around(place: Place, labels: Sequence[Place]) -> Place:
@@ -322,10 +311,6 @@ def _crossings(line: tuple[Point, ...], edge: tuple[Point, ...]) -> int:
 
     return sum(side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
                for a, b in zip(line, line[1:], strict=False) for c, d in zip(edge, edge[1:], strict=False))
-
-
-def _path(line: tuple[Point, ...]) -> Path:
-    return Path((("M", line[0]), *(("L", point) for point in line[1:])), "zoom")
 
 
 def _outline(place: Place, outside: float) -> Box:

@@ -52,7 +52,7 @@ class Seeker:
             fed = earlier.how == "input" or any(ref.call in self.numbers for ref in earlier.operands())
             if kind(earlier) == "scan" or any(ref.call in self.places for ref in earlier.operands()):
                 self.places.add(at)
-            elif fed and not _real(earlier) and not _remade(earlier):
+            elif fed and _hands_on(earlier):
                 self.numbers.add(at)
         self.done = max(self.done, min(number, len(self.tape.calls)))
         return (kind(call) == "embedding" and any(ref.call in self.numbers for ref in call.operands())
@@ -81,15 +81,13 @@ class Seeker:
             return True
 
 
-def _remade(call: Call) -> bool:
-    """Whether a call gives flags or constants, not the numbers that it reads."""
-    flags = all(spec.dtype == "bool" for spec in call.out.values())
+def _hands_on(call: Call) -> bool:
+    """Whether a call gives the whole numbers that it reads: no real ones, flags or constants."""
+    types = [spec.dtype for spec in call.out.values()]
+    if any(one.startswith(("float", "bfloat", "complex")) for one in types):
+        return False
     made = call.how in ("function", "method") and kind(call) == "constant" and not call.wrote
-    return call.how != "input" and (flags or made)
-
-
-def _real(call: Call) -> bool:
-    return any(spec.dtype.startswith(("float", "bfloat", "complex")) for spec in call.out.values())
+    return call.how == "input" or not made and any(one != "bool" for one in types)
 
 
 @dataclass(frozen=True)

@@ -141,8 +141,6 @@ class Subject:
         self._laid = self.device.type == "cpu" and sum(kinds) >= 0
         self._stack = ExitStack()
 
-    # ------------------------------------------------------------------------------------------ state
-
     def __enter__(self) -> Subject:
         with ExitStack() as stack:
             devices = [self.device.index or 0] if self.device.type == "cuda" else []
@@ -162,8 +160,6 @@ class Subject:
     def __exit__(self, *error: Any) -> None:
         self.kept.clear()
         self._stack.__exit__(*error)
-
-    # ------------------------------------------------------------------------------------------ what is known
 
     @property
     def n(self) -> int:
@@ -274,8 +270,6 @@ class Subject:
                 if after is None or frame not in after.scope:
                     ids[frame] = None
         return tuple(ids)
-
-    # ------------------------------------------------------------------------------------------ running
 
     def run(self, batch: Arguments | None = None, *, nodes: Collection[NodeId] | None = (), grad: bool = False,
             replace: Mapping[NodeId, Tensor] | None = None, watched: bool = False) -> Run:

@@ -161,8 +161,6 @@ def _sides(value: Any, source: str) -> tuple[int, int] | None:
     return sides[0], sides[1]
 
 
-# ------------------------------------------------------------------------------------------------ images
-
 def opened(value: Any) -> Image.Image:
     """A Pillow image, upright, of a path, an image or an (H, W[, C]) array of bytes."""
     if isinstance(value, Image.Image):

@@ -95,8 +95,6 @@ def one_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
     return Inputs(tuple(first(one) for one in args), {key: first(value) for key, value in kwargs.items()})
 
 
-# ------------------------------------------------------------------------------------------------ names
-
 def _arguments(module: Any, inputs: Inputs) -> dict[str, Any]:
     """The arguments of a call by name."""
     try:
@@ -155,8 +153,6 @@ def _text_like(value: Any) -> bool:
     items = value if isinstance(value, list) else [value]
     return bool(items) and all(isinstance(item, str) for item in items)
 
-
-# ------------------------------------------------------------------------------------------------ tensors
 
 def _tensor(module: Any, value: Any) -> Any:
     """Arrays and lists of numbers as tensors, of the model's own type where they are real; all else as it is."""
@@ -233,8 +229,6 @@ def _without(module: Any, loaded: Loaded, spoken: Mapping[str, Any], specs: Sequ
     kwargs = {key: _tensor(module, value) for key, value in example.kwargs.items()}
     return Samples(tuple(_tensor(module, one) for one in example.args), kwargs, notes=(f"input: {example.note}",))
 
-
-# ------------------------------------------------------------------------------------------------ images
 
 def _recipe(loaded: Loaded) -> Recipe:
     if "preprocess" in loaded.told:

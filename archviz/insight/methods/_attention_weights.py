@@ -139,8 +139,6 @@ class _Watcher(Operands):
         self.attentions[-1] = replace(self.attentions[-1], output=leaf)
         return (leaf, *output[1:]) if isinstance(output, tuple) else leaf
 
-    # ------------------------------------------------------------------------------------------ PyTorch's own
-
     def attention(self, call: Call, output: Any) -> None:
         try:
             args, options = self.filled(call.args), self.filled(dict(call.kwargs))
@@ -171,8 +169,6 @@ class _Watcher(Operands):
                       else call.op == "multi_head_attention_forward")
         self._found(call.node, weights, given_on, (query.call, key.call), values.call, float(error),
                     0 if time_first else -2)
-
-    # ------------------------------------------------------------------------------------------ by hand
 
     def softmax(self, call: Call, output: Any) -> None:
         self.carried[len(self.tape.calls)] = len(self.tape.calls)

@@ -25,8 +25,6 @@ _FIRST, _CACHED, _MANY = 1, 8, 256
 VGG-16: more rows are slower, fewer too); and rows from which a GPU gains nothing more."""
 
 
-# ---------------------------------------------------------------------------------------------- one pass
-
 def differentiated(subject: Subject, nodes: Iterable[NodeId] = ()) -> Run:
     """The first run, if it was made with gradients and kept all of `nodes`; else one more that is."""
     missing = set(nodes) - subject.wanted
@@ -129,8 +127,6 @@ def reached(subject: Subject, by_target: Sequence[Gradients]) -> None:
                                "gradients, such as occlusion")
 
 
-# ---------------------------------------------------------------------------------------------- many passes
-
 Place = Callable[[Tensor, Tensor], dict[NodeId, Tensor]]
 """(samples, copies), both long (rows,) → source id → what stands in its place, samples first."""
 
@@ -217,8 +213,6 @@ def points(subject: Subject) -> dict[NodeId, Tensor]:
     run = differentiated(subject)
     return {name: run.leaves[name].detach().movedim(subject.batch.axis, 0) for name in subject.sources}
 
-
-# ---------------------------------------------------------------------------------------------- results
 
 def sums(subject: Subject, maps: Mapping[NodeId, Tensor]) -> dict[NodeId, Tensor]:
     """One number for each place: summed over the channels of images and the features of embeddings.  Samples first."""

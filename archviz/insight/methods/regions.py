@@ -144,8 +144,6 @@ def _warped(subject: Subject, source: Source, boxes: Tensor) -> Tensor:
     return scores.view(-1, len(boxes), count)
 
 
-# ---------------------------------------------------------------------------------------------- superpixels
-
 def _superpixels(images: Tensor, segments: Sequence[int]) -> Tensor:
     """(N, W, H, W') bool: the superpixels of all scales.  Some may be empty, which then contribute nothing."""
     masks = [functional.one_hot(*_slic(images.float(), wanted)).movedim(-1, 1).bool() for wanted in segments]

@@ -81,8 +81,6 @@ def attribute(subject: Subject, *, heads: str = "mean", residual: float = 0.5, t
     return result
 
 
-# ---------------------------------------------------------------------------------------------- the matrices
-
 def _allowed(seen: AttentionRun) -> None:
     """Raises `ArchvizError` for attention that does not go from all tokens to all."""
     if seen.missed:
@@ -129,8 +127,6 @@ def _rolled(subject: Subject, seen: AttentionRun, heads: str, residual: float) -
         result.append(after)
     return result
 
-
-# ---------------------------------------------------------------------------------------------- the target's tokens
 
 def _rows(subject: Subject, attentions: Sequence[Attention], target: Target, score: Tensor, token: int | None,
           ) -> tuple[int, Tensor]:

@@ -37,9 +37,30 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
     first : int
         The number of the batch's first sample, for one that is explained in parts: these get the noise of the whole.
     """
+    both = moments(subject, TITLE, samples, noise, seed, first)
+    result = []
+    for number, (mean, square) in enumerate(zip(*both, strict=True)):
+        maps = shared.sizes(subject, mean)
+        result.append(shared.attribution(
+            subject, number, "smoothgrad", TITLE, maps, signed=False, unit="|mean ∂f/∂x|",
+            checks=(_spread(mean, square, samples), shared.finite(maps)),
+            notes=(f"{samples} copies, noise {noise:g} of the range of the values",
+                   *shared.joined_notes(subject, maps, "L2 norm"))))
+    return result
+
+
+def moments(subject: Subject, title: str, samples: int, noise: float, seed: int, first: int,
+            ) -> tuple[list[shared.Gradients], list[shared.Gradients]]:
+    """The mean of the gradients over noisy copies and that of their squares, for each target: see `attribute`.
+
+    They are computed once for all methods that ask for the same copies.  Raises `ArchvizError` where these cannot be.
+    """
     if samples < 2 or noise < 0:
-        raise ArchvizError(f"smoothgrad: samples={samples}, noise={noise}", "at least 2 samples, and noise from 0 up")
-    subject.step(f"SmoothGrad, {samples} copies")
+        raise ArchvizError(f"{title.lower()}: samples={samples}, noise={noise}",
+                           "at least 2 samples, and noise from 0 up")
+    if (key := ("noisy copies", samples, noise, seed, first)) in subject.kept:
+        return subject.kept[key]  # type: ignore[no-any-return]
+    subject.step(f"{title}, {samples} copies")
     points = shared.points(subject)
     flat = {name: point.float().reshape(len(point), -1) for name, point in points.items()}
     sigma = {name: noise * (values.amax(1) - values.amin(1)) for name, values in flat.items()}
@@ -52,15 +73,8 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
 
     weights = torch.full((samples,), 1 / samples)
     sums = shared.summed(subject, torch.arange(subject.n, device=subject.device), weights, noisy, squares=True)
-    result = []
-    for number, (mean, square) in enumerate(zip(*sums, strict=True)):
-        maps = shared.sizes(subject, mean)
-        result.append(shared.attribution(
-            subject, number, "smoothgrad", TITLE, maps, signed=False, unit="|mean ∂f/∂x|",
-            checks=(_spread(mean, square, samples), shared.finite(maps)),
-            notes=(f"{samples} copies, noise {noise:g} of the range of the values",
-                   *shared.joined_notes(subject, maps, "L2 norm"))))
-    return result
+    subject.kept[key] = sums
+    return sums
 
 
 def _normal(like: Tensor, pairs: list[tuple[int, int]], place: int, seed: int) -> Tensor:

@@ -144,8 +144,6 @@ class _Painted:
         self.letters = _key.letters(remarks)
         self.mapped: set[NodeId] = set()
 
-    # ---------------------------------------------------------------------------------------- marks
-
     def scene(self) -> Scene:
         marks = tuple(self._mark(mark) for mark in self.before.marks)
         links = [at for at, mark in enumerate(marks) if isinstance(mark, Group) and mark.edge]
@@ -223,8 +221,6 @@ class _Painted:
             room = body(group, scene) if group.node in self.remarks else None
             if room is not None:
                 yield _key.badges(group, room, self.remarks[group.node], self.letters, taken)
-
-    # ---------------------------------------------------------------------------------------- words
 
     def _entries(self) -> list[tuple[str, tuple[Mark, ...]]]:
         wide, high = self.style.sizes["swatch"], self.style.sizes["swatch_height"]

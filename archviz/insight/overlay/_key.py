@@ -59,8 +59,6 @@ def _block(style: Style, scale: Scale | None, entries: Sequence[Entry], inner: f
     return marks, wide, high
 
 
-# ------------------------------------------------------------------------------------------------ badges
-
 def letters(marks: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The first word of each remark → the letter on its badge: ``dead`` → D."""
     taken: dict[str, str] = {}

@@ -67,8 +67,6 @@ class Colours:
         """The ground of what has no number."""
         return mixed(self.ink, self.page, UNKNOWN)
 
-    # ---------------------------------------------------------------------------------------- one mark
-
     def _on(self, mark: Mark, group: Group, fill: str) -> Mark:
         if isinstance(mark, Group):
             return replace(mark, marks=tuple(self._on(inner, group, fill) for inner in mark.marks))

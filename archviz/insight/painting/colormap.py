@@ -195,8 +195,6 @@ def colourless(maps: Mapping[str, str]) -> bool:
     return all(abs(ramp - ramp[:, :1]).max() <= 2 for ramp in ramps)
 
 
-# ------------------------------------------------------------------------------------------------ ticks
-
 def ticks(low: float, high: float, most: int = 5) -> list[tuple[float, str]]:
     """Round numbers (1, 2 or 5 times a power of ten, apart) from low to high, at most `most`, with their labels."""
     span = high - low
@@ -240,8 +238,6 @@ def number(value: float) -> str:
     power = floor(log10(abs(rounded)) + 1e-9) if rounded else 0
     return labels([rounded], 10.0**(power - len(digits)))[0]
 
-
-# ------------------------------------------------------------------------------------------------ images
 
 def resized(values: ArrayLike, height: int, width: int, smooth: bool = True) -> NDArray[np.float32]:
     """A map (H, W) at another size.

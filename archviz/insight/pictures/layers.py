@@ -134,8 +134,6 @@ def _column(layer: Activation, style: Style, limit: float | str | None, last: bo
     return Column(layer, form, on, image)
 
 
-# ------------------------------------------------------------------------------------------------ how large
-
 def _sizes(board: Board, columns: Sequence[Column], channels: int | None) -> Sizes:
     """As few rows of layers as hold their words, as large as they go, with as many tiles as then have room."""
     room, high = board.room
@@ -230,8 +228,6 @@ def _left_out(sizes: Sizes, column: Column) -> str:
         return f"{sizes.best} of {count}" if count > sizes.best else ""
     return f"{sizes.most} of {count}" if column.form == "tiles" and count > sizes.most else ""
 
-
-# ------------------------------------------------------------------------------------------------ drawing
 
 def _band(board: Board, sizes: Sizes, band: Sequence[Column], y: float, names: Mapping[int, str],
           ) -> tuple[float, float]:
@@ -343,8 +339,6 @@ def _bar(board: Board, on: Scale, x: float, y: float, wide: float) -> None:
         drawn = colorbar.flat(plain, length, board.style, 3)
     board.bar(drawn, x + (wide - length) / 2, y)
 
-
-# ------------------------------------------------------------------------------------------------ words
 
 def _sentences(title: str, columns: Sequence[Column], sizes: Sizes, names: Mapping[int, str]) -> Iterator[str]:
     """The caption."""

@@ -96,8 +96,6 @@ class Reducer(Watcher):
         self._axis_of: dict[int, tuple[weak[Tensor], int | None]] = {}  # id of a tensor → its axis of channels
         self._done: dict[int, list[NodeId]] = {}                        # id of a tensor → whose value it is now
 
-    # ------------------------------------------------------------------------------------------ the run
-
     def begin(self, tape: Tape) -> None:
         self.arrive()
         self._forget()
@@ -156,8 +154,6 @@ class Reducer(Watcher):
             self.samples[node] += rows
         self._send(self._parts, "")
         self._forget()
-
-    # ------------------------------------------------------------------------------------------ a value
 
     def _weigh(self, tensor: Tensor) -> None:
         """Count the memory that the call holds, until it lets go of it; a gradient needs all of it to the end."""
@@ -243,8 +239,6 @@ class Reducer(Watcher):
         for pattern in self.patterns:
             if not any(name == pattern or fnmatchcase(name, pattern) for name in ids):
                 raise ArchvizError(f"no node is named {pattern!r}", did_you_mean(pattern, list(filter(None, ids))))
-
-    # ------------------------------------------------------------------------------------------ totals
 
     def _send(self, parts_of: Mapping[NodeId, Mapping[str, Partial]], prefix: str) -> None:
         results = {(node, prefix + name, key): tensor for node, parts in parts_of.items()

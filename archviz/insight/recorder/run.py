@@ -153,9 +153,6 @@ def _filled(recording: Recording, reducer: Reducer) -> Recording:
     return recording
 
 
-# ---------------------------------------------------------------------------------------------- running
-
-
 class _Work:
     """Runs batches in pieces that fit into the budget."""
 

@@ -82,8 +82,6 @@ def _fingerprint(model: nn.Module, asked: object) -> str:
     return blake2b(repr((asked, weights)).encode(), digest_size=16).hexdigest()
 
 
-# ---------------------------------------------------------------------------------------------- several processes
-
 def place() -> tuple[int, int]:
     """Which process this is, and of how many."""
     if distributed.is_available() and distributed.is_initialized():

@@ -115,8 +115,6 @@ class Recording:
     statistic: str = "mean"
     title: str = "Activations"
 
-    # ------------------------------------------------------------------------------------------ nodes
-
     def __getitem__(self, node: NodeId) -> Statistics:
         if node not in self.nodes:
             raise KeyError(f"no node {node!r} was recorded; {did_you_mean(node, self.nodes)}".rstrip("; "))
@@ -135,8 +133,6 @@ class Recording:
     def samples(self) -> int:
         """The samples that were seen."""
         return max((int(arrays["samples"]) for arrays in self.nodes.values()), default=0)
-
-    # ------------------------------------------------------------------------------------------ what is drawn
 
     def by(self, statistic: str) -> Recording:
         """The same, with `statistic` as the number to paint: ``"std"``, ``"sparsity"``, ``"gradient.norm"``.
@@ -232,8 +228,6 @@ class Recording:
         return {node: float(arrays["saturation"]) for node, arrays in self.nodes.items()
                 if arrays.get("saturation", 0) >= SATURATED}
 
-    # ------------------------------------------------------------------------------------------ patches
-
     def patches(self, node: NodeId, channel: int, data: Any) -> list[Array]:
         """The parts of the images that make a channel give the most, the strongest first.
 
@@ -261,8 +255,6 @@ class Recording:
                 image = np.asarray(item[0] if isinstance(item, (tuple, list)) else item)
                 crops.append(image[:, max(top, 0):bottom, max(left, 0):right])
         return crops
-
-    # ------------------------------------------------------------------------------------------ files
 
     def save(self, path: str | Path) -> None:
         """Write it to `path` as .npz: arrays and a JSON index, no code."""

@@ -22,9 +22,6 @@ from archviz.trace.source.values import DTYPES, Shape, fill, from_value
 Wish = tuple[Shape, torch.dtype, str]
 """A tensor to try: shape, dtype, and the layer that asks for it."""
 
-DTYPES |= {"float": torch.float32, "half": torch.float16, "double": torch.float64,
-           "int": torch.int64, "long": torch.int64}
-
 IMAGE_SIZES = (224, 32, 64, 28, 128, 256, 512, 227, 299, 84, 96, 160, 192, 240, 300, 384, 448, 48, 572, 16, 8)
 DIGIT_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 16, 8)
 LENGTHS = (128, 64, 32, 16, 8, 1)
@@ -96,7 +93,8 @@ def _attempts(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[Wish, .
     dense = any(isinstance(layer, nn.Linear) for _, layer in leaves)
     choices: list[list[list[Wish]]] = []        # per argument, per layer to start from: shapes
     for name in names:
-        if (fixed := _by_name(name)) is not None:
+        fixed = next(((shape, dtype) for pattern, shape, dtype in _NAMES if re.fullmatch(pattern, name)), None)
+        if fixed is not None:
             choices.append([[(fixed[0], fixed[1] or floats, f"the name {name}")]])
             continue
         wanted = family_of_name(name)
@@ -145,41 +143,38 @@ def _shapes(path: str, layer: nn.Module, dense: bool) -> Iterator[tuple[Shape, t
 
     `dense`: the model has linear layers, so a grey picture is rather a digit than a scan.
     """
+    shapes: list[Shape]
     match layer:
         case nn.Conv2d() | nn.BatchNorm2d() | nn.Conv1d() | nn.Conv3d() | \
                 nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
             channels = layer.num_features if isinstance(layer, nn.BatchNorm2d) else layer.in_channels
-            why = f"the first convolution ({path or 'the model'}: {channels} channels)"
-            for sizes in _sizes(layer, digits=channels == 1 and dense):
-                yield (1, channels or 3, *sizes), None, why
+            what, size = "convolution", f"{channels} channels"
+            shapes = [(1, channels or 3, *sizes) for sizes in _sizes(layer, digits=channels == 1 and dense)]
         case nn.Embedding() | nn.EmbeddingBag():
-            why = f"the first embedding ({path or 'the model'}: {layer.num_embeddings} entries)"
-            for length in LENGTHS:
-                yield (1, length), torch.int64, why
-            yield (1,), torch.int64, why
+            what, size = "embedding", f"{layer.num_embeddings} entries"
+            shapes = [*((1, length) for length in LENGTHS), (1,)]
         case nn.RNNBase():
-            shape = (1, 32, layer.input_size) if layer.batch_first else (32, 1, layer.input_size)
-            yield shape, None, f"the first recurrent layer ({path or 'the model'}: {layer.input_size} features)"
+            what, size = "recurrent layer", f"{layer.input_size} features"
+            shapes = [(1, 32, layer.input_size) if layer.batch_first else (32, 1, layer.input_size)]
         case nn.RNNCellBase():
-            why = f"the first recurrent cell ({path or 'the model'}: {layer.input_size} features)"
-            yield (1, layer.input_size), None, why
+            what, size, shapes = "recurrent cell", f"{layer.input_size} features", [(1, layer.input_size)]
         case nn.MultiheadAttention() | nn.TransformerEncoderLayer() | nn.TransformerDecoderLayer():
             attention = layer if isinstance(layer, nn.MultiheadAttention) else layer.self_attn
-            width = attention.embed_dim
-            shape = (1, 32, width) if attention.batch_first else (32, 1, width)
-            yield shape, None, f"the first attention layer ({path or 'the model'}: {width} features)"
+            what, size = "attention layer", f"{attention.embed_dim} features"
+            shapes = [(1, 32, attention.embed_dim) if attention.batch_first else (32, 1, attention.embed_dim)]
         case nn.LayerNorm():
-            why = f"the first normalisation ({path or 'the model'}: {layer.normalized_shape})"
-            yield (1, 32, *layer.normalized_shape), None, why
+            what, size, shapes = "normalisation", f"{layer.normalized_shape}", [(1, 32, *layer.normalized_shape)]
         case nn.Linear() | nn.Bilinear() | nn.BatchNorm1d():
             width = layer.num_features if isinstance(layer, nn.BatchNorm1d) else \
                 layer.in1_features if isinstance(layer, nn.Bilinear) else layer.in_features
-            why = f"the first linear layer ({path or 'the model'}: {width} features)"
-            for lead in ((1,), (1, 32), ()):
-                yield (*lead, width or 64), None, why
-            side = math.isqrt(width)
-            if side * side == width > 1:
-                yield (1, 1, side, side), None, why     # a picture that is flattened first
+            what, size, side = "linear layer", f"{width} features", math.isqrt(width)
+            shapes = [(*lead, width or 64) for lead in ((1,), (1, 32), ())]
+            shapes += [(1, 1, side, side)] if side * side == width > 1 else []      # a picture that is flattened first
+        case _:
+            return
+    for shape in shapes:
+        dtype = torch.int64 if what == "embedding" else None
+        yield shape, dtype, f"the first {what} ({path or 'the model'}: {size})"
 
 
 def _sizes(layer: nn.Module, digits: bool) -> Iterable[Shape]:
@@ -204,10 +199,6 @@ _WORDS = {"image": "images?|img|pixel|picture|frame|rgb|photo|depth",
           "tokens": "ids?|idx|tokens?|text|words?|sentence|captions?|prompt",
           "signal": "audio|wave|wav|waveform|speech|signal|sound",
           "volume": "video|clip|volume|voxels?|scan"}
-
-
-def _by_name(name: str) -> tuple[Shape, torch.dtype | None] | None:
-    return next(((shape, dtype) for pattern, shape, dtype in _NAMES if re.fullmatch(pattern, name)), None)
 
 
 def family_of_name(name: str) -> str:

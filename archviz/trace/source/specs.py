@@ -48,12 +48,9 @@ def from_specs(module: nn.Module, specs: Sequence[str], variables: Mapping[str, 
         for outer, inner in zip((name, *keys), keys, strict=False):
             name, holder = inner, holder.setdefault(outer, {})
         holder[name] = _value(module, name, text, spec, variables, tokens)
-    masks = [spec for spec in specs if "mask" in spec.partition("=")[0] and ":" not in spec and _is_size(spec)]
+    masks = [spec for spec in specs if "mask" in spec.partition("=")[0] and ":" not in spec
+             and re.fullmatch(_SIZE, spec.rpartition("=")[2].strip())]
     return Inputs(tuple(args), kwargs, f"guessed int64 for {masks[0]}" if masks else "")
-
-
-def _is_size(spec: str) -> bool:
-    return re.fullmatch(_SIZE, spec.rpartition("=")[2].strip()) is not None
 
 
 def _value(module: nn.Module, name: str, text: str, spec: str, variables: Mapping[str, Any] | None, tokens: bool,

@@ -14,9 +14,8 @@ from archviz.core.errors import ArchvizError
 from archviz.trace.ladder import Inputs
 
 Shape = tuple[int, ...]
-DTYPES = {str(t).removeprefix("torch."): t for t in (
-    torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
-    torch.uint8, torch.bool, torch.complex64)}
+DTYPES = {name: getattr(torch, name) for name in (
+    "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 float half double int long").split()}
 
 
 def from_value(value: Any, note: str) -> Inputs:

@@ -115,8 +115,6 @@ class Sweep:
                 number in self.sources or call.op in LAYERS or not first[-1]))
         return first
 
-    # ---------------------------------------------------------------- numbers
-
     def per_sample(self, tensor: Tensor) -> Tensor:
         """(N,): the sum over all axes but that of the samples.  Raises `Unclear` where none counts them."""
         if self.n == 1:
@@ -148,8 +146,6 @@ class Sweep:
         if self._scratch is None or self._scratch.numel() < g.numel() or self._scratch.dtype != g.dtype:
             self._scratch = torch.empty(g.numel(), dtype=g.dtype, device=g.device)
         return torch.mul(x, g, out=self._scratch[:g.numel()].view(g.shape)) if x.shape == g.shape else x * g
-
-    # ---------------------------------------------------------------- the way back
 
     def run(self, starts: Mapping[Ref, Share], keep: Iterable[Ref] = ()) -> Relevance:
         """Sweep from `starts` to the sources; of the tensors in `keep` the relevance is kept.

@@ -185,8 +185,6 @@ def _bound(x: Tensor, bound: float | Sequence[float] | None, least: bool) -> Ten
     return limit.expand_as(x)
 
 
-# ---------------------------------------------------------------------------------------------- calls
-
 @rule_for("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear addmm Conv1d Conv2d Conv3d "
           "ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear NonDynamicallyQuantizableLinear")
 def layer(step: Step) -> None:

@@ -221,8 +221,6 @@ def softmax(step: Step) -> None:
     step.give(ref, back)
 
 
-# ---------------------------------------------------------------------------------------------- normalisation
-
 @rule_for("layer_norm LayerNorm")
 def layer_norm(step: Step) -> None:
     """The variance is held constant, centring is linear (Ali et al. 2022, eq. 13)."""
@@ -273,8 +271,6 @@ def _normed(step: Step, x: Tensor, dims: tuple[int, ...], weight: Tensor | None,
         step.rounded(path, (whole if bias is None else whole + bias).reshape(shape))
     step.give(step.signal, back.reshape(shape))
 
-
-# ---------------------------------------------------------------------------------------------- transposes
 
 def _constants(step: Step) -> None:
     """Absorb the part of an affine call that does not depend on its signals."""

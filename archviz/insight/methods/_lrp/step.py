@@ -156,8 +156,6 @@ class Step:
         else:
             self.absorb(rest.relevance(self.value(before)))
 
-    # ---------------------------------------------------------------- what there is
-
     def value(self, ref: Ref) -> Tensor:
         """What stood at `ref` when it was read, in float32 at least."""
         return exact(self.snapshot.values[ref])
@@ -218,8 +216,6 @@ class Step:
         """The call of the model that this is, or is inside of."""
         return self.sweep.within.outermost if self.sweep.within is not None else self.call
 
-    # ---------------------------------------------------------------- what it gives
-
     def give(self, ref: Ref, g: Tensor | None = None, r: Tensor | None = None, *, all: bool = False) -> None:
         """Share out to the operand `ref`: `g` times its value, and `r`; `all` says that this is what the call got."""
         if self.live(ref) and (g is not None or r is not None):
@@ -263,8 +259,6 @@ class Step:
                       for place, (name, default) in enumerate(defaults.items(), 1)]
         values = [self.value(one) if isinstance(one, Ref) else one for one in values]
         return [exact(one.detach()) if isinstance(one, Tensor) else one for one in values]
-
-    # ---------------------------------------------------------------- running it again
 
     def filled(self, operands: Sequence[Any], function: Callable[..., Any]) -> Any:
         """`function` called as the call was, with `operands` in the places of its own."""

@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches, option
+from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches
 from archviz.insight.methods._perturbation.replay import parts, tail, writes
 from archviz.insight.methods._perturbation.windows import Fill, gathered
-from archviz.trace.receptive_field import argument, is_pointwise
+from archviz.trace.receptive_field import argument, is_pointwise, option
 from archviz.trace.tape import Call, Ref
 
 WHOLE = 0.9     # the part of a map from which it is computed as a whole: a patch saves less than its handling costs
@@ -101,8 +101,6 @@ class Follower:
                     del values[ref]
         return [self._as_in_model(ref, self._whole(ref, values[ref], regions[ref])).unsqueeze(1) for ref in self.cut]
 
-    # ------------------------------------------------------------------------------------------ patches
-
     def _regions(self, windows: Ints) -> dict[Ref, Region]:
         """Where the patches are in each map, all of one size: those of windows at a border reach further in."""
         regions = {}
@@ -157,8 +155,6 @@ class Follower:
 
     def _whole(self, ref: Ref, value: Tensor, here: Region) -> Tensor:
         return self._around(ref, value, here, Region(np.zeros_like(here.first), self.plan.shape(ref)))
-
-    # ------------------------------------------------------------------------------------------ steps
 
     def _slide(self, step: LocalCall, values: dict[Ref, Tensor], regions: dict[Ref, Region]) -> Tensor:
         ref, out, sliding = step.changed[0], step.gives[0], step.sliding

@@ -15,7 +15,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 
 from archviz.insight.engine.snapshot import Snapshot
 from archviz.insight.methods._perturbation.replay import Unable, needed
-from archviz.trace.receptive_field import ONE, Slide, argument, axes_of, is_pointwise, is_told_its_size, slide
+from archviz.trace.receptive_field import ONE, Slide, axes_of, is_pointwise, is_told_its_size, option, slide
 from archviz.trace.tape import Call, Ref
 
 Ints = NDArray[np.int64]
@@ -111,8 +110,6 @@ class Increment:
             weight = next((self.base.values[ref] for ref in call.operands()[1:2]), None)
         out = math.prod(next(iter(call.out.values())).shape)
         return float(out * weight[0].numel()) if isinstance(weight, Tensor) and weight.dim() > 1 else float(out)
-
-    # ------------------------------------------------------------------------------------------ batches
 
     def batches(self, most: int) -> list[Tensor]:
         """The windows in groups of at most `most`, those together whose patches are alike in size."""
@@ -212,10 +209,6 @@ def _reached(base: Snapshot, step: LocalCall, low: Mapping[Ref, Ints], high: Map
     stride, first, extent = (np.array([int(kernel[i]) for kernel in step.sliding.kernels]) for i in range(3))
     begin = np.clip(-((first + extent - start) // stride), 0, last)
     return begin, np.clip((end - first) // stride, begin, last)
-
-
-def option(call: Call, name: str, place: int, default: object) -> Any:
-    return getattr(call.module, name, default) if call.module is not None else argument(call, place, name, default)
 
 
 def in_patches(base: Snapshot, step: LocalCall) -> bool:

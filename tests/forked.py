@@ -1,0 +1,98 @@
+"""The command line in a process of its own that need not wait for torch: forked from one that has imported it, and
+nothing of archviz.
+
+``python tests/forked.py`` reads requests, a line of JSON each (arguments, folder, environment, files for what is
+written), and answers each with the exit code.  The child is then what ``python -m archviz`` is: its own modules of
+archviz, working folder, environment, streams and end.
+"""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TIMED_OUT = -1000
+
+
+class Nursery:
+    """The process that children are forked from."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=dict(env))
+
+    def run(self, args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float,
+            ) -> subprocess.CompletedProcess[str]:
+        """As `subprocess.run`, of ``python -m archviz`` with `args`."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with tempfile.TemporaryDirectory() as folder:
+            files = [os.path.join(folder, name) for name in ("out", "err")]
+            json.dump({"args": args, "cwd": str(cwd), "env": dict(env), "files": files, "timeout": timeout},
+                      self.process.stdin)
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            code = json.loads(self.process.stdout.readline())
+            said = [Path(file).read_text("utf-8") for file in files]
+        if code == TIMED_OUT:
+            raise subprocess.TimeoutExpired(args, timeout, *said)
+        return subprocess.CompletedProcess(args, code, *said)
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def _serve() -> int | None:
+    """Answer requests until there are none; in a child: what it ended with."""
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if not child:
+            return _archviz(**request)
+        end = time.monotonic() + request["timeout"]
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            if time.monotonic() > end:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                break
+            time.sleep(0.005)
+        print(os.waitstatus_to_exitcode(ended[1]) if ended[0] else TIMED_OUT, file=answers, flush=True)
+    return None
+
+
+def _archviz(args: list[str], cwd: str, env: dict[str, str], files: list[str], timeout: float) -> int:
+    """``python -m archviz`` with `args`."""
+    import runpy
+
+    for fd, file in enumerate((os.devnull, *files)):
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT if fd else os.O_RDONLY)
+        os.dup2(opened, fd)
+        os.close(opened)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path[0] = cwd
+    sys.argv[1:] = args
+    try:
+        runpy.run_module("archviz", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    import numpy  # noqa: F401
+    import torch.utils.flop_counter  # noqa: F401
+
+    sys.exit(_serve())
