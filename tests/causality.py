@@ -47,14 +47,17 @@ def drawn(graph: Graph) -> Graph:
 
 # ---------------------------------------------------------------------------------------------------- values
 
-def noisy(value: Any, generator: torch.Generator) -> Any:
-    """`value` with every tensor disturbed: noise of its own size, other whole numbers, other truth values."""
+def noisy(value: Any, trial: int) -> Any:
+    """`value` with every tensor disturbed: noise of its own size and, as trials go on, of more; other whole numbers,
+    other truth values."""
+    generator = torch.Generator().manual_seed(trial)
+
     def disturb(tensor: torch.Tensor) -> torch.Tensor:
         if tensor.is_complex():
             return torch.complex(disturb(tensor.real), disturb(tensor.imag))
         if tensor.is_floating_point():
             size = tensor.float().std(unbiased=False).nan_to_num(1).clamp(min=0.1)
-            return (tensor + torch.randn(tensor.shape, generator=generator) * size).to(tensor.dtype)
+            return (tensor + torch.randn(tensor.shape, generator=generator) * size * trial).to(tensor.dtype)
         coins = torch.rand(tensor.shape, generator=generator) < 0.5
         if tensor.dtype == torch.bool or not tensor.numel():
             return tensor ^ coins
@@ -123,7 +126,7 @@ def by_operation(traced: Trace, args: tuple[Any, ...], kwargs: Mapping[str, Any]
         if trial > TRIALS:
             values, result_ = run({**fixed, node: live(before[node])}, grad=True)
             return {v for v, at in held.items() if v != u and flows(values[at])} | _live_outputs(result_)
-        changed = noisy(before[node], torch.Generator().manual_seed(trial))
+        changed = noisy(before[node], trial)
         values, result_ = run({**fixed, node: changed})
         hit = {v for v, at in held.items() if v != u and not same(values[at], before[at])}
         return hit | _changed_outputs(result, result_)
@@ -254,20 +257,19 @@ def by_module(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     given = dict(_named(model, args, kwargs))
 
     def effects(u: str, trial: int) -> set[str]:
-        generator = torch.Generator().manual_seed(trial)
         if trial > TRIALS:
             if u in groups:
                 values, result_ = run(args, kwargs, {**hold, **{part: live(hold[part]) for part in groups[u]}}, True)
             else:
-                a, k = _disturbed(model, args, kwargs, u, None)
+                a, k = _disturbed(model, args, kwargs, u, 0)
                 values, result_ = run(a, k, hold, True)
             return {box for box, parts in groups.items() if box != u and any(
                 part in values and flows(values[part][0]) for part in parts)} | _live_outputs(result_)
         if u in groups:
-            changed = {part: noisy(hold[part], generator) for part in groups[u]}
+            changed = {part: noisy(hold[part], trial) for part in groups[u]}
             values, result_ = run(args, kwargs, {**hold, **changed})
         else:
-            a, k = _disturbed(model, args, kwargs, u, generator)
+            a, k = _disturbed(model, args, kwargs, u, trial)
             values, result_ = run(a, k, hold)
         hit = {box for box, parts in groups.items() if box != u and any(
             part in values and not same(values[part][0], first[part][0]) for part in parts)}
@@ -320,7 +322,7 @@ class _Watched:
 
 
 def _disturbed(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], id_: str,
-               generator: torch.Generator | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+               trial: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments with the tensor of one input disturbed, or live."""
     given = dict(_named(model, args, kwargs))
     wanted = given[id_]
@@ -328,7 +330,7 @@ def _disturbed(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
     def change(tensor: torch.Tensor) -> torch.Tensor:
         if tensor is not wanted:
             return tensor
-        return live(tensor) if generator is None else noisy(tensor, generator)
+        return noisy(tensor, trial) if trial else live(tensor)
 
     return mapped(args, change), mapped(dict(kwargs), change)
 
