@@ -234,6 +234,8 @@ def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
 
 
 def _port_name(node: Node) -> str:
+    if "name" in node.attrs:
+        return text.pretty(node.attrs["name"])
     name = text.clean(node.id.split(":", 1)[-1])
     spelt = name.rsplit(".", 1)[-1].replace("_", " ")
     return {"0": "output", "": node.kind}.get(spelt, spelt) if node.kind == "output" else spelt or "input"

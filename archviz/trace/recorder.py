@@ -26,6 +26,7 @@ from archviz.trace.fake import without_compiler
 from archviz.trace.hooks import CALLING, MODULE_FILE, Frame, Group, Lookout, named_arguments_above
 from archviz.trace.modules import named_arguments, walk
 from archviz.trace.mutation import may_write, version
+from archviz.trace.port_names import input_name, result_names
 from archviz.trace.tape import Call, Ref, Tape, opened, reads_whole_numbers, spec, swap, tensors
 from archviz.trace.watcher import Held, Watcher, held
 
@@ -123,14 +124,18 @@ class Recorder(Lookout):
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         for name, value in named_arguments(self.model, args, kwargs):
             for path, tensor in tensors(value):
-                self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
+                ref = self._source("/in:" + ".".join([name, *map(str, path)]), "input", "input", tensor, ())
+                if path:
+                    self.tape.calls[ref.call].kwargs = {"name": input_name(self.model, name, path)}
 
     def _end(self, result: Any) -> None:
         result = opened(result)
-        for path, tensor in tensors(result):
-            name = "/out:" + (".".join(map(str, path)) or "0")
-            ref = self._ref(tensor)
-            self.tape.calls.append(Call(name, (), "output", "output", args=(ref,), out={(): spec(tensor)}))
+        found = tensors(result)
+        names = result_names(self.model, [path for path, _ in found]) if len(found) > 1 else [""]
+        for (path, tensor), name in zip(found, names, strict=False):
+            ref, key = self._ref(tensor), ".".join(map(str, path)) or "0"
+            self.tape.calls.append(Call(f"/out:{key}", (), "output", "output", args=(ref,),
+                                        kwargs={"name": name} if name else {}, out={(): spec(tensor)}))
         unknown = sum(call.how == "constant" and "/constant" in call.id for call in self.tape.calls)
         if unknown:
             self.tape.notes.append(f"{unknown} tensors were made where nothing is seen (literals, numpy, vmap)")

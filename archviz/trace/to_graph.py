@@ -196,7 +196,7 @@ def _attrs(calls: list[Call], tape: Tape) -> dict[str, Any]:
         elif weight is not None and call.op == "embedding":
             attrs |= {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1]}
     else:
-        attrs = {}
+        attrs = dict(call.kwargs)
     if call.error:
         attrs["error"] = call.error
     return attrs
