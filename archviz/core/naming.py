@@ -5,6 +5,7 @@ In: a graph.  Out: a title per module call.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from archviz.core.graph import Graph, Module, NodeId
@@ -83,15 +84,19 @@ def known_as(name: str, module: Module) -> str:
 
 
 def _numbered(graph: Graph, names: dict[NodeId, str]) -> dict[NodeId, str]:
-    """Frames of one name side by side get numbers, unless one of them already stands for many."""
+    """Frames of one name side by side get numbers, unless one of them already stands for many; what is one module that
+    runs more than once says so instead."""
     alike: dict[tuple[tuple[NodeId, ...], str], list[NodeId]] = {}
     for key, module in graph.modules.items():
         if not module.attrs.get("label"):
             alike.setdefault((module.scope, names[key]), []).append(key)
     for keys in alike.values():
         if len(keys) > 1 and all(_stands_for(graph.modules[key]) == 1 for key in keys):
-            numbers = {key: graph.modules[key].attrs.get("nth", i + 1) for i, key in enumerate(keys)}
-            names.update({key: f"{names[key]} {number}" for key, number in numbers.items()})
+            calls = Counter(graph.modules[key].path for key in keys)
+            number = {path: f" {i}" if len(calls) > 1 else "" for i, path in enumerate(calls, 1)}
+            for module in (graph.modules[key] for key in keys):
+                nth = f" {module.attrs['nth']}" if "nth" in module.attrs else number[module.path]
+                names[module.id] += nth + (", shared weights" if calls[module.path] > 1 else "")
     return names
 
 

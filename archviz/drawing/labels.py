@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,7 +58,23 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     for node, look in ((graph.by_id[key], drawn[key]) for key in _bars(graph, style)):
         lines = look.lines or ((text.caption(style.captions, node.op, node.attrs), "label"),)
         drawn[node.id] = replace(look, glyph=False, bar=True, lines=lines)
+    for key, word in _reused(graph).items():
+        if (look := drawn[key]).lines and word not in look.lines[0][0]:
+            (first, role), *rest = look.lines
+            drawn[key] = replace(look, lines=((f"{first}, {word}", role), *rest))
     return drawn
+
+
+def _reused(graph: Graph) -> dict[NodeId, str]:
+    """Boxes whose weights are those of another box as well, and the word for it; not where their frames say so."""
+    calls = Counter(module.path for module in graph.modules.values())
+    words: dict[NodeId, str] = {}
+    for node in graph.nodes:
+        owner = graph.by_id.get(graph.owner.get(node.shared or "", ""))
+        told = any(calls[graph.modules[key].path] > 1 for key in node.scope)
+        if owner is not None and owner.id != node.id and not told:
+            words |= dict.fromkeys((owner.id, node.id), "shared" if owner.kind == node.kind else "tied")
+    return words
 
 
 def _bars(graph: Graph, style: Style) -> list[NodeId]:

@@ -63,6 +63,8 @@ def _u(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, beside: Seq
     height = max(a.height, b.height)
     both = a.moved(0.0, height - a.height).joined(b.moved(a.width + gap, height - b.height))
     nodes, ends = both.nodes, [(edge.src, edge.dst) for edge in skips]
+    if any(abs(nodes[src].cy - nodes[dst].cy) > 0.1 for src, dst in ends):     # two begin side by side, and end apart
+        return None
     routes = (Route(src, dst, ((nodes[src].right, nodes[dst].cy), (nodes[dst].x, nodes[dst].cy)), (src, dst) in passing)
               for src, dst in ends)
     u = replace(both, routes=(*both.routes, *routes), width=b.width + a.width + gap, height=height, direction="around")
