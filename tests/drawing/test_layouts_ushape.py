@@ -129,11 +129,17 @@ def test_skips_that_are_not_nested_make_no_u() -> None:
 def test_skips_that_begin_side_by_side_and_end_one_above_the_other_make_no_u() -> None:
     """They cannot all be level: what hangs in the air is no figure."""
     build = Builder()
-    p, q, r, s, t = (build.op("Linear", build.input(name, shape=(1, 8)), shape=(1, 8)) for name in "pqrst")
-    first = build.op("Linear", build.op("cat", p, q, shape=(1, 16)), shape=(1, 8))
-    low = build.op("Linear", build.op("cat", s, t, shape=(1, 16)), shape=(1, 8))
-    high = build.op("Linear", build.op("cat", r, low, shape=(1, 16)), shape=(1, 8))
-    build.output(build.op("Linear", build.op("cat", first, high, shape=(1, 16)), shape=(1, 8)))
+    inputs = [build.input(name, shape=(1, 8)) for name in "pqrst"]
+
+    def linear(value: str) -> str:
+        return build.op("Linear", value, shape=(1, 8))
+
+    def joined(one: str, other: str) -> str:
+        return linear(build.op("cat", one, other, shape=(1, 16)))
+
+    first = joined(linear(inputs[0]), linear(inputs[1]))
+    r, s, t = map(linear, inputs[2:])
+    build.output(joined(first, joined(r, joined(s, t))))
     graph = build.graph()
     layout = ushape(graph, sized(graph), framed(graph), SPACING)
     assert layout.direction != "around"
