@@ -17,6 +17,7 @@ from torch import nn
 from archviz.core.graph import Graph
 from archviz.figure.options import Options
 from archviz.figure.stages import passed
+from archviz.passes._values import MAKERS
 from archviz.trace.borrow import frozen
 from archviz.trace.ladder import Inputs, Trace, trace
 from archviz.trace.mutation import in_place
@@ -131,7 +132,32 @@ def by_operation(traced: Trace, args: tuple[Any, ...], kwargs: Mapping[str, Any]
         hit = {v for v, at in held.items() if v != u and not same(values[at], before[at])}
         return hit | _changed_outputs(result, result_)
 
-    return _compared(boxes, effects, [*held, *(i for i in sources if i not in held)], set(held), most)
+    touched = [*held, *(i for i in sources if i not in held)]
+    return _compared(boxes, effects, touched, set(held), most, flowing(program, {**sources, **held}))
+
+
+def flowing(program: Any, nodes: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Which of `nodes` the program computes from which others, or its outputs, without passing a third one."""
+    ids = {node: id_ for id_, node in nodes.items()}
+    from_: dict[Any, set[str]] = {}
+    pairs: set[tuple[str, str]] = set()
+    for node in program.graph.nodes:
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        above = set() if name in MAKERS else {u for one in node.all_input_nodes for u in from_[one]}
+        pairs |= {(u, ids[node]) for u in above} if node in ids else set()
+        from_[node] = {ids[node]} if node in ids else above
+        if node.op == "output":
+            for path, one in _leaves(node.args[0]):
+                pairs |= {(u, "/out:" + (".".join(map(str, path)) or "0")) for u in from_[one]}
+    return pairs
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(value, torch.fx.Node):
+        yield path, value
+    elif isinstance(value, tuple | list | dict):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(item, (*path, key))
 
 
 class _Program:
@@ -202,7 +228,7 @@ def _live_outputs(result: Any) -> set[str]:
 
 
 def _compared(boxes: Graph, effects: Callable[[str, int], set[str]], touched: Iterable[str], held: set[str],
-              most: int) -> Faults:
+              most: int, flowing: Collection[tuple[str, str]] = ()) -> Faults:
     after: dict[str, set[str]] = {}
     for edge in boxes.edges:
         after.setdefault(edge.src, set()).add(edge.dst)
@@ -221,6 +247,7 @@ def _compared(boxes: Graph, effects: Callable[[str, int], set[str]], touched: It
         return reached
 
     missing, false, count = set(), set(), 0
+    said = boxes.attrs.get("aside", {})         # masks, positions, indices: not drawn, and said
     touched = list(touched)
     for u in touched[:: max(1, -(-len(touched) // most))]:
         want, real = told(u), set()
@@ -228,9 +255,9 @@ def _compared(boxes: Graph, effects: Callable[[str, int], set[str]], touched: It
             real |= effects(u, trial)
             if real >= want and trial > 1:
                 break
-        if want - real:     # what two trials did not flip may flow all the same: a dead unit, a comparison
-            want = want - (effects(u, TRIALS + 1) & (want - real))
-        missing |= {(u, v) for v in real - want if v in held or v in outputs}
+        if want - real:     # what trials did not flip may flow all the same: a dead unit, a sign that is squared away
+            want = want - {v for v in want - real if (u, v) in flowing or v in effects(u, TRIALS + 1)}
+        missing |= {(u, v) for v in real - want if (v in held or v in outputs) and u not in said}
         false |= {(u, v) for v in want - real}
         count += len(real | want)
     return Faults(frozenset(missing), frozenset(false), count)
@@ -239,8 +266,8 @@ def _compared(boxes: Graph, effects: Callable[[str, int], set[str]], touched: It
 # ---------------------------------------------------------------------------------------------------- by module
 
 def by_module(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], boxes: Graph, most: int = 10**6,
-              ) -> Faults:
-    """Disturb each drawn call of a module in the running `model`."""
+              flowing: Collection[tuple[str, str]] = ()) -> Faults:
+    """Disturb each drawn call of a module in the running `model`; along `flowing` data flows, changed or not."""
     names = {module: name for name, module in model.named_modules() if name}
     calls = {i for node in boxes.nodes for i in (node.members or (node.id,))}
     owner = {member: node.id for node in boxes.nodes for member in (node.members or (node.id,))}
@@ -275,7 +302,7 @@ def by_module(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
             part in values and not same(values[part][0], first[part][0]) for part in parts)}
         return hit | _changed_outputs(result, result_)
 
-    return _compared(boxes, effects, [*groups, *given], set(groups), most)
+    return _compared(boxes, effects, [*groups, *given], set(groups), most, flowing)
 
 
 class _Watched:
@@ -336,11 +363,14 @@ def _disturbed(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
 
 
 def examined(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, most: int = 10**6,
-             operations: bool = True) -> tuple[Graph, Faults, Faults | None]:
+             ) -> tuple[Graph, Faults, Faults]:
     """The boxes of `model`, and what is wrong with them by module and by operation."""
     kwargs = dict(kwargs or {})
     model = model.eval()
     traced = trace(model, Inputs(copied(args), copied(kwargs)))
     boxes = drawn(traced.graph)
-    return (boxes, by_module(model, args, kwargs, boxes, most),
-            by_operation(traced, args, kwargs, boxes, most) if operations else None)
+    last = {node.meta["archviz"]: node for node in traced.module.graph.nodes if "archviz" in node.meta}
+    calls = {node.id: last[node.id] for node in boxes.nodes if node.id in last and (
+        node.kind == "input" or last[node.id].op == "call_module")}
+    return (boxes, by_module(model, args, kwargs, boxes, most, flowing(traced.module, calls)),
+            by_operation(traced, args, kwargs, boxes, most))

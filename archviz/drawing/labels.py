@@ -59,9 +59,11 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
         lines = look.lines or ((text.caption(style.captions, node.op, node.attrs), "label"),)
         drawn[node.id] = replace(look, glyph=False, bar=True, lines=lines)
     for key, word in _reused(graph).items():
-        if (look := drawn[key]).lines and word not in look.lines[0][0]:
-            (first, role), *rest = look.lines
-            drawn[key] = replace(look, lines=((f"{first}, {word}", role), *rest))
+        (first, role), *rest = drawn[key].lines or (("", ""),)
+        if not first or word in first or "tied" in style.captions and graph.by_id[key].kind in ("linear", "embedding"):
+            continue                                                            # the form says so itself
+        lines = [*rest, ("tied weights", "sublabel")] if word == "tied" else rest
+        drawn[key] = replace(drawn[key], lines=((first if word == "tied" else f"{first}, {word}", role), *lines))
     return drawn
 
 

@@ -76,8 +76,8 @@ class _Cut:
         self.drawn: set[int] = set()                        # idioms at their last position
         self.edges: dict[int, list[Operand]] = {}           # per drawn position: (source, operand)
         self.begun: dict[int, Node] = {}                    # constants that are drawn, and as what
-        self.beneath: list[frozenset[int]] = []             # per position: the inputs that reach it by nothing drawn
-        self.asides: dict[int, set[int]] = {}               # per drawn position: inputs it reads and has no arrow from
+        self.beneath: list[frozenset[int]] = []             # per position: what reaches it by nothing drawn
+        self.asides: dict[int, set[int]] = {}               # per drawn position: what it reads and has no arrow from
         for i in range(len(values.nodes)):
             self._visit(i)
             self._pass_on(i)
@@ -113,10 +113,12 @@ class _Cut:
         return any(ASIDE.search(self.flow.nodes[i].id) for i in self.sources[operand[0]])
 
     def _pass_on(self, i: int) -> None:
-        """Know which inputs reach position `i` by nothing that is drawn, and what is drawn there reads unsaid."""
+        """Know which inputs, and which boxes that say where to look, reach position `i` by nothing that is drawn."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
         at = idiom.last if idiom is not None else i
-        read = frozenset(s for src, _ in self.flow.operands[i] for s in self.beneath[src])
+        read = frozenset(s for src, edge in self.flow.operands[i] for s in (
+            *self.beneath[src], *(() if self._carries((src, edge)) or not self.flow.bits[src] & DATA
+                                  else self.sources[src])))
         if at in self.drawn and node.kind != "input":
             self.asides.setdefault(at, set()).update(read - {source for source, _ in self.edges[at]})
         self.beneath.append(frozenset((i,)) if node.kind == "input" else frozenset()
@@ -159,9 +161,10 @@ class _Cut:
         return [operand for operand in self.flow.operands[i] if bits[operand[0]] & what and not bits[operand[0]] & but]
 
     def _carries(self, operand: Operand) -> bool:
-        """Not a mask and not an index, but where it was computed from data."""
+        """Numbers, or a choice that was computed from data; not a mask and not an index."""
         src, edge = operand
-        return edge.tensor is None or is_float(edge.tensor.dtype) or bool(self.flow.bits[src] & DATA)
+        return edge.tensor is None or is_float(edge.tensor.dtype) or (
+            edge.tensor.dtype == "bool" and bool(self.flow.bits[src] & DATA))
 
     def _substantial(self, node: Node, operand: Operand) -> bool:
         """Whether a weight is worth an arrow where it meets data: position embeddings, class tokens; not biases."""
@@ -416,10 +419,13 @@ class _Cut:
         return merge(bare, ())
 
     def _said(self, alive: set[int]) -> dict[NodeId, str]:
-        """The inputs that something drawn reads without an arrow, and as what."""
-        read = sorted({source for i in alive for source in self.asides.get(i, ())})
-        named = {i: ASIDE.search(self.flow.nodes[i].id) for i in read}
-        return {self.flow.nodes[i].id: (word.lastgroup or "") if (word := named[i]) else "mask" for i in read}
+        """What something drawn reads without an arrow, and as what."""
+        read = [self.flow.nodes[i] for i in sorted({source for i in alive for source in self.asides.get(i, ())})]
+        said = {}
+        for node in read:
+            word = ASIDE.search(node.id) if node.kind == "input" else None
+            said[node.id] = word.lastgroup or "" if word else "mask" if node.kind == "input" else "index"
+        return said
 
     def _holding(self, i: int, parts: list[int]) -> Node:
         """The node drawn at position `i`, which stands for the positions `parts`."""

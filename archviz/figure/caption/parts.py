@@ -108,6 +108,7 @@ def module_noun(cls: str, path: str, graph: Graph) -> str:
 def leaf(node: Node) -> Part:
     """The part that one operation is."""
     one, many = _leaf_noun(node)
+    one, many = (one, many) if one.strip() else ("layer", "layers")
     return Part(node.id, one, many, node.op, node.id, nodes=(node,), out=node.out[0] if node.out else None)
 
 
