@@ -62,8 +62,8 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
         (first, role), *rest = drawn[key].lines or (("", ""),)
         if not first or word in first or "tied" in style.captions and graph.by_id[key].kind in ("linear", "embedding"):
             continue                                                            # the form says so itself
-        lines = [*rest, ("tied weights", "sublabel")] if word == "tied" else rest
-        drawn[key] = replace(drawn[key], lines=((first if word == "tied" else f"{first}, {word}", role), *lines))
+        tied = [("tied weights", "sublabel")] if word == "tied" else []
+        drawn[key] = replace(drawn[key], lines=((first if tied else f"{first}, {word}", role), *rest, *tied))
     return drawn
 
 
