@@ -1,8 +1,6 @@
 """A figure that ends at a layer, and blocks that are named by hand: `--cut` and `--append`."""
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from archviz.figure.figure import Figure
 from archviz.figure.options import Options
 from archviz.passes.cut import cut
 from archviz.trace.ladder import Inputs, trace
-from tests.conftest import ROOT
+from tests.conftest import Run
 
 
 class Two(nn.Module):
@@ -146,21 +144,16 @@ MODEL = "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self)
     "nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))\n"
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "archviz", "net.py", "--input", "1x4", *words]
-    return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
-                          capture_output=True, text=True, check=False)
-
-
-def test_on_the_command_line_and_in_the_project_file(tmp_path: Path) -> None:
+def test_on_the_command_line_and_in_the_project_file(tmp_path: Path, run: Run) -> None:
+    net = ("net.py", "--input", "1x4")
     (tmp_path / "net.py").write_text(MODEL)
-    done = run(tmp_path, "--cut", "0", "--append", "SVM", "--append", "votes", "-o", "a.svg", "--caption")
+    done = run(*net, "--cut", "0", "--append", "SVM", "--append", "votes", "-o", "a.svg", "--caption")
     assert done.returncode == 0, done.stderr
     assert "40 parameters" in done.stdout
     assert "votes" in (tmp_path / "a.svg").read_text()
     (tmp_path / "archviz.yaml").write_text("cut: '0'\nappend: [SVM, votes]\n")
-    assert run(tmp_path, "-o", "b.svg").returncode == 0
+    assert run(*net, "-o", "b.svg").returncode == 0
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    wrong = run(tmp_path, "--cut", "00", "-o", "c.svg")
+    wrong = run(*net, "--cut", "00", "-o", "c.svg")
     assert wrong.returncode == 2 and "no layer is called '00'" in wrong.stderr
     assert not (tmp_path / "c.svg").exists()
