@@ -134,8 +134,7 @@ class _Free:
                       self.s["across"] * room, self.s["along"] * room, self.s["pad"] + self.s["lane"] / 2 + skirt)
         places = placed(self.engine, [sheet])[0]
         for key in self.modules:    # the copies behind a frame stand in the air that was kept around it
-            p = places[f"▣{key}"]
-            places[f"▣{key}"] = Place(p.x + skirt, p.y + skirt, p.width - 2 * skirt, p.height - 2 * skirt)
+            places[f"▣{key}"] = places[f"▣{key}"].grown(-skirt)
         return places
 
     def _inside_out(self, room: float) -> dict[str, Place]:
@@ -148,8 +147,7 @@ class _Free:
             sheets = [self._sheet(key, full, gap) for key in ids]
             for key, sheet, at in zip(ids, sheets, placed(self.engine, sheets), strict=True):
                 content = _enlarged(_turned(at, sheet), sheet.boxes)
-                inner[key] = content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
-                                        for k, p in content.items()}
+                inner[key] = content = {k: p.grown(-gap / 2) for k, p in content.items()}
                 if key:
                     full[f"▣{key}"] = self._frame(key, content)
         places: dict[str, Place] = {}

@@ -1,6 +1,7 @@
-"""Lines between two layers: which net turns at which height, so that lines cross little and never lie on each other.
+"""Lines side by side: which one runs on which track, so that they cross little and never lie on each other.
 
-In: the nets that pass a gap, as where they come from and where they go across the flow.  Out: a track number each.
+In: the nets that pass a gap between two layers, as where they come from and where they go across the flow; or between
+which places of a column lines run beside it.  Out: a track number each.
 """
 from __future__ import annotations
 
@@ -26,6 +27,15 @@ def pack(spans: Sequence[Span]) -> tuple[list[int | None], int]:
     for n, i in enumerate(order):
         tracks[i] = max(((tracks[j] or 0) + 1 for j in order[:n] if _meet(spans[i], spans[j])), default=0)
     return tracks, max((t + 1 for t in tracks if t is not None), default=0)
+
+
+def lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """For each line, from where it leaves a column to where it comes back, the first lane on which it meets none."""
+    taken: list[int] = []
+    for low, high in spans:
+        used = {lane for (a, b), lane in zip(spans, taken, strict=False) if a < high and low < b}
+        taken.append(next(lane for lane in range(len(spans)) if lane not in used))
+    return taken
 
 
 def _extent(span: Span) -> tuple[float, float]:

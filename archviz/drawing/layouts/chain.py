@@ -324,10 +324,10 @@ def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, y: float)
         left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
         right = max(nodes[k].right + sizes[k].back[0] / 2 for k in inside)
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
-        low, high, row, bar = (left + right) / 2 - room / 2, (left + right) / 2 + room / 2, y, frames[key].bar
-        while any(p.y < row + bar and row < p.bottom and p.x < high and low < p.right for p in braces.values()):
-            row += 1.0
-        braces[key] = Place(low, row, room, bar)
+        brace = Place((left + right) / 2 - room / 2, y, room, frames[key].bar)
+        while any(brace.meets(other) for other in braces.values()):
+            brace = brace.moved(0.0, 1.0)
+        braces[key] = brace
     return braces
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from archviz.core import text
 from archviz.core.conditioning import Signal, signals
 from archviz.core.graph import Graph, Module, Node, NodeId
-from archviz.core.regroup import split
+from archviz.core.regroup import split, subgraph
 from archviz.core.scene import Scene
 from archviz.drawing.badges import frozen_params
 from archviz.figure.caption.parts import Part, leaf, module_noun, opened, parts, plural
@@ -217,10 +217,7 @@ def _signals(drawn: Graph) -> list[Signal]:
 def main_path(graph: Graph, drawn: Graph) -> Graph:
     """`graph` without what makes the signals it is conditioned on."""
     beside = {member for signal in _signals(drawn) for key in signal.nodes for member in drawn.by_id[key].members}
-    if not beside:
-        return graph
-    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id not in beside),
-                   edges=tuple(edge for edge in graph.edges if not {edge.src, edge.dst} & beside))
+    return subgraph(graph, (node.id for node in graph.nodes if node.id not in beside))
 
 
 def conditioned(drawn: Graph) -> list[str]:
