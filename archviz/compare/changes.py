@@ -8,6 +8,7 @@ old model and those of all changes add up to those of the new one.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -267,12 +268,7 @@ def _spread(paths: Sequence[str]) -> str:
 
 def _pieces(path: str) -> list[str]:
     """`path` as words and numbers in turns."""
-    pieces = [""]
-    for character in path:
-        if character.isdecimal() != pieces[-1][-1:].isdecimal() and pieces[-1]:
-            pieces.append("")
-        pieces[-1] += character
-    return pieces
+    return re.findall(r"\d+|\D+", path)
 
 
 def in_words(detail: Property) -> str:

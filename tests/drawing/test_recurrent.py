@@ -424,7 +424,8 @@ def test_only_the_last_h_goes_on_where_the_model_takes_only_the_last() -> None:
     one = next(node for node in graph.nodes if node.kind == "recurrent")
     found = picture(one, graph, style)
     assert found is not None
-    out = [m for m in flat(found.marks) if isinstance(m, Link) and m.points[-1] == pytest.approx(found.leaves)]
+    end = pytest.approx((found.width, found.axis))
+    out = [m for m in flat(found.marks) if isinstance(m, Link) and m.points[-1] == end]
     steps = [rect(m, style) for m in flat(found.marks) if isinstance(m, Circle) and m.role == "step"]
     last = max(steps, key=lambda area: (area[0], -area[1]))
     assert len(out) == 1 and on_border(out[0].points[0], last)

@@ -4,29 +4,21 @@ In: nothing.  Out: `Interior`.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from archviz.core.scene import Mark, Point
+from archviz.core.scene import Mark
 
 
 @dataclass(frozen=True)
 class Interior:
     """Marks in a rectangle of `width` × `height` printed points, its top left corner at the origin.
 
-    enters   where the line from the node before ends: on the left border
-    leaves   where the line to the next node begins: on the right border
+    axis     how far down the line from the node before ends at the left border, and that to the next one begins
     through  whether both lines go on inside, without a head or a gap at the border
-    units    the numbers that are drawn one by one: position in the flattened tensor → the centre of its circle or cell;
-             empty where lines end at the picture as a whole
-    reach    how far a unit's border is from its centre, left and right
     """
 
     width: float
     height: float
     marks: tuple[Mark, ...]
-    enters: Point
-    leaves: Point
+    axis: float
     through: bool = False
-    units: Mapping[int, Point] = field(default_factory=dict)
-    reach: float = 0.0

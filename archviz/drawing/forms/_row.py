@@ -54,7 +54,7 @@ class Part:
     @property
     def axis(self) -> float:
         """How far below the top of the core the flow goes through it."""
-        return self.picture.enters[1] if self.picture else self.height / 2
+        return self.picture.axis if self.picture else self.height / 2
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,7 @@ def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, c
         y += style.roles[role].size * style.sizes["leading"]
         drawn.append(Text(right / 2, y + 3.0, line, role, "middle"))
     height = (y + 5.0 if caption else bottom + 1.0) - top
-    return Interior(right, height, tuple(moved(mark, 0.0, -top) for mark in drawn), (0.0, -top / 2), (right, -top / 2),
-                    through=True)
+    return Interior(right, height, tuple(moved(mark, 0.0, -top) for mark in drawn), -top / 2, through=True)
 
 
 @dataclass(frozen=True)

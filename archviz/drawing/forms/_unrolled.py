@@ -381,7 +381,7 @@ class Translation:
                 at += 1.15 * self.size(role)
         wide, high = right - self.left + 2.0, self.bottom - self.top + 2.0
         marks = tuple(moved(mark, 1.0 - self.left, 1.0 - self.top) for mark in self.marks)
-        return Interior(wide, high, marks, (0.0, high / 2), (wide, high / 2))
+        return Interior(wide, high, marks, high / 2)
 
 
 def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:

@@ -53,6 +53,16 @@ def words_room(lines: Sequence[tuple[str, str]], style: Style) -> tuple[float, f
     return wide, sum(paint.size * style.sizes["leading"] for _, paint in paints)
 
 
+def words_below(lines: Sequence[tuple[str, str]], x: float, y: float, style: Style) -> list[Text]:
+    """(string, role) below each other from y down, the middle of each at x."""
+    written = []
+    for line, role in lines:
+        size = style.roles[role].size
+        written.append(Text(x, y + size * style.sizes["leading"] / 2 + size * 0.35, line, role, "middle"))
+        y += size * style.sizes["leading"]
+    return written
+
+
 def _evened(graph: Graph, sized: dict[NodeId, Size], most: float) -> dict[NodeId, Size]:
     """Boxes of one frame as wide as its widest, where that is no more than `most` times their own width."""
     siblings: dict[NodeId, list[NodeId]] = {}
@@ -173,14 +183,9 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
 
 def label_marks(look: Look, x: float, y: float, style: Style) -> list[Mark]:
     """The lines of a label below each other, their middle at (x, y)."""
-    marks: list[Mark] = []
-    heights = [style.roles[of_line].size * style.sizes["leading"] for _, of_line in look.lines]
-    y -= sum(heights) / 2
-    for (line, of_line), height in zip(look.lines, heights, strict=True):
-        base = y + height / 2 + style.roles[of_line].size * 0.35
-        marks += grounded(Text(x, base, line, of_line, "middle"), look.kind.role, style)
-        y += height
-    return marks
+    _, high = words_room(look.lines, style)
+    return [mark for line in words_below(look.lines, x, y - high / 2, style)
+            for mark in grounded(line, look.kind.role, style)]
 
 
 def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> list[Mark]:
