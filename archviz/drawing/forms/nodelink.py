@@ -19,9 +19,9 @@ from archviz.core.graph import Graph, NodeId
 from archviz.core.regroup import subgraph
 from archviz.core.scene import Box, Group, Link, Mark, Text, moved
 from archviz.drawing.forms import Traits, _connections, _recurrent, block
-from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._row import Part, Row, lines, row
+from archviz.drawing.forms._steps import Interior
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
 
@@ -142,13 +142,13 @@ def _link(a: Part, b: Part, cores: Places, drawn: Row, style: Style) -> tuple[li
     """What is drawn from `a` to `b`, and what of it lies on top of everything."""
     start, end = cores[a.node.id], cores[b.node.id]
     if a.units is not None and b.units is not None:
-        corners = (start.x, start.y), (end.x, end.y)
+        src, dst = a.units.moved(start.x, start.y), b.units.moved(end.x, end.y)
         if b.link == "dense" and style.options["edges"] > 0:
-            return _connections.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], drawn.largest), []
+            return _connections.bundle(lines(a, b, style), src, dst, drawn.largest), []
         if b.link == "window":
-            return _connections.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
+            return _connections.taps(b.windows, b.node, src, dst)
         if b.link == "one":
-            return _connections.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
+            return _connections.ones(src, dst, style.sizes["arrow"]), []
     gap = style.sizes["beside_arrow"]
     leaving, entering = (part.picture is not None and part.picture.through for part in (a, b))
     x0, y0 = start.right + (0.0 if leaving else gap), start.y + a.axis
