@@ -132,12 +132,10 @@ class Difference:
         if self.counts:
             lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
             lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in self.counts]
-        by_kind: dict[str, list[_Row]] = {}
-        for row in rows(self.changes):
-            by_kind.setdefault(row.change.kind, []).append(row)
+        told = rows(self.changes)
         for kind in SIGNS:
-            if kind in by_kind:
-                lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
+            if group := [row for row in told if row.change.kind == kind]:
+                lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, group)]
         if rest := self._elsewhere:
             lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
         return "\n".join(lines) + "\n"

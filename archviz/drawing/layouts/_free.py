@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, Size, Sizes, Spacing, bounds, united
 from archviz.core.graph import Edge, Graph, NodeId, skips
@@ -339,10 +340,8 @@ def _enlarged(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]])
         x, y = middles[key]
         if any(math.dist((x, y), middles[other]) < 0.01 for other in keys[:i]):
             middles[key] = (x + 0.1 * i, y + 0.1 * i)
-    factor = 1.0
-    for i, a in enumerate(keys):
-        for b in keys[i + 1:]:
-            need = [(sizes[a][n] + sizes[b][n]) / 2 / max(abs(middles[a][n] - middles[b][n]), 1e-9) for n in (0, 1)]
-            factor = max(factor, min(need))
+    factor = max([1.0, *(
+        min((sizes[a][n] + sizes[b][n]) / 2 / max(abs(middles[a][n] - middles[b][n]), 1e-9) for n in (0, 1))
+        for a, b in combinations(keys, 2))])
     return {key: Place(x * factor - sizes[key][0] / 2, y * factor - sizes[key][1] / 2, *sizes[key])
             for key, (x, y) in middles.items()}

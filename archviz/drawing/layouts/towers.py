@@ -30,11 +30,6 @@ class _Model:
     lanes: dict[tuple[NodeId, NodeId], int] = field(default_factory=dict)
     width: float = 0.0
 
-    @property
-    def reach(self) -> int:
-        """So many lanes beside it."""
-        return max(self.lanes.values(), default=-1) + 1
-
 
 def towers(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
            limit: float = math.inf) -> Layout:
@@ -65,7 +60,7 @@ def towers(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directi
     x = margin + spacing["margin_gap"] if margin else 0.0
     places, routes, heads = dict[NodeId, Place](), list[Route](), dict[NodeId, tuple[float, float]]()
     for key, column in columns.items():
-        side = spacing["lane"] * column.reach
+        side = spacing["lane"] * (max(column.lanes.values(), default=-1) + 1)
         head = frames[key].title if key in frames else 0.0
         before = max((head - column.width) / 2, 0.0)    # a title stands over the middle of the boxes
         middle = x + before + column.width / 2

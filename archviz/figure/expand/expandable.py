@@ -115,12 +115,9 @@ class Unfolded:
         with a legend of what is seen."""
         marks, width, height = view(self.plates, opened)
         seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is shown as the box of its kind
-        explained: dict[str, tuple[Mark, ...]] = {}
-        for name, swatch in self.entries:
-            if seen & set(roles(swatch)):
-                explained.setdefault(name, swatch)
+        explained = page.ALONE.legend(entry for entry in self.entries if seen & set(roles(entry[1])))
         base = self.drawing.scene
-        fresh = page.scene(marks, width, height, self.heading, list(explained.items()), self.style, base.title,
+        fresh = page.scene(marks, width, height, self.heading, explained, self.style, base.title,
                            base.description)
         return replace(fresh, uid=base.uid, facts=base.facts, sheet=self.sheet)
 
