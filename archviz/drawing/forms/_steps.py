@@ -261,7 +261,7 @@ class Unrolling(Canvas):
             self._states(row)
         for column, cells in zip(self.columns, self.cells, strict=True):
             if not column.dots:
-                self._upwards(column, cells)
+                self._upwards(cells)
         return right, self._ends(right)
 
     @property
@@ -341,7 +341,7 @@ class Unrolling(Canvas):
             y = (above + below) / 2 + (k - (len(self.layer.states) - 1) / 2) * between
             self._symbol(name, self._before(row.back), row, out + 2.5 * way, y + 0.28 * letter, way)
 
-    def _upwards(self, column: Step, cells: dict[Lane, Cell]) -> None:
+    def _upwards(self, cells: dict[Lane, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""
         rise, r = self.s["cell_rise"], self.s["glyph"] / 2
         x, y = cells[self.floors[0][0]].enter, -rise - 2 * self.r - self.lift

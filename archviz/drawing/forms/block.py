@@ -170,8 +170,9 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
         place = Place(place.x, place.y, place.width, place.height - 2 * s["stack"])
     if look.glyph:
         return node_group(node, role, glyph(node.kind, place, role, style))
-    if look.kind.shape == "dots":
-        return node_group(node, role, _dots(place, direction, role))
+    if look.kind.shape == "dots":       # for what is left out, side by side across the flow
+        step = (0.0, place.height / 3) if direction in ("right", "left") else (place.width / 3, 0.0)
+        return node_group(node, role, three_dots(*place.centre, place.width / 16, step, role))
     marks, bottom = _body(look, place, direction, s), place.bottom - s["band"] * len(look.bands)
     if look.bar and place.height > place.width:  # a bar that stands is read from below
         line, of_line = look.lines[0]
@@ -264,12 +265,6 @@ def glyph_swatch(kind: str, role: str, style: Style) -> tuple[Mark, ...]:
     """A glyph as it stands in the legend."""
     s, side = style.sizes, style.sizes["glyph"]
     return glyph(kind, Place((s["swatch"] - side) / 2, (s["swatch_height"] - side) / 2, side, side), role, style)
-
-
-def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
-    """Three dots in the place of what is left out, side by side across the flow."""
-    step = (0.0, p.height / 3) if direction in ("right", "left") else (p.width / 3, 0.0)
-    return three_dots(*p.centre, p.width / 16, step, role)
 
 
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:

@@ -73,17 +73,13 @@ def _content(graph: Graph, style: Style) -> tuple[dict[NodeId, Interior], Row | 
     return pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
 
 
-def _row(graph: Graph, style: Style) -> Row | None:
-    return _content(graph, style)[1]
-
-
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node: that of its neurons, its picture, or its box."""
-    drawn = _row(graph, style)
+    pictures, drawn = _content(graph, style)
     if drawn is not None:
         return drawn.sizes()
     boxes = block.sizes(graph, style)
-    for key, picture in _content(graph, style)[0].items():      # the line into a picture ends in the middle
+    for key, picture in pictures.items():      # the line into a picture ends in the middle
         high = 2 * max(picture.axis, picture.height - picture.axis)
         boxes[key] = Size(picture.width, high, label=boxes[key].label)
     return boxes
@@ -91,15 +87,14 @@ def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """Room for the frames, as in the block form; none for a row, which has no frames."""
-    return {} if _row(graph, style) is not None else {"": Frame(), **block.frames(graph, style)}
+    return {} if _content(graph, style)[1] is not None else {"": Frame(), **block.frames(graph, style)}
 
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """The row; or the block figure, with pictures in the place of boxes."""
-    drawn = _row(graph, style)
+    pictures, drawn = _content(graph, style)
     if drawn is not None:
         return _drawn(drawn, graph, layout, style)
-    pictures = _content(graph, style)[0]
     marks: list[Mark] = []
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
@@ -173,11 +168,10 @@ def _pill(a: Part, b: Part, cores: Places, style: Style) -> list[Mark]:
 
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What lines mean, and the kinds of what is drawn as a box."""
-    drawn, s = _row(graph, style), style.sizes
+    (pictures, drawn), s = _content(graph, style), style.sizes
     if drawn is None:
-        pictured = _content(graph, style)[0]
-        boxes = subgraph(graph, (node.id for node in graph.nodes if node.id not in pictured))
-        return block.legend(boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
+        boxes = subgraph(graph, (node.id for node in graph.nodes if node.id not in pictures))
+        return block.legend(boxes, style) + (_recurrent.legend(graph, style) if pictures else [])
     boxes = subgraph(graph, (part.node.id for part in drawn.parts if part.units is None and part.picture is None))
     entries = block.legend(boxes, style)
     middle = s["swatch_height"] / 2

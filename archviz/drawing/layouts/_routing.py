@@ -94,18 +94,10 @@ class Grid:
 
     def _lanes(self, axis: int) -> set[float]:
         """Coordinates beside boxes, walls and rims."""
-        loose: set[float] = set()
-        for place in self.boxes.values():
-            low, size = place.along(axis)
-            for step in (self.into + self.lane, self.into + 2 * self.lane):
-                loose.update((low - step, low + size + step))
-        for wall in self.walls:
-            low, size = wall.along(axis)
-            loose.update((low - self.clear, low + size + self.clear))
-        for rim in self.rims:
-            low, size = rim.along(axis)
-            loose.update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
-        return loose
+        beside = [(place.along(axis), self.into + n * self.lane) for place in self.boxes.values() for n in (1, 2)]
+        beside += [(wall.along(axis), self.clear) for wall in self.walls]
+        beside += [(rim.along(axis), step) for rim in self.rims for step in (self.clear, -self.clear)]
+        return {at for (low, size), step in beside for at in (low - step, low + size + step)}
 
     def _line(self, rim: Place, axis: int) -> None:
         """Make it dear to run close along the sides of a frame that lie along `axis`."""
