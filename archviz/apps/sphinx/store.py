@@ -172,10 +172,7 @@ class Store:
 
     def path(self, key: str, name: str) -> Path:
         """Where a file of a figure lies: under a name of its own, as builders gather the files of all figures."""
-        return self._home(key) / f"{key[:12]}-{name}"
-
-    def _home(self, key: str) -> Path:
-        return self.folder / "figures" / key
+        return self.folder / "figures" / key / f"{key[:12]}-{name}"
 
     def holds(self, key: str, dark: bool) -> bool:
         """Whether the figure is there in all its formats."""
@@ -187,7 +184,7 @@ class Store:
         return Facts(**values)
 
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
-        home = self._home(key)
+        home = self.folder / "figures" / key
         with _into(home.parent):
             within = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
             fresh = within / key        # with the usual rights, which a temporary folder has not

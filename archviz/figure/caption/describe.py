@@ -134,7 +134,7 @@ def _repeats(graph: Graph, scene: Scene) -> list[str]:
 def _opened_up(module: Module, graph: Graph) -> str:
     """What an inset shows: ``one of the 12 blocks``, ``the encoder``."""
     noun = str(module.attrs.get("label", "")) or module_noun(module.cls, module.path, graph)
-    count = len(module.copies) if len(module.copies) > 1 else 1
+    count = max(len(module.copies), 1)
     same = sum(other.cls == module.cls for other in graph.modules.values())
     return f"one of the {number(count)} {plural(noun)}" if count > 1 else f"the {noun}" if same == 1 else \
         with_article(noun)

@@ -89,7 +89,7 @@ def stretched(
     return Stretched(plate, (steps[0], steps[1]), width, height, inner)
 
 
-def _ends(item: Item, inner: Stretched, axis: int) -> list[tuple[float, float, float]]:
+def _ends(inner: Stretched, axis: int) -> list[tuple[float, float, float]]:
     """Where lines reach a thing along an axis, in order: (on the closed one from its start, on the open one, on the
     open one at rest)."""
     sides = ("top", "bottom") if axis == 0 else ("left", "right")
@@ -104,7 +104,7 @@ def _knots(items: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) 
     for item in items:
         start, length = item.place.along(axis)
         one = inner[item.node]
-        ends = _ends(item, one, axis)
+        ends = _ends(one, axis)
         knots.append(([start, *(start + at_rest for at_rest, _, _ in ends), start + length],
                       [0.0, *(at for _, at, _ in ends), (one.width, one.height)[axis]]))
     return knots
@@ -131,19 +131,14 @@ def _steps(knots: Sequence[Knot], more_needs: Sequence[Need]) -> Steps:
 
 def _put(a: float, b: float, more: float, starts: bool, ends: bool) -> list[tuple[float, float]]:
     """Where to put in `more` room between `a` and `b`: beside what lies between them, which stays as it is."""
-    if starts and ends:
-        return [(a + EPS, more / 2), (b - EPS, more / 2)]
-    if starts:
-        return [(a + EPS, more)]
-    if ends:
-        return [(b - EPS, more)]
-    return [((a + b) / 2, more)]
+    spots = [*([a + EPS] if starts else []), *([b - EPS] if ends else [])] or [(a + b) / 2]
+    return [(at, more / len(spots)) for at in spots]
 
 
 def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> list[Need]:
     """Ports of what is open that have to be further apart than they are, at rest, and how far."""
     start, _ = item.place.along(axis)
-    ends, needs = _ends(item, inner, axis), []
+    ends, needs = _ends(inner, axis), []
     for (held_a, at_a, rest_a), (held_b, at_b, rest_b) in zip(ends, ends[1:], strict=False):
         a, b = start + held_a, start + held_b
         apart = b + shift(steps[axis], b) - (a + shift(steps[axis], a))
