@@ -18,7 +18,7 @@ from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Text
-from archviz.drawing.forms._cells import PORTS, Glyph, Wiring, gru, lstm, rnn
+from archviz.drawing.forms._cells import Glyph, Wiring, gru, lstm, rnn
 from archviz.drawing.forms._inside import inside
 from archviz.drawing.forms._recurrent import columns, layer, legend, picture
 from archviz.drawing.forms._steps import Recurrence
@@ -32,6 +32,7 @@ from tests.lint import lint
 
 GALLERY = ROOT / "gallery" / "lstm.py"
 HERE = "t−1"
+PORTS = frozenset({"x", "h in", "c in", "h out", "c out", "y"})
 
 
 class Tagger(nn.Module):

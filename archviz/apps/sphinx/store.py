@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from archviz.apps.dependencies import changed, note_loaded, sources
 from archviz.apps.request import catalogue
@@ -180,8 +179,7 @@ class Store:
         return all(self.path(key, name).is_file() for name in wanted)
 
     def facts(self, key: str) -> Facts:
-        values: dict[str, Any] = json.loads(self.path(key, FACTS).read_text("utf-8"))
-        return Facts(**values)
+        return Facts(**json.loads(self.path(key, FACTS).read_text("utf-8")))
 
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
         home = self.folder / "figures" / key

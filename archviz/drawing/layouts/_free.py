@@ -39,10 +39,8 @@ def free(engine: str, graph: Graph, sizes: Sizes, frames: Frames, spacing: Spaci
     if "tuck" not in spacing:
         return _Free(engine, graph, sizes, frames, room, direction).layout(limit)
 
-    def base(flat: Graph, boxes: Sizes) -> Layout:
-        return _Free(engine, flat, boxes, {}, room, "right").layout(limit)
-
-    return boxed(graph, blocks_of(graph, sizes, spacing), sizes, frames, spacing, base)
+    return boxed(graph, blocks_of(graph, sizes, spacing), sizes, frames, spacing,
+                 lambda flat, boxes: _Free(engine, flat, boxes, {}, room, "right").layout(limit))
 
 
 @dataclass

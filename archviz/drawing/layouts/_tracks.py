@@ -50,9 +50,5 @@ def _meet(a: Span, b: Span) -> bool:
 def _cost(upper: Span, lower: Span) -> float:
     """Crossings, and lines on top of each other, when `upper` turns above `lower`."""
     (u0, u1), (l0, l1) = _extent(upper), _extent(lower)
-    cost = float(u0 < lower[0] < u1)
-    for bottom in upper[1]:
-        cost += l0 < bottom < l1
-        if abs(bottom - lower[0]) < NEAR and abs(bottom - upper[0]) > 0.05:
-            cost += 100
-    return cost
+    on_top = sum(abs(bottom - lower[0]) < NEAR and abs(bottom - upper[0]) > 0.05 for bottom in upper[1])
+    return (u0 < lower[0] < u1) + sum(l0 < bottom < l1 for bottom in upper[1]) + 100.0 * on_top

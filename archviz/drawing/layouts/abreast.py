@@ -58,10 +58,9 @@ def _borders(p: Place, point: tuple[float, float]) -> bool:
 
 
 def _down(layout: Layout) -> Layout:
-    def turned(place: Place) -> Place:
-        return replace(place, y=layout.height - place.y - place.height)
-
-    return replace(layout.mapped(turned, lambda at: (at[0], layout.height - at[1])), direction="down")
+    high = layout.height
+    return replace(layout.mapped(lambda p: replace(p, y=high - p.y - p.height), lambda at: (at[0], high - at[1])),
+                   direction="down")
 
 
 @dataclass

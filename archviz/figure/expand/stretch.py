@@ -93,9 +93,8 @@ def _ends(inner: Stretched, axis: int) -> list[tuple[float, float, float]]:
     """Where lines reach a thing along an axis, in order: (on the closed one from its start, on the open one, on the
     open one at rest)."""
     sides = ("top", "bottom") if axis == 0 else ("left", "right")
-    ends = {port.closed: (port.closed, inner.port(port)[axis], port.at) for port in inner.plate.ports
-            if port.side in sides}
-    return [ends[at_rest] for at_rest in sorted(ends)]
+    ports = {port.closed: port for port in inner.plate.ports if port.side in sides}
+    return [(at_rest, inner.port(port)[axis], port.at) for at_rest, port in sorted(ports.items())]
 
 
 def _knots(items: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) -> list[Knot]:
