@@ -11,7 +11,7 @@ from typing import Any
 
 from archviz.core import text
 from archviz.core.conditioning import conditioning
-from archviz.core.graph import KINDS, Edge, Graph, Module, Node, NodeId, skips
+from archviz.core.graph import KINDS, Graph, Module, Node, NodeId, skips
 from archviz.core.naming import known_as, titles
 from archviz.core.scene import Paint
 from archviz.drawing.labels import Look, frame_count, kind_of, looks, own_frame, own_role
@@ -152,13 +152,9 @@ def _lines(graph: Graph, seen: Mapping[NodeId, Look]) -> tuple[Line, ...]:
         role = "edge recurrent" if edge.role == "recurrent" else "edge conditioning" if ends in conditioned else (
             "edge skip" if ends in passing else "edge")
         label = seen[edge.dst].arrow if role != "edge recurrent" else ""
-        lines.append(Line(edge.src, edge.dst, role, label, _said(edge)))
+        flows = f": {text.shape(edge.tensor)}" if edge.tensor and edge.tensor.shape else ""
+        lines.append(Line(edge.src, edge.dst, role, label, text.clean(f"{edge.src} → {edge.dst}{flows}")))
     return tuple(lines)
-
-
-def _said(edge: Edge) -> str:
-    flows = f": {text.shape(edge.tensor)}" if edge.tensor and edge.tensor.shape else ""
-    return text.clean(f"{edge.src} → {edge.dst}{flows}")
 
 
 def _legend(graph: Graph, style: Style, seen: Mapping[NodeId, Look]) -> tuple[Entry, ...]:

@@ -85,7 +85,8 @@ def _fill(parent: Any, frame: Frame, drawn: Network, names: Mapping[NodeId, str]
 
 
 def _box(box: Box, drawn: Network, width: float) -> dict[str, Any]:
-    paint, written = drawn.paint(box.role), _lines(box.lines, drawn)
+    paint = drawn.paint(box.role)
+    written = "<BR/>".join(_written(line, role, drawn) for line, role in box.lines if line) or "&#160;"
     look = {"label": _html(written), "tooltip": _said(box.tip)}
     if box.shape in ("text", "dots"):
         return {**SHAPES["text"], **look, "margin": _quoted("0.04,0.04")}
@@ -191,10 +192,6 @@ def _title(frame: Frame, drawn: Network) -> str:
         wide = sum(text.width(word, drawn.style.roles[role].size, "bold") for word, role in words)
         title += "&#160;" * round((wide + 2 * drawn.style.sizes.get("pad", 6.0)) / text.width(" ", 7.0))
     return title
-
-
-def _lines(lines: Iterable[tuple[str, str]], drawn: Network) -> str:
-    return "<BR/>".join(_written(line, role, drawn) for line, role in lines if line) or "&#160;"
 
 
 def _written(word: str, role: str, drawn: Network) -> str:

@@ -14,7 +14,7 @@ import json
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree
@@ -181,14 +181,12 @@ class _Writer:
         self.paint(element, mark)
         return element
 
-    def hatched(self, same: Iterable[Core]) -> BaseElement:
+    def hatched(self, same: Sequence[Core]) -> BaseElement:
         """Each mark twice: its fill, then its hatch and outline; the next mark may cover both."""
-        shared = SvgGroup(debug=False)
-        for i, mark in enumerate(same):
-            paint = self.scene.paint(mark.role)
-            if not i:
-                self.paint(shared, mark)
-                _set(shared, fill=f"url(#{self.pattern(paint)})")
+        shared, paint = SvgGroup(debug=False), self.scene.paint(same[0].role)
+        self.paint(shared, same[0])
+        _set(shared, fill=f"url(#{self.pattern(paint)})")
+        for mark in same:
             if paint.fill:
                 under = _bare(mark)
                 _set(under, fill=paint.fill, stroke="none")

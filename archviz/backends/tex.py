@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from archviz.backends import _tex_head as head
 from archviz.backends import _tex_image as images
@@ -20,34 +19,11 @@ from archviz.backends._number import number
 from archviz.backends._tex_head import LEADING, Sheet
 from archviz.backends._tex_room import measured, rooms
 from archviz.core import text
+from archviz.core.geometry import Place, around, bounds
 from archviz.core.latex import Names, tex
 from archviz.core.scene import Box, Circle, Command, Cuboid, Group, Image, Link, Mark, Paint, Path, Scene, Text, lower
 
 NEAR = 0.005        # half a hundredth of a point: what two decimals cannot tell apart
-
-
-class Area(NamedTuple):
-    """A rectangle on the page: what a node covers."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    @property
-    def cx(self) -> float:
-        return (self.x0 + self.x1) / 2
-
-    @property
-    def cy(self) -> float:
-        return (self.y0 + self.y1) / 2
-
-    @property
-    def size(self) -> float:
-        return (self.x1 - self.x0) * (self.y1 - self.y0)
-
-    def meets(self, other: Area) -> bool:
-        return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
 
 
 def render(scene: Scene, standalone: bool = False) -> bytes:
@@ -148,12 +124,12 @@ class _Writer:
         yield (rf"\node[{self.sheet.words(mark.role)}, av/text={number(self.rooms[mark])}{anchor}{rotate}]{named} "
                f"at ({number(mark.x)},{number(mark.y)}) {{{words}}};")
 
-    def area(self, mark: Text) -> Area:
+    def area(self, mark: Text) -> Place:
         """Where a line of text stands, from its tallest to its deepest letter."""
         paint = self.scene.paint(mark.role)
         size, w = paint.size, measured(mark, paint)
         x = mark.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * w
-        return Area(x, mark.y - (LEADING / 2 + 0.35) * size, x + w, mark.y + (LEADING / 2 - 0.35) * size)
+        return Place.between(x, mark.y - (LEADING / 2 + 0.35) * size, x + w, mark.y + (LEADING / 2 - 0.35) * size)
 
     def node(self, group: Group) -> Iterator[str]:
         """What draws one node of the graph: its largest outline has its name, and the words in its middle."""
@@ -179,7 +155,7 @@ class _Writer:
             lines[at_name] += f" % {text.clean(group.node)}"
         yield from lines
 
-    def named(self, body: Mark, name: str, area: Area, words: Sequence[Text]) -> Iterator[str]:
+    def named(self, body: Mark, name: str, area: Place, words: Sequence[Text]) -> Iterator[str]:
         """The outline of a node under its name: what TikZ has no node for, with an empty one over it."""
         if isinstance(body, Box | Circle):
             yield self.outlined(name, area, words, body)
@@ -189,38 +165,40 @@ class _Writer:
             yield from self.mark(body)
             yield self.outlined(name, area, words, None)
 
-    def body(self, marks: Sequence[Mark]) -> tuple[int, Area | None]:
+    def body(self, marks: Sequence[Mark]) -> tuple[int, Place | None]:
         """Which mark is the node's outline, and the area the node covers; (-1, area) where it is words alone."""
         areas = {i: _area(mark) for i, mark in enumerate(marks) if not isinstance(mark, Group | Text | Link | Image)}
         if areas:
-            largest = max(area.size for area in areas.values())
+            largest = max(area.width * area.height for area in areas.values())
             # Copies behind it come before, stripes and the rim on it after.
-            last = max(i for i, area in areas.items() if area.size >= 0.999 * largest)
+            last = max(i for i, area in areas.items() if area.width * area.height >= 0.999 * largest)
+            edges = bounds([areas[last]])
             same = [i for i, area in areas.items()
-                    if all(abs(a - b) <= NEAR for a, b in zip(area, areas[last], strict=True))]
+                    if all(abs(a - b) <= NEAR for a, b in zip(bounds([area]), edges, strict=True))]
             return same[0], areas[last]
         return -1, self.worded([mark for mark in marks if isinstance(mark, Text) and text.clean(mark.string)])
 
-    def worded(self, words: Sequence[Text]) -> Area | None:
+    def worded(self, words: Sequence[Text]) -> Place | None:
         """What lines one above the other cover; None of any others."""
         if not words or any(
                 mark.anchor != "middle" or mark.rotate or abs(mark.x - words[0].x) > NEAR for mark in words):
             return None
         each = [self.area(mark) for mark in words]
         half = max(self.rooms[mark] for mark in words) / 2 / head.INSIDE
-        return Area(words[0].x - half, min(a.y0 for a in each), words[0].x + half, max(a.y1 for a in each))
+        _, top, _, bottom = bounds(each)
+        return Place.between(words[0].x - half, top, words[0].x + half, bottom)
 
-    def label(self, marks: Sequence[Mark], at: int, area: Area | None) -> list[Text]:
+    def label(self, marks: Sequence[Mark], at: int, area: Place | None) -> list[Text]:
         """The lines of text in the middle of the node that may be set with it: nothing between covers them."""
         label: list[Text] = []
         if area is None or (at >= 0 and isinstance(marks[at], Cuboid)):
             return label
-        between: list[Area] = []
+        between: list[Place] = []
         for mark in marks[at + 1:]:
             if isinstance(mark, Text):
                 here = self.area(mark)
                 if (mark.anchor == "middle" and not mark.rotate and abs(mark.x - area.cx) <= NEAR
-                        and area.y0 <= mark.y <= area.y1 and tex(mark.string)
+                        and area.y <= mark.y <= area.bottom and tex(mark.string)
                         and (not label or mark.y > label[-1].y) and not any(here.meets(other) for other in between)):
                     label.append(mark)
                 else:
@@ -231,13 +209,13 @@ class _Writer:
                 between.append(_area(mark))
         return label
 
-    def outlined(self, name: str, area: Area, words: Sequence[Text], body: Box | Circle | None) -> str:
+    def outlined(self, name: str, area: Place, words: Sequence[Text], body: Box | Circle | None) -> str:
         """The ``\\node``: outline, size, where the last baseline lies, name, place, label."""
         options = [self.sheet.outline(body.role)] if body else []
         if words:
             options.append(self.sheet.words(words[0].role))
-        w, h = area.x1 - area.x0, area.y1 - area.y0
-        x, y = _centre(area.cx, w), _centre(area.cy, h)
+        w, h = area.width, area.height
+        x, y = _centre((area.x + area.right) / 2, w), _centre((area.y + area.bottom) / 2, h)
         if isinstance(body, Circle):
             options.append(f"av/circle={number(w)}")
         else:
@@ -317,22 +295,18 @@ def _joined(marks: Iterable[Mark], scene: Scene) -> Iterator[Mark]:
             yield from run
 
 
-def _area(mark: Mark) -> Area:
+def _area(mark: Mark) -> Place:
     match mark:
         case Box(x, y, w, h):
-            return Area(x, y, x + w, y + h)
+            return Place.between(x, y, x + w, y + h)
         case Circle(x, y, r):
-            return Area(x - r, y - r, x + r, y + r)
+            return Place.between(x - r, y - r, x + r, y + r)
         case Cuboid():
-            corners = [mark.at(a, d, b) for a in (0, 1) for d in (0, 1) for b in (0, 1)]
+            return around(mark.at(a, d, b) for a in (0, 1) for d in (0, 1) for b in (0, 1))
         case Path(commands):
-            corners = [numbers[i:i + 2] for _, numbers in commands for i in range(0, len(numbers), 2)]  # type: ignore
-        case _:
-            raise TypeError(f"no outline: {mark!r}")
-    if not corners:
-        return Area(0, 0, 0, 0)
-    xs, ys = zip(*corners, strict=True)
-    return Area(min(xs), min(ys), max(xs), max(ys))
+            corners = [(x, y) for _, values in commands for x, y in zip(values[::2], values[1::2], strict=True)]
+            return around(corners) if corners else Place(0.0, 0.0, 0.0, 0.0)
+    raise TypeError(f"no outline: {mark!r}")
 
 
 def _centre(middle: float, length: float) -> str:

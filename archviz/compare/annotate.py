@@ -12,12 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from archviz.core.graph import SOURCES, Graph, Module, Node, NodeId
-from archviz.style.style import Style
 
 GATHERED = 3        # so many neighbours that are the same are drawn as one box
 
 
-def mark(graph: Graph, style: Style, **options: Any) -> Graph:
+def mark(graph: Graph) -> Graph:
     """Mark nodes and frames."""
     times, fresh = _times(graph)
     nodes = tuple(replace(node, attrs=_of_node(node, times.get(node.id), bool(fresh & {*node.scope, node.id})))

@@ -8,6 +8,7 @@ old model and those of all changes add up to those of the new one.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -131,12 +132,10 @@ class Difference:
         if self.counts:
             lines += ["", "| blocks | | old | new |", "|---|---|---:|---:|"]
             lines += [f"| {_code(one.path or 'model')} | {md(one.op)} | {one.old} | {one.new} |" for one in self.counts]
-        by_kind: dict[str, list[_Row]] = {}
-        for row in rows(self.changes):
-            by_kind.setdefault(row.change.kind, []).append(row)
+        told = rows(self.changes)
         for kind in SIGNS:
-            if kind in by_kind:
-                lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, by_kind[kind])]
+            if group := [row for row in told if row.change.kind == kind]:
+                lines += ["", f"**{kind.capitalize()}**", "", *_section(kind, group)]
         if rest := self._elsewhere:
             lines += ["", f"Layers that are the same work on tensors of another size: {_delta((0, rest))} MACs."]
         return "\n".join(lines) + "\n"
@@ -165,7 +164,7 @@ def difference(old: Graph, new: Graph) -> Difference:
 
 def of_twins(both: Twins) -> Difference:
     """The same of two models that are side by side already."""
-    changes = tuple(_changes(both.root, both))
+    changes = tuple(_changes(both.root))
     changed = {pair for change in changes for pair in change.ids}
     same = tuple((one.old.id, one.new.id) for one in leaves(both.root)
                  if one.old and one.new and (one.old.id, one.new.id) not in changed)
@@ -174,35 +173,31 @@ def of_twins(both: Twins) -> Difference:
                       (old.params, new.params), (old.flops // 2, new.flops // 2))
 
 
-def _changes(twin: Twin, both: Twins) -> Iterator[Change]:
-    inner = [change for one in twin.inner for change in _changes(one, both)]
-    kind = twin.kind
-    if kind in ("added", "removed") and not twin.whole:
-        yield from inner        # a module put around layers that were there: these are renamed
-    elif kind in ("added", "removed"):
-        yield _change(kind, twin, list(leaves(twin)), both)
-    elif kind != "same":
+def _changes(twin: Twin) -> Iterator[Change]:
+    if twin.kind in ("added", "removed") and twin.whole:
+        yield _change(twin, list(leaves(twin)))
+        return
+    inner = [change for one in twin.inner for change in _changes(one)]
+    if twin.kind in ("changed", "renamed"):
         changed = {pair for change in inner for pair in change.ids}
         rest = [one for one in leaves(twin) if _ids(one) not in changed]
-        yield _change(kind, twin, rest if kind == "renamed" or twin.either.leaf is not None else [], both)
-        yield from inner
-    else:
-        yield from inner
+        yield _change(twin, rest if twin.kind == "renamed" or twin.either.leaf is not None else [])
+    yield from inner        # of a module put around layers that were there: that these are renamed
 
 
 def _ids(twin: Twin) -> tuple[NodeId, NodeId]:
     return twin.old.id if twin.old else "", twin.new.id if twin.new else ""
 
 
-def _change(kind: str, twin: Twin, operations: Sequence[Twin], both: Twins) -> Change:
+def _change(twin: Twin, operations: Sequence[Twin]) -> Change:
     before = [node for one in operations if one.old for node in one.old.nodes]
     after = [node for one in operations if one.new for node in one.new.nodes]
     old, new, details = twin.old, twin.new, twin.details
-    if old and new and kind == "renamed" and old.op != new.op and old.leaf is None:
+    if old and new and twin.kind == "renamed" and old.op != new.op and old.leaf is None:
         details = (Property("class", old.op, new.op),)
     path = _path(twin.either.id, twin.either.path)
     was = _path(old.id, old.path) if old and twin.renamed and old.path != twin.either.path else ""
-    return Change(kind, path, was, twin.either.op, details,
+    return Change(twin.kind, path, was, twin.either.op, details,
                   (sum(node.params for node in before), sum(node.params for node in after)),
                   (sum(node.flops for node in before) // 2, sum(node.flops for node in after) // 2),
                   tuple(_ids(one) for one in operations))
@@ -251,7 +246,7 @@ def rows(changes: Iterable[Change]) -> list[_Row]:
 
 def _spread(paths: Sequence[str]) -> str:
     """Paths as one: ``layers.{0..11}.norm``; a number that is any of several is given as a range, or as a list."""
-    parts = [_pieces(path) for path in paths]
+    parts = [re.findall(r"\d+|\D+", path) for path in paths]     # numbers, and what is between them
     spread = []
     for column in zip(*parts, strict=True):
         seen = list(dict.fromkeys(column))
@@ -263,16 +258,6 @@ def _spread(paths: Sequence[str]) -> str:
         else:
             spread.append(f"{{{','.join(map(str, numbers))}}}")
     return "".join(spread)
-
-
-def _pieces(path: str) -> list[str]:
-    """`path` as words and numbers in turns."""
-    pieces = [""]
-    for character in path:
-        if character.isdecimal() != pieces[-1][-1:].isdecimal() and pieces[-1]:
-            pieces.append("")
-        pieces[-1] += character
-    return pieces
 
 
 def in_words(detail: Property) -> str:

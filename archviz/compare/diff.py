@@ -60,7 +60,7 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     style = options.resolved()
     step("arrange")
     graph = union(both)
-    drawn = mark(stages.plain(stages.passed(graph, style, options.overrides), style), style)
+    drawn = mark(stages.plain(stages.passed(graph, style, options.overrides), style))
     title = difference.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(difference)

@@ -22,14 +22,11 @@ PLUMBING = frozenset(("view", "cast", "size", "mask", "constant", "identity"))
 """Kinds whose numbers follow from the sizes of the tensors."""
 
 
-class Numbers:
+class Numbers(dict[Hashable, int]):
     """A number for each thing, the same for equal things."""
 
-    def __init__(self) -> None:
-        self.known: dict[Hashable, int] = {}
-
-    def of(self, thing: Hashable) -> int:
-        return self.known.setdefault(thing, len(self.known))
+    def __missing__(self, thing: Hashable) -> int:
+        return self.setdefault(thing, len(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +96,8 @@ class Tree:
 
 def tree(graph: Graph, numbers: Numbers) -> Tree:
     """The units of a trace."""
-    shapes = {node.id: numbers.of(("node", signature(node))) for node in graph.nodes}
-    loose = {node.id: numbers.of(("op", function(node.op), node.kind)) for node in graph.nodes}
+    shapes = {node.id: numbers["node", signature(node)] for node in graph.nodes}
+    loose = {node.id: numbers["op", function(node.op), node.kind] for node in graph.nodes}
     def unit(key: NodeId, is_frame: bool, around: str) -> Unit:
         if not is_frame:
             node = graph.by_id[key]
@@ -108,7 +105,7 @@ def tree(graph: Graph, numbers: Numbers) -> Tree:
             return Unit(key, node, path, _within(path, around), shapes[key], node.op, (), (node,))
         module = graph.modules[key]
         inner = tuple(unit(child, inside, module.path) for child, inside in graph.children[key].items())
-        shape = numbers.of(("module", *(one.shape for one in inner)))
+        shape = numbers["module", tuple(one.shape for one in inner)]
         nodes = tuple(node for one in inner for node in one.nodes)
         return Unit(key, module, module.path, _within(module.path, around), shape, module.cls, inner, nodes)
 

@@ -119,14 +119,10 @@ def _own(twin: Twin) -> dict[str, Any]:
     if old and new and old.op != new.op:
         was["op" if old.leaf is not None else "class"] = old.op
     if old and new and twin.renamed and old.name != new.name:
-        was["name"] = _bare(old.name)
+        # without the places in lists at its end, in which copies differ: encoder of encoder.3
+        was["name"] = re.sub(r"(\.?\d+)+$", "", old.name) or old.name
     pinned = {"pinned": True} if twin.old and twin.new else {}      # else what lies in it says the same
     return {"change": twin.kind, **({"was": was} if was else {}), **pinned}
-
-
-def _bare(name: str) -> str:
-    """A name without the places in lists at its end, in which copies differ: ``encoder`` of ``encoder.3``."""
-    return re.sub(r"(\.?\d+)+$", "", name) or name
 
 
 def _marked(attrs: Mapping[str, Any], marks: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -54,6 +54,10 @@ class Place:
     def centre(self) -> Point:
         return self.x + self.width / 2, self.y + self.height / 2
 
+    def along(self, axis: int) -> tuple[float, float]:
+        """Where it begins, and how long it is, to the right (0) or downwards (1)."""
+        return (self.y, self.height) if axis else (self.x, self.width)
+
     def moved(self, dx: float, dy: float) -> Place:
         """It, `dx` further to the right and `dy` further down."""
         return Place(self.x + dx, self.y + dy, self.width, self.height)

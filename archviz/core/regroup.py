@@ -82,6 +82,13 @@ def merge(graph: Graph, groups: Sequence[tuple[Node, Sequence[NodeId]]]) -> Grap
     return replace(graph, nodes=nodes, edges=edges)
 
 
+def subgraph(graph: Graph, ids: Iterable[NodeId]) -> Graph:
+    """Some nodes of `graph`, and the edges among them."""
+    kept = set(ids)
+    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id in kept),
+                   edges=tuple(edge for edge in graph.edges if {edge.src, edge.dst} <= kept))
+
+
 def split(graph: Graph, ids: Iterable[NodeId]) -> Graph:
     """Undo `merge`.
 

@@ -11,6 +11,7 @@ from math import cos, pi, sin
 
 from archviz.core.geometry import Layout, Place
 from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.plugins import find
 from archviz.core.scene import Box, Circle, Group, Mark, polygon
 from archviz.drawing.forms._shapes import polyline
 from archviz.drawing.sheet import Entry
@@ -92,6 +93,12 @@ def _sign(change: str, x: float, y: float) -> tuple[Mark, ...]:
     return ()
 
 
+def entries(graph: Graph, style: Style) -> list[Entry]:
+    """All that the legend of a figure explains: what its form says, and what is said of single layers."""
+    form = find("forms", style.form)
+    return [*form.legend(graph, style), *legend(graph, style, form.frames(graph, style))]
+
+
 def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
     """Entries for colours of layers' own, and for the badge where a layer is frozen; `seen` are the frames that the
     form draws."""
@@ -102,11 +109,11 @@ def legend(graph: Graph, style: Style, seen: Collection[NodeId]) -> list[Entry]:
         role, name = f"color {attrs.get('color')}", attrs.get("legend")
         if role in style.roles and name:
             swatches.setdefault(str(name), (_swatch(role + part, style),))
-    entries = list(swatches.items())
+    shown = list(swatches.items())
     if any(frozen(node) for node in graph.nodes):
-        entries.append(("frozen", _badge(*middle)))
+        shown.append(("frozen", _badge(*middle)))
     drawn = _changes(graph, frames, style)
-    return entries + [(name, (_swatch(f"change {change}", style), *_sign(change, *middle)))
+    return shown + [(name, (_swatch(f"change {change}", style), *_sign(change, *middle)))
                       for change, name in CHANGES.items() if change in drawn and f"change {change}" in style.roles]
 
 

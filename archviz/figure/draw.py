@@ -99,8 +99,7 @@ def graph_of(model: Any, inputs: Any, options: Options, step: Step) -> Graph:
 
 def _specs(inputs: Any) -> tuple[str, ...] | None:
     """`inputs` as specs of the command line, if that is what they are."""
-    if isinstance(inputs, str):
-        return (inputs,)
-    if isinstance(inputs, (list, tuple)) and inputs and all(isinstance(item, str) for item in inputs):
-        return tuple(inputs)
+    words = [inputs] if isinstance(inputs, str) else inputs
+    if isinstance(words, (list, tuple)) and words and all(isinstance(word, str) for word in words):
+        return tuple(words)
     return None

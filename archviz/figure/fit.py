@@ -19,9 +19,10 @@ from archviz.core.errors import ArchvizError, DoesNotFit
 from archviz.core.geometry import Frame, Layout, Size
 from archviz.core.graph import Graph, NodeId
 from archviz.core.plugins import find
+from archviz.core.regroup import subgraph
 from archviz.core.scene import POINTS_PER_MM, Scene
 from archviz.drawing import forms, layouts, sheet
-from archviz.drawing.badges import badges, legend
+from archviz.drawing.badges import badges, entries
 from archviz.drawing.sheet import ALONE, Body, Entry
 from archviz.style.style import Page, Style
 
@@ -139,9 +140,7 @@ def _kinds(graph: Graph) -> Graph:
     """What the legend explains: not the blocks that were named by hand, which say themselves what they are."""
     if not any("appended" in node.attrs for node in graph.nodes):
         return graph
-    nodes = tuple(node for node in graph.nodes if "appended" not in node.attrs)
-    kept = {node.id for node in nodes}
-    return replace(graph, nodes=nodes, edges=tuple(edge for edge in graph.edges if {edge.src, edge.dst} <= kept))
+    return subgraph(graph, (node.id for node in graph.nodes if "appended" not in node.attrs))
 
 
 def scale(graph: Graph, alike: bool = False) -> list[set[NodeId]]:
@@ -265,9 +264,7 @@ class Judge:
         return self.cuts[key, size]
 
     def legend(self, graph: Graph, style: Style) -> list[Entry]:
-        shown = _kinds(self.body.subject(graph))
-        frames = self.form.frames(shown, style)
-        return self.body.legend([*self.form.legend(shown, style), *legend(shown, style, frames)])
+        return self.body.legend(entries(_kinds(self.body.subject(graph)), style))
 
     def directions(self) -> tuple[str, ...]:
         return ("down", "right") if self.style.direction == "auto" else (self.style.direction,)

@@ -21,8 +21,8 @@ from archviz.core.plugins import find
 from archviz.core.progress import Step, no_step
 from archviz.core.scene import Group, Mark, Text, changed, moved
 from archviz.drawing import forms, layouts, sheet
-from archviz.drawing.badges import legend
-from archviz.drawing.sheet import Body, Entry
+from archviz.drawing.badges import entries
+from archviz.drawing.sheet import Body
 from archviz.figure import stages
 from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
@@ -202,21 +202,15 @@ def _composed(
         layouts.append((key, one.drawing.layout, left, top))
         x, y = (x + wide + gap, y) if beside else (x, y + one.height + gap)
     width, height = (x - gap, highest) if beside else (widest, y - gap)
-    entries = Body().legend(entry for one in panels for entry in _entries(one.drawing))
+    explained = Body().legend(entry for one in panels for entry in entries(one.drawing.graph, one.drawing.style))
     cut = united([one.drawing.graph for one in panels], titles)
-    scene = sheet.scene(marks, width, height, sheet.heading(cut, style, above), entries, style, above or cut.name)
+    scene = sheet.scene(marks, width, height, sheet.heading(cut, style, above), explained, style, above or cut.name)
     return Drawing(cut, _joined(layouts, width, height), scene, style)
 
 
 def _gap(style: Style) -> float:
     """Between two panels; a style of someone's own need not say it."""
     return style.sizes.get("panels", 2 * style.sizes["legend_between"])
-
-
-def _entries(drawing: Drawing) -> list[Entry]:
-    form = find("forms", drawing.style.form)
-    graph, style = drawing.graph, drawing.style
-    return [*form.legend(graph, style), *legend(graph, style, form.frames(graph, style))]
 
 
 def _of_model(mark: Mark, key: NodeId) -> Mark:

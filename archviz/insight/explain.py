@@ -1,7 +1,6 @@
 """What a model did with one input: model, input, methods, target → attributions.
 
-In: a model as `archviz.draw` takes it, an input as `archviz.insight.inputs.samples` reads it, the names of methods and
-a target. Out: `Attribution`, or `Attributions`.
+In: a model as `archviz.draw` takes it, an input, the names of methods, a target.  Out: `Attribution`, `Attributions`.
 """
 from __future__ import annotations
 
@@ -21,6 +20,7 @@ from archviz.core.plugins import find, names
 from archviz.core.progress import Step, in_notebook, no_step, progress
 from archviz.insight.inputs.memory import ran_out, size_of
 from archviz.insight.inputs.prepare import Ready, no_torch, prepare
+from archviz.insight.methods import options_of
 from archviz.insight.results.attribution import Attribution, Attributions
 
 Asked = Mapping[str, tuple[ModuleType, Mapping[str, Any]]]
@@ -108,10 +108,7 @@ def explain(
 
 
 def methods_of(method: str | Sequence[str], options: Mapping[str, Any]) -> Asked:
-    """The methods that are named, each with those of `options` that it knows.
-
-    Raises `ArchvizError` for an unknown method, one that is named twice, and an option that none of them has.
-    """
+    """The methods that are named, each with those of `options` that it knows.  Raises `ArchvizError` for others."""
     wanted = method.split(",") if isinstance(method, str) else list(method)
     wanted = [name.strip() for name in wanted]
     if not any(wanted):
@@ -120,7 +117,7 @@ def methods_of(method: str | Sequence[str], options: Mapping[str, Any]) -> Asked
         modules = {name: find("methods", name) for name in wanted}
     except ModuleNotFoundError as error:
         raise no_torch(error) from None
-    defaults = {name: dict(getattr(module, "OPTIONS", {})) for name, module in modules.items()}
+    defaults = {name: options_of(module) for name, module in modules.items()}
     chosen: dict[str, dict[str, Any]] = {name: {} for name in modules}
     for key, value in options.items():
         if isinstance(value, Mapping) and key in names("methods"):
@@ -181,10 +178,7 @@ def attributions(ready: Ready, asked: Asked, target: Any, *, budget: int | None 
 
 def _attempt(ready: Ready, asked: Asked, target: Any, budget: int | None, position: int,
              axis: int, step: Step) -> tuple[list[Attribution] | None, int | None]:
-    """What was found; or None, and a smaller budget to try with.
-
-    Tensors of a failed attempt are gone when this returns, as the exception that holds them is.
-    """
+    """What was found; or None, the exception and the tensors that it holds being gone, and a smaller budget to try."""
     from archviz.insight.engine.subject import Subject
 
     with Subject(ready.module, ready.args, ready.kwargs, target=target, budget=budget, position=position, axis=axis,
@@ -213,8 +207,7 @@ def _run(subject: Any, ready: Ready, asked: Asked) -> list[Attribution]:
 
 
 def _first(subject: Any, ready: Ready) -> None:
-    """The first run.  Raises `ArchvizError` for inputs that the model does not take, and for a target that is no
-    number."""
+    """The first run.  Raises `ArchvizError` for inputs that the model does not take, and a target that is no number."""
     from archviz.insight.engine.target import unit_of
     from archviz.trace.source.load import blamed
 

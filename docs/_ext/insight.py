@@ -28,6 +28,7 @@ from sphinx.util.docutils import SphinxDirective
 from archviz.apps.cli import main
 from archviz.backends.svg import apart, embedded
 from archviz.core.plugins import find
+from archviz.insight.methods import options_of
 
 KEPT = Path(tempfile.gettempdir()) / "archviz-docs"     # what a script trained, by the script
 
@@ -123,7 +124,7 @@ class MethodOptions(SphinxDirective):
         told = {name.strip(): part.desc for part in FunctionDoc(module.attribute)["Parameters"]
                 for name in part.name.split(",")}
         items = []
-        for name, default in module.OPTIONS.items():
+        for name, default in options_of(module).items():
             if not told.get(name):
                 logging.getLogger(__name__).warning("the option %s of %s has no meaning", name, self.arguments[0],
                                                     location=self.get_location(), type="archviz")

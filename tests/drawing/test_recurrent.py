@@ -18,7 +18,7 @@ from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Text
-from archviz.drawing.forms._cells import PORTS, Glyph, Wiring, gru, lstm, rnn
+from archviz.drawing.forms._cells import Glyph, Wiring, gru, lstm, rnn
 from archviz.drawing.forms._inside import inside
 from archviz.drawing.forms._recurrent import columns, layer, legend, picture
 from archviz.drawing.forms._steps import Recurrence
@@ -32,6 +32,7 @@ from tests.lint import lint
 
 GALLERY = ROOT / "gallery" / "lstm.py"
 HERE = "t−1"
+PORTS = frozenset({"x", "h in", "c in", "h out", "c out", "y"})
 
 
 class Tagger(nn.Module):
@@ -424,7 +425,8 @@ def test_only_the_last_h_goes_on_where_the_model_takes_only_the_last() -> None:
     one = next(node for node in graph.nodes if node.kind == "recurrent")
     found = picture(one, graph, style)
     assert found is not None
-    out = [m for m in flat(found.marks) if isinstance(m, Link) and m.points[-1] == pytest.approx(found.leaves)]
+    end = pytest.approx((found.width, found.axis))
+    out = [m for m in flat(found.marks) if isinstance(m, Link) and m.points[-1] == end]
     steps = [rect(m, style) for m in flat(found.marks) if isinstance(m, Circle) and m.role == "step"]
     last = max(steps, key=lambda area: (area[0], -area[1]))
     assert len(out) == 1 and on_border(out[0].points[0], last)

@@ -626,10 +626,9 @@ METHOD = '''
 from archviz import Attribution
 
 TITLE = "Brightness"
-OPTIONS = {"times": 1.0}
 
 
-def attribute(subject, times=1.0, **options):
+def attribute(subject, times=1.0):
     x = subject.batch.args[0]
     return [Attribution("bright", TITLE, target.name, subject.scores(subject.base)[0].detach().numpy(),
                         {"/in:x": times * x.mean(1).numpy()}, {"/in:x": x.numpy()}) for target in subject.targets]

@@ -13,8 +13,8 @@ import tests.peers  # noqa: F401  # before what imports torchvision
 from archviz.core.errors import ArchvizError
 from archviz.insight.engine.subject import Subject
 from archviz.insight.methods import occlusion, receptive_field, regions
+from archviz.insight.methods._perturbation.increment import Unable
 from archviz.insight.methods._perturbation.perturb import followed, perturbed, sources, under
-from archviz.insight.methods._perturbation.replay import Unable
 from archviz.insight.methods._perturbation.windows import filling, inside, slid, spread
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 import archviz
 from archviz.core.plugins import find, names
+from archviz.insight.methods import options_of
 from tests import peers, trained
 
 Maps = NDArray[np.float32]
@@ -35,7 +36,7 @@ def maps(state: str, count: int) -> dict[str, Maps]:
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     for layer in {"trained": [], "head": layers[-1:], "all": layers}[state]:
         layer.reset_parameters()
-    options = {name: {key: value for key, value in given.items() if key in find("methods", name).OPTIONS}
+    options = {name: {key: value for key, value in given.items() if key in options_of(find("methods", name))}
                for name, given in FAST.items()}
     return {one.method: one.input_map for one in archviz.explain(
         model, images, method=METHODS, target=labels.tolist(), **options)}

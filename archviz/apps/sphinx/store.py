@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from archviz.apps.dependencies import changed, note_loaded, sources
 from archviz.apps.request import catalogue
@@ -172,10 +171,7 @@ class Store:
 
     def path(self, key: str, name: str) -> Path:
         """Where a file of a figure lies: under a name of its own, as builders gather the files of all figures."""
-        return self._home(key) / f"{key[:12]}-{name}"
-
-    def _home(self, key: str) -> Path:
-        return self.folder / "figures" / key
+        return self.folder / "figures" / key / f"{key[:12]}-{name}"
 
     def holds(self, key: str, dark: bool) -> bool:
         """Whether the figure is there in all its formats."""
@@ -183,11 +179,10 @@ class Store:
         return all(self.path(key, name).is_file() for name in wanted)
 
     def facts(self, key: str) -> Facts:
-        values: dict[str, Any] = json.loads(self.path(key, FACTS).read_text("utf-8"))
-        return Facts(**values)
+        return Facts(**json.loads(self.path(key, FACTS).read_text("utf-8")))
 
     def _write(self, key: str, graph: Graph, looks: Mapping[str, Options]) -> None:
-        home = self._home(key)
+        home = self.folder / "figures" / key
         with _into(home.parent):
             within = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=home.parent))
             fresh = within / key        # with the usual rights, which a temporary folder has not

@@ -110,7 +110,7 @@ def _label(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) 
     above = any(node.kind in ("upconv", "upsample") for node in graph.nodes)
     for node in graph.nodes:
         if node.kind == "output":
-            _port(graph, node, p, style, seen[node.id])
+            _port(node, p, style, seen[node.id])
         if node.id not in p.volumes or node.id in halves:
             continue
         p.labels.setdefault(node.id, [])
@@ -149,7 +149,7 @@ def _resolution(p: Volumes, key: NodeId, v: Volume, height: int) -> None:
     p.labels[key].append(Label(-gap, y, string, "number", "end", box, -90.0))
 
 
-def _port(graph: Graph, node: Node, p: Volumes, style: Style, look: Look) -> None:
+def _port(node: Node, p: Volumes, style: Style, look: Look) -> None:
     """What is given is named beside its volume."""
     name, gap = style.roles["name"], style.sizes["label_gap"]
     string = look.lines[0][0]

@@ -317,7 +317,7 @@ class Labels:
     def arrow(self, lines: Sequence[str], block: Sequence[NodeId]) -> None:
         """Kernel and stride above the arrow that enters `block`."""
         number = self.style.roles["number"].size
-        along, down, back = self.p.edges(block[0])
+        _, down, back = self.p.edges(block[0])
         axis = (down[1] + back[1]) / 2  # the axis runs through the centres of the faces, not through the front's
         x, y = -self.style.sizes["arrow"] - 1.0, axis - 1.0 - self.gap
         for i, line in enumerate(reversed(lines)):

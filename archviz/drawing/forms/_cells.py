@@ -12,10 +12,6 @@ from dataclasses import dataclass, replace
 
 from archviz.core.scene import Point
 
-PORTS = frozenset({"x", "h in", "c in", "h out", "c out", "y"})
-"""Where lines cross the border of a cell: the input from below, the states from the left and to the right, the output
-above; what leaves at ``y`` is the new h again."""
-
 MINUS = "t−1"
 
 
@@ -23,9 +19,10 @@ MINUS = "t−1"
 class Glyph:
     """One step of the computation, at the centre (x, y).
 
-    op      ``port``; ``join`` (h and x laid end to end); ``gate`` (a linear map with bias of h and x, and then
-            `label`); ``linear`` (a linear map with bias of what enters); ``act`` (`label`, number by number); ``mul``,
-            ``add``; ``rest`` (one minus)
+    op      ``port``, where a line crosses the border: x from below, ``h in`` and ``c in`` from the left, ``h out`` and
+            ``c out`` to the right, y above, which is the new h again; ``join`` (h and x laid end to end); ``gate`` (a
+            linear map with bias of h and x, and then `label`); ``linear`` (a linear map with bias of what enters);
+            ``act`` (`label`, number by number); ``mul``, ``add``; ``rest`` (one minus)
     label   what stands in it
     value   what its output is called, and the tooltip's left side
     tip     its equation's right side

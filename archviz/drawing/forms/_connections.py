@@ -63,15 +63,15 @@ def strongest(lines: Sequence[Connection], share: float) -> list[Connection]:
     return [line for line in lines if line in strong]
 
 
-def bundle(lines: Iterable[Connection], src: Units, start: Point, dst: Units, end: Point, largest: float) -> list[Mark]:
-    """The lines, weak ones first so that strong ones lie on top; `start` and `end` are where the two are placed."""
+def bundle(lines: Iterable[Connection], src: Units, dst: Units, largest: float) -> list[Mark]:
+    """The lines, weak ones first so that strong ones lie on top."""
     def strength(line: Connection) -> int:
         return 0 if line.weight is None else level(line.weight, largest)
 
     marks: list[Mark] = []
     for line in sorted(lines, key=lambda line: (strength(line), (line.weight or 0.0) < 0, line.src, line.dst)):
-        a, b = _shifted(src.at[line.src], start), _shifted(dst.at[line.dst], end)
-        marks.append(Link(_between(a, src.reach, b, dst.reach), role(line.weight or 0.0, strength(line)), 0.0, False))
+        ends = _between(src.at[line.src], src.reach, dst.at[line.dst], dst.reach)
+        marks.append(Link(ends, role(line.weight or 0.0, strength(line)), 0.0, False))
     return marks
 
 
@@ -86,14 +86,10 @@ def role(weight: float, level: int) -> str:
     return f"weight {sign} {100 * level // LEVELS}" if level else "weight"
 
 
-def ones(src: Units, start: Point, dst: Units, end: Point, head: float) -> list[Mark]:
+def ones(src: Units, dst: Units, head: float) -> list[Mark]:
     """Each number to the same number of the next node, with an arrow."""
-    pairs = ((_shifted(at, start), _shifted(dst.at[i], end)) for i, at in src.at.items() if i in dst.at and i != BIAS)
+    pairs = ((at, dst.at[i]) for i, at in src.at.items() if i in dst.at and i != BIAS)
     return [Link(((ax + src.reach, ay), (bx - dst.reach, by)), "edge", 0.0, True, head) for (ax, ay), (bx, by) in pairs]
-
-
-def _shifted(point: Point, by: Point) -> Point:
-    return point[0] + by[0], point[1] + by[1]
 
 
 def _between(a: Point, ra: float, b: Point, rb: float) -> tuple[Point, Point]:
@@ -204,8 +200,7 @@ def _corners(window: Window, src: Units) -> set[int]:
             for cells in channels.values() for sign in (1, -1) for end in (min, max)}
 
 
-def taps(seen: Sequence[Window], node: Node, src: Units, start: Point, dst: Units, end: Point,
-         ) -> tuple[list[Mark], list[Mark]]:
+def taps(seen: Sequence[Window], node: Node, src: Units, dst: Units) -> tuple[list[Mark], list[Mark]]:
     """The cells under each window in the colours of their weights with the lines to what they feed; and that, outlined.
 
     Windows that overlap colour lines only.  Of a window of many cells only the corners have lines, which then say what
@@ -216,17 +211,17 @@ def taps(seen: Sequence[Window], node: Node, src: Units, start: Point, dst: Unit
     apart = len(set(under)) == len(under)
     cells, lines, fed = list[Mark](), list[Mark](), list[Mark]()
     for window in seen:
-        x, y = _shifted(dst.at[window.out], end)
+        x, y = dst.at[window.out]
         if apart:
             fed.append(_cell(x, y, dst.reach, "fed"))
         drawn = _corners(window, src) if len(window.taps) > most else {index for index, _ in window.taps}
         for index, number in window.taps:
             paint = f"shared {number % SHARED + 1}" if node.kind == "conv" else "window"
-            a = _shifted(src.at[index], start)
+            ax, ay = src.at[index]
             if apart:
-                cells.append(_cell(*a, src.reach, f"{paint} head"))
+                cells.append(_cell(ax, ay, src.reach, f"{paint} head"))
             if index in drawn:
-                lines.append(Link((a if apart else (a[0] + src.reach, a[1]), (x - dst.reach, y)), paint, 0.0, False))
+                lines.append(Link(((ax if apart else ax + src.reach, ay), (x - dst.reach, y)), paint, 0.0, False))
     lines.sort(key=lambda mark: mark.role if isinstance(mark, Link) else "")
     return [*cells, *lines], fed
 

@@ -16,7 +16,7 @@ from archviz.style.style import Style
 
 MATHS = {"mul": "mul", "add": "add", "rest": "mul", "cat": "cat"}     # glyph → role of its circle
 LETTERS = {"rest": "1−", "cat": "C"}
-BOXES = {"gate": "gate", "linear": "linear", "act": "act"}
+BOXES = ("gate", "linear", "act")      # their roles, too
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ def _drawn(glyph: Glyph, at: Point, style: Style) -> Group:
     (x, y), (half, tall) = at, _half(glyph, style)
     if glyph.op in MATHS:
         return Group(sign(glyph.op, x, y, style), MATHS[glyph.op], title=glyph.tip)
-    role, radius = BOXES[glyph.op], tall if glyph.op == "act" else style.sizes["corner"]
+    radius = tall if glyph.op == "act" else style.sizes["corner"]
     label = style.roles["gate label"]
     tip = f"{glyph.value} = {glyph.tip}" if glyph.value else glyph.tip
     return Group((
-        Box(x - half, y - tall, 2 * half, 2 * tall, role, radius),
+        Box(x - half, y - tall, 2 * half, 2 * tall, glyph.op, radius),
         Text(x, y + label.size * 0.35, glyph.label, "gate label", "middle"),
-    ), role, title=tip)
+    ), glyph.op, title=tip)
 
 
 def sign(op: str, x: float, y: float, style: Style) -> tuple[Mark, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 EPSILON = 1e-6
 
@@ -31,13 +32,12 @@ def painters_order(solids: Sequence[Solid], back: tuple[float, float] = (0.7, 0.
     """
     hides: list[list[int]] = [[] for _ in solids]  # i is before (farther than) each of hides[i]
     waiting = [0] * len(solids)
-    for i, a in enumerate(solids):
-        for j in range(i + 1, len(solids)):
-            front = _in_front(a, solids[j]) if _overlap(a, solids[j], back) else 0
-            if front:
-                far, near = (j, i) if front > 0 else (i, j)
-                hides[far].append(near)
-                waiting[near] += 1
+    for (i, a), (j, b) in combinations(enumerate(solids), 2):
+        front = _in_front(a, b) if _overlap(a, b, back) else 0
+        if front:
+            far, near = (j, i) if front > 0 else (i, j)
+            hides[far].append(near)
+            waiting[near] += 1
     order: list[int] = []
     left = list(range(len(solids)))
     while left:
@@ -60,12 +60,9 @@ def _in_front(a: Solid, b: Solid) -> int:
 
 def _overlap(a: Solid, b: Solid, back: tuple[float, float]) -> bool:
     """Do the two pictures overlap?  Both are hexagons with edges in the same three directions."""
-    (kx, ky) = back
-    for way in ((1.0, 0.0, kx), (0.0, 1.0, ky), (-ky, kx, 0.0)):
-        (low_a, high_a), (low_b, high_b) = _span(a, *way), _span(b, *way)
-        if high_a <= low_b + EPSILON or high_b <= low_a + EPSILON:
-            return False
-    return True
+    kx, ky = back
+    spans = ((_span(a, *way), _span(b, *way)) for way in ((1.0, 0.0, kx), (0.0, 1.0, ky), (-ky, kx, 0.0)))
+    return all(high_a > low_b + EPSILON and high_b > low_a + EPSILON for (low_a, high_a), (low_b, high_b) in spans)
 
 
 def _span(s: Solid, cx: float, cy: float, cz: float) -> tuple[float, float]:

@@ -12,9 +12,8 @@ from archviz.core.graph import Graph, Node
 from archviz.core.scene import Box, Mark
 from archviz.drawing.forms._cells import gru, lstm, rnn
 from archviz.drawing.forms._inside import sign
-from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import line_swatch
-from archviz.drawing.forms._steps import Recurrence, Step, Unrolling, equation
+from archviz.drawing.forms._steps import Interior, Recurrence, Step, Unrolling, equation
 from archviz.drawing.forms._unrolled import Translation, opened
 from archviz.drawing.forms._unrolled import legend as unrolled_legend
 from archviz.drawing.labels import looks

@@ -14,8 +14,8 @@ from archviz.core.geometry import Size
 from archviz.core.graph import Graph, Node, NodeId, is_chain
 from archviz.core.scene import Box, Mark, Text
 from archviz.drawing.forms import _connections, block
-from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import grounded
+from archviz.drawing.forms._steps import Interior
 from archviz.drawing.forms._symbols import symbol
 from archviz.drawing.forms._symbols import width as symbol_width
 from archviz.drawing.forms._units import BIAS, Units, column, grids, rows_of, strips
@@ -54,7 +54,7 @@ class Part:
     @property
     def axis(self) -> float:
         """How far below the top of the core the flow goes through it."""
-        return self.picture.enters[1] if self.picture else self.height / 2
+        return self.picture.axis if self.picture else self.height / 2
 
 
 @dataclass(frozen=True)

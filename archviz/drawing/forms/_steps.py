@@ -17,7 +17,6 @@ from archviz.core.geometry import Place
 from archviz.core.scene import Circle, Group, Link, Mark, Point, Text, moved
 from archviz.drawing.forms._cells import MINUS, Wiring
 from archviz.drawing.forms._inside import Inside, broken, crossings, inside, sign
-from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._shapes import box, grounded, three_dots
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.style.style import Style
@@ -25,6 +24,21 @@ from archviz.style.style import Style
 MOST_LAYERS = 3
 DOTS, DOT, BETWEEN = 12.0, 0.8, 3.0     # room for three dots, the radius of one, from one to the next
 EDGE = 8.0                              # from the border to what is drawn: room for the lines up and down
+
+
+@dataclass(frozen=True)
+class Interior:
+    """A picture of a node in a rectangle of `width` × `height` printed points, its top left corner at the origin.
+
+    axis     how far down the line from the node before ends at the left border, and that to the next one begins
+    through  whether both lines go on inside, without a head or a gap at the border
+    """
+
+    width: float
+    height: float
+    marks: tuple[Mark, ...]
+    axis: float
+    through: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +96,7 @@ def _captioned(marks: Sequence[Mark], right: float, top: float, bottom: float, c
         y += style.roles[role].size * style.sizes["leading"]
         drawn.append(Text(right / 2, y + 3.0, line, role, "middle"))
     height = (y + 5.0 if caption else bottom + 1.0) - top
-    return Interior(right, height, tuple(moved(mark, 0.0, -top) for mark in drawn), (0.0, -top / 2), (right, -top / 2),
-                    through=True)
+    return Interior(right, height, tuple(moved(mark, 0.0, -top) for mark in drawn), -top / 2, through=True)
 
 
 @dataclass(frozen=True)
@@ -112,16 +125,37 @@ class Cell:
     dots: bool = False
 
 
-class Unrolling:
-    """A picture while it is drawn.  The line that feeds x is at y = 0, everything else is above it."""
+class Canvas:
+    """A picture of cells while it is drawn; `runs` are the lines of the states, which others give way to."""
+
+    def __init__(self, style: Style) -> None:
+        self.style, self.s = style, style.sizes
+        self.marks: list[Mark] = []
+        self.runs: list[tuple[Point, ...]] = []
+
+    def size(self, role: str) -> float:
+        return self.style.roles[role].size
+
+    def line(self, points: Sequence[Point], role: str = "edge", head: bool = True, gaps: bool = False) -> None:
+        """A line; with `gaps` where it crosses those of the states."""
+        crossed = [p for run in self.runs if gaps for p in crossings(points, run)]
+        pieces = broken(points, crossed, self.s["cell_gap"])
+        bend, arrow = self.s["cell_bend"], self.s["cell_arrow"]
+        self.marks.extend(Link(piece, role, bend, head and piece is pieces[-1], arrow) for piece in pieces)
+
+    def dots(self, x: float, y: float, role: str = "edge", down: bool = False) -> None:
+        """In the place of what is left out."""
+        self.marks += three_dots(x, y, DOT, (0.0, BETWEEN) if down else (BETWEEN, 0.0), f"{role} head")
+
+
+class Unrolling(Canvas):
+    """A layer at some steps of time.  The line that feeds x is at y = 0, everything else is above it."""
 
     def __init__(self, layer: Recurrence, columns: Sequence[Step], style: Style, least: float = 0.0, apart: float = 0.0,
                  lift: float = 0.0) -> None:
         """`least` is the radius of x and h, `apart` how far one step is from the next, `lift` room above x."""
-        self.layer, self.columns, self.style, self.s = layer, columns, style, style.sizes
-        self.apart, self.lift = apart, lift
-        self.marks: list[Mark] = []
-        self.runs: list[tuple[Point, ...]] = []     # the lines of the states, which others give way to
+        super().__init__(style)
+        self.layer, self.columns, self.apart, self.lift = layer, columns, apart, lift
         self.inside: Inside | None = inside(layer.wiring, style) if any(c.opened for c in columns) else None
         self.folded = not layer.single and len(columns) == 1 and columns[0].index == "t" and self.inside is None
         label = style.roles["label"]
@@ -227,7 +261,7 @@ class Unrolling:
             self._states(row)
         for column, cells in zip(self.columns, self.cells, strict=True):
             if not column.dots:
-                self._upwards(column, cells)
+                self._upwards(cells)
         return right, self._ends(right)
 
     @property
@@ -252,16 +286,6 @@ class Unrolling:
         low = self.floors[0][0]
         return (self.floors[-1][-1].top + low.top + low.height) / 2
 
-    def _line(self, points: Sequence[Point], role: str = "edge", head: bool = True, gaps: bool = False) -> None:
-        """A line; with `gaps` where it crosses those of the states."""
-        crossed = [p for run in self.runs if gaps for p in crossings(points, run)]
-        pieces = broken(points, crossed, self.s["cell_gap"])
-        bend, arrow = self.s["cell_bend"], self.s["cell_arrow"]
-        self.marks.extend(Link(piece, role, bend, head and piece is pieces[-1], arrow) for piece in pieces)
-
-    def _dots(self, x: float, y: float, role: str, down: bool = False) -> None:
-        self.marks += three_dots(x, y, DOT, (0.0, BETWEEN) if down else (BETWEEN, 0.0), f"{role} head")
-
     def _symbol(self, letter: str, index: str, row: Lane, x: float, y: float, way: float = 0.0) -> None:
         """The name of a state, which ends or begins at x, or has its middle there; an arrow above says which of two
         directions it belongs to."""
@@ -269,7 +293,7 @@ class Unrolling:
         x -= (0.5 - 0.5 * way) * width(letter, self.style, sub=index, sup=sup)
         self.marks.extend(symbol(x, y, letter, self.style, sub=index, sup=sup))
         if self.layer.both:
-            size = self.style.roles["symbol"].size
+            size = self.size("symbol")
             ends = ((x + 0.06 * size, y - 0.9 * size), (x + 0.7 * size, y - 0.9 * size))
             self.marks.append(Link(ends[::-1] if row.back else ends, "symbol arrow", 0.0, True, 0.24 * size))
 
@@ -279,7 +303,7 @@ class Unrolling:
         if self.folded:
             self._loop(row, cells[0])
             return
-        way, reach, low = -1.0 if row.back else 1.0, self.s["cell_reach"], 0.28 * self.style.roles["symbol"].size
+        way, reach, low = -1.0 if row.back else 1.0, self.s["cell_reach"], 0.28 * self.size("symbol")
         first = min(cell.left for cell in self.cells[0].values()) - reach
         last = max(cell.right for cell in self.cells[-1].values()) + reach
         indices = [column.index for column in self.columns]
@@ -292,7 +316,7 @@ class Unrolling:
                 start, end = _side(a, way), _side(b, -way)
                 self._state(start, end, y, not (b.opened or b.dots))
                 if a.dots:
-                    self._dots((a.left + a.right) / 2, y, "state")
+                    self.dots((a.left + a.right) / 2, y, "state")
                 clear = self.aside + 1.0 if self.layer.both else 0.0     # lines that pass by the cell on its way up
                 middle = (start + way * clear + end - way * (0.0 if b.opened or b.dots else self.s["cell_arrow"])) / 2
                 name = index or ("" if row.back else "T−1")
@@ -302,7 +326,7 @@ class Unrolling:
             self._symbol(letter, indices[-1], row, last + 2.0 * way, y + low, way)
 
     def _state(self, start: float, end: float, y: float, head: bool) -> None:
-        self._line(((start, y), (end, y)), "state", head)
+        self.line(((start, y), (end, y)), "state", head)
         self.runs.append(((start, y), (end, y)))
 
     def _loop(self, row: Lane, cell: Cell) -> None:
@@ -310,38 +334,38 @@ class Unrolling:
         way = -1.0 if self.layer.both and not row.back else 1.0
         out = _side(cell, way) + way * self.s["cell_loop"]
         above, below = (row.top + part * row.height for part in (0.22, 0.78))
-        self._line([(_side(cell, way), above), (out, above), (out, below), (_side(cell, way), below)], "state")
+        self.line([(_side(cell, way), above), (out, above), (out, below), (_side(cell, way), below)], "state")
         letter, index = (self.style.roles[role].size for role in ("symbol", "symbol index"))
         between = 1.2 * letter + (0.7 * index if self._sup(row) or self.layer.both else 0.0)
         for k, name in enumerate(self.layer.states):
             y = (above + below) / 2 + (k - (len(self.layer.states) - 1) / 2) * between
             self._symbol(name, self._before(row.back), row, out + 2.5 * way, y + 0.28 * letter, way)
 
-    def _upwards(self, column: Step, cells: dict[Lane, Cell]) -> None:
+    def _upwards(self, cells: dict[Lane, Cell]) -> None:
         """The cells of one step, and what flows up through them from x to h."""
         rise, r = self.s["cell_rise"], self.s["glyph"] / 2
         x, y = cells[self.floors[0][0]].enter, -rise - 2 * self.r - self.lift
         for rows in self.floors:
             row, cell = rows[0], cells[rows[0]]
             bottom = row.top + row.height
-            self._line(((x, y), (x, bottom)), head=not cell.opened)
+            self.line(((x, y), (x, bottom)), head=not cell.opened)
             x, y = cell.leave, row.top
             for back in rows[1:]:
                 other, fork = cells[back], bottom + rise / 2
                 join = ((cell.leave + other.leave) / 2, back.top - rise / 2 - r)
-                self._line(((cell.enter, fork + 3.0), (cell.enter, fork), (other.enter, fork),
+                self.line(((cell.enter, fork + 3.0), (cell.enter, fork), (other.enter, fork),
                             (other.enter, back.top + back.height)), gaps=True)
-                self._line(((cell.leave, row.top), (cell.leave, join[1]), (join[0] - r, join[1])), gaps=True)
-                self._line(((other.leave, back.top), (other.leave, join[1]), (join[0] + r, join[1])))
+                self.line(((cell.leave, row.top), (cell.leave, join[1]), (join[0] - r, join[1])), gaps=True)
+                self.line(((other.leave, back.top), (other.leave, join[1]), (join[0] + r, join[1])))
                 self.marks.append(Group(sign("cat", *join, self.style), "cat", title="both directions, end to end"))
                 x, y = join[0], join[1] - r
             for each in rows:
                 self._body(each, cells[each])
-        self._line(((x, y), (x, self.top - rise)))
+        self.line(((x, y), (x, self.top - rise)))
 
     def _body(self, row: Lane, cell: Cell) -> None:
         if cell.dots:
-            self._dots(cell.enter, row.top + row.height / 2, "edge", down=True)
+            self.dots(cell.enter, row.top + row.height / 2, down=True)
             return
         if cell.opened:
             assert self.inside
@@ -361,22 +385,22 @@ class Unrolling:
         for letter, y in (("x", low), ("h", high)):
             for column, x in self.where(letter):
                 if column.dots:
-                    self._dots(x, y, "edge")
+                    self.dots(x, y)
                 else:
                     self.marks.append(Circle(x, y, r, "step"))
-                    at = y + 0.28 * self.style.roles["symbol"].size
+                    at = y + 0.28 * self.size("symbol")
                     self.marks.extend(symbol(x, at, letter, self.style, sub=column.index, anchor="middle"))
         if self.layer.alone:
             return high - r - 1.0
         xs = [x for column, x in self.where("x") if not column.dots]
-        self._line(((0.0, top / 2), (EDGE / 2, top / 2), (EDGE / 2, 0.0), (xs[-1], 0.0), (xs[-1], low + r)))
+        self.line(((0.0, top / 2), (EDGE / 2, top / 2), (EDGE / 2, 0.0), (xs[-1], 0.0), (xs[-1], low + r)))
         for x in xs[:-1]:
-            self._line(((x - 6.0, 0.0), (x, 0.0), (x, low + r)))
+            self.line(((x - 6.0, 0.0), (x, 0.0), (x, low + r)))
         hs = [x for column, x in self.where("h") if not column.dots][-1 if self.layer.last else 0:]
         out = right - EDGE / 2
-        self._line(((hs[0], high - r), (hs[0], top), (out, top), (out, top / 2), (right, top / 2)), head=False)
+        self.line(((hs[0], high - r), (hs[0], top), (out, top), (out, top / 2), (right, top / 2)), head=False)
         for x in hs[1:]:
-            self._line(((x, high - r), (x, top), (x + 6.0, top)), head=False)
+            self.line(((x, high - r), (x, top), (x + 6.0, top)), head=False)
         return top
 
     def where(self, letter: str) -> Iterator[tuple[Step, float]]:

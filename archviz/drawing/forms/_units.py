@@ -43,6 +43,10 @@ class Units:
         """How many numbers there are, drawn or not."""
         return math.prod(self.shape)
 
+    def moved(self, dx: float, dy: float) -> Units:
+        """The numbers `dx` further to the right and `dy` further down, for the lines that join them."""
+        return replace(self, at={index: (x + dx, y + dy) for index, (x, y) in self.at.items()})
+
     @property
     def side_by_side(self) -> bool:
         """Does no number stand behind another, seen from the side?"""

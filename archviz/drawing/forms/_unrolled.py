@@ -20,10 +20,9 @@ from archviz.core.geometry import Place
 from archviz.core.graph import Graph, Node
 from archviz.core.regroup import split
 from archviz.core.scene import Box, Circle, Group, Link, Mark, Point, Text, moved
-from archviz.drawing.forms._inside import broken, crossings, sign
-from archviz.drawing.forms._interior import Interior
-from archviz.drawing.forms._shapes import grounded, line_swatch, three_dots
-from archviz.drawing.forms._steps import BETWEEN, DOT, Recurrence, Step, Unrolling, closed_cell
+from archviz.drawing.forms._inside import sign
+from archviz.drawing.forms._shapes import grounded, line_swatch
+from archviz.drawing.forms._steps import Canvas, Interior, Recurrence, Step, Unrolling, closed_cell
 from archviz.drawing.forms._symbols import symbol, width
 from archviz.drawing.labels import looks, role_of
 from archviz.style.style import Style
@@ -60,13 +59,13 @@ def opened(node: Node, graph: Graph) -> Parts:
     return Parts(split(graph, [node.id]), node.attrs["unrolled"])
 
 
-class Translation:
+class Translation(Canvas):
     """A picture while it is drawn: y = 0 is the line below the encoder's x, everything above it has a smaller y."""
 
     def __init__(self, parts: Parts, encoder: Recurrence, decoder: Recurrence, columns: Sequence[Step],
                  style: Style) -> None:
-        self.parts, self.layer, self.style, self.s = parts, decoder, style, style.sizes
-        self.columns, self.marks = columns, list[Mark]()
+        super().__init__(style)
+        self.parts, self.layer, self.columns = parts, decoder, columns
         self.notes = list[tuple[float, Sequence[tuple[str, str]]]]()
         self.looks = looks(parts.graph, style)
         self.seen = [(i, column) for i, column in enumerate(columns) if not column.dots]
@@ -119,7 +118,7 @@ class Translation:
         top = below - high
         for i, column in enumerate(self.columns):
             if column.dots:
-                self._dots(self.xs[i], top + high / 2)
+                self.dots(self.xs[i], top + high / 2)
             else:
                 self._box(node, xs[i], top)
                 self.line([(xs[i], below + gap), (xs[i], below)])
@@ -199,9 +198,9 @@ class Translation:
                                            "attends", 0.0, False))
         for i, column in enumerate(self.columns):
             if column.dots:
-                self._dots(self.xs[i], bar - 4.0 - 0.3 * size)
+                self.dots(self.xs[i], bar - 4.0 - 0.3 * size)
                 if not self.parts.of("target"):     # whose dots stand for both
-                    self._dots(self.xs[i], sums)
+                    self.dots(self.xs[i], sums)
 
     def _weight(self, start: Point, centre: Point, r: float) -> None:
         dx, dy = centre[0] - start[0], centre[1] - start[1]
@@ -238,7 +237,7 @@ class Translation:
                 self.marks += symbol(end, line + 0.28 * self.size("symbol"), "s", self.style, sub=name)
                 self.right = max(self.right, end + width("s", self.style, sub=name))
             if column.dots:
-                self._dots(self.xs[i], line, "state")
+                self.dots(self.xs[i], line, "state")
         self._first(places[0][0], line)
         self.runs = [((places[0][0] - 99.0, line), (self.xs[-1] + 99.0, line))]
 
@@ -259,7 +258,7 @@ class Translation:
             start = x - 3.0
         points = [(start, y), (x, y), (x, low), (aside, low), (aside, bar)] if self.at else [
             (start, y), (x, y), (x, bar)]
-        self.passing(points, "state")
+        self.line(points, "state", gaps=True)
 
     def _first(self, end: float, line: float) -> None:
         """The state that the decoder begins with."""
@@ -312,7 +311,7 @@ class Translation:
             for i, _ in self.seen:
                 x = self.xs[i]
                 self.line([(x, top), (x, y + r)])
-                self.passing([(x + self.aside, sums - r), (x + self.aside, y), (x + r, y)])
+                self.line([(x + self.aside, sums - r), (x + self.aside, y), (x + r, y)], gaps=True)
                 self.marks.append(Group(sign(kind, x, y, self.style), kind))
             y -= r
         for node in self.parts.boxes("head"):
@@ -327,7 +326,7 @@ class Translation:
         """A quantity at each step; with `before` that of the step before it."""
         for i, column in enumerate(self.columns):
             if column.dots:
-                self._dots(xs[i] if not before else self.xs[i], y)
+                self.dots(xs[i] if not before else self.xs[i], y)
                 continue
             index = column.index.replace("T", TARGET)
             if before:
@@ -349,24 +348,9 @@ class Translation:
         ops = [node.op, *node.attrs.get("fused", ())]
         return ", ".join(text.caption(self.style.captions, op, {}) for op in ops)
 
-    def size(self, role: str) -> float:
-        return self.style.roles[role].size
-
     def note(self, y: float, lines: Iterable[tuple[str, str]]) -> None:
         """Something written beside what stands at this height."""
         self.notes.append((y, tuple(lines)))
-
-    def line(self, points: Sequence[Point], role: str = "edge", head: bool = True) -> None:
-        self.marks.append(Link(tuple(points), role, self.s["cell_bend"], head, self.s["cell_arrow"]))
-
-    def passing(self, points: Sequence[Point], role: str = "edge") -> None:
-        """A line with a gap where it passes under the states of the decoder."""
-        pieces = broken(points, [at for run in self.runs for at in crossings(points, run)], self.s["cell_gap"])
-        for piece in pieces:
-            self.line(piece, role, piece is pieces[-1])
-
-    def _dots(self, x: float, y: float, role: str = "edge") -> None:
-        self.marks += three_dots(x, y, DOT, (BETWEEN, 0.0), f"{role} head")
 
     def _finished(self) -> Interior:
         """The notes on the right, and everything moved to the origin."""
@@ -381,7 +365,7 @@ class Translation:
                 at += 1.15 * self.size(role)
         wide, high = right - self.left + 2.0, self.bottom - self.top + 2.0
         marks = tuple(moved(mark, 1.0 - self.left, 1.0 - self.top) for mark in self.marks)
-        return Interior(wide, high, marks, (0.0, high / 2), (wide, high / 2))
+        return Interior(wide, high, marks, high / 2)
 
 
 def legend(node: Node, graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:

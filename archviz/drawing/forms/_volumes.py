@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from archviz.core import text
-from archviz.core.geometry import Place
+from archviz.core.geometry import Place, Size
 from archviz.core.graph import NodeId, TensorSpec
 from archviz.core.scene import Cuboid, Point, Text
 from archviz.style.style import Style
@@ -235,6 +235,16 @@ class Volumes:
     def boxes(self, key: NodeId) -> tuple[Place, ...]:
         """The room of a node's labels, and what else is kept free around it."""
         return (*(label.box for label in self.labels.get(key, ())), *self.rooms.get(key, ()))
+
+    def size(self, key: NodeId) -> Size:
+        """Room for a glyph, a port, or the front face of a volume with its edge into the depth; and for the labels."""
+        if key in self.glyphs:
+            return Size(self.style.sizes["glyph"], self.style.sizes["glyph"], joint=True)
+        labels, abuts = self.boxes(key), self.abutting.get(key, "")
+        if key in self.ports:
+            return Size(*self.ports[key], parts=labels, abuts=abuts)
+        along, down, back = self.edges(key)
+        return Size(along[0], down[1], back=back, rise=along[1], abuts=abuts, parts=labels)
 
     def written(self, key: NodeId, place: Place) -> tuple[Text, ...]:
         """The labels of a node that stands at `place`."""

@@ -53,6 +53,16 @@ def words_room(lines: Sequence[tuple[str, str]], style: Style) -> tuple[float, f
     return wide, sum(paint.size * style.sizes["leading"] for _, paint in paints)
 
 
+def words_below(lines: Sequence[tuple[str, str]], x: float, y: float, style: Style) -> list[Text]:
+    """(string, role) below each other from y down, the middle of each at x."""
+    written = []
+    for line, role in lines:
+        size = style.roles[role].size
+        written.append(Text(x, y + size * style.sizes["leading"] / 2 + size * 0.35, line, role, "middle"))
+        y += size * style.sizes["leading"]
+    return written
+
+
 def _evened(graph: Graph, sized: dict[NodeId, Size], most: float) -> dict[NodeId, Size]:
     """Boxes of one frame as wide as its widest, where that is no more than `most` times their own width."""
     siblings: dict[NodeId, list[NodeId]] = {}
@@ -160,8 +170,9 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
         place = Place(place.x, place.y, place.width, place.height - 2 * s["stack"])
     if look.glyph:
         return node_group(node, role, glyph(node.kind, place, role, style))
-    if look.kind.shape == "dots":
-        return node_group(node, role, _dots(place, direction, role))
+    if look.kind.shape == "dots":       # for what is left out, side by side across the flow
+        step = (0.0, place.height / 3) if direction in ("right", "left") else (place.width / 3, 0.0)
+        return node_group(node, role, three_dots(*place.centre, place.width / 16, step, role))
     marks, bottom = _body(look, place, direction, s), place.bottom - s["band"] * len(look.bands)
     if look.bar and place.height > place.width:  # a bar that stands is read from below
         line, of_line = look.lines[0]
@@ -173,14 +184,9 @@ def node_mark(node: Node, look: Look, place: Place, direction: str, style: Style
 
 def label_marks(look: Look, x: float, y: float, style: Style) -> list[Mark]:
     """The lines of a label below each other, their middle at (x, y)."""
-    marks: list[Mark] = []
-    heights = [style.roles[of_line].size * style.sizes["leading"] for _, of_line in look.lines]
-    y -= sum(heights) / 2
-    for (line, of_line), height in zip(look.lines, heights, strict=True):
-        base = y + height / 2 + style.roles[of_line].size * 0.35
-        marks += grounded(Text(x, base, line, of_line, "middle"), look.kind.role, style)
-        y += height
-    return marks
+    _, high = words_room(look.lines, style)
+    return [mark for line in words_below(look.lines, x, y - high / 2, style)
+            for mark in grounded(line, look.kind.role, style)]
 
 
 def _body(look: Look, place: Place, direction: str, s: Mapping[str, float]) -> list[Mark]:
@@ -259,12 +265,6 @@ def glyph_swatch(kind: str, role: str, style: Style) -> tuple[Mark, ...]:
     """A glyph as it stands in the legend."""
     s, side = style.sizes, style.sizes["glyph"]
     return glyph(kind, Place((s["swatch"] - side) / 2, (s["swatch_height"] - side) / 2, side, side), role, style)
-
-
-def _dots(p: Place, direction: str, role: str) -> tuple[Mark, ...]:
-    """Three dots in the place of what is left out, side by side across the flow."""
-    step = (0.0, p.height / 3) if direction in ("right", "left") else (p.width / 3, 0.0)
-    return three_dots(*p.centre, p.width / 16, step, role)
 
 
 def _arrow_label(label: str, points: Sequence[tuple[float, float]], direction: str, style: Style) -> Text:

@@ -53,17 +53,8 @@ TRAITS = Traits(opens=True, alike=True, variants=variants, options={
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
-    p, sized = volumes(graph, style), {}
-    for node in graph.nodes:
-        labels, abuts = p.boxes(node.id), p.abutting.get(node.id, "")
-        if node.id in p.glyphs:
-            sized[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
-        elif node.id in p.ports:
-            sized[node.id] = Size(*p.ports[node.id], parts=labels, abuts=abuts)
-        else:
-            along, down, back = p.edges(node.id)
-            sized[node.id] = Size(along[0], down[1], back=back, rise=along[1], abuts=abuts, parts=labels)
-    return sized
+    p = volumes(graph, style)
+    return {node.id: p.size(node.id) for node in graph.nodes}
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:

@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
 from archviz.core import text
 from archviz.core.geometry import Frame, Layout, Place, Places, Size
-from archviz.core.graph import Graph, Node, NodeId
+from archviz.core.graph import Graph, NodeId
+from archviz.core.regroup import subgraph
 from archviz.core.scene import Box, Group, Link, Mark, Text, moved
 from archviz.drawing.forms import Traits, _connections, _recurrent, block
-from archviz.drawing.forms._interior import Interior
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._row import Part, Row, lines, row
+from archviz.drawing.forms._steps import Interior
 from archviz.style.option import Option, one_of
 from archviz.style.style import Style
 
 WEIGHTS = 20_000
 """The largest layer whose values the form wants to be told."""
-
-PICTURES: Mapping[str, Callable[[Node, Graph, Style], Interior | None]] = {"recurrent": _recurrent.picture}
-"""Kind of node → its picture; None where this one has none, and is a box."""
 
 
 def _share(word: str) -> float:
@@ -71,43 +68,38 @@ def _content(graph: Graph, style: Style) -> tuple[dict[NodeId, Interior], Row | 
     """The nodes of `graph` that have a picture of their own, and the row it is drawn as, if it is."""
     pictures: dict[NodeId, Interior] = {}
     if style.sizes["neurons"] >= 0 or any("unrolled" in node.attrs for node in graph.nodes):
-        drawn = ((node.id, PICTURES[node.kind](node, graph, style)) for node in graph.nodes if node.kind in PICTURES)
-        pictures = {key: picture for key, picture in drawn if picture is not None}
+        pictures = {node.id: picture for node in graph.nodes
+                    if node.kind == "recurrent" and (picture := _recurrent.picture(node, graph, style))}
     return pictures, row(graph, style, pictures) if style.sizes["neurons"] > 0 else None
-
-
-def _row(graph: Graph, style: Style) -> Row | None:
-    return _content(graph, style)[1]
 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """Room for each node: that of its neurons, its picture, or its box."""
-    drawn = _row(graph, style)
+    pictures, drawn = _content(graph, style)
     if drawn is not None:
         return drawn.sizes()
     boxes = block.sizes(graph, style)
-    for key, picture in _content(graph, style)[0].items():      # the line into a picture ends in the middle
-        high = 2 * max(picture.enters[1], picture.height - picture.enters[1])
+    for key, picture in pictures.items():      # the line into a picture ends in the middle
+        high = 2 * max(picture.axis, picture.height - picture.axis)
         boxes[key] = Size(picture.width, high, label=boxes[key].label)
     return boxes
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
     """Room for the frames, as in the block form; none for a row, which has no frames."""
-    return {} if _row(graph, style) is not None else {"": Frame(), **block.frames(graph, style)}
+    return {} if _content(graph, style)[1] is not None else {"": Frame(), **block.frames(graph, style)}
 
 
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """The row; or the block figure, with pictures in the place of boxes."""
-    drawn = _row(graph, style)
+    pictures, drawn = _content(graph, style)
     if drawn is not None:
         return _drawn(drawn, graph, layout, style)
-    pictures = _content(graph, style)[0]
     marks: list[Mark] = []
     for mark in block.draw(graph, layout, style):
         if isinstance(mark, Group) and mark.node in pictures and mark.role != "frame":
             place, picture = layout.nodes[mark.node], pictures[mark.node]
-            inside = (moved(m, place.x, place.cy - picture.enters[1]) for m in picture.marks)
+            inside = (moved(m, place.x, place.cy - picture.axis) for m in picture.marks)
             mark = replace(mark, marks=tuple(inside))
         elif isinstance(mark, Group) and mark.edge and mark.edge[1] in pictures and pictures[mark.edge[1]].through:
             mark = replace(mark, marks=tuple(replace(m, arrow=False) for m in mark.marks if isinstance(m, Link)))
@@ -136,7 +128,7 @@ def _drawn(drawn: Row, graph: Graph, layout: Layout, style: Style) -> tuple[Mark
         marks += [moved(mark, core.cx, core.y - style.sizes["label_gap"]) for mark in part.head]
         if part.pill[0] and before is not None:
             marks += _pill(before, part, cores, style)
-        marks += _labels(part, core.cx, layout.nodes[key].y + drawn.labels, style)
+        marks += block.words_below(part.lines, core.cx, layout.nodes[key].y + drawn.labels, style)
         nodes.append(replace(boxes[key], marks=tuple(marks)))
     return (*below, *nodes, *above, *fed)
 
@@ -145,19 +137,17 @@ def _link(a: Part, b: Part, cores: Places, drawn: Row, style: Style) -> tuple[li
     """What is drawn from `a` to `b`, and what of it lies on top of everything."""
     start, end = cores[a.node.id], cores[b.node.id]
     if a.units is not None and b.units is not None:
-        corners = (start.x, start.y), (end.x, end.y)
+        src, dst = a.units.moved(start.x, start.y), b.units.moved(end.x, end.y)
         if b.link == "dense" and style.options["edges"] > 0:
-            return _connections.bundle(lines(a, b, style), a.units, corners[0], b.units, corners[1], drawn.largest), []
+            return _connections.bundle(lines(a, b, style), src, dst, drawn.largest), []
         if b.link == "window":
-            return _connections.taps(b.windows, b.node, a.units, corners[0], b.units, corners[1])
+            return _connections.taps(b.windows, b.node, src, dst)
         if b.link == "one":
-            return _connections.ones(a.units, corners[0], b.units, corners[1], style.sizes["arrow"]), []
+            return _connections.ones(src, dst, style.sizes["arrow"]), []
     gap = style.sizes["beside_arrow"]
-    leave = a.picture.leaves if a.picture else (start.width, start.height / 2)
-    enter = b.picture.enters if b.picture else (0.0, end.height / 2)
     leaving, entering = (part.picture is not None and part.picture.through for part in (a, b))
-    x0, y0 = start.x + leave[0] + (0.0 if leaving else gap), start.y + leave[1]
-    x1, y1 = end.x + enter[0] - (0.0 if entering else gap), end.y + enter[1]
+    x0, y0 = start.right + (0.0 if leaving else gap), start.y + a.axis
+    x1, y1 = end.x - (0.0 if entering else gap), end.y + b.axis
     points = ((x0, y0), (x1, y1)) if abs(y0 - y1) < 0.01 else (
         (x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1))
     return [Link(points, "edge", style.sizes["bend"], not entering, style.sizes["arrow"])], []
@@ -176,24 +166,14 @@ def _pill(a: Part, b: Part, cores: Places, style: Style) -> list[Mark]:
     return [Box(x - wide / 2, y, wide, high, role, high / 2), label]
 
 
-def _labels(part: Part, x: float, y: float, style: Style) -> list[Mark]:
-    marks: list[Mark] = []
-    for line, role in part.lines:
-        size = style.roles[role].size
-        marks.append(Text(x, y + size * style.sizes["leading"] / 2 + size * 0.35, line, role, "middle"))
-        y += size * style.sizes["leading"]
-    return marks
-
-
 def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
     """What lines mean, and the kinds of what is drawn as a box."""
-    drawn, s = _row(graph, style), style.sizes
+    (pictures, drawn), s = _content(graph, style), style.sizes
     if drawn is None:
-        pictured = _content(graph, style)[0]
-        boxes = [node for node in graph.nodes if node.id not in pictured]
-        return _of_boxes(graph, boxes, style) + (_recurrent.legend(graph, style) if pictured else [])
-    boxes = [part.node for part in drawn.parts if part.units is None and part.picture is None]
-    entries = _of_boxes(graph, boxes, style)
+        boxes = subgraph(graph, (node.id for node in graph.nodes if node.id not in pictures))
+        return block.legend(boxes, style) + (_recurrent.legend(graph, style) if pictures else [])
+    boxes = subgraph(graph, (part.node.id for part in drawn.parts if part.units is None and part.picture is None))
+    entries = block.legend(boxes, style)
     middle = s["swatch_height"] / 2
     if drawn.largest:
         entries += _scale(drawn, style)
@@ -231,9 +211,3 @@ def _rounded(value: float, largest: float) -> str:
     digits = max(1 - math.floor(math.log10(largest)), 0)
     written = f"{value:.{digits}f}".replace("-", "−")
     return "0" if float(f"{value:.{digits}f}") == 0 else written
-
-
-def _of_boxes(graph: Graph, boxes: list[Node], style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
-    part = replace(graph, nodes=tuple(boxes), edges=tuple(
-        edge for edge in graph.edges if {edge.src, edge.dst} <= {node.id for node in boxes}))
-    return block.legend(part, style)

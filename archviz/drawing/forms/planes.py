@@ -179,9 +179,8 @@ class _Placed:
 
     def __init__(self, shape: Shape, place: Place) -> None:
         wide, high = shape.side
-        self.first = Place(place.x + shape.at[0][0], place.y + shape.at[0][1], wide, high)
-        self.last = Place(place.x + shape.at[-1][0], place.y + shape.at[-1][1], wide, high)
-        near, far, self.lean = self.last, self.first, shape.lean
+        far, near = (Place(place.x, place.y, wide, high).moved(*at) for at in (shape.at[0], shape.at[-1]))
+        self.first, self.last, self.lean = far, near, shape.lean
         # how much of the plane behind is seen
         self.seen = min(shape.at[1][0] if len(shape.at) > 1 else wide, wide, 2 * high)
         # the upper and the lower end of the side that is turned to what follows, and to what came before

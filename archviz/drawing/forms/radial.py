@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Literal
 
 from archviz.core import text
@@ -100,12 +101,9 @@ def discs(graph: Graph, style: Style) -> Discs:
 def _colours(parts: Sequence[Stage]) -> list[int]:
     """Which colour each part has: modules in turn; operations none (0), where there are modules to tell apart."""
     plain = sum(bool(part.cls) for part in parts) > 1
-    colours, turn = list[int](), 0
-    for part in parts:
-        coloured = bool(part.cls) or not plain
-        colours.append(turn % COLOURS + 1 if coloured else 0)
-        turn += coloured
-    return colours
+    coloured = [bool(part.cls) or not plain for part in parts]
+    turns = accumulate(coloured, initial=0)     # how many are coloured before each
+    return [turn % COLOURS + 1 if one else 0 for one, turn in zip(coloured, turns, strict=False)]
 
 
 def _count(number: int, style: Style) -> int:
@@ -157,7 +155,9 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
         x, y = layout.nodes[node.id].centre
         turn = order[drawn.core[node.id]] * GOLDEN
         dots[node.id] = [(x + dx, y + dy) for dx, dy in seeds(drawn.counts[node.id], drawn.inner[node.id], area, turn)]
-    inner = (*_edges(graph, layout, style, drawn, dots), *_dots(graph, drawn, dots))
+    roles = {key: drawn.role(key, "" if core == key else "ring") for key, core in drawn.core.items()}
+    spots = [Group(_spots(dots[node.id], 0.0, 0.0, roles[node.id]), "dots", node.id) for node in graph.nodes]
+    inner = (*_edges(graph, layout, style, drawn, dots), *spots)
     if "" not in layout.frames:     # no ring: discs as another layout places them
         return (*_frames(layout, style, drawn), *inner, *_names(layout, style, drawn))
     return (*inner, *_rim(layout, style, drawn))
@@ -188,12 +188,6 @@ def _written(lines: Sequence[tuple[str, str]], x: float, y: float, anchor: Liter
         y += size * leading
         texts.append(Text(x, y - size * (leading - 0.7) / 2, words, role, anchor))
     return texts
-
-
-def _dots(graph: Graph, drawn: Discs, dots: Mapping[NodeId, Sequence[Point]]) -> list[Mark]:
-    """One path for the dots of each operation."""
-    roles = {key: drawn.role(key, "" if core == key else "ring") for key, core in drawn.core.items()}
-    return [Group(_spots(dots[node.id], 0.0, 0.0, roles[node.id]), "dots", node.id) for node in graph.nodes]
 
 
 def _edges(graph: Graph, layout: Layout, style: Style, drawn: Discs, dots: Mapping[NodeId, Sequence[Point]],

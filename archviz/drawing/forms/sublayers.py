@@ -149,10 +149,8 @@ def _framed(module: Module) -> bool:
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Frames at the back, then lines, boxes, and the letters of operands on top."""
     s, seen = style.sizes, _looks(graph, style)
-    marks: list[Mark] = []
-    for key in sorted(layout.frames, key=lambda key: len(graph.modules[key].scope)):
-        if _framed(graph.modules[key]):
-            marks.append(_frame(graph, key, layout, style))
+    outward = sorted(layout.frames, key=lambda key: len(graph.modules[key].scope))
+    marks: list[Mark] = [_frame(graph, key, layout, style) for key in outward if _framed(graph.modules[key])]
     links: dict[tuple[NodeId, NodeId], list[Mark]] = {}
     for route, points in branching(layout.routes, s["bend"]):
         if seen[route.src].kind.shape == "parallelogram" and points[0][1] == points[1][1]:     # its side is slanted

@@ -132,7 +132,7 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     marks = _ground(bands, layout, style)
     marks += [link_group(route, _line(graph, route, style))
               for route in sorted(layout.routes, key=lambda route: not route.skip)]
-    marks += [_node(graph, node, seen[node.id], bands, layout.nodes[node.id], style) for node in graph.nodes]
+    marks += [_node(node, seen[node.id], bands, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
         middle = x + frames(graph, style)[key].title / 2
         below = y + style.roles["column totals"].size * style.sizes["leading"]
@@ -188,7 +188,7 @@ def _changes(src: Node, dst: Node) -> bool:
     return bool(dst.attrs.get("through")) or (len(shapes) == 2 and shapes[0] != shapes[1] and dst.kind in SUMS)
 
 
-def _node(graph: Graph, node: Node, look: Look, bands: Bands, place: Place, style: Style) -> Group:
+def _node(node: Node, look: Look, bands: Bands, place: Place, style: Style) -> Group:
     s, role = style.sizes, _role(node, look, bands, style)
     x, y = place.centre
     if _joins(node, look):

@@ -139,17 +139,9 @@ def _stack(p: Volumes, key: NodeId, words: Sequence[str], x: float, low: float, 
 
 def sizes(graph: Graph, style: Style) -> dict[NodeId, Size]:
     """The front face of each node's volume, its edge into the depth, and the places of its labels."""
-    p, sized = volumes(graph, style), {}
-    for node in graph.nodes:
-        labels = p.boxes(node.id)
-        if node.id in p.glyphs:
-            sized[node.id] = Size(style.sizes["glyph"], style.sizes["glyph"], joint=True)
-        elif node.id in p.volumes:
-            along, down, back = p.edges(node.id)
-            sized[node.id] = Size(along[0], down[1], back=back, rise=along[1], parts=labels)
-        else:
-            sized[node.id] = Size(0.0, 0.0, joint=True, parts=labels)
-    return sized
+    p = volumes(graph, style)
+    return {node.id: p.size(node.id) if node.id in p.glyphs or node.id in p.volumes else
+            Size(0.0, 0.0, joint=True, parts=p.boxes(node.id)) for node in graph.nodes}
 
 
 def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:

@@ -7,13 +7,14 @@ below the U and runs up both of its outer sides.  Readers are entered from the s
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from archviz.core.conditioning import Signal
 from archviz.core.geometry import Frame, Frames, Layout, Place, Point, Route, Sizes, Spacing, cleaned
 from archviz.core.graph import Graph, NodeId
+from archviz.core.regroup import subgraph
 from archviz.drawing.layouts.layered import layered
 
 Points = tuple[Point, ...]
@@ -42,7 +43,7 @@ def parted(graph: Graph, signals: Sequence[Signal]) -> tuple[Graph, Graph] | Non
     making = [key for signal in signals for key in signal.nodes]
     if len(making) > len(set(making)) or any(src != signal.source for signal in signals for src, _ in signal.edges):
         return None
-    main, beside = part(graph, {node.id for node in graph.nodes} - set(making)), part(graph, making)
+    main, beside = subgraph(graph, {node.id for node in graph.nodes} - set(making)), subgraph(graph, making)
     shared = {key for node in main.nodes for key in node.scope} & {key for node in beside.nodes for key in node.scope}
     return None if shared else (main, beside)
 
@@ -51,7 +52,7 @@ def groups(graph: Graph, signals: Sequence[Signal], sizes: Sizes, frames: Frames
     """Each signal laid out: the first as it runs down, the others as they run up."""
     done = []
     for i, signal in enumerate(sorted(signals, key=lambda signal: -len(signal.nodes))):
-        layout = layered(part(graph, signal.nodes), sizes, frames, spacing, "up" if i else "down")
+        layout = layered(subgraph(graph, signal.nodes), sizes, frames, spacing, "up" if i else "down")
         done.append(Group(signal, layout, layout.nodes[signal.source].cx))
     return done
 
@@ -164,13 +165,6 @@ class _Fan:
 
 def _spots(reader: Place, axis: int, best: float | None) -> list[float]:
     """Where a line may end at the left or right of a box, or (`axis` 1) at its top or bottom, the best place first."""
-    start, side = (reader.x, reader.width) if axis else (reader.y, reader.height)
+    start, side = reader.along(1 - axis)
     spots = [start + part * side for part in (SPOTS[:1] if reader.height == reader.width else SPOTS)]
     return [best, *spots] if best is not None and start + NEAR < best < start + side - NEAR else spots
-
-
-def part(graph: Graph, keys: Iterable[NodeId]) -> Graph:
-    """Some nodes of `graph`, and the edges among them."""
-    kept = set(keys)
-    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id in kept),
-                   edges=tuple(edge for edge in graph.edges if edge.src in kept and edge.dst in kept))

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, Size, Sizes, Spacing, bounds, united
 from archviz.core.graph import Edge, Graph, NodeId, skips
@@ -38,10 +39,8 @@ def free(engine: str, graph: Graph, sizes: Sizes, frames: Frames, spacing: Spaci
     if "tuck" not in spacing:
         return _Free(engine, graph, sizes, frames, room, direction).layout(limit)
 
-    def base(flat: Graph, boxes: Sizes) -> Layout:
-        return _Free(engine, flat, boxes, {}, room, "right").layout(limit)
-
-    return boxed(graph, blocks_of(graph, sizes, spacing), sizes, frames, spacing, base)
+    return boxed(graph, blocks_of(graph, sizes, spacing), sizes, frames, spacing,
+                 lambda flat, boxes: _Free(engine, flat, boxes, {}, room, "right").layout(limit))
 
 
 @dataclass
@@ -134,8 +133,7 @@ class _Free:
                       self.s["across"] * room, self.s["along"] * room, self.s["pad"] + self.s["lane"] / 2 + skirt)
         places = placed(self.engine, [sheet])[0]
         for key in self.modules:    # the copies behind a frame stand in the air that was kept around it
-            p = places[f"▣{key}"]
-            places[f"▣{key}"] = Place(p.x + skirt, p.y + skirt, p.width - 2 * skirt, p.height - 2 * skirt)
+            places[f"▣{key}"] = places[f"▣{key}"].grown(-skirt)
         return places
 
     def _inside_out(self, room: float) -> dict[str, Place]:
@@ -148,8 +146,7 @@ class _Free:
             sheets = [self._sheet(key, full, gap) for key in ids]
             for key, sheet, at in zip(ids, sheets, placed(self.engine, sheets), strict=True):
                 content = _enlarged(_turned(at, sheet), sheet.boxes)
-                inner[key] = content = {k: Place(p.x + gap / 2, p.y + gap / 2, p.width - gap, p.height - gap)
-                                        for k, p in content.items()}
+                inner[key] = content = {k: p.grown(-gap / 2) for k, p in content.items()}
                 if key:
                     full[f"▣{key}"] = self._frame(key, content)
         places: dict[str, Place] = {}
@@ -341,10 +338,8 @@ def _enlarged(at: Mapping[str, Place], sizes: Mapping[str, tuple[float, float]])
         x, y = middles[key]
         if any(math.dist((x, y), middles[other]) < 0.01 for other in keys[:i]):
             middles[key] = (x + 0.1 * i, y + 0.1 * i)
-    factor = 1.0
-    for i, a in enumerate(keys):
-        for b in keys[i + 1:]:
-            need = [(sizes[a][n] + sizes[b][n]) / 2 / max(abs(middles[a][n] - middles[b][n]), 1e-9) for n in (0, 1)]
-            factor = max(factor, min(need))
+    factor = max([1.0, *(
+        min((sizes[a][n] + sizes[b][n]) / 2 / max(abs(middles[a][n] - middles[b][n]), 1e-9) for n in (0, 1))
+        for a, b in combinations(keys, 2))])
     return {key: Place(x * factor - sizes[key][0] / 2, y * factor - sizes[key][1] / 2, *sizes[key])
             for key, (x, y) in middles.items()}

@@ -86,7 +86,7 @@ class Grid:
         """Coordinates at which lines begin and end, and first turn."""
         exact = {wire.at for wire in wires if wire.at is not None and any(side % 2 == axis for side in wire.enters)}
         for key, place in self.boxes.items():
-            low, size = _span(place, axis)
+            low, size = place.along(axis)
             exact.update(self.spots(key, axis, near[key]))
             for step in (self.out, self.into):
                 exact.update((low - step, low + size + step))
@@ -94,32 +94,24 @@ class Grid:
 
     def _lanes(self, axis: int) -> set[float]:
         """Coordinates beside boxes, walls and rims."""
-        loose: set[float] = set()
-        for place in self.boxes.values():
-            low, size = _span(place, axis)
-            for step in (self.into + self.lane, self.into + 2 * self.lane):
-                loose.update((low - step, low + size + step))
-        for wall in self.walls:
-            low, size = _span(wall, axis)
-            loose.update((low - self.clear, low + size + self.clear))
-        for rim in self.rims:
-            low, size = _span(rim, axis)
-            loose.update(edge + sign * self.clear for edge in (low, low + size) for sign in (-1, 1))
-        return loose
+        beside = [(place.along(axis), self.into + n * self.lane) for place in self.boxes.values() for n in (1, 2)]
+        beside += [(wall.along(axis), self.clear) for wall in self.walls]
+        beside += [(rim.along(axis), step) for rim in self.rims for step in (self.clear, -self.clear)]
+        return {at for (low, size), step in beside for at in (low - step, low + size + step)}
 
     def _line(self, rim: Place, axis: int) -> None:
         """Make it dear to run close along the sides of a frame that lie along `axis`."""
         coords, others = (self.xs, self.ys) if axis == 0 else (self.ys, self.xs)
-        (low, size), (start, wide) = _span(rim, axis), _span(rim, 1 - axis)
+        (low, size), (start, wide) = rim.along(axis), rim.along(1 - axis)
         close = [n for n, at in enumerate(others) if min(abs(at - start), abs(at - start - wide)) < NEAR]
         _, met = _reached(coords, low, low + size)
         self.dear[axis].update((n, m) if axis == 0 else (m, n) for n in range(met.start, met.stop) for m in close)
 
     def spots(self, key: NodeId, axis: int, near: Sequence[NodeId] = ()) -> list[float]:
         """Where lines may end along the sides of a box that lie along `axis`, its middle first."""
-        low, size = _span(self.boxes[key], axis)
+        low, size = self.boxes[key].along(axis)
         middle, room = low + size / 2, size / 2 - self.lane / 2
-        level = (_span(self.boxes[other], axis) for other in near)      # with a neighbour, where a line is straight
+        level = (self.boxes[other].along(axis) for other in near)      # with a neighbour, where a line is straight
         spots = [middle, *(at + wide / 2 for at, wide in level)]
         spots += [middle + sign * k * self.lane for k in range(1, min(len(near), 6) + 1) for sign in (-1, 1)]
         return [at for at in dict.fromkeys(spots) if abs(at - middle) <= max(room, 0.0) + 1e-9]
@@ -144,7 +136,7 @@ class Grid:
         place, ends = self.boxes[key], dict[Spot, End]()
         for side, cost in sides.items():
             axis = 0 if side in (0, 2) else 1
-            low, size = _span(place, axis)
+            low, size = place.along(axis)
             dx, dy = SIDES[side]
             for at in self.spots(key, axis, near[key]) if only is None else [only]:
                 taken = self.ports.get((key, side), ())
@@ -311,10 +303,6 @@ def _reached(coords: Sequence[float], low: float, high: float) -> tuple[range, s
     first, last = bisect_right(coords, low), bisect_left(coords, high)
     begin = max(first - 1, 0)
     return range(first, last), slice(begin, max(begin, min(last, len(coords) - 1)))
-
-
-def _span(place: Place, axis: int) -> tuple[float, float]:
-    return (place.x, place.width) if axis == 0 else (place.y, place.height)
 
 
 def _meet(a: Place, b: Place) -> bool:

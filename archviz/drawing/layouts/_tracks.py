@@ -1,6 +1,7 @@
-"""Lines between two layers: which net turns at which height, so that lines cross little and never lie on each other.
+"""Lines side by side: which one runs on which track, so that they cross little and never lie on each other.
 
-In: the nets that pass a gap, as where they come from and where they go across the flow.  Out: a track number each.
+In: the nets that pass a gap between two layers, as where they come from and where they go across the flow; or between
+which places of a column lines run beside it.  Out: a track number each.
 """
 from __future__ import annotations
 
@@ -28,6 +29,15 @@ def pack(spans: Sequence[Span]) -> tuple[list[int | None], int]:
     return tracks, max((t + 1 for t in tracks if t is not None), default=0)
 
 
+def lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """For each line, from where it leaves a column to where it comes back, the first lane on which it meets none."""
+    taken: list[int] = []
+    for low, high in spans:
+        used = {lane for (a, b), lane in zip(spans, taken, strict=False) if a < high and low < b}
+        taken.append(next(lane for lane in range(len(spans)) if lane not in used))
+    return taken
+
+
 def _extent(span: Span) -> tuple[float, float]:
     return min(span[0], *span[1]), max(span[0], *span[1])
 
@@ -40,9 +50,5 @@ def _meet(a: Span, b: Span) -> bool:
 def _cost(upper: Span, lower: Span) -> float:
     """Crossings, and lines on top of each other, when `upper` turns above `lower`."""
     (u0, u1), (l0, l1) = _extent(upper), _extent(lower)
-    cost = float(u0 < lower[0] < u1)
-    for bottom in upper[1]:
-        cost += l0 < bottom < l1
-        if abs(bottom - lower[0]) < NEAR and abs(bottom - upper[0]) > 0.05:
-            cost += 100
-    return cost
+    on_top = sum(abs(bottom - lower[0]) < NEAR and abs(bottom - upper[0]) > 0.05 for bottom in upper[1])
+    return (u0 < lower[0] < u1) + sum(l0 < bottom < l1 for bottom in upper[1]) + 100.0 * on_top

@@ -16,6 +16,7 @@ from archviz.core.geometry import Frames, Layout, Place, Places, Point, Route, S
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._spine import Tower, Towers, towers
+from archviz.drawing.layouts._tracks import lanes
 from archviz.drawing.layouts.layered import layered
 
 TRAITS = Traits(wraps=False)
@@ -57,10 +58,9 @@ def _borders(p: Place, point: tuple[float, float]) -> bool:
 
 
 def _down(layout: Layout) -> Layout:
-    def turned(place: Place) -> Place:
-        return replace(place, y=layout.height - place.y - place.height)
-
-    return replace(layout.mapped(turned, lambda at: (at[0], layout.height - at[1])), direction="down")
+    high = layout.height
+    return replace(layout.mapped(lambda p: replace(p, y=high - p.y - p.height), lambda at: (at[0], high - at[1])),
+                   direction="down")
 
 
 @dataclass
@@ -214,13 +214,10 @@ class _Abreast:
     def _lanes(self, column: _Stack) -> None:
         """A lane for each skip: the shorter ones nearer to the column."""
         index = {key: i for i, key in enumerate(column.tower.nodes)}
-        taken: list[tuple[int, int, int]] = []
         skips = [edge for edge in self.towers.skips if edge.src in index]
-        for edge in sorted(skips, key=lambda edge: index[edge.dst] - index[edge.src]):
-            low, high = index[edge.src], index[edge.dst]
-            used = {lane for a, b, lane in taken if a < high and low < b}
-            lane = next(i for i in range(len(taken) + 1) if i not in used)
-            taken.append((low, high, lane))
+        skips.sort(key=lambda edge: index[edge.dst] - index[edge.src])
+        spans = [(index[edge.src], index[edge.dst]) for edge in skips]
+        for edge, (low, high), lane in zip(skips, spans, lanes(spans), strict=True):
             passed = max(self.sizes[key].width for key in column.tower.nodes[low + 1:high + 1])
             column.lanes[edge.src, edge.dst] = column.side * (passed / 2 + self.s["beside"] + lane * self.s["lane"])
 

@@ -20,7 +20,6 @@ from archviz.core.graph import Edge, Graph, NodeId
 from archviz.drawing.layouts import Traits
 from archviz.drawing.layouts._blocks import Block, blocks_of, clearance
 from archviz.drawing.layouts._level import in_order
-from archviz.drawing.layouts._stairs import lines, stand
 from archviz.drawing.layouts.layered import layered
 
 TRAITS = Traits(wraps=False)  # there is one row; what is too long is for the form to draw smaller
@@ -202,11 +201,36 @@ class _Rows:
 
     def stairs(self, frames: Frames) -> Layout:
         """The U of volumes whose arrows all are straight."""
-        levels, s, of = self.levels() or [], self.spacing, {k: self.blocks[i] for k, i in self.of.items()}
-        spine = [self.blocks[i] for i in self.spine]
-        stand(spine, levels, self.edges, self._push, self._top, self._bottom, s["drop"])
-        routes = lines(self.edges, of, spine, self._top, self._bottom)
-        return replace(finished(self.graph, self.blocks, self.sizes, routes, frames, s), direction="around")
+        levels, spine = self.levels() or [], [self.blocks[i] for i in self.spine]
+        high, low = [0.0] * (max(levels) + 1), [0.0] * (max(levels) + 1)
+        for block, level in zip(spine, levels, strict=True):
+            _, upper, _, lower = bounds([*block.solid, *block.soft])
+            high[level], low[level] = max(high[level], -upper), max(low[level], lower)
+        axis = [0.0]
+        for level in range(1, max(levels) + 1):
+            axis.append(axis[-1] + low[level - 1] + self.spacing["drop"] + high[level])
+        for i, (block, level) in enumerate(zip(spine, levels, strict=True)):
+            block.y = axis[level]
+            if not i or levels[i - 1] == level:
+                self._push(block, spine[:i])
+            else:       # the first of its level stands under or over what leads there
+                leading = next(e for e in self.edges if e.src in spine[i - 1].nodes and e.dst in block.nodes)
+                leave, enter = (self._bottom, self._top) if level > levels[i - 1] else (self._top, self._bottom)
+                block.x += leave(leading.src)[0] - enter(leading.dst)[0]
+        routes = [self._stair(edge) for edge in self.edges]
+        return replace(finished(self.graph, self.blocks, self.sizes, routes, frames, self.spacing), direction="around")
+
+    def _stair(self, edge: Edge) -> Route:
+        """Straight from volume to volume: across on one level, down or up from one to another."""
+        a, b = self.of[edge.src], self.of[edge.dst]
+        first, last = self.blocks[a], self.blocks[b]
+        if abs(first.y - last.y) < 1e-6:
+            points = ((first.x + first.leave, first.y), (last.x + last.enter, last.y))
+        elif first.y < last.y:
+            points = (self._bottom(edge.src), self._top(edge.dst))
+        else:
+            points = (self._top(edge.src), self._bottom(edge.dst))
+        return Route(edge.src, edge.dst, points, self.spine.index(b) > self.spine.index(a) + 1)
 
     def around(self, frames: Frames) -> Layout:
         """Down on the left, a level for each resolution, and up on the right."""
@@ -324,10 +348,10 @@ def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, y: float)
         left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
         right = max(nodes[k].right + sizes[k].back[0] / 2 for k in inside)
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
-        low, high, row, bar = (left + right) / 2 - room / 2, (left + right) / 2 + room / 2, y, frames[key].bar
-        while any(p.y < row + bar and row < p.bottom and p.x < high and low < p.right for p in braces.values()):
-            row += 1.0
-        braces[key] = Place(low, row, room, bar)
+        brace = Place((left + right) / 2 - room / 2, y, room, frames[key].bar)
+        while any(brace.meets(other) for other in braces.values()):
+            brace = brace.moved(0.0, 1.0)
+        braces[key] = brace
     return braces
 
 

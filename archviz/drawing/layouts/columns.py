@@ -20,10 +20,6 @@ def columns(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direct
     """
     if frames or not is_chain(graph):
         return layered(graph, sizes, frames, spacing, direction, limit)
-    return _row(graph, sizes)
-
-
-def _row(graph: Graph, sizes: Sizes) -> Layout:
     height = max((size.height for size in sizes.values()), default=0.0)
     places: dict[NodeId, Place] = {}
     x = 0.0

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from archviz.core.geometry import Frames, Layout, Place, Point, Route, Size, Sizes, Spacing, bounds, united
+from archviz.core.geometry import Frames, Layout, Place, Route, Sizes, Spacing, bounds, united
 from archviz.core.graph import Graph, NodeId, skips
 from archviz.drawing.layouts import Traits
 
@@ -38,7 +38,8 @@ def radial(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directi
               for disc, turn, rho in zip(discs, turns, out, strict=True) for key in disc.nodes}
     labels = _labels(graph, sizes, frames, centre, rim + spacing["label_gap"], spacing)
     left, top, right, bottom = bounds([Place(-rim, -rim, 2 * rim, 2 * rim), *labels.values()])
-    places = {node.id: _around(centre[node.id], sizes[node.id], -left, -top) for node in graph.nodes}
+    places = {node.id: Place(x - left - size.width / 2, y - top - size.height / 2, size.width, size.height)
+              for node in graph.nodes for (x, y), size in [(centre[node.id], sizes[node.id])]}
     boxes = {"": Place(-left - rim, -top - rim, 2 * rim, 2 * rim)}
     boxes |= {key: united(places[node.id] for node in graph.nodes if key in node.scope) for key in frames if key}
     passing = skips(graph)
@@ -46,10 +47,6 @@ def radial(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directi
                          (edge.src, edge.dst) in passing) for edge in graph.edges)
     titles = {key: (place.x - left, place.y - top) for key, place in labels.items()}
     return Layout(places, boxes, routes, right - left, bottom - top, titles, "around")
-
-
-def _around(at: Point, size: Size, dx: float, dy: float) -> Place:
-    return Place(at[0] + dx - size.width / 2, at[1] + dy - size.height / 2, size.width, size.height)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from archviz.core.bands import bands
 from archviz.core.geometry import Frames, Layout, Place, Places, Route, Size, Sizes, Spacing
 from archviz.core.graph import Graph, NodeId, skips
 from archviz.drawing.layouts import Traits
+from archviz.drawing.layouts._tracks import lanes
 
 JOIN, LEAVE = 0.25, 0.5
 """Where in the gap below a row a line joins the flow, and where one leaves it."""
@@ -28,11 +29,6 @@ class _Model:
     rows: dict[NodeId, float] = field(default_factory=dict)
     lanes: dict[tuple[NodeId, NodeId], int] = field(default_factory=dict)
     width: float = 0.0
-
-    @property
-    def reach(self) -> int:
-        """So many lanes beside it."""
-        return max(self.lanes.values(), default=-1) + 1
 
 
 def towers(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, direction: str = "down",
@@ -64,7 +60,7 @@ def towers(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, directi
     x = margin + spacing["margin_gap"] if margin else 0.0
     places, routes, heads = dict[NodeId, Place](), list[Route](), dict[NodeId, tuple[float, float]]()
     for key, column in columns.items():
-        side = spacing["lane"] * column.reach
+        side = spacing["lane"] * (max(column.lanes.values(), default=-1) + 1)
         head = frames[key].title if key in frames else 0.0
         before = max((head - column.width) / 2, 0.0)    # a title stands over the middle of the boxes
         middle = x + before + column.width / 2
@@ -112,16 +108,6 @@ def _place(size: Size, middle: float, top: float, row: float, high: float, pitch
     return Place(middle - size.width / 2, y, size.width, size.height)
 
 
-@dataclass(frozen=True)
-class _Line:
-    """An edge that does not lead to the next row, and between which places of the column it runs."""
-
-    src: NodeId
-    dst: NodeId
-    first: int
-    last: int
-
-
 def aligns(graph: Graph) -> bool:
     """Whether each model of `graph` is a chain with ways around parts of it, of which columns of rows say all."""
     return not _strays(graph, bands(graph).columns.values())
@@ -133,27 +119,21 @@ TRAITS = Traits(wraps=False, aligns=aligns)
 def _strays(graph: Graph, columns: Iterable[Sequence[NodeId]]) -> int:
     """How many lines beside the columns pass nothing by: they are branches."""
     passing = skips(graph)
-    return sum((line.src, line.dst) not in passing for ids in columns for line in _beside(graph, ids))
+    return sum(ends not in passing for ids in columns for ends, _ in _beside(graph, ids))
 
 
-def _beside(graph: Graph, ids: Sequence[NodeId]) -> list[_Line]:
+def _beside(graph: Graph, ids: Sequence[NodeId]) -> list[tuple[tuple[NodeId, NodeId], tuple[int, int]]]:
+    """The edges that do not lead to the next row, and between which places of the column they run."""
     at = {key: i for i, key in enumerate(ids)}
-    return [_Line(edge.src, edge.dst, at[edge.src], at[edge.dst]) for key in ids for edge in graph.outflow[key]
+    return [((edge.src, edge.dst), (at[edge.src], at[edge.dst])) for key in ids for edge in graph.outflow[key]
             if at[edge.dst] != at[key] + 1]
 
 
 def _lanes(graph: Graph, ids: Sequence[NodeId]) -> dict[tuple[NodeId, NodeId], int]:
     """A lane for each line beside a column, short ones near to it; two that overlap have different ones."""
-    taken: list[list[_Line]] = []
-    lanes = {}
-    for line in sorted(_beside(graph, ids), key=lambda line: (line.last - line.first, line.first)):
-        lane = next((i for i, beside in enumerate(taken) if all(
-            line.last <= other.first or other.last <= line.first for other in beside)), len(taken))
-        if lane == len(taken):
-            taken.append([])
-        taken[lane].append(line)
-        lanes[line.src, line.dst] = lane
-    return lanes
+    lines = sorted(_beside(graph, ids), key=lambda line: (line[1][1] - line[1][0], line[1][0]))
+    on = lanes([span for _, span in lines])
+    return {ends: lane for (ends, _), lane in zip(lines, on, strict=True)}
 
 
 def _routes(graph: Graph, column: _Model, places: Places, sizes: Sizes, middle: float, spacing: Spacing,

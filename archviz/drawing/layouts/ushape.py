@@ -17,7 +17,8 @@ from archviz.core.conditioning import signals
 from archviz.core.geometry import Frames, Layout, Place, Places, Route, Sizes, Spacing
 from archviz.core.graph import Edge, Graph, NodeId
 from archviz.core.graph import skips as bypasses
-from archviz.drawing.layouts._fan import Group, fanned, groups, part, parted
+from archviz.core.regroup import subgraph
+from archviz.drawing.layouts._fan import Group, fanned, groups, parted
 from archviz.drawing.layouts.layered import layered
 
 
@@ -54,7 +55,7 @@ def _u(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, beside: Seq
     foot, enter = _foot(graph, left, skips, bottom) if footed else (frozenset(), bottom)
     if footed and not foot:
         return None
-    down, up = (layered(part(graph, half), sizes, frames, spacing, way)
+    down, up = (layered(subgraph(graph, half), sizes, frames, spacing, way)
                 for half, way in ((left - foot, "down"), ({n.id for n in graph.nodes} - left, "up")))
     passing = bypasses(graph)
     a, b = _level(_aligned(down, graph, [edge.src for edge in skips]), up, skips)
@@ -68,7 +69,7 @@ def _u(graph: Graph, sizes: Sizes, frames: Frames, spacing: Spacing, beside: Seq
     routes = (Route(src, dst, ((nodes[src].right, nodes[dst].cy), (nodes[dst].x, nodes[dst].cy)), (src, dst) in passing)
               for src, dst in ends)
     u = replace(both, routes=(*both.routes, *routes), width=b.width + a.width + gap, height=height, direction="around")
-    base = layered(part(graph, foot), sizes, frames, spacing, "right") if foot else None
+    base = layered(subgraph(graph, foot), sizes, frames, spacing, "right") if foot else None
     whole = _based(u, base, enter, bottom, spacing) if base else _joined(u, bottom, spacing)
     if whole is None or any(_crosses(route, whole.nodes) for route in whole.routes[len(a.routes) + len(b.routes):]):
         return None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from archviz.core import text
 from archviz.core.conditioning import Signal, signals
 from archviz.core.graph import Graph, Module, Node, NodeId
-from archviz.core.regroup import split
+from archviz.core.regroup import split, subgraph
 from archviz.core.scene import Scene
 from archviz.drawing.badges import frozen_params
 from archviz.figure.caption.parts import Part, leaf, module_noun, opened, parts, plural
@@ -134,7 +134,7 @@ def _repeats(graph: Graph, scene: Scene) -> list[str]:
 def _opened_up(module: Module, graph: Graph) -> str:
     """What an inset shows: ``one of the 12 blocks``, ``the encoder``."""
     noun = str(module.attrs.get("label", "")) or module_noun(module.cls, module.path, graph)
-    count = len(module.copies) if len(module.copies) > 1 else 1
+    count = max(len(module.copies), 1)
     same = sum(other.cls == module.cls for other in graph.modules.values())
     return f"one of the {number(count)} {plural(noun)}" if count > 1 else f"the {noun}" if same == 1 else \
         with_article(noun)
@@ -217,10 +217,7 @@ def _signals(drawn: Graph) -> list[Signal]:
 def main_path(graph: Graph, drawn: Graph) -> Graph:
     """`graph` without what makes the signals it is conditioned on."""
     beside = {member for signal in _signals(drawn) for key in signal.nodes for member in drawn.by_id[key].members}
-    if not beside:
-        return graph
-    return replace(graph, nodes=tuple(node for node in graph.nodes if node.id not in beside),
-                   edges=tuple(edge for edge in graph.edges if not {edge.src, edge.dst} & beside))
+    return subgraph(graph, (node.id for node in graph.nodes if node.id not in beside))
 
 
 def conditioned(drawn: Graph) -> list[str]:

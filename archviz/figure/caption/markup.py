@@ -1,6 +1,6 @@
 r"""A caption as an article has it: plain, ``\caption{…}\label{…}``, Markdown, or the alternative text.
 
-In: a caption, an alternative text, and the name of the figure.  Out: text for one of `WAYS`.
+In: a caption, an alternative text, and the name of the figure.  Out: one of these, as ``--caption`` prints it.
 """
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import unicodedata
 from archviz.core import text
 from archviz.core.latex import tex
 
-WAYS = ("text", "latex", "md", "alt")
-"""How ``--caption`` may print it."""
-
 
 def written(way: str, caption: str, alt: str, name: str) -> str:
-    """`caption` in one of `WAYS`; `name` is what the label is made of, and what stands in bold."""
+    """`caption` as ``text``, ``latex``, ``md`` or ``alt``; the label is made of `name`, which also stands in bold."""
     match way:
         case "latex":
             return rf"\caption{{{tex(caption)}}}\label{{fig:{_label(name)}}}"

@@ -66,7 +66,6 @@ class Part:
 def parts(graph: Graph) -> tuple[Part, ...]:
     """The model as a tree of parts, in trace order, without what a caption never names."""
     children: dict[NodeId, list[NodeId]] = {"": []}
-    sizes: dict[NodeId, int] = {}
     leaves: dict[NodeId, list[Node]] = {}
     outputs: dict[NodeId, TensorSpec] = {}
     for node in graph.nodes:
@@ -79,7 +78,6 @@ def parts(graph: Graph) -> tuple[Part, ...]:
             if inner not in children.setdefault(outer, []):
                 children[outer].append(inner)
         for scope in node.scope:
-            sizes[scope] = sizes.get(scope, 0) + 1
             leaves.setdefault(scope, []).append(node)
 
     def build(key: NodeId) -> Part:
@@ -93,7 +91,8 @@ def parts(graph: Graph) -> tuple[Part, ...]:
             return inside[0]
         if len(inside) == 1:        # a wrapper by the name that the model gives it
             inside = inside[0].inside
-        return Part(key, one, plural(one), cls, path, sizes[key], inside, tuple(leaves[key]), outputs.get(key))
+        nodes = tuple(leaves[key])
+        return Part(key, one, plural(one), cls, path, len(nodes), inside, nodes, outputs.get(key))
 
     return tuple(build(key) for key in children[""])
 

@@ -111,12 +111,8 @@ def _rounds(runs: list[Run]) -> list[Run]:
     merged: list[Run] = []
     at = 0
     while at < len(runs):
-        best = 0, 0
-        for period in range(2, PERIOD + 1):
-            times = _times(runs, at, period)
-            if times > 1 and times * period > best[0] * best[1]:
-                best = times, period
-        times, period = best
+        rounds_of = [(_times(runs, at, period), period) for period in range(2, PERIOD + 1)]
+        times, period = max(rounds_of, key=lambda each: each[0] * each[1] if each[0] > 1 else 0)
         if times > 1 and merged and merged[-1][0].whole and _times(runs, at + 1, period) == times:
             merged.append(runs[at])      # it stands between the rounds before and those after it
             at += 1

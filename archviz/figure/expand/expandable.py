@@ -17,7 +17,7 @@ from archviz.core.graph import Edge, Graph, Node, NodeId
 from archviz.core.plugins import find
 from archviz.core.scene import Cuboid, Mark, Paint, Scene, lower, roles
 from archviz.drawing import sheet as page
-from archviz.drawing.badges import legend
+from archviz.drawing.badges import entries
 from archviz.drawing.forms import traits
 from archviz.drawing.sheet import Entry
 from archviz.figure.expand.plates import STUB, Plate, plates, plates_of
@@ -96,31 +96,28 @@ class Unfolded:
     @cached_property
     def entries(self) -> list[Entry]:
         """What the legend may have to explain, in its order; of two of one name, the first that is seen."""
-        entries: list[Entry] = []
+        explained: list[Entry] = []
         inside = [plate for key, plate in self.plates.items() if key]
         parts = [(self.style, self.plates.values())] if self.nested else [
             (self.style, [self.plates[""]]), (self.inner, inside)]
         for style, some in parts:
             shown = _together(some, self.drawing.graph, self.nested or style is self.inner)
-            form, swatches = find("forms", style.form), dict[str, tuple[Mark, ...]]()
-            for name, swatch in (*form.legend(shown, style), *legend(shown, style, form.frames(shown, style))):
+            swatches: dict[str, tuple[Mark, ...]] = {}
+            for name, swatch in entries(shown, style):
                 names = self._names if style is self.inner else {}
                 faces = (core for mark in swatch for core in (lower(mark) if isinstance(mark, Cuboid) else (mark,)))
                 swatches.setdefault(name, tuple(renamed(core, names) for core in faces))
-            entries += swatches.items()
-        return entries
+            explained += swatches.items()
+        return explained
 
     def scene(self, opened: Collection[NodeId]) -> Scene:
         """The figure in which these ids are open, of which one in a closed thing does not show: as large as that is,
         with a legend of what is seen."""
         marks, width, height = view(self.plates, opened)
         seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is shown as the box of its kind
-        entries: dict[str, tuple[Mark, ...]] = {}
-        for name, swatch in self.entries:
-            if seen & set(roles(swatch)):
-                entries.setdefault(name, swatch)
+        explained = page.ALONE.legend(entry for entry in self.entries if seen & set(roles(entry[1])))
         base = self.drawing.scene
-        fresh = page.scene(marks, width, height, self.heading, list(entries.items()), self.style, base.title,
+        fresh = page.scene(marks, width, height, self.heading, explained, self.style, base.title,
                            base.description)
         return replace(fresh, uid=base.uid, facts=base.facts, sheet=self.sheet)
 

@@ -161,9 +161,9 @@ def _line(route: Route, points: Sequence[Point], box: Place, closed: tuple[str, 
     """A line, by its points from outside: where it first crosses the border of `box`, and what it has from there on."""
     right, low = box.right, box.bottom
     for i, ((ax, ay), (bx, by)) in enumerate(zip(points, points[1:], strict=False)):
-        if not (box.x + SAME < bx < right - SAME and box.y + SAME < by < low - SAME):
-            if not _passes((ax, ay), (bx, by), box):
-                continue
+        within = box.x + SAME < bx < right - SAME and box.y + SAME < by < low - SAME
+        if not within and not _passes((ax, ay), (bx, by), box):
+            continue
         if abs(ax - bx) < SAME:
             y = box.y if ay < by else low
             return _Line(route, ("top" if ay < by else "bottom", ax - box.x), closed, ((ax, y), *points[i + 1:]))
@@ -193,8 +193,7 @@ def _spread(at_rest: Mapping[NodeId, float], wished: Mapping[NodeId, tuple[bool,
     """Where the ports of two opposite sides are: as wished, in the order and at least at the distances of `at_rest`."""
     spots: dict[NodeId, float] = {}
     last: tuple[float, float] | None = None
-    order = sorted(at_rest, key=lambda name: (at_rest[name], not wished[name][0]))
-    for name in order:
+    for name in sorted(at_rest, key=lambda name: (at_rest[name], not wished[name][0])):
         spot = wished[name][1]
         if last is not None:
             spot = last[1] if at_rest[name] - last[0] < SAME else max(spot, last[1] + at_rest[name] - last[0])

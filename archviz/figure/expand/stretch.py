@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from archviz.core.geometry import Place
 from archviz.core.graph import NodeId
@@ -88,26 +89,21 @@ def stretched(
     return Stretched(plate, (steps[0], steps[1]), width, height, inner)
 
 
-def _along(place: Place, axis: int) -> tuple[float, float]:
-    return (place.x, place.width) if axis == 0 else (place.y, place.height)
-
-
-def _ends(item: Item, inner: Stretched, axis: int) -> list[tuple[float, float, float]]:
+def _ends(inner: Stretched, axis: int) -> list[tuple[float, float, float]]:
     """Where lines reach a thing along an axis, in order: (on the closed one from its start, on the open one, on the
     open one at rest)."""
     sides = ("top", "bottom") if axis == 0 else ("left", "right")
-    ends = {port.closed: (port.closed, inner.port(port)[axis], port.at) for port in inner.plate.ports
-            if port.side in sides}
-    return [ends[at_rest] for at_rest in sorted(ends)]
+    ports = {port.closed: port for port in inner.plate.ports if port.side in sides}
+    return [(at_rest, inner.port(port)[axis], port.at) for at_rest, port in sorted(ports.items())]
 
 
 def _knots(items: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) -> list[Knot]:
     """Of each thing that is open: places that are to be kept apart, and where they are on what is put there."""
     knots = []
     for item in items:
-        start, length = _along(item.place, axis)
+        start, length = item.place.along(axis)
         one = inner[item.node]
-        ends = _ends(item, one, axis)
+        ends = _ends(one, axis)
         knots.append(([start, *(start + at_rest for at_rest, _, _ in ends), start + length],
                       [0.0, *(at for _, at, _ in ends), (one.width, one.height)[axis]]))
     return knots
@@ -116,48 +112,32 @@ def _knots(items: Sequence[Item], inner: Mapping[NodeId, Stretched], axis: int) 
 def _steps(knots: Sequence[Knot], more_needs: Sequence[Need]) -> Steps:
     """The least room that keeps all places apart as far as they need to be: the longest path through them."""
     starts, ends = {old[0] for old, _ in knots}, {old[-1] for old, _ in knots}
-    needs: dict[float, list[tuple[float, float]]] = {}
-    places = starts | ends
-    for old, new in knots:
-        for i in range(len(old) - 1):
-            needs.setdefault(old[i + 1], []).append((old[i], new[i + 1] - new[i]))
-            places.add(old[i + 1])
-    for start, end, length in more_needs:
-        needs.setdefault(end, []).append((start, length))
-        places |= {start, end}
-    at: dict[float, float] = {}
+    needs = [(a, b, d - c) for old, new in knots for (a, b), (c, d) in zip(pairwise(old), pairwise(new), strict=True)]
+    before: dict[float, list[tuple[float, float]]] = {}
+    for start, end, length in (*needs, *more_needs):
+        before.setdefault(end, []).append((start, length))
+    places = sorted(starts | ends | {at for start, end, _ in (*needs, *more_needs) for at in (start, end)})
+    at = dict(zip(places[:1], places, strict=False))
     steps: list[tuple[float, float]] = []
-    last = None
-    for place in sorted(places):
-        if last is None:
-            at[place] = place
-        else:
-            at[place] = at[last] + (place - last)
-            for start, length in needs.get(place, ()):
-                if start < place:
-                    at[place] = max(at[place], at[start] + length)
-            more = at[place] - at[last] - (place - last)
-            if more > EPS:
-                steps += _put(last, place, more, last in starts, place in ends)
-        last = place
+    for last, place in pairwise(places):
+        needed = [at[start] + length for start, length in before.get(place, ()) if start < place]
+        at[place] = max(at[last] + (place - last), *needed) if needed else at[last] + (place - last)
+        more = at[place] - at[last] - (place - last)
+        if more > EPS:
+            steps += _put(last, place, more, last in starts, place in ends)
     return tuple(steps)
 
 
 def _put(a: float, b: float, more: float, starts: bool, ends: bool) -> list[tuple[float, float]]:
     """Where to put in `more` room between `a` and `b`: beside what lies between them, which stays as it is."""
-    if starts and ends:
-        return [(a + EPS, more / 2), (b - EPS, more / 2)]
-    if starts:
-        return [(a + EPS, more)]
-    if ends:
-        return [(b - EPS, more)]
-    return [((a + b) / 2, more)]
+    spots = [*([a + EPS] if starts else []), *([b - EPS] if ends else [])] or [(a + b) / 2]
+    return [(at, more / len(spots)) for at in spots]
 
 
 def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> list[Need]:
     """Ports of what is open that have to be further apart than they are, at rest, and how far."""
-    start, _ = _along(item.place, axis)
-    ends, needs = _ends(item, inner, axis), []
+    start, _ = item.place.along(axis)
+    ends, needs = _ends(inner, axis), []
     for (held_a, at_a, rest_a), (held_b, at_b, rest_b) in zip(ends, ends[1:], strict=False):
         a, b = start + held_a, start + held_b
         apart = b + shift(steps[axis], b) - (a + shift(steps[axis], a))
@@ -168,9 +148,8 @@ def _wider(item: Item, inner: Stretched, steps: Sequence[Steps], axis: int) -> l
 
 def _drawn(one: Stretched, x: float, y: float) -> Iterator[Mark]:
     """The marks of a plate whose upper left corner is at (x, y)."""
-    places = {item.node: item.place for item in one.plate.items if item.what == "node"}
     nodes = {item.node: item for item in one.plate.items if item.what == "node"}
-    corners = {key: _corner(places[key], one, inner) for key, inner in one.open.items()}
+    corners = {key: _corner(nodes[key].place, one, inner) for key, inner in one.open.items()}
     for item in one.plate.items:
         if item.node in one.open:
             dx, dy = corners[item.node]
@@ -195,7 +174,7 @@ def _corner(place: Place, one: Stretched, inner: Stretched) -> Point:
     """The upper left corner of what is put in the place of a thing: where lines run on straight, else in the middle."""
     corner = []
     for axis, sides in enumerate((("top", "bottom"), ("left", "right"))):
-        (start, length), steps = _along(place, axis), one.steps[axis]
+        (start, length), steps = place.along(axis), one.steps[axis]
         first = min((port for port in inner.plate.ports if port.side in sides), key=lambda p: p.closed, default=None)
         if first is not None:
             at = start + first.closed

@@ -16,7 +16,8 @@ from math import dist
 from archviz.core import text
 from archviz.core.geometry import Layout, Place, Size, Sizes, bounds
 from archviz.core.graph import Graph, NodeId
-from archviz.core.scene import Box, Group, Mark, Paint, Path, Point, Text, moved, walk
+from archviz.core.scene import Box, Group, Mark, Paint, Point, Text, moved, walk
+from archviz.drawing.forms._shapes import box, polyline
 from archviz.drawing.sheet import Body, Entry
 
 GAP = 26.0          # between the drawing and an inset, where the lines fan out
@@ -101,8 +102,7 @@ class Zoomed(Body):
         for one, place, way in zip(self.frames, places, self._lines(layout, sizes, extra, words), strict=True):
             inside = tuple(moved(mark, place.x, place.y) for mark in one.marks)
             if way.price < HIT:
-                lined: tuple[Mark, ...] = tuple(
-                    Path((("M", line[0]), *(("L", point) for point in line[1:])), "zoom") for line in way.lines)
+                lined: tuple[Mark, ...] = tuple(polyline(line, "zoom") for line in way.lines)
                 plain = way.block == layout.nodes[one.key]
                 marks.append(Group(lined if plain else (moved(_outline(way.block, 0.0), dx, dy), *lined), "zoom"))
             else:       # no way is free: the same outline around both says that they belong together
@@ -236,8 +236,7 @@ def _ways(sides: Sequence[Place], width: float, height: float, to: Place) -> Ite
 
 def _back(place: Place, size: Size | None) -> Place:
     """The face in the back of a solid whose front is at `place`."""
-    dx, dy = size.back if size else (0.0, 0.0)
-    return place.moved(dx, dy) if dx or dy else place
+    return place.moved(*size.back) if size else place
 
 
 def _turned(place: Place, side: str) -> Place:
@@ -314,4 +313,4 @@ def _crossings(line: tuple[Point, ...], edge: tuple[Point, ...]) -> int:
 
 
 def _outline(place: Place, outside: float) -> Box:
-    return Box(place.x - outside, place.y - outside, place.width + 2 * outside, place.height + 2 * outside, "zoom")
+    return box(place.grown(outside), "zoom")

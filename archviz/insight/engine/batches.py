@@ -19,10 +19,7 @@ _CACHE = 24 << 20   # bytes of the largest tensor from which processors lose mor
 
 
 def in_batches(total: int, most: int, work: Callable[[Tensor], Tensor], device: torch.device) -> Tensor:
-    """``work(numbers)`` for all numbers below `total`, `most` at once, joined along the last axis.
-
-    Where the memory does not last, half as many at once; raises `ArchvizError` where it does not last for one.
-    """
+    """``work(numbers)`` for all numbers below `total`, joined along the last axis: `most` at once, or fewer."""
     done: list[Tensor] = []
     at = 0
     while at < total:

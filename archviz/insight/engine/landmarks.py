@@ -212,9 +212,8 @@ class Keeper(Watcher):
                 self.marks.see(call, tensor)
 
     def left(self, module: NodeId, output: Any) -> None:
-        values = tensors(output)
-        if values:
-            self._keep(module, values[0][1])
+        for _, tensor in tensors(output)[:1]:
+            self._keep(module, tensor)
 
     def end(self, result: Any) -> None:
         if self.marks:
@@ -222,8 +221,7 @@ class Keeper(Watcher):
             for mark, one in self.marks.marks().items():
                 self.landmarks[mark] = one.node
                 self.values[one.node] = one.value
-                edge = one.edge() if self.grad else None
-                if edge is not None:
+                if self.grad and (edge := one.edge()) is not None:
                     self.edges[one.node] = edge
 
     def _keep(self, name: NodeId, tensor: Tensor) -> None:

@@ -1,7 +1,6 @@
 """What a call took, while it runs: a watcher that knows the tensors behind the references of the tape.
 
-In: calls as they happen.  Out: `Operands`; `sources_of`, which says what every call was made of; `again`,
-one call with other operands.
+In: calls as they happen.  Out: `Operands`; what every call was made of; one call again, with other operands.
 """
 from __future__ import annotations
 

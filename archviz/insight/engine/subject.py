@@ -1,7 +1,6 @@
 """The model, its batch and its targets, for methods to run: watched where they ask, restored when they are done.
 
-In: a module, the arguments of one call, a target.  Out: `Subject`, whose runs give values, gradients' places and scores
-under the ids of the figure.
+In: a module, the arguments of one call, a target.  Out: `Subject`, whose runs give numbers under the figure's ids.
 """
 from __future__ import annotations
 
@@ -63,7 +62,6 @@ class Arguments:
 class Run:
     """One call of the model.
 
-    result    what it returned
     rows      (R,): which sample each row is
     tape      what ran, where the run was watched
     reading   what ran and read whole numbers, where embeddings were looked for
@@ -247,10 +245,7 @@ class Subject:
         return None
 
     def matching(self, patterns: str | Iterable[str]) -> tuple[NodeId, ...]:
-        """The nodes and module calls that globs name, in the order in which they end.
-
-        Raises `ArchvizError` for a pattern that names none.
-        """
+        """The nodes and module calls that globs name, as they end.  Raises `ArchvizError` for a glob of nothing."""
         wanted = [patterns] if isinstance(patterns, str) else list(patterns)
         if len(wanted) == 1 and wanted[0] in self.base.values:
             return (wanted[0],)

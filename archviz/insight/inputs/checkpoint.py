@@ -31,16 +31,15 @@ def load_weights(model: Any, path: Path) -> None:
     shapes = [f"{key} is {_size(state[key])}, the model has {_size(wanted[key])}" for key in wanted
               if key in state and _size(state[key]) != _size(wanted[key]) != ""]
     unexpected = [key for key in state if key not in wanted]
-    if shapes or unexpected:
-        missing = [key for key in wanted if key not in state]
-    else:
+    missing = [key for key in wanted if key not in state]
+    if not shapes and not unexpected:
         # What loads fills in (counters of old norms, say) is not missing; nor is what shares its memory with another.
         missing = list(model.load_state_dict(state, strict=False).missing_keys)
         filled = {wanted[key].data_ptr() for key in wanted if key not in missing}
         missing = [key for key in missing if wanted[key].data_ptr() not in filled]
-    if shapes or unexpected or missing:
-        differences = [f"{what}: {_few(keys)}" for what, keys in (
-            ("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)) if keys]
+    differences = [f"{what}: {_few(keys)}" for what, keys in (
+        ("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)) if keys]
+    if differences:
         name = type(model).__name__
         raise ArchvizError("\n  ".join([f"the weights in {path} are not those of {name}", *differences]),
                            "build the model as it was trained: --arg key=value, or another class")

@@ -205,11 +205,7 @@ def fitted(image: Image.Image, size: tuple[int, int] | None, resize: int | None 
 
 
 def pixels(image: Image.Image, channels: int) -> Pixels:
-    """(C, H, W), from 0 to 1: grey for one channel, colours for three, with their opacity for four.
-
-    What is transparent lies on white, unless there is a fourth channel for it.  Raises `ArchvizError` for another
-    number of channels.
-    """
+    """(C, H, W), from 0 to 1: one channel of grey, three of colours, or four with opacity; else white is behind all."""
     if channels not in (1, 3, 4):
         raise ArchvizError(f"an image has 1, 3 or 4 channels, and the model takes {channels}",
                            "give it a tensor or an array instead")

@@ -1,7 +1,6 @@
 """A model that is built, filled and on its device, with one batch beside it: what methods and recordings run.
 
-In: a model as `archviz.draw` takes it, an input as `archviz.insight.inputs.samples` reads it, weights, a device.  Out:
-`Ready`.
+In: a model as `archviz.draw` takes it, an input as `samples` reads it, weights, a device.  Out: `Ready`.
 """
 from __future__ import annotations
 
@@ -21,13 +20,9 @@ from archviz.core.progress import Step, no_step
 class Ready:
     """A model and its batch, on their device.
 
-    module      the model
-    args        what it is called with, as `kwargs`
-    shown       id of an input → the pixels under its map
-    words       the tokens of each text
-    notes       how the input came about
-    classes     the names of the classes, if somebody said them
-    source      the model as errors name it
+    shown, words, notes   see `archviz.insight.inputs.samples.Samples`
+    classes               the names of the classes, if somebody said them
+    source                the model as errors name it
     """
 
     module: Any
@@ -51,11 +46,15 @@ def prepare(
     `explain`. Raises `ArchvizError` for whatever the user can mend.
     """
     step("load torch and the model")
-    torch, load = _torch()
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise no_torch(error) from None
     from torch.nn.parameter import is_lazy
 
     from archviz.insight.inputs.checkpoint import load_weights
     from archviz.insight.inputs.samples import samples
+    from archviz.trace.source import load
 
     where = _device(torch, device)
     kind = _dtype(torch, dtype)
@@ -104,16 +103,6 @@ def _materialised(torch: Any, module: Any, batch: Any) -> None:
         torch.manual_seed(0)
         module.eval()(*batch.args, **batch.kwargs)
     module.train(training)
-
-
-def _torch() -> tuple[Any, Any]:
-    try:
-        import torch
-
-        from archviz.trace.source import load
-    except ModuleNotFoundError as error:
-        raise no_torch(error) from None
-    return torch, load
 
 
 def no_torch(error: ModuleNotFoundError) -> Exception:

@@ -1,7 +1,6 @@
 """What a user wants explained → the arguments of one call, and what a picture of it shows.
 
-In: images, texts, arrays, tensors, dicts of them, ``--input`` specs; what the model's file says of its inputs.
-Out: `Samples`.
+In: images, texts, arrays, tensors, dicts of them, ``--input`` specs; what the model's file says.  Out: `Samples`.
 """
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Texts → token ids, with the tokenizer that a model's file names, and the tokens as a reader knows them.
 
-In: texts, a tokenizer: one of transformers, one of tokenizers or its ``.json`` file, a function to ids.  Out: tensors
-by the name of the input, and words.
+In: texts, a tokenizer or a function to ids.  Out: tensors by the name of the input, and words.
 """
 from __future__ import annotations
 
@@ -15,10 +14,7 @@ Words = tuple[tuple[str, ...], ...]
 
 
 def tokenizer_of(asked: Any, module: Mapping[str, Any]) -> Any:
-    """The tokenizer that was asked for, else the model file's own ``tokenizer`` or ``encode``.
-
-    Raises `ArchvizError` where there is none, and for a file that is none.
-    """
+    """The tokenizer that was asked for, else the model file's ``tokenizer`` or ``encode``; `ArchvizError` for none."""
     tokenizer = asked if asked is not None else module.get("tokenizer", module.get("encode"))
     if tokenizer is None:
         raise ArchvizError("a text needs a tokenizer, and nobody named one",

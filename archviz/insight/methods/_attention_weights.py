@@ -66,10 +66,7 @@ class AttentionRun:
 
 
 def attended(subject: Subject, leaves: bool = False) -> AttentionRun:
-    """Run the model over the samples and watch it attend.
-
-    With `leaves` each output of an attention is a leaf that gradients can be taken for.
-    """
+    """Run the model over the samples and watch it attend; with `leaves` gradients can be taken for what each gives."""
     eyes = _Watcher(subject.n, leaves, {target.node for target in subject.targets})
     with torch.set_grad_enabled(leaves), watching(subject.model, eyes):
         result = subject.model(*subject.batch.args, **subject.batch.kwargs)
@@ -80,10 +77,7 @@ def attended(subject: Subject, leaves: bool = False) -> AttentionRun:
 
 def weights_of(query: Tensor, key: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False,
                scale: float | None = None, enable_gqa: bool = False) -> Tensor:
-    """The weights (…, queries, keys), in float32, that `scaled_dot_product_attention` gives for the same arguments.
-
-    A query that may see no key has zeros.
-    """
+    """Float32 weights (…, queries, keys) of `scaled_dot_product_attention`; zeros for a query that may see no key."""
     key = _grouped(key, query, enable_gqa)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query.float() @ key.float().transpose(-1, -2) * scale

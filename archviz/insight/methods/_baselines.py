@@ -33,10 +33,7 @@ a mapping            source id → any of these; a source that is not named keep
 
 def baselines(subject: Subject, points: Mapping[NodeId, Tensor], wanted: Baseline, seed: int = 0,
               first: int = 0) -> tuple[dict[NodeId, Tensor], str]:
-    """Source id → its baseline, for every source, and how a reader is told.
-
-    Raises `ArchvizError` for a word that means nothing, a shape that does not fit, and where no padding token is known.
-    """
+    """Source id → its baseline, and how a reader is told.  Raises `ArchvizError` for one that does not fit."""
     if isinstance(wanted, Mapping):
         if unknown := [name for name in wanted if name not in points]:
             raise ArchvizError(f"baseline: the model has no source {unknown[0]!r}", f"it has {', '.join(points)}")

@@ -51,13 +51,10 @@ def visible(subject: Subject) -> Run:
 
 
 def gradients(subject: Subject, run: Run, names: Sequence[NodeId], rule: str = "plain") -> list[Gradients]:
-    """For each target the gradients with respect to `names`, which are sources or nodes that `run` kept.
+    """For each target the gradients with respect to `names`, sources or nodes that `run` kept, as far as there are any.
 
-    What other methods asked of the same run is computed along with it, and kept for them.
-
-    run     as `differentiated` gives it
-    names   one that no gradient arrives at is left out of the result
-    rule    how gradients pass rectifiers: see `archviz.insight.methods._rectifiers`
+    What other methods asked of the same run is computed along with it, and kept for them.  `rule` says how gradients
+    pass rectifiers: see `archviz.insight.methods._rectifiers`.
     """
     kept: list[Gradients] | None = subject.kept.get(("gradients", id(run), rule))
     asked: set[NodeId] = subject.kept.get(("asked", id(run), rule), set())
@@ -103,10 +100,7 @@ def _told(error: RuntimeError) -> Exception:
 
 
 def at_sources(subject: Subject, rule: str = "plain") -> tuple[Run, list[Gradients]]:
-    """A run and, for each target, the gradients with respect to the sources: samples first, float32.
-
-    Raises `ArchvizError` where no source has one: the path from it to the target is not differentiable.
-    """
+    """A run and, for each target, the gradients at the sources, samples first, float32; `ArchvizError` for none."""
     run = differentiated(subject) if rule == "plain" else visible(subject)
     slopes = gradients(subject, run, subject.sources, rule)
     reached(subject, slopes)
@@ -135,11 +129,8 @@ def summed(subject: Subject, samples: Tensor, weights: Tensor, place: Place, squ
            ) -> tuple[list[Gradients], list[Gradients]]:
     """Put `place`'s inputs through the model, and sum the gradients at them over the copies of each sample.
 
-    Of each target: source id → (samples, …), float32; the same of their squares, where asked for.  Rows are stacked, as
-    many at once as the budget allows; where the memory does not last, half as many.
-
-    samples   (S,) long: which samples
-    weights   (C,) float: the weight of each copy
+    Of each target: source id → (samples, …), float32; the same of their squares, where asked for.  `samples` (S,) are
+    their numbers, `weights` (C,) those of the copies.  Rows are stacked, as many at once as the memory allows.
     """
     first: list[Gradients] = [{} for _ in subject.targets]
     second: list[Gradients] = [{} for _ in subject.targets]

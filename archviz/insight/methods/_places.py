@@ -1,7 +1,6 @@
 """Where the places of a node's value are: grids of images, of patches and windows, lengths of texts and signals.
 
-In: a subject, the shape of what a node gave.  Out: the same with channels in front, (N, C, places…), and maps over
-places brought to the input.
+In: a subject, the shape of what a node gave.  Out: how it is read as (N, C, places…); maps brought to the input.
 """
 from __future__ import annotations
 

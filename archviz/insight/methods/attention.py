@@ -22,7 +22,6 @@ from archviz.insight.methods._gradients import attribution
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Attention"
-OPTIONS = {"nodes": "*"}
 _REPEAT = re.compile(r"@\d+")
 
 

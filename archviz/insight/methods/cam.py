@@ -17,7 +17,6 @@ from archviz.insight.methods._places import channels_first, to_input
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "CAM"
-OPTIONS: dict[str, object] = {}
 GRAD = True
 
 

@@ -10,7 +10,6 @@ from archviz.insight.methods.guided import ruled
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "Deconvnet"
-OPTIONS: dict[str, object] = {}
 GRAD = True
 
 

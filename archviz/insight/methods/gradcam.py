@@ -6,7 +6,7 @@ patches of.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,6 @@ from archviz.insight.methods._places import channels_first, to_input
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "Grad-CAM"
-OPTIONS: Mapping[str, Any] = {"nodes": None, "relu": True}
 GRAD = True
 
 Nodes = str | Sequence[str] | None
@@ -35,7 +34,7 @@ def wants(subject: Subject, *, nodes: Nodes = None, **options: Any) -> tuple[Nod
     return tuple(several) if len(several) == 1 and not set("*?[") & set(several[0]) else (MAP, *several)
 
 
-def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True, **options: Any) -> list[Attribution]:
+def attribute(subject: Subject, *, nodes: Nodes = None, relu: bool = True) -> list[Attribution]:
     """Maps at nodes, and one of them brought to the input, for each target.
 
     The one over the input is the last feature map, where it is among them; else the last that has places.

@@ -13,7 +13,6 @@ from archviz.insight.methods._rectifiers import census
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Guided backpropagation"
-OPTIONS: dict[str, object] = {}
 GRAD = True
 
 

@@ -29,7 +29,6 @@ from archviz.trace.recorder import watching
 from archviz.trace.tape import Call
 
 TITLE = "Hidden states"
-OPTIONS = {"nodes": "*", "states": "output", "units": None}
 _REPEAT = re.compile(r"@\d+$")
 
 

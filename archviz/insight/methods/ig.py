@@ -6,7 +6,6 @@ f(x) − f(baseline): completeness, the check of every map.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from archviz.insight.methods._baselines import Baseline, baselines
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Integrated gradients"
-OPTIONS: Mapping[str, Any] = {"steps": 50, "baseline": "zero", "tolerance": None, "most": 1600, "seed": 0, "first": 0}
 GRAD = True
 
 _TOLERANCE = 1e-3       # how complete a map is meant to be, where the user does not say
@@ -29,7 +27,7 @@ _SUDDEN = 0.25          # part of the difference that is a jump, if it lies so n
 
 
 def attribute(subject: Subject, *, steps: int = 50, baseline: Baseline = "zero", tolerance: float | None = None,
-              most: int = 1600, seed: int = 0, first: int = 0, **options: Any) -> list[Attribution]:
+              most: int = 1600, seed: int = 0, first: int = 0) -> list[Attribution]:
     """The integrated gradient, summed over channels, one map for each target.
 
     Parameters

@@ -26,9 +26,6 @@ from archviz.insight.results.attribution import Array, Attribution, Check
 from archviz.trace.tape import Ref
 
 TITLE = "LRP"
-OPTIONS: Mapping[str, Any] = {
-    "composite": "epsilon-plus-flat", "epsilon": 1e-6, "gamma": 0.25, "low": None, "high": None, "nodes": (),
-    "attention": "constant", "gates": "half"}
 
 _OTHERS: dict[Any, StepRule] = {}
 

@@ -21,7 +21,6 @@ from archviz.insight.methods._perturbation.windows import filling, slid, spread
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Occlusion"
-OPTIONS = {"window": None, "stride": None, "fill": "gray", "token": None, "seed": 0, "incremental": True}
 
 Sides = int | Sequence[int] | None
 

@@ -21,7 +21,6 @@ from archviz.insight.results.attribution import Attribution, Check
 from archviz.trace.receptive_field import crop, field_of
 
 TITLE = "Receptive field"
-OPTIONS = {"window": None, "stride": None, "fill": "random", "seed": 0}
 
 SEEN = 0.0455
 """The part of the largest value from which a place counts as seen: Luo et al., section 4, take 1 − 95.45 %."""

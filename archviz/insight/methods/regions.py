@@ -24,7 +24,6 @@ from archviz.insight.methods._perturbation.windows import Fill, filling, inside
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Region proposals"
-OPTIONS = {"proposals": None, "segments": (9, 36), "fill": "gray", "warp": False, "top": 5, "seed": 0}
 
 
 def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int] = (9, 36),
@@ -52,7 +51,9 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
     top : int
         How many regions ``extra["top"]`` lists.
     """
-    source = _image(subject)
+    source = next((one for one in sources(subject) if not one.tokens and one.maps.dim() == 4), None)
+    if source is None:
+        raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
     masks = _superpixels(source.maps, segments) if proposals is None else _given(proposals, source)
     count, targets = masks.shape[1], subject.targets
     stand_in = filling(fill, source.maps, source.shape, seed)
@@ -80,13 +81,6 @@ def attribute(subject: Subject, *, proposals: Any = None, segments: Sequence[int
             checks=(check,), notes=notes,
             extra=numpy({"boxes": boxes, "kept": kept[number], "removed": removed[number], "top": best})))
     return attributions
-
-
-def _image(subject: Subject) -> Source:
-    source = next((one for one in sources(subject) if not one.tokens and one.maps.dim() == 4), None)
-    if source is None:
-        raise ArchvizError("regions are proposed for images, and the model takes none", "use occlusion")
-    return source
 
 
 def _kept(subject: Subject, target: Target, source: Source, union: Tensor, stand_in: Fill, whole: Tensor,

@@ -8,8 +8,7 @@ and the rolled out matrix (N, tokens, input tokens) at every attention.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -26,7 +25,6 @@ from archviz.insight.methods.attention import checks, chosen
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "Attention rollout"
-OPTIONS: Mapping[str, Any] = {"heads": "mean", "residual": 0.5, "token": None}
 _JOINED = {"mean": lambda weights: weights.mean(1), "max": lambda weights: weights.amax(1),
            "min": lambda weights: weights.amin(1)}
 

@@ -11,7 +11,6 @@ from archviz.insight.methods import _gradients as shared
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "Saliency"
-OPTIONS: dict[str, object] = {}
 GRAD = True
 
 

@@ -5,9 +5,6 @@ noise whose standard deviation is a part of the range of the input's values.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -18,12 +15,11 @@ from archviz.insight.methods import _gradients as shared
 from archviz.insight.results.attribution import Attribution, Check
 
 TITLE = "SmoothGrad"
-OPTIONS: Mapping[str, Any] = {"samples": 25, "noise": 0.15, "seed": 0, "first": 0}
 GRAD = True
 
 
 def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed: int = 0, first: int = 0,
-              **options: Any) -> list[Attribution]:
+              ) -> list[Attribution]:
     """The size of the mean gradient over noisy copies, one map for each target.
 
     Parameters
@@ -51,10 +47,7 @@ def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed:
 
 def moments(subject: Subject, title: str, samples: int, noise: float, seed: int, first: int,
             ) -> tuple[list[shared.Gradients], list[shared.Gradients]]:
-    """The mean of the gradients over noisy copies and that of their squares, for each target: see `attribute`.
-
-    They are computed once for all methods that ask for the same copies.  Raises `ArchvizError` where these cannot be.
-    """
+    """For each target the mean of the gradients over noisy copies, and of their squares: once for all who ask."""
     if samples < 2 or noise < 0:
         raise ArchvizError(f"{title.lower()}: samples={samples}, noise={noise}",
                            "at least 2 samples, and noise from 0 up")

@@ -5,8 +5,6 @@ values, arXiv:1810.03307, 2018.  The copies are SmoothGrad's: asked for together
 """
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from archviz.insight.engine.subject import Subject
@@ -15,12 +13,11 @@ from archviz.insight.methods import smoothgrad
 from archviz.insight.results.attribution import Attribution
 
 TITLE = "VarGrad"
-OPTIONS = smoothgrad.OPTIONS
 GRAD = True
 
 
 def attribute(subject: Subject, *, samples: int = 25, noise: float = 0.15, seed: int = 0, first: int = 0,
-              **options: Any) -> list[Attribution]:
+              ) -> list[Attribution]:
     """The variance of the gradient over noisy copies, summed over channels or features: one map for each target.
 
     Parameters

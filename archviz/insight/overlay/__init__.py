@@ -80,7 +80,7 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
     """
     scene = figure.scene
     graphs = [figure.drawn, *(inner for _, inner in figure.drawing.insets)]
-    numbers = _sampled(what, sample)
+    numbers = _Sample(what, sample)
     scores = of_drawn.scored(graphs, numbers.scores) if colours else {}
     arrays = of_drawn.mapped(graphs, {**numbers.maps, **numbers.shown}) if maps else {}
     running = of_drawn.flowing(graphs, numbers.flows) if flows else {}
@@ -94,31 +94,25 @@ def overlay(figure: Figure, what: Numbers, sample: int = 0, *, colours: bool = T
     if blank:
         return replace(figure, inner=None, drawing=replace(
             figure.drawing, scene=stamped(replace(scene, width=drawn.width, height=drawn.height), figure.caption)))
-    facts = {**scene.facts, "painted": f"{what.title}: {what.unit}", **painted.checked()}
+    checks = "; ".join(f"{check.name}: {check.said}" for check in getattr(what, "checks", ()))
+    facts = {**scene.facts, "painted": f"{what.title}: {what.unit}", **({"checks": checks} if checks else {})}
     done = stamped(replace(drawn, description=caption, facts=facts), caption)
     return replace(figure, drawing=replace(figure.drawing, scene=done), caption=caption, inner=None)
 
 
 class _Sample:
-    """The numbers of one sample."""
+    """The numbers of one sample.  Raises `ArchvizError` where it is not there."""
 
     def __init__(self, what: Numbers, sample: int) -> None:
-        self.scores = of_drawn.of_sample(what.scores, sample)
-        self.flows = of_drawn.of_sample(what.flows, sample)
-        self.shown = {key: array for key, array in of_drawn.of_sample(getattr(what, "shown", {}), sample).items()
-                      if array.ndim == 3}
-        self.maps = of_drawn.of_sample(what.maps, sample)
-        self.over = {key: array for key, array in of_drawn.of_sample(getattr(what, "inputs", {}), sample).items()
-                     if array.ndim == 2 and key in self.shown}
-
-
-def _sampled(what: Numbers, sample: int) -> _Sample:
-    try:
-        return _Sample(what, sample)
-    except IndexError:
-        sizes = {len(array) for group in (what.scores, what.maps, what.flows) for array in group.values()}
-        raise ArchvizError(f"{what.title} has {min(sizes)} samples, and no number {sample}",
-                           "samples are counted from 0") from None
+        groups = what.scores, what.flows, what.maps, getattr(what, "shown", {}), getattr(what, "inputs", {})
+        try:
+            self.scores, self.flows, self.maps, shown, inputs = (of_drawn.of_sample(one, sample) for one in groups)
+        except IndexError:
+            least = min(len(array) for group in groups[:3] for array in group.values())
+            raise ArchvizError(f"{what.title} has {least} samples, and no number {sample}",
+                               "samples are counted from 0") from None
+        self.shown = {key: array for key, array in shown.items() if array.ndim == 3}
+        self.over = {key: array for key, array in inputs.items() if array.ndim == 2 and key in self.shown}
 
 
 class _Painted:
@@ -266,8 +260,3 @@ class _Painted:
                      for key, remark in getattr(self.what, "marks", {}).items() if remark.split()[0] == word]
             more = f" and {len(where) - LISTED} more" if len(where) > LISTED else ""
             yield f"{word.capitalize()}: {', '.join(where[:LISTED])}{more}."
-
-    def checked(self) -> dict[str, str]:
-        """The checks, for the file's metadata."""
-        checks = getattr(self.what, "checks", ())
-        return {"checks": "; ".join(f"{c.name}: {c.said}" for c in checks)} if checks else {}

@@ -1,7 +1,6 @@
 """What runs along the links, as their width.
 
-In: a link's mark, the flow of its edge, the largest flow.  Out: the link in a role as wide, its head as large, and the
-paints of these roles.
+In: a link's mark, the flow of its edge, the largest flow.  Out: the link in a role as wide, and the role's paint.
 """
 from __future__ import annotations
 

@@ -25,8 +25,7 @@ BADGE = 3.4         # radius of a badge
 
 def key(scene: Scene, style: Style, scale: Scale | None, entries: Sequence[Entry]
         ) -> tuple[tuple[Mark, ...], float, float]:
-    """The marks below the figure, or to its right where the page may not be higher, but wider; and how much wider and
-    higher it has to be."""
+    """The marks below the figure, or to its right where the page may only be wider; and how much the page grows."""
     margin, gap, limits = style.sizes["margin"], style.sizes["legend_gap"], style.page
     marks, wide, high = _block(style, scale, entries, scene.width - 2 * margin)
     if not marks:

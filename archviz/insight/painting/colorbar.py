@@ -58,11 +58,11 @@ def flat(on: Scale, length: float, style: Style, most: int = 5, ends: tuple[str,
     return Bar(tuple(moved(mark, -low, 0.0) for mark in marks), length - low + high, bottom, before=-low)
 
 
-def upright(on: Scale, length: float, style: Style, most: int = 5) -> Bar:
+def upright(on: Scale, length: float, style: Style) -> Bar:
     """A bar that stands, high values at the top, its numbers to the right of it, its unit along these."""
     size = style.roles["bar label"].size
     marks: list[Mark] = [_colours(on, THICK, length, down=True), Box(0, 0, THICK, length, "bar")]
-    ticks = on.ticks(max(2, min(most, int(length / (1.9 * size)))))
+    ticks = on.ticks(max(2, min(5, int(length / (1.9 * size)))))
     wide = 0.0
     for value, label in ticks:
         y = length * (1 - float(on.parts(value)))

@@ -211,10 +211,7 @@ def _within(low: float, high: float, step: float) -> Floats:
 
 
 def labels(values: Sequence[float], step: float) -> list[str]:
-    """Numbers that are `step` apart, with as many decimals as that needs: ``−0.05``, ``2e−4``.
-
-    An e, as fonts with a raised minus are rare.
-    """
+    """Numbers, `step` apart, with as many decimals as that needs: ``−0.05``, ``2e−4`` (few fonts raise a minus)."""
     largest = max((abs(value) for value in values), default=0.0)
     if largest and not 1e-3 <= largest < 1e5:
         power = floor(log10(largest) + 1e-9)

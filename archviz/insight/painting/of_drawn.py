@@ -1,7 +1,6 @@
 """Which of the numbers that a trace's ids carry belong to what is drawn: a cut's nodes and edges.
 
-In: a drawn graph, scores, maps and flows by trace id.  Out: one value, map or word for each drawn node, one flow for
-each drawn edge.
+In: a drawn graph, numbers and words by trace id.  Out: one for each drawn node, or each drawn edge.
 
 A drawn box gives what its last operation gives, so that this one's number is the box's: of ``conv > norm > act`` that
 of the activation.  A closed module has the number of its own id, where there is one.  What stands for N copies has

@@ -1,7 +1,6 @@
 """A node's map as pixels: single channels, all of them together, a vector, or the picture that went in.
 
-In: the array of one sample at one node, its axes, the colour maps of a style.  Out: `Tile`, a PNG and how it is to be
-seen.
+In: the array of one sample at one node, its axes, the colour maps of a style.  Out: `Tile`, a PNG with its shape.
 """
 from __future__ import annotations
 
@@ -49,9 +48,8 @@ def shaped(array: Array, axes: str) -> tuple[str, Array]:
 
 def tile(array: Array, axes: str, maps: Mapping[str, str], signed: bool | None, is_input: bool = False,
          over: Array | None = None) -> Tile | None:
-    """One picture: the mean of the channels, on a scale with or without a sign; where `signed` is None, the one that
-    varies most from place to place; of an input (`is_input`) its colours, with what is found there `over` it.
-    None for one number."""
+    """One picture: the mean of the channels, or, where `signed` is None, the one that varies most from place to place;
+    of an input (`is_input`) its colours, with what is found there `over` it.  None for one number."""
     kind, values = shaped(array, axes)
     if kind == "vector" and values.size < 2:
         return None

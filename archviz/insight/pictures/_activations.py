@@ -33,12 +33,10 @@ SCORES = frozenset(("linear", "softmax", "conv", "pool", "reduce", "act", "math"
 class Activation:
     """One of them.
 
-    id        its node
     words     what is written above it
     more      what else is computed before its values are there: BN, ReLU
     form      ``map`` (C, H, W), ``table`` (rows, columns) or ``vector``
     values    of one sample
-    is_input  whether it is an input
     copies    for how many equal ones it stands
     deep      of maps that are slices of volumes: how many slices there are
     scores    whether what it gives, as the last one, may be the scores of classes
@@ -69,10 +67,7 @@ class Activation:
 
 
 def layers(one: Any, style: Style, figure: Any, nodes: str, sample: int) -> list[Activation]:
-    """The layers with values, the inputs first.  `nodes`: a glob on the ids of those that are no inputs.
-
-    Raises `ArchvizError` where there is none.
-    """
+    """The inputs, and the layers with values that `nodes`, a glob, names; `ArchvizError` where there are none."""
     maps = {key: np.asarray(array) for key, array in one.maps.items()}
     if not maps:
         raise ArchvizError(f"{one.title} holds no values to draw", 'record them: reduce=["values"]')

@@ -14,10 +14,7 @@ from archviz.core.errors import ArchvizError
 
 
 def over_images(one: Any) -> tuple[Any, Any]:
-    """The images (N, C, H, W) of the first input with a map over them, and the map (N, H, W).
-
-    Raises `ArchvizError`.
-    """
+    """The images (N, C, H, W) of the first input with a map over them, and the map (N, H, W); or `ArchvizError`."""
     for key, values in one.inputs.items():
         image = one.shown.get(key)
         if image is not None and np.ndim(image) == 4 and np.ndim(values) in (3, 4):
@@ -27,10 +24,7 @@ def over_images(one: Any) -> tuple[Any, Any]:
 
 
 def over_tokens(one: Any) -> tuple[Any, Any]:
-    """The token ids (N, L) of the first input with a map over them, None where they are not known, and the map (N, L).
-
-    Raises `ArchvizError`.
-    """
+    """The same of tokens: their ids (N, L), None where they are not known, and the map (N, L); or `ArchvizError`."""
     for key, values in one.inputs.items():
         if np.ndim(values) == 2:
             ids = one.shown.get(key)
@@ -63,10 +57,7 @@ def _what(one: Any) -> str:
 
 
 def chosen(count: int, samples: Sequence[int] | None, most: int | None = None) -> list[int]:
-    """Which samples to draw; where nobody said, the first of them, at most `most`.
-
-    Raises `ArchvizError` for one that is not there.
-    """
+    """Which samples to draw: by default the first `most`.  Raises `ArchvizError` for one that is not there."""
     numbers = list(range(count))[:most] if samples is None else list(samples)
     for i in numbers:
         if not -count <= i < count:

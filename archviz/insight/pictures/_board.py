@@ -65,10 +65,7 @@ class Board:
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels, cells: bool = False,
               rim: bool = True) -> None:
-        """An image (H, W, 3) with a thin line around it; with `cells` its pixels have sharp edges.
-
-        In greys where the style has no colours.
-        """
+        """An image (H, W, 3), in greys where the style has no colours; with `cells` its pixels have sharp edges."""
         if self.measures:
             return
         if colormap.colourless(self.style.heat):
@@ -91,10 +88,10 @@ class Board:
         self.tints[role] = replace(self.style.roles["token"], fill=on.colour(shade))
         return role
 
-    def ink(self, tint: str, role: str = "on heat") -> str:
-        """Of a role and its light variant, the one that reads better on a tint."""
+    def ink(self, tint: str) -> str:
+        """The role of words, dark or light, that reads better on a tint."""
         fill = self.tints[tint].fill or "#ffffff"
-        return max((role, f"{role} light"), key=lambda one: contrast(self.style.roles[one].color, fill))
+        return max(("on heat", "on heat light"), key=lambda one: contrast(self.style.roles[one].color, fill))
 
     def bar(self, bar: Bar, x: float, y: float) -> None:
         """A colour bar whose colours begin at (x, y)."""
@@ -105,10 +102,7 @@ class Board:
         self.marks.append(Path((("M", points[0]), *(("L", point) for point in points[1:])), role))
 
     def scene(self, width: float, height: float, title: str, sentences: Iterable[str]) -> Scene:
-        """The whole picture: `width` × `height` of marks within the style's margin; its caption of sentences.
-
-        Raises `DoesNotFit` where the page is too small.
-        """
+        """The whole picture, `width` × `height` within the margin.  Raises `DoesNotFit` where the page is too small."""
         margin = self.style.sizes["margin"]
         if height > self.room[1] + 0.1:
             high, room = (length / POINTS_PER_MM for length in (height, self.room[1]))

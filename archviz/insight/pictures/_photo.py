@@ -48,15 +48,13 @@ def coarse(maps: Sequence[NDArray[Any]]) -> bool:
     """Whether maps (H, W) have no detail at the level of pixels: neighbours are nearly equal, as in a class activation
     map enlarged to the image.  Such maps say where, and only over the image one sees what lies there.  All maps of a
     method are judged together, so that it looks the same for each image."""
-    steps = around = 0.0
+    if any(min(np.shape(one)) < 16 for one in maps):
+        return False
+    steps = 0.0
     for one in maps:
-        if min(np.shape(one)) < 16:
-            return False
         plain = np.nan_to_num(np.asarray(one, dtype=np.float64))
-        spread = plain.var() or 1.0
-        steps += (np.mean(np.diff(plain, axis=0) ** 2) + np.mean(np.diff(plain, axis=1) ** 2)) / spread
-        around += 1.0
-    return bool(steps <= COARSE * around)
+        steps += sum(np.mean(np.diff(plain, axis=axis) ** 2) for axis in (0, 1)) / (plain.var() or 1.0)
+    return bool(steps <= COARSE * len(maps))
 
 
 def over(image: Pixels, values: NDArray[Any], on: Scale, colours: bool = False) -> Pixels:

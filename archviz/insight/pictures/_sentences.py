@@ -14,10 +14,7 @@ OBVIOUS = ("finite",)       # checks that a caption names only where they fail
 
 
 def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") -> Iterator[str]:
-    """The caption: what is shown of which target, how it is scaled, what was checked, what is to be noted.
-
-    `of` says of what it is where no target has to do with it.
-    """
+    """The caption; `of` says of what it is where no target has to do with it."""
     titles = list(dict.fromkeys(one.title for one in shown))
     targets = list(dict.fromkeys(one.target for one in shown))
     yield f"{_listed(titles)} of {of}" if of else f"{_listed(titles)} for {_listed(targets)}"
@@ -33,10 +30,7 @@ def sentences(shown: Sequence[Any], scales: Sequence[Scale] = (), of: str = "") 
 
 
 def checks(shown: Sequence[Any]) -> Iterator[str]:
-    """What was checked of each map, and whether it holds; what is to be noted.
-
-    A method has one sentence, and methods of which the same is said share it.
-    """
+    """What was checked and is to be noted: a sentence for each method, or for those of which the same is said."""
     notes = [list(dict.fromkeys(one.notes)) for one in shown]
     common = [note for note in notes[0] if all(note in other for other in notes)] if notes else []
     titles = list(dict.fromkeys(one.title for one in shown))

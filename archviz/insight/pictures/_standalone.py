@@ -1,7 +1,6 @@
 """A finished picture that stands by itself, beside an architecture: what it shows, and what to write below it.
 
-In: attributions, and which picture of them.  Out: a `Picture`, with the same bytes, files and notebook display as a
-figure.
+In: attributions, and which picture of them.  Out: a `Picture`, to be saved and seen like a figure.
 """
 from __future__ import annotations
 
@@ -86,10 +85,7 @@ def picture(shown: Sequence[Any], kind: str, *, width: str | float | None = None
 
 
 def fitting(shown: Sequence[Any]) -> str:
-    """The picture that shows such data: what the first of them holds decides.
-
-    Raises `ArchvizError` where there is nothing to show.
-    """
+    """The picture that shows what the first of them holds.  Raises `ArchvizError` where there is nothing to show."""
     if not shown:
         raise ArchvizError("there is nothing to draw: no attribution was given")
     one = shown[0]

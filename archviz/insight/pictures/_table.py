@@ -58,10 +58,7 @@ def most_rows(board: Board, shape: tuple[int, ...], each: int = 1) -> int:
 
 
 def place(board: Board, table: Table, x: float = 0.0, y: float = 0.0) -> tuple[float, float]:
-    """Draw the table, its top left corner at (x, y), as large as the page lets it be; its width and height.
-
-    Columns that the page is too narrow for go on below, with their titles.
-    """
+    """Draw the table from (x, y) on, as large as the page lets it be, columns going on below; its width and height."""
     room, high = board.room
     columns = max((len(row) for row in table.rows), default=0)
     aside = _aside(board, table)
@@ -104,10 +101,7 @@ def _drawn(board: Board, table: Table, x: float, y: float, wide: float, each: in
 
 
 def _titles(board: Board, table: Table, x: float, y: float, wide: float, first: int, last: int) -> float:
-    """The titles above the columns, their last lines on one line; where the tiles begin.
-
-    Smaller where a word is wider than its column.
-    """
+    """The titles above the columns, smaller where a word is wider than its column; where the tiles begin."""
     room = wide + 0.6 * table.gap
     longest = max((board.width(word, "heading") for title in table.titles for word in title.split()), default=0.0)
     role = "heading" if longest <= room else "note"

@@ -60,10 +60,7 @@ def pieces(tokens: Sequence[str]) -> list[Piece]:
 
 
 def spelling(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[str]:
-    """The tokens of a sample: one list for all, or a list of lists; without any the ids stand for themselves.
-
-    Raises `ArchvizError` where there are not as many as the map has places.
-    """
+    """The tokens of a sample, the ids themselves where there are no words; `ArchvizError` for any other number."""
     if not len(words):
         return [str(i) for i in (range(length) if ids is None else ids[sample])]
     several = not isinstance(words[0], str)
@@ -76,10 +73,7 @@ def spelling(words: Sequence[Any], sample: int, ids: Any, length: int) -> list[s
 
 
 def named(one: Any, words: Sequence[Any], sample: int, length: int) -> list[str]:
-    """The tokens of a sample as labels beside an axis: those that were given, or that the attribution has, or numbers.
-
-    Padding at the end has none.  Raises `ArchvizError` where there are not as many as the axis has places.
-    """
+    """Labels beside an axis for a sample's tokens but padding: as given, as the attribution has them, or numbers."""
     spelt = words_of(one, words, sample, length)
     tokens = spelling(spelt, sample, None, length)
     return labels(tokens[:unpadded(tokens)]) if len(spelt) else tokens

@@ -13,7 +13,7 @@ import numpy as np
 from archviz.core.errors import ArchvizError, did_you_mean
 from archviz.core.scene import Scene
 from archviz.insight.painting import colormap
-from archviz.insight.painting.colormap import Pixels, Scale
+from archviz.insight.painting.colormap import Scale
 from archviz.insight.pictures._arrays import chosen, name, over_images
 from archviz.insight.pictures._board import Board
 from archviz.insight.pictures._photo import coarse, over, photo
@@ -61,9 +61,12 @@ def draw(shown: Sequence[Any], style: Style, *, scale: str = "method", panel: st
     laid = _laid(methods, maps, which, scales, panel)
 
     def tile(method: str, target: str, i: int) -> Panel | None:
-        values = maps.get((method, target))
-        return None if values is None else _tile(values[i], photos[i], scales[method, target, i], method in laid, panel,
-                                                 colours)
+        if (method, target) not in maps:
+            return None
+        values, on = np.asarray(maps[method, target][i]), scales[method, target, i]
+        if method in laid or panel == "auto" and values.shape != photos[i].shape[:2]:
+            return Panel(over(photos[i], values, on, colours))
+        return Panel(on.rgb(values), cells=True)
 
     asked = [(i, target) for i in which for target in targets]
     rows = [[Panel(photos[i]) if target == targets[0] else None, *(tile(method, target, i) for method in methods)]
@@ -115,13 +118,6 @@ def _laid(methods: Sequence[str], maps: dict[tuple[str, str], Any], which: Seque
     if panel != "auto" or any(on.plain for on in scales.values()):
         return set()
     return {method for method in methods if coarse([maps[key][i] for key in maps if key[0] == method for i in which])}
-
-
-def _tile(values: Any, image: Pixels, on: Scale, laid: bool, panel: str, colours: bool) -> Panel:
-    values = np.asarray(values)
-    if laid or (panel == "auto" and values.shape != image.shape[:2]):
-        return Panel(over(image, values, on, colours))
-    return Panel(on.rgb(values), cells=True)
 
 
 def _keys(scales: dict[tuple[str, str, int], Scale], methods: Sequence[str], share: str) -> list[Key]:

@@ -113,7 +113,6 @@ class Sizes:
     rows: int
     tall: float
     most: int
-
     best: int = 0
 
     @property
@@ -295,8 +294,7 @@ def _tiles(board: Board, sizes: Sizes, column: Column, x: float, top: float) -> 
 
 
 def _strip(values: Any, wide: float, high: float) -> tuple[Any, float]:
-    """A vector as a column of cells; a long one as several, the first on the left, filled up with what is no number.
-    And how wide they are."""
+    """A vector as a column of cells; a long one as several, the last filled up with NaN.  And how wide they are."""
     rows = min(len(values), max(LONG, ceil(sqrt(len(values) * high / wide))))
     beside = ceil(len(values) / rows)
     cells = np.pad(values.astype(np.float64), (0, rows * beside - len(values)), constant_values=np.nan)

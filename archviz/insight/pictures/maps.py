@@ -115,7 +115,7 @@ def _filters(board: Board, weights: Any, limit: float | str | None) -> Scene:
     count, inputs, high, wide = filters.shape
     names = [str(i) for i in range(count)]
     if inputs == 3:
-        tiles = [photo(_stretched(one)) for one in filters]
+        tiles = [photo((one - one.min()) / (np.ptp(one) or 1.0)) for one in filters]
         width, height = _tiles(board, tiles, names, None)
         how = "each in colours of its own, from its least to its largest weight"
     else:
@@ -123,11 +123,6 @@ def _filters(board: Board, weights: Any, limit: float | str | None) -> Scene:
         width, height = _tiles(board, [on.rgb(one) for one in filters.sum(1)], names, on)
         how = "on one scale" if inputs == 1 else f"each summed over its {inputs} inputs, on one scale"
     return board.scene(width, height, "Filters", [f"{count} filters of {high}×{wide}, {how}"])
-
-
-def _stretched(one: Any) -> Any:
-    low, high = one.min(), one.max()
-    return (one - low) / (high - low or 1.0)
 
 
 def _tiles(board: Board, tiles: Sequence[Pixels], names: Sequence[str], on: Scale | None) -> tuple[float, float]:
@@ -196,7 +191,5 @@ def _patches(board: Board, patches: Any, units: Sequence[int], mean: Sequence[fl
 
 def _whole(pixels: Pixels, side: int) -> Pixels:
     """A patch that was cut off at the image's border, in the middle of a grey square."""
-    square = np.full((side, side, 3), 127, np.uint8)
-    top, left = (side - pixels.shape[0]) // 2, (side - pixels.shape[1]) // 2
-    square[top:top + pixels.shape[0], left:left + pixels.shape[1]] = pixels
-    return square
+    rims = [((side - size) // 2, (side - size + 1) // 2) for size in pixels.shape[:2]]
+    return np.pad(pixels, [*rims, (0, 0)], constant_values=127)

@@ -187,7 +187,6 @@ def _columns(board: Board, axes: Axes, x: float, y: float, cell: float) -> None:
         at = x + (i + 0.5) * cell
         if not axes.turned:
             board.text(at, y - AXIS - 0.2 * size, word, "note", "middle")
-        elif axes.turned == 90.0:
-            board.text(at + 0.35 * size, y - AXIS, word, "note", "start", -90.0)
         else:
-            board.text(at + 0.1 * size, y - AXIS, word, "note", "start", -axes.turned)
+            aside = (0.35 if axes.turned == 90.0 else 0.1) * size
+            board.text(at + aside, y - AXIS, word, "note", "start", -axes.turned)

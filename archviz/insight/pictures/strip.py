@@ -100,10 +100,7 @@ def _units(states: Any, numbers: Sequence[int], units: int | Sequence[int] | Non
 
 
 def _text(board: Board, tokens: Sequence[str], values: Any, on: Scale, top: float, key: str) -> tuple[float, float]:
-    """The characters on a ground without gaps, each in its colour, in lines as wide as the page.
-
-    Returns how wide they are and where the last line ends.
-    """
+    """The characters in lines, each on a ground in its colour, without gaps; how wide they are, and where they end."""
     size, room = board.size("on heat"), board.room[0]
     parts = pieces(tokens)
     x, y, right = 0.0, top, 0.0

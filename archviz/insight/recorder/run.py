@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, overload
 
@@ -36,7 +36,8 @@ REDUCE = ("mean", "std", "sparsity", "saturation")
 @overload
 def record(model: nn.Module, inputs: None = None, nodes: str | Sequence[str] = ..., reduce: str | Sequence[str] = ...,
            *, gradients: bool = ..., target: Spec | None = ..., k: int = ..., budget: int | str | None = ...,
-           resume: str | Path | None = ..., every: float = ..., progress: bool = ...) -> Watch: ...
+           resume: str | Path | None = ..., every: float = ..., progress: bool = ...,
+           ) -> AbstractContextManager[Recording]: ...
 
 
 @overload
@@ -48,7 +49,7 @@ def record(model: nn.Module, inputs: Any, nodes: str | Sequence[str] = ..., redu
 def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*",
            reduce: str | Sequence[str] = REDUCE, *, gradients: bool = False, target: Spec | None = None, k: int = 9,
            budget: int | str | None = None, resume: str | Path | None = None, every: float = 60.0,
-           progress: bool = True) -> Recording | Watch:
+           progress: bool = True) -> Recording | AbstractContextManager[Recording]:
     """Statistics of what every node of the figure gives, functions, in-place and repeated calls included.
 
     Values are reduced on the device as soon as they are there, and merged exactly over batches, so that a data set of
@@ -117,7 +118,7 @@ def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*
     if inputs is None:
         if target is not None or resume is not None:
             raise ArchvizError("a target and resume go with inputs", "in a with-block the loop is your own")
-        return Watch(reducer, wanted[0])
+        return _watched(reducer, wanted[0])
     work = _Work(reducer, target if target is not None else "top1", limit)
     with _lent(model, gradients):
         state = State(resume, every, reducer, (patterns, wanted, gradients, str(target), k))
@@ -127,23 +128,18 @@ def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*
     return _filled(Recording(statistic=wanted[0]), reducer)
 
 
-class Watch:
+@contextmanager
+def _watched(reducer: Reducer, statistic: str) -> Iterator[Recording]:
     """Watches the calls that others make: ``with archviz.record(model) as recording: …``"""
-
-    def __init__(self, reducer: Reducer, statistic: str) -> None:
-        self.reducer, self.recording = reducer, Recording(statistic=statistic)
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Recording:
-        self._stack.enter_context(watching(self.reducer.model, self.reducer))
-        return self.recording
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
-        _filled(self.recording, self.reducer)
-        if error[0] is None and not self.reducer.calls:
-            raise ArchvizError("nothing was recorded: the model was not called in the block",
-                               "give the module that is called, not what wraps it; what torch.compile made is not seen")
+    recording = Recording(statistic=statistic)
+    try:
+        with watching(reducer.model, reducer):
+            yield recording
+    finally:
+        _filled(recording, reducer)
+    if not reducer.calls:
+        raise ArchvizError("nothing was recorded: the model was not called in the block",
+                           "give the module that is called, not what wraps it; what torch.compile made is not seen")
 
 
 def _filled(recording: Recording, reducer: Reducer) -> Recording:
@@ -238,17 +234,12 @@ def _all_batches(work: _Work, inputs: Any, state: State, progress: bool) -> None
 def _lent(model: nn.Module, gradients: bool) -> Iterator[None]:
     """The model in evaluation mode, with frozen weights; afterwards it and the generators of numbers are as before."""
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=devices))
-        stack.enter_context(borrowed(model, ghosts=False))
-        if gradients:
-            stack.enter_context(frozen(model))
+    with (torch.random.fork_rng(devices=devices), borrowed(model, ghosts=False),
+          frozen(model) if gradients else nullcontext()):
         yield
 
 
-@contextmanager
-def _bar(total: int, done: int, show: bool) -> Iterator[tqdm[Any]]:
+def _bar(total: int, done: int, show: bool) -> tqdm[Any]:
     """A bar on stderr, where someone looks, once it takes longer than a second."""
-    with tqdm(desc="archviz: record", total=total or None, initial=done, unit="batch", leave=False, delay=1.0,
-              file=sys.stderr, disable=not (show and (sys.stderr.isatty() or in_notebook()))) as bar:
-        yield bar
+    return tqdm(desc="archviz: record", total=total or None, initial=done, unit="batch", leave=False, delay=1.0,
+                file=sys.stderr, disable=not (show and (sys.stderr.isatty() or in_notebook())))

@@ -37,10 +37,8 @@ class Shipment(Generic[Key]):
         for parts in away.values():
             flat = torch.cat([tensor.reshape(-1) for tensor in parts.values()])
             self._packed.append((sent(flat), [(key, tensor.shape) for key, tensor in parts.items()]))
-        self._events: list[Any] = []
-        for device in {*devices, *(device for device, _ in away)}:
-            if device.type == "cuda":
-                self._events.append(torch.cuda.current_stream(device).record_event())
+        self._events = [torch.cuda.current_stream(device).record_event()
+                        for device in {*devices, *(device for device, _ in away)} if device.type == "cuda"]
 
     def opened(self) -> dict[Key, NDArray[Any]]:
         """What was sent, once it has arrived."""

@@ -7,10 +7,11 @@ batches, the result is that of one pass (Chan, Golub & LeVeque 1983 for mean and
 """
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,21 +72,24 @@ class Seen:
         return made if self.x.device.type == "mps" else [each.double() for each in made]    # which that device lacks
 
 
-class Reduction(Protocol):
+class Reduction(ABC):
     """What is made of values.  Totals are arrays by name, so that they can be stored and sent."""
 
+    @abstractmethod
     def of(self, seen: Seen) -> Partial | None:
         """What one value gives, on its device; None where the reduction says nothing about such a node."""
 
     def merge(self, a: Total, b: Total) -> Total:
-        """The total of both."""
+        """The total of both: of counts their sums."""
+        a, b = _as_long(a, b)
+        return {name: a[name] + b[name] for name in a}
 
     def result(self, total: Total) -> dict[str, Array]:
         """The statistics."""
+        return total
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(Reduction):
     """Mean, standard deviation and norm, of all values and of each channel."""
 
     def of(self, seen: Seen) -> Partial:
@@ -116,8 +120,7 @@ def _moments(part: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
     return mean[..., 0], torch.sub(part, mean, out=room).square_().sum(2)
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Reduction):
     """The smallest and the largest value."""
 
     def of(self, seen: Seen) -> Partial:
@@ -127,28 +130,19 @@ class Range:
     def merge(self, a: Total, b: Total) -> Total:
         return {"min": np.minimum(a["min"], b["min"]), "max": np.maximum(a["max"], b["max"])}
 
-    def result(self, total: Total) -> dict[str, Array]:
-        return total
 
-
-@dataclass(frozen=True)
-class Sparsity:
+class Sparsity(Reduction):
     """The share of zeros, and for each channel that of values which are not zero: a dead channel has none."""
 
     def of(self, seen: Seen) -> Partial:
         active, = seen.rows(lambda part, room: [torch.ne(part, 0, out=room).sum(2)])
         return {"n": torch.full(active[0].shape, seen.x.numel() // active.shape[1]), "active": active.sum(0)}
 
-    def merge(self, a: Total, b: Total) -> Total:
-        a, b = _as_long(a, b)
-        return {name: a[name] + b[name] for name in a}
-
     def result(self, total: Total) -> dict[str, Array]:
         return {"sparsity": 1 - total["active"].sum() / total["n"].sum(), "active": total["active"] / total["n"]}
 
 
-@dataclass(frozen=True)
-class Saturation:
+class Saturation(Reduction):
     """The share of values at the ends of what a sigmoid or tanh can give."""
 
     def of(self, seen: Seen) -> Partial | None:
@@ -158,19 +152,12 @@ class Saturation:
         edge = NEAR * (high - low)
         return {"n": torch.tensor(seen.x.numel()), "full": ((seen.x < low + edge) | (seen.x > high - edge)).sum()}
 
-    def merge(self, a: Total, b: Total) -> Total:
-        return {name: a[name] + b[name] for name in a}
-
     def result(self, total: Total) -> dict[str, Array]:
         return {"saturation": total["full"] / total["n"]}
 
 
-@dataclass(frozen=True)
-class Histogram:
-    """Counts over a range that is found on the way, and grows by powers of two, so that bins fall together exactly.
-
-    The range is ±2**e, the smallest that holds all finite values; they alone are counted.
-    """
+class Histogram(Reduction):
+    """Counts of finite values over ±2**e, the least such range that holds them: as it grows, bins fall together."""
 
     def of(self, seen: Seen) -> Partial:
         values = seen.x.reshape(-1)
@@ -200,7 +187,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class TopK:
+class TopK(Reduction):
     """The samples that make each channel give the most, and where in them: one place of each sample, at most `k`.
 
     Zeiler & Fergus 2014, figure 2; Yosinski et al. 2015 ("top nine").  Of equal values the first sample counts.
@@ -233,8 +220,7 @@ class TopK:
         return {"topk" if name == "values" else f"topk_{name}": array for name, array in total.items()}
 
 
-@dataclass(frozen=True)
-class Values:
+class Values(Reduction):
     """The values themselves, copied before anything writes into them."""
 
     def of(self, seen: Seen) -> Partial:
@@ -274,10 +260,10 @@ def _filled(x: Tensor, k: int, empty: float) -> Tensor:
 
 def _as_long(a: Total, b: Total) -> tuple[Total, Total]:
     """Both with as many channels as the one that has more; channels that were not seen count nothing."""
-    channels = max(len(a["n"]), len(b["n"]))
+    channels = max(a["n"].size, b["n"].size)
 
     def filled(total: Total) -> Total:
-        missing = channels - len(total["n"])
+        missing = channels - total["n"].size
         return {name: np.pad(array, (0, missing)) if array.ndim and missing else array for name, array in total.items()}
 
     return filled(a), filled(b)

@@ -213,11 +213,8 @@ class Recording:
                   "can give" for node, share in full)]
 
     def _dead(self) -> dict[NodeId, tuple[int, int]]:
-        dead = {}
-        for node, arrays in self.nodes.items():
-            if self.ops.get(node) in RECTIFIERS and "active" in arrays and not arrays["active"].all():
-                dead[node] = int((arrays["active"] == 0).sum()), len(arrays["active"])
-        return dead
+        return {node: (int((arrays["active"] == 0).sum()), len(arrays["active"])) for node, arrays in self.nodes.items()
+                if self.ops.get(node) in RECTIFIERS and "active" in arrays and not arrays["active"].all()}
 
     def _nan(self) -> list[NodeId]:
         """The nodes that gave NaN, in the order of their work."""

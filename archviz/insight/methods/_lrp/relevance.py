@@ -148,10 +148,7 @@ class Sweep:
         return torch.mul(x, g, out=self._scratch[:g.numel()].view(g.shape)) if x.shape == g.shape else x * g
 
     def run(self, starts: Mapping[Ref, Share], keep: Iterable[Ref] = ()) -> Relevance:
-        """Sweep from `starts` to the sources; of the tensors in `keep` the relevance is kept.
-
-        Raises `ArchvizError` for a call without a rule, and for relevance that is not finite.
-        """
+        """Sweep from `starts` to the sources, keeping that of `keep`; `ArchvizError` where no rule leads on."""
         swept, keep, calls = Relevance(torch.zeros(self.n)), frozenset(keep), self.snapshot.tape.calls
         amounts = {ref: self._send(ref, share) for ref, share in starts.items()}
         if self.within is None:

@@ -207,7 +207,6 @@ def layer(step: Step) -> None:
     call = step.outermost
     share = step.policy.rule(call.node, call.scope, step.call.kind, step.first).share(linear)
     step.give(linear.ref, share.g, share.r)
-    return None
 
 
 @rule_for("batch_norm BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm")

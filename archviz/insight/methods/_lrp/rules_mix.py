@@ -102,7 +102,6 @@ def max_pool(step: Step) -> None:
     share = step.got[()].each(lambda part: part.new_zeros(x.shape).flatten(2).scatter_add_(2, winners, part.flatten(2))
                               .reshape(x.shape))
     step.give(step.signal, share.g, share.r)
-    return None
 
 
 @rule_for(" ".join(LINEAR))
@@ -130,7 +129,6 @@ def add(step: Step) -> None:
         _give_or_absorb(step, ref, g)
     for path in step.got:
         step.rounded(path, step.value(operands[0]) + step.value(operands[1]))
-    return None
 
 
 @rule_for("cat")
@@ -143,7 +141,6 @@ def cat(step: Step) -> None:
         return affine(step)
     for ref, taken in zip(operands, torch.split(g, [part.shape[dim] for part in parts], dim), strict=True):
         _give_or_absorb(step, ref, taken)
-    return None
 
 
 def _give_or_absorb(step: Step, ref: Ref, g: Tensor) -> None:
@@ -177,7 +174,6 @@ def product(step: Step) -> None:
             step.refuse("adds a signal to a product in one call")
         _constants(step)
     transpose(step, weights)
-    return None
 
 
 def level(step: Step, ref: Ref) -> float:

@@ -1,7 +1,6 @@
 """One call on the way back: what a rule of relevance may read, and how it gives; the list of rules.
 
-In: a call of a `Snapshot` and the relevance of what it gave.  Out: `Step`, `Share`, and `rule_for`, which makes a
-function the rule of an operation.
+In: a call of a `Snapshot` and the relevance of what it gave.  Out: `Step`, `Share`; `rule_for`, which lists a rule.
 """
 from __future__ import annotations
 
@@ -42,10 +41,7 @@ def times(x: Tensor, g: Tensor) -> Tensor:
 
 @dataclass
 class Share:
-    """The relevance of a tensor with value x: g · x + r; either may be missing.
-
-    amount : (N,), where it is known: that of a call that passes on all it got.
-    """
+    """The relevance of a tensor x: g · x + r, either may be missing; `amount` (N,), the sum, where it is known."""
 
     g: Tensor | None = None
     r: Tensor | None = None
@@ -107,7 +103,6 @@ class Sweeping(Protocol):
 class Step:
     """One call on the way back.
 
-    call     what ran
     got      where in what the call gave → the `Share` that came for it
     shares   operand → its `Share`
     lost     what ended here, each (N,)
@@ -297,10 +292,7 @@ def rule_for(names: str) -> Callable[[StepRule], StepRule]:
 
 
 def find_rule(call: Call, others: Mapping[Any, StepRule]) -> StepRule | None:
-    """The rule for a call: by its module's class and the classes above it, else by the name of the function.
-
-    A class that overrides ``forward`` does not inherit the rule of torch's.
-    """
+    """The rule for a call: by its module's class, or one above whose ``forward`` it keeps; by a function's name."""
     if call.module is None:
         return others.get(call.target if callable(call.target) else "") or others.get(call.op) or RULES.get(call.op)
     cls = class_of(call.module)

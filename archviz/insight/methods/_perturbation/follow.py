@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,10 @@ from torch.nn import functional
 
 from archviz.insight.engine.operands import again
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, in_patches
-from archviz.insight.methods._perturbation.replay import parts, tail, writes
-from archviz.insight.methods._perturbation.windows import Fill, gathered
+from archviz.insight.methods._perturbation.increment import Increment, Ints, LocalCall, Region, Unable, in_patches
+from archviz.insight.methods._perturbation.windows import Fill, gathered, inside
 from archviz.trace.receptive_field import argument, is_pointwise, option
-from archviz.trace.tape import Call, Ref
+from archviz.trace.tape import Call, Ref, tensors
 
 WHOLE = 0.9     # the part of a map from which it is computed as a whole: a patch saves less than its handling costs
 
@@ -69,11 +68,41 @@ def _folded(weight: Tensor, bias: Tensor | None, norm: Any) -> tuple[Tensor, Ten
     return (weight.double() * scale.view(-1, *[1] * (weight.dim() - 1))).to(weight.dtype), shift.to(weight.dtype)
 
 
-class Follower:
-    """Runs an `Increment`, one batch of windows after the other.
+def _writes(call: Call) -> bool:
+    """Whether it changes an operand."""
+    return bool(call.wrote) or bool(getattr(call.module, "inplace", False))
 
-    Maps have their rows first, their channels second and their places last, whatever their layout in the model.
+
+def _parts(call: Call, number: int, output: Any) -> dict[Ref, Tensor]:
+    """What a call gave, by what stands for it."""
+    outputs = {Ref(number, path): tensor for path, tensor in tensors(output)}
+    if set(outputs) != {Ref(number, path) for path in call.out}:
+        raise Unable(f"{call.id} gave something else than before")
+    return outputs
+
+
+def _tail(base: Snapshot, numbers: Sequence[int], cut: Sequence[Ref], ends: Sequence[Ref],
+         ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
+    """The calls `numbers` over many rows at once: the values of `cut`, rows before their own shapes → those of `ends`.
+
+    Each row is a run of its own under `torch.vmap`, so that sizes which the tape holds stay true.
     """
+    def one(rows: Sequence[Tensor]) -> list[Tensor]:
+        values = dict(zip(cut, rows, strict=True))
+
+        def put(ref: Ref) -> Tensor:
+            return values[ref] if ref in values else base.values[ref]
+
+        for number in numbers:
+            call = base.tape.calls[number]
+            values.update(_parts(call, number, again(call, put)))
+        return [put(ref) for ref in ends]
+
+    return torch.vmap(one)
+
+
+class Follower:
+    """Runs an `Increment`, batch by batch; its maps have rows first, channels second and places last."""
 
     def __init__(self, plan: Increment, sample: int) -> None:
         self.plan, self.base, self.sample = plan, plan.base, sample
@@ -83,7 +112,7 @@ class Follower:
         self.cut = [ref for ref in plan.places if ref in late]
         self.readers = Counter([*(ref for step in plan.steps for ref in step.changed), *self.cut])
         self.padded: dict[Any, Tensor] = {}
-        self.rest = tail(plan.base, plan.rest, self.cut, plan.ends)
+        self.rest = _tail(plan.base, plan.rest, self.cut, plan.ends)
 
     def front(self, windows: Tensor, patch: Fill) -> list[Tensor]:
         """The whole maps, (R, *shape in the model), of what the rest reads."""
@@ -127,14 +156,9 @@ class Follower:
         maps = self._map(self.plan.source)
         first = torch.from_numpy(region.first).to(maps.device)
         zero = torch.zeros_like(windows)
-        boxes = self.plan.boxes[windows]
-        inside = torch.ones((), dtype=torch.bool, device=maps.device)
-        for axis, k in enumerate(region.size):
-            at = first[:, axis, None] + torch.arange(k, device=maps.device)
-            along = (at >= boxes[:, axis, :1]) & (at < boxes[:, axis, 1:])
-            inside = inside[..., None] & along.view(len(at), *[1] * axis, k)
+        covered = inside(self.plan.boxes[windows] - first[..., None], region.size)
         there = gathered(maps, zero, first, region.size)
-        return torch.where(inside[:, None], patch(zero + self.sample, windows, first, region.size), there)
+        return torch.where(covered[:, None], patch(zero + self.sample, windows, first, region.size), there)
 
     def _around(self, ref: Ref, value: Tensor, here: Region, want: Region, fill: float = 0.0) -> Tensor:
         """The patches `want`: `value` where it is, around it what the sample gave, outside the map `fill`."""
@@ -181,7 +205,7 @@ class Follower:
 
     def _point(self, step: LocalCall, values: dict[Ref, Tensor], regions: dict[Ref, Region], left: Counter[Ref],
                ) -> dict[Ref, Tensor]:
-        want, call, change = regions[step.gives[0]], step.call, writes(step.call)
+        want, call, change = regions[step.gives[0]], step.call, _writes(step.call)
         changed = {}
         for ref in step.changed:
             patches = self._around(ref, values[ref], regions[ref], want)
@@ -191,7 +215,7 @@ class Follower:
         def put(ref: Ref) -> Tensor:
             return changed[ref] if ref in changed else self._still(step, ref, want, change)
 
-        outputs = parts(call, step.number, again(call, put))
+        outputs = _parts(call, step.number, again(call, put))
         return {ref: value.movedim(self.plan.places[ref], self._last) for ref, value in outputs.items()}
 
     def _still(self, step: LocalCall, ref: Ref, want: Region, change: bool) -> Tensor:

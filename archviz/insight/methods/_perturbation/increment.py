@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,13 +22,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from archviz.insight.engine.snapshot import Snapshot
-from archviz.insight.methods._perturbation.replay import Unable, needed
 from archviz.trace.receptive_field import ONE, Slide, axes_of, is_pointwise, is_told_its_size, option, slide
-from archviz.trace.tape import Call, Ref
+from archviz.trace.tape import Call, Ref, Tape
 
 Ints = NDArray[np.int64]
 Axes = tuple[int, ...]
 """Which axes of a tensor are places."""
+
+
+class Unable(Exception):
+    """A tape cannot serve for what is wanted; whoever asked goes another way.  The message says why."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
     """Plan how `boxes` of a source act on `ends`.  Raises `Unable` where no layer's reach is known."""
     calls = base.tape.calls
     start = next(number for number, call in enumerate(calls) if call.how == "input" and call.id == source)
-    numbers = needed(base.tape, start, ends)
+    numbers = _needed(base.tape, start, ends)
     origin = Ref(start)
     axes = boxes.shape[1]
     places = {origin: tuple(range(2, 2 + axes))}
@@ -161,6 +164,22 @@ def increment(base: Snapshot, source: str, boxes: Tensor, ends: Sequence[Ref]) -
     return Increment(base, origin, tuple(ends), steps, [n for n in numbers if n not in done], places, low, high, boxes)
 
 
+def _needed(tape: Tape, start: int, ends: Iterable[Ref]) -> list[int]:
+    """The calls, in order, through which the source `start` acts on `ends`; `Unable` where one reads a written view."""
+    acted = {start}
+    for number in range(start + 1, len(tape.calls)):
+        if any(ref.call in acted for ref in tape.calls[number].operands()):
+            acted.add(number)
+    wanted = {ref.call for ref in ends}
+    for number in range(len(tape.calls) - 1, start, -1):
+        if number in wanted and number in acted:
+            call = tape.calls[number]
+            if any(ref.made for ref in call.operands()):
+                raise Unable(f"{call.id} reads what was written through a view")
+            wanted |= {ref.call for ref in call.operands()}
+    return sorted((wanted & acted) - {start})
+
+
 def _step(base: Snapshot, number: int, places: dict[Ref, Axes]) -> LocalCall | None:
     """How a call is followed, and into `places` where it has them; None where its reach is not known."""
     call, tape = base.tape.calls[number], base.tape
@@ -188,8 +207,7 @@ def _step(base: Snapshot, number: int, places: dict[Ref, Axes]) -> LocalCall | N
 
 
 def _places_after(base: Snapshot, call: Call, operand: Ref, places: Axes, ref: Ref) -> Axes | None:
-    """Which axes of `ref`, which the call gave, an operand's places are; None where the call does more than move them.
-    """
+    """Which axes of `ref`, which the call gave, an operand's places are; None where it does more than move them."""
     links = axes_of(call, operand, base.tape, call.out[ref.path].shape)
     moves = {axis: at for axis, (at, kernel) in links.items() if kernel == ONE}
     return tuple(moves[axis] for axis in places) if moves.get(0) == 0 and moves.keys() >= {*places} else None

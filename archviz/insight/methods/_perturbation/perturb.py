@@ -18,8 +18,7 @@ from archviz.insight.engine.subject import Run, Subject
 from archviz.insight.engine.target import Ran, Target
 from archviz.insight.inputs.memory import ran_out
 from archviz.insight.methods._perturbation.follow import Follower
-from archviz.insight.methods._perturbation.increment import Increment, increment
-from archviz.insight.methods._perturbation.replay import Unable
+from archviz.insight.methods._perturbation.increment import Increment, Unable, increment
 from archviz.insight.methods._perturbation.windows import Fill, inside
 from archviz.trace.receptive_field import slide
 from archviz.trace.tape import Ref, mapped, refs
@@ -41,7 +40,6 @@ processor, and patches that are small want more of them."""
 class Source:
     """One source of a subject as maps.
 
-    name      its id
     maps      (N, C, *S): an image; a sequence with its features as channels; (N, 1, F) for a row of features
     channel   where the channels are in the tensor itself, samples first; None where it has none
     tokens    whether it is what an embedding gave
@@ -97,8 +95,7 @@ def read(targets: Targets, run: Ran) -> Tensor:
 
 
 def perturbed(subject: Subject, targets: Targets, source: Source, count: int, covered: Covered, fill: Fill) -> Tensor:
-    """The targets, (targets, N, W) float32, for each sample and each of `count` parts of it, where such a part is
-    filled.  Every one of them goes through the whole model, in batches."""
+    """(targets, N, W) float32: each sample with each of its `count` parts filled, put through the whole model."""
     def work(numbers: Tensor) -> Tensor:
         rows, parts = numbers // count, numbers % count
         first = torch.zeros((len(rows), len(source.shape)), dtype=torch.long, device=rows.device)

@@ -22,10 +22,7 @@ Fill = Callable[[Tensor, Tensor, Tensor, Sequence[int]], Tensor]
 
 
 def slid(shape: Sequence[int], size: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """All places of a window of `size` that begins at 0, `stride`, 2·`stride` … until the last place is covered.
-
-    A window that would reach over the border ends there: nothing wraps round.
-    """
+    """Windows of `size` that begin at 0, `stride`, 2·`stride` … up to the last place, cut off at the border."""
     ranges = []
     for n, k, s in zip(shape, size, stride, strict=True):
         count = math.ceil(max(0, n - k) / s) + 1
@@ -46,26 +43,18 @@ def _along(boxes: Tensor, axis: int, n: int) -> Tensor:
     return (places >= boxes[:, axis, :1]) & (places < boxes[:, axis, 1:])
 
 
-def spread(values: Tensor, boxes: Tensor, shape: Sequence[int], mean: bool = True) -> Tensor:
-    """Each place's mean (or sum) of the values of the boxes that cover it; 0 where none does.
-
-    Of values (..., W) and boxes (W, axes, 2): (..., *shape) float64.
-    """
+def spread(values: Tensor, boxes: Tensor, shape: Sequence[int]) -> Tensor:
+    """(..., *shape) float64: each place's mean of the values (..., W) of the boxes that cover it; 0 where none does."""
     masks = [_along(boxes, axis, n).double() for axis, n in enumerate(shape)]
     letters = "abcd"[:len(shape)]
     how = f"tw,{','.join('w' + letter for letter in letters)}->t{letters}"
     flat = values.double().reshape(-1, len(boxes))
-    total = torch.einsum(how, flat, *masks)
-    if mean:
-        total = total / torch.einsum(how, torch.ones_like(flat[:1]), *masks).clamp(min=1)
-    return total.reshape(*values.shape[:-1], *shape)
+    times = torch.einsum(how, torch.ones_like(flat[:1]), *masks).clamp(min=1)
+    return (torch.einsum(how, flat, *masks) / times).reshape(*values.shape[:-1], *shape)
 
 
 def gathered(maps: Tensor, samples: Tensor, first: Tensor, size: Sequence[int]) -> Tensor:
-    """Patches of `size` that begin at `first` (R, axes) in the maps of `samples`: (R, C, *size).
-
-    Places outside the map repeat its border.
-    """
+    """(R, C, *size): patches that begin at `first` (R, axes) in the maps of `samples`, whose borders go on outside."""
     shape = maps.shape[2:]
     at = samples.view(-1, *[1] * len(size))
     for axis, (n, k) in enumerate(zip(shape, size, strict=True)):
