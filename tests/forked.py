@@ -7,6 +7,7 @@ archviz, working folder, environment, streams and end.
 """
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -49,14 +50,18 @@ class Nursery:
         self.process.wait()
 
 
-def _serve() -> int | None:
-    """Answer requests until there are none; in a child: what it ended with."""
+def _serve() -> None:
+    """Answer requests until there are none."""
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
         if not child:
-            return _archviz(**request)
+            code = _archviz(**request)
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)      # without the half second in which torch is taken down
         end = time.monotonic() + request["timeout"]
         while not (ended := os.waitpid(child, os.WNOHANG))[0]:
             if time.monotonic() > end:
@@ -65,7 +70,6 @@ def _serve() -> int | None:
                 break
             time.sleep(0.005)
         print(os.waitstatus_to_exitcode(ended[1]) if ended[0] else TIMED_OUT, file=answers, flush=True)
-    return None
 
 
 def _archviz(args: list[str], cwd: str, env: dict[str, str], files: list[str], timeout: float) -> int:
@@ -95,4 +99,4 @@ if __name__ == "__main__":
     import numpy  # noqa: F401
     import torch.utils.flop_counter  # noqa: F401
 
-    sys.exit(_serve())
+    _serve()

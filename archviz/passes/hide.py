@@ -421,11 +421,8 @@ class _Cut:
     def _said(self, alive: set[int]) -> dict[NodeId, str]:
         """What something drawn reads without an arrow, and as what."""
         read = [self.flow.nodes[i] for i in sorted({source for i in alive for source in self.asides.get(i, ())})]
-        said = {}
-        for node in read:
-            word = ASIDE.search(node.id) if node.kind == "input" else None
-            said[node.id] = word.lastgroup or "" if word else "mask" if node.kind == "input" else "index"
-        return said
+        return {node.id: next((m.lastgroup or "" for m in ASIDE.finditer(node.id)), "mask")
+                if node.kind == "input" else "index" for node in read}
 
     def _holding(self, i: int, parts: list[int]) -> Node:
         """The node drawn at position `i`, which stands for the positions `parts`."""

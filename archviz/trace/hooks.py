@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import nn
 from torch.fx import GraphModule
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -55,6 +56,17 @@ class Lookout(TorchFunctionMode):
         else:
             _pop_mode()  # type: ignore[no-untyped-call]
         self.away = not on
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The run as it is meant: no fused fast path that hides the insides of attention, nothing compiled."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 MODULE_FILE = nn.Module.__call__.__code__.co_filename

@@ -20,10 +20,11 @@ from archviz.core.graph import Graph, NodeId
 from archviz.trace import to_fx, to_graph
 from archviz.trace.borrow import borrowed
 from archviz.trace.fake import without_values
+from archviz.trace.hooks import quiet
 from archviz.trace.hyperparameters import full_name, lines
 from archviz.trace.kinds import class_of
 from archviz.trace.modules import parameters, walk
-from archviz.trace.recorder import quiet, record
+from archviz.trace.recorder import record
 from archviz.trace.symbolic import symbolic
 from archviz.trace.tape import Tape, dtype_name, mapped
 

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archviz.core.graph import Module, NodeId
 from archviz.trace import flops, hyperparameters, kinds, passages
 from archviz.trace.fake import without_compiler
-from archviz.trace.hooks import CALLING, MODULE_FILE, Frame, Group, Lookout, named_arguments_above
+from archviz.trace.hooks import CALLING, MODULE_FILE, Frame, Group, Lookout, named_arguments_above, quiet
 from archviz.trace.modules import named_arguments, walk
 from archviz.trace.mutation import may_write, version
 from archviz.trace.port_names import input_name, result_names
@@ -58,17 +58,6 @@ def watching(model: nn.Module, watcher: Watcher) -> Iterator[None]:
     recorder = Recorder(model, watcher)
     with quiet(), recorder.hooked(), passages.watched(recorder._passed):
         yield
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """The run as it is meant: no fused fast path that hides the insides of attention, nothing compiled."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 Site = tuple[Frame | None, Group | None]
@@ -314,14 +303,13 @@ class Recorder(Lookout):
         path = self.tape.paths[id(frame.module)]
         if any(self._known(tensor) is None and id(tensor) not in self.owned for _, tensor in tensors(args)):
             args = frame.args  # the module's own hooks made the rest of them, as a part of it
-        module = frame.module
-        held = module.parameters() if module._modules else module._parameters.values()
+        module, own = frame.module, frame.module._parameters
+        held = module.parameters() if module._modules else own.values()
         weights = tuple(self.owned[id(p)][1] for p in held if id(p) in self.owned)
-        lent = {name: ref for name, tensor in module._parameters.items()
+        lent = {name: ref for name, tensor in own.items()
                 if tensor is not None and id(tensor) not in self.owned and (ref := self._known(tensor))}
-        return Call(frame.id, frame.scope, "module", kinds.class_of(frame.module).__name__, path, frame.module,
-                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, lent=lent,
-                    group=frame.group)
+        return Call(frame.id, frame.scope, "module", kinds.class_of(module).__name__, path, module,
+                    swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, lent=lent, group=frame.group)
 
     def _scope(self) -> tuple[NodeId, ...]:
         return self.frames[-1].inner if self.frames else ()

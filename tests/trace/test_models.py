@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from archviz.core.graph import TensorSpec
 from archviz.trace.borrow import borrowed
 from archviz.trace.flops import formulas
-from archviz.trace.ladder import Inputs, quiet, trace
+from archviz.trace.hooks import quiet
+from archviz.trace.ladder import Inputs, trace
 from archviz.trace.recorder import record
 from archviz.trace.to_graph import graph
 from tests.trace.test_trace import run, sound, sources

@@ -23,9 +23,10 @@ from archviz.insight.engine.landmarks import Keeper, Seeker
 from archviz.insight.engine.target import Spec, Target, resolve, unit_of
 from archviz.insight.inputs.memory import ran_out
 from archviz.trace.borrow import borrowed, frozen
+from archviz.trace.hooks import quiet
 from archviz.trace.ladder import free_memory
 from archviz.trace.modules import named_arguments, walk
-from archviz.trace.recorder import quiet, watching
+from archviz.trace.recorder import watching
 from archviz.trace.tape import Call, Tape, mapped, tensors
 
 INPUTS: NodeId = "/inputs"
