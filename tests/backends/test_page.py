@@ -205,7 +205,9 @@ def test_what_opens_glides_unless_the_reader_wants_it_still(browser, folder):
     reader = Reader(browser, folder / "fig.html", reduced_motion="no-preference")
     still = "() => !document.querySelector('#drawn > [opacity]')"
     opened = "key => document.querySelector(`[data-thing=${key}]`).getAttribute('aria-expanded') === 'true'"
+    closed = "key => document.querySelector(`[data-thing=${key}]`)?.getAttribute('aria-expanded') === 'false'"
     reader.press("c")
+    reader.page.wait_for_function(closed, arg="layer1")     # a press is answered in the next frame
     reader.page.wait_for_function(still)
     reader.page.evaluate("""() => {
         window.glided = false;
@@ -223,6 +225,7 @@ def test_what_opens_glides_unless_the_reader_wants_it_still(browser, folder):
     reader.page.wait_for_function(still)
     assert reader.box("layer1")["y"] > box["y"]
     reader.press("c")
+    reader.page.wait_for_function(closed, arg="layer2")
     reader.page.wait_for_function(still)
     reader.thing("layer2").dblclick()
     reader.page.wait_for_function("() => parseInt(document.querySelector('#scale').textContent) > 300")

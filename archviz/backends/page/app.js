@@ -201,6 +201,7 @@ const App = {
         app.motion(), app.remember);
     };
     app.zoom_to = (id, filled = true) => {
+      canvas.stop();                        // what still glides is where it was to go, and seen from there
       const item = canvas.item(id);
       if (!item) return;
       app.fitted = false;
