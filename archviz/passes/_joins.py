@@ -7,6 +7,12 @@ from __future__ import annotations
 from archviz.core.graph import Edge, Node, reached
 from archviz.passes._values import Operand
 
+GATHERED = frozenset("index_add scatter_add scatter_reduce index_reduce segment_reduce".split())
+"""Functions that sum what an index sends to one place: messages along the edges of a graph, if it is an input."""
+
+ADDED = frozenset(("index_add", "scatter_add"))
+"""Those of them that add one value to some places of another: several make a sum."""
+
 
 def pools(node: Node, operands: list[Operand]) -> bool:
     """A mean or sum over the image or over the tokens, not one over the channels."""

@@ -14,7 +14,7 @@ from typing import Any
 from archviz.core.graph import Edge, Graph, Node, NodeId, reached
 from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
-from archviz.passes._joins import joined_sums, pools, running_cats
+from archviz.passes._joins import ADDED, GATHERED, joined_sums, pools, running_cats
 from archviz.passes._marks import differs, gone, marks_of
 from archviz.passes._values import DATA, INDEX, MAKERS, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
@@ -37,12 +37,6 @@ HUSHED = frozenset(
     "atan2 sinh cosh clamp square reciprocal sign floor ceil round trunc frac remainder fmod floor_divide maximum "
     "minimum addcmul addcdiv lerp rotary erf erfc erfinv hypot isclose nan_to_num".split())
 """Arithmetic a reader looks past; what is not listed here, a Fourier transform for instance, is drawn."""
-
-GATHERED = frozenset("index_add scatter_add scatter_reduce index_reduce segment_reduce".split())
-"""Functions that sum what an index sends to one place: messages along the edges of a graph, if it is an input."""
-
-ADDED = frozenset(("index_add", "scatter_add"))
-"""Those of them that add one value to some places of another: several make a sum."""
 
 NOISE = frozenset("randn rand randn_like rand_like normal".split())
 """Functions that draw noise: worth an arrow where it scales a value."""
@@ -149,11 +143,15 @@ class _Cut:
             first = 1 if node.op == "addmm" else 0
             return data or self._made_of(i, INDEX, DATA | WEIGHT) or [o for o in weights if o[1].slot == first]
         elif data:
-            # of what meets data, the weights and encodings of positions that are worth an arrow
-            weights = [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
-                       *(o for o in operands if self._encodes(node, o)),
-                       *(o for o in self._made_of(i, INDEX, DATA | WEIGHT) if not self._aside(o))]
+            weights = self._beside_data(i, weights)
         return sorted((*data, *weights), key=lambda operand: (operand[1].slot, operand[0])) or self._made_of(i, INDEX)
+
+    def _beside_data(self, i: int, weights: list[Operand]) -> list[Operand]:
+        """Of what meets data at position `i`, the weights, encodings and indices that are worth an arrow."""
+        node = self.flow.nodes[i]
+        return [*(o for o in weights if node.kind not in ("mul", "math") and self._substantial(node, o)),
+                *(o for o in self.flow.operands[i] if self._encodes(node, o)),
+                *(o for o in self._made_of(i, INDEX, DATA | WEIGHT) if not self._aside(o))]
 
     def _made_of(self, i: int, what: int, but: int = 0) -> list[Operand]:
         """The operands of position `i` that derive from `what`, and not from `but`."""
