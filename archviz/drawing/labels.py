@@ -60,22 +60,24 @@ def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
         drawn[node.id] = replace(look, glyph=False, bar=True, lines=lines)
     for key, word in _reused(graph).items():
         (first, role), *rest = drawn[key].lines or (("", ""),)
-        if not first or word in first or "tied" in style.captions and graph.by_id[key].kind in ("linear", "embedding"):
-            continue                                                            # the form says so itself
-        tied = [("tied weights", "sublabel")] if word == "tied" else []
-        drawn[key] = replace(drawn[key], lines=((first if tied else f"{first}, {word}", role), *rest, *tied))
+        words = style.captions[word]
+        if word == "tied" and first:
+            drawn[key] = replace(drawn[key], lines=((first, role), *rest, (words, "sublabel")))
+        elif first and words not in first:
+            drawn[key] = replace(drawn[key], lines=((f"{first}, {words}", role), *rest))
     return drawn
 
 
 def _reused(graph: Graph) -> dict[NodeId, str]:
-    """Boxes whose weights are those of another box as well, and the word for it; not where their frames say so."""
+    """Boxes whose weights are those of another box as well, and the caption for it; not where their frames say so."""
     calls = Counter(module.path for module in graph.modules.values())
     words: dict[NodeId, str] = {}
     for node in graph.nodes:
         owner = graph.by_id.get(graph.owner.get(node.shared or "", ""))
         told = any(calls[graph.modules[key].path] > 1 for key in node.scope)
         if owner is not None and owner.id != node.id and not told:
-            words |= dict.fromkeys((owner.id, node.id), "shared" if owner.kind == node.kind else "tied")
+            tied = "embedding" in (owner.kind, node.kind)
+            words |= dict.fromkeys((owner.id, node.id), "tied" if tied else "shared")
     return words
 
 

@@ -127,7 +127,7 @@ class Recorder(Lookout):
                                         kwargs={"name": name} if name else {}, out={(): spec(tensor)}))
         unknown = sum(call.how == "constant" and "/constant" in call.id for call in self.tape.calls)
         if unknown:
-            self.tape.notes.append(f"{unknown} tensors were made where nothing is seen (literals, numpy, vmap)")
+            self.tape.notes.append(f"{unknown} tensors were made where nothing is seen (literals, NumPy)")
         self.tape.result = swap(result, self._known)
 
     def _hold(self, tensor: torch.Tensor, ref: Ref) -> None:

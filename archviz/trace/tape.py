@@ -162,14 +162,18 @@ def tensors(value: Any, path: Path = ()) -> list[tuple[Path, torch.Tensor]]:
 
 def opened(value: Any) -> Any:
     """`value` with a dict of its tensors in place of every object that has some: a distribution, a user's own."""
-    if type(value) in _ATOMS or isinstance(value, torch.Tensor | Mapping) or dataclasses.is_dataclass(value):
-        return value if not isinstance(value, dict) else {key: opened(item) for key, item in value.items()}
-    if type(value) in (tuple, list):
-        return type(value)(opened(item) for item in value)
-    if isinstance(value, tuple | list | nn.Module | type) or not hasattr(value, "__dict__"):
+    if type(value) in _ATOMS or isinstance(value, torch.Tensor | nn.Module | type):
         return value
-    held = {name.strip("_"): opened(item) for name, item in vars(value).items() if isinstance(item, Distribution)
-            or isinstance(item, torch.Tensor) and not name.startswith("_")}
+    if isinstance(value, Mapping):
+        return {key: opened(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        fields = getattr(value, "_fields", None)
+        return (list if isinstance(value, list) else tuple)(map(opened, value)) if fields is None else {
+            name: opened(getattr(value, name)) for name in fields}
+    if dataclasses.is_dataclass(value):
+        return {field.name: opened(getattr(value, field.name, None)) for field in dataclasses.fields(value)}
+    held = {name.strip("_"): opened(item) for name, item in getattr(value, "__dict__", {}).items()
+            if isinstance(item, Distribution) or isinstance(item, torch.Tensor) and not name.startswith("_")}
     return held or value
 
 

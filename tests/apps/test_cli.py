@@ -470,3 +470,30 @@ def test_a_fault_of_ours_is_told_apart_from_a_mistake(
     assert "fault of archviz" in said
     assert "--debug" in said
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+NUMPY = '''
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 16), nn.Linear(16, 4)
+
+    def forward(self, x, attention_mask=None):
+        hidden = self.a(x)
+        if attention_mask is not None:
+            return self.b(hidden.masked_fill(attention_mask[:, None] == 0, 0.0))
+        return self.b(torch.from_numpy(hidden.detach().numpy()))
+'''
+
+
+def test_what_cannot_be_seen_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NUMPY)
+    said = run("net.py", "--input", "x=1x8", "-o", "a.svg")
+    assert said.returncode == 0 and "output 0 depends on no input that can be seen" in said.stderr
+    masked = ("net.py", "--input", "x=1x8", "--input", "attention_mask=1:int64", "-o", "b.svg")
+    assert "not drawn: attention_mask is read as a mask" in run(*masked, "--verbose").stderr
+    assert "depends on no input" not in run(*masked, "--verbose").stderr

@@ -1,7 +1,9 @@
 """What goes in and what comes out is called what the model calls it; no two have one name."""
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -75,3 +77,32 @@ def test_parts_of_an_argument_have_the_names_they_are_unpacked_to() -> None:
     x = torch.zeros(1, 4)
     assert ports(Unpacked(), "input", x, (x, x + 1), State(x + 2, x + 3), (x + 4, x + 5)) == [
         "", "state.hidden", "state.cell", "fields.h", "fields.c", "pair 0", "pair 1"]
+
+
+class Held(NamedTuple):
+    policy: Normal
+    value: Tensor
+
+
+@dataclass
+class Step:
+    policy: Categorical
+    value: Tensor
+
+
+class Plain:
+    def __init__(self, policy: Normal, value: Tensor) -> None:
+        self.policy, self.value, self.name = policy, value, "plain"
+
+
+@pytest.mark.parametrize("made", [
+    lambda a, b: Held(Normal(a, b), b), lambda a, b: Plain(Normal(a, b), b), lambda a, b: [Normal(a, b), b],
+    lambda a, b: {"policy": Normal(a, b), "v": b}, lambda a, b: Step(Categorical(logits=a), b)])
+def test_what_is_returned_is_opened_whatever_holds_it(made: Callable[[Tensor, Tensor], Any]) -> None:
+    class Net(Model):
+        def forward(self, x):
+            return made(self.head(x), self.value(x).exp())
+
+    names = ports(Net(), "output", torch.zeros(1, 4))
+    assert len(names) == len(set(names)) >= 2
+    assert any(name.endswith(("loc", "logits")) for name in names)

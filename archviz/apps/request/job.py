@@ -17,7 +17,7 @@ from typing import Any
 
 from archviz.apps.request.arguments import options
 from archviz.core.errors import ArchvizError
-from archviz.core.graph import Graph
+from archviz.core.graph import Graph, reached
 from archviz.core.graph_json import GRAPH
 from archviz.core.progress import Step, no_step
 from archviz.figure import compile, stages
@@ -138,9 +138,17 @@ def remarks(job: Job, figure: Figure, verbose: bool) -> Iterator[str]:
             yield f"input: {note}; say --input to change"
         elif verbose or report.get("invented"):
             yield str(note)
+    inputs = {node.id for node in figure.graph.nodes if node.kind == "input"}
+    for node in (node for node in figure.graph.nodes if node.kind == "output" and inputs):
+        above = reached({node.id}, lambda key: (edge.src for edge in figure.graph.incoming[key]))
+        if not inputs & above and any(key.rpartition("/")[2].startswith("constant") for key in above):
+            yield (f"output {node.id.removeprefix('/out:')} depends on no input that can be seen: what lies between "
+                   "was computed by NumPy, or from numbers that were read out of tensors")
     if verbose:
         yield (f"traced: {report.get('rung', 'not said')}; "
                f"{len(figure.graph.nodes)} operations, {len(figure.drawn.nodes)} drawn")
+        for source, role in figure.drawn.attrs.get("aside", {}).items():
+            yield f"not drawn: {source.removeprefix('/in:')} is read as {'an' if role == 'index' else 'a'} {role}"
 
 
 def raised(figure: Figure) -> tuple[str, str] | None:

@@ -75,15 +75,12 @@ def _ports(graph: Graph, node: Node, width: float, apart: float) -> dict[NodeId,
 def _looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     """As every form's, with the ways of this one: a sum is a glyph however many it joins, words are broken to lines."""
     seen = looks(graph, style)
-    tied = {name for node in graph.nodes if node.shared is not None for name in (node.id, graph.owner.get(node.shared))}
     for node in graph.nodes:
         look = seen[node.id]
         if kind_of(node) in SUMS and not look.glyph:
             look = Look(look.kind, (), glyph=True)
         if _waves(node):
             look = replace(look, lines=((style.captions["sinusoidal"], "label"),))
-        if node.id in tied and node.kind in ("linear", "embedding"):
-            look = replace(look, lines=(*look.lines, (style.captions["tied"], "sublabel")))
         if _boxed(node, look) and "label" not in node.attrs:
             look = replace(look, lines=tuple((line[:1].upper() + line[1:], role) if role == "label" and i == 0 else
                                              (line, role) for i, (line, role) in enumerate(look.lines)))
