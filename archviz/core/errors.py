@@ -1,17 +1,22 @@
 """What went wrong, where, and what to do: the only errors a user meets."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:       # what is imported late here is for errors, and most runs have none to tell
+    from pathlib import Path
 
 
 @cache
 def _libraries() -> tuple[str, ...]:
     """What is in the file names of code that is not the user's."""
-    import sysconfig  # here, as the others below: most runs have no error to tell
+    import sysconfig
 
-    return (str(Path(__file__).parents[1]), sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages", "<")
+    ours = os.path.dirname(os.path.dirname(__file__))
+    return ours, sysconfig.get_paths()["stdlib"], "site-packages", "dist-packages", "<"
 
 
 class ArchvizError(Exception):
@@ -60,10 +65,11 @@ def is_users(file: str) -> bool:
 
 def culprit(error: BaseException) -> tuple[Path, int] | None:
     """Where the user's own code raised `error`: the file and line of the innermost frame that is theirs."""
+    import traceback
+    from pathlib import Path
+
     if isinstance(error, SyntaxError) and error.filename:
         return Path(error.filename), error.lineno or 1
-    import traceback
-
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
     return (Path(frames[-1].filename), frames[-1].lineno or 1) if frames else None
 

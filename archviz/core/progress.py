@@ -5,9 +5,7 @@ In: the names of steps as they begin.  Out: lines, or a running clock on a termi
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -36,6 +34,9 @@ def in_notebook() -> bool:
 @contextlib.contextmanager
 def progress(show: bool) -> Iterator[Step]:
     """A function to tell the steps to.  After a second: a running clock, gone when done, or else a line a step."""
+    import contextvars  # here, as `archviz --help` is to be quick
+    import threading
+
     step, since, stop = "", time.monotonic(), threading.Event()
 
     def tell(name: str) -> None:

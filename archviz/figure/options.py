@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archviz.core.errors import did_you_mean
@@ -19,6 +18,8 @@ from archviz.style.option import Declaration
 from archviz.style.overrides import Overrides
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archviz.style.style import Settings, Style
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -155,9 +156,11 @@ class Options:
         ArchvizError
             For whatever it does not know.
         """
+        from pathlib import PurePath
+
         from archviz.style.layer_colours import painted
 
-        return painted(self.layers().style(Path(self.style or "block").stem), self.overrides, bool(self.theme))
+        return painted(self.layers().style(PurePath(self.style or "block").stem), self.overrides, bool(self.theme))
 
     def layers(self) -> Settings:
         """The same, with every setting still as it is written in its file."""

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """A choice that a form leaves to the style (``options:`` in YAML) and to the command line.
 
     Attributes
@@ -39,8 +37,7 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):
     """An option of a figure, declared once for whoever offers it: the parser, `archviz.draw`, the directive, the magic,
     project files, the command line that a page shows, `archviz.diff`, and the documentation.
 

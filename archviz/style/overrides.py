@@ -5,12 +5,10 @@ In: what a project file or a caller says.  Out: frozen values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What is said about the layers that `pattern` names, and in which line (`where`): ``label``, ``kind``, ``color``,
     ``legend``, ``frozen``, ``hide``, ``collapse``, ``expand``."""
 
@@ -19,8 +17,7 @@ class Rule:
     changes: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(NamedTuple):
     """Siblings, named by globs, that are drawn in one frame called `name`."""
 
     name: str
@@ -28,12 +25,11 @@ class Bundle:
     patterns: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Overrides:
+class Overrides(NamedTuple):
     """All that is said about single layers; of two rules for one layer the later one counts, key by key."""
 
     rules: tuple[Rule, ...] = ()
-    groups: tuple[Bundle, ...] = field(default=())
+    groups: tuple[Bundle, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.rules or self.groups)

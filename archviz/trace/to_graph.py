@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
-from archviz.trace import devices, hyperparameters, kinds
+from archviz.trace import devices, hyperparameters
 from archviz.trace.tape import Call, Ref, Tape
 
 BOOKKEEPING = frozenset({"view", "cast", "index", "size", "mask", "constant", "identity", "dropout"})
@@ -155,9 +155,9 @@ def _kind(call: Call, carries: _Carries) -> str:
         return "failed"
     if call.how in ("input", "output", "parameter", "constant"):
         return call.how
+    kind = call.kind
     if call.module is not None:
-        return kinds.kind_of(call.module)
-    kind = kinds.kind_of_function(call.op)
+        return kind
     operands = call.operands()
     live = [ref for ref in operands if carries.content[ref.call]]
     numbers = _numbers(call.out)

@@ -9,11 +9,11 @@ whose first word is always a command, are not used.
 """
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 from archviz.apps.request.arguments import COMMANDS, parser
 from archviz.core.errors import ArchvizError, did_you_mean, fault
@@ -22,6 +22,7 @@ from archviz.core.progress import say
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    gc.set_threshold(100_000, 20, 20)   # torch and a graph make many objects and little garbage: a tenth of a run
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
@@ -64,6 +65,8 @@ def _check_command(word: str) -> None:
     """Raise `ArchvizError` for a word that looks like a command and is no model."""
     if not word.isidentifier() or os.path.exists(word):
         return
+    from importlib.util import find_spec
+
     near = did_you_mean(word, COMMANDS)
     if near.startswith("did you mean") and find_spec(word) is None:
         raise ArchvizError(f"there is no command {word!r}, and no model of this name",

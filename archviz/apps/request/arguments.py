@@ -5,9 +5,9 @@ In: arguments.  Out: what they say; `archviz.apps.request.job` makes a figure of
 from __future__ import annotations
 
 import argparse
-import math
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from archviz import __version__
@@ -125,9 +125,24 @@ def parser(command: str = "draw") -> argparse.ArgumentParser:
     return {"draw": draw, "explain": explain, "record": record, "diff": diff, "serve": serve, "style": style}[command]()
 
 
+def _path(written: str) -> Any:
+    from pathlib import Path
+
+    return Path(written)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """argparse's own asks shutil how wide the terminal is, which takes as long as all that is written here."""
+    try:
+        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (AttributeError, OSError, ValueError):       # nowhere, a file, or a word
+        columns = 80
+    return argparse.RawDescriptionHelpFormatter(prog, width=columns - 2)
+
+
 def _parser(prog: str, description: str, examples: str, **more: Any) -> Parser:
     return Parser(prog=prog, description=description, epilog=examples, allow_abbrev=False,
-                  formatter_class=argparse.RawDescriptionHelpFormatter, **more)
+                  formatter_class=_formatter, **more)
 
 
 def draw() -> argparse.ArgumentParser:
@@ -172,7 +187,7 @@ def explain() -> argparse.ArgumentParser:
         EXPLAINING)
     _output(p, "write the picture as .svg, .pdf, .tex (TikZ), .png or .html, or the numbers as .npz; may be "
                "repeated (default: <model>-explained.svg)")
-    p.add_argument("--overlay", **REPEATED, type=Path, metavar="FILE",
+    p.add_argument("--overlay", **REPEATED, type=_path, metavar="FILE",
                    help="write the figure of the architecture with the result painted on it; may be repeated")
     how = _running(p, "what is explained", "top1, top5, a class as in 281, or a unit as in layer4.1[7] (default: top1)",
                    "the nodes that get a map, for methods that make one at nodes; may be repeated")
@@ -246,7 +261,7 @@ def style() -> argparse.ArgumentParser:
 
 def _output(p: argparse.ArgumentParser, help: str) -> None:
     """The files to write."""
-    p.add_argument("-o", "--output", **REPEATED, type=Path, metavar="FILE", help=help)
+    p.add_argument("-o", "--output", **REPEATED, type=_path, metavar="FILE", help=help)
     p.add_argument("--force", **SWITCH, help="let the default file replace one that archviz did not write")
 
 
@@ -254,7 +269,7 @@ def _running(p: argparse.ArgumentParser, title: str, target: str, nodes: str) ->
     """The model that runs, what it takes and how it is drawn; the group, under `title`, of what is asked about it."""
     p.add_argument("model", metavar="MODEL", help="model.py, model.py:Name, or package.module:Name")
     what = p.add_argument_group("the model")
-    what.add_argument("--weights", type=Path, metavar="FILE",
+    what.add_argument("--weights", type=_path, metavar="FILE",
                       help="fill it with the weights in a .pt, .pth or .safetensors")
     what.add_argument("--arg", **REPEATED, metavar="KEY=VALUE", help="an argument of the constructor; may be repeated")
     what.add_argument("--device", metavar="NAME", help="where it runs: cpu, cuda, cuda:1 or mps (default: cpu)")
@@ -262,7 +277,7 @@ def _running(p: argparse.ArgumentParser, title: str, target: str, nodes: str) ->
                       help="in what it computes: float32, bfloat16 or float16 (default: its own)")
     what.add_argument("--budget", metavar="SIZE",
                       help="memory it may take besides the weights, as in 2GB (default: half of what is free)")
-    what.add_argument("--class-names", type=Path, metavar="FILE",
+    what.add_argument("--class-names", type=_path, metavar="FILE",
                       help="names for its scores, in captions and pictures: one a line, or JSON")
 
     taken = p.add_argument_group("the input")
@@ -379,7 +394,7 @@ def _number(least: float, most: float, wrong: str) -> Callable[[str], float]:
         try:
             value = float(word)
         except ValueError:
-            value = math.nan
+            value = float("nan")
         if not least <= value <= most:
             raise argparse.ArgumentTypeError(f"{word!r} {wrong}")
         return value

@@ -72,8 +72,8 @@ class Job:
 
     @property
     def values(self) -> int:
-        """The largest linear layer whose weights the figure may draw."""
-        return stages.weights(configured(self.options, self.project), self.project)
+        """The largest linear layer whose weights the figure may draw; a saved graph has those it was saved with."""
+        return 0 if self.saved else stages.weights(configured(self.options, self.project), self.project)
 
     @property
     def saved(self) -> bool:
