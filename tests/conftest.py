@@ -35,6 +35,8 @@ settings.register_profile("archviz", deadline=None, derandomize=True, database=N
                           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 settings.load_profile("archviz")
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")   # each core has a process of tests; also in what they start
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:

@@ -22,7 +22,7 @@ from archviz.core.progress import say
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    gc.set_threshold(100_000, 20, 20)   # torch and a graph make many objects and little garbage: a tenth of a run
+    gc.set_threshold(20_000, 10, 10)   # torch and a graph make many objects and little garbage: a tenth of a run
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
