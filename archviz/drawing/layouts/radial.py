@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from archviz.core.geometry import Frames, Layout, Place, Route, Sizes, Spacing, bounds, united
 from archviz.core.graph import Graph, NodeId, skips
@@ -141,10 +141,13 @@ def _turned(discs: Sequence[_Disc], lifts: Sequence[float], ring: float, spacing
         cosine = (a * a + b * b - near * near) / (2 * a * b)
         return math.acos(max(cosine, -1.0)) if cosine < 1 else 0.0
 
-    turns = [0.0]
+    # further apart no two discs touch
+    near = (2 * max((disc.radius for disc in discs), default=0.0) + spacing["across"]) / (2 * min(out, default=1.0))
+    reach, turns = 2 * math.asin(min(near, 1.0)), [0.0]
     for i in range(1, len(discs)):
         least = turns[-1] + spacing["step"] * (discs[i - 1].radius + discs[i].radius) / max(out[i - 1], out[i])
-        others = (turns[j] + angle(i, j, spacing["across"]) for j in range(max(0, i - NEAR), i - 1))
+        behind = takewhile(lambda j: turns[-1] - turns[j] <= reach, range(i - 2, max(0, i - NEAR) - 1, -1))
+        others = [turns[j] + angle(i, j, spacing["across"]) for j in behind]
         turns.append(max(least, turns[-1] + angle(i - 1, i, spacing["along"]), *others))
     first, last = range(min(NEAR, len(discs))), range(max(0, len(discs) - NEAR), len(discs))
     # the ends stay clear of each other, as the whole breadth of a disc shows from the middle
