@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from archviz import ArchvizError
-from tests.forked import Nursery
+from tests.forked import USUAL, nursery
 from tests.sphinxes import OLD, Project, install_oldest, sample
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,6 @@ LONGEST = ("backends/test_tex", "apps/test_cli", "figure/test_zoo", "insight/tes
            "insight/test_record", "test_figures", "test_docs")
 """Files of tests by the time they take."""
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-USUAL = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 # A failure on one machine must be one on every other, and two slow cores must not turn a deadline into a failure.
 settings.register_profile("archviz", deadline=None, derandomize=True, database=None,
@@ -68,24 +67,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=NO_GPU))
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """Where processes come from that need not wait for torch."""
-    nursery = Nursery({**os.environ, **USUAL})
-    yield nursery
-    nursery.close()
-
-
 @pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Run:
-    """``run("model.py", "-o", "x.svg", env={…})``: archviz in a fresh process, in the test's own folder; where the
-    environment says something to Python, in one that begins with it."""
+def run(tmp_path: Path) -> Run:
+    """``run("model.py", "-o", "x.svg", env={…})``: archviz in a fresh process, in the test's own folder; where what the
+    environment says to Python must be known before torch is imported, in one that begins with it."""
 
     def archviz(*args: object, cwd: Path | None = None, env: dict[str, str] | None = None,
                 timeout: float = 120) -> subprocess.CompletedProcess[str]:
         words, around = [*map(str, args)], {**os.environ, **USUAL, **(env or {})}
-        if not any(name.startswith("PYTHON") for name in env or {}):
-            return nursery.run(words, cwd or tmp_path, around, timeout)
+        early = {name for name in env or {} if name.startswith("PYTHON")} - {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+        folders = [Path(folder) for folder in around["PYTHONPATH"].split(os.pathsep)]
+        hooks = [folder / name for folder in folders for name in ("torch", "sitecustomize.py")]
+        if not early and not any(hook.exists() for hook in hooks):
+            return nursery().run("archviz", words, cwd or tmp_path, around, timeout)
         return subprocess.run(
             [sys.executable, "-m", "archviz", *words], cwd=cwd or tmp_path, capture_output=True, text=True,
             encoding="utf-8", timeout=timeout, stdin=subprocess.DEVNULL, env=around)

@@ -1,9 +1,9 @@
-"""The command line in a process of its own that need not wait for torch: forked from one that has imported it, and
-nothing of archviz.
+"""``python -m archviz``, or another module, in a process of its own that need not wait for torch: forked from one that
+has imported it, and nothing of archviz.
 
-``python tests/forked.py`` reads requests, a line of JSON each (arguments, folder, environment, files for what is
-written), and answers each with the exit code.  The child is then what ``python -m archviz`` is: its own modules of
-archviz, working folder, environment, streams and end.
+``python tests/forked.py`` reads requests, a line of JSON each (module, arguments, folder, environment, files for what
+is written), and answers each with the exit code.  The child is then what ``python -m`` starts: its own modules of
+archviz, folders of ``PYTHONPATH``, working folder, environment, streams and end.
 """
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+USUAL = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": ""}
 TIMED_OUT = -1000
 
 
@@ -28,15 +31,14 @@ class Nursery:
         self.process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env=dict(env))
 
-    def run(self, args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float,
+    def run(self, module: str, args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float,
             ) -> subprocess.CompletedProcess[str]:
-        """As `subprocess.run`, of ``python -m archviz`` with `args`."""
+        """As `subprocess.run`, of ``python -m <module>`` with `args`."""
         assert self.process.stdin is not None and self.process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
             files = [os.path.join(folder, name) for name in ("out", "err")]
-            json.dump({"args": args, "cwd": str(cwd), "env": dict(env), "files": files, "timeout": timeout},
-                      self.process.stdin)
-            self.process.stdin.write("\n")
+            print(json.dumps({"module": module, "args": args, "cwd": str(cwd), "env": dict(env), "files": files,
+                              "timeout": timeout}), file=self.process.stdin)
             self.process.stdin.flush()
             code = json.loads(self.process.stdout.readline())
             said = [Path(file).read_text("utf-8") for file in files]
@@ -50,6 +52,14 @@ class Nursery:
         self.process.wait()
 
 
+@cache
+def nursery() -> Nursery:
+    """The one of this process."""
+    made = Nursery({**os.environ, **USUAL})
+    atexit.register(made.close)
+    return made
+
+
 def _serve() -> None:
     """Answer requests until there are none."""
     answers = os.fdopen(os.dup(1), "w")
@@ -57,7 +67,7 @@ def _serve() -> None:
         request = json.loads(line)
         child = os.fork()
         if not child:
-            code = _archviz(**request)
+            code = _module(**request)
             atexit._run_exitfuncs()
             sys.stdout.flush()
             sys.stderr.flush()
@@ -72,8 +82,8 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(ended[1]) if ended[0] else TIMED_OUT, file=answers, flush=True)
 
 
-def _archviz(args: list[str], cwd: str, env: dict[str, str], files: list[str], timeout: float) -> int:
-    """``python -m archviz`` with `args`."""
+def _module(module: str, args: list[str], cwd: str, env: dict[str, str], files: list[str], timeout: float) -> int:
+    """``python -m <module>`` with `args`."""
     import runpy
 
     for fd, file in enumerate((os.devnull, *files)):
@@ -83,10 +93,11 @@ def _archviz(args: list[str], cwd: str, env: dict[str, str], files: list[str], t
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    sys.path[0] = cwd
+    sys.path[:1] = [cwd, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.dont_write_bytecode = bool(env.get("PYTHONDONTWRITEBYTECODE"))
     sys.argv[1:] = args
     try:
-        runpy.run_module("archviz", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0

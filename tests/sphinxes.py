@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import nursery
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "tests" / "sphinx"
 NO_TORCH = ROOT / "tests" / "no_torch"
@@ -75,12 +77,12 @@ class Project:
         path = [*([NO_TORCH] if not torch else []), *([self.oldest] if self.oldest else []), ROOT]
         folder = self.folder / "out" / (out or builder)
         strictly = ["-W", "--keep-going"] if strict else []
-        done = subprocess.run(
-            [sys.executable, "-m", "sphinx", "-v", "-N", *strictly, "-b", builder, "-d", doctrees, *options, "docs",
-             str(folder)],
-            cwd=self.folder, capture_output=True, text=True, encoding="utf-8", timeout=200, stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONUTF8": "1",
-                 "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "SOURCE_DATE_EPOCH": "0"})
+        words = ["-v", "-N", *strictly, "-b", builder, "-d", doctrees, *options, "docs", str(folder)]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONUTF8": "1",
+               "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "SOURCE_DATE_EPOCH": "0"}
+        done = nursery().run("sphinx", words, self.folder, env, 200) if torch else subprocess.run(
+            [sys.executable, "-m", "sphinx", *words], cwd=self.folder, capture_output=True, text=True,
+            encoding="utf-8", timeout=200, stdin=subprocess.DEVNULL, env=env)
         built = Built(done.returncode, folder, done.stdout, done.stderr)
         assert not ok or done.returncode == 0 and not built.warnings, done.stderr + done.stdout[-2000:]
         return built
