@@ -116,8 +116,9 @@ _SAME = {"multiply": "mul", "subtract": "sub", "rsub": "sub", "divide": "div", "
 
 @cache
 def canonical(name: str) -> str:
-    """One spelling for a function however it was called: ``__iadd__``, ``add_``, ``torch.add`` → ``"add"``."""
-    bare = name.strip("_")
+    """One spelling for a function however it was called: ``__iadd__``, ``add_``, ``torch.add``, ``aten.add.Tensor`` →
+    ``"add"``."""
+    bare = name.partition(".")[0].strip("_")    # of an operator's overload
     if name.startswith("__") and name.endswith("__"):
         bare = _DUNDER.get(bare, bare)
     return _SAME.get(bare, bare)
@@ -135,6 +136,22 @@ def class_of(module: nn.Module) -> type[nn.Module]:
     if parametrize.is_parametrized(module) and cls.__bases__ and cls.__name__.startswith("Parametrized"):
         return cls.__bases__[0]
     return cls
+
+
+def class_name(module: nn.Module) -> str:
+    """What its author called it, also where it was scripted."""
+    return str(getattr(module, "original_name", "")) or class_of(module).__name__
+
+
+_WRAPPERS = re.compile(r"torch\.(nn\.parallel|optim|_dynamo|distributed)\.")
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """What a wrapper of PyTorch's calls (DataParallel, a compiled, averaged, sharded or checkpointed module): it adds
+    nothing to what is computed."""
+    while _WRAPPERS.match(class_of(module).__module__) and len(children := [*module.children()]) == 1:
+        module = children[0]
+    return module
 
 
 def _torch_base(cls: type[nn.Module]) -> type[nn.Module] | None:

@@ -22,7 +22,7 @@ from archviz.trace.borrow import borrowed
 from archviz.trace.fake import without_values
 from archviz.trace.hooks import quiet
 from archviz.trace.hyperparameters import full_name, lines
-from archviz.trace.kinds import class_of
+from archviz.trace.kinds import class_of, unwrapped
 from archviz.trace.modules import parameters, walk
 from archviz.trace.recorder import record
 from archviz.trace.symbolic import symbolic
@@ -154,7 +154,7 @@ class _Climb:
 
     def _build(self, *, ghosts: bool) -> nn.Module:
         module = self.model if isinstance(self.model, nn.Module) else self._made(self.model, ghosts)
-        return getattr(module, "_orig_mod", module)  # what torch.compile wraps
+        return unwrapped(module)
 
     def _made(self, build: Callable[[], nn.Module], ghosts: bool) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -259,7 +259,8 @@ def _bytes(module: nn.Module) -> int:
 
 def _wants_values(error: BaseException) -> bool:
     """Whether `error` says that there was no value where code asked for one, or no rule for tensors without values."""
-    return isinstance(error, NotImplementedError) or any(word in str(error) for word in ("meta", "unallocated storage"))
+    words = ("meta", "unallocated storage", "as a constant")        # the last of torch.jit.trace
+    return isinstance(error, NotImplementedError) or any(word in str(error) for word in words)
 
 
 def _said(error: BaseException) -> str:

@@ -197,7 +197,7 @@ class Recorder(Lookout):
         top, group = site
         path = self.tape.paths.get(id(module))
         leaf = code is None and kinds.is_leaf(module)
-        cls = kinds.class_of(module).__name__
+        cls = kinds.class_name(module)
         if path is None:  # made while the model runs
             name = self._count(top, cls)
             for inner, child in walk(module):
@@ -212,6 +212,7 @@ class Recorder(Lookout):
         self.frames.append(frame)
         if not leaf and name and self.watcher.reals:
             attrs = hyperparameters.of_container(module)
+            cls = kinds.class_name(kinds.unwrapped(module))
             self.tape.modules[name] = Module(name, cls, path or name, frame.scope, attrs=attrs)
 
     def _site(self, code: FrameType | None) -> Site:
@@ -308,7 +309,7 @@ class Recorder(Lookout):
         weights = tuple(self.owned[id(p)][1] for p in held if id(p) in self.owned)
         lent = {name: ref for name, tensor in own.items()
                 if tensor is not None and id(tensor) not in self.owned and (ref := self._known(tensor))}
-        return Call(frame.id, frame.scope, "module", kinds.class_of(module).__name__, path, module,
+        return Call(frame.id, frame.scope, "module", kinds.class_name(module), path, module,
                     swap(args, self._ref), swap(dict(kwargs), self._ref), weights=weights, lent=lent, group=frame.group)
 
     def _scope(self) -> tuple[NodeId, ...]:

@@ -24,6 +24,7 @@ from archviz.insight.engine.target import Spec, Target, resolve, unit_of
 from archviz.insight.inputs.memory import ran_out
 from archviz.trace.borrow import borrowed, frozen
 from archviz.trace.hooks import quiet
+from archviz.trace.kinds import unwrapped
 from archviz.trace.ladder import free_memory
 from archviz.trace.modules import named_arguments, walk
 from archviz.trace.recorder import watching
@@ -113,7 +114,7 @@ class Subject:
     def __init__(self, model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *,
                  target: Spec = "top1", budget: int | None = None, axis: int = 0, position: int = -1,
                  step: Callable[[str], None] = lambda name: None) -> None:
-        self.model: nn.Module = getattr(model, "_orig_mod", model)      # what torch.compile wraps
+        self.model: nn.Module = unwrapped(model)
         self.spec, self.position, self.step, self._budget = target, position, step, budget
         inputs = [t for _, t in tensors((args, dict(kwargs or {})))]
         if not inputs:

@@ -25,6 +25,7 @@ from archviz.insight.recorder.reducer import Reducer, reductions
 from archviz.insight.recorder.state import State, gather, shared_feed
 from archviz.insight.results.recording import Recording
 from archviz.trace.borrow import borrowed, frozen
+from archviz.trace.kinds import unwrapped
 from archviz.trace.ladder import free_memory
 from archviz.trace.recorder import watching
 from archviz.trace.tape import mapped
@@ -112,7 +113,7 @@ def record(model: nn.Module, inputs: Any = None, nodes: str | Sequence[str] = "*
         raise ArchvizError(f"k={k}: topk keeps that many samples", "at least 1")
     limit = size_of(budget)
     gradients = gradients or target is not None
-    model = getattr(model, "_orig_mod", model)      # what torch.compile wraps
+    model = unwrapped(model)
     reducer = Reducer(model, patterns, reductions(wanted, k), gradients=gradients,
                       budget=free_memory() // 2 if limit is None else limit)
     if inputs is None:
