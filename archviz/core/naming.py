@@ -13,14 +13,19 @@ from archviz.core.graph import Graph, Module, NodeId
 CONTAINERS = {"Sequential", "ModuleList", "ModuleDict", "Module"}
 _WORD = re.compile(r"(?:Re|Si|Ge|Se)LU|[A-Z]+?(?=(?:Re|Si|Ge|Se)LU)|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
+_BEGINS = re.compile(r"[A-Za-z]|[A-Z]?[A-Z][a-z]")     # no word of its own: Q, Lo, QLo
+
 
 def words(cls: str) -> list[str]:
     """The words of a CamelCase or snake_case name; a number, ``Net`` and a single capital (``ViT``) stay with the
-    word before."""
+    word before, as do the capitals behind one or two letters (``LoRA``, ``BiLSTM``)."""
     parts: list[str] = []
     for piece in cls.split("_"):
+        begun = len(parts)
         for word in _WORD.findall(piece):
             if parts and (word.isdigit() or word == "Net" or len(word) == 1 and word.isupper()):
+                parts[-1] += word
+            elif parts[begun:] and _BEGINS.fullmatch(parts[-1]) and (sum(map(str.isupper, word)) > 1 or len(word) == 2):
                 parts[-1] += word
             else:
                 parts.append(word)

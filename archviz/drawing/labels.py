@@ -146,7 +146,7 @@ def _lines(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], 
         before = replace(node, op=str(node.attrs["was"].get("op", node.op)))
         former = text.caption(style.captions, _layer(before, incoming, style), {**values, **node.attrs["was"]})
         words = text.both(former, words)
-    return [(_called(node, incoming, style) + words + count, "label")]
+    return [(_called(node, graph, style) + words + count, "label")]
 
 
 def frame_count(graph: Graph, module: Module) -> str:
@@ -240,18 +240,27 @@ def _pools(node: Node, incoming: Sequence[Edge]) -> bool:
     return mean and (len(node.out[0].shape) <= 2 or set(node.out[0].shape[-2:]) == {1})
 
 
-def _called(node: Node, incoming: Sequence[Edge], style: Style) -> str:
+def _called(node: Node, graph: Graph, style: Style) -> str:
     """What an embedding or a projection is called beside its kind: ``position``, ``Q``; with a space after it, or
     nothing."""
-    name = node.id.split("@")[0].rsplit(".", 1)[-1]
+    home, name = _home(node.id)
     if name in style.titles and node.kind == "linear":
-        return style.titles[name] + " "
+        # a critic's `v` has nothing beside it to be told from
+        peers = (_home(leaf.id) for one in graph.nodes for leaf in one.leaves())
+        letters = {style.titles.get(peer, "") for place, peer in peers if place == home} - {""}
+        return style.titles[name] + " " if len(letters) > 1 else ""
     if node.kind != "embedding":
         return ""
     spelt = name.lower().split("_")
     if len(spelt) > 1 and spelt[-1].startswith("embedding"):
         return " ".join(spelt[:-1]) + " "
-    return "" if incoming else "position "
+    return "" if graph.inflow[node.id] else "position "
+
+
+def _home(key: NodeId) -> tuple[str, str]:
+    """The module that holds a layer, and what it is called there."""
+    home, _, name = key.split("@")[0].rpartition(".")
+    return home, name
 
 
 def _port_name(node: Node) -> str:

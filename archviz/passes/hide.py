@@ -293,10 +293,10 @@ class _Cut:
         return (alive if alive & inputs else alive | inputs) or set(self.drawn) or {0}
 
     def _results(self, outputs: list[int]) -> list[int]:
-        """The outputs that a reader looks for: those of data, and not what a library hands out beside; or all."""
+        """The outputs that a reader looks for: of data or weights, and not what a library hands out beside; or all."""
         fed = [i for i in outputs if self.edges[i]]
         return [i for i in fed if not SIDE_OUTPUT.search(self.flow.nodes[i].id)
-                and any(self.flow.bits[source] & DATA for source, _ in self.edges[i])] or fed or outputs
+                and any(self.flow.bits[source] & (DATA | WEIGHT) for source, _ in self.edges[i])] or fed or outputs
 
     def _works(self, i: int) -> bool:
         """Whether a drawn position has weights, or pools, and works on data; or failed."""
