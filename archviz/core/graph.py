@@ -53,6 +53,10 @@ class TensorSpec:
     axes: str = ""
 
 
+REAL = ("float", "bfloat", "complex", "double", "half", "qint", "quint")
+"""How the names of the dtypes begin that carry activations, quantized ones too: no counts, indices, truth values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A tensor that flows from one node to another.

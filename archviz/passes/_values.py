@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
-from archviz.core.graph import Edge, Graph, Node, base_edges
+from archviz.core.graph import REAL, Edge, Graph, Node, base_edges
 
 CONST, INDEX, WEIGHT, DATA, WAVE = 1, 2, 4, 8, 16
 """A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights that an input
@@ -98,7 +98,7 @@ def _start(nodes: list[Node], operands: list[list[Operand]], bits: list[int], i:
 
 def is_float(dtype: str) -> bool:
     """Whether a tensor of this dtype can carry activations."""
-    return dtype.startswith(("float", "bfloat", "complex", "double", "half"))
+    return dtype.startswith(REAL)
 
 
 def _bits(node: Node, operands: list[int]) -> int:

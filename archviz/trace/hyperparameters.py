@@ -76,7 +76,10 @@ def lines(module: nn.Module) -> dict[str, str]:
 
 def of_layer(module: nn.Module) -> dict[str, Any]:
     """What a caption may say of a leaf module, and its class."""
-    attrs = {"class": full_name(class_of(module)), **_named(module, _LAYER)}
+    cls = class_of(module)
+    attrs = {"class": full_name(cls), **_named(module, _LAYER)}
+    if cls.__module__.startswith("torch.ao.nn.intrinsic") and "ReLU" in cls.__name__:
+        attrs |= {"fused": ["relu"], "fused_kinds": ["act"]}
     if "bias" in module._parameters:
         attrs["bias"] = module.bias is not None
     elif isinstance(vars(module).get("bias"), bool):

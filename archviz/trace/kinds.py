@@ -28,7 +28,7 @@ CLASSES: tuple[tuple[str, str], ...] = (
     (r"ReLU\d?|PReLU|RReLU|LeakyReLU|ELU|CELU|SELU|GELU|SiLU|Mish|Sigmoid|Tanh|Softplus|Softsign|Softshrink|Hardshrink"
      r"|Hardswish|Hardsigmoid|Hardtanh|Threshold|LogSigmoid|Tanhshrink|GLU|\w*(Activation|GELU|SiLU|Swish|ReLU\w?)"
      r"|Snake\w*", "act"),
-    (r"CosineSimilarity|PairwiseDistance|\w*Loss", "math"),
+    (r"CosineSimilarity|PairwiseDistance|\w*Loss|(De)?Quantize", "math"),
 )
 """Leaf modules.  A class nobody knows is ``opaque`` when it cannot be looked into."""
 
@@ -139,8 +139,11 @@ def class_of(module: nn.Module) -> type[nn.Module]:
 
 
 def class_name(module: nn.Module) -> str:
-    """What its author called it, also where it was scripted."""
-    return str(getattr(module, "original_name", "")) or class_of(module).__name__
+    """What its author called it, also where it was scripted; of layers that were fused, what the first one is."""
+    cls = class_of(module)
+    if cls.__module__.startswith("torch.ao.nn.intrinsic"):
+        return re.sub(r"(?<=[vr])(Bn|ReLU|LeakyReLU|Tanh|Add)+(?=$|\dd)", "", cls.__name__)    # ConvBnReLU2d
+    return str(getattr(module, "original_name", "")) or cls.__name__
 
 
 _WRAPPERS = re.compile(r"torch\.(nn\.parallel|optim|_dynamo|distributed)\.")
@@ -172,6 +175,8 @@ def is_leaf(module: nn.Module) -> bool:
     base = _torch_base(cls)
     if base is not None and issubclass(base, _WHOLE):
         return cls.forward is base.forward
+    if base is not None and base.__module__.startswith("torch.ao.nn.quantized"):
+        return True     # what it holds are its packed weights
     if any(name != "parametrizations" for name, _ in module.named_children()):
         return False
     return base is not None or _COMPOSITE.match(cls.__name__) is not None

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from archviz.core.graph import Edge, Graph, Node, NodeId, TensorSpec
+from archviz.core.graph import REAL, Edge, Graph, Node, NodeId, TensorSpec
 from archviz.trace import devices, hyperparameters
 from archviz.trace.tape import Call, Ref, Tape
 
@@ -147,7 +147,7 @@ def _carries(tape: Tape) -> _Carries:
 
 
 def _numbers(out: Mapping[Any, TensorSpec]) -> bool:
-    return any(spec.dtype.startswith(("float", "bfloat", "complex")) for spec in out.values())
+    return any(spec.dtype.startswith(REAL) for spec in out.values())
 
 
 def _kind(call: Call, carries: _Carries) -> str:
