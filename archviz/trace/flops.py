@@ -1,20 +1,34 @@
-"""FLOP formulas for operations that `torch.utils.flop_counter` does not know yet.
+"""Counting FLOPs, also of operations that `torch.utils.flop_counter` does not know yet.
 
-In: nothing.  Out: what its ``custom_mapping`` takes.
+In: nothing.  Out: a context, and in it a counter of what runs.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from archviz.trace.fake import without_compiler
 
 Shape = tuple[int, ...]
 
 
+@contextmanager
+def counted() -> Iterator[FlopCounterMode]:
+    """A counter of the FLOPs of what runs meanwhile."""
+    counter = FlopCounterMode(display=False, custom_mapping=_formulas())
+    with counter, without_compiler(getattr(counter, "mode", counter)):
+        # Its hooks serve counts per module, which nobody reads here, and break models that use gradients.
+        counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
+        yield counter
+
+
 @cache
-def formulas() -> dict[Any, Callable[..., int]]:
+def _formulas() -> dict[Any, Callable[..., int]]:
     """Attention and recurrent layers on the CPU, counted as elsewhere, and grouped products (mixtures of experts)."""
     aten = torch.ops.aten
     counters: dict[Any, Callable[..., int]] = {}

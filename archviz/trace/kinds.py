@@ -57,7 +57,7 @@ _FUNCTIONS: dict[str, str] = {
     "recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
     "add": "add sub rsub subtract",
     "mul": "mul multiply",
-    "cat": "cat concat concatenate stack hstack vstack dstack column_stack",
+    "cat": "cat concat concatenate stack hstack vstack dstack column_stack nested_tensor as_nested_tensor",
     "matmul": "matmul mm bmm mv dot einsum tensordot outer inner chain_matmul vdot kron cdist",
     "softmax": "softmax log_softmax gumbel_softmax softmin",
     "reduce": "mean sum max min amax amin prod norm std var argmax argmin logsumexp any all median mode vector_norm "
@@ -69,7 +69,7 @@ _FUNCTIONS: dict[str, str] = {
             "unbind chunk split split_with_sizes tensor_split hsplit vsplit narrow select diagonal repeat "
             "repeat_interleave tile roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d broadcast_to "
             "broadcast_tensors meshgrid slice view_as_real view_as_complex real imag pad expand_copy adjoint "
-            "slice_scatter add_batch_dim remove_batch_dim",
+            "slice_scatter add_batch_dim remove_batch_dim to_padded_tensor",
     "cast": "to type type_as float half double bfloat16 long int bool short char byte cpu cuda data detach clone "
             "requires_grad alias asarray as_tensor",
     "index": "getitem setitem index index_select gather take take_along_dim index_put index_add index_copy index_fill "

@@ -4,6 +4,7 @@ In: what is to be told of a call.  Out: while the context lasts, these calls are
 
 - ``torch.vmap`` wraps what it maps over, and unwraps what comes out, below every public function;
 - a `torch.autograd.Function` is one operation, whatever its ``forward`` does;
+- a nested tensor is made of others by a function that copies them;
 - ``torch.compile`` within a forward (``torch.cond`` and ``flex_attention`` begin with it) gives way to the code itself,
   and ``torch.cond`` runs both of its ways.
 """
@@ -33,6 +34,8 @@ def watched(tell: Tell) -> Iterator[None]:
         for name in WRAPPING:
             if hasattr(vmap, name):
                 stack.enter_context(_put(vmap, name, _told(getattr(vmap, name), tell)))
+        for name in ("nested_tensor", "as_nested_tensor"):
+            stack.enter_context(_put(torch.nested, name, _told(getattr(torch.nested, name), tell)))
         stack.enter_context(_put(torch.autograd.Function, "apply", _as_one(tell)))
         stack.enter_context(_uncompiled())
         yield

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 from weakref import ref as weak
@@ -18,11 +18,9 @@ from weakref import ref as weak
 import torch
 from torch import nn
 from torch._ops import HigherOrderOperator
-from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.core.graph import Module, NodeId
 from archviz.trace import flops, hyperparameters, kinds, passages
-from archviz.trace.fake import without_compiler
 from archviz.trace.hooks import CALLING, MODULE_FILE, Frame, Group, Lookout, named_arguments_above, quiet
 from archviz.trace.modules import named_arguments, walk
 from archviz.trace.mutation import may_write, version
@@ -38,14 +36,15 @@ _QUIET = frozenset({"size", "dim", "__len__", "stride", "numel", "is_floating_po
 _TENSOR_ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
 
 
-def record(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None,
-           ) -> tuple[Tape, BaseException | None]:
+def record(model: nn.Module, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *,
+           count: bool = True) -> tuple[Tape, BaseException | None]:
     """Call ``model(*args, **kwargs)`` and return what was seen, and the exception that ended the call, if one did.
 
-    A tape that ended early holds what ran, and as its last call what failed (``error`` is set).
+    A tape that ended early holds what ran, and as its last call what failed (``error`` is set).  FLOPs are counted
+    where `count` is true, for which PyTorch has no rules for nested tensors.
     """
     recorder = Recorder(model, Watcher())
-    error = recorder.trace(args, dict(kwargs or {}))
+    error = recorder.trace(args, dict(kwargs or {}), count)
     return recorder.tape, error
 
 
@@ -72,7 +71,7 @@ class Recorder(Lookout):
     def __init__(self, model: nn.Module, watcher: Watcher) -> None:
         super().__init__()
         self.model, self.watcher = model, watcher
-        self.counter: FlopCounterMode | None = None
+        self.counter: Any = None
         self.running = self.paused = False
         self._begin()
 
@@ -93,16 +92,13 @@ class Recorder(Lookout):
         for path, module in walk(self.model):
             self._adopt(path, module)
 
-    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseException | None:
+    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any], count: bool) -> BaseException | None:
         """Call the model once, count its FLOPs, and return the exception that ended the call, if one did."""
-        self.counter = counter = FlopCounterMode(display=False, custom_mapping=flops.formulas())
         self._inputs(args, kwargs)
         self.running = True
         try:
-            with torch.no_grad(), counter, without_compiler(getattr(counter, "mode", counter)), self.hooked(), \
+            with torch.no_grad(), flops.counted() if count else nullcontext() as self.counter, self.hooked(), \
                     passages.watched(self._passed):
-                # Its hooks serve counts per module, which nobody reads here, and break models that use gradients.
-                counter.mod_tracker.__exit__()  # type: ignore[no-untyped-call]
                 result = self.model(*args, **kwargs)
         except Exception as error:
             self._fail(error)
@@ -197,7 +193,7 @@ class Recorder(Lookout):
         top, group = site
         path = self.tape.paths.get(id(module))
         leaf = code is None and kinds.is_leaf(module)
-        cls = kinds.class_name(module)
+        cls = kinds.class_name(kinds.unwrapped(module))
         if path is None:  # made while the model runs
             name = self._count(top, cls)
             for inner, child in walk(module):
@@ -212,7 +208,6 @@ class Recorder(Lookout):
         self.frames.append(frame)
         if not leaf and name and self.watcher.reals:
             attrs = hyperparameters.of_container(module)
-            cls = kinds.class_name(kinds.unwrapped(module))
             self.tape.modules[name] = Module(name, cls, path or name, frame.scope, attrs=attrs)
 
     def _site(self, code: FrameType | None) -> Site:

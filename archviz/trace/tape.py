@@ -190,7 +190,16 @@ def reads_whole_numbers(operands: Any) -> bool:
 
 def spec(tensor: torch.Tensor) -> TensorSpec:
     """Its shape and the name of its dtype."""
-    return TensorSpec(tuple([int(n) for n in tensor.shape]), dtype_name(tensor.dtype))
+    shape = _longest(tensor) if tensor.is_nested else tensor.shape
+    return TensorSpec(tuple([int(n) for n in shape]), dtype_name(tensor.dtype))
+
+
+def _longest(nested: torch.Tensor) -> tuple[int, ...]:
+    """How many tensors a nested one holds, and the largest of their sizes; nothing where it has no values to tell."""
+    try:
+        return nested.size(0), *map(max, zip(*(part.shape for part in nested.unbind()), strict=True))
+    except NotImplementedError:
+        return ()
 
 
 @cache

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from archviz.core.graph import TensorSpec
 from archviz.trace.borrow import borrowed
-from archviz.trace.flops import formulas
+from archviz.trace.flops import counted
 from archviz.trace.hooks import quiet
 from archviz.trace.ladder import Inputs, trace
 from archviz.trace.recorder import record
@@ -95,7 +94,7 @@ def test_flops_of_published_models_are_the_counters_total(name: str) -> None:
     build, args = SMALL[name]
     model = build().eval()
     model.config.use_cache = False
-    with FlopCounterMode(display=False, custom_mapping=formulas()) as counter, torch.no_grad():
+    with counted() as counter, torch.no_grad():
         model(*args)
     assert run(build, *args).graph.flops == counter.get_total_flops() > 0
 
