@@ -22,7 +22,7 @@ from archviz.trace.borrow import borrowed
 from archviz.trace.fake import without_values
 from archviz.trace.hooks import quiet
 from archviz.trace.hyperparameters import full_name, lines
-from archviz.trace.kinds import class_of, unwrapped
+from archviz.trace.kinds import class_name, class_of, unwrapped
 from archviz.trace.modules import parameters, walk
 from archviz.trace.recorder import record
 from archviz.trace.symbolic import symbolic
@@ -154,7 +154,11 @@ class _Climb:
 
     def _build(self, *, ghosts: bool) -> nn.Module:
         module = self.model if isinstance(self.model, nn.Module) else self._made(self.model, ghosts)
-        return unwrapped(module)
+        module = unwrapped(module)
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ArchvizError(f"{class_name(module)} is TorchScript, which does not show what runs inside",
+                               "name the Python class that it was made from")
+        return module
 
     def _made(self, build: Callable[[], nn.Module], ghosts: bool) -> nn.Module:
         with torch.random.fork_rng(devices=[]):

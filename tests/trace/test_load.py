@@ -243,12 +243,6 @@ def test_something_that_is_no_model(write, name, what):
     assert f"{target} is {what}, not a model" in error(target).message
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_told_apart(write):
-    target = write("scripted = torch.jit.trace(nn.Linear(2, 3), torch.ones(1, 2))\n") + ":scripted"
-    assert "is TorchScript" in error(target).message
-
-
 def test_a_folder(write, tmp_path):
     write(NET, "nets/small.py")
     caught = error("nets/")

@@ -97,7 +97,6 @@ def builder(value: Any, name: str, source: str, args: dict[str, Any]) -> tuple[B
         if args:
             raise ArchvizError(f"{source} is already built: --arg {next(iter(args))} comes too late",
                                f"name its class instead: {source.removesuffix(name)}{type(value).__name__}")
-        _check_model(value, source)
         return (lambda: value), value
     if isinstance(value, type) and issubclass(value, nn.Module):
         build = configured(value, source, args)
@@ -121,18 +120,11 @@ def _guarded(build: Build, source: str) -> Build:
         with contextlib.redirect_stdout(sys.stderr):
             built = build()
         built = built.module() if isinstance(built, torch.export.ExportedProgram) else built
-        _check_model(built, source)
+        if not isinstance(built, nn.Module):
+            raise ArchvizError(f"{source} gave a {type(built).__name__}, not a model", "it must return an nn.Module")
         return built
 
     return guarded
-
-
-def _check_model(value: Any, source: str) -> None:
-    if isinstance(value, torch.jit.ScriptModule):
-        raise ArchvizError(f"{source} is TorchScript, which does not show what runs inside",
-                           "name the Python class that it was made from")
-    if not isinstance(value, nn.Module):
-        raise ArchvizError(f"{source} gave a {type(value).__name__}, not a model", "it must return an nn.Module")
 
 
 def _check_args(value: Callable[..., Any], source: str, args: dict[str, Any]) -> None:

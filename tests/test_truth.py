@@ -1,0 +1,270 @@
+"""What figures were false about once: each kind as a small model, and every arrow that its figure has.
+
+An arrow is written ``from → to`` with the words of the boxes, a sign with its name, an input and an output with theirs.
+"""
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+from torch.nn import functional as F
+
+import archviz
+from archviz.core.errors import ArchvizError
+from archviz.drawing.labels import looks
+from archviz.figure.options import Options
+
+X = torch.zeros(1, 8)
+LABELS = torch.zeros(2, dtype=torch.long)
+BLOCK = Options().resolved()
+quantization = torch.ao.quantization
+
+
+def arrows(model: nn.Module | Callable[[], nn.Module], *inputs: Tensor) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        drawn = archviz.draw(model, inputs).drawn
+    found = looks(drawn, BLOCK)
+    words = {key: look.kind.name if look.glyph else look.lines[0][0] for key, look in found.items()}
+    bands = {key: "".join(f" + {node}" for node in drawn.by_id[key].attrs.get("fused", ())) for key in words}
+    return sorted(f"{words[edge.src]}{bands[edge.src]} → {words[edge.dst]}{bands[edge.dst]}" for edge in drawn.edges)
+
+
+class Two(nn.Module):
+    """Two layers whose results meet in `meet`."""
+
+    def __init__(self, meet: Callable[[Tensor, Tensor], Any]) -> None:
+        super().__init__()
+        self.meet, self.one, self.other = meet, nn.Linear(8, 4), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.meet(self.one(x), self.other(x)[..., :4])
+
+
+class Vmap(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(8, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.other(torch.relu(torch.vmap(self.one)(x)))
+
+
+class Siamese(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(8, 4)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return torch.norm(self.encoder(left) - self.encoder(right), dim=1)
+
+
+class Hyper(nn.Module):
+    """One layer computes the weights of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made, self.base = nn.Linear(4, 16), nn.Linear(8, 2, bias=False)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        return torch.func.functional_call(self.base, {"weight": self.made(z).view(2, 8)}, (x,))
+
+
+class Policy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.mean, self.v = nn.Linear(8, 6), nn.Linear(6, 3), nn.Linear(6, 1)
+        self.log_std = nn.Parameter(torch.zeros(3))
+
+    def forward(self, obs: Tensor) -> Any:
+        hidden = torch.tanh(self.body(obs))
+        return torch.distributions.Normal(self.mean(hidden), self.log_std.exp()), self.v(hidden)
+
+
+class Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return -grad
+
+
+class Adversarial(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.label, self.domain = nn.Linear(8, 6), nn.Linear(6, 3), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.features(x)
+        return self.label(h), self.domain(Reverse.apply(h))
+
+
+class Loss(nn.Module):
+    """A target of whole numbers, and means of three sorts."""
+
+    def __init__(self, reduce: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.one, self.reduce = nn.Linear(8, 4), reduce
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(self.reduce(self.one(x)), target)
+
+
+class Nested(nn.Module):
+    def __init__(self, layout: torch.layout) -> None:
+        super().__init__()
+        self.one, self.layout = nn.Linear(8, 4), layout
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.one(torch.nested.nested_tensor([a, b], layout=self.layout)).to_padded_tensor(0.0)
+
+
+class Ways(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.start, self.one, self.other = nn.Linear(8, 6), nn.Linear(6, 4), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.start(x)
+        return torch.cond(h.sum() > 0, lambda h: self.one(h), lambda h: self.other(h), (h,))
+
+
+class Flex(nn.Module):
+    """One layer gives queries, keys and values, and is called by the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.out = nn.Linear(32, 96), nn.Linear(32, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        from torch.nn.attention.flex_attention import flex_attention
+
+        q, k, v = self.q(x).view(1, 16, 3, 2, 16).permute(2, 0, 3, 1, 4)
+        return self.out(flex_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Stub(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.quant, self.dequant = quantization.QuantStub(), quantization.DeQuantStub()
+        self.conv, self.relu, self.fc = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Linear(4 * 6 * 6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dequant(self.fc(self.relu(self.conv(self.quant(x))).flatten(1)))
+
+
+def quantized() -> nn.Module:
+    model = Stub().eval()
+    engine = "fbgemm" if "fbgemm" in torch.backends.quantized.supported_engines else "qnnpack"
+    model.qconfig = quantization.get_default_qconfig(engine)
+    model = quantization.fuse_modules(model, [["conv", "relu"]])
+    quantization.prepare(model, inplace=True)
+    model(torch.randn(4, 1, 8, 8))
+    return quantization.convert(model)
+
+
+@torch.library.custom_op("archviz_tests::swirl", mutates_args=())
+def swirl(x: Tensor) -> Tensor:
+    return torch.tanh(x) * 2
+
+
+@swirl.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+@torch.jit.script
+def scripted(a: Tensor, b: Tensor) -> Tensor:
+    return torch.tanh(a) * b
+
+
+def plain() -> nn.Module:
+    return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
+
+
+BOTH = ["x → linear, 4", "x → linear, 5"]
+PLAIN = ["input → linear, 6 + ReLU", "linear, 2 → output", "linear, 6 + ReLU → linear, 2"]
+CASES: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...], list[str]]] = {
+    "complex numbers": (lambda: Two(lambda a, b: torch.complex(a, b).abs()), (X,), [
+        *BOTH, "linear, 4 → complex", "linear, 5 → complex", "complex → output"]),
+    "a drawn normal": (lambda: Two(lambda a, b: torch.normal(a, b.exp())), (X,), [
+        *BOTH, "linear, 4 → ~ N(μ, σ²)", "linear, 5 → ~ N(μ, σ²)", "~ N(μ, σ²) → output"]),
+    "a drawn bit": (lambda: Two(lambda a, b: torch.bernoulli(torch.sigmoid(a)) * b), (X,), [
+        "x → linear, 4 + sigmoid", "x → linear, 5", "linear, 4 + sigmoid → ~ Bernoulli(p)", "linear, 5 → product",
+        "~ Bernoulli(p) → product", "product → output"]),
+    "a difference": (lambda: Two(lambda a, b: a - b), (X,), [
+        *BOTH, "linear, 4 → difference", "linear, 5 → difference", "difference → output"]),
+    "a difference of one function": (Siamese, (X, X), [
+        "left → linear, 4, shared", "right → linear, 4, shared", "linear, 4, shared → difference",
+        "linear, 4, shared → difference", "difference → norm", "norm → output"]),
+    "noise": (lambda: Two(lambda a, b: torch.distributions.Normal(a, b.exp()).rsample()), (X,), [
+        *BOTH, "linear, 5 → product", "ε ~ N(0, I) → product", "linear, 4 → sum", "product → sum", "sum → output"]),
+    "vmap": (Vmap, (torch.zeros(5, 8),), [
+        "x → linear, 4 + relu", "linear, 4 + relu → linear, 2", "linear, 2 → output"]),
+    "computed weights": (Hyper, (torch.zeros(5, 8), torch.zeros(1, 4)), [
+        "z → linear, 16", "x → linear, 2", "linear, 16 → linear, 2", "linear, 2 → output"]),
+    "a distribution": (Policy, (X,), [
+        "obs → linear, 6 + tanh", "linear, 6 + tanh → linear, 3", "linear, 6 + tanh → linear, 1", "linear, 3 → loc",
+        "log std → scale", "linear, 1 → v"]),
+    "an autograd function": (Adversarial, (X,), [
+        "x → linear, 6", "linear, 6 → linear, 3", "linear, 6 → Reverse", "Reverse → linear, 2", "linear, 3 → label",
+        "linear, 2 → domain"]),
+    "a target, and a mean": (lambda: Loss(lambda h: h.mean(1)), (torch.zeros(2, 3, 8), LABELS), [
+        "x → linear, 4", "linear, 4 → mean", "mean → cross-entropy", "target → cross-entropy",
+        "cross-entropy → output"]),
+    "a maximum": (lambda: Loss(lambda h: h.amax(1)), (torch.zeros(2, 3, 8), LABELS), [
+        "x → linear, 4", "linear, 4 → max", "max → cross-entropy", "target → cross-entropy", "cross-entropy → output"]),
+    "jagged tensors": (lambda: Nested(torch.jagged), (torch.zeros(5, 8), torch.zeros(3, 8)), [
+        "a → linear, 4", "b → linear, 4", "linear, 4 → output"]),
+    "nested tensors": (lambda: Nested(torch.strided), (torch.zeros(5, 8), torch.zeros(3, 8)), [
+        "a → linear, 4", "b → linear, 4", "linear, 4 → output"]),
+    "both ways of a condition": (Ways, (X,), [
+        "x → linear, 6", "linear, 6 → linear, 4", "linear, 6 → linear, 4", "linear, 6 → where", "linear, 4 → where",
+        "linear, 4 → where", "where → output"]),
+    "flex attention": (Flex, (torch.zeros(1, 16, 32),), [
+        "x → linear, 96", "linear, 96 → attention, 2 heads", "attention, 2 heads → linear, 8", "linear, 8 → output"]),
+    "quantized layers": (quantized, (torch.zeros(1, 1, 8, 8),), [
+        "x → Quantize", "Quantize → 3×3 conv, 4 + relu", "3×3 conv, 4 + relu → linear, 3", "linear, 3 → DeQuantize",
+        "DeQuantize → output"]),
+    "layers quantized as they run": (lambda: quantization.quantize_dynamic(plain(), {nn.Linear}), (X,), PLAIN),
+    "an exported program": (lambda: torch.export.export(plain(), (X,)).module(), (X,), [
+        line.replace("ReLU", "relu") for line in PLAIN]),
+    "a custom operator": (lambda: Two(lambda a, b: torch.ops.archviz_tests.swirl(a) + b), (X,), [
+        *BOTH, "linear, 4 → swirl", "swirl → sum", "linear, 5 → sum", "sum → output"]),
+    "a scripted function": (lambda: Two(lambda a, b: scripted(a, b)), (X,), [
+        "x → linear, 4 + tanh", "x → linear, 5", "linear, 4 + tanh → product", "linear, 5 → product",
+        "product → output"]),
+    "DataParallel": (lambda: nn.DataParallel(plain()), (X,), PLAIN),
+    "an averaged model": (lambda: torch.optim.swa_utils.AveragedModel(plain()), (X,), PLAIN),
+    "a compiled model": (lambda: torch.compile(plain()), (X,), PLAIN),
+    "a checkpointed part": (lambda: nn.Sequential(nn.Linear(8, 8), checkpoint_wrapper(plain())), (X,), [
+        "input → linear, 8", "linear, 8 → linear, 6 + ReLU", *PLAIN[1:]]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CASES)
+def test_every_arrow_is_there_and_no_other(name: str) -> None:
+    build, inputs, wanted = CASES[name]
+    assert arrows(build, *inputs) == sorted(wanted)
+
+
+def test_a_wrapper_gives_its_name_to_nothing() -> None:
+    assert archviz.draw(nn.DataParallel(Siamese()), (X, X)).graph.name == "Siamese"
+    traced = archviz.draw(nn.Sequential(nn.Linear(8, 8), checkpoint_wrapper(Vmap())), (X,)).graph
+    assert {module.cls for module in traced.modules.values()} == {"Vmap"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("build", [lambda: torch.jit.script(plain()), lambda: torch.jit.trace(plain(), X)])
+def test_torchscript_is_told_wherever_it_comes_from(build: Callable[[], nn.Module]) -> None:
+    for model in (build, build()):
+        with pytest.raises(ArchvizError, match="is TorchScript, which does not show what runs inside"):
+            archviz.draw(model, X)
