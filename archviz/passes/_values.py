@@ -8,6 +8,7 @@ that nothing but constants, or nothing but integer inputs, went into it.
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -32,6 +33,9 @@ BLANKS = frozenset("zeros ones full zeros_like ones_like full_like new_zeros new
 WAVES = frozenset(("sin", "cos"))
 LOOKUPS = frozenset("embedding linear conv upconv matmul recurrent attention".split())
 """Kinds that turn indices and weights into data."""
+
+BIAS = re.compile(r"bias|(?:^|[._/])(?:b|beta|shift|offset|centers?)$", re.I)
+"""In the name of a learned vector: it is added as a bias is, and is part of the layer."""
 
 WEIGHTED = frozenset("conv upconv linear embedding norm recurrent scan opaque failed module attention".split())
 """Kinds that hold weights of their own: a bare weight that flows into them belongs to them."""

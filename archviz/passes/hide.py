@@ -16,7 +16,7 @@ from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._joins import ADDED, GATHERED, joined_sums, pools, running_cats
 from archviz.passes._marks import differs, gone, marks_of
-from archviz.passes._values import DATA, INDEX, MAKERS, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
+from archviz.passes._values import BIAS, DATA, INDEX, MAKERS, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
 from archviz.style.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
@@ -165,11 +165,12 @@ class _Cut:
             edge.tensor.dtype == "bool" and bool(self.flow.bits[src] & DATA))
 
     def _substantial(self, node: Node, operand: Operand) -> bool:
-        """Whether a weight is worth an arrow where it meets data: position embeddings, class tokens; not biases."""
+        """Whether a weight is worth an arrow where it meets data: position embeddings, learned tokens; not biases."""
         if node.kind == "cat" or operand[1].tensor is None:
             return node.kind in ("cat", "add")
-        looked_up = any(self.flow.nodes[s].kind != "parameter" for s in self.sources[operand[0]])
-        return node.kind == "add" and (looked_up or sum(size > 1 for size in operand[1].tensor.shape) > 1)
+        sources = [self.flow.nodes[source] for source in self.sources[operand[0]]]
+        plain = all(source.kind == "parameter" and BIAS.search(source.id) for source in sources)
+        return node.kind == "add" and (not plain or sum(size > 1 for size in operand[1].tensor.shape) > 1)
 
     def _encodes(self, node: Node, operand: Operand) -> bool:
         """Whether a constant is an encoding of positions that is added to data: a table of its shape, or sines."""

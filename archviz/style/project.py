@@ -7,7 +7,7 @@ The file is ``archviz.yaml``, or the table ``[tool.archviz]`` of a ``pyproject.t
 their long names, and below ``models``, by glob on the model's name, its class or factory, or its file, options,
 ``layers`` and ``groups`` (an example is in docs/project-file.rst).  It is looked for beside the model's file (for
 ``package.module`` in the current folder), then in each folder above, up to the first that holds a ``pyproject.toml`` or
-``.git``.  Nothing in it is run.
+``.git``; without one, up to the current folder.  Nothing in it is run.
 """
 from __future__ import annotations
 
@@ -86,9 +86,11 @@ def find_project(target: str, folder: Path | None = None) -> Path | None:
 def places(target: str, folder: Path | None = None) -> tuple[Path, ...]:
     """The files that may hold for `target`, the nearest first, be they there or not."""
     file = re.fullmatch(r"(.*\.(?:py|json))(?::.*)?", target, re.DOTALL)
-    start = Path(file[1]).resolve().parent if file else folder or Path.cwd()
+    here = (folder or Path.cwd()).resolve()
+    start = Path(file[1]).resolve().parent if file else here
     above = [start, *start.parents]
-    last = next((i for i, folder in enumerate(above) if any((folder / root).exists() for root in ROOTS)), 0)
+    roots = (i for i, one in enumerate(above) if any((one / root).exists() for root in ROOTS))
+    last = next(roots, above.index(here) if here in above else 0)
     return tuple(folder / name for folder in above[:last + 1] for name in (NAME, SHARED))
 
 

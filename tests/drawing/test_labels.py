@@ -48,9 +48,12 @@ def test_a_projection_is_named_after_its_attribute_and_an_embedding_after_what_i
     word = build.op("Embedding", x, name="word_embeddings", num_embeddings=9, embedding_dim=4)
     position = build.op("Embedding", name="wpe", num_embeddings=9, embedding_dim=4)
     query = build.op("Linear", word, name="attention.q_proj", out_features=4)
+    build.op("Linear", word, name="attention.k_proj", out_features=4)
+    value = build.op("Linear", word, name="critic.value", out_features=1)      # which no query asks for
     assert lines(build, word) == ["word embedding, 9×4"]
     assert lines(build, position) == ["position embedding, 9×4"]
     assert lines(build, query) == ["Q linear, 4"]
+    assert lines(build, value) == ["linear, 1"]
 
 
 def test_a_long_label_goes_on_in_a_second_line_and_a_very_long_one_is_shortened():

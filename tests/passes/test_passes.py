@@ -181,13 +181,21 @@ def test_residual_sums_and_gates_stay_but_scales_and_biases_go():
     x = b.input()
     f = b.op("Linear", x)
     scaled = b.op("mul", f, b.op("parameter", shape=(16,), params=16))          # LayerScale
-    shifted = b.op("add", scaled, b.op("parameter", shape=(16,), params=16))    # a bias
+    shifted = b.op("add", scaled, b.op("parameter", shape=(16,), params=16, name="beta"))       # a bias
     total = b.op("add", x, b.op("mul", shifted))                                # a residual, and a constant factor
     b.output(b.op("mul", total, b.op("sigmoid", b.op("Linear", total))))
     shown = hide(b.graph(), STYLE)
     assert drawn(shown) == ["Linear", "add", "Linear", "sigmoid", "mul"]
     assert shown.by_id["/Linear"].params == 32
     assert sources(shown, "mul") == ["add", "sigmoid"]
+
+
+def test_a_learned_vector_that_is_added_is_drawn_unless_it_is_a_bias():
+    b = Builder()
+    x = b.op("Linear", b.input())
+    marked = b.op("add", x, b.op("view", b.op("parameter", shape=(2, 16), name="modality"), shape=(16,)))
+    b.output(b.op("add", marked, b.op("parameter", shape=(16,), name="head_bias")))
+    assert drawn(hide(b.graph(), STYLE)) == ["Linear", "parameter", "add"]
 
 
 def test_position_embeddings_and_class_tokens_are_sources():

@@ -284,6 +284,8 @@ def test_where_the_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     model.parent.mkdir(parents=True)
     (tmp_path / "archviz.yaml").write_text("title: above\n")
     assert find_project(str(model)) is None                     # no project around: only the model's own folder
+    assert find_project(str(model), tmp_path / "repo") is None
+    assert find_project(str(model), tmp_path) == tmp_path / "archviz.yaml"      # and those up to the current one
     (tmp_path / "repo" / ".git").mkdir()
     assert find_project(str(model)) is None                     # not above the project
     (tmp_path / "repo" / "pyproject.toml").write_text("[tool.other]\n")
