@@ -69,7 +69,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     annotated = find("passes", "annotate").annotate(graph, style)
     caption = describe(annotated, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
                        reading(drawing.style, drawing.scene, drawing.graph), options.title)
-    scene = described(drawing.scene, caption, facts(graph))
+    scene = described(drawing.scene, caption, facts(drawing.graph))
     return Figure(trace, replace(drawing, scene=scene), caption, alternative(annotated, drawing.graph, options.title),
                   graph.name if options.title is None else options.title, _inner(style, options))
 

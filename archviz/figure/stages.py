@@ -90,4 +90,6 @@ def facts(graph: Graph) -> dict[str, str]:
     if report.get("notes"):
         # An object's address in a message would make every run's bytes its own.
         facts["notes"] = re.sub(r" at 0x[0-9a-f]+", "", "; ".join(map(str, report["notes"])))
+    if aside := graph.attrs.get("aside"):
+        facts["not drawn"] = "; ".join(f"{source.removeprefix('/in:')} ({role})" for source, role in aside.items())
     return facts
