@@ -52,7 +52,7 @@ def test_llama_says_what_it_is_known_for() -> None:
     graph = drawn("llama")
     (attention,) = [node for node in graph.nodes if node.kind == "attention"]
     assert attention.repeat == 32
-    assert said(graph, attention) == ["grouped-query attention", "32 query, 8 key-value heads"]
+    assert said(graph, attention) == ["masked grouped-query attention", "32 query, 8 key-value heads"]
     sources = [graph.by_id[edge.src] for edge in graph.incoming[attention.id]]
     assert sorted(node.op for node in sources) == ["Linear", "rotary", "rotary"]
     assert sum(node.op == "RMSNorm" for node in graph.nodes) == 3

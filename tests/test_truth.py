@@ -17,7 +17,10 @@ from torch.nn import functional as F
 import archviz
 from archviz.core.errors import ArchvizError
 from archviz.drawing.labels import looks
+from archviz.figure.compile import compile
 from archviz.figure.options import Options
+from archviz.trace.ladder import Inputs, trace
+from tests import zoo
 
 X = torch.zeros(1, 8)
 LABELS = torch.zeros(2, dtype=torch.long)
@@ -254,6 +257,29 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...], list[str]]] 
 def test_every_arrow_is_there_and_no_other(name: str) -> None:
     build, inputs, wanted = CASES[name]
     assert arrows(build, *inputs) == sorted(wanted)
+
+
+def test_a_mask_and_a_tied_head_are_seen_at_their_boxes() -> None:
+    case = zoo.CASES["gpt2"]
+    drawn = compile(trace(case.build, Inputs(*case.inputs())).graph, Options()).drawn
+    words = [[line for line, _ in look.lines] for look in looks(drawn, BLOCK).values()]
+    assert sum(lines[0].startswith("masked attention") for lines in words if lines) == 1
+    assert [lines[0].partition(",")[0] for lines in words if "tied weights" in lines] == ["embedding", "linear"]
+
+
+@pytest.mark.parametrize("hidden", [lambda i: i[None, :] > i[:, None], lambda i: torch.ones(5, 5).triu(1).bool()])
+def test_a_mask_is_one_however_it_is_made(hidden: Callable[[Tensor], Tensor]) -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = nn.Linear(8, 24)
+
+        def forward(self, x: Tensor) -> Tensor:
+            q, k, v = self.qkv(x).chunk(3, -1)
+            scores = (q @ k.mT / 8 ** 0.5).masked_fill(hidden(torch.arange(5)), -torch.inf)
+            return scores.softmax(-1) @ v
+
+    assert "masked attention → output" in arrows(Attention(), torch.zeros(1, 5, 8))
 
 
 def test_a_wrapper_gives_its_name_to_nothing() -> None:

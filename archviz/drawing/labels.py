@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archviz.core import text
@@ -48,13 +48,15 @@ class Look:
     stack: bool = False
     arrow: str = ""  # written beside the arrow that enters
     bar: bool = False  # across all that enters
+    names: Mapping[str, str] = field(default_factory=dict)  # of stripes that stand for one activation among several
 
 
 def looks(graph: Graph, style: Style) -> dict[NodeId, Look]:
     """What to draw for each node, in the words and shapes of `style`."""
     names = titles(graph, style.titles)
     arrows = arrow_labels(graph)
-    drawn = {node.id: _look(node, graph, style, names, arrows.get(node.id, "")) for node in graph.nodes}
+    several = len({name for node in graph.nodes for _, name in _activations(node, style)}) > 1
+    drawn = {node.id: _look(node, graph, style, names, arrows.get(node.id, ""), several) for node in graph.nodes}
     for node, look in ((graph.by_id[key], drawn[key]) for key in _bars(graph, style)):
         lines = look.lines or ((text.caption(style.captions, node.op, node.attrs), "label"),)
         drawn[node.id] = replace(look, glyph=False, bar=True, lines=lines)
@@ -90,7 +92,19 @@ def _bars(graph: Graph, style: Style) -> list[NodeId]:
     return [key for key in joins if key not in passing]
 
 
-def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str) -> Look:
+GATES = re.compile(r"(hard)?(swish|silu)|.*gelu.*|.*silu|mish|quick_gelu", re.I)
+SQUASHES = re.compile(r"(hard)?(sigmoid|tanh)|log_?sigmoid|softsign", re.I)
+"""Activations that share a stripe, apart from all that are like ReLU."""
+
+
+def _activations(node: Node, style: Style) -> list[tuple[str, str]]:
+    """The stripe and the name of each activation that is fused into a box."""
+    fused = zip(node.attrs.get("fused", ()), node.attrs.get("fused_kinds", ()), strict=False)
+    return [("gate band" if GATES.fullmatch(op) else "squash band" if SQUASHES.fullmatch(op) else "act band",
+             text.caption(style.captions, op, {})) for op, kind in fused if kind == "act"]
+
+
+def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], arrow: str, several: bool) -> Look:
     kind = style.kinds.get(kind_of(node)) or Kind("module")
     incoming = graph.inflow[node.id]
     if kind.shape == "glyph" and sum(graph.by_id[edge.src].kind != "ellipsis" for edge in incoming) <= 3:
@@ -114,7 +128,10 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
     compared = "change" in node.attrs      # colours say how it differs, and nothing else
     bands = () if compared else tuple(
         f"{kind} band" for kind in node.attrs.get("fused_kinds", ()) if f"{kind} band" in style.roles)
-    return Look(kind, fitting, False, bands, times > 1, arrow)
+    acts = _activations(node, style) if several and "act band" in bands else []
+    told = iter(band for band, _ in acts)
+    bands = tuple(next(told, band) if band == "act band" else band for band in bands)
+    return Look(kind, fitting, False, bands, times > 1, arrow, names=dict(acts))
 
 
 def _lines(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], count: str, times: int,

@@ -34,6 +34,9 @@ WAVES = frozenset(("sin", "cos"))
 LOOKUPS = frozenset("embedding linear conv upconv matmul recurrent attention".split())
 """Kinds that turn indices and weights into data."""
 
+NOISE = frozenset("randn rand randn_like rand_like normal".split())
+"""Functions that draw noise: worth an arrow where it scales a value."""
+
 BIAS = re.compile(r"bias|(?:^|[._/])(?:b|beta|shift|offset|centers?)$", re.I)
 """In the name of a learned vector: it is added as a bias is, and is part of the layer."""
 
@@ -98,6 +101,20 @@ def _start(nodes: list[Node], operands: list[list[Operand]], bits: list[int], i:
             return None
         src, edge = operands[src][0]
     return None
+
+
+def origin(flow: Flow, i: int) -> int:
+    """From `i` up through views and casts to the value itself."""
+    while flow.nodes[i].kind in ("view", "cast", "index", "identity") and flow.operands[i]:
+        i = flow.operands[i][0][0]
+    return i
+
+
+def hides_later(flow: Flow, i: int) -> bool:
+    """Whether position `i` makes the mask which hides what comes later: a triangle of ones, or two ranges compared."""
+    op, operands = flow.nodes[i].op, flow.operands[i]
+    return op in ("triu", "tril", "triu_", "tril_") or op in ("lt", "le", "gt", "ge") and all(
+        flow.nodes[origin(flow, source)].op == "arange" for source, _ in operands)
 
 
 def is_float(dtype: str) -> bool:

@@ -16,7 +16,22 @@ from archviz.core.regroup import merge
 from archviz.passes._idioms import PRODUCTS, Idiom, common, heads, idioms
 from archviz.passes._joins import ADDED, GATHERED, joined_sums, pools, running_cats
 from archviz.passes._marks import differs, gone, marks_of
-from archviz.passes._values import BIAS, DATA, INDEX, MAKERS, WAVE, WEIGHT, WEIGHTED, Flow, Operand, flow, is_float
+from archviz.passes._values import (
+    BIAS,
+    DATA,
+    INDEX,
+    MAKERS,
+    NOISE,
+    WAVE,
+    WEIGHT,
+    WEIGHTED,
+    Flow,
+    Operand,
+    flow,
+    hides_later,
+    is_float,
+    origin,
+)
 from archviz.style.style import Style
 
 JUNCTIONS = frozenset(("add", "mul", "cat", "math", "reduce", "index", "mask", "view"))
@@ -37,12 +52,6 @@ HUSHED = frozenset(
     "atan2 sinh cosh clamp square reciprocal sign floor ceil round trunc frac remainder fmod floor_divide maximum "
     "minimum addcmul addcdiv lerp rotary erf erfc erfinv hypot isclose nan_to_num".split())
 """Arithmetic a reader looks past; what is not listed here, a Fourier transform for instance, is drawn."""
-
-NOISE = frozenset("randn rand randn_like rand_like normal".split())
-"""Functions that draw noise: worth an arrow where it scales a value."""
-
-TRIANGLES = frozenset("triu tril triu_ tril_".split())
-"""Functions that make the mask which hides what comes later."""
 
 ASIDE = re.compile(r"(?P<mask>mask)|(?P<position>(?:^|[/:._])pos(?:ition)?(?:s|_|$))|(?P<cache>cache|past)", re.I)
 """In the name of an input of whole numbers: it says where to look, and is no one's data."""
@@ -178,7 +187,7 @@ class _Cut:
         bits = self.flow.bits[src]
         if bits & (DATA | WEIGHT) or edge.tensor is None or not node.out or not is_float(edge.tensor.dtype):
             return False
-        root = self._root(src)
+        root = origin(self.flow, src)
         if src in self.group or root in self.group:
             return True
         if node.op == "mul" and self.flow.nodes[root].op in NOISE:
@@ -193,15 +202,6 @@ class _Cut:
             return False
         self._begin(root, src)
         return True
-
-    def _root(self, i: int) -> int:
-        """From `i` up through views and casts to the constant itself."""
-        while self.flow.nodes[i].kind in ("view", "cast", "index", "identity"):
-            above = self.flow.operands[i]
-            if not above:
-                break
-            i = above[0][0]
-        return i
 
     def _begin(self, root: int, end: int) -> None:
         """Draw the constant `root` as something data flows from, through views up to position `end`.
@@ -365,7 +365,7 @@ class _Cut:
         return node
 
     def _causal(self, i: int) -> bool:
-        """Whether an attention is told, by a flag or by a triangle of ones, not to look at what comes later."""
+        """Whether an attention is told, by a flag or by a mask, not to look at what comes later."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
         if (idiom or node).kind != "attention":
             return False
@@ -374,7 +374,7 @@ class _Cut:
         parts = idiom.parts if idiom else {i}
         beside = reached(parts, lambda part: (
             src for src, _ in self.flow.operands[part] if not self.flow.bits[src] & (DATA | WEIGHT)), parts)
-        return any(self.flow.nodes[src].op in TRIANGLES for src in beside)
+        return any(hides_later(self.flow, src) for src in beside)
 
     def _summed(self, i: int) -> bool:
         """Whether what is stacked at position `i` is summed again over the new axis."""

@@ -181,3 +181,18 @@ def test_a_glyph_stays_one_where_copies_feed_each_other():
     graph = build.graph()
     again = tuple(Edge(key, key, role="recurrent", slot=i) for i in range(3))
     assert looks(Graph("g", graph.nodes, graph.edges + again), STYLE)[key].glyph
+
+
+def test_activations_are_told_apart_where_a_figure_has_several():
+    def bands(*ops: str) -> list[tuple[str, ...]]:
+        build = Builder()
+        x = build.input()
+        for op in ops:
+            x = build.op("Linear", x, fused=[op], fused_kinds=["act"], out_features=4)
+        seen = looks(build.graph(), load_style("block"))
+        return [(look.bands, dict(look.names)) for look in seen.values() if look.bands]
+
+    assert bands("relu", "ReLU") == [(("act band",), {})] * 2      # one by two names
+    assert bands("ReLU", "Hardswish", "Hardsigmoid") == [
+        (("act band",), {"act band": "ReLU"}), (("gate band",), {"gate band": "h-swish"}),
+        (("squash band",), {"squash band": "h-sigmoid"})]

@@ -293,9 +293,10 @@ def legend(graph: Graph, style: Style) -> list[tuple[str, tuple[Mark, ...]]]:
         if look and look.name and look.shape != "text":
             entries.setdefault(look.name, glyph_swatch(kind, look.role, style) if any(one.glyph for one in drawn) else
                                (_outline(Look(look, ()), swatch, "right", look.role, s),))
-    for band in dict.fromkeys(band for look in seen.values() for band in look.bands):
+    stripes = [(band, look.names.get(band, "")) for look in seen.values() for band in look.bands]
+    for band, name in dict.fromkeys(stripes):
         stripe = _band(swatch, (swatch.height - s["band"]) / 2, s["band"], band, True, 0.0)
-        entries.setdefault(style.kinds[band.removesuffix(" band")].name, (stripe,))
+        entries.setdefault(name or style.kinds[band.removesuffix(" band")].name, (stripe,))
     for name, role in line_entries(graph, style):
         entries[name] = line_swatch(role, style)
     return list(entries.items())

@@ -114,7 +114,8 @@ class Unfolded:
         """The figure in which these ids are open, of which one in a closed thing does not show: as large as that is,
         with a legend of what is seen."""
         marks, width, height = view(self.plates, opened)
-        seen = {role.removesuffix(" band") for role in roles(marks)}     # a stripe is shown as the box of its kind
+        # a stripe is shown as the box of its kind, or as itself
+        seen = {name for role in roles(marks) for name in (role, role.removesuffix(" band"))}
         explained = page.ALONE.legend(entry for entry in self.entries if seen & set(roles(entry[1])))
         base = self.drawing.scene
         fresh = page.scene(marks, width, height, self.heading, explained, self.style, base.title,
