@@ -59,6 +59,11 @@ def _foreign(character: str) -> float:
     return 0.0 if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc") else 1.0
 
 
+def foreign(string: str) -> str:
+    """The characters of `string` that the package's own fonts lack, each once."""
+    return "".join(c for c in dict.fromkeys(string) if ord(c) not in _face("regular")[0] and not c.isspace())
+
+
 def width(string: str, size: float = 7.0, weight: str = "normal", italic: bool = False) -> float:
     """How wide `string` prints, in printed points, at font size `size`; never less than what a renderer draws."""
     return _ems(string, "bold" if weight == "bold" else "italic" if italic else "regular") * size

@@ -497,3 +497,10 @@ def test_what_cannot_be_seen_is_said(run: Run, tmp_path: Path) -> None:
     masked = ("net.py", "--input", "x=1x8", "--input", "attention_mask=1:int64", "-o", "b.svg")
     assert "not drawn: attention_mask is read as a mask" in run(*masked, "--verbose").stderr
     assert "depends on no input" not in run(*masked, "--verbose").stderr
+
+
+def test_letters_that_a_picture_cannot_show_are_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\nmodel = nn.Sequential(nn.Linear(8, 4))\n", "utf-8")
+    (tmp_path / "archviz.yaml").write_text("models: {'*': {layers: {'0': {label: 'エンコーダ x'}}}}\n", "utf-8")
+    assert "show boxes for エンコーダ, which" in run("net.py:model", "-o", "a.png").stderr
+    assert "show boxes" not in run("net.py:model", "-o", "a.svg").stderr

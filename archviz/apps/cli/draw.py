@@ -5,7 +5,8 @@ In: the answers of the command line.  Out: files, or the caption, what is drawn 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from archviz.apps.cli.run import Files, Outcome, rendered
 from archviz.apps.request.arguments import command
@@ -13,6 +14,8 @@ from archviz.apps.request.catalogue import listing
 from archviz.apps.request.job import Job, asked, failure, remarks
 from archviz.core.errors import ArchvizError
 from archviz.core.progress import Step
+from archviz.core.scene import Scene, Text, walk
+from archviz.core.text import foreign
 
 FILES = Files(unless=("caption", "emit"))
 
@@ -34,7 +37,15 @@ def prepare(o: argparse.Namespace, job: Job | None = None, files: Files = FILES)
         written = rendered(figure, outputs, o, command=command(o))
         printed = [figure.captioned(o.caption)] if o.caption else []
         printed += [figure.emit(o.emit)] if o.emit else []
-        return Outcome(written, "\n".join(printed), tuple(remarks(drawing, figure, o.verbose)), failure(figure),
+        said = (*remarks(drawing, figure, o.verbose), *_boxes(figure.scene, outputs))
+        return Outcome(written, "\n".join(printed), said, failure(figure),
                        code=1 if figure.failed else 0, size=(figure.scene.width, figure.scene.height), value=figure)
 
     return work
+
+
+def _boxes(scene: Scene, paths: Sequence[Path]) -> Iterator[str]:
+    """What pictures that are set in the package's own fonts cannot show."""
+    words = "".join(mark.string for mark in walk(scene.marks) if isinstance(mark, Text))
+    if any(path.suffix in (".png", ".webp", ".pdf") for path in paths) and (letters := foreign(words)):
+        yield f"PNG and PDF show boxes for {letters[:20]}, which their font lacks; SVG and HTML are set in the reader's"
