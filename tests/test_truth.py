@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import archviz
 from archviz.core.errors import ArchvizError
-from archviz.drawing.labels import looks
+from archviz.drawing.labels import arrow_labels, looks
 from archviz.figure.compile import compile
 from archviz.figure.options import Options
 from archviz.trace.ladder import Inputs, trace
@@ -280,6 +280,42 @@ def test_a_mask_is_one_however_it_is_made(hidden: Callable[[Tensor], Tensor]) ->
             return scores.softmax(-1) @ v
 
     assert "masked attention → output" in arrows(Attention(), torch.zeros(1, 5, 8))
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    batch, channels, height, width = x.shape
+    return x.view(batch, groups, channels // groups, height, width).transpose(1, 2).reshape(x.shape)
+
+
+class Shuffled(nn.Module):
+    """The unit of ShuffleNetV2: half of the channels pass by, the others are convolved, and both are mixed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, 1)
+        return channel_shuffle(torch.cat((left, self.conv(right)), 1), 2)
+
+
+def test_a_part_of_the_channels_is_said_to_be_one() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), Shuffled(), nn.Conv2d(8, 2, 1))
+    drawn = archviz.draw(model, torch.zeros(1, 3, 6, 6)).drawn
+    assert {drawn.by_id[key].op: label for key, label in arrow_labels(drawn).items()} == {"Conv2d": "4 of 8"}
+    assert arrows(model, torch.zeros(1, 3, 6, 6)) == sorted([
+        "input → 1×1 conv, 8", "1×1 conv, 8 → 3×3 conv, 4", "1×1 conv, 8 → concatenation",
+        "3×3 conv, 4 → concatenation", "concatenation → channel shuffle", "channel shuffle → 1×1 conv, 2",
+        "1×1 conv, 2 → output"])
+
+
+def test_shifted_windows_are_no_copies_of_those_that_stand_still() -> None:
+    case = zoo.CASES["swin"]
+    traced = trace(case.build, Inputs(*case.inputs())).graph
+    drawn = compile(traced, Options(depth=8, width="600mm", max_height="600mm")).drawn
+    found = [(node.attrs.get("shifted", False), node.repeat) for node in drawn.nodes if node.kind == "attention"]
+    # as deep as the windows are as large as the map, nothing is left to shift
+    assert found == [(False, 1), (True, 1), (False, 1), (True, 1), (False, 3), (True, 3), (False, 2)]
 
 
 def test_a_wrapper_gives_its_name_to_nothing() -> None:

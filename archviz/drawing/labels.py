@@ -289,8 +289,10 @@ def _port_name(node: Node) -> str:
 
 
 def arrow_labels(graph: Graph) -> dict[NodeId, str]:
-    """The shape to write at the arrow into a node: once, after the operation that changed the resolution."""
-    labels: dict[NodeId, str] = {}
+    """What to write at the arrow into a node: the shape, once, after the operation that changed the resolution; or
+    which part it takes of what its source gives."""
+    labels = {node.id: part for node in graph.nodes if node.kind not in JOINTS | {"output", "module"}
+              if len(graph.inflow[node.id]) == 1 and (part := _part(graph, graph.inflow[node.id][0]))}
     for node in graph.nodes:
         if node.kind in SOURCES or not node.out:
             continue
@@ -303,6 +305,16 @@ def arrow_labels(graph: Graph) -> dict[NodeId, str]:
         if _extent(after) != _extent(_carried(graph, entering[0])):
             labels[leaving[0].dst] = text.shape(after)
     return labels
+
+
+def _part(graph: Graph, edge: Edge) -> str:
+    """``58 of 116``, where an edge carries a part of what its source gives, along one axis; else nothing."""
+    source, tensor = graph.by_id[edge.src], edge.tensor
+    out = source.out if source.repeat == 1 else ()      # copies may give more and more
+    if tensor is None or len(out) != 1 or len(out[0].shape) != len(tensor.shape):
+        return ""
+    less = [(part, whole) for part, whole in zip(tensor.shape[1:], out[0].shape[1:], strict=True) if part != whole]
+    return "{} of {}".format(*less[0]) if len(less) == 1 and less[0][0] < less[0][1] else ""
 
 
 def _carried(graph: Graph, edge: Edge) -> TensorSpec:

@@ -9,11 +9,12 @@ that nothing but constants, or nothing but integer inputs, went into it.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
-from archviz.core.graph import REAL, Edge, Graph, Node, base_edges
+from archviz.core.graph import REAL, Edge, Graph, Node, NodeId, base_edges, reached
 
 CONST, INDEX, WEIGHT, DATA, WAVE = 1, 2, 4, 8, 16
 """A value derives from: constants and sizes; integer or bool inputs; weights; float inputs, or weights that an input
@@ -115,6 +116,18 @@ def hides_later(flow: Flow, i: int) -> bool:
     op, operands = flow.nodes[i].op, flow.operands[i]
     return op in ("triu", "tril", "triu_", "tril_") or op in ("lt", "le", "gt", "ge") and all(
         flow.nodes[origin(flow, source)].op == "arange" for source, _ in operands)
+
+
+def told_of_attention(flow: Flow, parts: Collection[int], scope: tuple[NodeId, ...]) -> dict[str, bool]:
+    """What the box of an attention, made of `parts`, is to say: ``masked``, where a flag or a mask keeps it from
+    looking at what comes later; ``shifted``, where what it looks at was rolled in a module around it."""
+    beside = reached(parts, lambda part: (
+        source for source, _ in flow.operands[part] if not flow.bits[source] & (DATA | WEIGHT)), parts)
+    masked = any(flow.nodes[part].attrs.get("is_causal") is True for part in parts)
+    rolled = (node.scope for node, bits in zip(flow.nodes, flow.bits, strict=True) if node.op == "roll" and bits & DATA)
+    shifted = any(home and scope[:len(home)] == home for home in rolled)
+    found = {"masked": masked or any(hides_later(flow, source) for source in beside), "shifted": shifted}
+    return {key: holds for key, holds in found.items() if holds}
 
 
 def is_float(dtype: str) -> bool:

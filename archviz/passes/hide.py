@@ -28,9 +28,9 @@ from archviz.passes._values import (
     Flow,
     Operand,
     flow,
-    hides_later,
     is_float,
     origin,
+    told_of_attention,
 )
 from archviz.style.style import Style
 
@@ -338,16 +338,18 @@ class _Cut:
     def _drawn_as(self, i: int) -> Node:
         """The node drawn at position `i`, without members."""
         node, idiom = self.flow.nodes[i], self.group.get(i)
-        masked = {"masked": True} if self._causal(i) else {}
+        told = {}
+        if (idiom or node).kind == "attention":
+            told = told_of_attention(self.flow, idiom.parts if idiom else {i}, (idiom or node).scope)
         if idiom is not None:
             wave = {"wave": True} if idiom.op == "sinusoidal" else {}
             return replace(node, op=idiom.op, kind=idiom.kind, scope=idiom.scope, out=idiom.out or node.out,
-                           attrs={**idiom.attrs, **wave, **masked, **dict(marks_of(node.attrs))})
+                           attrs={**idiom.attrs, **wave, **told, **dict(marks_of(node.attrs))})
         if i in self.begun:
             return self.begun[i]
         if node.kind == "attention":
             width = node.out[0].shape[-1] if node.out and node.out[0].shape else None
-            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width), **masked})
+            return replace(node, attrs={**node.attrs, **heads(self.flow, i, width), **told})
         if node.kind == "matmul" and "matmul" not in self.hidden and self._projects(i):
             # a weight on the left of a vector leaves one axis only
             axis = -1 if self.flow.bits[self.flow.operands[i][0][0]] & DATA or len(node.out[0].shape) < 2 else -2
@@ -363,18 +365,6 @@ class _Cut:
         if node.kind in self.hidden:
             return replace(node, kind="reduce" if node.op in GATHERED else "math")
         return node
-
-    def _causal(self, i: int) -> bool:
-        """Whether an attention is told, by a flag or by a mask, not to look at what comes later."""
-        node, idiom = self.flow.nodes[i], self.group.get(i)
-        if (idiom or node).kind != "attention":
-            return False
-        if node.attrs.get("is_causal") is True:
-            return True
-        parts = idiom.parts if idiom else {i}
-        beside = reached(parts, lambda part: (
-            src for src, _ in self.flow.operands[part] if not self.flow.bits[src] & (DATA | WEIGHT)), parts)
-        return any(hides_later(self.flow, src) for src in beside)
 
     def _summed(self, i: int) -> bool:
         """Whether what is stacked at position `i` is summed again over the new axis."""

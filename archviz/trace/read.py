@@ -28,11 +28,27 @@ def read(target: str, args: Sequence[str] = (), inputs: Sequence[str] = (), step
          held: Any = None, variables: Mapping[str, Any] | None = None) -> Graph:
     """The graph of a model that is named as on the command line.
 
-    `target` is ``graph.json``, ``model.py``, ``model.py:Name`` or ``package.module:Name``, or only a name where
-    `held` is a model, class, factory or graph in memory; `args` are ``key=value`` for the constructor, `inputs`
-    specs such as ``1x3x224x224``, which may name `variables`. `step` is told the name of each step as it begins.
-    Linear layers with at most `values` weights keep them in the graph, for forms that draw them. Of a model that
-    raises in the middle, the part that ran is returned (`Figure.failed` then says where).
+    Parameters
+    ----------
+    target : str
+        ``graph.json``, ``model.py``, ``model.py:Name`` or ``package.module:Name``.
+    args : sequence of str
+        ``key=value`` for the constructor.
+    inputs : sequence of str
+        Specs like ``1x3x224x224``.
+    step : callable
+        Told the name of each step as it begins.
+    values : int
+        Linear layers of an instance with at most so many weights keep them in the graph, for forms that draw them.
+    held : optional
+        A model, class, factory or graph that is in memory; `target` is then only its name.
+    variables : Mapping, optional
+        What `inputs` may name.
+
+    Returns
+    -------
+    Graph
+        The trace; of a model that raises in the middle, the part that ran (`Figure.failed` then says where).
 
     Raises
     ------

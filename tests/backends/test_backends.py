@@ -415,6 +415,7 @@ def test_a_missing_converter_is_named(backend: object, package: str, monkeypatch
 def test_every_role_of_the_block_style_can_be_drawn() -> None:
     sheet = load_style("block").roles
     many = tuple(mark for role in sheet for mark in (Box(1, 1, 9, 9, role), Text(2, 2, role, role)))
-    roles = {look["class"] for _, look in drawn(tree(Scene(many, sheet, 50, 50)))}
+    looks = [look for _, look in drawn(tree(Scene(many, sheet, 50, 50)))]
+    roles = {look["class"] for look in looks if "patternUnits" not in look}     # the strokes of a hatch have no role
     assert roles == {role.replace(" ", "-") for role in sheet}
     assert isinstance(lowered(Scene(many, sheet, 50, 50)).marks[0], Path)

@@ -225,9 +225,10 @@ def test_the_inset_is_titled_as_its_block_and_shows_it_once():
     fig = figure("gpt-page")
     group, = groups(fig.scene.marks, "inset")
     said = [text.string for text in texts(group.marks)]
-    assert said[:2] == ["Block", "×12"] and "attention, 12 heads" in said
+    assert said[:2] == ["Block", "×12"] and "masked attention" in said
     assert "input" in said and "output" in said and "128×768" in said
-    assert "attention, 12 heads" not in [t.string for m in fig.scene.marks if m is not group for t in texts((m,))]
+    outside = [mark for mark in fig.scene.marks if mark is not group]
+    assert "masked attention" not in [text.string for text in texts(outside)]
     assert not [word for word in said if "×12" in word and word != "×12"]      # nothing inside is repeated again
 
 
