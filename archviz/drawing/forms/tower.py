@@ -14,7 +14,7 @@ from archviz.core import text
 from archviz.core.bands import Bands, Extent
 from archviz.core.bands import bands as bands_of
 from archviz.core.disjoint_union import model_of, models
-from archviz.core.geometry import Frame, Layout, Place, Route, Size
+from archviz.core.geometry import Frame, Layout, Place, Point, Route, Size
 from archviz.core.graph import SUMS, Graph, Node, NodeId, skips
 from archviz.core.scene import KAPPA, Box, Circle, Group, Link, Mark, Path, Text, polygon
 from archviz.drawing.forms import Traits
@@ -130,7 +130,11 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Bands at the back, then lines, then boxes, and what is written around them."""
     bands, seen = _shown(graph, style)
     marks = _ground(bands, layout, style)
-    marks += [link_group(route, _line(graph, route, style))
+    written = {key: text.width(_words(graph.by_id[key], look, style), style.roles["label"].size)
+               for key, look in seen.items() if look.kind.shape == "text" and layout.nodes[key].width}
+    flows = {route.src for route in layout.routes if len(route.points) == 2} | {
+        edge.src for edge in graph.edges if not layout.nodes[edge.dst].width}
+    marks += [link_group(route, _line(graph, route, style, route.src in flows, _reached(route, written, layout, style)))
               for route in sorted(layout.routes, key=lambda route: not route.skip)]
     marks += [_node(node, seen[node.id], bands, layout.nodes[node.id], style) for node in graph.nodes]
     for key, (x, y) in layout.titles.items():
@@ -160,7 +164,16 @@ def _ground(bands: Bands, layout: Layout, style: Style) -> list[Mark]:
             *(Text(left, layout.nodes[key].cy + 0.35 * size, string, "shape", "end") for key, string in words.items())]
 
 
-def _line(graph: Graph, route: Route, style: Style) -> tuple[Mark, ...]:
+def _reached(route: Route, written: Mapping[NodeId, float], layout: Layout, style: Style) -> Point:
+    """Where a line from the side ends: at the box, or at the words of what has none."""
+    x, y = route.points[-1]
+    if len(route.points) == 2 or route.dst not in written:
+        return x, y
+    return layout.nodes[route.dst].cx + written[route.dst] / 2 + style.sizes["box_x"], y
+
+
+def _line(graph: Graph, route: Route, style: Style, flows: bool, end: Point) -> tuple[Mark, ...]:
+    """A line down, or beside what it passes to `end`; from the line down where one `flows`, else from the box."""
     s = style.sizes
     if len(route.points) == 2:
         joins = graph.by_id[route.dst].kind == "add"
@@ -169,11 +182,12 @@ def _line(graph: Graph, route: Route, style: Style) -> tuple[Mark, ...]:
     role = "edge" if not route.skip else "edge projected" if changes else "edge skip"
     if len(route.points) != len(("start", "leave", "edge", "down", "up", "back", "end")):     # of another layout
         return (Link(route.points, role, s.get("bend", 2.5), True, s["arrow"]),)
-    _, leave, edge, (x, y0), (_, y1), back, end = route.points
+    start, leave, edge, (x, y0), (_, y1), back, _ = route.points
     high = min((y1 - y0) / 2, s["arc"])
     k = 1 - KAPPA
+    out = (("M", leave),) if flows else (("M", start), ("L", leave))
     curve = Path((
-        ("M", leave), ("L", edge), ("C", (x - k * (x - edge[0]), y0, x, y0 + k * high, x, y0 + high)),
+        *out, ("L", edge), ("C", (x - k * (x - edge[0]), y0, x, y0 + k * high, x, y0 + high)),
         ("L", (x, y1 - high)), ("C", (x, y1 - k * high, x - k * (x - back[0]), y1, *back)),
         *((("L", (end[0] + 0.8 * s["arrow"], end[1])),) if back[0] - end[0] > s["arrow"] else ())), role)
     half = 0.42 * s["arrow"]

@@ -152,6 +152,9 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
     p, marks = volumes(graph, style), list[Mark]()
+    drawn = [(route, _link(graph, p, layout, route)) for route in layout.routes]
+    lined = {route.src for route, line in drawn for mark in line if isinstance(mark, Link)}
+    lines = {route.dst: route.points for route in layout.routes if route.dst in p.notes & lined}
     for node in graph.nodes:
         place, role = layout.nodes[node.id], role_of(node, style)
         written = p.written(node.id, place)
@@ -159,19 +162,16 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             marks.append(node_group(node, role, block.glyph(node.kind, place, role, style)))
         elif node.id in p.volumes:
             marks.append(node_group(node, role, (p.cuboid(node.id, place, role), *written)))
-        else:
-            marks.append(node_group(node, "note", written))
-    for route in layout.routes:
-        if drawn := _link(graph, p, layout, route):
-            marks.append(link_group(route, drawn))
+        else:       # with the line on which it stands, where one goes on from it
+            line = [Link(lines[node.id], "edge", style.sizes["bend"], False)] if node.id in lines else []
+            marks.append(node_group(node, "note", (*line, *written)))
+    marks += [link_group(route, line) for route, line in drawn if line]
     return tuple(marks)
 
 
 def _link(graph: Graph, p: Volumes, layout: Layout, route: Route) -> Sequence[Mark]:
     """How `route` is drawn: along a kernel, from a whole volume, or as an arrow; nothing into a note."""
     source, s = _source(graph, p, route.src), p.style.sizes
-    if route.dst in p.notes and source in p.glyphs:     # no volume is there from which the line goes on
-        return [Link(route.points, "edge", s["bend"], False)]
     if route.dst in p.notes or route.dst in p.ports:
         return []
     node = graph.by_id[route.dst]
