@@ -19,6 +19,7 @@ from archviz.figure.insets.inset import Wanted, fit_with
 from archviz.figure.options import Options
 from archviz.figure.rendered import described
 from archviz.figure.stages import cells, detail, facts, in_style, passed, plain
+from archviz.passes.override import override
 from archviz.style.style import Style
 
 
@@ -66,7 +67,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         if opened is not drawn and plain(drawing.graph, style) is drawing.graph:   # no room for what a pass merged
             drawn = opened
             drawing = fit(drawn, style, detail(drawn, main), options.title)
-    annotated = find("passes", "annotate").annotate(graph, style)
+    annotated = override(find("passes", "annotate").annotate(graph, style), style, overrides=options.overrides)
     caption = describe(annotated, drawing.graph, [drawn.modules[key] for key, _ in drawing.insets],
                        reading(drawing.style, drawing.scene, drawing.graph), options.title)
     scene = described(drawing.scene, caption, facts(drawing.graph))

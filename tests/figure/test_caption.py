@@ -48,10 +48,10 @@ GALLERY = [
 ]
 
 ZOO = {
-    "unet": "UNet. A 512×512×1 image passes through four rounds of a double conv block (two 3×3 "
-            "convolutions) with 64, 128, 256 and 512 channels, and max pooling; a double conv with 1024 channels; four "
-            "rounds of a 2×2 transposed convolution with 512, 256, 128 and 64 filters, concatenation, and a double "
-            "conv block with 512, 256, 128 and 64 channels; and a 1×1 convolution with 2 filters.",
+    "unet": "UNet. A 512×512×1 image passes through four rounds of a double conv block (two 3×3 convolutions) with 64, "
+            "128, 256 and 512 channels, and max pooling; a double conv block with 1024 channels; four rounds of a 2×2 "
+            "transposed convolution with 512, 256, 128 and 64 filters, concatenation, and a double conv block with "
+            "512, 256, 128 and 64 channels; and a 1×1 convolution with 2 filters.",
     "densenet": "DenseNet. A 224×224×3 image passes through a 7×7 convolution with 64 filters; max pooling; three "
                 "rounds of a dense block of 6, 12 and 24 dense layers (concatenation, 1×1 convolution and 3×3 "
                 "convolution), and a transition block (1×1 convolution and average pooling) with 128, 256 and 512 "
@@ -59,9 +59,10 @@ ZOO = {
                 "linear layer with 1000 outputs.",
     "lstm": "LSTMClassifier. A sequence of 80 tokens passes through an embedding of width 256, a 2-layer LSTM with 256 "
             "units and a linear layer with 2 outputs.",
-    "transformer": "Transformer. The network consists of an encoder of six layers of width 512 (8-head attention and a "
-                   "feed-forward network of width 2048), and a decoder of six layers of width 512 (two 8-head "
-                   "attention layers and a feed-forward network of width 2048).",
+    "transformer": "Transformer. A 64×512 input passes through an encoder of six layers of width 512 (8-head attention "
+                   "and a feed-forward network of width 2048). Together, its output and a 32×512 input pass through a "
+                   "decoder of six layers of width 512 (two 8-head attention layers and a feed-forward network of "
+                   "width 2048).",
     "mixtral": "MixtralForCausalLM. A sequence of 128 tokens passes through an embedding of width 4096, 32 decoder "
                "layers of width 4096 (32-head self-attention and a mixture of experts), and a linear layer with 32000 "
                "outputs.",

@@ -13,6 +13,7 @@ from archviz.core.graph import Graph
 from archviz.core.plugins import find
 from archviz.figure.caption.describe import alternative, describe
 from archviz.figure.caption.phrases import NUMBERS
+from archviz.figure.caption.sentences import port
 from archviz.style.style import load_style
 from archviz.trace import read
 from archviz.trace.ladder import Inputs, trace
@@ -108,6 +109,8 @@ def checked(caption: str, graph: Graph) -> str:
             assert right(match), f"{match[0]!r} is not in the graph: {caption}"     # type: ignore[operator]
         left = re.sub(pattern, lambda match: "~" * len(match[0]), left)
 
+    for name in filter(None, (port(node) for node in graph.nodes if node.kind in ("input", "output"))):
+        left = left.replace(f"for {name},", "").replace(f"({name})", "").replace(f"gives {name}", "gives")
     inputs = [node.out[0] for node in graph.nodes if node.kind == "input" and node.out]
     shapes = {text.shape(spec) for spec in inputs} | {"×".join(map(str, spec.shape[1:])) for spec in inputs}
     kernels = {"×".join(map(str, sizes(n.attrs.get("kernel_size")))) for n in graph.nodes}
@@ -150,7 +153,7 @@ def test_every_number_is_in_the_graph(graph: Graph) -> None:
 def test_it_reads_as_sentences(graph: Graph) -> None:
     caption = describe(graph, graph)
     sentences = re.split(r"(?<=[.])\s+(?=[A-Z×])", caption)
-    assert 2 <= len(sentences) <= 6
+    assert 2 <= len(sentences) <= 7
     assert not re.search(r"\b(\w+) \1\b|\(\)|  |,,| ,| \.|\ba [aeio]\w|\ban [bcdfgk]\w", caption), caption
     assert caption.count("(") == caption.count(")")
 

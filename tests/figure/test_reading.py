@@ -27,7 +27,7 @@ def passed(name: str) -> Graph:
 REPEATS = {     # class of the block → how often, in order
     "resnet50": ("ResNetBottleNeckLayer", [1, 2, 1, 3, 1, 5, 1, 2]),
     "resnet18": ("ResNetBasicLayer", [2, 1, 1, 1, 1, 1, 1]),
-    "swin": ("SwinLayer", [2, 2, 6, 2]),
+    "swin": ("SwinLayer", [1, 1, 1, 1, 1, 1, 2]),
     "convnext": ("ConvNextLayer", [3, 3, 9, 3]),
     "densenet": ("DenseLayer", [1, 5, 1, 11, 1, 23, 1, 15]),
     "gpt2": ("GPT2Block", [12]),

@@ -289,6 +289,7 @@ def test_a_line_goes_on_behind_a_sum() -> None:
             return self.c(torch.relu(a + self.b(a)))
 
     figure = draw.draw(Residual(), torch.zeros(1, 3, 32, 32), style="wire")
-    links = {mark.edge: mark.marks[0] for mark in figure.scene.marks if isinstance(mark, Group) and mark.role == "link"}
-    into, on = (link for key, link in sorted(links.items()) if any("relu" in end for end in key))
+    groups = [mark for mark in figure.scene.marks if isinstance(mark, Group)]
+    into = next(mark for group in groups if "relu" in group.node for mark in group.marks)
+    on = next(group.marks[0] for group in groups if group.role == "link" and "relu" in group.edge[0])
     assert isinstance(into, Link) and isinstance(on, Link) and not into.arrow and into.points[-1] == on.points[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from archviz.core import text
 from archviz.core.conditioning import Signal, signals
@@ -17,7 +16,9 @@ from archviz.core.regroup import split, subgraph
 from archviz.core.scene import Scene
 from archviz.drawing.badges import frozen_params
 from archviz.figure.caption.parts import Part, leaf, module_noun, opened, parts, plural
-from archviz.figure.caption.phrases import article, listed, number, phrases, told_apart, with_article
+from archviz.figure.caption.phrases import article, counted, listed, number, phrases, told_apart, with_article
+from archviz.figure.caption.sentences import port, sentences
+from archviz.figure.caption.strands import module_path, strands
 from archviz.passes import unroll
 from archviz.style.style import Style
 
@@ -71,8 +72,7 @@ def _law(value: object) -> str:
     return words.get(str(name), str(value))
 
 
-def _said(graph: Graph) -> list[str]:
-    return phrases(told_apart(gathered(opened(parts(graph)), graph)))
+MOST = 7        # sentences; beyond, the parts are only counted
 
 
 def _told(graph: Graph, drawn: Graph) -> list[str]:
@@ -81,24 +81,26 @@ def _told(graph: Graph, drawn: Graph) -> list[str]:
     if steps:
         return [steps]
     main = main_path(graph, drawn)
-    return [*([_stages(main, _inputs(main, drawn))] if _said(main) else []), *conditioned(drawn)]
+    flow, inputs = told_apart(opened(parts(main))), _read(main, drawn)
+    outputs = [node for node in main.nodes if node.kind == "output" and node.id in drawn.by_id]
+    found = strands(flow, main, inputs, outputs)
+    told = sentences(found, lambda node: port(drawn.by_id.get(node.id, node)), lambda node: _input(node, main))
+    if flow and not 0 < len(told) <= MOST:
+        once: dict[str, Part] = {}
+        for part in flow:
+            once.setdefault(module_path(part) or part.id, part)
+        again = ", some used more than once" if len(once) < len(flow) else ""
+        told = [f"The network consists of {listed(counted([*once.values()]))}{again}."]
+    names = {port(drawn.by_id.get(node.id, node)) for node in inputs}
+    return [*([_once(" ".join(told), names)] if told else []), *conditioned(drawn)]
 
 
-def _stages(graph: Graph, inputs: Sequence[str]) -> str:
-    """One sentence: what goes in, and what it goes through."""
-    whole = _once(listed(_said(graph)))
-    if len(inputs) == 1:
-        subject = inputs[0]
-        return f"{subject[0].upper()}{subject[1:]} passes through {whole}."
-    return f"The network consists of {whole}."
-
-
-def _once(words: str) -> str:
-    """`words` with what stands in parentheses said only the first time."""
+def _once(words: str, names: set[str]) -> str:
+    """`words` with what stands in parentheses said only the first time, unless it is one of `names`."""
     seen: set[str] = set()
 
     def first(match: re.Match[str]) -> str:
-        again = match[0] in seen
+        again = match[0] in seen and match[0][2:-1] not in names
         seen.add(match[0])
         return "" if again else match[0]
 
@@ -150,15 +152,18 @@ def _costs(graph: Graph, inputs: Sequence[str]) -> str:
 
 def _inputs(graph: Graph, drawn: Graph) -> list[str]:
     """What goes in, each kind of input once."""
-    every = [drawn.by_id.get(node.id, node) for node in graph.nodes if node.kind == "input" and node.out]
-    seen = [node for node in every if node.id in drawn.by_id] or every
-    kinds = list(dict.fromkeys(map(_input, seen)))
-    return kinds if len(seen) == len(kinds) or len(kinds) > 1 else [kinds[0], kinds[0]][:min(len(seen), 1)]
+    return list(dict.fromkeys(_input(node, graph) for node in _read(graph, drawn)))
 
 
-def _input(node: Node) -> str:
+def _read(graph: Graph, drawn: Graph) -> list[Node]:
+    """The inputs that are drawn; all, where none is."""
+    every = [node for node in graph.nodes if node.kind == "input" and node.out]
+    return [node for node in every if node.id in drawn.by_id] or every
+
+
+def _input(node: Node, graph: Graph) -> str:
     spec = node.out[0]
-    if len(spec.shape) == 2 and spec.dtype.startswith("int"):
+    if len(spec.shape) == 2 and spec.dtype.startswith("int") and _embedded(node.id, graph):
         return f"a sequence of {spec.shape[1]} tokens" if spec.shape[1] != 1 else "one token"
     size = text.shape(spec)
     channels = spec.shape[spec.axes.index("C")] if "C" in spec.axes and len(spec.axes) == len(spec.shape) else 0
@@ -167,42 +172,11 @@ def _input(node: Node) -> str:
     return f"{article(size)} {size} {noun}" if "×" in size else f"an input of length {size}"
 
 
-LEAST = 3       # branches; of two, one is a skip connection or a second input
-
-
-def gathered(parts: Sequence[Part], graph: Graph) -> tuple[Part, ...]:
-    """`parts` with what lies side by side between a fork and a concatenation told as branches of one part."""
-    for join in parts:
-        branches = _branches(join, parts, graph)
-        if branches:
-            inside = [part for branch in branches for part in branch]
-            words = "; ".join(", then ".join(phrases(branch)) for branch in branches)
-            one = f"{number(len(branches))} parallel branches ({words}), whose outputs are concatenated"
-            whole = replace(join, one=one, whole=True, size=sum(part.size for part in inside))
-            return gathered([whole if part is join else part for part in parts if part not in inside], graph)
-    return tuple(parts)
-
-
-def _branches(join: Part, parts: Sequence[Part], graph: Graph) -> list[list[Part]]:
-    """What each branch that ends in `join` holds; nothing where these are no branches of one fork."""
-    if join.whole or join.inside or join.kinds != ("cat",):
-        return []
-    ways = [_way(edge.src, graph) for edge in graph.incoming[join.nodes[0].id]]
-    if len(ways) < LEAST or len({fork for fork, _ in ways}) > 1:
-        return []
-    branches = [[part for part in parts if part.ids <= nodes] for _, nodes in ways]
-    inside = frozenset[NodeId]().union(*(part.ids for branch in branches for part in branch))
-    whole = all(part.ids.isdisjoint(nodes) or part.ids <= inside for part in parts for _, nodes in ways)
-    return branches if whole and all(branches) else []
-
-
-def _way(end: NodeId, graph: Graph) -> tuple[NodeId, frozenset[NodeId]]:
-    """From `end` back to where others turn off as well: that node, and the nodes before it."""
-    nodes: set[NodeId] = set()
-    while len(graph.outgoing[end]) == 1 and len(graph.incoming[end]) == 1:
-        nodes.add(end)
-        end = graph.incoming[end][0].src
-    return end, frozenset(nodes)
+def _embedded(key: NodeId, graph: Graph) -> bool:
+    """Whether a layer looks rows up with what comes from `key`, however its shape is changed on the way."""
+    readers = [graph.by_id[edge.dst] for edge in graph.outgoing[key]]
+    return any(node.kind == "embedding" or node.kind in ("view", "cast") and _embedded(node.id, graph)
+               for node in readers)
 
 
 OWN = frozenset(("conv", "attention", "recurrent", "scan", "module"))
@@ -211,7 +185,8 @@ OWN = frozenset(("conv", "attention", "recurrent", "scan", "module"))
 
 def _signals(drawn: Graph) -> list[Signal]:
     return [signal for signal in signals(drawn)
-            if not any(drawn.by_id[key].kind in OWN and drawn.by_id[key].scope for key in signal.nodes)]
+            if not any(drawn.by_id[key].kind in OWN and (drawn.by_id[key].scope or drawn.by_id[key].kind != "module")
+                       for key in signal.nodes)]
 
 
 def main_path(graph: Graph, drawn: Graph) -> Graph:

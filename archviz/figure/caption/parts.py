@@ -31,6 +31,7 @@ class Part:
     nodes       these operations
     out         what comes out of it
     whole       whether `one` is a whole phrase, to be left as it is
+    named       whether `one` is what the user calls it
     """
 
     id: NodeId
@@ -43,6 +44,7 @@ class Part:
     nodes: tuple[Node, ...] = field(default=(), repr=False)
     out: TensorSpec | None = None
     whole: bool = False
+    named: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ def parts(graph: Graph) -> tuple[Part, ...]:
     for node in graph.nodes:
         for scope in node.scope if node.out else ():
             outputs[scope] = node.out[0]
-        if "appended" in node.attrs or node.kind in SILENT and node.op not in ("mean",):
+        if {"appended", "hidden"} & node.attrs.keys() or node.kind in SILENT and node.op not in ("mean",):
             continue
         chain = ["", *node.scope]
         for outer, inner in zip(chain, [*node.scope, node.id], strict=True):
@@ -85,30 +87,38 @@ def parts(graph: Graph) -> tuple[Part, ...]:
             return leaf(graph.by_id[key])
         module = graph.modules.get(key)
         cls, path = (module.cls, module.path) if module else (key, key)
-        one = module_noun(cls, path, graph)
+        label = text.clean(str(module.attrs.get("label", ""))) if module else ""
+        one = _lowered(label) or module_noun(cls, path, graph)
         inside = tuple(build(child) for child in children[key])
-        if len(inside) == 1 and not inside[0].inside:       # a layer with its normalisation is that layer
+        if len(inside) == 1 and not inside[0].inside and not label:       # a layer with its normalisation is that layer
             return inside[0]
         if len(inside) == 1:        # a wrapper by the name that the model gives it
             inside = inside[0].inside
         nodes = tuple(leaves[key])
-        return Part(key, one, plural(one), cls, path, len(nodes), inside, nodes, outputs.get(key))
+        return Part(key, one, plural(one), cls, path, len(nodes), inside, nodes, outputs.get(key), named=bool(label))
 
     return tuple(build(key) for key in children[""])
 
 
 def module_noun(cls: str, path: str, graph: Graph) -> str:
     name = text.pretty(path.split(".")[-1]) if cls in CONTAINERS else title(text.clean(cls), graph)
-    words = " ".join(word if word[1:] != word[1:].lower() else word[:1].lower() + word[1:] for word in name.split())
-    words = re.sub(r"[ _]*\d+$", "", words) or "block"
+    words = re.sub(r"[ _]*\d+$", "", _lowered(name)) or "block"
     return re.sub(r"\b(self|cross) (attention)\b", r"\1-\2", words)
+
+
+def _lowered(name: str) -> str:
+    """`name` as it stands within a sentence: its words small, but for those that have capitals of their own."""
+    return " ".join(word[:1].lower() + word[1:] if word[1:2].isalpha() and word[1:] == word[1:].lower() else word
+                    for word in name.split())
 
 
 def leaf(node: Node) -> Part:
     """The part that one operation is."""
-    one, many = _leaf_noun(node)
+    label = _lowered(text.clean(str(node.attrs.get("label", ""))))
+    one, many = (label, plural(label)) if label else _leaf_noun(node)
     one, many = (one, many) if one.strip() else ("layer", "layers")
-    return Part(node.id, one, many, node.op, node.id, nodes=(node,), out=node.out[0] if node.out else None)
+    return Part(node.id, one, many, node.op, node.id, nodes=(node,), out=node.out[0] if node.out else None,
+                named=bool(label))
 
 
 NOUNS = {
@@ -175,15 +185,15 @@ def flat(value: object) -> list[object]:
 def opened(parts: Sequence[Part]) -> tuple[Part, ...]:
     """`parts` with wrappers replaced by what they hold: those that hold nearly everything, and small ones of leaves."""
     def alone(part: Part) -> bool:
-        return not any(alike(part, other) for other in parts if other is not part)
+        return not any(alike(part, other) or part.path == other.path for other in parts if other is not part)
 
     total = sum(part.size for part in parts)
     for i, part in enumerate(parts):
-        if part.inside and part.size >= DOMINANT * total and alone(part):
+        if part.inside and not part.named and part.size >= DOMINANT * total and alone(part):
             return opened((*parts[:i], *part.inside, *parts[i + 1:]))
     kept: list[Part] = []
     for part in parts:
-        leaves = part.inside and not any(inner.inside for inner in part.inside)
+        leaves = part.inside and not part.named and not any(inner.inside for inner in part.inside)
         kept.extend(part.inside if leaves and (len(part.inside) == 1 or (alone(part) and part.size == 2)) else (part,))
     return tuple(kept)
 

@@ -13,7 +13,7 @@ from archviz.core import text
 from archviz.core.naming import CONTAINERS
 from archviz.figure.caption.parts import UNCOUNTED, Part, alike, opened, plural
 
-MOST = 7            # parts in one sentence; beyond, equal ones are counted together, then the lightest go
+MOST = 9            # parts in one sentence; beyond, equal ones are counted together, then the lightest go
 PERIOD = 4          # parts of a round that is gone through several times
 UNITS = ("block", "layer", "stage", "unit", "cell", "module", "group", "level")
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -22,19 +22,25 @@ Run = tuple[Part, ...]
 
 
 def told_apart(parts: Sequence[Part]) -> Run:
-    """Those of one class that are not all alike go by their attribute's name: an encoder and a decoder."""
+    """Those of one class that are not all alike go by their attribute's name: an encoder and a decoder; those that are
+    are blocks."""
     def named(part: Part) -> Part:
-        twins = [other for other in parts if other.inside and other.cls == part.cls]
-        name = text.pretty(next((word for word in reversed(part.path.split(".")) if not word.isdigit()), part.path))
-        apart = part.inside and any(not alike(one, other) for one in twins for other in twins)
-        return replace(part, one=name, many=plural(name)) if apart else part
+        twins = [other for other in parts if other.inside and other.cls == part.cls and other is not part]
+        if not part.inside or part.named or not twins:
+            return part
+        if any(not alike(one, other) for one in (*twins, part) for other in (*twins, part)):
+            one = text.pretty(next((word for word in reversed(part.path.split(".")) if not word.isdigit()), part.path))
+        elif all(part.path != other.path for other in twins):
+            one = _block(part, 1) if part.cls not in CONTAINERS else part.one
+        else:
+            one = part.one
+        return replace(part, one=one, many=plural(one))
     return tuple(map(named, parts))
 
 
 def phrases(parts: Sequence[Part]) -> list[str]:
     """What `parts` are, in their order, each phrase with its article."""
-    runs = _rounds(_runs(_trains(parts)))
-    runs = [run for run in runs if run[0].whole or run[0].one != "concatenation"] or runs    # of tokens, mostly
+    runs = _told(parts)
     if len(runs) > MOST:
         runs = _joined(runs, lambda part: part.one)
     if len(runs) > MOST:
@@ -45,13 +51,32 @@ def phrases(parts: Sequence[Part]) -> list[str]:
     return [_run(run) for run in runs]
 
 
+def counted(parts: Sequence[Part]) -> list[str]:
+    """What `parts` are, whatever follows which: equal ones together."""
+    kept = [part for part in parts if part.kinds != ("cat",) or part.whole] or parts
+    runs = _joined(_runs(kept), lambda part: part.one)
+    if len(runs) > MOST:
+        runs = _joined(runs, lambda part: part.cls or part.one)
+    return [*map(_run, runs[:MOST]), *(["other layers"] if len(runs) > MOST else [])]
+
+
+def loose(parts: Sequence[Part]) -> bool:
+    """Whether there are so many of them that `phrases` counts together what does not stand together."""
+    return len(_told(parts)) > MOST
+
+
+def _told(parts: Sequence[Part]) -> list[Run]:
+    runs = _rounds(_runs(_trains(parts)))
+    return [run for run in runs if run[0].whole or run[0].one != "concatenation"] or runs    # of tokens, mostly
+
+
 def _runs(parts: Sequence[Part]) -> list[Run]:
     """Neighbours that are alike, together; leaves that are called the same, too."""
     runs: list[Run] = []
     for part in parts:
         last = runs[-1][-1] if runs else None
         plain = last and not part.inside and not last.inside and last.one == part.one and not part.whole
-        if last and (alike(last, part) or plain):
+        if last and (alike(last, part) and last.one == part.one or plain):
             runs[-1] = (*runs[-1], part)
         else:
             runs.append((part,))
@@ -281,7 +306,8 @@ def _held(part: Part) -> str:
         return f"{listed(kernels)} convolutions" if "convolution" not in kernels else ""
     runs = _joined(runs, lambda one: one.one)
     names = [run[0].one if len(run) == 1 else f"{number(len(run))} {run[0].many}" for run in runs]
-    return listed(names) if 1 < len(names) <= 4 else ""
+    alone = len(names) == 1 and len(runs[0]) > 1 and runs[0][0].many != part.one
+    return listed(names) if 1 < len(names) <= 4 or alone else ""
 
 
 def _mixers(parts: Sequence[Part]) -> list[Part]:
@@ -332,7 +358,7 @@ def number(count: int) -> str:
 def with_article(noun: str) -> str:
     if noun.startswith("average over"):
         return f"an {noun}"
-    return noun if noun.endswith((*UNCOUNTED, "s")) else f"{article(noun)} {noun}"
+    return noun if len(noun) == 1 or noun.endswith((*UNCOUNTED, "s")) else f"{article(noun)} {noun}"
 
 
 def article(noun: str) -> str:
