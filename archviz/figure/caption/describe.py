@@ -81,18 +81,27 @@ def _told(graph: Graph, drawn: Graph) -> list[str]:
     if steps:
         return [steps]
     main = main_path(graph, drawn)
-    flow, inputs = told_apart(opened(parts(main))), _read(main, drawn)
-    outputs = [node for node in main.nodes if node.kind == "output" and node.id in drawn.by_id]
-    found = strands(flow, main, inputs, outputs)
-    told = sentences(found, lambda node: port(drawn.by_id.get(node.id, node)), lambda node: _input(node, main))
+    told = _followed(main, drawn)
+    if main is not graph and told is not None:
+        return [told, *conditioned(drawn)]
+    return [words] if (words := told or _followed(graph, drawn, whole=True)) else []
+
+
+def _followed(graph: Graph, drawn: Graph, whole: bool = False) -> str | None:
+    """What goes through what; None where a part of `graph` that is not the `whole` reads nothing that is in it."""
+    flow, inputs = told_apart(opened(parts(graph))), _read(graph, drawn)
+    outputs = [node for node in graph.nodes if node.kind == "output" and node.id in drawn.by_id]
+    found = strands(flow, graph, inputs, outputs)
+    if not whole and any(strand.parts and not strand.begins and not strand.before for strand in found):
+        return None
+    told = sentences(found, lambda node: port(drawn.by_id.get(node.id, node)), lambda node: _input(node, graph))
     if flow and not 0 < len(told) <= MOST:
         once: dict[str, Part] = {}
         for part in flow:
             once.setdefault(module_path(part) or part.id, part)
         again = ", some used more than once" if len(once) < len(flow) else ""
         told = [f"The network consists of {listed(counted([*once.values()]))}{again}."]
-    names = {port(drawn.by_id.get(node.id, node)) for node in inputs}
-    return [*([_once(" ".join(told), names)] if told else []), *conditioned(drawn)]
+    return _once(" ".join(told), {port(drawn.by_id.get(node.id, node)) for node in inputs})
 
 
 def _once(words: str, names: set[str]) -> str:
@@ -190,9 +199,9 @@ def _signals(drawn: Graph) -> list[Signal]:
 
 
 def main_path(graph: Graph, drawn: Graph) -> Graph:
-    """`graph` without what makes the signals it is conditioned on."""
+    """`graph` without what makes the signals it is conditioned on; itself where there are none."""
     beside = {member for signal in _signals(drawn) for key in signal.nodes for member in drawn.by_id[key].members}
-    return subgraph(graph, (node.id for node in graph.nodes if node.id not in beside))
+    return subgraph(graph, (node.id for node in graph.nodes if node.id not in beside)) if beside else graph
 
 
 def conditioned(drawn: Graph) -> list[str]:
