@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 LINTER = Path(__file__).resolve().parents[2] / "shared" / "figlint" / "figlint.py"
+ATTACHED = LINTER.with_name("attached.py")
 FAULTS = ("text_text", "text_spill", "edge_text", "edge_box", "off_canvas", "low_contrast")
 MIN_FONT = 6.0
 
@@ -41,3 +42,13 @@ def faults(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["min_pt"] is not None and row["min_pt"] < MIN_FONT:
         bad["min_pt"] = row["min_pt"]
     return bad
+
+
+def detached(figures: Sequence[Path]) -> dict[str, list[str]]:
+    """Per file name the lines that do not touch what they join, where there are any."""
+    if not ATTACHED.exists():
+        pytest.skip(f"no figure linter at {LINTER}")
+    done = subprocess.run([sys.executable, str(ATTACHED), "--json", *map(str, figures)], capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    assert sum(row["links"] for row in found.values()), "no lines at all"
+    return {Path(path).name: row["detached"] for path, row in found.items() if row["detached"]}

@@ -16,7 +16,7 @@ from tests import sheet
 from tests.conftest import ROOT
 from tests.figures import FIGURES, TEXT, commands, draw, outputs
 from tests.latex import together
-from tests.lint import lint
+from tests.lint import detached, lint
 
 FILES = {path.stem: path for path in sorted(FIGURES.glob("*.sh"))}
 
@@ -58,6 +58,7 @@ def test_nothing_lies_there_that_no_command_draws() -> None:
 def test_the_linter_finds_no_fault(folder: Path) -> None:
     paths = [folder / output for name in FILES for output in drawn(name, folder) if output.endswith(".svg")]
     assert {name: row["bad"] for name, row in lint(paths).items() if row["bad"]} == {}
+    assert detached(paths) == {}
 
 
 def test_tex_sets_all_of_them(folder: Path, tmp_path: Path) -> None:

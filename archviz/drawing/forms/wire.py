@@ -152,9 +152,8 @@ def frames(graph: Graph, style: Style) -> dict[NodeId, Frame]:
 def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
     """Wires of volumes, then kernels and their lines."""
     p, marks = volumes(graph, style), list[Mark]()
-    drawn = [(route, _link(graph, p, layout, route)) for route in layout.routes]
-    lined = {route.src for route, line in drawn for mark in line if isinstance(mark, Link)}
-    lines = {route.dst: route.points for route in layout.routes if route.dst in p.notes & lined}
+    links = {(route.src, route.dst): _link(graph, p, layout, route) for route in layout.routes}
+    on = _lines_on(graph, p, layout, links)
     for node in graph.nodes:
         place, role = layout.nodes[node.id], role_of(node, style)
         written = p.written(node.id, place)
@@ -162,11 +161,27 @@ def draw(graph: Graph, layout: Layout, style: Style) -> tuple[Mark, ...]:
             marks.append(node_group(node, role, block.glyph(node.kind, place, role, style)))
         elif node.id in p.volumes:
             marks.append(node_group(node, role, (p.cuboid(node.id, place, role), *written)))
-        else:       # with the line on which it stands, where one goes on from it
-            line = [Link(lines[node.id], "edge", style.sizes["bend"], False)] if node.id in lines else []
-            marks.append(node_group(node, "note", (*line, *written)))
-    marks += [link_group(route, line) for route, line in drawn if line]
+        else:
+            marks.append(node_group(node, "note", (*on.get(node.id, ()), *written)))
+    marks += [link_group(route, line) for route in layout.routes if (line := links[route.src, route.dst])]
     return tuple(marks)
+
+
+def _lines_on(graph: Graph, p: Volumes, layout: Layout, links: dict[tuple[NodeId, NodeId], Sequence[Mark]],
+              ) -> dict[NodeId, Sequence[Mark]]:
+    """The line on which each note stands from which one goes on; what leads there, into `links`."""
+    lines: dict[NodeId, Sequence[Mark]] = {}
+    bend = p.style.sizes["bend"]
+    for node in reversed(graph.nodes):
+        leaving = [route.points[0] for route in layout.routes if route.src == node.id
+                   and any(isinstance(mark, Link) for mark in links[route.src, route.dst])]
+        for route in layout.routes:
+            if leaving and node.id in p.notes and route.dst == node.id:
+                (x0, y0), (x1, y1) = route.points[-2:]
+                middle = (x0 + x1) / 2, (y0 + y1) / 2
+                links[route.src, node.id] = [Link((*route.points[:-1], middle), "edge", bend, False)]
+                lines[node.id] = [Link((middle, route.points[-1], max(leaving)), "edge", bend, False)]
+    return lines
 
 
 def _link(graph: Graph, p: Volumes, layout: Layout, route: Route) -> Sequence[Mark]:
