@@ -115,7 +115,14 @@ def _joins(graph: Graph, p: Volumes, before: NodeId, node: Node) -> bool:
         return a.kind == b.kind
     if first.kind == "module" or first.scope != node.scope and first.kind not in ELEMENTWISE:
         return False
+    if node.kind not in ELEMENTWISE and _called(graph, first) != _called(graph, node):
+        return False        # side by side there is no room for their names
     return a.extent == b.extent and a.kind in ("map", "clip", "signal")
+
+
+def _called(graph: Graph, node: Node) -> list[NodeId]:
+    """What the user gave a name of which `node` is a part."""
+    return [key for key in node.scope if "label" in graph.modules[key].attrs] + [node.id] * ("label" in node.attrs)
 
 
 def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -> None:

@@ -28,9 +28,20 @@ class Block:
     leave: float  # the centre of its last face
     x: float = 0.0
     y: float = 0.0
+    room: float = 0.0   # below all that, for braces
 
     def places(self) -> list[Place]:
         return [p.moved(self.x, self.y) for p in (*self.solid, *self.soft)]
+
+    def takes(self) -> list[Place]:
+        """Its places, and the room for braces."""
+        first, *others = self.places()
+        return [first, *others, Place(first.x, self.low, first.width, self.room)]
+
+    @property
+    def low(self) -> float:
+        """How far down it reaches, without room for braces."""
+        return self.y + bounds([*self.solid, *self.soft])[3]
 
     @cached_property
     def reach(self) -> tuple[float, float]:
@@ -73,6 +84,9 @@ def _block(run: Sequence[NodeId], sizes: Sizes, tuck: float) -> Block:
         soft += [p.moved(left, top) for p in size.parts]
         x, sunk = x + size.width, sunk + size.rise
     enter = min((p.x for p in solid if p.y <= 0.0 <= p.bottom), default=0.0)
+    left, top = at[run[0]]
+    if top > 0.0 > top + sizes[run[0]].back[1]:     # on the edge that slants into the depth, and not on a slice of it
+        enter = max(enter, left - sizes[run[0]].back[0] * top / sizes[run[0]].back[1])
     return Block(tuple(run), at, solid, tucked, soft, enter, x)
 
 

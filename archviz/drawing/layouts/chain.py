@@ -114,6 +114,9 @@ class _Rows:
 
     def layout(self, frames: Frames) -> Layout:
         placed: list[Block] = []
+        for block in self.blocks if self.branches else ():
+            bars = sum(frames[key].bar for key in self.graph.by_id[block.nodes[0]].scope if key in frames)
+            block.room = bars + self.spacing["beside"] if bars else 0.0
         for rank, i in enumerate(self.spine):
             for n, branch in enumerate(b for b in self.branches if b.end == rank):
                 # names stand below volumes, so that only a glyph can be entered from there
@@ -123,7 +126,7 @@ class _Rows:
             placed.append(self.blocks[i])
         for n, branch in enumerate(b for b in self.branches if b.end is None):
             self._row(branch, above=n % 2 == 0, placed=placed)
-        return finished(self.graph, self.blocks, self.sizes, self._routes(), frames, self.spacing)
+        return finished(self.graph, self.blocks, self.sizes, self._routes(), frames, self.spacing, bool(self.branches))
 
     def _start(self, rank: int) -> float:
         """A block stands right of the branches that end in it, and its label right of where others turn off."""
@@ -156,13 +159,13 @@ class _Rows:
         """Put a branch above or below all that stands between its ends."""
         row = self._lined(branch)
         left, right = min(block.x + block.reach[0] for block in row), max(block.right for block in row)
-        crowd = [p for block in placed for p in block.places() if p.x < right and p.right > left]
+        crowd = [p for block in placed for p in block.takes() if p.x < right and p.right > left]
         # the lines of branches to the same place run on in their rows
         beside = [self.blocks[i] for b in self.branches if b.end == branch.end and b is not branch for i in b.blocks]
-        crowd += [p for block in beside if block in placed for p in block.places()]
+        crowd += [p for block in beside if block in placed for p in block.takes()]
         crowd.append(Place(left, 0.0, right - left, 0.0))  # the arrow of the spine
         _, top, _, bottom = bounds(crowd)
-        _, high, _, low = bounds(p for block in row for p in block.places())
+        _, high, _, low = bounds(p for block in row for p in block.takes())
         for block in row:
             block.y = top - self.spacing["row"] - low if above else bottom + self.spacing["row"] - high
         placed += row
@@ -321,13 +324,17 @@ class _Rows:
 
 
 def finished(graph: Graph, blocks: Sequence[Block], sizes: Sizes, routes: Sequence[Route], frames: Frames,
-             spacing: Spacing) -> Layout:
-    """Everything moved so that it begins at the origin, with braces for the frames below."""
+             spacing: Spacing, several: bool = False) -> Layout:
+    """Everything moved so that it begins at the origin, with braces for the frames below it, or where there are
+    `several` rows, below what is in each."""
     nodes = {key: Place(block.x + x, block.y + y, sizes[key].width, sizes[key].height)
              for block in blocks for key, (x, y) in block.at.items()}
     everything = [p for block in blocks for p in block.places()] + [_full(nodes[key], sizes[key]) for key in nodes]
     everything += [around(route.points) for route in routes]
-    braces = _braces(graph, nodes, sizes, frames, bounds(everything)[3] + spacing["beside"])
+    low = {key: bounds(everything)[3] + spacing["beside"] for key in nodes}
+    if several:
+        low = {key: block.low + spacing["beside"] / 2 for block in blocks for key in block.nodes}
+    braces = _braces(graph, nodes, sizes, frames, low, everything if several else [])
     left, top, right, bottom = bounds([*everything, *braces.values()])
     return Layout(nodes, braces, tuple(routes), right - left, bottom - top, direction="right").moved(-left, -top)
 
@@ -338,8 +345,10 @@ def _full(place: Place, size: Size) -> Place:
     return Place(place.x, place.y + up, place.width + size.back[0], place.height + down - up)
 
 
-def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, y: float) -> dict[NodeId, Place]:
-    """One brace below the nodes of each frame, inner ones first, in as few rows as keep their titles apart."""
+def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, low: Mapping[NodeId, float],
+            taken: Sequence[Place]) -> dict[NodeId, Place]:
+    """One brace below the nodes of each frame, of which `low` says how far down they reach, inner ones first, in as few
+    rows as keep their titles apart, clear of what is `taken`."""
     braces: dict[NodeId, Place] = {}
     for key in sorted(frames, key=lambda k: (-len(graph.modules[k].scope), k)):
         inside = [n.id for n in graph.nodes if key in n.scope]
@@ -348,8 +357,8 @@ def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, y: float)
         left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
         right = max(nodes[k].right + sizes[k].back[0] / 2 for k in inside)
         room = max(frames[key].title + frames[key].count + 4.0, right - left)
-        brace = Place((left + right) / 2 - room / 2, y, room, frames[key].bar)
-        while any(brace.meets(other) for other in braces.values()):
+        brace = Place((left + right) / 2 - room / 2, max(low[k] for k in inside), room, frames[key].bar)
+        while any(brace.meets(other) for other in (*braces.values(), *taken)):
             brace = brace.moved(0.0, 1.0)
         braces[key] = brace
     return braces
@@ -362,6 +371,8 @@ def boxed(graph: Graph, blocks: Sequence[Block], sizes: Sizes, frames: Frames, s
     boxes: dict[NodeId, Size] = {}
     for block in blocks:
         left, top, right, bottom = bounds([*block.solid, *block.soft])
+        bars = sum(frames[key].bar for key in graph.by_id[block.nodes[0]].scope if key in frames)
+        bottom += bars + spacing["beside"] if bars else 0.0
         boxes[block.nodes[0]] = Size(right - left, 2 * max(-top, bottom), sizes[block.nodes[0]].joint)
     heads = [replace(n, scope=()) for n in graph.nodes if of[n.id] == n.id]
     edges = {(of[e.src], of[e.dst]): e for e in graph.edges if of[e.src] != of[e.dst]}
@@ -381,7 +392,7 @@ def boxed(graph: Graph, blocks: Sequence[Block], sizes: Sizes, frames: Frames, s
         if not boxes[route.dst].joint:
             points[-1:] = _ended(points[-1], standing[route.dst], standing[route.dst].enter)[::-1]
         routes.append(Route(edge.src, edge.dst, tuple(points), route.skip))
-    return finished(graph, blocks, sizes, routes, frames, spacing)
+    return finished(graph, blocks, sizes, routes, frames, spacing, several=True)
 
 
 def _ended(point: Point, block: Block, reach: float) -> list[Point]:
