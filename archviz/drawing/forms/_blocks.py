@@ -139,8 +139,11 @@ def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -
         labels = Labels(p, style, main, block)
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat, graph.modules[frame].attrs) if frame else ""
+        own = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
         if not frame:
-            title = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
+            title = own
+        elif _count(own):       # what is in it is there several times
+            title = f"{title}: {own}"
         volume = p.volumes[main[0]]
         names_in = style.sizes["rows"]
         same = volume.extent in written if not names_in else volume.extent == before
@@ -148,7 +151,7 @@ def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -
         if volume.kind != "rod" and not same:
             labels.around(before)
         before = volume.extent if volume.kind != "rod" else before
-        labels.below(title if names_in or not labels.wide(title) else "", row)
+        labels.below(title if names_in or not labels.wide(title) else _count(title), row)
         row = 1 - row if labels.wide(title) and names_in > 1 else 0
         arrow, size = kernel_of(graph.by_id[main[0]])
         kind = graph.by_id[main[0]].kind
@@ -178,8 +181,14 @@ def _brace(graph: Graph, p: Volumes, names: Mapping[NodeId, str], taken: set[Nod
             p.braces[key] = _titled(names[key], module.repeat, module.attrs)
 
 
+def _count(title: str) -> str:
+    """How often, at the end of a title: what is said even where the name has no room."""
+    found = re.search(r"(?:^| )(×\d+(?: → \d+)?|\d+ → \d+ blocks)$", title)
+    return found[1] if found else ""
+
+
 def _titled(name: str, times: int, attrs: Mapping[str, Any]) -> str:
-    return f"{name} {count_of(times, attrs)}".rstrip()
+    return f"{name} {count_of(times, attrs)}".strip()
 
 
 def _frames(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
@@ -210,9 +219,9 @@ def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, l
     name = key.split("#")[0].split("@")[0].rsplit(".", 1)[-1]     # not which of its streams this is
     if "/" not in name and not name.isdigit() and ":" not in name:
         return _titled(text.clean(name), times if times > SEVERAL else 1, node.attrs)
-    if node.kind in ("conv", "upconv", "linear") or not look.lines:
-        return ""  # the kind is in the legend, the numbers are below
-    return text.clean(look.lines[0][0].split(", ")[0])
+    if node.kind in ("conv", "upconv", "linear") or not look.lines:     # the legend tells the kind, numbers the size
+        return _titled("", times if times > SEVERAL else 1, node.attrs)
+    return _titled(text.clean(look.lines[0][0].split(", ")[0]), times if times > SEVERAL else 1, node.attrs)
 
 
 def _range(graph: Graph, keys: Sequence[NodeId]) -> str:
@@ -282,7 +291,9 @@ class Labels:
             self.p.label(first, middle - shift, y, string, "number")
         y += number * 1.1 if spots else 0.0
         limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
-        shown = text.fit(title, bold, limit, "bold")
+        count = _count(title)
+        room = limit - text.width(f" {count}", bold, "bold") if count else limit
+        shown = f"{text.fit(title.removesuffix(count).rstrip(), bold, room, 'bold')} {count}".strip()
         if shown and self.corner:  # below what stands along the edge into the depth
             half = text.width(shown, bold, "bold") / 2
             offset = self.reach - self.p.edges(self.last)[0][0]     # from the first volume's front to the last one's

@@ -297,4 +297,4 @@ def _sideways(src: Place, dst: Place) -> Points:
     end = (dst.right if right else dst.x, level)
     if src.y <= level <= src.bottom:
         return (src.x if right else src.right, level), end
-    return (src.cx, src.bottom), (src.cx, level), end
+    return (src.cx, src.bottom if level > src.bottom else src.y), (src.cx, level), end

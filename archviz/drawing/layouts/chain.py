@@ -115,8 +115,7 @@ class _Rows:
     def layout(self, frames: Frames) -> Layout:
         placed: list[Block] = []
         for block in self.blocks if self.branches else ():
-            bars = sum(frames[key].bar for key in self.graph.by_id[block.nodes[0]].scope if key in frames)
-            block.room = bars + self.spacing["beside"] if bars else 0.0
+            block.room = _bars(self.graph, block, frames, self.spacing)
         for rank, i in enumerate(self.spine):
             for n, branch in enumerate(b for b in self.branches if b.end == rank):
                 # names stand below volumes, so that only a glyph can be entered from there
@@ -334,9 +333,15 @@ def finished(graph: Graph, blocks: Sequence[Block], sizes: Sizes, routes: Sequen
     low = {key: bounds(everything)[3] + spacing["beside"] for key in nodes}
     if several:
         low = {key: block.low + spacing["beside"] / 2 for block in blocks for key in block.nodes}
-    braces = _braces(graph, nodes, sizes, frames, low, everything if several else [])
+    braces = _braces(graph, nodes, sizes, frames, low, blocks if several else (), routes if several else ())
     left, top, right, bottom = bounds([*everything, *braces.values()])
     return Layout(nodes, braces, tuple(routes), right - left, bottom - top, direction="right").moved(-left, -top)
+
+
+def _bars(graph: Graph, block: Block, frames: Frames, spacing: Spacing) -> float:
+    """The room that the braces take of the frames in which a block is."""
+    bars = sum(frames[key].bar for key in graph.by_id[block.nodes[0]].scope if key in frames)
+    return bars + spacing["beside"] if bars else 0.0
 
 
 def _full(place: Place, size: Size) -> Place:
@@ -346,20 +351,25 @@ def _full(place: Place, size: Size) -> Place:
 
 
 def _braces(graph: Graph, nodes: Places, sizes: Sizes, frames: Frames, low: Mapping[NodeId, float],
-            taken: Sequence[Place]) -> dict[NodeId, Place]:
+            blocks: Sequence[Block], routes: Sequence[Route]) -> dict[NodeId, Place]:
     """One brace below the nodes of each frame, of which `low` says how far down they reach, inner ones first, in as few
-    rows as keep their titles apart, clear of what is `taken`."""
+    rows as keep their titles apart; clear of `blocks`, with titles clear of `routes`, which may cross the brace."""
     braces: dict[NodeId, Place] = {}
+    taken = [p for block in blocks for p in block.places()]
+    lines = [around(ends).grown(1.0) for route in routes for ends in pairwise(route.points)]
     for key in sorted(frames, key=lambda k: (-len(graph.modules[k].scope), k)):
         inside = [n.id for n in graph.nodes if key in n.scope]
         if not inside:
             continue
         left = min(nodes[k].x + sizes[k].back[0] / 2 for k in inside)
         right = max(nodes[k].right + sizes[k].back[0] / 2 for k in inside)
-        room = max(frames[key].title + frames[key].count + 4.0, right - left)
+        wide = frames[key].title + frames[key].count + 4.0
+        room = max(wide, right - left)
         brace = Place((left + right) / 2 - room / 2, max(low[k] for k in inside), room, frames[key].bar)
-        while any(brace.meets(other) for other in (*braces.values(), *taken)):
-            brace = brace.moved(0.0, 1.0)
+        title = Place(brace.cx - wide / 2, brace.y, wide, brace.height)
+        while any(brace.meets(other) for other in (*braces.values(), *taken)) or any(
+                (title if line.height > line.width else brace).meets(line) for line in lines):
+            brace, title = brace.moved(0.0, 1.0), title.moved(0.0, 1.0)
         braces[key] = brace
     return braces
 
@@ -371,9 +381,8 @@ def boxed(graph: Graph, blocks: Sequence[Block], sizes: Sizes, frames: Frames, s
     boxes: dict[NodeId, Size] = {}
     for block in blocks:
         left, top, right, bottom = bounds([*block.solid, *block.soft])
-        bars = sum(frames[key].bar for key in graph.by_id[block.nodes[0]].scope if key in frames)
-        bottom += bars + spacing["beside"] if bars else 0.0
-        boxes[block.nodes[0]] = Size(right - left, 2 * max(-top, bottom), sizes[block.nodes[0]].joint)
+        bars, joint = _bars(graph, block, frames, spacing), sizes[block.nodes[0]].joint
+        boxes[block.nodes[0]] = Size(right - left, 2 * max(-top, bottom + (0.0 if joint else bars)), joint)
     heads = [replace(n, scope=()) for n in graph.nodes if of[n.id] == n.id]
     edges = {(of[e.src], of[e.dst]): e for e in graph.edges if of[e.src] != of[e.dst]}
     flat = Graph(graph.name, tuple(heads), tuple(

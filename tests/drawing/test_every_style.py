@@ -1,6 +1,9 @@
-"""Every line leaves what it comes from and reaches what it goes to, in every style, at one column and at two."""
+"""What every style owes at one column and at two: each line leaves what it comes from and reaches what it goes to, and
+what stands for several says for how many."""
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +15,7 @@ from archviz.backends import svg
 from archviz.core.errors import DoesNotFit
 from archviz.core.graph import Graph
 from archviz.figure.compile import compile
+from archviz.figure.figure import Figure
 from archviz.figure.options import Options
 from archviz.trace.ladder import Inputs, trace
 from tests.conftest import ROOT
@@ -21,7 +25,7 @@ from tests.zoo import CASES
 
 # radial has chords between the dots of its discs, and no lines
 STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yaml") if path.stem not in ("base", "radial"))
-MODELS = ("resnet18", "detr", "transformer", "segformer", "densenet", "unet", "whisper", "inception")
+MODELS = ("resnet18", "detr", "transformer", "segformer", "densenet", "unet", "whisper", "inception", "swin")
 
 
 @cache
@@ -29,15 +33,31 @@ def traced(name: str) -> Graph:
     return trace(CASES[name].build, Inputs(*CASES[name].inputs())).graph
 
 
-def written(folder: Path, name: str, graph: Graph, style: str) -> Iterator[Path]:
+def drawn(graph: Graph, style: str) -> Iterator[Figure]:
     for width in ("84mm", "174mm"):
         try:
-            scene = compile(graph, Options(style=style, width=width)).scene
+            yield compile(graph, Options(style=style, width=width))
         except DoesNotFit:
             continue
-        path = folder / f"{name}-{style}-{width}.svg"
-        path.write_bytes(svg.render(scene))
+
+
+def written(folder: Path, name: str, graph: Graph, style: str) -> Iterator[Path]:
+    for i, figure in enumerate(drawn(graph, style)):
+        path = folder / f"{name}-{style}-{i}.svg"
+        path.write_bytes(svg.render(figure.scene))
         yield path
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_stands_for_several_says_so(style: str) -> None:
+    for name in MODELS:
+        for figure in drawn(traced(name), style):
+            graph = figure.drawn
+            homes = {frame for node in graph.nodes for frame in (*node.scope, node.id)} & graph.modules.keys()
+            words = " ".join(figure.scene.strings())
+            said = Counter(int(a or b) for a, b in re.findall(r"×(\d+)\b|\b(\d+)×(?!\d)", words))
+            wanted = Counter(graph.modules[home].repeat for home in homes if graph.modules[home].repeat > 1)
+            assert not wanted - said, (name, figure.scene.width)
 
 
 @pytest.mark.parametrize("style", STYLES)
