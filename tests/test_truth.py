@@ -15,6 +15,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn import functional as F
 
 import archviz
+from archviz.core import text
 from archviz.core.errors import ArchvizError
 from archviz.drawing.labels import arrow_labels, looks
 from archviz.figure.compile import compile
@@ -316,6 +317,26 @@ def test_shifted_windows_are_no_copies_of_those_that_stand_still() -> None:
     found = [(node.attrs.get("shifted", False), node.repeat) for node in drawn.nodes if node.kind == "attention"]
     # as deep as the windows are as large as the map, nothing is left to shift
     assert found == [(False, 1), (True, 1), (False, 1), (True, 1), (False, 3), (True, 3), (False, 2)]
+
+
+def costs(model: nn.Module, *inputs: Tensor) -> tuple[str, str, str]:
+    """What goes in and comes out, and what it takes, as a figure says it."""
+    figure = archviz.draw(model, inputs)
+    ends = [text.shape(node.out[0]) for node in (figure.drawn.nodes[0], figure.drawn.nodes[-1])]
+    return ends[0], ends[1], figure.caption.partition("takes ")[2].partition(" ")[0]
+
+
+def test_numbers_are_those_of_one_sample_or_of_all_that_is_shown() -> None:
+    images, ids = torch.zeros(1, 3, 8, 8), torch.zeros(1, 12, dtype=torch.long)
+    convolution = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 5))
+    recurrent = nn.LSTM(8, 6)
+    tokens = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 5))
+    assert costs(convolution, images) == costs(convolution, images.repeat(4, 1, 1, 1)) == ("8×8×3", "5", "4.61K")
+    assert costs(tokens, ids) == costs(tokens, ids.repeat(3, 1)) == ("12", "12×5", "480")
+    assert costs(recurrent, torch.zeros(7, 1, 8))[0] == costs(recurrent, torch.zeros(7, 3, 8))[0] == "7×8"
+    # rows of a matrix may be samples, tokens, or nodes of a graph
+    assert costs(plain(), torch.zeros(1, 8)) == ("8", "2", "60")
+    assert costs(plain(), torch.zeros(5, 8)) == ("5×8", "5×2", "300")
 
 
 def test_a_wrapper_gives_its_name_to_nothing() -> None:

@@ -3,10 +3,13 @@
 In: a trace graph.  Out: the same graph with ``attrs["receptive_field"]`` (input samples per axis, on convolutions and
 poolings), ``attrs["activations"]`` (numbers in its outputs), ``attrs["taken"]`` (the one step of a recurrent layer's
 output that is taken by an index: the ``first`` or the ``last``), and `TensorSpec.axes` where they follow from the
-layers.  Parameters and FLOPs are left as the trace counted them.
+layers.  Parameters are left as the trace counted them; FLOPs and activations are those of one sample, where layers tell
+that all inputs are batches of one size.  Where they do not tell, a first axis that is longer than 1 is no batch, and
+named X in all tensors.
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -28,24 +31,27 @@ def annotate(graph: Graph, style: Style, **options: Any) -> Graph:
     fields: dict[NodeId, Field | None] = {}
     axes: dict[NodeId, str] = {}
     nodes = []
+    read_as = {node.id: _read_as(node, graph) for node in graph.nodes if node.kind == "input" and node.out}
+    samples = _samples(graph, read_as)
     for node in graph.nodes:
         before = [edge for edge in graph.incoming[node.id] if edge.src in fields]
         field = _field(node, [fields[edge.src] for edge in before
                              if graph.by_id[edge.src].kind not in ("parameter", "constant")])
         fields[node.id] = field
-        axes[node.id] = _axes(node, before, axes) or _read_as(node, graph)
+        axes[node.id] = _axes(node, before, axes) or read_as.get(node.id, "")
         attrs = dict(node.attrs)
         if node.out:
-            attrs["activations"] = sum(prod(tensor.shape) for tensor in node.out)
+            attrs["activations"] = sum(prod(tensor.shape) for tensor in node.out) // max(samples, 1)
         if node.kind == "linear" and node.out and node.out[0].shape:
             attrs.update(_widths(node, graph.incoming[node.id]))
         if field is not None and node.kind in ("conv", "pool"):
             attrs["receptive_field"] = [int(size) for size in field[0]]
         if node.kind == "recurrent" and (step := _taken(node, graph)):
             attrs["taken"] = step
-        nodes.append(replace(node, attrs=attrs, out=tuple(_named(tensor, axes[node.id]) for tensor in node.out)))
-    edges = tuple(edge if edge.tensor is None else replace(edge, tensor=_named(edge.tensor, axes.get(edge.src, "")))
-                  for edge in graph.edges)
+        named = tuple(_named(tensor, axes[node.id], samples) for tensor in node.out)
+        nodes.append(replace(node, attrs=attrs, out=named, flops=node.flops // max(samples, 1)))
+    edges = tuple(edge if edge.tensor is None else replace(
+        edge, tensor=_named(edge.tensor, axes.get(edge.src, ""), samples)) for edge in graph.edges)
     return replace(graph, nodes=tuple(nodes), edges=edges)
 
 
@@ -70,8 +76,20 @@ def _taken(node: Node, graph: Graph) -> str:
     return {0: "first", -1: "last", length - 1: "last"}.get(steps.pop(), "") if len(steps) == 1 else ""
 
 
-def _named(tensor: TensorSpec, axes: str) -> TensorSpec:
-    return replace(tensor, axes=axes) if not tensor.axes and len(axes) == len(tensor.shape) else tensor
+def _named(tensor: TensorSpec, axes: str, samples: int) -> TensorSpec:
+    if tensor.axes or len(axes) != len(tensor.shape):
+        return tensor
+    rows = "N" in axes and not samples and tensor.shape[axes.index("N")] > 1
+    return replace(tensor, axes=axes.replace("N", "X") if rows else axes)
+
+
+def _samples(graph: Graph, axes: Mapping[NodeId, str]) -> int:
+    """How many samples the inputs hold; 0 where that is not known: rows may be samples, tokens or nodes."""
+    shapes = {key: graph.by_id[key].out[0].shape for key in axes}
+    sizes = {shape[axes[key].index("N") if axes[key] else 0] for key, shape in shapes.items() if shape}
+    if sizes == {1}:
+        return 1
+    return sizes.pop() if len(sizes) == 1 and any(axes.values()) else 0
 
 
 def _axes(node: Node, before: list[Edge], axes: dict[NodeId, str]) -> str:
@@ -87,20 +105,22 @@ def _axes(node: Node, before: list[Edge], axes: dict[NodeId, str]) -> str:
     if node.kind in LOCAL or node.kind in ("pool", "upsample", "output") or node.op in ("pad", "contiguous", "clone"):
         return next((axes[e.src] for e in before if len(axes.get(e.src, "")) == rank), "")
     if node.kind in ("attention", "recurrent") and rank == 3:
-        return "NLC"
+        return "LNC" if node.attrs.get("batch_first") is False else "NLC"
     return ""
 
 
 def _read_as(node: Node, graph: Graph) -> str:
-    """The axes of an input, told from the first convolution that reads it, through what leaves axes alone."""
-    if node.kind != "input" or not node.out:
-        return ""
+    """The axes of an input, told from the first layer that reads it and has a batch, through what leaves axes alone."""
     rank, waiting, seen = len(node.out[0].shape), [node.id], {node.id}
     while waiting and len(seen) < 32:
         for edge in graph.outgoing[waiting.pop(0)]:
             reader = graph.by_id[edge.dst]
             if reader.kind in ("conv", "upconv"):
                 return CHANNELS_FIRST.get(rank, "")
+            if reader.kind == "embedding" and rank == 2:
+                return "NL"
+            if reader.kind in ("attention", "recurrent") and rank == 3 and "batch_first" in reader.attrs:
+                return "NLC" if reader.attrs["batch_first"] else "LNC"
             if edge.dst not in seen and (reader.kind in LOCAL or reader.op == "pad"):
                 seen.add(edge.dst)
                 waiting.append(edge.dst)
