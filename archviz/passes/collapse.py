@@ -7,13 +7,13 @@ exactly, also inside a module that is collapsed itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from typing import Any
 
 from archviz.core.errors import ArchvizError, did_you_mean
-from archviz.core.graph import Graph, Module, Node, NodeId
+from archviz.core.graph import JOINTS, Graph, Module, Node, NodeId
 from archviz.core.regroup import merge, split
 from archviz.style.style import Style
 
@@ -22,6 +22,9 @@ WHOLE = "/model"
 
 HINTS = ("num_heads", "head_dim", "out_channels", "out_features", "embed_dim", "hidden_size", "embedding_dim")
 """Hyper-parameters of the content that a caption of the whole may want."""
+
+TOLD = ("masked", "shifted")
+"""What it says of attention, where it is so of all that is inside."""
 
 
 def collapse(graph: Graph, style: Style | None = None, *, ids: Iterable[NodeId] = (), **options: Any) -> Graph:
@@ -85,8 +88,9 @@ def matches(pattern: str, names: Iterable[str]) -> bool:
 
 
 def _is_collapsed(node: Node) -> bool:
-    return node.kind == "module" and bool(node.inside) and (
-        node.id == WHOLE or all(node.id in part.scope for part in node.inside))
+    return node.kind == "module" and bool(node.inside) and (node.id == WHOLE or (
+        any(node.id in part.scope for part in node.inside)
+        and all(node.id in part.scope or part.kind in JOINTS for part in node.inside)))
 
 
 def _opened(graph: Graph) -> Graph:
@@ -97,13 +101,24 @@ def _opened(graph: Graph) -> Graph:
 
 
 def _redrawn(graph: Graph, ids: set[NodeId]) -> Graph:
-    """`graph`, in which nothing is collapsed, with `ids` collapsed: inner ones first, so that outer ones hold them."""
+    """`graph`, in which nothing is collapsed, with `ids` collapsed, and with them the joints in which nothing meets but
+    what comes from one of them."""
+    redrawn = _merged(graph, ids, {})
+    joins = {node.id: edge.src for node in redrawn.nodes if node.kind in JOINTS and len(graph.incoming[node.id]) > 1
+             for edge in redrawn.incoming[node.id] if len(redrawn.incoming[node.id]) == 1 and edge.src in ids
+             and redrawn.by_id[edge.src].scope == node.scope}
+    return _merged(graph, ids, joins) if joins else redrawn
+
+
+def _merged(graph: Graph, ids: set[NodeId], joins: Mapping[NodeId, NodeId]) -> Graph:
+    """`graph` with `ids` collapsed, inner ones first, so that outer ones hold them; each with its `joins`."""
     depths = {key: len(graph.modules[key].scope) for key in ids if key != WHOLE}
     for depth in sorted(set(depths.values()), reverse=True):
         inside: dict[NodeId, list[Node]] = {}
         for node in graph.nodes:
-            if len(node.scope) > depth and depths.get(node.scope[depth]) == depth:
-                inside.setdefault(node.scope[depth], []).append(node)
+            home = node.scope[depth] if len(node.scope) > depth else joins.get(node.id, "")
+            if depths.get(home) == depth:
+                inside.setdefault(home, []).append(node)
         graph = merge(graph, [(_box(graph, key, nodes), [node.id for node in nodes]) for key, nodes in inside.items()])
     if WHOLE in ids:
         nodes = [node for node in graph.nodes if node.kind not in ("input", "output")]
@@ -124,6 +139,8 @@ def _box(graph: Graph, key: NodeId, nodes: list[Node]) -> Node:
         for kind, count in node.attrs.get("contains", {node.kind: 1}).items():
             contains[kind] += count * max(node.repeat // copies, 1)
         hints.update({name: node.attrs[name] for name in HINTS if name in node.attrs})
+    attentive = [node for node in nodes if "attention" in node.attrs.get("contains", (node.kind,))]
+    hints.update({name: True for name in TOLD if attentive and all(node.attrs.get(name) for node in attentive)})
     facts = module.attrs if module else {key: graph.attrs[key] for key in ("class",) if key in graph.attrs}
     attrs = {**hints, **facts, "contains": dict(sorted(contains.items()))}
     return Node(key, module.scope if module else (), (module.cls if module else graph.name) or "Block", "module", attrs,

@@ -1,5 +1,5 @@
 """What every style owes at one column and at two: each line leaves what it comes from and reaches what it goes to, and
-what stands for several says for how many."""
+what stands for several says for how many, and in a sum there meets more than one."""
 from __future__ import annotations
 
 import re
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from archviz.backends import svg
 from archviz.core.errors import DoesNotFit
-from archviz.core.graph import Graph
+from archviz.core.graph import JOINTS, Graph
 from archviz.figure.compile import compile
 from archviz.figure.figure import Figure
 from archviz.figure.options import Options
@@ -58,6 +58,8 @@ def test_what_stands_for_several_says_so(style: str) -> None:
             said = Counter(int(a or b) for a, b in re.findall(r"×(\d+)\b|\b(\d+)×(?!\d)", words))
             wanted = Counter(graph.modules[home].repeat for home in homes if graph.modules[home].repeat > 1)
             assert not wanted - said, (name, figure.scene.width)
+            alone = [node.id for node in graph.nodes if node.kind in JOINTS and len(graph.incoming[node.id]) < 2]
+            assert not alone, (name, figure.scene.width)
 
 
 @pytest.mark.parametrize("style", STYLES)

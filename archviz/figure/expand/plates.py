@@ -146,7 +146,8 @@ def _whole(item: Item, items: Iterable[Item]) -> Item:
     others = [other for other in items if other.what == "node" and other is not item]
     solids = [other.place for other in others if any(other.reach)]
     if any(room.x < solid.cx < room.right for solid in solids):
-        return item
+        slender = room.cy < p.y     # its axis runs behind its front
+        return replace(item, place=Place(p.x, room.y, p.width, room.height), reach=(bx, 0.0)) if slender else item
     right = min([room.right, *(o.place.x for o in others if o.place.x >= p.right)])
     return replace(item, place=replace(room, width=right - room.x), reach=(0.0, 0.0))
 
@@ -234,13 +235,23 @@ def _opened(thing: _Closed, graph: Graph, style: Style) -> tuple[Plate, Layout]:
     """The plate of `thing`, which `graph` is drawn on, and how it is laid out."""
     key, form = thing.node.id, find("forms", style.form)
     sizes = {k: Size(0.0, 0.0) if k.startswith(STUB) else size for k, size in form.sizes(graph, style).items()}
-    flow = _flow({side_of(thing.place, route.points[-1]) for into, _, route in thing.ends if into}, thing.flow)
+    at = [_reached(thing.place, route.points) if into else route.points[0] for into, _, route in thing.ends]
+    flow = _flow({side_of(thing.place, point) for point, end in zip(at, thing.ends, strict=True) if end[0]}, thing.flow)
     frame = form.frames(graph, style)[key]
     laid = find("layouts", "layered").layered(graph, sizes, {key: frame}, style.sizes, flow, ENDLESS)
-    ends = [End(f"{STUB}{i}", edge.src, edge.dst, route.points[-1 if into else 0], route.skip)
-            for i, (into, edge, route) in enumerate(thing.ends)]
+    ends = [End(f"{STUB}{i}", edge.src, edge.dst, point, route.skip)
+            for i, (point, (_, edge, route)) in enumerate(zip(at, thing.ends, strict=True))]
     laid, ports = bordered(laid, key, ends, thing.place, frame.skirt, style.sizes["track"], thing.margin)
     return Plate(key, laid.width, laid.height, _items(graph, laid, sizes, style, thing.depth), ports, graph), laid
+
+
+def _reached(place: Place, points: Sequence[Point]) -> Point:
+    """Where a line reaches the border of `place`, also one that ends at a slanted side of what stands there."""
+    (ax, ay), (bx, by) = points[-2:]
+    if not (place.x + 1.0 < bx < place.right - 1.0 and place.y + 1.0 < by < place.bottom - 1.0):
+        return bx, by
+    level = abs(ay - by) < abs(ax - bx)
+    return (place.x if ax < bx else place.right, by) if level else (bx, place.y if ay < by else place.bottom)
 
 
 def _flow(sides: Collection[str], around: str) -> str:
