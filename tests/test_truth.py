@@ -319,6 +319,24 @@ def test_shifted_windows_are_no_copies_of_those_that_stand_still() -> None:
     assert found == [(False, 1), (True, 1), (False, 1), (True, 1), (False, 3), (True, 3), (False, 2)]
 
 
+class Merging(nn.Module):
+    """The patch merging of Swin: four places become the channels of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(16), nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.view(-1, 6, 6, 4)
+        x = torch.cat([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], -1)
+        return self.reduction(self.norm(x.view(-1, 9, 16)))
+
+
+def test_patches_that_become_channels_are_said() -> None:
+    assert arrows(Merging(), torch.zeros(1, 36, 4)) == sorted([
+        "x → space to depth, 2×2", "space to depth, 2×2 → LN", "LN → linear, 8", "linear, 8 → output"])
+
+
 def costs(model: nn.Module, *inputs: Tensor) -> tuple[str, str, str]:
     """What goes in and comes out, and what it takes, as a figure says it."""
     figure = archviz.draw(model, inputs)

@@ -313,8 +313,9 @@ def _part(graph: Graph, edge: Edge) -> str:
     out = source.out if source.repeat == 1 else ()      # copies may give more and more
     if tensor is None or len(out) != 1 or len(out[0].shape) != len(tensor.shape):
         return ""
-    less = [(part, whole) for part, whole in zip(tensor.shape[1:], out[0].shape[1:], strict=True) if part != whole]
-    return "{} of {}".format(*less[0]) if len(less) == 1 and less[0][0] < less[0][1] else ""
+    less = [(part, whole) for part, whole in zip(tensor.shape, out[0].shape, strict=True) if part != whole]
+    whole = tensor.shape[:1] == out[0].shape[:1]        # else it is another batch: one of windows
+    return "{} of {}".format(*less[0]) if whole and len(less) == 1 and less[0][0] < less[0][1] else ""
 
 
 def _carried(graph: Graph, edge: Edge) -> TensorSpec:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isqrt, prod
 from os.path import commonprefix
 from typing import Any
 
@@ -51,7 +52,7 @@ def idioms(flow: Flow, modules: Mapping[NodeId, Module]) -> list[Idiom]:
     disjoint: list[Idiom] = []
     taken: set[int] = set()
     for idiom in (*_attentions(flow), *_rotations(flow), *_waves(flow), *_elementary(flow, modules),
-                  *_activations(flow)):
+                  *_activations(flow), *_patches(flow)):
         if not taken & idiom.parts and _convex(flow, idiom.parts):
             disjoint.append(idiom)
             taken |= idiom.parts
@@ -83,6 +84,21 @@ def _attentions(flow: Flow) -> Iterable[Idiom]:
         parts = frozenset((*before, i, *after))
         scope = common(flow.nodes[j].scope for j in parts)
         yield Idiom("attention", "attention", parts, after[-1], scope, heads(flow, before[-1]))
+
+
+def _patches(flow: Flow) -> Iterable[Idiom]:
+    """Places that become channels: slices of one tensor, each every second place, one behind the other."""
+    for i, node in enumerate(flow.nodes):
+        slices = [source for source, _ in flow.operands[i]] if node.kind == "cat" else []
+        side = isqrt(len(slices))
+        if side < 2 or side ** 2 != len(slices) or any(flow.nodes[source].kind != "index" for source in slices):
+            continue
+        whole = [flow.operands[source] for source in slices]
+        shapes = {edge.tensor.shape for operands in whole for _, edge in operands if edge.tensor is not None}
+        alone = len({source for operands in whole for source, _ in operands}) == 1 and flow.bits[i] & DATA
+        if alone and node.out and {prod(shape) for shape in shapes} == {prod(node.out[0].shape)}:
+            parts = frozenset((i, *slices))
+            yield Idiom("space_to_depth", "math", parts, i, common(flow.nodes[j].scope for j in parts), {"size": side})
 
 
 def _computed(flow: Flow, i: int) -> list[int]:

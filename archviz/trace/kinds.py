@@ -32,7 +32,7 @@ CLASSES: tuple[tuple[str, str], ...] = (
 )
 """Leaf modules.  A class nobody knows is ``opaque`` when it cannot be looked into."""
 
-EXACT = {"Flatten": "view", "Unflatten": "view", "PixelUnshuffle": "view", "ChannelShuffle": "math",
+EXACT = {"Flatten": "view", "Unflatten": "view", "PixelUnshuffle": "math", "ChannelShuffle": "math",
          "PixelShuffle": "upsample", "Fold": "view", "Unfold": "view"}
 
 _PATTERNS = tuple((re.compile(f"(?:{pattern})$"), kind) for pattern, kind in CLASSES)
@@ -65,7 +65,7 @@ _FUNCTIONS: dict[str, str] = {
     "scan": "cumsum cumprod logcumsumexp cummax cummin selective_scan_fn",
     "dropout": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
     "view": "view reshape flatten unflatten transpose permute t T mT H mH squeeze unsqueeze expand expand_as view_as "
-            "reshape_as movedim contiguous ravel unfold fold pixel_unshuffle as_strided "
+            "reshape_as movedim contiguous ravel unfold fold as_strided "
             "unbind chunk split split_with_sizes tensor_split hsplit vsplit narrow select diagonal repeat "
             "repeat_interleave tile roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d broadcast_to "
             "broadcast_tensors meshgrid slice view_as_real view_as_complex real imag pad expand_copy adjoint "

@@ -136,7 +136,7 @@ def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -
         main = _heavy(graph, block)
         if graph.by_id[main[0]].kind in ELEMENTWISE:
             continue  # a slab between two blocks has nothing to say that they do not
-        labels = Labels(p, style, main, block)
+        labels = Labels(p, style, main, block, bool(kernel_of(graph.by_id[main[0]])[0]))
         frame = named.get(block[0])
         title = _titled(names[frame], graph.modules[frame].repeat, graph.modules[frame].attrs) if frame else ""
         own = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
@@ -253,7 +253,8 @@ def kernel_of(node: Node) -> tuple[str, tuple[float, ...]]:
 class Labels:
     """Puts the labels of one block around its volumes."""
 
-    def __init__(self, p: Volumes, style: Style, main: Sequence[NodeId], block: Sequence[NodeId]) -> None:
+    def __init__(self, p: Volumes, style: Style, main: Sequence[NodeId], block: Sequence[NodeId],
+                 kernel: bool = False) -> None:
         self.p, self.style, self.main, self.volume = p, style, main, p.volumes[main[0]]
         self.gap = style.sizes["label_gap"]
         # up to the last volume as high as the others, as a pooling slab is not
@@ -264,6 +265,8 @@ class Labels:
         self.rise = sum(p.edges(key)[0][1] for key in main)
         self.new = False  # of another resolution than the block before
         self.corner: Place | None = None  # what stands along the edge into the depth, relative to the last volume
+        self.first = main[0] == p.blocks[0][0]
+        self.named = kernel  # words stand above the arrow into it
         self.low = False  # the width stands at the corner, as the edge is too short for it
 
     def wide(self, title: str) -> bool:
@@ -317,9 +320,13 @@ class Labels:
         square = v.depth_of == v.height_of
         if v.height_of is not None and not (same and (square or before and before[1] == v.height_of)):
             # the first one's in the middle, others below the arrow and what stands above it
-            central = self.main[0] == self.p.blocks[0][0] or v.depth_of is not None
+            central = self.first or v.depth_of is not None
             middle = at if at is not None else 0.5 if central else 0.84
-            self.p.label(self.main[0], -self.gap, v.height * middle + number * 0.36, str(v.height_of), "number", "end")
+            _, down, back = self.p.edges(self.main[0])
+            axis, y = (down[1] + back[1]) / 2, v.height * middle
+            if not self.first and abs(y - axis) < 0.75 * number:    # of a small one, clear of the arrow and its words
+                y = axis + (0.75 if self.named else -0.75) * number
+            self.p.label(self.main[0], -self.gap, y + number * 0.36, str(v.height_of), "number", "end")
         if v.depth_of is not None and not (same and before and before[2] == v.depth_of):
             last, string = self.last, str(v.depth_of)
             along, down, back = self.p.edges(last)
