@@ -6,6 +6,7 @@ notebook.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from archviz.core.garbage import sparing
 from archviz.core.graph import Graph
@@ -15,12 +16,14 @@ from archviz.drawing.forms import traits
 from archviz.figure.caption.describe import alternative, describe, reading
 from archviz.figure.figure import Figure
 from archviz.figure.fit import fit
-from archviz.figure.insets.inset import Wanted, fit_with
 from archviz.figure.options import Options
 from archviz.figure.rendered import described
 from archviz.figure.stages import cells, detail, facts, in_style, passed, plain
 from archviz.passes.override import override
 from archviz.style.style import Style
+
+if TYPE_CHECKING:
+    from archviz.figure.insets.inset import Wanted
 
 
 @sparing()
@@ -50,7 +53,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     """
     style = style or options.resolved()
     if options.in_place:
-        closed = replace(options, depth=None, expand=(), collapse=(), in_place=False)
+        closed = options._replace(depth=None, expand=(), collapse=(), in_place=False)
         return compile(graph, closed, style, step).opened(options.depth, options.expand, options.collapse)
     step("arrange")
     trace, graph = graph, find("passes", "cut").cut(graph, ends=options.cut or "", append=options.append)
@@ -59,6 +62,8 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
         drawn = plain(drawn, style)
     style, main = cells(drawn, style, options)
     if options.inset:
+        from archviz.figure.insets.inset import fit_with
+
         wanted = [_wanted(graph, spec, drawn, style, options) for spec in options.inset]
         drawing = fit_with(drawn, style, detail(drawn, main), options.title, wanted)
     else:
@@ -85,6 +90,8 @@ def _inner(style: Style, options: Options) -> Style | None:
 
 def _wanted(graph: Graph, spec: str, drawn: Graph, style: Style, options: Options) -> Wanted:
     """The inset that `spec` asks for: a module's glob, or ``glob=style``."""
+    from archviz.figure.insets.inset import Wanted
+
     pattern, equals, name = spec.partition("=")
     if not equals:
         return Wanted(pattern, drawn, style)

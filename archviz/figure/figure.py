@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archviz.backends import traits
 from archviz.core import graph_json
@@ -19,10 +19,12 @@ from archviz.core.graph import Graph, NodeId
 from archviz.core.graph_json import GRAPH
 from archviz.core.scene import Scene, named
 from archviz.figure.caption.markup import written
-from archviz.figure.expand.expandable import Unfolded
 from archviz.figure.fit import Drawing
 from archviz.figure.rendered import Finished, called
 from archviz.style.style import Style
+
+if TYPE_CHECKING:
+    from archviz.figure.expand.expandable import Unfolded  # which most figures have no use for
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +78,8 @@ class Figure(Finished):
     @cached_property
     def unfolded(self) -> Unfolded | None:
         """All that it can show once things are opened in place; None where that is not known, as of several models."""
+        from archviz.figure.expand.expandable import Unfolded
+
         return Unfolded(self.drawing, self.title, self.inner) if self.inner and not self.drawing.insets else None
 
     def opened(self, depth: int | None = None, expand: Sequence[str] = (), collapse: Sequence[str] = ()) -> Figure:

@@ -2,16 +2,16 @@
 
 In: options as they are written, or Python values.  Out: `Options`, and the `Style` they make.
 
-Whoever offers them reads `DECLARED`.  What reads YAML is imported late, so that ``archviz --help`` stays light.
+Whoever offers them reads `DECLARED`.  What reads YAML or signatures is imported late, and `Options` is no dataclass,
+which would bring the second, so that ``archviz --help`` stays light.
 """
 from __future__ import annotations
 
-import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archviz.core.errors import did_you_mean
 from archviz.style.option import Declaration
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_declarations: list[Declaration] = []
+
+
 def _declared(default: Any, help: str, type: str = "str, optional", **more: Any) -> Any:
-    """A field that is an option; see `Declaration`."""
-    made = {"default_factory": dict} if default == {} else {"default": default}
-    return field(**made, metadata={"declared": Declaration(help, type, **more)})
+    """The default of a field that is an option; see `Declaration`."""
+    _declarations.append(Declaration(help, type, **more))
+    return default
 
 
 def _names(kind: str) -> Sequence[str]:
@@ -38,8 +41,7 @@ def _names(kind: str) -> Sequence[str]:
     return style_names() if kind == "styles" else theme_names() if kind == "themes" else names(kind)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What a figure shall be like; None leaves it to the style.  Lengths are strings with a unit, or printed points.
 
     Attributes
@@ -54,8 +56,8 @@ class Options:
         None, "how it looks, on top of any style: paper, mono, dark, print, pastel, or a YAML file",
         "str or Path, optional", metavar="NAME|FILE", names=partial(_names, "themes"))
     settings: Mapping[str, str] = _declared(
-        {}, "one setting of the style, as in --set sizes.margin=6; may be repeated", "Mapping, optional",
-        kind="settings", metavar="KEY=VALUE")
+        MappingProxyType({}), "one setting of the style, as in --set sizes.margin=6; may be repeated",
+        "Mapping, optional", kind="settings", metavar="KEY=VALUE")
     width: str | float | None = _declared(
         None, "column (84mm), page (174mm), or 90mm, 3.4in, 240pt (default: page)", "str or float, optional",
         kind="length", metavar="LENGTH", setting="page.width")
@@ -143,6 +145,11 @@ class Options:
             read["overrides"] = written_overrides(overrides)
         return cls(**read)
 
+    @staticmethod
+    def declared() -> Mapping[str, Declaration]:
+        """Every option by its name in Python."""
+        return DECLARED
+
     def resolved(self) -> Style:
         """The style with these options on top.
 
@@ -185,8 +192,7 @@ def _of_python(kind: str, value: Any) -> Any:
     return dict(value) if kind == "settings" else value
 
 
-DECLARED: Mapping[str, Declaration] = {
-    part.name: part.metadata["declared"] for part in fields(Options) if "declared" in part.metadata}
+DECLARED: Mapping[str, Declaration] = dict(zip(Options._fields, _declarations, strict=False))
 """Every option by its name in Python, in the order in which they are told."""
 
 
@@ -207,10 +213,12 @@ def _documented(names: Sequence[str], indent: str) -> str:
 def with_options(names: Sequence[str]) -> Callable[[Function], Function]:
     """Tell a function's ``**options`` one by one: in its signature, and where its docstring says ``{options}``."""
     def documented(function: Function) -> Function:
+        import inspect
+
         signature = inspect.signature(function)
         kept = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        defaults = {part.name: None if DECLARED[part.name].kind == "settings" else part.default
-                    for part in fields(Options) if part.name in DECLARED}
+        defaults = {name: None if DECLARED[name].kind == "settings" else Options._field_defaults[name]
+                    for name in DECLARED}
         options = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name]) for name in names]
         function.__signature__ = signature.replace(parameters=[*kept, *options])        # type: ignore[attr-defined]
         function.__doc__ = (function.__doc__ or "").replace("{options}", _documented(names, "    "))

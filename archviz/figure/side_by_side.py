@@ -45,11 +45,11 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
     check(main, len(graphs))
     step("arrange")
     titles, above = _titles(graphs, main)
-    style = replace(main, style=main.style or ROWS).resolved()
+    style = main._replace(style=main.style or ROWS).resolved()
     drawn = _passed(graphs, style, options)
     aligns = layouts.traits(style.layout).aligns
     if main.style is None and aligns is not None and not aligns(united(drawn, titles)):
-        style, aligns = replace(main, style=PANELS).resolved(), None
+        style, aligns = main._replace(style=PANELS).resolved(), None
         drawn = _passed(graphs, style, options)
     if aligns is not None:
         whole = united(drawn, titles)

@@ -39,7 +39,7 @@ def in_style(options: Options, style: str | Path | None) -> Options:
     shared = {key: value for key, value in options.settings.items() if not key.startswith("options.")}
     form: dict[str, Any] = {name: None for name, declared in DECLARED.items()
                             if declared.setting.startswith("options.") or declared.setting == "layout"}
-    return replace(options, style=style, settings=shared, **form)
+    return options._replace(style=style, settings=shared, **form)
 
 
 def passed(graph: Graph, style: Style, overrides: Overrides) -> Graph:
@@ -69,7 +69,7 @@ def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]
     names = {name for module in graph.modules.values() for name in (module.id, module.cls, module.path)}
     kept = tuple(p for p in options.expand if p not in opened or any(fnmatchcase(name, p) for name in names))
     cells = (*style.options["cell"], *opened)
-    return replace(style, options={**style.options, "cell": cells}), replace(options, expand=kept)
+    return replace(style, options={**style.options, "cell": cells}), options._replace(expand=kept)
 
 
 def detail(graph: Graph, options: Options) -> Detail:

@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from archviz.core import text
 from archviz.core.errors import ArchvizError
@@ -34,7 +34,17 @@ DRAWN_AS = tuple(kind for kind in KINDS[:KINDS.index("failed")]
                  if kind not in SOURCES | JOINTS | {"output"})
 """Kinds that a layer may be said to be: those drawn as a box."""
 
-AnyOptions = TypeVar("AnyOptions")
+class _Options(Protocol):
+    """A value of options that say what they are, a named tuple."""
+
+    @staticmethod
+    def declared() -> Mapping[str, Declaration]: ...
+
+    @property
+    def _replace(self) -> Callable[..., Any]: ...
+
+
+AnyOptions = TypeVar("AnyOptions", bound=_Options)
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ def configured(options: AnyOptions, project: Project | None, target: str = "", n
             changed[key] = value
     rules = tuple(rule for section in sections for rule in section.overrides.rules)
     groups = tuple(group for section in sections for group in section.overrides.groups)
-    filled: AnyOptions = replace(options, **changed, overrides=Overrides(rules, groups))  # type: ignore[type-var]
+    filled: AnyOptions = options._replace(**changed, overrides=Overrides(rules, groups))
     return filled
 
 
@@ -172,10 +182,9 @@ Declarations = Mapping[str, tuple[str, Declaration]]
 """What an option is called in the file → its field, and what is declared of it."""
 
 
-def _declarations(options: Any) -> Declarations:
-    declared = [part for part in fields(options) if "declared" in part.metadata]
-    return {"set" if part.name == "settings" else part.name.replace("_", "-"): (part.name, part.metadata["declared"])
-            for part in declared}
+def _declarations(options: _Options) -> Declarations:
+    return {"set" if name == "settings" else name.replace("_", "-"): (name, declared)
+            for name, declared in options.declared().items()}
 
 
 def _project(at: Written, path: Path, options: Any) -> Project:

@@ -23,8 +23,6 @@ from archviz.core.progress import Step, no_step
 from archviz.figure import compile, stages
 from archviz.figure.figure import Figure
 from archviz.figure.options import Options
-from archviz.figure.side_by_side import check as check_together
-from archviz.figure.side_by_side import compile_together
 from archviz.style.files import chain, locate, own_files
 from archviz.style.project import Project, configured, find_project, project_of
 from archviz.trace import read
@@ -104,6 +102,8 @@ class Job:
         graph = self.trace(step, noisy)
         if not self.beside:
             return compile.compile(graph, self.configured(graph), step=step)
+        from archviz.figure.side_by_side import compile_together
+
         jobs, graphs = (self, *self.beside), [graph, *(job.trace(step, noisy) for job in self.beside)]
         return compile_together(graphs, [job.configured(one) for job, one in zip(jobs, graphs, strict=True)], step)
 
@@ -124,7 +124,9 @@ def asked(o: argparse.Namespace, model: Any = None, variables: Mapping[str, Any]
         raise ArchvizError(f"{1 + len(more)} models were named", "add --align to draw them in one figure")
     job = Job(o.model, tuple(o.arg), tuple(o.input), options(o), o.no_project, held=model, variables=variables)
     if align:
-        check_together(job.options, 1 + len(more))
+        from archviz.figure.side_by_side import check
+
+        check(job.options, 1 + len(more))
     return replace(job, beside=tuple(replace(job, target=target, held=None) for target in more))
 
 

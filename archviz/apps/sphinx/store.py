@@ -94,14 +94,14 @@ class Store:
         job.check()
         graph, files, warning = self.traced(job)
         options = job.configured(graph)
-        left = {key: value for key, value in vars(page).items() if value and getattr(options, key) is None}
-        options = replace(options, **left)
+        left = {key: value for key, value in page._asdict().items() if value and getattr(options, key) is None}
+        options = options._replace(**left)
         if dark is None:
             dark = "none" if options.theme else usual
-        looks = {LIGHT: options, **({DARK: replace(options, theme=dark)} if dark != "none" else {})}
+        looks = {LIGHT: options, **({DARK: options._replace(theme=dark)} if dark != "none" else {})}
         styles = tuple(dict.fromkeys(file for look in looks.values() for file in job.style_files(look)))
         key = digest(to_json(_bare(graph, "lines"), indent=None), *(catalogue.show(look) for look in looks.values()),
-                     repr(replace(options, style=None, theme=None)), *map(_content, styles), engine(), str(self.tikz))
+                     repr(options._replace(style=None, theme=None)), *map(_content, styles), engine(), str(self.tikz))
         if not self.holds(key, DARK in looks):
             self.say("draw", self.told(job.target))
             self._write(key, graph, looks)
