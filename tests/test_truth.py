@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from archviz.figure.compile import compile
 from archviz.figure.options import Options
 from archviz.trace.ladder import Inputs, trace
 from tests import zoo
+from tests.lint import lint
 
 X = torch.zeros(1, 8)
 LABELS = torch.zeros(2, dtype=torch.long)
@@ -193,6 +195,56 @@ def plain() -> nn.Module:
     return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
 
 
+class Overriding(nn.Module):
+    """Calls a list `modules`, as does a method of nn.Module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 4)
+        self.modules = [self.layer]     # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.modules[0](x)
+
+
+class Gated(nn.Module):
+    """What comes from beside is read twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(x)) * z) * z
+
+
+class Adversaries(nn.Module):
+    """One discriminator, of what is real and of what is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = nn.Sequential(nn.Linear(16, 8 * 49), nn.Unflatten(1, (8, 7, 7)),
+                                       nn.ConvTranspose2d(8, 4, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(4, 1, 4, 2, 1))
+        self.discriminator = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 4, 2, 1), nn.ReLU(),
+                                           nn.Flatten(), nn.Linear(16 * 49, 1))
+
+    def forward(self, z: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        return self.discriminator(self.generator(z)), self.discriminator(real)
+
+
+class Named(nn.Module):
+    """Two blocks of one resolution, and one of the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = ((3, 8), (8, 8), (8, 16))
+        self.a, self.b, self.c = (nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.ReLU()) for i, o in widths)
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.pool(self.b(self.a(x))))
+
+
 BOTH = ["x → linear, 4", "x → linear, 5"]
 PLAIN = ["input → linear, 6 + ReLU", "linear, 2 → output", "linear, 6 + ReLU → linear, 2"]
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...], list[str]]] = {
@@ -245,6 +297,10 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...], list[str]]] 
     "a scripted function": (lambda: Two(lambda a, b: scripted(a, b)), (X,), [
         "x → linear, 4 + tanh", "x → linear, 5", "linear, 4 + tanh → product", "linear, 5 → product",
         "product → output"]),
+    "a model with modules of its own": (Overriding, (X,), ["x → linear, 4", "linear, 4 → output"]),
+    "a gate read twice": (Gated, (X, X), [
+        "x → linear, 8 + relu", "linear, 8 + relu → product", "z → product", "product → linear, 8",
+        "linear, 8 → product", "z → product", "product → output"]),
     "DataParallel": (lambda: nn.DataParallel(plain()), (X,), PLAIN),
     "an averaged model": (lambda: torch.optim.swa_utils.AveragedModel(plain()), (X,), PLAIN),
     "a compiled model": (lambda: torch.compile(plain()), (X,), PLAIN),
@@ -369,3 +425,38 @@ def test_torchscript_is_told_wherever_it_comes_from(build: Callable[[], nn.Modul
     for model in (build, build()):
         with pytest.raises(ArchvizError, match="is TorchScript, which does not show what runs inside"):
             archviz.draw(model, X)
+
+
+def test_what_stands_beside_other_things_is_told_from_them(tmp_path: Path) -> None:
+    """A line leaves an input on its own side, braces stand under their row, neighbours keep the names of the user."""
+    labels = {"layers": {"a": {"label": "frozen stem"}, "b": {"label": "middle"}, "c": {"label": "last"}}}
+    cases = {"gated": archviz.draw(Gated(), (X, X), style="sublayers"),
+             "adversaries": archviz.draw(Adversaries(), (torch.zeros(1, 16), torch.zeros(1, 1, 28, 28)), style="cube"),
+             "named": archviz.draw(Named(), torch.zeros(1, 3, 32, 32), style="cube", overrides=labels)}
+    for name, figure in cases.items():
+        figure.save(tmp_path / f"{name}.svg")
+    assert {name: row["bad"] for name, row in lint([*tmp_path.glob("*.svg")]).items() if row["bad"]} == {}
+    assert {"frozen stem", "middle", "last"} <= {*cases["named"].scene.strings()}
+    rows = {node.scope[0]: [place.y for key, place in cases["adversaries"].layout.nodes.items()
+                            if node.scope[0] in cases["adversaries"].drawn.by_id[key].scope]
+            for node in cases["adversaries"].drawn.nodes if node.scope}
+    braces = cases["adversaries"].layout.frames
+    upper, lower = sorted((key for key in rows if key.startswith("discriminator")), key=lambda key: min(rows[key]))
+    assert braces[upper].bottom < min(rows[lower]) < braces[lower].y
+
+
+@pytest.mark.parametrize("options", [{"inset": "one"}, {"expand": "one"}])
+def test_what_is_one_box_is_closed_already_and_does_not_open(options: dict[str, Any]) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x.view(1, -1))
+
+    model = Two(lambda a, b: a + b)
+    model.one = Wrapped()   # type: ignore[assignment]
+    assert archviz.draw(model, X, collapse="Wrapped").drawn.nodes == archviz.draw(model, X).drawn.nodes
+    with pytest.raises(ArchvizError, match="'one' is drawn as one box"):
+        archviz.draw(model, X, **options)

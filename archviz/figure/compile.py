@@ -18,7 +18,7 @@ from archviz.figure.figure import Figure
 from archviz.figure.fit import fit
 from archviz.figure.options import Options
 from archviz.figure.rendered import described
-from archviz.figure.stages import cells, detail, facts, in_style, passed, plain
+from archviz.figure.stages import cells, detail, facts, in_style, openable, passed, plain
 from archviz.passes.override import override
 from archviz.style.style import Style
 
@@ -60,6 +60,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     drawn = passed(graph, style, options.overrides)
     if options.inset or options.expand or options.collapse or options.depth is not None:    # said of what is inside
         drawn = plain(drawn, style)
+        options = openable(graph, drawn, options)
     style, main = cells(drawn, style, options)
     if options.inset:
         from archviz.figure.insets.inset import fit_with

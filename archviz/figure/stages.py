@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from archviz import __version__
+from archviz.core.errors import ArchvizError
 from archviz.core.graph import Graph
 from archviz.core.plugins import find
 from archviz.drawing import forms
 from archviz.figure.fit import Detail
 from archviz.figure.options import DECLARED, Options
 from archviz.passes import traits
+from archviz.passes.collapse import matches, names_of
 from archviz.passes.override import chosen, override
 from archviz.style.overrides import Overrides
 from archviz.style.project import Project
@@ -70,6 +72,20 @@ def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]
     kept = tuple(p for p in options.expand if p not in opened or any(fnmatchcase(name, p) for name in names))
     cells = (*style.options["cell"], *opened)
     return replace(style, options={**style.options, "cell": cells}), options._replace(expand=kept)
+
+
+def openable(traced: Graph, drawn: Graph, options: Options) -> Options:
+    """`options` without what they close that is one box already.  Raises `ArchvizError` where they open such a box."""
+    def single(pattern: str) -> bool:
+        of_model, of_figure = (any(matches(pattern, names_of(module)) for module in graph.modules.values())
+                               for graph in (traced, drawn))
+        return of_model and not of_figure
+
+    for pattern in (*options.expand, *options.inset):
+        if single(pattern.partition("=")[0]):
+            raise ArchvizError(f"{pattern.partition('=')[0]!r} is drawn as one box, in which there is nothing to open",
+                               "open a module that holds several layers")
+    return options._replace(collapse=tuple(pattern for pattern in options.collapse if not single(pattern)))
 
 
 def detail(graph: Graph, options: Options) -> Detail:

@@ -408,10 +408,11 @@ class _Cut:
         return merge(bare, ())
 
     def _said(self, alive: set[int]) -> dict[NodeId, str]:
-        """What something drawn reads without an arrow, and as what."""
-        read = [self.flow.nodes[i] for i in sorted({source for i in alive for source in self.asides.get(i, ())})]
+        """What something drawn reads without an arrow, and as what; of what is not drawn, what it is made of, too."""
+        read = {source for i in alive for source in self.asides.get(i, ())}
+        of = sorted(read | (self._above(read - alive) & alive))
         return {node.id: next((m.lastgroup or "" for m in ASIDE.finditer(node.id)), "mask")
-                if node.kind == "input" else "index" for node in read}
+                if node.kind == "input" and i in read else "index" for i in of for node in [self.flow.nodes[i]]}
 
     def _holding(self, i: int, parts: list[int]) -> Node:
         """The node drawn at position `i`, which stands for the positions `parts`."""
