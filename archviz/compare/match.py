@@ -152,7 +152,9 @@ class _Matcher:
     def modules(self, a: Unit, b: Unit) -> float:
         if a.shape == b.shape:
             return EXACT + _by_name(a, b)
-        exact, loose = (_shared(x, y) for x, y in zip(self.one.bags[a.id], self.other.bags[b.id], strict=True))
+        # of what is called the same, one may hold the other and more: a stack that grew
+        least = a.op == b.op and a.name == b.name
+        exact, loose = (_shared(x, y, least) for x, y in zip(self.one.bags[a.id], self.other.bags[b.id], strict=True))
         alike = a.op == b.op or (a.named and a.name == b.name)
         if loose < (0.3 if alike else 0.6):
             return 0.0
@@ -299,7 +301,7 @@ def _by_name(a: Unit, b: Unit) -> float:
 
 def _operations(a: Unit, b: Unit) -> float:
     """How alike two operations are."""
-    one, other, ends = a.nodes[0], b.nodes[0], ("input", "output")
+    one, other, ends = a.nodes[0], b.nodes[0], ("input", "output", "constant")     # the last: a layer that is not used
     if one.kind in ends or other.kind in ends:
         return EXACT + _by_name(a, b) if one.kind == other.kind else 0.0
     if a.shape == b.shape:
@@ -311,7 +313,7 @@ def _operations(a: Unit, b: Unit) -> float:
     return SAME_NAME if a.named and b.named and a.name == b.name else 0.0
 
 
-def _shared(one: Counter[int], other: Counter[int]) -> float:
-    """How much of two bags is in both: 1 where they are equal, 0 where nothing is."""
-    both = sum((one & other).values())
-    return 2 * both / max(sum(one.values()) + sum(other.values()), 1)
+def _shared(one: Counter[int], other: Counter[int], least: bool) -> float:
+    """How much of two bags, or of the one that holds the `least`, is in both: 1 for all of it, 0 for nothing."""
+    sizes = sum(one.values()), sum(other.values())
+    return 2 * sum((one & other).values()) / max(2 * min(sizes) if least else sum(sizes), 1)

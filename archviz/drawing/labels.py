@@ -120,6 +120,9 @@ def _look(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], a
         kind = replace(kind, role=own_role(node.attrs, style))
     lines = _lines(node, graph, style, names, count, times)
     lines += [(line, "sublabel") for line in _untold(node, lines[0][0])]
+    if node.attrs.get("change") in ("added", "removed") and node.attrs.get("fused"):     # which has no bands
+        then = " + ".join(text.caption(style.captions, op, {}) for op in node.attrs["fused"])
+        lines.append((f"+ {then}", "sublabel"))
     if "label" in node.attrs:
         lines = [(str(node.attrs["label"]) + count, lines[0][1]), *lines[1:]]
     fonts = [(line, role, style.roles[role]) for long in lines for line, role in _broken(*long, style)]

@@ -279,6 +279,47 @@ def test_blocks_that_are_new_beside_changed_ones_are_added():
     assert "×2 → 4" in text_of(found) and "LayerNorm → BatchNorm2d" in text_of(found)
 
 
+def residual(blocks, squeezed=False, normalised=True):
+    """Blocks of a convolution and a sum; each with what squeezes and excites, or without its norm."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(8, 8, 3, padding=1), nn.GroupNorm(2, 8) if squeezed else nn.BatchNorm2d(8)
+            self.se = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 2, 1), nn.ReLU(), nn.Conv2d(2, 8, 1),
+                                    nn.Sigmoid()) if squeezed else None
+
+        def forward(self, x):
+            y = torch.relu(self.norm(self.conv(x))) if normalised else self.conv(x)
+            return nn.functional.gelu(y * self.se(y) + x) if squeezed else torch.relu(y + x)
+
+    model = nn.Sequential(OrderedDict(stem=nn.Conv2d(3, 8, 3), blocks=nn.Sequential(*(Block() for _ in range(blocks)))))
+    return archviz.draw(model, torch.zeros(1, 3, 16, 16)).graph
+
+
+def test_the_same_edit_in_a_stack_that_grows_reads_the_same_in_every_block():
+    found = archviz.diff(residual(3), residual(5, squeezed=True))
+    edits = {}
+    for change in found.changes:
+        edits.setdefault((change.kind, re.sub(r"\d", "N", change.path)), []).append(change.path)
+    assert {key: len(paths) for key, paths in edits.items()} == {
+        ("changed", "blocks.N.norm"): 3, ("added", "blocks.N.se"): 3, ("added", "blocks.N/mul"): 3,
+        ("changed", "blocks.N/gelu"): 3, ("added", "blocks.N"): 2}
+    words = text_of(found)
+    assert "×3 → 5" in words and "ReLU → GELU" in words and "+ ReLU" in words and "+ sigmoid" in words
+
+
+def test_what_is_removed_is_in_the_figure():
+    found = archviz.diff(residual(1), residual(1, normalised=False))
+    assert [(change.kind, change.path) for change in found.changes] == [
+        ("removed", "blocks.0.norm"), ("removed", "blocks.0/relu"), ("added", "blocks.0.norm")]      # it is unused now
+    gone = [node for node in found.figure.drawn.nodes if node.attrs["change"] == "removed"]
+    assert {member.rstrip("~") for node in gone for member in node.members} == {"blocks.0.norm", "blocks.0/relu"}
+    assert "BN" in text_of(found) and "+ ReLU" in text_of(found)
+
+
 def test_another_source_of_an_input_is_told():
     graphs_ = []
     for skip in (False, True):
