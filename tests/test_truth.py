@@ -22,6 +22,7 @@ from archviz.drawing.labels import arrow_labels, looks
 from archviz.figure.compile import compile
 from archviz.figure.options import Options
 from archviz.trace.ladder import Inputs, trace
+from archviz.trace.source.guess import from_model, suggest
 from tests import zoo
 from tests.lint import lint
 
@@ -391,6 +392,25 @@ class Merging(nn.Module):
 def test_patches_that_become_channels_are_said() -> None:
     assert arrows(Merging(), torch.zeros(1, 36, 4)) == sorted([
         "x → space to depth, 2×2", "space to depth, 2×2 → LN", "LN → linear, 8", "linear, 8 → output"])
+
+
+def test_arguments_that_are_no_tensors_are_guessed_by_their_types() -> None:
+    class Flagged(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 8)
+
+        def forward(self, steps: int, x: Tensor, mask: Tensor | None = None, *more: Tensor, flag: bool, **rest: Any,
+                    ) -> Tensor | None:
+            for _ in range(steps):
+                x = self.layer(x)[..., :4]
+            return self.layer(x) if flag else None
+
+    guess = from_model(Flagged())[0]
+    assert {key: getattr(value, "shape", value) for key, value in guess.kwargs.items()} == {
+        "steps": 1, "x": (1, 4), "flag": True}
+    assert suggest(Flagged()) == "--input x=1x4 --input steps=1 --input flag=True"
+    assert not archviz.draw(Flagged()).failed
 
 
 def costs(model: nn.Module, *inputs: Tensor) -> tuple[str, str, str]:

@@ -24,6 +24,8 @@ Wish = tuple[Shape, torch.dtype, str]
 
 IMAGE_SIZES = (224, 32, 64, 28, 128, 256, 512, 227, 299, 84, 96, 160, 192, 240, 300, 384, 448, 48, 572, 16, 8)
 DIGIT_SIZES = (28, 32, 64, 224, 128, 256, 512, 48, 16, 8)
+_PLAIN: Mapping[str, Any] = {"bool": True, "int": 1, "float": 1.0}
+"""What is tried for an argument that is no tensor, by the name of its type."""
 LENGTHS = (128, 64, 32, 16, 8, 1)
 
 
@@ -69,17 +71,23 @@ def _from_layers(module: nn.Module) -> Iterator[Inputs]:
     required = _required(module)
     if not required:
         yield Inputs((), {}, "called without inputs: its forward takes none")
+    plain = {p.name: value for p in required
+             if (value := _PLAIN.get(str(getattr(p.annotation, "__name__", p.annotation))))}
+    tensors = [p for p in required if p.name not in plain]
     seen: set[tuple[Any, ...]] = set()
-    for attempt in _attempts(module, [p.name for p in required]):
+    for attempt in _attempts(module, [p.name for p in tensors]):
         key = tuple((shape, dtype) for shape, dtype, _ in attempt)
         if key in seen or not attempt:
             continue
         seen.add(key)
-        values = [fill(shape, dtype, p.name) for p, (shape, dtype, _) in zip(required, attempt, strict=True)]
+        values = [fill(shape, dtype, p.name) for p, (shape, dtype, _) in zip(tensors, attempt, strict=True)]
         sizes = ", ".join("×".join(map(str, shape)) + " int64" * (dtype is torch.int64) for shape, dtype, _ in attempt)
         whys = list(dict.fromkeys(why for *_, why in attempt))
-        named = {p.name: v for p, v in zip(required, values, strict=True) if p.kind is p.KEYWORD_ONLY}
-        yield Inputs(tuple(values[:len(values) - len(named)]), named, f"guessed {sizes} from {' and '.join(whys)}")
+        by_name = (inspect.Parameter.KEYWORD_ONLY, *([inspect.Parameter.POSITIONAL_OR_KEYWORD] if plain else []))
+        named = {p.name: v for p, v in zip(tensors, values, strict=True) if p.kind in by_name}
+        also = "".join(f", {name}={value}" for name, value in plain.items())
+        yield Inputs(tuple(v for p, v in zip(tensors, values, strict=True) if p.name not in named), {**named, **plain},
+                     f"guessed {sizes} from {' and '.join(whys)}{also}")
 
 
 def _attempts(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[Wish, ...]]:
@@ -235,9 +243,11 @@ def accepted_by(module: nn.Module) -> Mapping[str, inspect.Parameter]:
 
 
 def _required(module: nn.Module) -> list[inspect.Parameter]:
-    """The arguments forward cannot do without; ``*inputs`` counts as one, and where all are optional, the first."""
+    """The arguments forward cannot do without; ``*inputs`` counts as one if there is no other, and where all are
+    optional, the first."""
     parameters = accepted_by(module).values()
     needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    needed = [p for p in needed if p.kind is not p.VAR_POSITIONAL] or needed
     return needed or [p for p in parameters if p.kind is not p.VAR_KEYWORD][:1]
 
 
