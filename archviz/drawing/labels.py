@@ -149,7 +149,7 @@ def _lines(node: Node, graph: Graph, style: Style, names: Mapping[NodeId, str], 
             return [(name + count + (", shared weights" if shared else ""), "label module"),
                     (text.caption(style.captions, "module", values) if "module" in style.captions else "", "sublabel")]
         case "input" | "output":
-            return [(_port_name(node), "label"), (text.both(_former(node) or out, out), "sublabel")]
+            return [(port_name(node), "label"), (text.both(_former(node) or out, out), "sublabel")]
         case "noise":
             uniform = node.op in ("rand", "rand_like")
             return [(text.caption(style.captions, "uniform noise" if uniform else "noise", values), "label"),
@@ -283,7 +283,8 @@ def _home(key: NodeId) -> tuple[str, str]:
     return home, name
 
 
-def _port_name(node: Node) -> str:
+def port_name(node: Node) -> str:
+    """What an input or an output is called where it stands."""
     if "name" in node.attrs:
         return text.pretty(node.attrs["name"])
     name = text.clean(node.id.split(":", 1)[-1])

@@ -5,12 +5,13 @@ In: `Strand`s.  Out: sentences.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from archviz.core import text
 from archviz.core.graph import Node
+from archviz.drawing.labels import port_name
 from archviz.figure.caption.parts import Part
 from archviz.figure.caption.phrases import listed, loose, number, phrases
 from archviz.figure.caption.strands import Strand, module_path
@@ -22,23 +23,102 @@ class _Ambiguous(Exception):
 
 @dataclass
 class _Text:
-    """The sentences so far.
+    """The sentences so far; `name` and `kind` as `sentences` has them.
 
-    input    what an input is called
-    names    what the outputs of each strand are called
     said     modules that have been told, by their paths
     nouns    what has been told, each time
     waiting  strands that have been told and of which nothing has been said since
     last     the strands that the last sentence tells
+    done     all strands that have been told
     """
 
     strands: Sequence[Strand]
-    input: Callable[[Node], str]
-    names: Mapping[int, Sequence[str]]
+    name: Callable[[Node], str]
+    kind: Callable[[Node], str]
     said: set[str] = field(default_factory=set)
     nouns: list[str] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
+    done: set[int] = field(default_factory=set)
+
+    def told(self) -> list[str]:
+        """All sentences: of the strands in order, then of outputs in which several meet."""
+        made = [words for i in range(len(self.strands)) if (words := self.sentence(i))]
+        given: dict[tuple[int, ...], list[Strand]] = {}
+        for strand in self.strands:
+            if not strand.parts and len(strand.before) > 1 and made:
+                given.setdefault(strand.before, []).append(strand)
+        made += map(self.meeting, given.values())
+        return [f"{words[0].upper()}{words[1:]}." for words in made]
+
+    def sentence(self, i: int) -> str:
+        """What is said of strand `i` and those told with it; nothing where that is told already, or named later."""
+        strand = self.strands[i]
+        if i in self.done or not strand.parts:
+            return ""
+        if not strand.begins and not strand.before:
+            return "" if self.read(i) else f"{self.through(i)} gives {listed(self.names(i)) or 'an output'}"
+        beside = [j for j, other in enumerate(self.strands) if other.parts and j not in self.done and (
+            other.before == strand.before if len(strand.before) == 1 else j == i or _twins(strand, other))]
+        words = self.begun(beside) if strand.begins else self.parted(beside) if len(beside) > 1 else self.gone_on(i)
+        if len(beside) == 1 and (names := self.names(i)):
+            words += f", which gives {listed(names)}"
+        self.waiting = [j for j in self.waiting if j not in strand.before] + beside
+        self.last = beside
+        self.done |= {*beside}
+        return words
+
+    def begun(self, beside: Sequence[int]) -> str:
+        """Of strands that begin with an input, each with one, and go through the same."""
+        several = len(beside) > 1
+        inputs = [node for j in beside for node in self.strands[j].begins]
+        subject = f"{self.inputs(inputs)} each pass" if several else f"{self.input(inputs[0])} passes"
+        return f"{subject} through {self.through(beside[0])}"
+
+    def parted(self, beside: Sequence[int]) -> str:
+        """Of strands that read the same one."""
+        source = self.strands[beside[0]].before[0]
+        ways = "; ".join(f"{f'for {listed(names)}, ' if (names := self.names(j)) else ''}{self.through(j)}"
+                         for j in beside)
+        what = f"{number(len(beside))} {'branches' if any(map(self.read, beside)) else 'heads'}"
+        if not self.strands[source].parts:
+            return f"{self.noun(source)} goes to {what}: {ways}"
+        return f"{what} follow{'' if self.last == [source] else f' {self.noun(source)}'}: {ways}"
+
+    def gone_on(self, i: int) -> str:
+        """Of a strand that goes on from others."""
+        subject, ending = self.subject(self.strands[i])
+        return f"{subject} pass{ending} through {self.through(i)}"
+
+    def meeting(self, together: Sequence[Strand]) -> str:
+        """Of outputs that are made of the same several strands."""
+        subject, ending = self.subject(together[0])
+        names = [word for strand in together for node in strand.ends if (word := self.name(node))]
+        return f"{subject} give{ending[1:]} {listed(names) or 'the output'}"
+
+    def read(self, i: int) -> bool:
+        """Whether something goes on from strand `i`, or meets others there."""
+        return any(i in other.before and (other.parts or len(other.before) > 1) for other in self.strands)
+
+    def input(self, node: Node) -> str:
+        """What an input is, and its name where another is the same."""
+        words, name = self.kind(node), self.name(node)
+        same = sum(self.kind(other) == words for strand in self.strands for other in strand.begins)
+        return f"{words} ({name})" if same > 1 and name and name not in words.split() else words
+
+    def inputs(self, nodes: Sequence[Node]) -> str:
+        """``two 32×32×3 images (left and right)``."""
+        noun = re.sub(r"^an? ", "", self.kind(nodes[0]))
+        many = re.sub(r"^(input|sequence)\b", r"\1s", noun) if " of " in noun else f"{noun}s"
+        names = listed([name for node in nodes if (name := self.name(node))])
+        return f"{number(len(nodes))} {many}{f' ({names})' if names else ''}"
+
+    def names(self, i: int) -> list[str]:
+        """What the outputs are called that are nothing but what comes out of strand `i`; nothing for the only one."""
+        if sum(len(strand.ends) for strand in self.strands) < 2:
+            return []
+        bare = [strand for strand in self.strands if strand.before == (i,) and not strand.parts]
+        return [word for strand in (self.strands[i], *bare) for node in strand.ends if (word := self.name(node))]
 
     def through(self, i: int) -> str:
         """What strand `i` goes through."""
@@ -105,85 +185,15 @@ def sentences(strands: Sequence[Strand], name: Callable[[Node], str], kind: Call
     that says nothing.
     """
     try:
-        return _sentences(strands, name, kind)
+        return _Text(strands, name, kind).told()
     except _Ambiguous:
         return []
-
-
-def _sentences(strands: Sequence[Strand], name: Callable[[Node], str], kind: Callable[[Node], str]) -> list[str]:
-    kinds = [kind(node) for strand in strands for node in strand.begins]
-
-    def called(node: Node) -> str:
-        words = kind(node)
-        return f"{words} ({name(node)})" if kinds.count(words) > 1 and name(node) else words
-
-    ends = [node for strand in strands for node in strand.ends]
-    names = {i: _names(strands, i, name) if len(ends) > 1 else [] for i in range(len(strands))}
-    so_far, made, done = _Text(strands, called, names), list[str](), set[int]()
-    for i, strand in enumerate(strands):
-        if i in done or not strand.parts:
-            continue
-        if not strand.begins and not strand.before:
-            if not any(i in other.before and (other.parts or len(other.before) > 1) for other in strands):
-                words = so_far.through(i)
-                made.append(f"{words[0].upper()}{words[1:]} gives {listed(names[i]) or 'an output'}.")
-            continue
-        beside = [j for j, other in enumerate(strands) if other.parts and j not in done and (
-            other.before == strand.before if len(strand.before) == 1 else j == i or _twins(strand, other))]
-        if strand.begins:
-            inputs = [node for j in beside for node in strands[j].begins]
-            some = _several(inputs, called, kind, name)
-            words = f"{some} {'each pass' if len(beside) > 1 else 'passes'} through {so_far.through(i)}"
-        elif len(beside) > 1:
-            ways = "; ".join(f"{f'for {listed(names[j])}, ' if names[j] else ''}{so_far.through(j)}" for j in beside)
-            heads = not any(j in other.before for other in strands if other.parts for j in beside)
-            what = f"{number(len(beside))} {'heads' if heads else 'branches'}"
-            source = strand.before[0]
-            if not strands[source].parts:
-                words = f"{so_far.noun(source)} goes to {what}: {ways}"
-            else:
-                words = f"{what} follow{'' if so_far.last == [source] else f' {so_far.noun(source)}'}: {ways}"
-        else:
-            what, ending = so_far.subject(strand)
-            words = f"{what} pass{ending} through {so_far.through(i)}"
-        if names[i] and len(beside) == 1:
-            words += f", which gives {listed(names[i])}"
-        so_far.waiting = [j for j in so_far.waiting if j not in strand.before] + beside
-        so_far.last = beside
-        done |= {*beside}
-        made.append(f"{words[0].upper()}{words[1:]}.")
-    given: dict[tuple[int, ...], list[Strand]] = {}
-    for strand in strands:
-        if not strand.parts and len(strand.before) > 1 and made:
-            given.setdefault(strand.before, []).append(strand)
-    for together in given.values():
-        what, ending = so_far.subject(together[0])
-        called_so = [word for strand in together for node in strand.ends if (word := name(node))] or ["the output"]
-        made.append(f"{what[0].upper()}{what[1:]} give{ending[1:]} {listed(called_so)}.")
-    return made
-
-
-def _several(inputs: Sequence[Node], called: Callable[[Node], str], kind: Callable[[Node], str],
-             name: Callable[[Node], str]) -> str:
-    """``an image``; ``two images (left and right)``."""
-    if len(inputs) == 1:
-        return called(inputs[0])
-    noun = re.sub(r"^an? ", "", kind(inputs[0]))
-    many = re.sub(r"^(input|sequence)\b", r"\1s", noun) if " of " in noun else f"{noun}s"
-    named = listed([name(node) for node in inputs if name(node)])
-    return f"{number(len(inputs))} {many}{f' ({named})' if named else ''}"
 
 
 def _twins(a: Strand, b: Strand) -> bool:
     """Whether two inputs go through the same modules."""
     paths = [module_path(part) for part in a.parts]
     return bool(a.begins and b.begins and all(paths)) and paths == [module_path(part) for part in b.parts]
-
-
-def _names(strands: Sequence[Strand], i: int, name: Callable[[Node], str]) -> list[str]:
-    """What the outputs are called that are nothing but what comes out of strand `i`."""
-    bare = [strand for strand in strands if strand.before == (i,) and not strand.parts]
-    return [word for strand in (strands[i], *bare) for node in strand.ends if (word := name(node))]
 
 
 def _calls(parts: Sequence[Part]) -> list[list[Part]]:
@@ -193,7 +203,5 @@ def _calls(parts: Sequence[Part]) -> list[list[Part]]:
 
 def port(node: Node) -> str:
     """What an input or an output is called; nothing for a number or where the model gives it no name."""
-    if "label" in node.attrs or "name" in node.attrs:
-        return text.clean(str(node.attrs.get("label") or text.pretty(node.attrs["name"])))
-    words = text.clean(node.id.rpartition(":")[2]).rsplit(".", 1)[-1].replace("_", " ")
+    words = text.clean(str(node.attrs.get("label") or port_name(node)))
     return "" if words.isdigit() or words in ("input", "output") else words
