@@ -61,6 +61,7 @@ def compare(old: Graph, new: Graph, options: Options, step: Step = no_step, draw
     step("arrange")
     graph = union(both)
     drawn = mark(stages.plain(stages.passed(graph, style, options.overrides), style))
+    options = stages.openable([graph], drawn, options)
     title = difference.name if options.title is None else options.title
     drawing = fit(drawn, style, _detail(drawn, options), title)
     caption = _caption(difference)

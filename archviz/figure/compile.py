@@ -60,7 +60,7 @@ def compile(graph: Graph, options: Options = Options(), style: Style | None = No
     drawn = passed(graph, style, options.overrides)
     if options.inset or options.expand or options.collapse or options.depth is not None:    # said of what is inside
         drawn = plain(drawn, style)
-        options = openable(graph, drawn, options)
+        options = openable([graph], drawn, options)
     style, main = cells(drawn, style, options)
     if options.inset:
         from archviz.figure.insets.inset import fit_with

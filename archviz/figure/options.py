@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-_declarations: list[Declaration] = []
+_in_order: list[Declaration] = []
 
 
 def _declared(default: Any, help: str, type: str = "str, optional", **more: Any) -> Any:
     """The default of a field that is an option; see `Declaration`."""
-    _declarations.append(Declaration(help, type, **more))
+    _in_order.append(Declaration(help, type, **more))
     return default
 
 
@@ -192,7 +192,7 @@ def _of_python(kind: str, value: Any) -> Any:
     return dict(value) if kind == "settings" else value
 
 
-DECLARED: Mapping[str, Declaration] = dict(zip(Options._fields, _declarations, strict=False))
+DECLARED: Mapping[str, Declaration] = dict(zip(Options._fields, _in_order, strict=False))
 """Every option by its name in Python, in the order in which they are told."""
 
 

@@ -53,10 +53,12 @@ def compile_together(graphs: Sequence[Graph], options: Sequence[Options], step: 
         drawn = _passed(graphs, style, options)
     if aligns is not None:
         whole = united(drawn, titles)
-        drawing = fit(whole, style, stages.detail(whole, main), above)
+        drawing = fit(whole, style, stages.detail(whole, stages.openable(graphs, whole, main)), above)
     else:
         sizes = [tensor for one in drawn for node in one.nodes for tensor in node.out[:1]]
         scaled = [replace(one, attrs={**one.attrs, "beside": sizes}) for one in drawn]
+        options = [stages.openable([graph], one, asked)
+                   for graph, one, asked in zip(graphs, drawn, options, strict=True)]
         drawing = _panels(scaled, titles, above, style, options)
     annotated = [find("passes", "annotate").annotate(graph, style) for graph in graphs]
     sentences = [describe(graph, one, title=title) for graph, one, title in zip(annotated, drawn, titles, strict=True)]

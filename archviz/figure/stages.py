@@ -5,6 +5,7 @@ In: a graph, a style, options.  Out: graphs, styles, `Detail`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from glob import escape
@@ -74,12 +75,13 @@ def cells(graph: Graph, style: Style, options: Options) -> tuple[Style, Options]
     return replace(style, options={**style.options, "cell": cells}), options._replace(expand=kept)
 
 
-def openable(traced: Graph, drawn: Graph, options: Options) -> Options:
-    """`options` without what they close that is one box already.  Raises `ArchvizError` where they open such a box."""
+def openable(traced: Sequence[Graph], drawn: Graph, options: Options) -> Options:
+    """`options` without what they close that is a module of a model `traced`, but one box of `drawn` already.  Raises
+    `ArchvizError` where they open such a box."""
     def single(pattern: str) -> bool:
-        of_model, of_figure = (any(matches(pattern, names_of(module)) for module in graph.modules.values())
-                               for graph in (traced, drawn))
-        return of_model and not of_figure
+        of_models, of_figure = (any(matches(pattern, names_of(module)) for graph in graphs
+                                    for module in graph.modules.values()) for graphs in (traced, [drawn]))
+        return of_models and not of_figure
 
     for pattern in (*options.expand, *options.inset):
         if single(pattern.partition("=")[0]):

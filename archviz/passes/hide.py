@@ -412,7 +412,8 @@ class _Cut:
         read = {source for i in alive for source in self.asides.get(i, ())}
         of = sorted(read | (self._above(read - alive) & alive))
         return {node.id: next((m.lastgroup or "" for m in ASIDE.finditer(node.id)), "mask")
-                if node.kind == "input" and i in read else "index" for i in of for node in [self.flow.nodes[i]]}
+                if node.kind == "input" and i in read and not any(is_float(out.dtype) for out in node.out) else "index"
+                for i in of for node in [self.flow.nodes[i]]}
 
     def _holding(self, i: int, parts: list[int]) -> Node:
         """The node drawn at position `i`, which stands for the positions `parts`."""

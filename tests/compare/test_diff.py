@@ -320,6 +320,18 @@ def test_what_is_removed_is_in_the_figure():
     assert "BN" in text_of(found) and "+ ReLU" in text_of(found)
 
 
+def test_what_is_one_box_in_both_is_closed_already():
+    build = [Builder(), Builder()]
+    for one, width in zip(build, (4, 5), strict=True):
+        x = one.input()
+        for i in range(3):
+            with one.module(f"{i}", "Wrapped"):
+                x = one.op("Linear", x, name=f"{i}.inner", params=width)
+        one.output(x)
+    old, new = (one.graph() for one in build)
+    assert archviz.diff(old, new, collapse="Wrapped").figure.svg == archviz.diff(old, new).figure.svg
+
+
 def test_another_source_of_an_input_is_told():
     graphs_ = []
     for skip in (False, True):

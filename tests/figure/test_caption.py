@@ -191,7 +191,10 @@ def test_branches_are_told_side_by_side_unless_they_are_none() -> None:
 
 def test_routers_streams_and_titles_are_told() -> None:
     mixture = draw(moe.MixtureOfExperts(16, 32), torch.zeros(4, 16), title="Mixture").caption
-    assert mixture.startswith("Mixture. ") and "A router sends each token to two of eight experts." in mixture
+    # the experts read the tokens, as the router does, which only says which of them
+    assert mixture.startswith("Mixture. A 4×16 input passes through nine parallel branches (a linear layer with 8 "
+                              "outputs; eight expert blocks of width 16), whose outputs are combined.")
+    assert "A router sends each token to two of eight experts." in mixture
     grouped = nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=2))
     captions = [draw(grouped, torch.zeros(1, 4, 8, 8), style="wire", streams=how).caption for how in ("none", "groups")]
     assert ["Its layers are divided into two streams." in one for one in captions] == [False, True]

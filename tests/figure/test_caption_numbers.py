@@ -153,7 +153,7 @@ def test_every_number_is_in_the_graph(graph: Graph) -> None:
 def test_it_reads_as_sentences(graph: Graph) -> None:
     caption = describe(graph, graph)
     sentences = re.split(r"(?<=[.])\s+(?=[A-Z×])", caption)
-    assert 2 <= len(sentences) <= 7
+    assert 2 <= len(sentences) <= 7         # the model's name, what it costs, and up to five of its parts
     assert not re.search(r"\b(\w+) \1\b|\(\)|  |,,| ,| \.|\ba [aeio]\w|\ban [bcdfgk]\w", caption), caption
     assert caption.count("(") == caption.count(")")
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from archviz.core import text
 from archviz.core.geometry import Place
@@ -138,12 +138,10 @@ def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -
             continue  # a slab between two blocks has nothing to say that they do not
         labels = Labels(p, style, main, block, bool(kernel_of(graph.by_id[main[0]])[0]))
         frame = named.get(block[0])
-        title = _titled(names[frame], graph.modules[frame].repeat, graph.modules[frame].attrs) if frame else ""
-        own = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else _range(graph, main)
-        if not frame:
-            title = own
-        elif _count(own):       # what is in it is there several times
-            title = f"{title}: {own}"
+        own = _own(graph, main[0], names, style, seen[main[0]]) if len(main) == 1 else Title(_range(graph, main))
+        title = _titled(names[frame], graph.modules[frame].repeat, graph.modules[frame].attrs) if frame else own
+        if frame and own.times:       # what is in it is there several times
+            title = Title(f"{title}: {own.name}", own.times)
         volume = p.volumes[main[0]]
         names_in = style.sizes["rows"]
         same = volume.extent in written if not names_in else volume.extent == before
@@ -151,8 +149,9 @@ def _name(graph: Graph, p: Volumes, style: Style, seen: Mapping[NodeId, Look]) -
         if volume.kind != "rod" and not same:
             labels.around(before)
         before = volume.extent if volume.kind != "rod" else before
-        labels.below(title if names_in or not labels.wide(title) else _count(title), row)
-        row = 1 - row if labels.wide(title) and names_in > 1 else 0
+        wide = labels.wide(str(title))
+        labels.below(title if names_in or not wide else Title(times=title.times), row)
+        row = 1 - row if wide and names_in > 1 else 0
         arrow, size = kernel_of(graph.by_id[main[0]])
         kind = graph.by_id[main[0]].kind
         if arrow and arrow != kernels.get(kind) and names_in:
@@ -178,17 +177,21 @@ def _brace(graph: Graph, p: Volumes, names: Mapping[NodeId, str], taken: set[Nod
         if several:
             outer.add(key)
         if key not in taken and holds[key] and (module.repeat > 1 or several):
-            p.braces[key] = _titled(names[key], module.repeat, module.attrs)
+            p.braces[key] = str(_titled(names[key], module.repeat, module.attrs))
 
 
-def _count(title: str) -> str:
-    """How often, at the end of a title: what is said even where the name has no room."""
-    found = re.search(r"(?:^| )(×\d+(?: → \d+)?|\d+ → \d+ blocks)$", title)
-    return found[1] if found else ""
+class Title(NamedTuple):
+    """What a block is called, and how often it is there, which is said even where the name has no room."""
+
+    name: str = ""
+    times: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.times}".strip()
 
 
-def _titled(name: str, times: int, attrs: Mapping[str, Any]) -> str:
-    return f"{name} {count_of(times, attrs)}".strip()
+def _titled(name: str, times: int, attrs: Mapping[str, Any]) -> Title:
+    return Title(name, count_of(times, attrs))
 
 
 def _frames(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
@@ -208,7 +211,7 @@ def _frames(graph: Graph, p: Volumes) -> dict[NodeId, NodeId]:
     return named
 
 
-def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, look: Look) -> str:
+def _own(graph: Graph, key: NodeId, names: Mapping[NodeId, str], style: Style, look: Look) -> Title:
     """What one layer is called: its attribute, if that says something, or what it does."""
     node = graph.by_id[key]
     times = own_repeat(graph, node)
@@ -274,7 +277,7 @@ class Labels:
         paint = self.style.roles["name"]
         return text.width(title, paint.size, paint.weight) > self.width + self.p.edges(self.main[-1])[2][0] + 4.0
 
-    def below(self, title: str, row: int) -> None:
+    def below(self, title: Title, row: int) -> None:
         """Channels once per run of equal ones, then the name in bold, in one of two rows."""
         number, bold = self.style.roles["number"].size, self.style.roles["name"].size
         first = self.main[0]
@@ -294,9 +297,8 @@ class Labels:
             self.p.label(first, middle - shift, y, string, "number")
         y += number * 1.1 if spots else 0.0
         limit = max(self.width + 24.0, self.style.sizes["max_label"] * 0.7)
-        count = _count(title)
-        room = limit - text.width(f" {count}", bold, "bold") if count else limit
-        shown = f"{text.fit(title.removesuffix(count).rstrip(), bold, room, 'bold')} {count}".strip()
+        room = limit - text.width(f" {title.times}", bold, "bold") if title.times else limit
+        shown = str(title._replace(name=text.fit(title.name, bold, room, "bold")))
         if shown and self.corner:  # below what stands along the edge into the depth
             half = text.width(shown, bold, "bold") / 2
             offset = self.reach - self.p.edges(self.last)[0][0]     # from the first volume's front to the last one's

@@ -16,7 +16,7 @@ from archviz.core.graph import Graph, Node, NodeId
 from archviz.core.naming import titles
 from archviz.core.scene import Cuboid, Link, Mark, Text
 from archviz.drawing.forms import Traits, block
-from archviz.drawing.forms._blocks import ELEMENTWISE, Labels, kernel_of
+from archviz.drawing.forms._blocks import ELEMENTWISE, Labels, Title, kernel_of
 from archviz.drawing.forms._latest import latest
 from archviz.drawing.forms._shapes import link_group, node_group, rays
 from archviz.drawing.forms._volumes import SCALED, Anchor, Scale, Volumes, law, projection, scaled
@@ -94,7 +94,7 @@ def _number(graph: Graph, node: Node, p: Volumes, names: Mapping[NodeId, str]) -
         stream = node.attrs.get("stream")
         labels.around(None, 0.86 if stream is None else 0.97 if stream else 0.14)
     title = names.get(node.id, "") if node.kind == "module" else ""
-    labels.below(str(node.attrs.get("label", title)), 0)
+    labels.below(Title(str(node.attrs.get("label", title))), 0)
 
 
 def _note(graph: Graph, node: Node, p: Volumes) -> None:
@@ -171,16 +171,19 @@ def _lines_on(graph: Graph, p: Volumes, layout: Layout, links: dict[tuple[NodeId
               ) -> dict[NodeId, Sequence[Mark]]:
     """The line on which each note stands from which one goes on; what leads there, into `links`."""
     lines: dict[NodeId, Sequence[Mark]] = {}
-    bend = p.style.sizes["bend"]
+    bend, into, out = p.style.sizes["bend"], dict[NodeId, Route](), dict[NodeId, list[Route]]()
+    for route in layout.routes:
+        into[route.dst] = route
+        out.setdefault(route.src, []).append(route)
     for node in reversed(graph.nodes):
-        leaving = [route.points[0] for route in layout.routes if route.src == node.id
-                   and any(isinstance(mark, Link) for mark in links[route.src, route.dst])]
-        for route in layout.routes:
-            if leaving and node.id in p.notes and route.dst == node.id:
-                (x0, y0), (x1, y1) = route.points[-2:]
-                middle = (x0 + x1) / 2, (y0 + y1) / 2
-                links[route.src, node.id] = [Link((*route.points[:-1], middle), "edge", bend, False)]
-                lines[node.id] = [Link((middle, route.points[-1], max(leaving)), "edge", bend, False)]
+        leaving = [route.points[0] for route in out.get(node.id, ())
+                   if any(isinstance(mark, Link) for mark in links[route.src, route.dst])]
+        if leaving and node.id in p.notes and node.id in into:
+            points = into[node.id].points
+            (x0, y0), (x1, y1) = points[-2:]
+            middle = (x0 + x1) / 2, (y0 + y1) / 2
+            links[into[node.id].src, node.id] = [Link((*points[:-1], middle), "edge", bend, False)]
+            lines[node.id] = [Link((middle, points[-1], max(leaving)), "edge", bend, False)]
     return lines
 
 

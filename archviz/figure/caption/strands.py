@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
-from archviz.core.graph import SOURCES, Graph, Node, NodeId
+from archviz.core.graph import SOURCES, Edge, Graph, Node, NodeId
 from archviz.figure.caption.parts import Part, leaf
 from archviz.figure.caption.phrases import number, phrases
 
@@ -49,6 +49,10 @@ def module_path(part: Part) -> str:
     return path if learned and "/" not in path and not part.whole else ""
 
 
+def _whole_numbers(edge: Edge) -> bool:
+    return edge.tensor is not None and "int" in edge.tensor.dtype
+
+
 class _Flow:
     """Which part reads which: items are inputs, parts and outputs, in trace order."""
 
@@ -65,7 +69,10 @@ class _Flow:
         self.reads: dict[NodeId, set[NodeId]] = {}      # also on shorter ways
         self.origin: dict[NodeId, frozenset[NodeId]] = {}
         for node in graph.nodes:
-            sources = frozenset[NodeId]().union(*(self.origin.get(e.src, ()) for e in graph.incoming[node.id]))
+            live = [edge for edge in graph.incoming[node.id] if self.origin.get(edge.src)]
+            if any(not _whole_numbers(edge) for edge in live):      # beside others these say where to look, as a router
+                live = [edge for edge in live if not _whole_numbers(edge) or graph.by_id[edge.src].kind == "input"]
+            sources = frozenset[NodeId]().union(*(self.origin[edge.src] for edge in live))
             item = self.owner.get(node.id)
             if item is not None:
                 self.before[item] |= sources - {item}
@@ -236,9 +243,11 @@ def _way(end: NodeId, before: Mapping[NodeId, set[NodeId]], after: Mapping[NodeI
 def _fold(flow: _Flow, end: NodeId, fork: NodeId | None, branches: list[list[Part]]) -> None:
     meeting, last = flow.meeting(end), flow.items[end]
     inside = [part for branch in branches for part in branch]
-    together = phrases(inside) if len(inside) == len(branches) and inside[0].inside else ()
-    words = "; ".join(re.sub(r" \([^()]*\)", "", ", then ".join(phrases(branch))) for branch in branches)
-    many = re.sub(r"^\S+", r"\g<0> parallel", together[0]) if len(together) == 1 else (
+    # of single parts, equal ones together
+    single = len(inside) == len(branches) and any(part.inside for part in inside)
+    ways = phrases(inside) if single else [", then ".join(phrases(branch)) for branch in branches]
+    words = "; ".join(re.sub(r" \([^()]*\)", "", way) for way in ways)
+    many = re.sub(r"^\S+", r"\g<0> parallel", ways[0]) if single and len(ways) == 1 else (
         f"{number(len(branches))} parallel branches ({words})")
     one = f"{many}, whose outputs are {VERBS.get(meeting, 'combined')}"
     takes = isinstance(last, Part) and last.kinds == ("cat",) and not last.whole
